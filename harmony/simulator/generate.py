@@ -1,0 +1,122 @@
+"""Makes groups, smart groups, tags and devices from a seed; the same seed gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from harmony.simulator import hostile, names
+from harmony.simulator.bodies import Draft, device_body, uuid_of
+from harmony.simulator.records import Device, Group, SmartGroup, Tag, device_of
+
+TOP_ID = 570
+FIRST_DEVICE_ID = 60001
+
+
+def digest(*parts: object) -> bytes:
+    """64 bytes that depend on nothing but the arguments: cheaper than a seeded generator per device."""
+    return hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=64).digest()
+
+
+def stamp(moment: datetime) -> str:
+    """A date as the search answers write it: milliseconds and no zone (facts 5.2)."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def groups(seed: int) -> dict[int, Group]:
+    """A Customer at the top, Containers below it and Containers below those (facts 3)."""
+    made = [_group(seed, TOP_ID, names.TOP_GROUP, None)]
+    for branch, leaves in names.BRANCHES:
+        parent = _group(seed, TOP_ID + len(made), branch, made[0])
+        made.append(parent)
+        for leaf in leaves:
+            made.append(_group(seed, TOP_ID + len(made), leaf, parent))
+    return {group.id: group for group in made}
+
+
+def _group(seed: int, ident: int, name: str, parent: Group | None) -> Group:
+    group_id = "" if "<" in name else name.lower().replace(" ", "")
+    created = f"{ident % 12 + 1}/{ident % 28 + 1}/2019 {ident % 12 + 1}:12:16 {'AM' if ident % 2 else 'PM'}"
+    uuid = uuid_of(digest(seed, "group", ident).hex())
+    if parent is None:
+        return Group(ident, uuid, name, group_id, "Customer", None, 0, created)
+    return Group(ident, uuid, name, group_id, "Container", parent.id, parent.level + 1, created)
+
+
+def smart_groups(seed: int, tree: dict[int, Group]) -> dict[int, SmartGroup]:
+    """Rules that span groups, one that nobody meets, and one managed below the top."""
+    ids = {group.name: group.id for group in tree.values()}
+    spanning = frozenset({ids["Sales North"], ids["Finance"], ids["Rotterdam"]})
+    rules: list[dict[str, Any]] = [
+        {"name": "MTD pilot", "groups": spanning},
+        {"name": "Android BYOD", "platforms": frozenset({"Android"}), "ownerships": frozenset({"E"})},
+        {"name": "Phones and tablets", "platforms": frozenset({"Android", "Apple"})},
+        {"name": "One in ten", "every": 10},
+        {"name": "Retired pilot", "nobody": True},
+        {
+            "name": "Scanners 'R' <us>",
+            "groups": frozenset({ids["Shared Scanners"]}),
+            "managed_by": ids["Warehouses"],
+        },
+    ]
+    made = {}
+    for ident, rule in enumerate(rules, 4211):
+        uuid = uuid_of(digest(seed, "smart", ident).hex())
+        made[ident] = SmartGroup(id=ident, uuid=uuid, **({"managed_by": TOP_ID} | rule))
+    return made
+
+
+def tags(seed: int, devices: list[int], when: datetime) -> dict[int, Tag]:
+    """Tags other people made, already on some devices: nobody else may touch them."""
+    made = {}
+    for ident, name in enumerate(("VIP", "Kiosk", "Lost & <i>Found</i>"), 10001):
+        worn = {device: stamp(when) for device in devices[ident - 10001 :: 50]}
+        uuid = uuid_of(digest(seed, "tag", ident).hex())
+        made[ident] = Tag(ident, uuid, name, name, 1, TOP_ID, stamp(when), worn)
+    return made
+
+
+class DeviceMaker:
+    """Makes the device of an id; neither the order nor the number of the others matters to it."""
+
+    def __init__(self, seed: int, tree: dict[int, Group], users: int, epoch: datetime, quirks: bool) -> None:
+        self._seed, self._users, self._quirks = seed, max(1, users), quirks
+        homes = [group for group in tree.values() if group.name not in names.EMPTY_GROUPS]
+        self._homes = homes + [group for group in homes if group.level == 2] * 2
+        self._locations = {group.id: _location(group) for group in tree.values()}
+        self._minutes = [stamp(epoch - timedelta(minutes=11 * n, milliseconds=7 * n)) for n in range(4096)]
+        self._people: dict[int, dict[str, Any]] = {}
+
+    def location(self, group: int) -> dict[str, Any]:
+        """The `LocationGroupId` of a group."""
+        return self._locations[group]
+
+    def make(self, ident: int, group: int | None = None) -> Device:
+        """The device `ident`, in its own group or in the one given."""
+        raw = digest(self._seed, ident)
+        number = int.from_bytes(raw[48:52], "big") % self._users
+        home = group or self._homes[scattered(number) % len(self._homes)].id
+        seen = self._minutes[raw[33] * 16 + raw[34] % 16]
+        body = device_body(Draft(ident, raw, self._person(number), self._locations[home], seen))
+        if self._quirks:
+            hostile.bend(ident - FIRST_DEVICE_ID, body)
+        return device_of(ident, home, body)
+
+    def _person(self, number: int) -> dict[str, Any]:
+        found = self._people.get(number)
+        if found is None:
+            first, last = names.FIRST[number % 32], names.LAST[number // 32 % 32]
+            name = f"{first}.{last}" + (str(number // 1024) if number >= 1024 else "")
+            uuid = uuid_of(digest(self._seed, "user", number).hex())
+            found = self._people[number] = {"Id": {"Value": 3000 + number}, "Name": name, "Uuid": uuid}
+        return found
+
+
+def _location(group: Group) -> dict[str, Any]:
+    return {"Id": {"Value": group.id}, "Name": group.name, "Uuid": group.uuid}
+
+
+def scattered(number: int) -> int:
+    """Spreads users over the groups without order, so that one user's devices share a group."""
+    return number * 2654435761 >> 7
