@@ -1,0 +1,88 @@
+"""What each wizard page says once it is in force: frozen records, stored as JSON in `SetupPage`."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+# The names of the wizard's pages, in their order (facts/harmony-mobile.md §1.1).
+SERVER = "server"
+SYNCHRONIZATION = "synchronization"
+TAGGING = "tagging"
+DEPLOYMENT = "deployment"
+
+
+class ServerDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """Page 1. `client_secret`, `password` and `api_key` are sealed; "" means none is stored."""
+
+    display_name: str = ""
+    server_address: str = ""
+    use_oauth2: bool = True
+    token_address: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    username: str = ""
+    password: str = ""
+    api_key: str = ""
+    self_signed: bool = False
+    certificate: str = ""
+
+
+class ChosenGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of the UEM that is synchronized; `kind` as in `uem.records.GroupKind`."""
+
+    kind: str
+    external_id: str
+    name: str
+    organization_group_id: str | None = None
+    android_enterprise: bool = False
+
+
+class Synchronization(msgspec.Struct, frozen=True, kw_only=True):
+    """Page 2. Intervals in minutes, threshold in percent, `deletion_after` in sync tries."""
+
+    groups: tuple[ChosenGroup, ...] = ()
+    import_name: bool = True
+    import_number: bool = True
+    import_email: bool = True
+    device_interval: int = 60
+    deletion_threshold: int = 20
+    deletion_after: int = 3
+    app_interval: int = 1440
+
+
+class Tagging(msgspec.Struct, frozen=True, kw_only=True):
+    """Page 3: which parts of the protection state become tags in the UEM."""
+
+    tag_status: bool = True
+    tag_risk: bool = True
+    tag_factors: bool = True
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """Page 4. `token` is sealed; it is made when automatic addition is first switched on."""
+
+    auto_addition: bool = False
+    token: str = ""
+
+
+PAGES: dict[str, type[msgspec.Struct]] = {
+    SERVER: ServerDetails,
+    SYNCHRONIZATION: Synchronization,
+    TAGGING: Tagging,
+    DEPLOYMENT: Deployment,
+}
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+def to_row(record: msgspec.Struct) -> dict[str, Any]:
+    """The JSON object that is stored for `record`."""
+    row: dict[str, Any] = msgspec.to_builtins(record)
+    return row
+
+
+def from_row(kind: type[Record], row: dict[str, Any] | None) -> Record:
+    """The record stored as `row`; its defaults when there is none. Unknown keys are ignored."""
+    return msgspec.convert(row or {}, kind)

@@ -1,0 +1,67 @@
+"""A device as the UEM tells it, and the chosen groups it belongs to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from harmony.db import Base, UtcDateTime
+
+
+class Device(Base):
+    """One enrolled device of one integration.
+
+    `fingerprint` covers every column the UEM fills but `last_seen_at`, which moves at each contact
+    and therefore has no index. `search_text` is the folded name, serial, UDID and user.
+    """
+
+    __tablename__ = "device"
+    __table_args__ = (
+        UniqueConstraint("integration_id", "external_id"),
+        Index("ix_device_name_key_id", "name_key", "id"),
+        Index("ix_device_integration_id_name_key_id", "integration_id", "name_key", "id"),
+        Index("ix_device_integration_id_missing_since", "integration_id", "missing_since"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(String(64))
+    uuid: Mapped[str] = mapped_column(String(64))
+    udid: Mapped[str] = mapped_column(String(128))
+    serial: Mapped[str] = mapped_column(String(128))
+    imei: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(256))
+    name_key: Mapped[str] = mapped_column(String(256))
+    phone: Mapped[str] = mapped_column(String(64))
+    email: Mapped[str] = mapped_column(String(256))
+    user_name: Mapped[str] = mapped_column(String(256))
+    platform: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(256))
+    os_version: Mapped[str] = mapped_column(String(64))
+    ownership: Mapped[str] = mapped_column(String(32))
+    group_id: Mapped[str] = mapped_column(String(64))
+    group_name: Mapped[str] = mapped_column(String(256))
+    enrollment_status: Mapped[str] = mapped_column(String(64))
+    compliance: Mapped[str] = mapped_column(String(64))
+    compromised: Mapped[bool | None]
+    enrolled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    search_text: Mapped[str] = mapped_column(String(1024))
+    fingerprint: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    memberships: Mapped[list[Membership]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+
+class Membership(Base):
+    """One chosen group that lists the device; `group_kind` is that of `uem.records.GroupKind`."""
+
+    __tablename__ = "membership"
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
+    group_kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    group_id: Mapped[str] = mapped_column(String(64), primary_key=True)

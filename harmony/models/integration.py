@@ -1,0 +1,83 @@
+"""A link to one UEM: its state and schedule, its wizard pages, the groups its account sees."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from harmony.db import Base, UtcDateTime
+
+
+class IntegrationState(StrEnum):
+    """Draft until Finish; then active or paused by a person."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Integration(Base):
+    """One UEM. `version` rises with every applied page; `fence` rises with every claim."""
+
+    __tablename__ = "integration"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(128))
+    state: Mapped[str] = mapped_column(String(16), default=IntegrationState.DRAFT)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_sync_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    sync_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sync_requested_by: Mapped[str | None] = mapped_column(String(64))
+    lease_owner: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    fence: Mapped[int] = mapped_column(default=0)
+
+    pages: Mapped[list[SetupPage]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+    def page(self, name: str) -> SetupPage | None:
+        """The wizard page of that name, if it was ever saved."""
+        return next((page for page in self.pages if page.name == name), None)
+
+
+class SetupPage(Base):
+    """One wizard page: what was typed (`draft`), what is in force (`applied`), what Verify said.
+
+    Secrets inside `draft` and `applied` are sealed (`security.vault`). `verified` is the digest of
+    the draft that passed; `edition` guards against two tabs.
+    """
+
+    __tablename__ = "setup_page"
+
+    integration_id: Mapped[int] = mapped_column(
+        ForeignKey("integration.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    draft: Mapped[dict[str, Any]] = mapped_column(JSON)
+    applied: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    verified: Mapped[str | None] = mapped_column(String(64))
+    report: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    edition: Mapped[int] = mapped_column(default=1)
+
+
+class KnownGroup(Base):
+    """A group that the account saw when it was last asked; the wizard's list is made of these."""
+
+    __tablename__ = "known_group"
+
+    integration_id: Mapped[int] = mapped_column(
+        ForeignKey("integration.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    external_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(256))
+    type: Mapped[str] = mapped_column(String(64))
+    devices: Mapped[int | None]
+    parent_id: Mapped[str | None] = mapped_column(String(64))
+    organization_group_id: Mapped[str | None] = mapped_column(String(64))

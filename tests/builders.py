@@ -1,0 +1,141 @@
+"""Builders: each returns a valid thing with what matters to the test changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from harmony.db import write
+from harmony.models import Integration, IntegrationState, SetupPage
+from harmony.models.configuration import (
+    DEPLOYMENT,
+    SERVER,
+    SYNCHRONIZATION,
+    TAGGING,
+    ChosenGroup,
+    Deployment,
+    ServerDetails,
+    Synchronization,
+    Tagging,
+    to_row,
+)
+from harmony.setup.drafts import digest
+from harmony.uem.errors import UemError
+from harmony.uem.records import Device, DevicePage, Group, GroupKind, Quota, SkippedRow, SystemInfo, Tag
+
+NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+DEVICE = Device(
+    external_id="100", uuid="u-100", udid="UDID100", serial="S100", name="kim Android", phone="+49 30 1",
+    email="kim@example.com", user_name="kim", platform="Android", model="Pixel", os_version="15",
+    ownership="C", group_id="570", group_name="Acme", enrollment_status="Enrolled",
+    compliance="Compliant", compromised=False, imei="", last_seen=NOON, enrolled_at=NOON,
+)  # fmt: skip
+
+
+def a_device(**changes: Any) -> Device:
+    """A device; `external_id` alone makes it another one."""
+    number = changes.get("external_id", DEVICE.external_id)
+    own = {"uuid": f"u-{number}", "udid": f"UDID{number}", "serial": f"S{number}"}
+    values = {name: getattr(DEVICE, name) for name in DEVICE.__dataclass_fields__}
+    return Device(**(values | own | changes))
+
+
+def devices(*numbers: int, **changes: Any) -> list[Device]:
+    """Several devices with these ids."""
+    return [a_device(external_id=str(number), **changes) for number in numbers]
+
+
+def a_choice(*groups: str, **changes: Any) -> Synchronization:
+    """Synchronization settings for organization groups (`570`) and smart groups (`smart:9@570`)."""
+    return Synchronization(groups=tuple(_chosen(group) for group in groups or ("570",)), **changes)
+
+
+def _chosen(name: str) -> ChosenGroup:
+    kind, _, rest = name.rpartition(":")
+    id_, _, managed_by = rest.partition("@")
+    return ChosenGroup(
+        kind=kind or "organization",
+        external_id=id_,
+        name=f"Group {id_}",
+        organization_group_id=managed_by or None,
+    )
+
+
+def an_integration(
+    choice: Synchronization | None = None, due: datetime | None = NOON, **changes: Any
+) -> int:
+    """An active integration whose pages are verified and in force; due at noon. Returns its id."""
+    server = ServerDetails(display_name="Test UEM", server_address="https://uem.test")
+    records = {
+        SERVER: server,
+        SYNCHRONIZATION: choice or a_choice(),
+        TAGGING: Tagging(),
+        DEPLOYMENT: Deployment(),
+    }
+    values = {"kind": "workspace_one", "name": "Test UEM", "state": IntegrationState.ACTIVE} | changes
+    with write() as session:
+        integration = Integration(created_at=NOON, next_sync_at=due, **values)
+        session.add(integration)
+        session.flush()
+        for name, record in records.items():
+            row = to_row(record)
+            page = SetupPage(integration_id=integration.id, name=name, draft=row, applied=row)
+            page.verified = digest(row)
+            session.add(page)
+        return integration.id
+
+
+@dataclass
+class FakeUem:
+    """A UemClient that answers from memory (rung R: it proves branching, nothing about sockets).
+
+    `pulls` maps a group to its devices; `fail_at` raises after that many pages of any group.
+    """
+
+    pulls: Mapping[str, Sequence[Device]] = field(default_factory=dict)
+    members: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    error: UemError | None = None
+    fail_at: int = 0
+    page_size: int = 2
+    totals: Mapping[str, int] = field(default_factory=dict)
+    skipped: Sequence[SkippedRow] = ()
+    pages_given: int = 0
+    closed: bool = False
+    on_page: Any = None
+
+    def device_pages(self, group_id: str) -> Iterator[DevicePage]:
+        listed = list(self.pulls.get(group_id, ()))
+        total = self.totals.get(group_id, len(listed) + len(self.skipped))
+        pages = range(0, max(len(listed), 1), self.page_size)
+        for number, start in enumerate(pages):
+            if self.error and self.pages_given >= self.fail_at:
+                raise self.error
+            if self.on_page:
+                self.on_page(self.pages_given)
+            self.pages_given += 1
+            skipped = tuple(self.skipped) if number == 0 else ()
+            yield DevicePage(number, tuple(listed[start : start + self.page_size]), skipped, total)
+
+    def smart_group_members(self, group_id: str) -> frozenset[str]:
+        return self.members.get(group_id, frozenset())
+
+    def system_info(self) -> SystemInfo:
+        return SystemInfo("AirWatch Platform Service", "26.2.0.0")
+
+    def groups(self) -> list[Group]:
+        return [Group(GroupKind.ORGANIZATION, "570", "Acme", "Customer", 1, None, None)]
+
+    def tags(self, organization_group_id: str) -> list[Tag]:
+        return []
+
+    def quota(self) -> Quota | None:
+        return None
+
+    def clock_skew(self) -> float | None:
+        return None
+
+    def close(self) -> None:
+        self.closed = True
