@@ -1,0 +1,56 @@
+"""`flask --app app users …`: accounts from the command line of the machine."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+from harmony.clock import now
+from harmony.models.access import Role
+from harmony.security import users as accounts
+
+users = AppGroup("users", help="Add users, and give them new passwords.")
+
+
+def register(app: Flask) -> None:
+    """Offer the commands on the application's command line."""
+    app.cli.add_command(users)
+
+
+@users.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.ADMINISTRATOR.value)
+def add(name: str, role: str) -> None:
+    """Add the user NAME; the password comes from standard input."""
+    try:
+        user = accounts.create_user(name, read_password(), Role(role), now())
+    except accounts.UserExists:
+        raise click.ClickException("There is a user of that name already.") from None
+    except (accounts.UnfitName, accounts.UnfitPassword) as problem:
+        raise click.ClickException(str(problem)) from None
+    click.echo(f"Added {user.name} as {user.role}.")
+
+
+@users.command("reset")
+@click.argument("name")
+def reset(name: str) -> None:
+    """Give the user NAME a new password from standard input, and sign them out everywhere."""
+    if accounts.find(name) is None:
+        raise click.ClickException("There is no user of that name.")
+    try:
+        accounts.set_password(name, read_password())
+    except accounts.UnknownUser:
+        raise click.ClickException("There is no user of that name.") from None
+    except accounts.UnfitPassword as problem:
+        raise click.ClickException(str(problem)) from None
+    click.echo("The password is set, and all sessions of that user have ended.")
+
+
+def read_password() -> str:
+    """Asked for twice without echo at a terminal; one line when something is piped in."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")

@@ -1,0 +1,19 @@
+"""Secrets, passwords, sign-in sessions, and what every request and answer must satisfy."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from harmony.config import Settings
+from harmony.security import csrf, gate, headers, keys, notes
+from harmony.security.vault import Vault
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the application its keys, and put the checks before and behind every view."""
+    app.config["SECRET_KEY"] = keys.secret_key(settings)
+    app.extensions["harmony.vault"] = Vault(keys.vault_keys(settings))
+    csrf.init_app(app)
+    gate.init_app(app)
+    headers.init_app(app)
+    notes.init_app(app)

@@ -1,0 +1,88 @@
+"""The gate: every view asks for a signed-in user unless it is marked `@public`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from flask import Flask, Response, current_app, g, redirect, request
+from werkzeug.exceptions import SecurityError
+from werkzeug.wrappers import Response as BaseResponse
+
+from harmony.clock import now
+from harmony.security import sessions, users
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+SIGN_IN = "/sign-in"
+SETUP = "/setup"
+HOME = "/"
+STATIC = "static"
+LONGEST_PATH = 2048
+PUBLIC = "harmony_public"
+
+
+def public(view: View) -> View:
+    """Mark a view as open to everybody. Goes below the route's decorator."""
+    view.__dict__[PUBLIC] = True
+    return view
+
+
+def is_public(app: Flask, endpoint: str | None) -> bool:
+    """Whether an endpoint may be asked signed out. An unknown address may not."""
+    view = app.view_functions.get(endpoint or "")
+    return endpoint == STATIC or PUBLIC in getattr(view, "__dict__", {})
+
+
+def init_app(app: Flask) -> None:
+    """Ask at every request who is there; the answer is in `g.user`, None on public pages."""
+    app.before_request(admit)
+
+
+def admit() -> BaseResponse | None:
+    """Let a public or signed-in request through; send any other to the door."""
+    g.user = None
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception  # an untrusted host name gets its 400, not a way to the door
+    if is_public(current_app, request.endpoint):
+        return None
+    if session := sessions.session_for(sessions.read_cookie(), now()):
+        g.user = session.user
+        return None
+    return _to_the_door()
+
+
+def local_path(text: str | None) -> str:
+    """`text` when it is a path of this site, else the start page.
+
+    Browsers read a backslash as a slash and drop tabs and line ends, so none of them may be there.
+    """
+    path = text or ""
+    plain = all("!" <= character != "\\" and character != "\x7f" for character in path)
+    if not plain or not path.startswith("/") or path.startswith("//") or len(path) > LONGEST_PATH:
+        return HOME
+    return path
+
+
+def _to_the_door() -> BaseResponse:
+    door = SETUP if not users.any_user() else _sign_in_address()
+    if "HX-Request" not in request.headers:
+        return redirect(door, 303)
+    # htmx would follow a redirect unseen and put the sign-in page into the fragment's place.
+    return Response("You are signed out.", 401, {"HX-Redirect": door}, mimetype="text/plain")
+
+
+def _sign_in_address() -> str:
+    wanted = local_path(_page_asked_for())
+    return SIGN_IN if wanted == HOME else f"{SIGN_IN}?next={quote(wanted, safe='/')}"
+
+
+def _page_asked_for() -> str:
+    """The page to return to: never a fragment, never the address of a form."""
+    if "HX-Request" in request.headers and "HX-Boosted" not in request.headers:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        return f"{shown.path}?{shown.query}" if shown.query else shown.path
+    if request.method not in {"GET", "HEAD"}:
+        return HOME
+    return request.full_path if request.query_string else request.path

@@ -1,0 +1,105 @@
+"""The generated keys: read from the settings or from the data folder, created there once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from harmony.config import Settings, SettingsError
+
+SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
+VAULT_KEYS_FILE = "vault.keys"
+VAULT_KEY_BYTES = 32
+SECRET_KEY_CHARACTERS = 32
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs the queue's messages. Raises SettingsError when its file is unusable."""
+    if settings.secret_key:
+        return settings.secret_key
+    path = settings.data_dir / SECRET_KEY_FILE
+    key = _read_or_create(path, lambda: secrets.token_urlsafe(48))
+    if len(key) < SECRET_KEY_CHARACTERS:
+        raise SettingsError(f"{path} is too short to be a key; delete it, and a new one is made.")
+    return key
+
+
+def vault_keys(settings: Settings) -> tuple[str, ...]:
+    """The keys of the vault, newest first, at least one. Raises SettingsError on a malformed one."""
+    if settings.vault_keys:
+        return _checked(settings.vault_keys, "HARMONY_VAULT_KEYS")
+    path = settings.data_dir / VAULT_KEYS_FILE
+    text = _read_or_create(path, new_vault_key)
+    return _checked(tuple(text.replace(",", " ").split()), str(path))
+
+
+def new_vault_key() -> str:
+    """A fresh key as it is written into the file."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(VAULT_KEY_BYTES)).decode()
+
+
+def decode_vault_key(text: str) -> bytes:
+    """The 32 bytes of one key. Raises ValueError. `openssl rand -base64 32` is understood as well."""
+    canonical = text.strip().rstrip("=").replace("+", "-").replace("/", "_")
+    try:
+        key = base64.b64decode(canonical + "=" * (-len(canonical) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != VAULT_KEY_BYTES:
+        raise ValueError("not the base64 of 32 bytes")
+    return key
+
+
+def _checked(keys: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if not keys:
+        # A new key would silently orphan whatever the lost one has sealed.
+        raise SettingsError(f"{where} is empty; restore it from your backup of the keys.")
+    for number, key in enumerate(keys, start=1):
+        try:
+            decode_vault_key(key)
+        except ValueError:
+            raise SettingsError(f"Key {number} of {where} is not the base64 of 32 bytes.") from None
+    return keys
+
+
+def _read_or_create(path: Path, make: Callable[[], str]) -> str:
+    try:
+        if not path.exists():
+            _create(path, make())
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{path} cannot be read or created.") from None
+
+
+def _create(path: Path, text: str) -> None:
+    """Write `path` whole, or leave the one that another process was quicker to write.
+
+    Not O_EXCL on the file itself: the slower process could then read it before it is written.
+    mkstemp makes its file with O_EXCL and mode 0600, and a hard link fails when its name is taken.
+    """
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        os.unlink(draft)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut; a sealed secret without its key is lost."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

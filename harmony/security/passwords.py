@@ -1,0 +1,82 @@
+"""Passwords: Argon2id with argon2-cffi's defaults, and which passwords are refused."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+SHORTEST = 12
+LONGEST = 1024
+SHORTEST_NAME_LOOKED_FOR = 3
+FEWEST_CHARACTERS = 5
+COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
+
+# The words of this product and of its neighbours, and those that stand in most guessed passwords.
+# The longer ones come first, so that "administrator" is not taken for "admin" and a rest.
+PREDICTABLE = re.compile(
+    "administrator|workspaceone|checkpoint|dashboard|workspace|password|passw0rd|changeme|airwatch|security"
+    "|harmony|omnissa|welcome|letmein|default|mobile|threat|defence|defense|vmware|qwertz|qwerty|secret"
+    "|azerty|admin|login|setup|asdf|test|demo|user|root|pass|uem|mtd|one"
+)
+
+_hasher = PasswordHasher()
+# The hash of nothing anybody can type, with the same costs as a real one; checked when there is no such
+# user, so that the time of the answer does not tell.
+_NOBODY = (
+    f"$argon2id$v=19$m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    f"${'A' * 22}${'A' * 43}"
+)
+
+
+def hash_password(password: str) -> str:
+    """Argon2id in its usual text form. About 0.2 s and 64 MiB: never inside `write()`."""
+    return _hasher.hash(_normal(password))
+
+
+def check_password(stored: str | None, given: str) -> bool:
+    """Whether `given` is the password behind `stored`; False, after the same time, when that is None."""
+    try:
+        return _hasher.verify(stored or _NOBODY, _normal(given)) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def needs_rehash(stored: str) -> bool:
+    """Whether `stored` was made with other costs than today's."""
+    return _hasher.check_needs_rehash(stored)
+
+
+def password_problem(password: str, name: str) -> str | None:
+    """One sentence saying why `password` is refused for the user `name`; None when it is fit."""
+    folded, name = _normal(password).casefold(), _normal(name).strip().casefold()
+    if len(password) < SHORTEST:
+        return f"A password has at least {SHORTEST} characters."
+    if len(password) > LONGEST:
+        return f"A password has at most {LONGEST} characters."
+    if len(name) >= SHORTEST_NAME_LOOKED_FOR and name in folded:
+        return "The password must not contain the user name."
+    if folded in _common() or _is_predictable(folded) or len(set(folded)) < FEWEST_CHARACTERS:
+        return "This password is among the first that are guessed; choose another one."
+    return None
+
+
+def _is_predictable(folded: str) -> bool:
+    """Whether nothing is left but digits and signs once the predictable words are taken out."""
+    rest = PREDICTABLE.sub("", folded)
+    return rest != folded and not any(character.isalpha() for character in rest)
+
+
+def _normal(text: str) -> str:
+    """One spelling of what keyboards and systems encode differently (NIST SP 800-63B asks for it)."""
+    return unicodedata.normalize("NFKC", text)
+
+
+@cache
+def _common() -> frozenset[str]:
+    lines = COMMON_PASSWORDS.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))

@@ -1,0 +1,76 @@
+"""The set-up code: who reads it where Harmony was started may create the first administrator."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+
+from harmony.db import db, release, write
+from harmony.models import SetupCode, User
+from harmony.models.access import Role
+from harmony.security import users
+
+# Crockford's base 32: no I, L, O, U, which are misread or spell words. Twelve of them are 60 bits.
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+MISREAD = str.maketrans("OIL", "011")
+PREFIX = "HRMN"
+GROUPS = 3
+GROUP_SIZE = 4
+VALID_FOR = timedelta(hours=24)
+
+
+class WrongCode(Exception):
+    """The set-up code is not the current one, is older than a day, or was already used."""
+
+
+def issue(now: datetime) -> str | None:
+    """A new code, replacing the former one; None when a user exists. Only its SHA-256 is stored."""
+    groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_SIZE)) for _ in range(GROUPS))
+    code = "-".join((PREFIX, *groups))
+    with write() as session:
+        session.execute(delete(SetupCode))
+        if users.any_user():
+            return None
+        session.add(SetupCode(code_hash=_hash(code), created_at=now))
+    return code
+
+
+def redeem_and_create(code: str, name: str, password: str, now: datetime) -> User:
+    """The first administrator; code and account change in one transaction, so one of two wins.
+
+    Raises WrongCode, users.UnfitName, users.UnfitPassword.
+    """
+    if not _is_current(code, now):
+        raise WrongCode
+    release()
+    user = users.new_user(name, password, Role.ADMINISTRATOR, now)
+    with write() as session:
+        # Again, now under the lock: hashing the password took long enough for another to come first.
+        if not _is_current(code, now):
+            raise WrongCode
+        users.add(session, user)
+        session.execute(delete(SetupCode))
+    return user
+
+
+def _is_current(code: str, now: datetime) -> bool:
+    stored = db.session.scalar(select(SetupCode).order_by(SetupCode.id.desc()).limit(1))
+    if stored is None or now - stored.created_at >= VALID_FOR or users.any_user():
+        return False
+    return hmac.compare_digest(stored.code_hash, _hash(code))
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(_canonical(code).encode()).hexdigest()
+
+
+def _canonical(code: str) -> str:
+    """What was meant, however it was typed: lower case, no hyphens, without the prefix, O for 0."""
+    letters = "".join(character for character in code.upper() if character.isalnum())
+    if len(letters) == len(PREFIX) + GROUPS * GROUP_SIZE:
+        letters = letters.removeprefix(PREFIX)
+    return letters.translate(MISREAD)

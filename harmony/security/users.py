@@ -1,0 +1,127 @@
+"""Accounts: creating one, checking a name with its password, giving a new password."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from harmony.db import db, release, write
+from harmony.models import SignInSession, User
+from harmony.models.access import Role
+from harmony.security.passwords import check_password, hash_password, needs_rehash, password_problem
+
+LONGEST_NAME = 64
+
+
+class UserExists(Exception):
+    """The name, in whatever spelling, is taken."""
+
+
+class UnknownUser(Exception):
+    """Nobody has that name."""
+
+
+class UnfitName(Exception):
+    """Carries the sentence that says why the name is refused."""
+
+
+class UnfitPassword(Exception):
+    """Carries the sentence that says why the password is refused, never the password."""
+
+
+def name_key(name: str) -> str:
+    """The spelling by which accounts are told apart."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def name_problem(name: str) -> str | None:
+    """One sentence saying why `name` is refused; None when it is fit."""
+    if not name.strip() or not name_key(name):
+        return "A user needs a name."
+    if max(len(name.strip()), len(name_key(name))) > LONGEST_NAME:
+        return f"A user name has at most {LONGEST_NAME} characters."
+    if not name.strip().isprintable():
+        return "A user name consists of characters that can be seen."
+    return None
+
+
+def any_user() -> bool:
+    """Whether anybody can sign in at all."""
+    return bool(db.session.scalar(select(exists().where(User.id.is_not(None)))))
+
+
+def find(name: str) -> User | None:
+    """The user of that name, in whatever spelling."""
+    return db.session.scalar(select(User).where(User.name_key == name_key(name)))
+
+
+def new_user(name: str, password: str, role: Role, now: datetime) -> User:
+    """A user that is not stored yet. Slow (one hash). Raises UnfitName and UnfitPassword."""
+    if problem := name_problem(name):
+        raise UnfitName(problem)
+    _require_fit(password, name)
+    return User(
+        name=name.strip(),
+        name_key=name_key(name),
+        role=role.value,
+        password_hash=hash_password(password),
+        created_at=now,
+    )
+
+
+def add(session: Session, user: User) -> None:
+    """Store a new user. Inside `write()` only. Raises UserExists."""
+    if session.scalar(select(User.id).where(User.name_key == user.name_key)) is not None:
+        raise UserExists
+    session.add(user)
+
+
+def create_user(name: str, password: str, role: Role, now: datetime) -> User:
+    """A new account. Raises UserExists, UnfitName, UnfitPassword."""
+    user = new_user(name, password, role, now)
+    with write() as session:
+        add(session, user)
+    return user
+
+
+def authenticate(name: str, password: str) -> User | None:
+    """The user whose password this is; None, after the same time, for a wrong one and for nobody's name."""
+    user = find(name)
+    stored = user.password_hash if user else None
+    release()  # the check takes long, and no read should stay open for it
+    if not check_password(stored, password) or user is None or stored is None:
+        return None
+    if needs_rehash(stored):
+        _renew_hash(user.id, stored, hash_password(password))
+    return user
+
+
+def set_password(name: str, password: str) -> None:
+    """Give a user a new password and end all of that user's sessions.
+
+    Raises UnknownUser, UnfitPassword.
+    """
+    user = find(name)
+    if user is None:
+        raise UnknownUser
+    _require_fit(password, user.name)
+    user_id, hashed = user.id, hash_password(password)
+    with write() as session:
+        session.execute(update(User).where(User.id == user_id).values(password_hash=hashed))
+        session.execute(delete(SignInSession).where(SignInSession.user_id == user_id))
+
+
+def _require_fit(password: str, name: str) -> None:
+    if problem := password_problem(password, name):
+        raise UnfitPassword(problem)
+
+
+def _renew_hash(user_id: int, old: str, new: str) -> None:
+    with write() as session:
+        # Only over the hash that was checked: a reset in between must stay.
+        session.execute(
+            update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
+        )

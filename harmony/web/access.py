@@ -1,0 +1,138 @@
+"""The door: set-up of the first administrator, sign-in, sign-out, and the theme."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as BaseResponse
+
+from harmony.clock import now
+from harmony.models import User
+from harmony.security import sessions, setup_code, throttle, users
+from harmony.security.gate import HOME, SETUP, SIGN_IN, local_path, public
+from harmony.web.forms_access import SetupForm, SignInForm
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("access", __name__)
+
+THEMES = ("auto", "light", "dark")
+THEME_KEPT_SECONDS = 365 * 24 * 3600
+WRONG = "User name and password do not match."
+WRONG_CODE = "This is not the current set-up code. Restarting Harmony prints a new one."
+
+
+@blueprint.get("/sign-in")
+@public
+def sign_in() -> ResponseReturnValue:
+    """The form; whoever is signed in already goes on."""
+    if not users.any_user():
+        return redirect(SETUP, 303)
+    target = local_path(request.args.get("next"))
+    if sessions.session_for(sessions.read_cookie(), now()):
+        return redirect(target, 303)
+    return _sign_in_page(SignInForm(), target)
+
+
+@blueprint.post("/sign-in")
+@public
+def sign_in_submitted() -> ResponseReturnValue:
+    """Check the password; one sentence for an unknown name and a wrong password."""
+    form, target = SignInForm(request.form), local_path(request.form.get("next"))
+    if not form.validate():
+        return _sign_in_page(form, target), 422
+    if wait := throttle.sign_in_wait(request.remote_addr, form.name.data, now()):
+        return _too_often(_sign_in_page(form, target, _wait_sentence(wait)), wait)
+    user = users.authenticate(form.name.data, form.password.data)
+    if user is None:
+        log.warning("A sign-in from %s was refused.", request.remote_addr)
+        return _sign_in_page(form, target, WRONG), 422
+    throttle.sign_in_succeeded(request.remote_addr, form.name.data, now())
+    return _signed_in(user, target)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """End this browser's session and have it forget what it kept of us."""
+    sessions.close_session(sessions.read_cookie())
+    response = redirect(SIGN_IN, 303)
+    sessions.clear_cookie(response)
+    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    return response
+
+
+@blueprint.get("/setup")
+@public
+def setup() -> ResponseReturnValue:
+    """The form for the first administrator, as long as there is none."""
+    if users.any_user():
+        return redirect(SIGN_IN, 303)
+    return render_template("auth/setup.html", form=SetupForm())
+
+
+@blueprint.post("/setup")
+@public
+def setup_submitted() -> ResponseReturnValue:
+    """Create the first administrator for the set-up code, and sign them in."""
+    if users.any_user():
+        return redirect(SIGN_IN, 303)
+    form = SetupForm(request.form)
+    if not form.validate():
+        return render_template("auth/setup.html", form=form), 422
+    if wait := throttle.setup_wait(request.remote_addr, now()):
+        return _too_often(_setup_page(form, _wait_sentence(wait)), wait)
+    try:
+        user = setup_code.redeem_and_create(form.code.data, form.name.data, form.password.data, now())
+    except setup_code.WrongCode:
+        log.warning("A set-up code from %s was refused.", request.remote_addr)
+        return _setup_page(form, WRONG_CODE), 422
+    return _signed_in(user, HOME)
+
+
+@blueprint.post("/theme")
+@public
+def theme() -> ResponseReturnValue:
+    """Remember light, dark or the system's choice in this browser."""
+    response = redirect(local_path(request.form.get("next")), 303)
+    if (chosen := request.form.get("theme")) in THEMES:
+        response.set_cookie(
+            "theme",
+            chosen,
+            max_age=THEME_KEPT_SECONDS,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def _signed_in(user: User, target: str) -> BaseResponse:
+    log.info("User %d signed in from %s.", user.id, request.remote_addr)
+    response = redirect(target, 303)
+    # Signing in again ends the former session of this browser instead of leaving it behind.
+    sessions.close_session(sessions.read_cookie())
+    sessions.set_cookie(response, sessions.open_session(user, now()))
+    return response
+
+
+def _sign_in_page(form: SignInForm, target: str, problem: str | None = None) -> str:
+    form.form_errors = [problem] if problem else []
+    return render_template("auth/sign_in.html", form=form, next="" if target == HOME else target)
+
+
+def _setup_page(form: SetupForm, problem: str) -> str:
+    form.form_errors = [problem]
+    return render_template("auth/setup.html", form=form)
+
+
+def _too_often(page: str, wait: float) -> Response:
+    response = make_response(page, 429)
+    response.headers["Retry-After"] = str(math.ceil(wait))
+    return response
+
+
+def _wait_sentence(wait: float) -> str:
+    return f"This was tried too often. Wait {math.ceil(wait)} seconds, then try again."

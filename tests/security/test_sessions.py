@@ -1,0 +1,134 @@
+"""Rung C: a session ends by itself, by signing out, and never by moving the clock a little."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask, Response
+from sqlalchemy import func, select
+
+from harmony.db import db, write
+from harmony.models import SignInSession, User
+from harmony.security import sessions
+from harmony.security.notes import NotesCookie
+
+NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def ada(bare: Flask) -> User:
+    user = User(name="ada", name_key="ada", role="administrator", password_hash="-", created_at=NOW)
+    with write() as session:
+        session.add(user)
+    return user
+
+
+def minutes(count: float) -> datetime:
+    return NOW + timedelta(minutes=count)
+
+
+def test_a_token_leads_to_its_user(ada: User) -> None:
+    token = sessions.open_session(ada, NOW)
+    found = sessions.session_for(token, NOW)
+    assert found is not None
+    assert found.user is ada
+
+
+@pytest.mark.parametrize("token", [None, "", "hrmns_guess", "ü", "x" * 10_000])
+def test_an_unknown_token_leads_to_nobody(ada: User, token: str | None) -> None:
+    sessions.open_session(ada, NOW)
+    assert sessions.session_for(token, NOW) is None
+
+
+def test_every_session_has_a_new_token_of_256_bits(ada: User) -> None:
+    tokens = {sessions.open_session(ada, NOW) for _ in range(5)}
+    assert len(tokens) == 5
+    assert all(len(token) == len("hrmns_") + 43 for token in tokens)
+
+
+def test_the_token_is_not_in_the_database_file(ada: User, tmp_path: Path) -> None:
+    token = sessions.open_session(ada, NOW)
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("harmony.db*"))
+    assert b"administrator" in kept
+    assert token.removeprefix("hrmns_").encode() not in kept
+
+
+def test_it_ends_after_thirty_idle_minutes(ada: User) -> None:
+    token = sessions.open_session(ada, NOW)
+    assert sessions.session_for(token, minutes(29.9)) is not None
+    assert sessions.session_for(token, minutes(59.8)) is not None
+    assert sessions.session_for(token, minutes(89.8)) is None
+
+
+def test_it_ends_after_twelve_hours_of_steady_use(ada: User) -> None:
+    token = sessions.open_session(ada, NOW)
+    for count in range(20, 12 * 60, 20):
+        assert sessions.session_for(token, minutes(count)) is not None
+    assert sessions.session_for(token, minutes(12 * 60)) is None
+
+
+def test_its_last_use_is_written_at_most_once_a_minute(ada: User) -> None:
+    token = sessions.open_session(ada, NOW)
+    seen = []
+    for seconds in (0, 30, 59, 60, 90, 119, 120):
+        found = sessions.session_for(token, NOW + timedelta(seconds=seconds))
+        assert found is not None
+        seen.append((found.seen_at - NOW).total_seconds())
+    assert seen == [0, 0, 0, 60, 60, 60, 120]
+
+
+def test_a_clock_that_was_set_back_neither_signs_out_nor_prolongs(ada: User) -> None:
+    token = sessions.open_session(ada, NOW)
+    assert sessions.session_for(token, minutes(-60)) is not None
+    assert sessions.session_for(token, minutes(-31)) is not None
+    assert sessions.session_for(token, minutes(0)) is None
+
+
+def test_signing_out_ends_this_session_only(ada: User) -> None:
+    here, there = sessions.open_session(ada, NOW), sessions.open_session(ada, NOW)
+    sessions.close_session(here)
+    sessions.close_session("hrmns_unknown")
+    sessions.close_session(None)
+    assert sessions.session_for(here, NOW) is None
+    assert sessions.session_for(there, NOW) is not None
+
+
+def test_sweeping_takes_exactly_what_has_expired(ada: User) -> None:
+    idle, living = sessions.open_session(ada, NOW), sessions.open_session(ada, minutes(5))
+    sessions.sweep(minutes(30))
+    assert db.session.scalar(select(func.count()).select_from(SignInSession)) == 1
+    assert sessions.session_for(idle, NOW) is None
+    assert sessions.session_for(living, minutes(30)) is not None
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "secure"),
+    [("https://h.example", "__Host-harmony", True), ("http://10.0.0.5", "harmony", False)],
+)
+def test_the_cookie_fits_the_scheme(bare: Flask, address: str, name: str, secure: bool) -> None:
+    with bare.test_request_context(base_url=address):
+        response = Response()
+        sessions.set_cookie(response, "t")
+    parts = response.headers["Set-Cookie"].split("; ")
+    assert parts[0] == f"{name}=t"
+    assert {"HttpOnly", "Path=/", "SameSite=Lax"} <= set(parts)
+    assert ("Secure" in parts) is secure
+    assert not any(part.startswith("Domain") for part in parts)
+
+
+def test_a_plain_cookie_does_not_count_over_https(bare: Flask) -> None:
+    with bare.test_request_context(base_url="https://h.example", headers={"Cookie": "harmony=planted"}):
+        assert sessions.read_cookie() is None
+
+
+def test_flask_s_own_cookie_has_the_same_attributes(bare: Flask) -> None:
+    cookie = NotesCookie()
+    with bare.test_request_context(base_url="https://h.example"):
+        assert (cookie.get_cookie_name(bare), cookie.get_cookie_secure(bare)) == (
+            "__Host-harmony-notes",
+            True,
+        )
+        assert (cookie.get_cookie_samesite(bare), cookie.get_cookie_httponly(bare)) == ("Lax", True)
+        assert (cookie.get_cookie_domain(bare), cookie.get_cookie_path(bare)) == (None, "/")
