@@ -1,0 +1,214 @@
+// What HTML and htmx cannot do: keep typed text when a page morphs, say what went wrong, copy, local times, filters, focus.
+// Every page works without this file. Listeners sit on the document, so that swapped content needs no wiring.
+"use strict";
+
+if (window.Idiomorph) Idiomorph.defaults.ignoreActiveValue = true;
+
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+function element(tag, attributes = {}, text = "") {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.textContent = text;
+  return made;
+}
+
+// --- what went wrong ---
+
+const REASONS = {
+  401: "You are signed out. Reload the page to sign in again.",
+  403: "You are not allowed to do this.",
+  404: "This no longer exists.",
+  409: "This was changed by someone else meanwhile. Reload the page to see it.",
+  413: "This is too large to send.",
+  429: "Too many tries. Wait a moment.",
+};
+
+function toast(text, kind, buttons) {
+  const region = document.getElementById("toasts");
+  const old = region?.firstElementChild;
+  if (!region || (old && (old.dataset.kind === "action" || old.dataset.text === text) && kind === "poll")) return;
+  const box = element("div", { class: "toast danger", "data-kind": kind, "data-text": text });
+  box.append(element("p", {}, text));
+  const row = element("div", { class: "row" });
+  for (const [label, action] of buttons) {
+    const button = element("button", { type: "button", class: "secondary small" }, label);
+    button.addEventListener("click", () => { box.remove(); action(); });
+    row.append(button);
+  }
+  box.append(row);
+  region.replaceChildren(box);
+}
+
+// Asking again is only offered for what the person did; a poll asks again by itself.
+function retryOf(source) {
+  if (source.matches("form")) return () => source.requestSubmit();
+  if (source.matches("a, button")) return () => source.click();
+  return null;
+}
+
+function complain(event, text) {
+  const retry = retryOf(event.detail.elt);
+  const buttons = [["Reload", () => location.reload()], ["Dismiss", () => {}]];
+  toast(text, retry ? "action" : "poll", retry ? [["Retry", retry], ...buttons] : buttons);
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  complain(event, REASONS[status] || `The server could not do this (error ${status}). The page is unchanged.`);
+});
+document.addEventListener("htmx:sendError", (event) => complain(event, "The server cannot be reached. The page is unchanged."));
+document.addEventListener("htmx:timeout", (event) => complain(event, "The server did not answer in time. The page is unchanged."));
+// What succeeds takes back its own kind of complaint: a poll must not wipe away the failure of what the person did.
+document.addEventListener("htmx:afterOnLoad", (event) => {
+  if (event.detail.xhr.status >= 400) return;
+  const kinds = retryOf(event.detail.elt) ? "" : '[data-kind="poll"]';
+  for (const box of all(`.toast${kinds}`)) box.remove();
+});
+
+// --- copy: clipboard, else the old command, else the person's own keys (plain http on a LAN has no clipboard) ---
+
+function announce(text) {
+  const region = document.getElementById("announcer");
+  if (region) region.textContent = text;
+}
+
+function copyByCommand(target) {
+  if (target.select) {
+    target.focus();
+    target.select();
+  } else {
+    getSelection().selectAllChildren(target);
+  }
+  try { return document.execCommand("copy"); } catch { return false; }
+}
+
+async function copied(target) {
+  const text = target.value ?? target.innerText;
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyByCommand(target);
+  }
+}
+
+async function copy(button) {
+  const target = document.querySelector(button.dataset.copyTarget);
+  if (!target) return;
+  const done = await copied(target);
+  if (done) button.focus();
+  const word = done ? "Copied" : "Press Ctrl+C";
+  announce(done ? "Copied to the clipboard." : "The text is selected. Press Ctrl+C to copy it.");
+  const label = button.querySelector("span") || button;
+  label.dataset.before ??= label.textContent;
+  label.textContent = word;
+  setTimeout(() => { label.textContent = label.dataset.before; }, 4000);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy-target]");
+  if (button) copy(button);
+  for (const menu of all("[data-menu][open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    for (const menu of all("[data-menu][open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+  if (event.key === "Enter" && event.target.matches("[data-filter-for]")) event.preventDefault();
+});
+
+// --- times in the viewer's zone ---
+
+const LANGUAGE = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
+const EXACT = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
+const SHORT = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const RELATIVE = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto" });
+const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
+
+function relative(date) {
+  const seconds = (date - Date.now()) / 1000;
+  for (const [unit, length] of UNITS) {
+    if (Math.abs(seconds) >= length) return RELATIVE.format(Math.trunc(seconds / length), unit);
+  }
+  return seconds > 5 ? "in less than a minute" : "just now";
+}
+
+function localise() {
+  for (const time of all("time[datetime][data-format]")) {
+    const date = new Date(time.dateTime);
+    if (Number.isNaN(date.getTime())) continue;
+    const text = time.dataset.format === "relative" ? relative(date) : SHORT.format(date);
+    if (time.textContent !== text) time.textContent = text;
+    time.title = EXACT.format(date);
+  }
+}
+setInterval(localise, 20000);
+
+// --- forms: filter of a picklist, parts that depend on a choice ---
+
+function recount(list) {
+  const output = document.querySelector(`[data-count-for="${list.id}"]`);
+  const boxes = all("input[type=checkbox]", list);
+  const shown = boxes.filter((box) => !box.closest("li").hidden).length;
+  const chosen = `${boxes.filter((box) => box.checked).length} of ${boxes.length} chosen`;
+  if (output) output.textContent = shown === boxes.length ? chosen : `${chosen}, ${shown} shown`;
+}
+
+function filter(input) {
+  const list = document.getElementById(input.dataset.filterFor);
+  if (!list) return;
+  const wanted = input.value.trim().toLowerCase();
+  for (const item of list.children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+  recount(list);
+}
+
+// "name=value" shows the part while that choice is made, "name!=value" while it is not. A hidden fieldset is not sent.
+function chosen(form, condition) {
+  const [, name, not, value] = condition.match(/^(.+?)(!?)=(.*)$/);
+  const made = all(`[name="${CSS.escape(name)}"]`, form).some((input) =>
+    input.value === value && (input.matches("select") || input.type === "hidden" || input.checked));
+  return not ? !made : made;
+}
+
+function showConditional() {
+  for (const part of all("[data-show-when]")) {
+    const show = chosen(part.closest("form") || document, part.dataset.showWhen);
+    part.hidden = !show;
+    if (part.matches("fieldset")) part.disabled = !show;
+  }
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-filter-for]")) filter(event.target);
+});
+document.addEventListener("change", (event) => {
+  showConditional();
+  const list = event.target.closest(".picklist-list");
+  if (list) recount(list);
+});
+
+// --- after each load and swap ---
+
+function dress() {
+  localise();
+  showConditional();
+  for (const input of all("[data-filter-for][hidden]")) input.hidden = false;
+}
+
+function focusStart(fallback) {
+  const target = document.querySelector("[data-autofocus-summary]") || (fallback && !location.hash && document.querySelector('h1[tabindex="-1"]'));
+  if (target) target.focus();
+}
+
+document.addEventListener("htmx:load", dress);
+document.addEventListener("htmx:afterSwap", dress);
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.boosted) focusStart(true);
+});
+document.addEventListener("htmx:historyRestore", () => { dress(); focusStart(true); });
+dress();
+focusStart(false);

@@ -1,0 +1,139 @@
+"""Promises about the look: it obeys the strict CSP, icons exist, colours can be read, files stay small."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STATIC = ROOT / "static"
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+CSS = (STATIC / "css/harmony.css").read_text()
+JS = (STATIC / "js/harmony.js").read_text()
+SYMBOLS = set(re.findall(r'<symbol id="([^"]+)"', (STATIC / "icons.svg").read_text()))
+FORBIDDEN = {
+    "an inline script": r"<script(?![^>]*\ssrc=)",
+    "an inline style": r"<style|\sstyle=",
+    "an event handler": r"\son[a-z]+=|\shx-on\b",
+    "JavaScript in an attribute": r"[\"']js:|javascript:",
+    "text that is not escaped": r"\|\s*safe\b|Markup\(|autoescape\s+false",
+    "another host": r"(src|href)=\"(https?:)?//",
+}
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_template_holds_nothing_that_the_policy_forbids(path: Path) -> None:
+    text = path.read_text()
+    assert [what for what, pattern in FORBIDDEN.items() if re.search(pattern, text)] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_template_begins_by_saying_what_it_needs(path: Path) -> None:
+    assert path.read_text().startswith("{# needs: ")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_each_icon_that_a_template_names_is_in_the_sprite(path: Path) -> None:
+    named = re.findall(r'(?:\b_?icon|empty_state)\("([a-z0-9-]+)"', path.read_text())
+    assert set(named) <= SYMBOLS
+
+
+def test_each_state_of_a_badge_has_its_icon_a_word_and_a_tone_of_the_stylesheet() -> None:
+    table = re.search(r"set STATES = \{(.*?)\} %\}", (ROOT / "templates/_ui.html").read_text(), re.S)
+    assert table
+    states = re.findall(r'"(\w+)": \("(\w+)", "([\w-]+)", "([^"]+)"\)', table[1])
+    assert {"ok", "held", "auth_failed", "cancelled", "not_tried", "missing"} <= {name for name, *_ in states}
+    for name, tone, icon, word in states:
+        assert icon in SYMBOLS, name
+        assert f".{tone} {{ --tone" in CSS, name
+        assert word[0].isupper(), name
+
+
+def test_the_sprite_and_the_favicon_carry_no_script_and_no_style() -> None:
+    for name in ("icons.svg", "favicon.svg"):
+        assert not re.search(r"<script|<style|\sstyle=|\son\w+=", (STATIC / name).read_text()), name
+
+
+def test_the_settings_of_htmx_are_the_measured_ones() -> None:
+    meta = re.search(r"name=\"htmx-config\" content='([^']+)'", (ROOT / "templates/base.html").read_text())
+    assert meta
+    assert json.loads(meta[1]) == {
+        "allowEval": False,
+        "allowScriptTags": False,
+        "includeIndicatorStyles": False,
+        "selfRequestsOnly": True,
+        "historyCacheSize": 0,
+        "historyRestoreAsHxRequest": False,
+        "timeout": 15000,
+        "responseHandling": [
+            {"code": "204", "swap": False},
+            {"code": "[23]..", "swap": True},
+            {"code": "422", "swap": True},
+            {"code": "[45]..", "swap": False, "error": True},
+        ],
+    }
+
+
+def test_the_script_needs_no_eval_and_writes_no_html_and_no_style() -> None:
+    assert not re.search(r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|\.style\b", JS)
+    assert "Idiomorph.defaults.ignoreActiveValue = true" in JS
+
+
+def test_the_stylesheet_stays_small_and_loads_nothing_from_elsewhere() -> None:
+    assert len(CSS.splitlines()) <= 450
+    assert re.findall(r"url\(\"?([^)\"]+)", CSS) == ["../vendor/pico-2.1.1/pico.min.css"]
+    assert (STATIC / "css/../vendor/pico-2.1.1/pico.min.css").is_file()
+
+
+def test_all_scripts_together_stay_below_60_kb_compressed() -> None:
+    assert sum(len(gzip.compress(path.read_bytes())) for path in STATIC.rglob("*.js")) < 60_000
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def tokens(theme: int) -> dict[str, str]:
+    """The colour tokens of the light (0) or the dark (1) theme."""
+    found = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", CSS)
+    return {name: pair[theme] for name, *pair in found} | {"white": "#ffffff"}
+
+
+GROUNDS = ("ground", "panel", "raised", "well")
+TONES = ("ok", "warning", "danger", "info", "neutral")
+TEXT_ON = (
+    [(text, ground) for text in ("text", "muted", "accent", *TONES) for ground in GROUNDS]
+    + [(tone, f"{tone}-tint") for tone in TONES]
+    + [("text", f"{tone}-tint") for tone in (*TONES, "accent")]
+    + [("muted", "neutral-tint"), ("muted", "accent-tint"), ("accent", "accent-tint")]
+    + [("white", fill) for fill in ("accent-fill", "accent-deep", "danger-fill")]
+)
+SHAPES_ON = [(shape, ground) for shape in ("line-strong", "accent-fill", "accent") for ground in GROUNDS]
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_every_ground_it_stands_on(theme: int) -> None:
+    colours = tokens(theme)
+    weak = [(a, b, round(contrast(colours[a], colours[b]), 2)) for a, b in TEXT_ON]
+    assert [entry for entry in weak if entry[2] < 4.5] == []
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_the_edges_of_controls_can_be_seen(theme: int) -> None:
+    colours = tokens(theme)
+    weak = [(a, b, round(contrast(colours[a], colours[b]), 2)) for a, b in SHAPES_ON]
+    assert [entry for entry in weak if entry[2] < 3] == []
