@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, Table, event
+from sqlalchemy import CursorResult, DateTime, Delete, Dialect, Engine, MetaData, Table, Update, event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -63,7 +63,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def sqlite_module() -> ModuleType:
     """The newest SQLite at hand, as a DB-API module."""
-    return max(bundled_sqlite, sqlite3, key=lambda module: module.sqlite_version_info)
+    newest: ModuleType = max(bundled_sqlite, sqlite3, key=lambda module: module.sqlite_version_info)
+    return newest
 
 
 def sqlite_is_safe() -> bool:
@@ -125,6 +126,16 @@ def write() -> Iterator[Session]:
         raise
     finally:
         session.info["writing"] = False
+
+
+def changed(session: Session, statement: Update | Delete) -> int:
+    """Execute an UPDATE or DELETE and say how many rows it changed; a claim asks for exactly one."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements that go around the ORM."""
+    return cast(Table, model.__table__)
 
 
 def release() -> None:

@@ -64,9 +64,7 @@ def _chosen(name: str) -> ChosenGroup:
     )
 
 
-def an_integration(
-    choice: Synchronization | None = None, due: datetime | None = NOON, **changes: Any
-) -> int:
+def an_integration(choice: Synchronization | None = None, due: datetime | None = NOON, **changes: Any) -> int:
     """An active integration whose pages are verified and in force; due at noon. Returns its id."""
     server = ServerDetails(display_name="Test UEM", server_address="https://uem.test")
     records = {

@@ -69,7 +69,9 @@ def test_it_refuses_a_secret_given_twice_or_in_a_file_that_is_not_there(tmp_path
 
 
 def test_it_never_shows_a_secret() -> None:
-    settings = Settings.from_environment({"HARMONY_SECRET_KEY": "canary" * 8, "HARMONY_VAULT_KEYS": "canary2"})
+    settings = Settings.from_environment(
+        {"HARMONY_SECRET_KEY": "canary" * 8, "HARMONY_VAULT_KEYS": "canary2"}
+    )
     assert "canary" not in repr(settings)
 
 

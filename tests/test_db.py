@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from harmony.config import Settings
-from harmony.db import SAFE_SQLITE, db, sqlite_module, upsert, write
+from harmony.db import SAFE_SQLITE, db, sqlite_module, table_of, upsert, write
 from harmony.models import ThrottleBucket, Worker
 from tests.builders import NOON
 
@@ -53,20 +53,25 @@ def test_every_connection_has_our_pragmas() -> None:
 
 @pytest.mark.usefixtures("context")
 def test_a_failing_write_leaves_nothing() -> None:
-    with pytest.raises(ZeroDivisionError), write() as session:
-        session.add(ThrottleBucket(key="count", tokens=0, refilled_at=NOON))
-        session.flush()
-        raise ZeroDivisionError
+
+    def fail_half_way() -> None:
+        with write() as session:
+            session.add(ThrottleBucket(key="count", tokens=0, refilled_at=NOON))
+            session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     assert db.session.scalar(select(ThrottleBucket)) is None
 
 
 @pytest.mark.usefixtures("context")
 def test_write_refuses_to_be_nested_and_to_swallow_changes_made_outside() -> None:
     with pytest.raises(RuntimeError), write(), write():
-        pass
+        pytest.fail("it was nested")
     db.session.add(ThrottleBucket(key="outside", tokens=0, refilled_at=NOON))
     with pytest.raises(RuntimeError), write():
-        pass
+        pytest.fail("the change was swallowed")
     db.session.rollback()
     a_bucket()
     assert db.session.get(ThrottleBucket, "count") is not None
@@ -101,7 +106,7 @@ def test_upsert_inserts_and_updates_only_the_named_columns() -> None:
     for moment in (NOON, later):
         with write():
             row = {"identity": "a", "started_at": moment, "seen_at": moment}
-            upsert(Worker.__table__, [row], ["identity"], ["seen_at"])
+            upsert(table_of(Worker), [row], ["identity"], ["seen_at"])
     worker = db.session.get_one(Worker, "a")
     assert (worker.started_at, worker.seen_at) == (NOON, later)
 

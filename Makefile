@@ -1,0 +1,45 @@
+# Every chore, each from a fresh clone with only Python 3.11 or newer (with venv) and make.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint format clean
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: .venv/runtime ## Run the dashboard and its worker
+	@exec $(BIN)/python app.py
+
+demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
+	@exec $(BIN)/python -m harmony.ops.demo $(ARGS)
+
+test: .venv/dev ## Run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev ## Look for mistakes without running anything
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/dev ## Lay out the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove what make has built; the data in instance/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Harmony needs Python 3.11 or newer.")'
+	@$(PYTHON) -m venv .venv
+
+.venv/runtime: requirements.txt | .venv/bin/python
+	@echo "Installing what Harmony needs …"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/runtime
+	@echo "Installing what the tests need …"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

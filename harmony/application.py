@@ -1,0 +1,47 @@
+"""Puts the rooms together into one Flask application."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from harmony import db, jobs, ops, security, web
+from harmony.config import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_BODY_BYTES = 1024 * 1024
+
+
+def build(settings: Settings) -> Flask:
+    """The application for `settings`. Creates the data folder and the keys when they are not there yet."""
+    os.umask(0o077)  # databases, keys, backups: every file made from here on is its owner's only
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    app = Flask(
+        "harmony",
+        root_path=str(ROOT),
+        instance_path=str(settings.data_dir),
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    _configure(app, settings)
+    db.init_app(app, f"sqlite:///{settings.database_file}")
+    security.init_app(app, settings)
+    jobs.init_app(app, settings)
+    web.init_app(app)
+    ops.init_app(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.extensions["harmony.settings"] = settings
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    if settings.public_url:
+        app.config["TRUSTED_HOSTS"] = [urlsplit(settings.public_url).hostname]
+    if hops := settings.trusted_proxies:
+        # Flask types wsgi_app as a method; replacing it is its documented way to add middleware.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

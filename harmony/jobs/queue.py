@@ -1,0 +1,63 @@
+"""The queue: Huey on a SQLite file of its own. It may lose a ring at any time; the tick finds the work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import huey.storage
+from flask import Flask, current_app
+from huey import SqliteHuey
+from huey.serializer import SignedSerializer
+
+from harmony.config import Settings
+from harmony.db import sqlite_module
+
+log = logging.getLogger(__name__)
+
+# Huey opens its file with the standard library's SQLite; give it the one that is safe (decision 0002).
+huey.storage.sqlite3 = sqlite_module()
+
+EXTENSION = "harmony.queue"
+RINGS = "harmony.rings"
+STOPPING = "harmony.stopping"
+
+
+def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
+    """The queue of this application. Messages are signed: whoever could forge one would run code."""
+    queue = SqliteHuey(
+        name="harmony",
+        filename=str(settings.queue_file),
+        timeout=30,
+        results=False,
+        strict_fifo=True,
+        serializer=SignedSerializer(secret=app.config["SECRET_KEY"], salt="harmony.queue"),
+    )
+    app.extensions[EXTENSION] = queue
+    app.extensions[RINGS] = {}
+    app.extensions[STOPPING] = Event()
+    return queue
+
+
+def queue_of(app: Flask) -> SqliteHuey:
+    """The queue that `open_queue` made."""
+    return app.extensions[EXTENSION]
+
+
+def stopping() -> Event:
+    """Set once this process has been told to stop; long work looks at it between two pages."""
+    event: Event = current_app.extensions[STOPPING]
+    return event
+
+
+def ring(task: str, *ids: int) -> None:
+    """Wake the worker for `task`. Call it after the commit; a lost ring only waits for the next tick."""
+    rings: dict[str, Callable[..., Any]] = current_app.extensions[RINGS]
+    try:
+        rings[task](*ids)
+    except Exception:  # the queue's file may be locked or full, and no page may fail for that
+        log.warning(
+            "The worker could not be woken for %s; the next tick will see to it.", task, exc_info=True
+        )

@@ -1,0 +1,85 @@
+"""The worker process: Huey's consumer, its sign of life, and a clean end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy import delete
+
+from harmony import create_app
+from harmony.clock import now
+from harmony.config import Settings, SettingsError
+from harmony.db import table_of, upsert, write
+from harmony.jobs.queue import STOPPING, queue_of, ring
+from harmony.jobs.tasks import TICK
+from harmony.models import Worker
+from harmony.ops import logs
+from harmony.ops.lifeline import leave_with_parent
+from harmony.sync.identity import identity
+
+log = logging.getLogger(__name__)
+
+THREADS = 4
+SIGN_OF_LIFE_SECONDS = 10
+FORGET_AFTER = timedelta(days=1)
+# A page in flight may take its whole deadline before the sync can look up.
+STOP_WITHIN_SECONDS = 25
+
+
+def run(app: Flask) -> None:
+    """Work until SIGTERM or SIGINT; a task under way ends between two pages."""
+    # A fixed short poll: the default backs off to ten seconds, and Sync Now must start at once.
+    consumer = queue_of(app).create_consumer(
+        workers=THREADS,
+        initial_delay=0.1,
+        backoff=1,
+        max_delay=0.1,
+        graceful_signal="TERM",
+        shutdown_timeout=STOP_WITHIN_SECONDS,
+    )
+    app.extensions[STOPPING] = consumer.stop_flag
+    with app.app_context():
+        sign_of_life()
+        ring(TICK)
+    threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
+    consumer.run()
+
+
+def sign_of_life() -> None:
+    """Write that this process is alive, and forget processes that were silent for a day."""
+    moment = now()
+    row = {"identity": identity(), "started_at": moment, "seen_at": moment}
+    with write() as session:
+        upsert(table_of(Worker), [row], key=["identity"], columns=["seen_at"])
+        session.execute(delete(Worker).where(Worker.seen_at < moment - FORGET_AFTER))
+
+
+def _live(app: Flask, stop: threading.Event) -> None:
+    while not stop.wait(SIGN_OF_LIFE_SECONDS):
+        try:
+            with app.app_context():
+                sign_of_life()
+        except Exception:  # a locked or full database must not end the thread; the next beat tries again
+            log.warning("The sign of life could not be written.", exc_info=True)
+
+
+def main() -> int:
+    """`python -m harmony.jobs.worker`."""
+    try:
+        settings = Settings.from_environment(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"Harmony does not start: {error}\n")
+        return 2
+    logs.configure(settings.log_level)
+    leave_with_parent()
+    run(create_app(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""Running it: supervisor, migrations, health, command line."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from harmony.ops import cli_users, health, migrate
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its health pages and its commands."""
+    migrate.init_app(app)
+    cli_users.register(app)
+    app.register_blueprint(health.blueprint)

@@ -1,0 +1,88 @@
+"""`make demo`: the whole product on throw-away data, with a simulated UEM and a printed password."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from harmony import create_app
+from harmony.clock import now
+from harmony.config import Settings, SettingsError
+from harmony.models.access import Role
+from harmony.ops import logs
+from harmony.ops.migrate import migrate
+from harmony.ops.start import ROOT, web, worker
+from harmony.ops.supervisor import Child, say, supervise
+from harmony.security.users import create_user
+from harmony.setup.demo import announcement_file
+
+NAME = "demo"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo until it is told to stop; its data goes with it."""
+    options = _options(arguments)
+    try:
+        with _environment() as settings:
+            return _run(settings, options)
+    except SettingsError as error:
+        sys.stderr.write(f"Harmony does not start: {error}\n")
+        return 2
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    logs.configure(settings.log_level)
+    app = create_app(settings)
+    password = secrets.token_urlsafe(12)
+    with app.app_context():
+        migrate(now())
+        create_user(NAME, password, Role.ADMINISTRATOR, now())
+    host, port = settings.bind
+    say("demo", f"Open http://{host}:{port} and sign in as {NAME} with the password {password}")
+    say(
+        "demo",
+        "Then: New integration > Try the simulated UEM. All data is removed when you stop this (Ctrl+C).",
+    )
+    return supervise([simulator(settings, options), web(settings), worker()])
+
+
+def simulator(settings: Settings, options: argparse.Namespace) -> Child:
+    """The simulated UEM on a port that stays the same if it has to be started again."""
+    command = (
+        *(sys.executable, "-m", "harmony.simulator", "--lifeline"),
+        *("--port", str(_free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
+        *("--announce", str(announcement_file(settings)), "--epoch", now().isoformat()),
+    )
+    return Child("uem ", command, folder=ROOT)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--devices", type=int, default=5000, help="how many devices the simulated UEM has")
+    parser.add_argument("--seed", type=int, default=1, help="another seed makes another world")
+    return parser.parse_args(arguments)
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[Settings]:
+    """Settings on a folder that is removed afterwards; the children inherit them."""
+    with tempfile.TemporaryDirectory(prefix="harmony-demo-") as folder:
+        os.environ |= {"HARMONY_DATA_DIR": folder, "HARMONY_DEMO": "1"}
+        yield Settings.from_environment(os.environ)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

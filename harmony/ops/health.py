@@ -1,0 +1,57 @@
+"""`/healthz`: this process answers. `/readyz`: the product works, or the reasons why not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from harmony.clock import now
+from harmony.db import db, sqlite_module
+from harmony.models import Worker
+from harmony.ops.migrate import head, revision
+from harmony.security.gate import public
+
+blueprint = Blueprint("health", __name__)
+
+WORKER_SILENT_AFTER = timedelta(seconds=60)
+
+
+@blueprint.get("/healthz")
+@public
+def healthz() -> ResponseReturnValue:
+    """200 as long as the process answers at all."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+@public
+def readyz() -> ResponseReturnValue:
+    """200, or 503 with the reasons: database, migrations, worker."""
+    reasons = problems(now())
+    state = "not ready" if reasons else "ready"
+    return jsonify(
+        status=state, reasons=reasons, sqlite=sqlite_module().sqlite_version
+    ), 503 if reasons else 200
+
+
+def problems(moment: datetime) -> list[str]:
+    """What keeps the product from working, in words; empty when all is well."""
+    try:
+        if revision() != head():
+            return ["The database is not migrated to this version; start Harmony with `make run`."]
+        seen = worker_seen_at()
+    except SQLAlchemyError:
+        db.session.rollback()
+        return ["The database does not answer."]
+    if seen is None or moment - seen > WORKER_SILENT_AFTER:
+        return ["No worker has shown a sign of life within the last minute; devices are not synced."]
+    return []
+
+
+def worker_seen_at() -> datetime | None:
+    """When any worker last showed a sign of life."""
+    return db.session.scalar(select(func.max(Worker.seen_at)))

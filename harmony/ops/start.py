@@ -1,0 +1,51 @@
+"""`python app.py`: prepares the database, prints the set-up code, supervises dashboard and worker."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.ops import logs
+from harmony.ops.migrate import DatabaseTooNew, migrate
+from harmony.ops.supervisor import Child, say, supervise
+from harmony.security import setup_code
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def main(app: Flask) -> int:
+    """Run Harmony until it is told to stop. Returns the exit code."""
+    settings: Settings = app.extensions["harmony.settings"]
+    logs.configure(settings.log_level)
+    try:
+        prepare(app)
+    except DatabaseTooNew as error:
+        sys.stderr.write(f"Harmony does not start: {error}\n")
+        return 2
+    return supervise([web(settings), worker()])
+
+
+def prepare(app: Flask) -> None:
+    """Migrate, and print a set-up code as long as nobody can sign in."""
+    with app.app_context():
+        migrate(now())
+        code = setup_code.issue(now())
+    if code:
+        say("main", f"Nobody can sign in yet. Open the dashboard and enter this set-up code: {code}")
+
+
+def web(settings: Settings, **environment: str) -> Child:
+    """The dashboard: gunicorn on the configured address."""
+    host, port = settings.bind
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    command = (sys.executable, "-m", "gunicorn", "-c", "python:harmony.ops.gunicorn_conf", "-b", address)
+    return Child("web ", command, environment, folder=ROOT)
+
+
+def worker(**environment: str) -> Child:
+    """The worker: Huey's consumer."""
+    return Child("job ", (sys.executable, "-m", "harmony.jobs.worker"), environment, folder=ROOT)

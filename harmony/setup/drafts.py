@@ -1,0 +1,132 @@
+"""The drafts of the wizard's pages: kept in rows, secrets sealed, in force only after Verify."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from harmony.db import write
+from harmony.models import Integration, IntegrationState, SetupPage
+from harmony.models.configuration import (
+    DEPLOYMENT,
+    PAGES,
+    SERVER,
+    Deployment,
+    ServerDetails,
+    from_row,
+    to_row,
+)
+from harmony.security.vault import vault
+from harmony.sync.connect import bound_to
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+DEFAULT_NAME = "Workspace ONE Default"
+SECRET_FIELDS = ("client_secret", "password", "api_key")
+# Starts with a fixed word, so that secret scanners recognise it.
+TOKEN_PREFIX = "hmtoken_"  # noqa: S105 - the public part of it
+# Deployment has nothing to verify; every other page needs a Verify that passed for its values.
+WITHOUT_VERIFY = frozenset({DEPLOYMENT})
+
+
+class EditedElsewhere(Exception):
+    """The page was saved in another tab or by another person since this form was rendered."""
+
+
+def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int:
+    """A new draft; `server` holds clear secrets, which are sealed here. Returns its id."""
+    details = server or ServerDetails(display_name=DEFAULT_NAME)
+    with write() as session:
+        integration = Integration(kind=kind, name=details.display_name, created_at=now)
+        session.add(integration)
+        session.flush()
+        token = vault().seal(TOKEN_PREFIX + secrets.token_urlsafe(32), bound_to(integration.id, "token"))
+        _put(session, integration.id, SERVER, to_row(seal_secrets(integration.id, details)))
+        _put(session, integration.id, DEPLOYMENT, to_row(Deployment(token=token)))
+        return integration.id
+
+
+def draft(integration: Integration, page: str, kind: type[Record]) -> Record:
+    """What was last typed on that page, or its defaults."""
+    row = integration.page(page)
+    return from_row(kind, row.draft if row else None)
+
+
+def save(integration_id: int, page: str, record: msgspec.Struct, edition: int) -> None:
+    """Keep `record` as the page's draft. Raises EditedElsewhere when `edition` is no longer the newest."""
+    with write() as session:
+        row = session.get(SetupPage, (integration_id, page))
+        if (row.edition if row else 0) != edition:
+            raise EditedElsewhere
+        values = to_row(record)
+        if row is None:
+            _put(session, integration_id, page, values)
+        elif row.draft != values:
+            row.draft = values
+            row.edition += 1
+        if page == SERVER:
+            _rename_draft(session, integration_id, values["display_name"])
+
+
+def seal_secrets(integration_id: int, server: ServerDetails) -> ServerDetails:
+    """`server` with its clear secrets sealed to this integration; an empty one stays empty."""
+    sealed = {
+        field: vault().seal(clear, bound_to(integration_id, field))
+        for field in SECRET_FIELDS
+        if (clear := getattr(server, field))
+    }
+    return msgspec.structs.replace(server, **sealed)
+
+
+def token(integration: Integration) -> str:
+    """The dashboard token that the Protect app registers with, in clear text. Raises VaultLocked."""
+    sealed = draft(integration, DEPLOYMENT, Deployment).token
+    return vault().open(sealed, bound_to(integration.id, "token"))
+
+
+def digest(values: dict[str, Any]) -> str:
+    """64 hex digits that stand for exactly these values; a secret typed again is another value."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_verified(integration: Integration, page: str) -> bool:
+    """Whether Verify passed for what the page's draft says now."""
+    row = integration.page(page)
+    if page in WITHOUT_VERIFY:
+        return row is not None
+    return row is not None and row.verified == digest(row.draft)
+
+
+def first_open_page(integration: Integration) -> str:
+    """The first page whose values are not verified yet; the last page when all are."""
+    names = list(PAGES)
+    return next((name for name in names if not is_verified(integration, name)), names[-1])
+
+
+def reachable(integration: Integration, page: str) -> bool:
+    """Whether every page before this one is verified."""
+    names = list(PAGES)
+    return all(is_verified(integration, name) for name in names[: names.index(page)])
+
+
+def differs_from_force(integration: Integration, page: str) -> bool:
+    """Whether an integration that was finished has unsaved changes on this page."""
+    row = integration.page(page)
+    return row is not None and row.applied is not None and row.applied != row.draft
+
+
+def _put(session: Session, integration_id: int, page: str, values: dict[str, Any]) -> None:
+    session.add(SetupPage(integration_id=integration_id, name=page, draft=values, edition=1))
+
+
+def _rename_draft(session: Session, integration_id: int, name: str) -> None:
+    integration = session.get_one(Integration, integration_id)
+    if integration.state == IntegrationState.DRAFT:
+        integration.name = name

@@ -1,0 +1,70 @@
+"""The groups the account sees: kept in rows after each look at the UEM, so that pages need no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, insert, select
+
+from harmony.db import db, write
+from harmony.models import KnownGroup
+from harmony.models.configuration import ChosenGroup
+from harmony.uem.records import Group, GroupKind
+
+
+def remember(integration_id: int, groups: Iterable[Group]) -> None:
+    """Replace the list of known groups by what the UEM says now."""
+    rows = {
+        (group.kind, group.external_id): {
+            "integration_id": integration_id,
+            "kind": group.kind.value,
+            "external_id": group.external_id,
+            "name": group.name,
+            "type": group.type,
+            "devices": group.devices,
+            "parent_id": group.parent_id,
+            "organization_group_id": group.organization_group_id,
+        }
+        for group in groups
+    }
+    with write() as session:
+        session.execute(delete(KnownGroup).where(KnownGroup.integration_id == integration_id))
+        if rows:
+            session.execute(insert(KnownGroup), list(rows.values()))
+
+
+def known(integration_id: int) -> Sequence[KnownGroup]:
+    """The known groups: organization groups first, each kind by name."""
+    return db.session.scalars(
+        select(KnownGroup)
+        .where(KnownGroup.integration_id == integration_id)
+        .order_by(KnownGroup.kind, KnownGroup.name, KnownGroup.external_id)
+    ).all()
+
+
+def key(kind: str, external_id: str) -> str:
+    """How a form names a group: `organization:570`."""
+    return f"{kind}:{external_id}"
+
+
+def chosen(integration_id: int, keys: Iterable[str], android: Iterable[str]) -> tuple[ChosenGroup, ...]:
+    """The chosen groups in the order of the list; a key that is not known is left out."""
+    wanted, both_profiles = set(keys), set(android)
+    return tuple(
+        ChosenGroup(
+            kind=group.kind,
+            external_id=group.external_id,
+            name=group.name,
+            organization_group_id=group.organization_group_id,
+            android_enterprise=key(group.kind, group.external_id) in both_profiles,
+        )
+        for group in known(integration_id)
+        if key(group.kind, group.external_id) in wanted
+    )
+
+
+def top_group(integration_id: int) -> str | None:
+    """The organization group above all others that the account sees; tags live there."""
+    groups = [group for group in known(integration_id) if group.kind == GroupKind.ORGANIZATION]
+    ids = {group.external_id for group in groups}
+    return next((group.external_id for group in groups if group.parent_id not in ids), None)

@@ -1,0 +1,50 @@
+"""Opens the UEM of an integration: the applied Server Details, their secrets unsealed, a client."""
+
+from __future__ import annotations
+
+from flask import current_app
+
+from harmony.config import Settings
+from harmony.models.configuration import ServerDetails
+from harmony.security.vault import vault
+from harmony.uem.client import UemClient
+from harmony.uem.connection import Basic, Connection, OAuth2
+from harmony.uem.outbound import OutboundPolicy
+from harmony.uem.registry import connect
+
+
+def bound_to(integration_id: int, field: str) -> str:
+    """What a sealed value is bound to, so that it opens in its own row and field only."""
+    return f"integration:{integration_id}:{field}"
+
+
+def connection(integration_id: int, server: ServerDetails) -> Connection:
+    """How to reach the UEM, with secrets in clear text in memory. Raises VaultLocked."""
+
+    def unsealed(field: str) -> str:
+        sealed = getattr(server, field)
+        return vault().open(sealed, bound_to(integration_id, field)) if sealed else ""
+
+    sign_in = (
+        OAuth2(server.token_address, server.client_id, unsealed("client_secret"))
+        if server.use_oauth2
+        else Basic(server.username, unsealed("password"), unsealed("api_key"))
+    )
+    certificate = server.certificate if server.self_signed else None
+    return Connection(server.server_address, sign_in, certificate, outbound_policy())
+
+
+def outbound_policy() -> OutboundPolicy:
+    """Where this installation may call; loopback only in demo mode, where the simulated UEM listens."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return OutboundPolicy(
+        allow_http=settings.demo,
+        allow_loopback=settings.demo,
+        allow=settings.outbound_allow,
+        deny=settings.outbound_deny,
+    )
+
+
+def open_client(integration_id: int, kind: str, server: ServerDetails) -> UemClient:
+    """A client for the UEM of this integration; close it after use."""
+    return connect(kind, connection(integration_id, server))

@@ -1,0 +1,105 @@
+"""One device sync: claim, take a snapshot, say how it ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
+
+from sqlalchemy import update
+
+from harmony.clock import now
+from harmony.db import db, release, write
+from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.models.configuration import (
+    SERVER,
+    SYNCHRONIZATION,
+    ServerDetails,
+    Synchronization,
+    from_row,
+)
+from harmony.security.vault import VaultLocked
+from harmony.sync import schedule
+from harmony.sync.connect import open_client
+from harmony.sync.identity import identity
+from harmony.sync.outcome import STOPPED, UNEXPECTED, Outcome, of_error
+from harmony.sync.schedule import Claim, LeaseLost
+from harmony.sync.snapshot import Stopped, Sync, take_snapshot
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+
+log = logging.getLogger(__name__)
+
+Opener = Callable[[int, str, ServerDetails], UemClient]
+
+
+def sync(
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+) -> None:
+    """Sync one integration if it is due and free. Every end is written to the run's row."""
+    held = schedule.claim(integration_id, identity(), now())
+    if held is None:
+        return
+    work = _load(held, should_stop)
+    outcome = _attempt(work, opener)
+    _finish(work, outcome)
+
+
+def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
+    integration = db.session.get_one(Integration, held.integration_id)
+    applied = {page.name: page.applied for page in integration.pages}
+    work = Sync(
+        held,
+        integration.kind,
+        from_row(ServerDetails, applied.get(SERVER)),
+        from_row(Synchronization, applied.get(SYNCHRONIZATION)),
+        should_stop,
+    )
+    release()
+    return work
+
+
+def _attempt(work: Sync, opener: Opener) -> Outcome:
+    try:
+        with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
+            return take_snapshot(work, client)
+    except UemError as error:
+        return of_error(error, work.tally)
+    except VaultLocked as locked:
+        return Outcome(SyncRunState.FAILED, locked.sentence, locked.advice)
+    except Stopped:
+        return STOPPED
+    except LeaseLost:
+        return _lost(work.held)
+    except Exception:  # a run must end with a word on the page, whatever went wrong
+        log.exception("Run %d failed.", work.held.run_id)
+        return Outcome(SyncRunState.FAILED, UNEXPECTED)
+
+
+def _lost(held: Claim) -> Outcome:
+    integration = db.session.get(Integration, held.integration_id)
+    release()
+    if integration is not None and integration.state == IntegrationState.PAUSED:
+        return Outcome(SyncRunState.CANCELLED, "The integration was paused during the sync.")
+    return Outcome(
+        SyncRunState.ABORTED, "Another worker took over, because this one was silent for too long."
+    )
+
+
+def _finish(work: Sync, outcome: Outcome) -> None:
+    """Close the run, unless somebody else has closed it, and give the integration back."""
+    moment = now()
+    ended = asdict(work.tally) | {
+        "step": "",
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "advice": outcome.advice,
+        "finished_at": moment,
+        "heartbeat_at": moment,
+    }
+    with write() as session:
+        ours = (SyncRun.id == work.held.run_id, SyncRun.state == SyncRunState.RUNNING)
+        session.execute(update(SyncRun).where(*ours).values(ended))
+        schedule.settle(session, work.held, moment, outcome.again_at_once)
+    log.info("Run %d of integration %d ended: %s.", work.held.run_id, work.held.integration_id, outcome.state)

@@ -1,0 +1,136 @@
+"""Reads every chosen group page by page and writes what changed; a device is missing only after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from harmony.clock import now
+from harmony.db import write
+from harmony.models import SkippedDevice, SyncRun
+from harmony.models.configuration import ServerDetails, Synchronization
+from harmony.sync import schedule, store
+from harmony.sync.outcome import Outcome, Tally, of_snapshot
+from harmony.sync.plan import PagePlan, Scope, incoming, plan_page, pulls, read_to_the_end
+from harmony.sync.privacy import Privacy, redact
+from harmony.sync.schedule import Claim
+from harmony.uem.client import UemClient
+from harmony.uem.records import DevicePage, Group, GroupKind
+
+# Pages without a change still show progress and renew the lease, but not each of them.
+BEAT = timedelta(seconds=1)
+SKIPPED_ROWS_KEPT = 1000
+
+
+class Stopped(Exception):
+    """The process was told to stop; the run ends between two pages."""
+
+
+@dataclass(slots=True)
+class Sync:
+    """One run under way: what it reads, what it has seen, what it has done."""
+
+    held: Claim
+    kind: str
+    server: ServerDetails
+    choice: Synchronization
+    should_stop: Callable[[], bool]
+    tally: Tally = field(default_factory=Tally)
+    seen: set[str] = field(default_factory=set)
+    beat_at: datetime | None = None
+
+    def beat(self, session: Session) -> None:
+        """Renew the lease and show the progress, inside the caller's `write()`."""
+        moment = self.beat_at = now()
+        schedule.renew(session, self.held, moment)
+        progress = asdict(self.tally) | {"heartbeat_at": moment}
+        session.execute(update(SyncRun).where(SyncRun.id == self.held.run_id).values(progress))
+
+
+def take_snapshot(work: Sync, client: UemClient) -> Outcome:
+    """Read the whole scope. Raises UemError, LeaseLost or Stopped; what was written until then stays."""
+    groups = [
+        Group(GroupKind(one.kind), one.external_id, one.name, "", None, None, one.organization_group_id)
+        for one in work.choice.groups
+    ]
+    work.tally.step = "Reading the groups"
+    scope = _scope(groups, client)
+    names = {group.external_id: group.name for group in groups}
+    short = []
+    for number, group_id in enumerate(ids := pulls(groups), start=1):
+        name = names.get(group_id, f"group {group_id}")
+        work.tally.step = f"Group {number} of {len(ids)} · {name}"
+        if not _pull(work, client, group_id, scope):
+            short.append(name)
+    if not short:
+        work.tally.step = "Looking for missing devices"
+        work.tally.missing = store.mark_missing(work.held.integration_id, work.seen, now(), work.beat)
+    return of_snapshot(work.tally, short)
+
+
+def _scope(groups: list[Group], client: UemClient) -> Scope:
+    return Scope(
+        frozenset(group.external_id for group in groups if group.kind is GroupKind.ORGANIZATION),
+        {
+            group.external_id: client.smart_group_members(group.external_id)
+            for group in groups
+            if group.kind is GroupKind.SMART
+        },
+    )
+
+
+def _pull(work: Sync, client: UemClient, group_id: str, scope: Scope) -> bool:
+    """Read one group to its end; whether it listed as many devices as it promised."""
+    listed: set[str] = set()
+    unreadable, total = 0, None
+    before = work.tally.expected or 0
+    for page in client.device_pages(group_id):
+        if work.should_stop():
+            raise Stopped
+        total = page.total if page.total is not None else total
+        work.tally.expected = before + (total or 0) or None
+        listed.update(device.external_id for device in page.devices)
+        listed.update(row.external_id for row in page.skipped if row.external_id)
+        unreadable += sum(1 for row in page.skipped if not row.external_id)
+        _take(work, page, scope)
+    return read_to_the_end(len(listed), unreadable, total)
+
+
+def _take(work: Sync, page: DevicePage, scope: Scope) -> None:
+    """Plan and write one page."""
+    privacy = Privacy(work.choice.import_name, work.choice.import_number, work.choice.import_email)
+    fresh = {d.external_id: redact(d, privacy) for d in page.devices if d.external_id not in work.seen}
+    arriving = incoming(fresh.values(), scope)
+    known = store.known_devices(work.held.integration_id, [one.device.external_id for one in arriving])
+    plan = plan_page(arriving, known)
+    _count(work.tally, page, plan)
+    work.seen.update(one.device.external_id for one in arriving)
+    work.seen.update(row.external_id for row in page.skipped if row.external_id)
+    if not (plan.writes or page.skipped or work.beat_at is None or now() - work.beat_at >= BEAT):
+        return
+    with write() as session:
+        work.beat(session)
+        store.write_page(session, work.held.integration_id, plan, now())
+        _keep_skipped(session, work, page)
+
+
+def _count(tally: Tally, page: DevicePage, plan: PagePlan) -> None:
+    tally.pages_read += 1
+    tally.devices_read += len(page.devices) + len(page.skipped)
+    tally.skipped += len(page.skipped)
+    tally.added += len(plan.create)
+    tally.updated += len(plan.update)
+    tally.unchanged += plan.unchanged
+    tally.reappeared += len(plan.reappeared)
+
+
+def _keep_skipped(session: Session, work: Sync, page: DevicePage) -> None:
+    if work.tally.skipped - len(page.skipped) < SKIPPED_ROWS_KEPT:
+        session.add_all(
+            SkippedDevice(run_id=work.held.run_id, external_id=row.external_id, reason=row.reason)
+            for row in page.skipped
+        )

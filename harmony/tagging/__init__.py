@@ -1,0 +1,1 @@
+"""What the UEM is told about a device, as tags."""

@@ -1,0 +1,65 @@
+"""Reading an answer off the wire: capped after decompression, and refused when it is no data at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import requests
+
+from harmony.uem.errors import EmptyAnswer, HtmlAnswer, RedirectAnswer, TooLarge
+
+MAX_BODY = 20 * 1024 * 1024
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer; headers are case-insensitive. Body and headers stay out of the repr."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def content_type(self) -> str:
+        """The media type alone, in lower case, cut to a length fit for a sentence."""
+        text = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return "".join(character for character in text if character.isprintable())[:60]
+
+    @property
+    def is_markup(self) -> bool:
+        """Whether this is a web page (or XML), by its type or by its first character."""
+        if self.content_type in {"text/html", "application/xhtml+xml"}:
+            return True
+        return self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def read_answer(response: requests.Response) -> Answer:
+    """The whole answer; raises TooLarge. A connection cut in the body raises an error of urllib3."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := response.raw.read(_PIECE, decode_content=True):
+        size += len(piece)
+        if size > MAX_BODY:
+            raise TooLarge(f"The answer is larger than {MAX_BODY // 2**20} MiB and was not read to its end.")
+        pieces.append(piece)
+    return Answer(response.status_code, response.headers, b"".join(pieces))
+
+
+def refuse_non_data(answer: Answer) -> None:
+    """Raises RedirectAnswer, HtmlAnswer or EmptyAnswer; an empty 204 is an answer."""
+    if 300 <= answer.status < 400:
+        raise RedirectAnswer(
+            f"The server answered with a redirect (status {answer.status}), which is never followed."
+        )
+    if answer.status == 204:
+        return
+    if not answer.body and answer.status < 300:
+        raise EmptyAnswer(f"The server answered with success (status {answer.status}) and nothing in it.")
+    # Refusals keep their meaning however they are dressed: IIS sends its 401 and 403 as web pages.
+    if answer.is_markup and answer.status not in {401, 403}:
+        kind = answer.content_type or "no content type"
+        raise HtmlAnswer(
+            f"A web page came instead of data (status {answer.status}, {kind}, {len(answer.body)} bytes)."
+        )

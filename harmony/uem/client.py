@@ -1,0 +1,39 @@
+"""What the rest of the house may ask of a UEM, whichever product it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from harmony.uem.records import DevicePage, Group, Quota, SystemInfo, Tag
+
+
+class UemClient(Protocol):
+    """Every failure is a UemError. Close the client to end calls that are under way."""
+
+    def system_info(self) -> SystemInfo:
+        """Product and version; proves that address and credentials work."""
+
+    def groups(self) -> list[Group]:
+        """Every organization group and smart group the account sees."""
+
+    def device_pages(self, group_id: str) -> Iterator[DevicePage]:
+        """The devices of an organization group and, as the UEM pleases, of its children.
+
+        Pages come in order. The iterator ends only at the real end; anything else raises.
+        """
+
+    def smart_group_members(self, group_id: str) -> frozenset[str]:
+        """The device ids of a smart group, all of them or an error."""
+
+    def tags(self, organization_group_id: str) -> list[Tag]:
+        """The device tags visible at an organization group."""
+
+    def quota(self) -> Quota | None:
+        """Calls left, as the last answer told; None before the first."""
+
+    def clock_skew(self) -> float | None:
+        """Seconds the server's clock is ahead of ours, as the last answer told."""
+
+    def close(self) -> None:
+        """End calls under way and forget the connections."""

@@ -1,0 +1,194 @@
+"""One HTTP client for one server: deadlines, size caps, retries and pace; answers in, typed errors out."""
+
+from __future__ import annotations
+
+import random as randomness
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import requests
+import urllib3
+
+from harmony import clock
+from harmony.uem import retry
+from harmony.uem.address import Address
+from harmony.uem.answers import Answer, read_answer
+from harmony.uem.deadline import Deadline
+from harmony.uem.errors import Closed, UemError
+from harmony.uem.failures import Target, call_error
+from harmony.uem.outbound import OutboundPolicy
+from harmony.uem.pace import Pace
+from harmony.uem.records import Quota
+from harmony.uem.session import make_session
+from harmony.uem.sockets import CONNECT_SECONDS
+
+T = TypeVar("T")
+
+USER_AGENT = "Harmony"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a transport is: seconds for one attempt and of work for all attempts together."""
+
+    request_seconds: float = 30.0
+    total_seconds: float = 60.0
+    attempts: int = retry.ATTEMPTS
+    calls_per_minute: int = 1000
+    pool_size: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Everything about time and chance that a test may replace; None means the real thing."""
+
+    monotonic: Callable[[], float] = clock.monotonic
+    now: Callable[[], datetime] = clock.now
+    sleep: Callable[[float], object] | None = None
+    random: Callable[[], float] = randomness.random
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call; headers and form may hold secrets and are therefore not part of the repr."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+class Transport:
+    """Calls to one address. Safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        address: Address,
+        policy: OutboundPolicy,
+        ca_pem: str | None,
+        limits: Limits | None = None,
+        times: Times | None = None,
+    ) -> None:
+        self.address = address
+        self.quota: Quota | None = None
+        self.clock_skew: float | None = None
+        self._target = Target(address, policy, ca_pem)
+        self._limits = limits or Limits()
+        self._times = times or Times()
+        self._pace = Pace(self._limits.calls_per_minute, self._times.monotonic)
+        self._session = make_session(policy, ca_pem, self._limits.pool_size)
+        self._closed = threading.Event()
+        self._sleep = self._times.sleep or self._closed.wait
+        self._live: set[Deadline] = set()
+        self._lock = threading.Lock()
+
+    def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of the answer; both the call and the reading are tried again while that helps.
+
+        Raises UemError. `read` raises a UemError of its own for an answer it cannot use.
+        """
+        attempt, worked = 0, 0.0
+        while True:
+            attempt += 1
+            self._admit()
+            began = self._times.monotonic()
+            try:
+                return read(self._once(request, self._limits.total_seconds - worked))
+            except UemError as error:
+                worked += self._times.monotonic() - began
+                wait = self._wait(error, attempt, worked)
+                if wait is None:
+                    raise
+            self._sleep(wait)
+
+    def close(self) -> None:
+        """End every call under way, wake every waiting one, and forget the connections."""
+        self._closed.set()
+        with self._lock:
+            for deadline in self._live:
+                deadline.cut()
+        self._session.close()
+
+    def _wait(self, error: UemError, attempt: int, worked: float) -> float | None:
+        if worked >= self._limits.total_seconds:
+            return None
+        return retry.pause(error, attempt, self._times.random, self._limits.attempts)
+
+    def _admit(self) -> None:
+        self._refuse_closed()
+        refusal = self.quota and retry.quota_error(self.quota, self._times.now())
+        if refusal:
+            raise refusal
+        wait = self._pace.book()
+        if wait > 0:
+            self._sleep(wait)
+            self._refuse_closed()
+
+    def _refuse_closed(self) -> None:
+        if self._closed.is_set():
+            raise Closed("The connection to the UEM was closed.")
+
+    def _once(self, request: Request, left: float) -> Answer:
+        deadline = Deadline(min(self._limits.request_seconds, left))
+        with self._lock:
+            self._live.add(deadline)
+        try:
+            return self._call(request, deadline)
+        finally:
+            with self._lock:
+                self._live.discard(deadline)
+
+    def _call(self, request: Request, deadline: Deadline) -> Answer:
+        trouble: Exception | None = None
+        try:
+            with deadline:
+                answer = self._exchange(request, deadline)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            trouble = error
+        self._refuse_closed()
+        if trouble is not None or deadline.expired:
+            raise call_error(trouble, deadline, self._target, self._times.now())
+        self._note(answer)
+        refusal = retry.status_error(answer.status, answer.headers, self._times.now())
+        if refusal is not None:
+            raise refusal
+        return answer
+
+    def _exchange(self, request: Request, deadline: Deadline) -> Answer:
+        prepared = requests.Request(
+            request.method,
+            self.address.url + request.path,
+            params=dict(request.params),
+            data=dict(request.form) if request.form is not None else None,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers},
+        ).prepare()
+        response = self._session.send(
+            prepared,
+            verify=self._session.verify,
+            allow_redirects=False,
+            stream=True,
+            proxies={},
+            timeout=(CONNECT_SECONDS, deadline.seconds),
+        )
+        try:
+            return read_answer(response)
+        finally:
+            response.close()
+
+    def _note(self, answer: Answer) -> None:
+        self.quota = retry.read_quota(answer.headers) or self.quota
+        self.clock_skew = _skew(answer.headers.get("Date", ""), self._times.now())
+
+
+def _skew(date: str, now: datetime) -> float | None:
+    """Seconds the server's clock is ahead of ours; the header has whole seconds."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, TypeError):
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()

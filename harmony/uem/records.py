@@ -1,0 +1,101 @@
+"""What a UEM tells us, as frozen records; text is cut and cleaned before it gets here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class GroupKind(StrEnum):
+    """The two sorts of group an administrator may select."""
+
+    ORGANIZATION = "organization"
+    SMART = "smart"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group the account sees.
+
+    `type` is "Customer", "Container", … or "Smart group"; `devices` is the UEM's own count;
+    `organization_group_id` is the group that manages a smart group.
+    """
+
+    kind: GroupKind
+    external_id: str
+    name: str
+    type: str
+    devices: int | None
+    parent_id: str | None
+    organization_group_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One enrolled device; unknown text is "", times are aware UTC, `udid` is kept as it was sent."""
+
+    external_id: str
+    uuid: str
+    udid: str
+    serial: str = field(repr=False)
+    name: str = field(repr=False)
+    phone: str = field(repr=False)
+    email: str = field(repr=False)
+    user_name: str = field(repr=False)
+    platform: str
+    model: str
+    os_version: str
+    ownership: str
+    group_id: str
+    group_name: str
+    enrollment_status: str
+    compliance: str
+    compromised: bool | None
+    imei: str = field(repr=False)
+    last_seen: datetime | None
+    enrolled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """A row that could not become a device; when its id was readable it still counts as seen."""
+
+    external_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    """One page in the order of the UEM; `number` counts from 0, `total` is the UEM's claim and may lie."""
+
+    number: int
+    devices: tuple[Device, ...]
+    skipped: tuple[SkippedRow, ...]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A device tag that exists in the UEM."""
+
+    external_id: str
+    name: str
+    organization_group_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """The product and version the server says it is."""
+
+    product: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Calls per day: allowed, left, and when the count starts again (aware UTC)."""
+
+    limit: int
+    remaining: int
+    reset_at: datetime | None

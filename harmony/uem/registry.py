@@ -1,0 +1,27 @@
+"""From the kind of a UEM to its client."""
+
+from __future__ import annotations
+
+from harmony.uem.client import UemClient
+from harmony.uem.connection import Connection
+from harmony.uem.http import Limits, Times
+from harmony.uem.workspace_one.client import WorkspaceOne
+
+KINDS: dict[str, str] = {"workspace_one": "Workspace ONE UEM"}
+
+
+def connect(
+    kind: str,
+    connection: Connection,
+    *,
+    fetchers: int = 4,
+    calls_per_minute: int = 1000,
+    times: Times | None = None,
+) -> UemClient:
+    """A client that has not called anybody yet; raises BlockedByPolicy for an address that may not be called.
+
+    `fetchers` is the number of pages fetched at once, 1 to 16.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"no UEM of kind {kind}")
+    return WorkspaceOne(connection, fetchers, Limits(calls_per_minute=calls_per_minute), times)

@@ -1,0 +1,117 @@
+"""When to call again, and how long to wait before: decisions only, no sleeping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from harmony.uem.errors import RateLimited, ServerFailed, TimedOut, UemError
+from harmony.uem.records import Quota
+
+ATTEMPTS = 4
+LONGEST_BACKOFF = 60.0
+# A server that asks for more patience than this ends the run; the next one starts when it said.
+LONGEST_WAIT = 300.0
+_DAY = 86_400.0
+
+REPEATED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def pause(
+    error: UemError, attempt: int, random: Callable[[], float], attempts: int = ATTEMPTS
+) -> float | None:
+    """Seconds to wait before the next attempt, or None to give up; `attempt` counts from 1.
+
+    Full jitter: anything between 0 and 1, 2, 4 … up to 60 seconds.
+    """
+    if not error.retryable or attempt >= attempts:
+        return None
+    if error.asked is not None:
+        return error.asked if error.asked <= LONGEST_WAIT else None
+    return random() * min(LONGEST_BACKOFF, 2.0 ** (attempt - 1))
+
+
+def status_error(status: int, headers: Mapping[str, str], now: datetime) -> UemError | None:
+    """The error for a status that may pass by itself, with the wait the server asked for."""
+    if status == 429:
+        asked = asked_wait(headers, now) or _until_reset(headers, now)
+        wait = 60.0 if asked is None else asked
+        sentence = "The UEM allows no more calls for now (status 429)."
+        return RateLimited(sentence, now + timedelta(seconds=wait), asked=asked)
+    if status in {408, 425}:
+        return TimedOut(f"The server gave up waiting (status {status}).", asked=asked_wait(headers, now))
+    if status >= 500:
+        return ServerFailed(
+            f"The server reports an error of its own (status {status}).", asked=asked_wait(headers, now)
+        )
+    return None
+
+
+def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds from Retry-After (a number or a date), at most a day; None for rubbish, zero and the past.
+
+    X-Rate-Limit-Retry-After-Seconds is the sibling that Omnissa Horizon documents.
+    """
+    for name in ("Retry-After", "X-Rate-Limit-Retry-After-Seconds"):
+        seconds = _seconds(headers.get(name, ""), now)
+        if seconds is not None and seconds > 0:
+            return min(seconds, _DAY)
+    return None
+
+
+def read_quota(headers: Mapping[str, str]) -> Quota | None:
+    """The `x-ratelimit-*` headers, which describe the daily quota; reset is in epoch seconds."""
+    limit, remaining = _whole(headers.get("x-ratelimit-limit")), _whole(headers.get("x-ratelimit-remaining"))
+    if limit is None or remaining is None:
+        return None
+    return Quota(limit, remaining, _instant(headers.get("x-ratelimit-reset")))
+
+
+def quota_error(quota: Quota, now: datetime) -> RateLimited | None:
+    """The refusal to call at all while the daily quota is used up."""
+    if quota.remaining > 0 or quota.reset_at is None or quota.reset_at <= now:
+        return None
+    until = min(quota.reset_at, now + timedelta(seconds=_DAY))
+    sentence = f"The UEM's quota of {quota.limit} calls is used up until {until:%Y-%m-%d %H:%M} UTC."
+    return RateLimited(sentence, until, asked=(until - now).total_seconds())
+
+
+def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
+    # The reset belongs to the daily quota; with calls left, a 429 is the limit per minute.
+    if _whole(headers.get("x-ratelimit-remaining")) not in {None, 0}:
+        return None
+    reset = _instant(headers.get("x-ratelimit-reset"))
+    if reset is None or reset <= now:
+        return None
+    return min((reset - now).total_seconds(), _DAY)
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return _seconds_until(text, now)
+    return seconds if math.isfinite(seconds) else None
+
+
+def _seconds_until(text: str, now: datetime) -> float | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+def _whole(text: str | None) -> int | None:
+    stripped = (text or "").strip()
+    return int(stripped) if stripped.isascii() and stripped.isdigit() and len(stripped) < 16 else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    seconds = _whole(text)
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None

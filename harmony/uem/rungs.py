@@ -1,0 +1,36 @@
+"""The rungs of the Verify ladder: what each is called and how one of them went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RungState(StrEnum):
+    """How far a rung has come."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    NOT_TRIED = "not_tried"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One line of the report; it carries no secret and no text of the server's body."""
+
+    name: str
+    state: RungState
+    milliseconds: int | None
+    sentence: str
+    advice: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a step saw when it did not fail: a sentence, and advice when it is only a warning."""
+
+    sentence: str
+    advice: str | None = None
+    warning: bool = False

@@ -1,0 +1,215 @@
+"""Workspace ONE UEM as a `UemClient`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from harmony.uem.address import parse_address, parse_server
+from harmony.uem.answers import Answer, refuse_non_data
+from harmony.uem.connection import Basic, Connection, OAuth2
+from harmony.uem.errors import Forbidden, Incomplete, NotFound, SignInRefused
+from harmony.uem.http import Limits, Request, Times, Transport
+from harmony.uem.records import DevicePage, Group, Quota, SystemInfo, Tag
+from harmony.uem.workspace_one import readers
+from harmony.uem.workspace_one.ahead import MAX_PAGES, pages_in_order
+from harmony.uem.workspace_one.endpoints import Call
+from harmony.uem.workspace_one.refusals import refuse_failures
+from harmony.uem.workspace_one.sign_in import BasicSignIn, SignIn, TokenSignIn
+
+T = TypeVar("T")
+
+PAGE_SIZE = 500
+# Each asks for one more tree; an account sees one top group, rarely a few.
+MOST_TREES = 20
+
+
+class WorkspaceOne:
+    """See `harmony.uem.client.UemClient`; safe to use from several threads."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        fetchers: int = 4,
+        limits: Limits | None = None,
+        times: Times | None = None,
+    ) -> None:
+        if not 1 <= fetchers <= 16:
+            raise ValueError("fetchers is 1 to 16")
+        self._fetchers = fetchers
+        times = times or Times()
+        address = parse_server(connection.server_url, connection.policy)
+        self._sign_in = make_sign_in(connection, limits, times)
+        self._transport = Transport(address, connection.policy, connection.ca_pem, limits, times)
+        self._proven = False
+
+    def system_info(self) -> SystemInfo:
+        """Product and version; proves that address and credentials work."""
+        return self.call(Call.SYSTEM_INFO, readers.read_system_info)
+
+    def groups(self) -> list[Group]:
+        """Organization groups with their parents, then smart groups."""
+        return self.organization_groups() + self._smart_groups()
+
+    def organization_groups(self) -> list[Group]:
+        """Every organization group of the account; a parent the account may not ask for stays None."""
+        found: dict[str, tuple[Group, int]] = {}
+        for number in range(MAX_PAGES):
+            page = self.call(Call.GROUPS_SEARCH, readers.read_groups, _paged(number))
+            if not page:
+                break
+            before = len(found)
+            found.update({group.external_id: (group, level) for group, level in page})
+            _refuse_standstill(before, len(found), "organization groups")
+        return self._with_parents(found)
+
+    def device_pages(self, group_id: str) -> Iterator[DevicePage]:
+        """Pages of devices of an organization group; the UEM includes its child groups."""
+        Call.GROUP_CHILDREN.path(group_id)
+        return pages_in_order(
+            lambda number: self._device_page(group_id, number), self._fetchers, self._proven
+        )
+
+    def smart_group_members(self, group_id: str) -> frozenset[str]:
+        """Device ids of a smart group; raises Incomplete when a single one could not be read."""
+        members: set[str] = set()
+        for number in range(MAX_PAGES):
+            page = self.call(Call.SMART_GROUP_DEVICES, readers.read_members, _paged(number), group_id)
+            ids = {external_id for external_id in page if external_id is not None}
+            if len(ids) < len(set(page)):
+                raise Incomplete("The UEM's list of this smart group has a row without a readable device id.")
+            # Whether this call knows pages is not documented: the same ids again mean that it does not.
+            if ids <= members:
+                return frozenset(members)
+            members |= ids
+        raise Incomplete(f"The UEM sent {MAX_PAGES} pages of a smart group and no end.")
+
+    def tags(self, organization_group_id: str) -> list[Tag]:
+        """The tags visible at an organization group, by id."""
+        Call.GROUP_CHILDREN.path(organization_group_id)
+        found: dict[str, Tag] = {}
+        for number in range(MAX_PAGES):
+            params = {"organizationgroupid": organization_group_id, **_paged(number)}
+            page = self.call(Call.TAGS_SEARCH, readers.read_tags, params)
+            fresh = {tag.external_id: tag for tag in page if tag.external_id not in found}
+            if not fresh:
+                break
+            found.update(fresh)
+        return list(found.values())
+
+    def quota(self) -> Quota | None:
+        """Calls left, as the last answer told."""
+        return self._transport.quota
+
+    def clock_skew(self) -> float | None:
+        """Seconds the server's clock is ahead of ours."""
+        return self._transport.clock_skew
+
+    def authenticate(self) -> None:
+        """Fetch a token now when one is needed; raises UemError."""
+        self._sign_in.headers()
+
+    def close(self) -> None:
+        """End calls under way and forget the connections."""
+        self._sign_in.close()
+        self._transport.close()
+
+    def call(
+        self,
+        call: Call,
+        read: Callable[[Answer], T],
+        params: dict[str, str] | None = None,
+        numeric_id: str | None = None,
+    ) -> T:
+        """One call of the closed list, signed in, with a single renewal of a refused token."""
+        path = call.path(numeric_id)
+
+        def understand(answer: Answer) -> T:
+            refuse_non_data(answer)
+            refuse_failures(answer, call, self._sign_in.advice)
+            return read(answer)
+
+        def once() -> T:
+            headers = {"Accept": call.accept, **signed}
+            return self._transport.fetch(Request("GET", path, params or {}, headers), understand)
+
+        signed = self._sign_in.headers()
+        try:
+            result = once()
+        except SignInRefused as refusal:
+            if not self._sign_in.renew(signed):
+                self._sign_in.give_up(refusal)
+                raise
+            signed = self._sign_in.headers()
+            result = self._last_try(once)
+        self._proven = True
+        return result
+
+    def _last_try(self, once: Callable[[], T]) -> T:
+        try:
+            return once()
+        except SignInRefused as refusal:
+            self._sign_in.give_up(refusal)
+            raise
+
+    def _device_page(self, group_id: str, number: int) -> DevicePage | None:
+        params = {"lgid": group_id, "orderby": "deviceid", "sortorder": "ASC", **_paged(number)}
+        return self.call(Call.DEVICES_SEARCH, lambda answer: readers.read_device_page(answer, number), params)
+
+    def _with_parents(self, found: dict[str, tuple[Group, int]]) -> list[Group]:
+        """Trees from the top groups downwards; the search itself knows no parents."""
+        placed: dict[str, Group] = {}
+        by_level = sorted(found, key=lambda external_id: (found[external_id][1], int(external_id)))
+        trees = 0
+        for external_id in by_level:
+            if external_id in placed:
+                continue
+            placed[external_id] = found[external_id][0]
+            if trees < MOST_TREES:
+                trees += 1
+                placed.update({group.external_id: group for group in self._tree(external_id)})
+        return [placed[external_id] for external_id in sorted(placed, key=int)]
+
+    def _tree(self, external_id: str) -> list[Group]:
+        try:
+            return self.call(Call.GROUP_CHILDREN, readers.read_tree, numeric_id=external_id)
+        except (NotFound, Forbidden):
+            return []
+
+    def _smart_groups(self) -> list[Group]:
+        found: dict[str, Group] = {}
+        for number in range(MAX_PAGES):
+            page = self.call(Call.SMART_GROUPS_SEARCH, readers.read_smart_groups, _paged(number))
+            if not page:
+                break
+            before = len(found)
+            found.update({group.external_id: group for group in page})
+            _refuse_standstill(before, len(found), "smart groups")
+        return list(found.values())
+
+
+def make_sign_in(connection: Connection, limits: Limits | None, times: Times) -> SignIn:
+    """The way to sign in that the connection names; the token address has a transport of its own."""
+    credentials = connection.sign_in
+    if isinstance(credentials, Basic):
+        return BasicSignIn(credentials)
+    return TokenSignIn(credentials, _token_transport(connection, credentials, limits, times), times.monotonic)
+
+
+def _token_transport(
+    connection: Connection, credentials: OAuth2, limits: Limits | None, times: Times
+) -> Transport:
+    address = parse_address(credentials.token_url, connection.policy)
+    server = parse_server(connection.server_url, connection.policy)
+    # The uploaded certificate speaks for one server; the token service in the cloud has a public one.
+    ca_pem = connection.ca_pem if address.host == server.host else None
+    return Transport(address, connection.policy, ca_pem, limits, times)
+
+
+def _paged(number: int, size: int = PAGE_SIZE) -> dict[str, str]:
+    return {"page": str(number), "pagesize": str(size)}
+
+
+def _refuse_standstill(before: int, after: int, what: str) -> None:
+    if after == before:
+        raise Incomplete(f"The UEM sent the same {what} again instead of the next page.")

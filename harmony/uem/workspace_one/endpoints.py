@@ -1,0 +1,51 @@
+"""The closed list of Workspace ONE calls; no other URL can be built.
+
+`POST /API/mdm/devices/bulk` deletes devices and takes the same body as the tag calls, so being able to
+build a URL from a string is a danger in itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,19}")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path with at most one numeric id in it, the API version to ask for, the role permission it needs."""
+
+    template: str
+    version: int
+    permission: str
+
+
+class Call(Enum):
+    """Everything this client ever asks of the API; each of these is a GET."""
+
+    SYSTEM_INFO = Endpoint("/API/system/info", 1, "API > REST > Admins > Read")
+    GROUPS_SEARCH = Endpoint("/API/system/groups/search", 2, "API > REST > Groups > Read")
+    GROUP_CHILDREN = Endpoint("/API/system/groups/{id}/children", 1, "API > REST > Groups > Read")
+    SMART_GROUPS_SEARCH = Endpoint("/API/mdm/smartgroups/search", 1, "API > REST > Smart Groups > Read")
+    SMART_GROUP_DEVICES = Endpoint("/API/mdm/smartgroups/{id}/devices", 1, "API > REST > Smart Groups > Read")
+    DEVICES_SEARCH = Endpoint("/API/mdm/devices/search", 2, "API > REST > Devices > Read")
+    DEVICE_APPS = Endpoint("/API/mdm/devices/{id}/apps", 1, "API > REST > Apps > Read")
+    TAGS_SEARCH = Endpoint("/API/mdm/tags/search", 1, "Settings > Tags > View Tag")
+
+    def path(self, numeric_id: str | None = None) -> str:
+        """The path for this call; raises ValueError for an id that is not a plain number."""
+        template = self.value.template
+        if ("{id}" in template) != (numeric_id is not None):
+            raise ValueError(f"{self.name} was called with the wrong number of ids")
+        if numeric_id is None:
+            return template
+        if not _NUMBER.fullmatch(numeric_id):
+            raise ValueError(f"{self.name} takes a number")
+        return template.replace("{id}", numeric_id)
+
+    @property
+    def accept(self) -> str:
+        """The Accept header; without one the API may answer in XML."""
+        return f"application/json;version={self.value.version}"

@@ -1,0 +1,160 @@
+"""From an answer to records, one function for each call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from harmony.uem.answers import Answer
+from harmony.uem.errors import MalformedAnswer, NotTheApi, TooLarge
+from harmony.uem.records import Device, DevicePage, Group, GroupKind, SkippedRow, SystemInfo, Tag
+from harmony.uem.workspace_one.rows import clean, count, device_record, plain_id
+from harmony.uem.workspace_one.wire import Row, fast_devices, loose_device, loose_json, loose_object, rows_of
+
+# The UEM caps a page at 500 rows; a page ten times as long comes from something else.
+MAX_ROWS = 5000
+
+
+def read_system_info(answer: Answer) -> SystemInfo:
+    """Product and version; raises NotTheApi when the JSON names neither."""
+    row = loose_object(answer.body)
+    product, version = clean(row.text("ProductName")), clean(row.text("ProductVersion"))
+    if not product and not version:
+        raise NotTheApi("The server answered, but not as Workspace ONE UEM does.")
+    return SystemInfo(product or "Workspace ONE UEM", version or "unknown")
+
+
+def read_device_page(answer: Answer, number: int) -> DevicePage | None:
+    """A page, or None for 204 and for an empty list, the two ways the UEM says "no more"."""
+    if answer.status == 204:
+        return None
+    page = fast_devices(answer.body)
+    if page is not None:
+        _refuse_too_many(page.devices)
+        return _page(number, [device_record(row) for row in page.devices], count(page.total))
+    envelope = loose_object(answer.body)
+    rows = rows_of(envelope, "Devices")
+    _refuse_too_many(rows)
+    return _page(number, [_loose_record(row) for row in rows], count(envelope.get("Total")))
+
+
+def _refuse_too_many(rows: list[Any]) -> None:
+    if len(rows) > MAX_ROWS:
+        raise TooLarge(f"A page has {len(rows)} rows, although at most 500 were asked for.")
+
+
+def _loose_record(row: object) -> Device | SkippedRow:
+    if not isinstance(row, dict):
+        return SkippedRow(None, "The row is not an object.")
+    return device_record(loose_device(row))
+
+
+def _page(number: int, records: list[Device | SkippedRow], total: int | None) -> DevicePage | None:
+    if not records:
+        return None
+    devices = tuple(record for record in records if isinstance(record, Device))
+    skipped = tuple(record for record in records if isinstance(record, SkippedRow))
+    return DevicePage(number, devices, skipped, total)
+
+
+def read_groups(answer: Answer) -> list[tuple[Group, int]]:
+    """Organization groups of a search with their level below the account's own (0 when not told)."""
+    if answer.status == 204:
+        return []
+    rows = _objects(rows_of(loose_object(answer.body), "OrganizationGroups", "LocationGroups"))
+    return [
+        (group, count(row.get("LgLevel")) or 0) for row in rows if (group := _organization_group(row, None))
+    ]
+
+
+def read_tree(answer: Answer) -> list[Group]:
+    """The bare array of `groups/{id}/children`: the group itself and everything below, with parents."""
+    if answer.status == 204:
+        return []
+    value = loose_json(answer.body)
+    if not isinstance(value, list):
+        raise MalformedAnswer("The answer about child groups is not a list.")
+    return [
+        group
+        for row in _objects(value)
+        if (group := _organization_group(row, row.ref("ParentLocationGroup")))
+    ]
+
+
+def _organization_group(row: Row, parent: Any) -> Group | None:
+    external_id = plain_id(row.ref("Id"))
+    if external_id is None:
+        return None
+    parent_id = plain_id(parent)
+    return Group(
+        kind=GroupKind.ORGANIZATION,
+        external_id=external_id,
+        name=clean(row.text("Name")) or f"Group {external_id}",
+        type=clean(row.text("LocationGroupType")) or "Organization group",
+        devices=count(row.get("Devices")),
+        parent_id=parent_id if parent_id != external_id else None,
+        organization_group_id=None,
+    )
+
+
+def read_smart_groups(answer: Answer) -> list[Group]:
+    """Smart groups of a search."""
+    if answer.status == 204:
+        return []
+    rows = _objects(rows_of(loose_object(answer.body), "SmartGroups"))
+    return [group for row in rows if (group := _smart_group(row))]
+
+
+def _smart_group(row: Row) -> Group | None:
+    external_id = plain_id(row.ref("SmartGroupID", "Id"))
+    if external_id is None:
+        return None
+    return Group(
+        kind=GroupKind.SMART,
+        external_id=external_id,
+        name=clean(row.text("Name")) or f"Smart group {external_id}",
+        type="Smart group",
+        devices=count(row.get("Devices")),
+        parent_id=None,
+        organization_group_id=plain_id(row.ref("ManagedByOrganizationGroupId")),
+    )
+
+
+def read_members(answer: Answer) -> list[str | None]:
+    """Device ids of a smart group; None stands for a row whose id could not be read."""
+    if answer.status == 204:
+        return []
+    rows = rows_of(loose_object(answer.body), "Devices", "Device")
+    return [
+        plain_id(Row(row).ref("Id", "DeviceId")) if isinstance(row, dict) else plain_id(_scalar(row))
+        for row in rows
+    ]
+
+
+def read_tags(answer: Answer) -> list[Tag]:
+    """Tags of a search."""
+    if answer.status == 204:
+        return []
+    rows = _objects(rows_of(loose_object(answer.body), "Tags"))
+    return [tag for row in rows if (tag := _tag(row))]
+
+
+def _tag(row: Row) -> Tag | None:
+    external_id, name = plain_id(row.ref("Id")), clean(row.text("TagName", "Name"))
+    if external_id is None or not name:
+        return None
+    return Tag(external_id, name, plain_id(row.ref("LocationGroupId")))
+
+
+def read_nothing(answer: Answer) -> None:
+    """For a probe: any JSON, or none at all, shows that the call is allowed."""
+    if answer.status != 204:
+        loose_json(answer.body)
+
+
+def _objects(rows: Iterable[object]) -> list[Row]:
+    return [Row(row) for row in rows if isinstance(row, dict)]
+
+
+def _scalar(value: object) -> int | str | None:
+    return value if isinstance(value, int | str) else None

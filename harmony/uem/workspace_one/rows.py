@@ -1,0 +1,108 @@
+"""From rows on the wire to records: ids made plain, text cleaned and cut, dates made aware."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+from harmony.uem.records import Device, SkippedRow
+from harmony.uem.workspace_one.wire import AnyId, DeviceRow, Ref
+
+LONGEST_TEXT = 255
+# Characters that reorder or hide text; a device name must not be able to disguise a line of a page.
+_HIDDEN = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
+
+
+def device_record(row: DeviceRow) -> Device | SkippedRow:
+    """The device, or why there is none."""
+    external_id = plain_id(row.id)
+    if external_id is None:
+        return SkippedRow(None, "The row has no readable device id.")
+    udid = clean(row.udid)
+    if not udid:
+        return SkippedRow(external_id, "The device has no UDID.")
+    group = row.location_group_id
+    return Device(
+        external_id=external_id,
+        uuid=clean(row.uuid),
+        udid=udid,
+        serial=clean(row.serial_number),
+        name=clean(row.device_friendly_name),
+        phone=clean(row.phone_number),
+        email=clean(row.user_email_address),
+        user_name=clean(row.user_name),
+        platform=clean(row.platform),
+        model=clean(row.model),
+        os_version=clean(row.operating_system),
+        ownership=clean(row.ownership),
+        group_id=plain_id(group) or "",
+        group_name=clean(row.location_group_name) or _ref_name(group),
+        enrollment_status=clean(row.enrollment_status),
+        compliance=clean(row.compliance_status),
+        compromised=flag(row.compromised_status),
+        imei=clean(row.imei),
+        last_seen=instant(row.last_seen),
+        enrolled_at=instant(row.last_enrolled_on),
+    )
+
+
+def plain_id(value: AnyId) -> str | None:
+    """The digits of an id without leading zeros, from {"Value": n}, {"Id": …}, n or "n"; else None."""
+    if isinstance(value, Ref):
+        return plain_id(value.value) or plain_id(value.id)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value) if 0 < value < 10**20 else None
+    digits = value.strip() if isinstance(value, str) else ""
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 20):
+        return None
+    return digits.lstrip("0") or None
+
+
+def count(value: object) -> int | None:
+    """A number of things, which the API also sends as a string of digits."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if 0 <= value < 10**12 else None
+    digits = value.strip() if isinstance(value, str) else ""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 12 else None
+
+
+def clean(text: str | None) -> str:
+    """Text without control, surrogate and reordering characters, at most 255 long; None becomes ""."""
+    if not text:
+        return ""
+    if len(text) > LONGEST_TEXT:
+        text = text[:LONGEST_TEXT]
+    if text.isprintable():
+        return text.strip()
+    return "".join(letter for letter in text if _is_kept(letter)).strip()
+
+
+def flag(value: object) -> bool | None:
+    """A yes or no that may also be a word or missing (facts/ws1-api.md §11.10)."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return {"true": True, "compromised": True, "false": False, "notcompromised": False}.get(word)
+
+
+def instant(text: str | None) -> datetime | None:
+    """An ISO time, taken as UTC when it names no zone; the year 1 means never."""
+    if not text or text.startswith("0001-") or len(text) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_kept(letter: str) -> bool:
+    return unicodedata.category(letter) not in {"Cc", "Cs"} and letter not in _HIDDEN
+
+
+def _ref_name(value: AnyId) -> str:
+    return clean(value.name) if isinstance(value, Ref) and isinstance(value.name, str) else ""

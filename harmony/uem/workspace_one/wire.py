@@ -1,0 +1,176 @@
+"""The shapes on the wire: a fast typed decoder for devices, a forgiving one for everything else.
+
+Names and types after recorded answers (facts/ws1-api.md §3 to §6); ids come as {"Value": n}, n or "n".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import msgspec
+
+from harmony.uem.errors import MalformedAnswer
+
+Scalar = int | float | str | bool | None
+
+
+class Ref(msgspec.Struct, rename="pascal", gc=False):
+    """{"Value": n}, or {"Id": {"Value": n}, "Name": …, "Uuid": …}."""
+
+    value: Scalar = None
+    id: AnyId = None
+    name: Scalar = None
+
+
+AnyId = Ref | int | float | str | bool | None
+
+
+class DeviceRow(msgspec.Struct, rename="pascal", gc=False):
+    """The fields of a v1 or v2 device that are used; every one may be missing or null."""
+
+    id: AnyId = None
+    uuid: str | None = None
+    udid: str | None = None
+    serial_number: str | None = None
+    device_friendly_name: str | None = None
+    phone_number: str | None = None
+    user_email_address: str | None = None
+    user_name: str | None = None
+    platform: str | None = None
+    model: str | None = None
+    operating_system: str | None = None
+    ownership: str | None = None
+    location_group_id: AnyId = None
+    location_group_name: str | None = None
+    enrollment_status: str | None = None
+    compliance_status: str | None = None
+    compromised_status: Scalar = None
+    imei: str | None = None
+    last_seen: str | None = None
+    last_enrolled_on: str | None = None
+
+
+class DevicesEnvelope(msgspec.Struct, rename="pascal", gc=False):
+    """A page of devices. `devices` has no default: an answer without the key is not an empty page."""
+
+    devices: list[DeviceRow]
+    total: Scalar = None
+
+
+_devices = msgspec.json.Decoder(DevicesEnvelope)
+
+
+def fast_devices(body: bytes) -> DevicesEnvelope | None:
+    """The typed page, or None when any byte of it is not as expected and the slow way must decide."""
+    # msgspec keeps the last of two equal keys silently; the strict reader settles a page with two lists.
+    if body.count(b'"Devices"') != 1:
+        return None
+    try:
+        return _devices.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        return None
+
+
+class Row:
+    """One JSON object, read without regard to the case of its keys (the API mixes it)."""
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        self._members = {key.lower(): value for key, value in members.items()}
+
+    def get(self, *names: str) -> Any:
+        """The first of these members that is there and not null."""
+        for name in names:
+            value = self._members.get(name.lower())
+            if value is not None:
+                return value
+        return None
+
+    def text(self, *names: str) -> str | None:
+        """A member as text; a number becomes its digits, anything else None."""
+        value = self.get(*names)
+        if isinstance(value, str):
+            return value
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def ref(self, *names: str) -> AnyId:
+        """A member that may be an id in any of its three forms."""
+        return _ref(self.get(*names))
+
+
+def _ref(value: Any, depth: int = 0) -> AnyId:
+    if isinstance(value, int | float | str):
+        return value
+    if not isinstance(value, dict) or depth > 2:
+        return None
+    row = Row(value)
+    name, number = row.get("Name"), row.get("Value")
+    return Ref(
+        value=number if isinstance(number, int | float | str) else None,
+        id=_ref(row.get("Id"), depth + 1),
+        name=name if isinstance(name, str) else None,
+    )
+
+
+def loose_device(members: Mapping[str, Any]) -> DeviceRow:
+    """A device row whose members have unexpected types: what can be read is kept, the rest is unknown."""
+    row = Row(members)
+    values: dict[str, Any] = {
+        field.name: row.ref(field.encode_name)
+        if field.name in {"id", "location_group_id"}
+        else row.text(field.encode_name)
+        for field in msgspec.structs.fields(DeviceRow)
+    }
+    compromised = row.get("CompromisedStatus")
+    values["compromised_status"] = compromised if isinstance(compromised, bool | str | int) else None
+    values["id"] = row.ref("Id", "DeviceId")
+    return DeviceRow(**values)
+
+
+def loose_json(body: bytes) -> Any:
+    """Any JSON value; raises MalformedAnswer for NaN, equal keys, hopeless nesting and what is not JSON.
+
+    Bytes that are not UTF-8 become replacement characters, so that one bad name does not cost a page.
+    """
+    try:
+        return json.loads(
+            body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_bounded_int,
+        )
+    except (ValueError, RecursionError):
+        raise MalformedAnswer("The data of the server was cut short or is not JSON.") from None
+
+
+def loose_object(body: bytes) -> Row:
+    """A JSON object; raises MalformedAnswer when the answer is another kind of value."""
+    value = loose_json(body)
+    if not isinstance(value, dict):
+        raise MalformedAnswer("The server answered with another kind of data than expected.")
+    return Row(value)
+
+
+def rows_of(row: Row, *names: str) -> list[Any]:
+    """The list in an envelope; raises MalformedAnswer when it is not there, which is never "none"."""
+    found = row.get(*names)
+    if not isinstance(found, list):
+        raise MalformedAnswer(f"The answer of the server has no list of {names[0]}.")
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("equal keys")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _bounded_int(digits: str) -> int | str:
+    # Python refuses to convert more than 4,300 digits; no id or count has more than 20.
+    return int(digits) if len(digits) <= 20 else digits

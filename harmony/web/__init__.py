@@ -1,0 +1,16 @@
+"""The pages: one module a page family; forms, the table of wizard steps, what surrounds every page."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from harmony.web import access, chrome, devices, errors, htmx, integrations, removal, wizard
+
+
+def init_app(app: Flask) -> None:
+    """Register every page family and what they share."""
+    htmx.init_app(app)
+    chrome.init_app(app)
+    errors.init_app(app)
+    for family in (access, integrations, wizard, removal, devices):
+        app.register_blueprint(family.blueprint)

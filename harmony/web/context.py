@@ -1,0 +1,96 @@
+"""What a wizard page needs besides its form: steps, saved secrets, groups to choose from, the last Verify."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from wtforms import Form
+
+from harmony.clock import now
+from harmony.models import Integration, IntegrationState
+from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, ServerDetails
+from harmony.setup import drafts, groups
+from harmony.uem.certificates import CertificateRefused, read_upload
+from harmony.uem.records import GroupKind
+from harmony.web import steps
+from harmony.web.steps import STEPS, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One line of a pick list."""
+
+    value: str
+    label: str
+    detail: str
+    count: int | None
+    checked: bool
+
+
+def page_context(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
+    """Everything the template of `step` names."""
+    row = integration.page(step.name)
+    following = steps.after(step)
+    shared = {
+        "integration": integration,
+        "step": step,
+        "form": form,
+        "marks": steps.marks(integration, step),
+        "edition": row.edition if row else 0,
+        "report": row.report if row else None,
+        "reported_at": row.reported_at if row else None,
+        "verified": drafts.is_verified(integration, step.name),
+        "pending_changes": drafts.differs_from_force(integration, step.name),
+        "editing": integration.state != IntegrationState.DRAFT,
+        "following": STEPS[following.name].title if following else None,
+    }
+    return shared | _extra(integration, step, form)
+
+
+def _extra(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
+    if step.name == SERVER:
+        return _server_extra(integration)
+    if step.name == SYNCHRONIZATION:
+        return _group_choices(integration, form)
+    if step.name == DEPLOYMENT:
+        return {"token": drafts.token(integration)}
+    return {}
+
+
+def _server_extra(integration: Integration) -> dict[str, Any]:
+    stored = drafts.draft(integration, SERVER, ServerDetails)
+    saved = {name: bool(getattr(stored, name)) for name in drafts.SECRET_FIELDS}
+    try:
+        certificates = read_upload(stored.certificate, now()).certificates if stored.certificate else ()
+    except CertificateRefused:  # it was fine when it was saved, and has expired since
+        certificates = ()
+    return {"saved": saved, "certificates": certificates}
+
+
+def _group_choices(integration: Integration, form: Form) -> dict[str, Any]:
+    chosen = set(form["groups"].data or ())
+    android = set(form["android_enterprise"].data or ())
+    every = _choices(integration, chosen)
+    picked = [
+        Choice(one.value, one.label, one.detail, one.count, one.value in android)
+        for one in every
+        if one.value in chosen
+    ]
+    return {"group_choices": every, "android_choices": picked}
+
+
+def _choices(integration: Integration, chosen: Collection[str]) -> list[Choice]:
+    known = groups.known(integration.id)
+    names = {one.external_id: one.name for one in known if one.kind == GroupKind.ORGANIZATION}
+    return [
+        Choice(
+            value := groups.key(one.kind, one.external_id),
+            one.name,
+            f"{one.type} · in {parent}" if (parent := names.get(one.parent_id or "")) else one.type,
+            one.devices,
+            value in chosen,
+        )
+        for one in known
+    ]

@@ -1,0 +1,88 @@
+"""Error pages: what happened, what was kept safe, the next step; never a trace."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, current_app, render_template
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from harmony.db import db
+from harmony.security.vault import VaultLocked
+
+log = logging.getLogger(__name__)
+
+# title, text, advice; the text gives way to what the code said with abort(…, description).
+PAGES = {
+    400: ("Bad request", "The request could not be understood.", "Go back and try again."),
+    403: (
+        "Refused",
+        "This request did not come from a page of this dashboard.",
+        "Reload the page and try again.",
+    ),
+    404: (
+        "Not found",
+        "There is nothing at this address, or it was removed.",
+        "Start again from the navigation.",
+    ),
+    405: (
+        "Not possible here",
+        "This address does not answer this kind of request.",
+        "Go back and use the page.",
+    ),
+    409: ("Changed meanwhile", "Something else changed this in the meantime.", "Look at what it is now."),
+    413: ("Too large", "The request is larger than this dashboard accepts.", "Send less at once."),
+    429: ("Too many tries", "This was tried too often.", "Wait a moment, then try again."),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error with a page of our own."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(VaultLocked, _locked)
+    app.register_error_handler(OperationalError, _busy)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    code = error.code or 500
+    if code < 400:
+        return error
+    title, text, advice = PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
+    if error.description and error.description != type(error).description:
+        text = error.description
+    headers = [
+        pair for pair in error.get_headers() if pair[0].lower() not in {"content-type", "content-length"}
+    ]
+    return _page(code, title, text, advice), code, headers
+
+
+def _locked(error: VaultLocked) -> ResponseReturnValue:
+    return _page(503, "The stored secrets are locked", error.sentence, error.advice), 503
+
+
+def _busy(error: OperationalError) -> ResponseReturnValue:
+    db.session.rollback()
+    log.error("The database did not answer: %s", error.orig)
+    text = "The database is busy or cannot be written. Nothing was half saved."
+    advice = "Try again in a moment. If it stays, check the disk of the machine Harmony runs on."
+    return _page(503, "The database does not answer", text, advice), 503, [("Retry-After", "5")]
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    if current_app.testing:
+        raise error
+    db.session.rollback()
+    error_id = secrets.token_hex(4)
+    log.exception("Unexpected error %s", error_id)
+    text = "Harmony met an error of its own. Nothing was half saved."
+    return _page(
+        500, "Something went wrong", text, "The log has the details under this number.", error_id
+    ), 500
+
+
+def _page(code: int, title: str, text: str, advice: str, error_id: str | None = None) -> str:
+    return render_template("error.html", code=code, title=title, text=text, advice=advice, error_id=error_id)

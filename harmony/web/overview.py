@@ -1,0 +1,111 @@
+"""What the integration pages show: read from rows that a process wrote, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from harmony.db import db
+from harmony.models import Device, Integration, IntegrationState, SkippedDevice, SyncRun, SyncRunState
+from harmony.models.configuration import (
+    DEPLOYMENT,
+    SERVER,
+    SYNCHRONIZATION,
+    TAGGING,
+    Deployment,
+    ServerDetails,
+    Synchronization,
+    Tagging,
+    from_row,
+)
+
+RECENT_RUNS = 10
+SKIPPED_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list."""
+
+    integration: Integration
+    devices: int
+    running: SyncRun | None
+    last: SyncRun | None
+
+
+def rows(_now: datetime) -> list[Row]:
+    """Every integration with its running and its last finished run."""
+    every = db.session.scalars(select(Integration).order_by(Integration.name, Integration.id)).all()
+    return [Row(one, device_count(one.id), running(one.id), last_finished(one.id)) for one in every]
+
+
+def page(integration: Integration, now: datetime) -> dict[str, Any]:
+    """The context of the integration page and of its status part."""
+    under_way, last = running(integration.id), last_finished(integration.id)
+    applied = {page.name: page.applied for page in integration.pages}
+    waiting = integration.state == IntegrationState.ACTIVE and integration.sync_requested_at is not None
+    return {
+        "integration": integration,
+        "running": under_way,
+        "last": last,
+        "waiting": waiting and under_way is None,
+        "runs": recent(integration.id),
+        "skipped": skipped(last),
+        "devices": device_count(integration.id),
+        "missing": missing_count(integration.id),
+        "server": from_row(ServerDetails, applied.get(SERVER)),
+        "server_page": integration.page(SERVER),
+        "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
+        "tagging": from_row(Tagging, applied.get(TAGGING)),
+        "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
+        "now": now,
+    }
+
+
+def running(integration_id: int) -> SyncRun | None:
+    """The run under way."""
+    return db.session.scalar(
+        select(SyncRun)
+        .where(SyncRun.integration_id == integration_id, SyncRun.state == SyncRunState.RUNNING)
+        .order_by(SyncRun.id.desc())
+        .limit(1)
+    )
+
+
+def last_finished(integration_id: int) -> SyncRun | None:
+    """The last run that came to an end, however it ended."""
+    return next((run for run in recent(integration_id) if run.state != SyncRunState.RUNNING), None)
+
+
+def recent(integration_id: int) -> Sequence[SyncRun]:
+    """The newest runs, newest first."""
+    newest = SyncRun.integration_id == integration_id
+    return db.session.scalars(
+        select(SyncRun).where(newest).order_by(SyncRun.id.desc()).limit(RECENT_RUNS)
+    ).all()
+
+
+def skipped(run: SyncRun | None) -> Sequence[SkippedDevice]:
+    """The first devices that run could not read."""
+    if run is None or not run.skipped:
+        return []
+    mine = SkippedDevice.run_id == run.id
+    return db.session.scalars(
+        select(SkippedDevice).where(mine).order_by(SkippedDevice.id).limit(SKIPPED_SHOWN)
+    ).all()
+
+
+def device_count(integration_id: int) -> int:
+    """How many devices the integration has, missing ones included."""
+    mine = Device.integration_id == integration_id
+    return db.session.scalar(select(func.count()).select_from(Device).where(mine)) or 0
+
+
+def missing_count(integration_id: int) -> int:
+    """How many of them the last complete sync did not list."""
+    mine = (Device.integration_id == integration_id, Device.missing_since.is_not(None))
+    return db.session.scalar(select(func.count()).select_from(Device).where(*mine)) or 0

@@ -1,0 +1,203 @@
+"""The table of the wizard's steps: title, form, how a form becomes a record and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from flask import request, url_for
+from wtforms import Form
+
+from harmony.clock import now
+from harmony.models import Integration
+from harmony.models.configuration import (
+    DEPLOYMENT,
+    PAGES,
+    SERVER,
+    SYNCHRONIZATION,
+    TAGGING,
+    Deployment,
+    ServerDetails,
+    Synchronization,
+    Tagging,
+)
+from harmony.setup import drafts, groups
+from harmony.uem.certificates import CertificateRefused, read_upload
+from harmony.uem.connection import REGIONS
+from harmony.web.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, TaggingForm
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One page. `read` turns a valid form into a record, or adds errors to the form and returns None."""
+
+    name: str
+    title: str
+    form: type[Form]
+    fill: Callable[[Any], Mapping[str, Any]]
+    read: Callable[[Any, Integration], msgspec.Struct | None]
+
+    @property
+    def template(self) -> str:
+        return f"setup/{self.name}.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A step as the stepper shows it; `href` is None while it cannot be reached."""
+
+    title: str
+    href: str | None
+    state: str
+
+
+def record_of(integration: Integration, step: Step) -> Any:
+    """What the page's draft says, or its defaults."""
+    return drafts.draft(integration, step.name, PAGES[step.name])
+
+
+def marks(integration: Integration, current: Step) -> list[Mark]:
+    """All steps, seen from `current`."""
+    return [_mark(integration, step, current) for step in STEPS.values()]
+
+
+def after(step: Step) -> Step | None:
+    """The next step, if there is one."""
+    names = list(STEPS)
+    following = names[names.index(step.name) + 1 :]
+    return STEPS[following[0]] if following else None
+
+
+def _mark(integration: Integration, step: Step, current: Step) -> Mark:
+    href = url_for("wizard.show", integration_id=integration.id, page=step.name)
+    if step is current:
+        return Mark(step.title, href, "current")
+    if not drafts.reachable(integration, step.name):
+        return Mark(step.title, None, "todo")
+    done = step.name not in drafts.WITHOUT_VERIFY and drafts.is_verified(integration, step.name)
+    return Mark(step.title, href, "done" if done else "todo")
+
+
+def _fill_server(server: ServerDetails) -> dict[str, Any]:
+    known = server.token_address in {url for _label, url in REGIONS}
+    region = server.token_address if known else OTHER
+    visible = {name: value for name, value in _fill_same(server).items() if name not in drafts.SECRET_FIELDS}
+    return visible | {
+        "token_region": region if server.token_address else REGIONS[0][1],
+        "token_other": "" if known else server.token_address,
+    }
+
+
+def _read_server(form: ServerForm, integration: Integration) -> ServerDetails | None:
+    stored = drafts.draft(integration, SERVER, ServerDetails)
+    certificate = _certificate(form, stored)
+    _require_secrets(form, stored)
+    if form.errors:
+        return None
+    typed = ServerDetails(
+        display_name=form.display_name.data or "",
+        server_address=(form.server_address.data or "").rstrip("/"),
+        use_oauth2=form.use_oauth2.data,
+        token_address=form.token_address() if form.use_oauth2.data else stored.token_address,
+        client_id=_sent("client_id", stored.client_id),
+        username=_sent("username", stored.username),
+        self_signed=form.self_signed.data,
+        certificate=certificate,
+    )
+    sealed = drafts.seal_secrets(integration.id, msgspec.structs.replace(typed, **_typed_secrets(form)))
+    kept = {name: getattr(stored, name) for name in drafts.SECRET_FIELDS if not form[name].data}
+    return msgspec.structs.replace(sealed, **kept)
+
+
+def _sent(name: str, stored: str) -> str:
+    """What was typed; the part for the other way to sign in is hidden and not sent, and must not be lost."""
+    return request.form.get(name, stored).strip()
+
+
+def _typed_secrets(form: ServerForm) -> dict[str, str]:
+    return {name: form[name].data or "" for name in drafts.SECRET_FIELDS}
+
+
+def _require_secrets(form: ServerForm, stored: ServerDetails) -> None:
+    """A secret must be typed when none is stored, and again when it would go to another host."""
+    moved = (form.server_address.data or "").rstrip("/") != stored.server_address
+    if form.use_oauth2.data:
+        moved = moved or form.token_address() != stored.token_address
+    for name in ("client_secret",) if form.use_oauth2.data else ("password", "api_key"):
+        field = form[name]
+        if field.data:
+            continue
+        if not getattr(stored, name):
+            _complain(field, f"Enter the {field.label.text}.")
+        elif moved:
+            _complain(field, f"The address has changed: enter the {field.label.text} again.")
+
+
+def _certificate(form: ServerForm, stored: ServerDetails) -> str:
+    """The PEM to pin: an upload wins over what was pasted; empty keeps what is stored."""
+    upload = request.files.get("certificate_file")
+    given: bytes | str = (upload.read() if upload else b"") or form.certificate.data or ""
+    if not form.self_signed.data or not given:
+        if form.self_signed.data and not stored.certificate:
+            _complain(form.certificate, "Upload the certificate or paste its PEM text.")
+        return stored.certificate
+    try:
+        return read_upload(given, now()).pem
+    except CertificateRefused as refused:
+        form.certificate.data = ""
+        _complain(form.certificate, refused.sentence)
+        return ""
+
+
+def _complain(field: Any, sentence: str) -> None:
+    field.errors = [*field.errors, sentence]
+
+
+def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:
+    names = [(groups.key(one.kind, one.external_id), one.android_enterprise) for one in choice.groups]
+    return _fill_same(choice) | {
+        "groups": [name for name, _both in names],
+        "android_enterprise": [name for name, both in names if both],
+    }
+
+
+def _read_synchronization(form: SynchronizationForm, integration: Integration) -> Synchronization | None:
+    chosen = groups.chosen(integration.id, form.groups.data or (), form.android_enterprise.data or ())
+    if not chosen:
+        _complain(form.groups, "None of these groups is known any more; refresh the list and choose again.")
+        return None
+    numbers = ("device_interval", "deletion_threshold", "deletion_after", "app_interval")
+    switches = ("import_name", "import_number", "import_email")
+    return Synchronization(groups=chosen, **{name: form[name].data for name in numbers + switches})
+
+
+def _fill_same(record: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(record)
+
+
+def _read_tagging(form: TaggingForm, _integration: Integration) -> Tagging:
+    return Tagging(**form.data)
+
+
+def _read_deployment(form: DeploymentForm, integration: Integration) -> Deployment:
+    stored = drafts.draft(integration, DEPLOYMENT, Deployment)
+    return msgspec.structs.replace(stored, auto_addition=form.auto_addition.data)
+
+
+STEPS = {
+    step.name: step
+    for step in (
+        Step(SERVER, "Server Details", ServerForm, _fill_server, _read_server),
+        Step(
+            SYNCHRONIZATION,
+            "Synchronization",
+            SynchronizationForm,
+            _fill_synchronization,
+            _read_synchronization,
+        ),
+        Step(TAGGING, "Tagging", TaggingForm, _fill_same, _read_tagging),
+        Step(DEPLOYMENT, "Deployment", DeploymentForm, _fill_same, _read_deployment),
+    )
+}

@@ -1,0 +1,140 @@
+"""The wizard: every page has an address, can be left and resumed; Verify, then Next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import Form
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.jobs.queue import ring
+from harmony.jobs.tasks import SYNC
+from harmony.models import Integration, IntegrationState
+from harmony.models.configuration import SYNCHRONIZATION
+from harmony.setup import apply, drafts
+from harmony.setup.verify import verify as verify_page
+from harmony.web import steps
+from harmony.web.context import page_context
+from harmony.web.steps import STEPS, Step
+
+blueprint = Blueprint("wizard", __name__, url_prefix="/integrations/<int:integration_id>/setup")
+
+CONFLICT = (
+    "This page was saved in another tab or by somebody else meanwhile. "
+    "Your values are shown; send them again to replace theirs."
+)
+UNVERIFIED = "These values are kept, but not verified yet. Press Verify first."
+
+
+@blueprint.get("")
+def resume(integration_id: int) -> ResponseReturnValue:
+    """Go on where the set-up was left."""
+    integration = _integration(integration_id)
+    return redirect(_href(integration, STEPS[drafts.first_open_page(integration)]), 303)
+
+
+@blueprint.get("/<page>")
+def show(integration_id: int, page: str) -> ResponseReturnValue:
+    """One page with what was last typed."""
+    integration, step = _integration(integration_id), _step(page)
+    if not drafts.reachable(integration, page):
+        flash("The pages before this one come first.", "info")
+        return redirect(_href(integration, STEPS[drafts.first_open_page(integration)]), 303)
+    form = step.form(data=step.fill(steps.record_of(integration, step)))
+    return _render(integration, step, form)
+
+
+@blueprint.post("/<page>")
+def save(integration_id: int, page: str) -> ResponseReturnValue:
+    """Next, Save or Finish: keep the values, and go on if Verify passed for exactly these."""
+    integration, step = _ordered(integration_id, page)
+    form, refused = _keep(integration, step)
+    if refused:
+        return refused
+    integration = _integration(integration_id)
+    if not drafts.is_verified(integration, page):
+        return _render(integration, step, form, UNVERIFIED), 422
+    return _go_on(integration, step)
+
+
+@blueprint.post("/<page>/verify")
+def verify(integration_id: int, page: str) -> ResponseReturnValue:
+    """Keep the values and ask the UEM whether they work; the answer stands on the page."""
+    integration, step = _ordered(integration_id, page)
+    if page in drafts.WITHOUT_VERIFY:
+        abort(404)
+    _form, refused = _keep(integration, step)
+    if refused:
+        return refused
+    passed = verify_page(integration_id, page)
+    integration = _integration(integration_id)
+    if passed and request.args.get("then") == "next":
+        return _go_on(integration, step)
+    return redirect(_href(integration, step) + "#verification", 303)
+
+
+@blueprint.post("/synchronization/android-enterprise-groups")
+def android_enterprise_groups(integration_id: int) -> ResponseReturnValue:
+    """The part of the Synchronization page that offers only the groups chosen above it."""
+    integration, step = _ordered(integration_id, SYNCHRONIZATION)
+    context = page_context(integration, step, step.form(request.form))
+    return render_template("setup/_android_enterprise_groups.html", **context)
+
+
+def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnValue | None]:
+    """Read and store the form; the second value is the answer when that was not possible."""
+    form = step.form(request.form)
+    record = step.read(form, integration) if form.validate() else None
+    if record is None:
+        return form, (_render(integration, step, form), 422)
+    try:
+        drafts.save(integration.id, step.name, record, request.form.get("edition", 0, int))
+    except drafts.EditedElsewhere:
+        return form, (_render(_integration(integration.id), step, form, CONFLICT), 409)
+    return form, None
+
+
+def _go_on(integration: Integration, step: Step) -> ResponseReturnValue:
+    """To the next page of a draft; an integration that runs takes the page in force at once."""
+    if integration.state != IntegrationState.DRAFT:
+        apply.save(integration.id, step.name, now())
+        flash(f"{step.title} saved. It applies from the next sync.", "success")
+        return redirect(url_for("integrations.show", integration_id=integration.id), 303)
+    following = steps.after(step)
+    if following is None:
+        return _finish(integration)
+    return redirect(_href(integration, following), 303)
+
+
+def _finish(integration: Integration) -> ResponseReturnValue:
+    apply.finish(integration.id, g.user.name, now())
+    ring(SYNC, integration.id)
+    return redirect(url_for("integrations.show", integration_id=integration.id), 303)
+
+
+def _render(integration: Integration, step: Step, form: Form, notice: str | None = None) -> str:
+    context: dict[str, Any] = page_context(integration, step, form)
+    return render_template(step.template, notice=notice, **context)
+
+
+def _href(integration: Integration, step: Step) -> str:
+    return url_for("wizard.show", integration_id=integration.id, page=step.name)
+
+
+def _integration(integration_id: int) -> Integration:
+    return db.get_or_404(Integration, integration_id)
+
+
+def _step(page: str) -> Step:
+    return STEPS.get(page) or abort(404)
+
+
+def _ordered(integration_id: int, page: str) -> tuple[Integration, Step]:
+    """The page, unless pages before it are still open: their order is part of the promise."""
+    integration, step = _integration(integration_id), _step(page)
+    if not drafts.reachable(integration, page):
+        abort(409, "The pages before this one are not verified yet; nothing was saved.")
+    return integration, step

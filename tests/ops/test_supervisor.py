@@ -1,0 +1,115 @@
+"""The supervisor with real children (rung M); what it supervises in the product stands in tests/processes."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harmony.ops import supervisor
+from harmony.sync import schedule
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+PROGRAM = """
+import sys
+from harmony.ops.supervisor import Child, supervise
+sys.exit(supervise([Child("one ", (sys.executable, "-u", "-c", sys.argv[1]))]))
+"""
+LIVES = """
+import os, time
+from harmony.ops.lifeline import leave_with_parent
+leave_with_parent()
+print("alive", os.getpid(), flush=True)
+while True: time.sleep(1)
+"""
+DIES = "print('dying')"
+
+
+class Running:
+    """A supervisor process and the lines it has written so far."""
+
+    def __init__(self, program: str) -> None:
+        command = [sys.executable, "-c", PROGRAM, program]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.text = ""
+
+    def lines(self) -> list[str]:
+        assert self.process.stdout is not None
+        self.text += (self.process.stdout.read() or b"").decode()
+        return self.text.splitlines()
+
+    def pids(self) -> list[int]:
+        return [int(line.split()[-1]) for line in self.lines() if "alive" in line]
+
+
+@contextmanager
+def supervised(program: str) -> Iterator[Running]:
+    running = Running(program)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state != "Z"
+
+
+@pytest.mark.parametrize("module", [supervisor, schedule])
+def test_the_examples_in_the_documentation_are_true(module: object) -> None:
+    failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
+    assert tried
+    assert not failed
+
+
+def test_a_child_that_is_killed_is_started_again_and_its_output_is_marked() -> None:
+    with supervised(LIVES) as running:
+        wait_for(lambda: running.pids(), "the child's first line")
+        assert running.lines()[0].startswith("one │ alive")
+        os.kill(running.pids()[0], signal.SIGKILL)
+        wait_for(lambda: len(running.pids()) == 2, "the second child")
+        assert any("ended with -9; it is started again in 0.5 s" in line for line in running.lines())
+
+
+def test_a_child_that_dies_at_once_is_given_longer_and_longer_rests() -> None:
+    with supervised(DIES) as running:
+        wait_for(lambda: "in 2 s" in "\n".join(running.lines()), "the third rest")
+        rests = [line.rsplit("in ", 1)[1] for line in running.lines() if "ended with 0" in line]
+        assert rests[:3] == ["0.5 s", "1 s", "2 s"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly_and_takes_its_children_along(number: signal.Signals) -> None:
+    with supervised(LIVES) as running:
+        wait_for(lambda: running.pids(), "the child's first line")
+        (child,) = running.pids()
+        running.process.send_signal(number)
+        assert running.process.wait(10) == 0
+        assert not is_alive(child)
+
+
+def test_children_leave_when_the_supervisor_is_killed() -> None:
+    with supervised(LIVES) as running:
+        wait_for(lambda: running.pids(), "the child's first line")
+        (child,) = running.pids()
+        running.process.kill()
+        wait_for(lambda: not is_alive(child), "the child's end")

@@ -1,0 +1,225 @@
+"""A whole sync against a UEM in memory, on a file SQLite (rung R: branching only)."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import event, select
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.models import Device, Integration, Membership, SkippedDevice, SyncRun, SyncRunState
+from harmony.sync import lifecycle, run, schedule
+from harmony.uem.errors import ServerFailed, SignInRefused
+from harmony.uem.records import SkippedRow
+from tests.builders import FakeUem, a_choice, an_integration, devices
+
+pytestmark = pytest.mark.usefixtures("context")
+
+
+def sync(integration_id: int, uem: FakeUem) -> SyncRun:
+    """Sync now, and give back the run's row."""
+    schedule.request_sync(integration_id, "test", now())
+    run.sync(integration_id, opener=lambda *_: uem)
+    db.session.rollback()
+    newest = (
+        select(SyncRun).where(SyncRun.integration_id == integration_id).order_by(SyncRun.id.desc()).limit(1)
+    )
+    return db.session.scalars(newest).one()
+
+
+def known(integration_id: int) -> dict[str, bool]:
+    """The devices by the UEM's id, and whether they are missing."""
+    rows = db.session.execute(
+        select(Device.external_id, Device.missing_since).where(Device.integration_id == integration_id)
+    )
+    return {external_id: missing is not None for external_id, missing in rows}
+
+
+def test_the_first_sync_adds_every_device_of_the_group() -> None:
+    id_, uem = an_integration(), FakeUem({"570": devices(1, 2, 3)})
+    done = sync(id_, uem)
+    assert (done.state, done.added, done.missing) == (SyncRunState.OK, 3, 0)
+    assert known(id_) == {"1": False, "2": False, "3": False}
+    assert uem.closed
+
+
+def test_a_second_sync_of_an_unchanged_world_writes_no_device_row() -> None:
+    id_, uem = an_integration(), FakeUem({"570": devices(*range(10))})
+    sync(id_, uem)
+    written: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith(("INSERT INTO device", "UPDATE device", "INSERT INTO membership")):
+            written.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    done = sync(id_, uem)
+    event.remove(db.engine, "before_cursor_execute", note)
+    assert (done.added, done.updated, done.unchanged, done.missing) == (0, 0, 10, 0)
+    assert written == []
+
+
+def test_changes_are_counted_and_stored() -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(1, 2)}))
+    done = sync(id_, FakeUem({"570": [*devices(1), *devices(2, os_version="16"), *devices(3)]}))
+    assert (done.added, done.updated, done.unchanged) == (1, 1, 1)
+    assert db.session.scalar(select(Device.os_version).where(Device.external_id == "2")) == "16"
+
+
+def test_a_device_that_is_no_longer_listed_is_marked_missing_and_kept_and_comes_back() -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(1, 2, 3)}))
+    done = sync(id_, FakeUem({"570": devices(1, 3)}))
+    assert (done.state, done.missing) == (SyncRunState.OK, 1)
+    assert known(id_) == {"1": False, "2": True, "3": False}
+    back = sync(id_, FakeUem({"570": devices(1, 2, 3)}))
+    assert (back.reappeared, back.added) == (1, 0)
+    assert known(id_) == {"1": False, "2": False, "3": False}
+
+
+@pytest.mark.parametrize("fail_at", [0, 1, 2])
+def test_an_error_on_any_page_marks_nothing_missing(fail_at: int) -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(*range(6))}))
+    broken = FakeUem(
+        {"570": devices(0, 1, 2, 3, 9)}, error=ServerFailed("The server answered 500."), fail_at=fail_at
+    )
+    done = sync(id_, broken)
+    assert done.state == (SyncRunState.INCOMPLETE if fail_at else SyncRunState.FAILED)
+    assert "The server answered 500." in done.reason
+    assert not any(known(id_).values())
+
+
+def test_what_was_read_before_an_error_is_kept() -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(*range(6))}, error=ServerFailed("No."), fail_at=2))
+    assert set(known(id_)) == {"0", "1", "2", "3"}
+
+
+def test_a_list_shorter_than_announced_marks_nothing_missing() -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(1, 2, 3)}))
+    done = sync(id_, FakeUem({"570": devices(1)}, totals={"570": 3}))
+    assert done.state == SyncRunState.INCOMPLETE
+    assert "fewer devices than announced" in done.reason
+    assert not any(known(id_).values())
+
+
+def test_a_refused_sign_in_is_its_own_end() -> None:
+    id_ = an_integration()
+    done = sync(id_, FakeUem(error=SignInRefused("The UEM refused the credentials.")))
+    assert done.state == SyncRunState.AUTH_FAILED
+
+
+def test_an_error_of_our_own_ends_the_run_with_a_word_and_no_trace() -> None:
+    id_ = an_integration()
+
+    def explode(_page: int) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    done = sync(id_, FakeUem({"570": devices(1)}, on_page=explode))
+    assert done.state == SyncRunState.FAILED
+    assert "secret detail" not in done.reason
+    assert db.session.get_one(Integration, id_).lease_owner is None
+
+
+def test_rows_that_cannot_be_read_are_listed_and_count_as_seen() -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(1, 2)}))
+    odd = [SkippedRow("2", "The id is there, the rest is not."), SkippedRow(None, "No id.")]
+    done = sync(id_, FakeUem({"570": devices(1)}, skipped=odd))
+    assert (done.state, done.skipped, done.missing) == (SyncRunState.WARNING, 2, 0)
+    assert known(id_) == {"1": False, "2": False}
+    assert len(db.session.scalars(select(SkippedDevice).where(SkippedDevice.run_id == done.id)).all()) == 2
+
+
+def test_a_child_group_brings_its_devices_once_and_only_when_it_is_chosen() -> None:
+    parent, child = devices(1, 2), devices(3, 4, group_id="571")
+    uem = {"570": [*parent, *child], "571": child}
+    only_parent = an_integration(a_choice("570"))
+    assert sync(only_parent, FakeUem(uem)).added == 2
+    both = an_integration(a_choice("570", "571"))
+    done = sync(both, FakeUem(uem))
+    assert (done.added, done.updated, done.unchanged) == (4, 0, 0)
+    assert len(known(both)) == 4
+
+
+def test_members_of_a_smart_group_are_joined_by_id() -> None:
+    id_ = an_integration(a_choice("smart:9@570"))
+    uem = FakeUem({"570": devices(1, 2, 3)}, members={"9": frozenset({"2", "77"})})
+    assert sync(id_, uem).added == 1
+    assert known(id_) == {"2": False}
+    assert db.session.scalars(select(Membership.group_id)).all() == ["9"]
+
+
+def test_leaving_one_of_two_groups_updates_the_memberships() -> None:
+    id_ = an_integration(a_choice("570", "smart:9@570"))
+    sync(id_, FakeUem({"570": devices(1)}, members={"9": frozenset({"1"})}))
+    assert len(db.session.scalars(select(Membership)).all()) == 2
+    assert sync(id_, FakeUem({"570": devices(1)})).updated == 1
+    assert db.session.scalars(select(Membership.group_id)).all() == ["570"]
+
+
+def test_a_device_listed_on_two_pages_is_one_device() -> None:
+    id_ = an_integration()
+    assert sync(id_, FakeUem({"570": devices(1, 2, 2, 3)}, totals={"570": 3})).added == 3
+
+
+def test_pausing_stops_the_run_at_the_next_page_and_deletes_nothing() -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(*range(6))}))
+
+    def pause(page: int) -> None:
+        if page == 1:
+            lifecycle.pause(id_)
+
+    changed = devices(*range(6), os_version="99")
+    done = sync(id_, FakeUem({"570": changed}, on_page=pause))
+    assert (done.state, done.updated) == (SyncRunState.CANCELLED, 4)
+    assert not any(known(id_).values())
+
+
+def test_a_stopping_process_ends_the_run_between_two_pages_and_leaves_it_due() -> None:
+    id_ = an_integration()
+    uem = FakeUem({"570": devices(*range(6))})
+    run.sync(id_, should_stop=lambda: uem.pages_given > 1, opener=lambda *_: uem)
+    done = db.session.scalars(select(SyncRun)).one()
+    assert (done.state, done.added) == (SyncRunState.CANCELLED, 2)
+    assert list(schedule.due(now())) == [id_]
+
+
+def test_removing_the_integration_during_a_run_leaves_nothing_behind() -> None:
+    id_ = an_integration()
+    uem = FakeUem(
+        {"570": devices(*range(6))}, on_page=lambda page: lifecycle.remove(id_) if page == 1 else None
+    )
+    run.sync(id_, opener=lambda *_: uem)
+    db.session.rollback()
+    for table in (Integration, SyncRun, Device, Membership):
+        assert db.session.scalars(select(table)).all() == []
+
+
+def test_a_worker_that_was_overtaken_writes_nothing_more() -> None:
+    id_ = an_integration()
+
+    def overtake(page: int) -> None:
+        if page == 1:
+            with write() as session:
+                integration = session.get_one(Integration, id_)
+                integration.fence += 1
+                integration.lease_owner = "another"
+
+    run.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(6))}, on_page=overtake))
+    db.session.rollback()
+    assert len(known(id_)) == 2
+    assert db.session.get_one(Integration, id_).lease_owner == "another"
+
+
+def test_personal_data_that_is_switched_off_goes_at_the_next_sync() -> None:
+    id_ = an_integration(a_choice(import_name=False, import_number=False, import_email=False))
+    sync(id_, FakeUem({"570": devices(1)}))
+    device = db.session.scalars(select(Device)).one()
+    assert (device.name, device.user_name, device.phone) == ("", "", "")
+    assert "kim" not in device.search_text
+    assert device.email == "UDID1@WorkspaceONE.UEM"

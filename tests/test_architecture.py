@@ -1,0 +1,134 @@
+"""The house rules, read from the syntax of every module (rung: pure)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "harmony"
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "versions" not in p.parts)
+
+# A room may import from itself and from the rooms named here; nothing else of harmony.
+BASE = {"clock", "config"}
+FLOOR = BASE | {"db", "models", "security", "uem"}
+ROOMS = {
+    "clock": set(),
+    "config": set(),
+    "db": BASE,
+    "models": {"db"},
+    "security": BASE | {"db", "models"},
+    "uem": {"clock"},
+    "simulator": {"clock"},
+    "migrations": {"db", "models"},
+    "tagging": FLOOR,
+    "sync": FLOOR,
+    "setup": FLOOR | {"sync", "tagging"},
+    "ops": FLOOR | {"sync", "tagging", "setup", "harmony"},
+    "jobs": FLOOR | {"sync", "tagging", "setup", "ops", "harmony"},
+    "web": FLOOR | {"sync", "tagging", "setup", "ops", "jobs"},
+    "application": FLOOR | {"ops", "jobs", "web", "harmony"},
+    "__init__": {"application", "config"},
+}
+PURE = ["sync/plan.py", "sync/privacy.py", "sync/outcome.py", "tagging/names.py"]
+PURE_MAY_IMPORT = {"uem.records", "uem.errors", "models.configuration", "models.run", "sync.privacy"}
+FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
+
+
+def name_of(module: Path) -> str:
+    return str(module.relative_to(PACKAGE))
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(module: Path) -> Iterator[str]:
+    """Every module that is imported, dotted."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "harmony":
+                yield from (f"harmony.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def functions(module: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_room_knows_only_what_is_below_it(module: Path) -> None:
+    room = room_of(module)
+    for imported in imports(module):
+        if imported.startswith("harmony."):
+            other = imported.split(".")[1]
+            other = "harmony" if other == "create_app" else other
+            assert other == room or other in ROOMS[room], f"{name_of(module)} imports {imported}"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_imports_records_and_the_standard_library_only(name: str) -> None:
+    import sys
+
+    for imported in imports(PACKAGE / name):
+        if imported.startswith("harmony."):
+            assert imported.removeprefix("harmony.") in PURE_MAY_IMPORT, imported
+        else:
+            assert imported.split(".")[0] in sys.stdlib_module_names, imported
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_module_says_what_it_is_and_stays_small(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    first = text.splitlines()[0] if text else ""
+    assert first.startswith('"""'), "the first line says what the module is"
+    assert len(text.splitlines()) <= 250
+    assert not FORBIDDEN_NAMES & set(module.relative_to(PACKAGE).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_function_fits_on_a_screen(module: Path) -> None:
+    for function in functions(module):
+        start = (
+            function.body[1].lineno
+            if ast.get_docstring(function) and len(function.body) > 1
+            else function.lineno
+        )
+        assert (function.end_lineno or 0) - start < 25, f"{function.name} is too long"
+
+
+def test_only_their_own_module_imports_the_parts_that_must_stay_exchangeable() -> None:
+    owners = {"htmx_flask": {"web/htmx.py"}, "huey": {"jobs/queue.py", "jobs/tasks.py"}}
+    for module in MODULES:
+        for imported in imports(module):
+            top = imported.split(".")[0]
+            assert name_of(module) in owners.get(top, {name_of(module)}), f"{name_of(module)} imports {top}"
+            if top == "requests":
+                assert room_of(module) == "uem", f"{name_of(module)} imports requests"
+            assert top != "app", "nothing imports the composition root"
+
+
+def test_only_config_reads_the_environment_and_only_clock_tells_the_time() -> None:
+    for module in MODULES:
+        text = module.read_text(encoding="utf-8")
+        if "getenv" in text:
+            pytest.fail(f"{name_of(module)} reads the environment")
+        if name_of(module) != "clock.py":
+            assert "datetime.now(" not in text, name_of(module)
+            assert "utcnow" not in text, name_of(module)
+
+
+def test_templates_carry_no_script_no_style_and_no_unescaped_text() -> None:
+    for template in ROOT.joinpath("templates").rglob("*.html"):
+        text = template.read_text(encoding="utf-8")
+        for forbidden in ("|safe", "Markup(", "hx-on", "style=", "<style", "javascript:", "onclick", "js:"):
+            assert forbidden not in text, f"{template} has {forbidden}"
+        assert text.count("<script") == text.count('<script src="{{ asset('), template

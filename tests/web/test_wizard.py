@@ -1,0 +1,283 @@
+"""The wizard against a simulated UEM over real TLS (rung S), as a browser without JavaScript sees it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.models import Integration, IntegrationState
+from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
+from harmony.simulator.server import RunningSimulator
+from harmony.sync import run
+from tests.web.walking import Walk, form_of
+
+pytestmark = pytest.mark.usefixtures("uem")
+
+
+def stored(app: Flask, walk: Walk) -> Integration:
+    with app.app_context():
+        integration = db.session.get_one(Integration, walk.id)
+        assert integration.pages is not None
+        db.session.expunge_all()
+        return integration
+
+
+def test_from_the_first_page_to_an_integration_that_syncs(app: Flask, signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    integration = stored(app, walk)
+    assert integration.state == IntegrationState.ACTIVE
+    assert integration.next_sync_at is not None
+    assert now() - integration.next_sync_at < timedelta(seconds=10)
+    with app.app_context():
+        run.sync(walk.id)
+    page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
+    assert 'data-state="ok"' in page
+    assert "Devices" in signed_in.get("/devices").get_data(as_text=True)
+
+
+def test_the_group_list_fills_itself_with_types_and_counts(signed_in: FlaskClient) -> None:
+    page = Walk.begin(signed_in).to_synchronization().look("synchronization")
+    assert page.count('name="groups"') == 25
+    assert "Customer" in page
+    assert "Smart group" in page
+    assert 'value="organization:570"' in page
+    assert 'class="picklist-count"' in page
+
+
+def test_next_is_refused_until_verify_passed_for_these_values(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in)
+    answer = walk.send("server")
+    assert answer.status_code == 422
+    assert "Press Verify first" in answer.get_data(as_text=True)
+    walk.verify("server")
+    answer = walk.send("server", display_name="Another name")
+    assert answer.status_code == 422
+    assert form_of(walk.look("server"))["display_name"] == "Another name"
+
+
+def test_the_order_of_the_pages_is_kept_by_the_server(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in)
+    for page in ("synchronization", "tagging", "deployment"):
+        assert signed_in.get(walk.href(page)).location.endswith("/setup/server")
+        assert signed_in.post(walk.href(page), data={}).status_code == 409
+        assert signed_in.post(walk.href(page) + "/verify", data={}).status_code in {404, 409}
+    assert signed_in.get(walk.href("nonsense")).status_code == 404
+
+
+def test_a_draft_can_be_left_and_resumed_where_it_was(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    answer = signed_in.get(f"/integrations/{walk.id}", follow_redirects=True)
+    assert answer.request.path == walk.href("tagging")
+    assert "Simulated UEM" in signed_in.get("/integrations").get_data(as_text=True)
+
+
+def test_a_stored_secret_is_never_rendered_and_empty_means_keep(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in)
+    page = walk.verify("server")
+    assert uem.credentials.client_secret not in page
+    assert "Saved. Leave empty to keep." in page
+    assert form_of(page)["client_secret"] == ""
+    sealed = from_row(ServerDetails, stored(app, walk).page(SERVER).draft).client_secret  # type: ignore[union-attr]
+    assert sealed.startswith("v1.")
+    assert sealed not in page
+    assert walk.send("server").status_code == 303
+
+
+def test_a_wrong_secret_is_answered_by_verify_with_words(signed_in: FlaskClient) -> None:
+    page = Walk.begin(signed_in).verify("server", client_secret="wrong-canary")
+    assert 'class="danger failed"' in page
+    assert "wrong-canary" not in page
+    assert "OAuth Client Management" in page
+
+
+def test_a_moved_address_asks_for_the_secret_again(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+    walk = Walk.begin(signed_in)
+    answer = walk.send("server", "/verify", server_address="https://127.0.0.1:9")
+    assert answer.status_code == 422
+    assert "The address has changed: enter the Client Secret again." in answer.get_data(as_text=True)
+    answer = walk.send("server", "/verify", token_other="https://127.0.0.1:9/connect/token")
+    assert answer.status_code == 422
+    assert uem.tenant.meter.calls == {} or "/connect/token" not in str(uem.tenant.meter.calls)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("display_name", " ", "Give the integration a name."),
+        ("server_address", "", "Enter the address of the UEM"),
+        ("client_id", "", "Enter the Client ID"),
+        ("token_other", "", "Enter the token address"),
+        ("certificate", "no certificate", "PEM"),
+        ("certificate", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----", "private key"),
+    ],
+)
+def test_each_field_of_the_first_page_says_what_is_wrong_and_loses_nothing(
+    signed_in: FlaskClient, name: str, value: str, sentence: str
+) -> None:
+    walk = Walk.begin(signed_in)
+    answer = walk.send("server", "/verify", client_secret="typed-canary", **{name: value})
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert sentence in text
+    assert "data-autofocus-summary" in text
+    assert "typed-canary" not in text
+    assert "PRIVATE KEY" not in text
+    if name != "display_name":
+        assert form_of(text)["display_name"] == "Simulated UEM"
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("device_interval", ("10", "20", "1440"), ("9", "15", "1450", "", "ten", "1_0", "10.0", "99999999999")),
+        ("app_interval", ("10", "1440"), ("0", "9", "1441")),
+        ("deletion_threshold", ("0", "100"), ("-1", "101", "x")),
+        ("deletion_after", ("1", "100"), ("0", "101")),
+    ],
+)
+def test_the_numbers_of_the_second_page_keep_their_ranges(
+    signed_in: FlaskClient, name: str, good: tuple[str, ...], bad: tuple[str, ...]
+) -> None:
+    walk = Walk.begin(signed_in).to_synchronization()
+    groups = ["organization:570"]
+    for value in good:
+        assert walk.send("synchronization", "/verify", groups=groups, **{name: value}).status_code == 303
+    for value in bad:
+        answer = walk.send("synchronization", "/verify", groups=groups, **{name: value})
+        assert answer.status_code == 422, value
+        assert "Enter a whole number from" in answer.get_data(as_text=True)
+        assert form_of(answer.get_data(as_text=True)).getlist("groups") == groups
+
+
+def test_a_group_must_be_chosen_and_android_groups_are_of_the_chosen(app: Flask, signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_synchronization()
+    assert "Choose at least one group." in walk.send("synchronization").get_data(as_text=True)
+    other = {"groups": ["organization:570"], "android_enterprise": ["organization:571"]}
+    answer = walk.send("synchronization", "/verify", **other)
+    assert answer.status_code == 422
+    assert "Only groups chosen above" in answer.get_data(as_text=True)
+    walk.verify("synchronization", groups=["organization:570"], android_enterprise=["organization:570"])
+    row = stored(app, walk).page(SYNCHRONIZATION)
+    assert row is not None
+    (group,) = from_row(Synchronization, row.draft).groups
+    assert (group.external_id, group.android_enterprise) == ("570", True)
+
+
+def test_the_android_part_offers_the_groups_that_are_chosen_on_the_page(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_synchronization()
+    part = walk.send("synchronization", "/android-enterprise-groups", groups=["organization:571", "smart:4211"])
+    text = part.get_data(as_text=True)
+    assert part.status_code == 200
+    assert text.count('name="android_enterprise"') == 2
+    assert "<html" not in text
+
+
+def test_a_group_that_is_gone_from_the_uem_fails_verify(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+    walk = Walk.begin(signed_in).to_synchronization()
+    from harmony.simulator.actions import ACTIONS
+
+    ACTIONS["groups/delete"](uem.tenant, {"group": 571})
+    page = walk.verify("synchronization", groups=["organization:571"])
+    assert "The account no longer sees" in page
+
+
+def test_the_tagging_page_says_which_tags_are_missing_and_changes_nothing(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    page = walk.verify("tagging")
+    assert "CHKP_Status_Provisioned" in page
+    assert "Not in the UEM yet." in page
+    assert not any("addtag" in path or "adddevices" in path for path in map(str, uem.tenant.meter.calls))
+
+
+def test_the_token_is_shown_to_be_copied_and_stays_the_same(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_deployment()
+    page = walk.look("deployment")
+    assert 'value="hmtoken_' in page
+    assert walk.look("deployment") == page
+
+
+def test_two_tabs_the_second_is_told_and_keeps_what_was_typed(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in)
+    values = form_of(walk.look("server"))
+    walk.send("server", display_name="From the first tab")
+    values["display_name"] = "From the second tab"
+    answer = signed_in.post(walk.href("server"), data=values)
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 409
+    assert form_of(text)["display_name"] == "From the second tab"
+    assert signed_in.post(walk.href("server"), data=form_of(text)).status_code == 422
+
+
+def test_editing_a_running_integration_applies_only_what_is_verified(app: Flask, signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    version = stored(app, walk).version
+    assert walk.send("synchronization", device_interval="120").status_code == 422
+    row = stored(app, walk).page(SYNCHRONIZATION)
+    assert row is not None
+    assert from_row(Synchronization, row.applied).device_interval == 60
+    assert "not in force yet" in walk.look("synchronization")
+    walk.verify("synchronization")
+    assert walk.send("synchronization").location == f"/integrations/{walk.id}"
+    after = stored(app, walk)
+    row = after.page(SYNCHRONIZATION)
+    assert row is not None
+    assert from_row(Synchronization, row.applied).device_interval == 120
+    assert after.version == version + 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        ({"kind": "html"}, "HTML"),
+        ({"kind": "server_error"}, "503"),
+        ({"kind": "unauthorized"}, "401"),
+        ({"kind": "empty_200"}, "empty"),
+        ({"kind": "forbidden"}, "permission"),
+    ],
+)
+def test_a_uem_in_trouble_is_answered_with_a_sentence(
+    signed_in: FlaskClient, uem: RunningSimulator, fault: dict[str, str], word: str
+) -> None:
+    from harmony.simulator.actions import ACTIONS
+
+    ACTIONS["faults"](uem.tenant, fault)
+    page = Walk.begin(signed_in).verify("server")
+    assert 'class="danger failed"' in page
+    assert word.lower() in page.lower()
+    assert uem.credentials.client_secret not in page
+
+
+def test_a_uem_that_is_down_is_answered_with_a_sentence(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+    walk = Walk.begin(signed_in)
+    uem.stop()
+    page = walk.verify("server")
+    assert 'class="danger failed"' in page
+    assert "Not tried" in page
+    assert form_of(page)["display_name"] == "Simulated UEM"
+
+
+def test_user_name_and_api_key_work_as_well(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+    walk = Walk.begin(signed_in, "workspace_one")
+    mine = uem.credentials
+    basic = {
+        "server_address": uem.url,
+        "username": mine.username,
+        "password": mine.password,
+        "api_key": mine.api_key,
+        "self_signed": "y",
+        "certificate": uem.ca_pem,
+    }
+    page = walk.verify("server", drop=("use_oauth2",), **basic)
+    assert 'class="danger failed"' not in page
+    assert walk.send("server").location.endswith("/setup/synchronization")
+    answer = walk.send("server", "/verify", password="")
+    assert answer.status_code == 303
