@@ -47,7 +47,7 @@ class Certificate:
 
 
 def make() -> Certificate:
-    """An EC P-256 certificate for this machine's loopback names, valid for 30 days."""
+    """An EC P-256 certificate for this machine's loopback names, valid for 90 days."""
     key = ec.generate_private_key(ec.SECP256R1())
     made = _signed(key)
     secret = key.private_bytes(
@@ -66,7 +66,7 @@ def _signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=30))
+        .not_valid_after(now + timedelta(days=90))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_USAGE, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

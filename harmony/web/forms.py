@@ -17,11 +17,13 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, StopValidation, ValidationError
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import DataRequired, Length, StopValidation, ValidationError
 
 from harmony.uem.connection import REGIONS
 
 OTHER = "other"
+TOKEN_ADDRESSES = [*(SelectChoice(url, label) for label, url in REGIONS), SelectChoice(OTHER, "Other")]
 
 
 def stripped(text: Any) -> Any:
@@ -55,17 +57,15 @@ class ServerForm(Form):
     """Page 1, Server Details. A secret field that is left empty keeps what is stored."""
 
     display_name = StringField(
-        "Display Name", [InputRequired("Give the integration a name."), Length(max=128)], filters=[stripped]
+        "Display Name", [DataRequired("Give the integration a name."), Length(max=128)], filters=[stripped]
     )
     server_address = StringField(
         "Server Address",
-        [InputRequired("Enter the address of the UEM, such as https://as123.awmdm.com."), Length(max=512)],
+        [DataRequired("Enter the address of the UEM, such as https://as123.awmdm.com."), Length(max=512)],
         filters=[stripped],
     )
     use_oauth2 = BooleanField("Use OAuth2 authentication method")
-    token_region = SelectField(
-        "Token Address", choices=[*((url, label) for label, url in REGIONS), (OTHER, "Other")]
-    )
+    token_region = SelectField("Token Address", choices=TOKEN_ADDRESSES)
     token_other = StringField("Other Token Address", [Length(max=512)], filters=[stripped])
     client_id = StringField("Client ID", [Length(max=256)], filters=[stripped])
     client_secret = PasswordField("Client Secret", [Length(max=1024)])

@@ -69,7 +69,9 @@ def status(integration_id: int) -> ResponseReturnValue:
 def sync_now(integration_id: int) -> ResponseReturnValue:
     """Sync Now: due at once, and the worker is rung."""
     _integration(integration_id)
-    if not schedule.request_sync(integration_id, g.user.name, now()):
+    if under_way := overview.running(integration_id):
+        flash(f"A sync is already running since {under_way.started_at:%H:%M:%S} UTC.", "info")
+    elif not schedule.request_sync(integration_id, g.user.name, now()):
         flash("The integration is paused: resume it to sync.", "warning")
     ring(SYNC, integration_id)
     return _back(integration_id)

@@ -109,6 +109,8 @@ async function copy(button) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy-target]");
   if (button) copy(button);
+  const every = event.target.closest("[data-choose-all]");
+  if (every) chooseAll(document.getElementById(every.dataset.chooseAll));
   for (const menu of all("[data-menu][open]")) if (!menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {
@@ -166,6 +168,14 @@ function filter(input) {
   recount(list);
 }
 
+// Ticks what the filter shows, or unticks it when all of it is ticked already.
+function chooseAll(list) {
+  const shown = all("li:not([hidden]) input[type=checkbox]", list);
+  const tick = shown.some((box) => !box.checked);
+  for (const box of shown) box.checked = tick;
+  shown[0]?.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
 // "name=value" shows the part while that choice is made, "name!=value" while it is not. A hidden fieldset is not sent.
 function chosen(form, condition) {
   const [, name, not, value] = condition.match(/^(.+?)(!?)=(.*)$/);
@@ -196,7 +206,7 @@ document.addEventListener("change", (event) => {
 function dress() {
   localise();
   showConditional();
-  for (const input of all("[data-filter-for][hidden]")) input.hidden = false;
+  for (const tool of all("[data-filter-for][hidden], [data-choose-all][hidden]")) tool.hidden = false;
 }
 
 function focusStart(fallback) {

@@ -12,6 +12,8 @@ from harmony.clock import now
 from harmony.db import db
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
+from harmony.simulator.actions import ACTIONS
+from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
 from harmony.sync import run
 from tests.web.walking import Walk, form_of
@@ -36,7 +38,8 @@ def test_from_the_first_page_to_an_integration_that_syncs(app: Flask, signed_in:
     with app.app_context():
         run.sync(walk.id)
     page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
-    assert 'data-state="ok"' in page
+    assert 'data-state="warning"' in page
+    assert "could not be read and were skipped" in page
     assert "Devices" in signed_in.get("/devices").get_data(as_text=True)
 
 
@@ -128,7 +131,7 @@ def test_each_field_of_the_first_page_says_what_is_wrong_and_loses_nothing(
     assert sentence in text
     assert "data-autofocus-summary" in text
     assert "typed-canary" not in text
-    assert "PRIVATE KEY" not in text
+    assert "BEGIN PRIVATE KEY" not in text
     if name != "display_name":
         assert form_of(text)["display_name"] == "Simulated UEM"
 
@@ -136,7 +139,11 @@ def test_each_field_of_the_first_page_says_what_is_wrong_and_loses_nothing(
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
-        ("device_interval", ("10", "20", "1440"), ("9", "15", "1450", "", "ten", "1_0", "10.0", "99999999999")),
+        (
+            "device_interval",
+            ("10", "20", "1440"),
+            ("9", "15", "1450", "", "ten", "1_0", "10.0", "99999999999"),
+        ),
         ("app_interval", ("10", "1440"), ("0", "9", "1441")),
         ("deletion_threshold", ("0", "100"), ("-1", "101", "x")),
         ("deletion_after", ("1", "100"), ("0", "101")),
@@ -156,7 +163,9 @@ def test_the_numbers_of_the_second_page_keep_their_ranges(
         assert form_of(answer.get_data(as_text=True)).getlist("groups") == groups
 
 
-def test_a_group_must_be_chosen_and_android_groups_are_of_the_chosen(app: Flask, signed_in: FlaskClient) -> None:
+def test_a_group_must_be_chosen_and_android_groups_are_of_the_chosen(
+    app: Flask, signed_in: FlaskClient
+) -> None:
     walk = Walk.begin(signed_in).to_synchronization()
     assert "Choose at least one group." in walk.send("synchronization").get_data(as_text=True)
     other = {"groups": ["organization:570"], "android_enterprise": ["organization:571"]}
@@ -172,18 +181,20 @@ def test_a_group_must_be_chosen_and_android_groups_are_of_the_chosen(app: Flask,
 
 def test_the_android_part_offers_the_groups_that_are_chosen_on_the_page(signed_in: FlaskClient) -> None:
     walk = Walk.begin(signed_in).to_synchronization()
-    part = walk.send("synchronization", "/android-enterprise-groups", groups=["organization:571", "smart:4211"])
+    part = walk.send(
+        "synchronization", "/android-enterprise-groups", groups=["organization:571", "smart:4211"]
+    )
     text = part.get_data(as_text=True)
     assert part.status_code == 200
     assert text.count('name="android_enterprise"') == 2
     assert "<html" not in text
 
 
-def test_a_group_that_is_gone_from_the_uem_fails_verify(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+def test_a_group_that_is_gone_from_the_uem_fails_verify(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
     walk = Walk.begin(signed_in).to_synchronization()
-    from harmony.simulator.actions import ACTIONS
-
-    ACTIONS["groups/delete"](uem.tenant, {"group": 571})
+    ACTIONS["groups/delete"](uem.tenant, Arguments({"group": 571}))
     page = walk.verify("synchronization", groups=["organization:571"])
     assert "The account no longer sees" in page
 
@@ -217,7 +228,9 @@ def test_two_tabs_the_second_is_told_and_keeps_what_was_typed(signed_in: FlaskCl
     assert signed_in.post(walk.href("server"), data=form_of(text)).status_code == 422
 
 
-def test_editing_a_running_integration_applies_only_what_is_verified(app: Flask, signed_in: FlaskClient) -> None:
+def test_editing_a_running_integration_applies_only_what_is_verified(
+    app: Flask, signed_in: FlaskClient
+) -> None:
     walk = Walk.begin(signed_in).to_deployment().finish()
     version = stored(app, walk).version
     assert walk.send("synchronization", device_interval="120").status_code == 422
@@ -241,22 +254,22 @@ def test_editing_a_running_integration_applies_only_what_is_verified(app: Flask,
         ({"kind": "server_error"}, "503"),
         ({"kind": "unauthorized"}, "401"),
         ({"kind": "empty_200"}, "empty"),
-        ({"kind": "forbidden"}, "permission"),
+        ({"kind": "forbidden"}, "may not do this"),
     ],
 )
 def test_a_uem_in_trouble_is_answered_with_a_sentence(
     signed_in: FlaskClient, uem: RunningSimulator, fault: dict[str, str], word: str
 ) -> None:
-    from harmony.simulator.actions import ACTIONS
-
-    ACTIONS["faults"](uem.tenant, fault)
+    ACTIONS["faults"](uem.tenant, Arguments(fault))
     page = Walk.begin(signed_in).verify("server")
     assert 'class="danger failed"' in page
     assert word.lower() in page.lower()
     assert uem.credentials.client_secret not in page
 
 
-def test_a_uem_that_is_down_is_answered_with_a_sentence(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+def test_a_uem_that_is_down_is_answered_with_a_sentence(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
     walk = Walk.begin(signed_in)
     uem.stop()
     page = walk.verify("server")

@@ -1,4 +1,4 @@
-"""Walks through the wizard as a browser without JavaScript does: it sends what the page holds, with changes."""
+"""Walks through the wizard as a browser without JavaScript: it sends what the page holds, changed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,164 @@
+"""The integration pages (rung: shell on a file SQLite)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import db, write
+from harmony.jobs.queue import queue_of
+from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState, Worker
+from harmony.setup.demo import announcement_file
+from harmony.sync import run, schedule
+from harmony.uem.errors import ServerFailed
+from tests.builders import NOON, FakeUem, an_integration, devices
+
+
+def an_active(app: Flask, **changes: object) -> int:
+    with app.app_context():
+        return an_integration(**changes)  # type: ignore[arg-type]
+
+
+def look(client: FlaskClient, href: str) -> str:
+    answer = client.get(href)
+    assert answer.status_code == 200, answer.status
+    return answer.get_data(as_text=True)
+
+
+def the_integration(app: Flask, id_: int) -> Integration:
+    with app.app_context():
+        return db.session.get_one(Integration, id_)
+
+
+def test_with_no_integration_the_page_says_what_to_do(signed_in: FlaskClient) -> None:
+    assert "No UEM is connected yet" in look(signed_in, "/integrations")
+    assert signed_in.get("/").location == "/integrations"
+
+
+def test_the_simulated_uem_is_offered_in_demo_mode_only_and_only_when_it_is_there(
+    settings: Settings, signed_in: FlaskClient
+) -> None:
+    assert "Try the simulated UEM" in look(signed_in, "/integrations/new")
+    assert not announcement_file(settings).exists()
+    assert signed_in.post("/integrations", data={"kind": "simulated"}).status_code == 404
+
+
+def test_sync_now_makes_it_due_and_rings_the_worker(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app, due=now() + timedelta(hours=1))
+    before = queue_of(app).pending_count()
+    answer = signed_in.post(f"/integrations/{id_}/sync")
+    assert answer.status_code == 303
+    assert queue_of(app).pending_count() == before + 1
+    integration = the_integration(app, id_)
+    assert integration.next_sync_at is not None
+    assert integration.next_sync_at <= now()
+    assert integration.sync_requested_by == "admin"
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "the worker starts it in a moment" in page
+    assert 'hx-trigger="every 2s"' in page
+
+
+def test_sync_now_while_one_runs_says_since_when(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    with app.app_context():
+        schedule.claim(id_, "worker", now())
+    answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True)
+    assert "is already running since" in answer.get_data(as_text=True)
+
+
+def test_a_running_sync_is_shown_with_its_progress_and_polls(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    with app.app_context():
+        held = schedule.claim(id_, "worker", now())
+        assert held is not None
+        with write() as session:
+            one = session.get_one(SyncRun, held.run_id)
+            one.step, one.pages_read, one.devices_read, one.expected = "Group 2 of 5 · Sales", 7, 3400, 5000
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "Group 2 of 5 · Sales" in page
+    assert "page 7 · 3,400 devices read of 5,000 announced so far" in page
+    assert 'hx-trigger="every 2s"' in page
+    part = look(signed_in, f"/integrations/{id_}/status")
+    assert "<html" not in part
+    assert part.strip() in page
+
+
+def test_a_page_at_rest_does_not_poll(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    with app.app_context():
+        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "hx-trigger" not in page
+    assert 'data-state="ok"' in page
+
+
+def test_an_error_is_shown_with_what_was_kept_and_the_next_step(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    broken = FakeUem({"570": devices(*range(6))}, error=ServerFailed("The UEM answered 500."), fail_at=1)
+    with app.app_context():
+        run.sync(id_, opener=lambda *_: broken)
+    page = look(signed_in, f"/integrations/{id_}")
+    assert 'data-state="incomplete"' in page
+    assert "The UEM answered 500. Nothing was marked missing." in page
+
+
+@pytest.mark.parametrize("state", [state for state in SyncRunState if state is not SyncRunState.RUNNING])
+def test_each_end_of_a_run_looks_different(app: Flask, signed_in: FlaskClient, state: SyncRunState) -> None:
+    id_ = an_active(app)
+    with app.app_context():
+        held = schedule.claim(id_, "worker", now())
+        assert held is not None
+        with write() as session:
+            one = session.get_one(SyncRun, held.run_id)
+            one.state, one.finished_at, one.reason = state, now(), "For a reason."
+    page = look(signed_in, f"/integrations/{id_}")
+    assert f'data-state="{state}"' in page
+    assert ("For a reason." in page) == (state is not SyncRunState.OK)
+
+
+def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    assert signed_in.post(f"/integrations/{id_}/pause").status_code == 303
+    assert the_integration(app, id_).state == IntegrationState.PAUSED
+    assert "no sync starts until you resume" in look(signed_in, f"/integrations/{id_}")
+    answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True)
+    assert "resume it to sync" in answer.get_data(as_text=True)
+    signed_in.post(f"/integrations/{id_}/resume")
+    assert the_integration(app, id_).state == IntegrationState.ACTIVE
+
+
+def test_removing_asks_for_the_name_and_takes_the_devices_along(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    with app.app_context():
+        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+    assert "2 devices" in look(signed_in, f"/integrations/{id_}/remove")
+    wrong = signed_in.post(f"/integrations/{id_}/remove", data={"name": "Another"})
+    assert wrong.status_code == 422
+    assert "Type Test UEM exactly" in wrong.get_data(as_text=True)
+    assert (
+        signed_in.post(f"/integrations/{id_}/remove", data={"name": "Test UEM"}).location == "/integrations"
+    )
+    assert "No devices yet" in look(signed_in, "/devices")
+    assert signed_in.get(f"/integrations/{id_}").status_code == 404
+
+
+def test_a_draft_is_discarded_without_typing(signed_in: FlaskClient) -> None:
+    signed_in.post("/integrations", data={"kind": "workspace_one"})
+    assert "never put in force" in look(signed_in, "/integrations/1/remove")
+    assert signed_in.post("/integrations/1/remove").status_code == 303
+    assert "No UEM is connected yet" in look(signed_in, "/integrations")
+
+
+def test_a_worker_that_is_silent_is_said_on_every_page(app: Flask, signed_in: FlaskClient) -> None:
+    assert "No worker has run yet" in look(signed_in, "/integrations")
+    with app.app_context(), write() as session:
+        session.add(Worker(identity="a", started_at=NOON, seen_at=NOON))
+    assert "has not been seen since 15 Jan 2026" in look(signed_in, "/devices")
+    with app.app_context(), write() as session:
+        session.add(Worker(identity="b", started_at=now(), seen_at=now()))
+    assert "has not been seen" not in look(signed_in, "/devices")
