@@ -1,9 +1,10 @@
 """The rows and their invariants; importing this package registers every table."""
 
-from harmony.models.access import SetupCode, SignInSession, ThrottleBucket, User
+from harmony.models.access import SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
 from harmony.models.device import Device, Membership
-from harmony.models.integration import Integration, IntegrationState, KnownGroup, SetupPage
+from harmony.models.integration import Integration, IntegrationState, KnownGroup, SetupPage, Stopped
 from harmony.models.run import SkippedDevice, SyncRun, SyncRunState
+from harmony.models.verification import Verification
 from harmony.models.worker import Worker
 
 __all__ = [
@@ -16,9 +17,12 @@ __all__ = [
     "SetupPage",
     "SignInSession",
     "SkippedDevice",
+    "Stopped",
     "SyncRun",
     "SyncRunState",
     "ThrottleBucket",
     "User",
+    "VaultCanary",
+    "Verification",
     "Worker",
 ]

@@ -1,4 +1,4 @@
-"""Who may come in: users, their sign-in sessions, the one-time set-up code, throttle buckets."""
+"""Who may come in: users, sessions, the set-up code, throttle buckets; and the vault's canary."""
 
 from __future__ import annotations
 
@@ -61,3 +61,12 @@ class ThrottleBucket(Base):
     key: Mapped[str] = mapped_column(String(128), primary_key=True)
     tokens: Mapped[float]
     refilled_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class VaultCanary(Base):
+    """A known text, sealed: it tells at the start whether the configured keys belong to this database."""
+
+    __tablename__ = "vault_canary"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sealed: Mapped[str] = mapped_column(String(256))

@@ -11,6 +11,8 @@ SERVER = "server"
 SYNCHRONIZATION = "synchronization"
 TAGGING = "tagging"
 DEPLOYMENT = "deployment"
+# Verify of the server that is in force, from the integration's own page.
+IN_FORCE = "in_force"
 
 
 class ServerDetails(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
+from harmony.models.verification import Verification
 
 
 class IntegrationState(StrEnum):
@@ -20,8 +21,18 @@ class IntegrationState(StrEnum):
     PAUSED = "paused"
 
 
+class Stopped(StrEnum):
+    """Why nothing is synced until somebody edits Server Details."""
+
+    SIGN_IN = "sign_in"
+    SECRETS = "secrets"
+
+
 class Integration(Base):
-    """One UEM. `version` rises with every applied page; `fence` rises with every claim."""
+    """One UEM. `version` rises with every applied page; `fence` rises with every claim.
+
+    `stopped_why` is set while only a person can help: trying again by itself could lock the account.
+    """
 
     __tablename__ = "integration"
 
@@ -37,19 +48,27 @@ class Integration(Base):
     lease_owner: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(default=0)
+    stopped_why: Mapped[str | None] = mapped_column(String(16))
+    stopped_reason: Mapped[str | None] = mapped_column(String(1024))
 
     pages: Mapped[list[SetupPage]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+    verifications: Mapped[list[Verification]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True
+    )
 
     def page(self, name: str) -> SetupPage | None:
         """The wizard page of that name, if it was ever saved."""
         return next((page for page in self.pages if page.name == name), None)
 
+    def verification(self, subject: str) -> Verification | None:
+        """The last Verify of that page, or of `IN_FORCE`."""
+        return next((one for one in self.verifications if one.subject == subject), None)
+
 
 class SetupPage(Base):
-    """One wizard page: what was typed (`draft`), what is in force (`applied`), what Verify said.
+    """One wizard page: what was typed (`draft`) and what is in force (`applied`).
 
-    Secrets inside `draft` and `applied` are sealed (`security.vault`). `verified` is the digest of
-    the draft that passed; `edition` guards against two tabs.
+    Secrets inside both are sealed (`security.vault`). `edition` guards against two tabs.
     """
 
     __tablename__ = "setup_page"
@@ -60,9 +79,6 @@ class SetupPage(Base):
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     draft: Mapped[dict[str, Any]] = mapped_column(JSON)
     applied: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    verified: Mapped[str | None] = mapped_column(String(64))
-    report: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
-    reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     edition: Mapped[int] = mapped_column(default=1)
 
 

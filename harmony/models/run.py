@@ -50,6 +50,8 @@ class SyncRun(Base):
     missing: Mapped[int] = mapped_column(default=0)
     reappeared: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
+    quota_left: Mapped[int | None]
+    quota_limit: Mapped[int | None]
     reason: Mapped[str] = mapped_column(String(1024), default="")
     advice: Mapped[str] = mapped_column(String(1024), default="")
 

@@ -98,10 +98,10 @@ def digest(values: dict[str, Any]) -> str:
 
 def is_verified(integration: Integration, page: str) -> bool:
     """Whether Verify passed for what the page's draft says now."""
-    row = integration.page(page)
-    if page in WITHOUT_VERIFY:
+    row, said = integration.page(page), integration.verification(page)
+    if row is None or page in WITHOUT_VERIFY:
         return row is not None
-    return row is not None and row.verified == digest(row.draft)
+    return said is not None and said.passed and said.digest == digest(row.draft)
 
 
 def first_open_page(integration: Integration) -> str:

@@ -1,152 +1,92 @@
-"""*Verify*: asks the UEM whether a page's values work, and keeps the answer. Changes nothing there."""
+"""*Verify*: asks the UEM whether values work, and keeps the answer rung by rung. Changes nothing there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import closing
+import logging
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import TypeVar
+from threading import Thread
 
-from harmony.clock import monotonic, now
-from harmony.db import db, release, write
-from harmony.models import Integration, SetupPage
-from harmony.models.configuration import (
-    SERVER,
-    SYNCHRONIZATION,
-    TAGGING,
-    ServerDetails,
-    Synchronization,
-    Tagging,
-)
+from flask import current_app
+from sqlalchemy import update
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.models import Integration, Verification
+from harmony.models.configuration import IN_FORCE, SERVER
 from harmony.security.vault import VaultLocked
-from harmony.setup import groups
-from harmony.setup.drafts import digest, draft
-from harmony.sync.connect import connection
-from harmony.tagging.names import needed_names
-from harmony.uem.client import UemClient
-from harmony.uem.diagnose import Rung, RungState, diagnose
-from harmony.uem.errors import UemError
-from harmony.uem.records import Group
-from harmony.uem.registry import connect
+from harmony.setup.checks import CHECKS
+from harmony.setup.drafts import digest
+from harmony.uem.rungs import Rung, RungState
 
-Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
+
+UNEXPECTED = "Verify met an error of its own; the log has the details."
 
 
-def verify(integration_id: int, page: str) -> bool:
-    """Verify the draft of `page`; its rungs are stored with it. True when nothing failed.
+def verify(integration_id: int, subject: str) -> bool:
+    """Verify the draft of a page, or `IN_FORCE`, and wait for the end. True when nothing failed.
 
     Talks to the network and holds no transaction while it does.
     """
-    integration = db.session.get_one(Integration, integration_id)
-    row = integration.page(page)
-    assert row is not None, "a page is saved before it is verified"
-    values = digest(row.draft)
-    try:
-        rungs = list(CHECKS[page](integration))
-    except VaultLocked as locked:
-        rungs = [Rung("Stored secrets", RungState.FAILED, None, locked.sentence, locked.advice)]
-    passed = all(rung.state in {RungState.OK, RungState.WARNING} for rung in rungs)
-    _report(integration_id, page, rungs, values if passed else None, now())
-    return passed
+    return _carry_out(integration_id, subject, _begin(integration_id, subject))
 
 
-def _report(
-    integration_id: int, page: str, rungs: list[Rung], verified: str | None, moment: datetime
-) -> None:
+def start(integration_id: int, subject: str) -> None:
+    """The same beside the request: its rungs appear on the page as they finish."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy ends with the request
+    begun = _begin(integration_id, subject)
+
+    def work() -> None:
+        with app.app_context():
+            _carry_out(integration_id, subject, begun)
+
+    Thread(target=work, name=f"verify-{integration_id}", daemon=True).start()
+
+
+def _carry_out(integration_id: int, subject: str, begun: datetime) -> bool:
+    rungs: list[Rung] = []
+    for rung in _rungs(integration_id, subject):
+        rungs.append(rung)
+        _report(integration_id, subject, begun, rungs, finished=False)
+    return _report(integration_id, subject, begun, rungs, finished=True)
+
+
+def _begin(integration_id: int, subject: str) -> datetime:
+    moment = now()
     with write() as session:
-        row = session.get_one(SetupPage, (integration_id, page))
-        row.report = [asdict(rung) for rung in rungs]
-        row.reported_at = moment
-        row.verified = verified
+        integration = session.get_one(Integration, integration_id)
+        row = integration.page(SERVER if subject == IN_FORCE else subject)
+        values = (row.applied if subject == IN_FORCE else row.draft) if row else None
+        said = integration.verification(subject) or Verification(subject=subject)
+        said.digest, said.passed, said.rungs = digest(values or {}), False, []
+        said.started_at, said.finished_at = moment, None
+        integration.verifications.append(said)
+    return moment
 
 
-def _server(integration: Integration) -> Iterable[Rung]:
-    """The whole ladder; once it holds, the groups are read for the next page."""
-    details = draft(integration, SERVER, ServerDetails)
-    target = connection(integration.id, details)
-    kind, id_ = integration.kind, integration.id
-    release()
-    rungs = list(diagnose(kind, target, now()))
-    if any(rung.state is RungState.FAILED for rung in rungs):
-        return rungs
-    with closing(connect(kind, target)) as client:
-        return [*rungs, _group_list(id_, client)[0]]
-
-
-def _synchronization(integration: Integration) -> Iterable[Rung]:
-    """One rung for each chosen group: is it still there, and how many devices does it list?"""
-    choice = draft(integration, SYNCHRONIZATION, Synchronization)
-    id_ = integration.id
-    with closing(_client(integration)) as client:
-        listed, seen = _group_list(id_, client)
-    found = {(group.kind.value, group.external_id): group for group in seen}
-    return [listed, *(_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups)]
-
-
-def _chosen(name: str, group: Group | None) -> Rung:
-    if group is None:
-        text = f"The account no longer sees {name}."
-        return Rung(
-            name, RungState.FAILED, None, text, "Choose another group, or give the account access to it."
-        )
-    if not group.devices:
-        return Rung(name, RungState.WARNING, None, "The group lists no devices now.", None)
-    return Rung(
-        name, RungState.OK, None, f"{group.type}, {group.devices:,} devices in the UEM's own count.", None
-    )
-
-
-def _tagging(integration: Integration) -> Iterable[Rung]:
-    """Which of the tags that will be needed exist in the UEM."""
-    wanted = needed_names(draft(integration, TAGGING, Tagging))
-    top = groups.top_group(integration.id)
-    with closing(_client(integration)) as client:
-        rung, tags = _timed("Read tags", lambda: client.tags(top or ""))
-    if tags is None:
-        return [rung]
-    found = {tag.name for tag in tags}
-    read = Rung(rung.name, RungState.OK, rung.milliseconds, f"{len(found):,} tags are visible.", None)
-    return [read, *(_tag(name, name in found) for name in wanted)]
-
-
-def _tag(name: str, exists: bool) -> Rung:
-    if exists:
-        return Rung(name, RungState.OK, None, "Found in the UEM.", None)
-    where = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
-    advice = f"Create the tag at the customer organization group: {where}."
-    return Rung(name, RungState.WARNING, None, "Not in the UEM yet.", advice)
-
-
-def _client(integration: Integration) -> UemClient:
-    target = connection(integration.id, draft(integration, SERVER, ServerDetails))
-    kind = integration.kind
-    release()
-    return connect(kind, target)
-
-
-def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Group]]:
-    rung, seen = _timed("List the groups", client.groups)
-    if seen is None:
-        return rung, []
-    groups.remember(integration_id, seen)
-    text = f"{len(seen):,} organization groups and smart groups are visible."
-    return Rung(rung.name, RungState.OK, rung.milliseconds, text, None), seen
-
-
-def _timed(name: str, ask: Callable[[], Answer]) -> tuple[Rung, Answer | None]:
-    """One question to the UEM as a rung; None when it failed."""
-    started = monotonic()
+def _rungs(integration_id: int, subject: str) -> Iterator[Rung]:
+    integration = db.session.get_one(Integration, integration_id)
     try:
-        answer = ask()
-    except UemError as error:
-        spent = round((monotonic() - started) * 1000)
-        return Rung(name, RungState.FAILED, spent, error.sentence, error.advice), None
-    return Rung(name, RungState.OK, round((monotonic() - started) * 1000), "", None), answer
+        yield from CHECKS[subject](integration)
+    except VaultLocked as locked:
+        yield Rung("Stored secrets", RungState.FAILED, None, locked.sentence, locked.advice)
+    except Exception:  # Verify must end with a word on the page, whatever went wrong
+        log.exception("Verify of integration %d failed.", integration_id)
+        yield Rung("Verify", RungState.FAILED, None, UNEXPECTED, "Press Verify again.")
 
 
-CHECKS: dict[str, Callable[[Integration], Iterable[Rung]]] = {
-    SERVER: _server,
-    SYNCHRONIZATION: _synchronization,
-    TAGGING: _tagging,
-}
+def _report(integration_id: int, subject: str, begun: datetime, rungs: list[Rung], finished: bool) -> bool:
+    """Write what is known so far, unless a newer Verify has begun or the integration is gone."""
+    passed = finished and all(rung.state in {RungState.OK, RungState.WARNING} for rung in rungs)
+    mine = (
+        Verification.integration_id == integration_id,
+        Verification.subject == subject,
+        Verification.started_at == begun,
+    )
+    known = {"rungs": [asdict(rung) for rung in rungs], "passed": passed}
+    ended = {"finished_at": now()} if finished else {}
+    with write() as session:
+        session.execute(update(Verification).where(*mine).values(known | ended))
+    return passed

@@ -59,13 +59,13 @@ def call_error(
             if isinstance(link, ssl.SSLCertVerificationError):
                 shown = presented_certificate(target.address, target.policy, now)
             return handshake_error(link, target.address, target.ca_pem, shown)
-    return _plain_error(chain, target.address, deadline)
+    return _plain_error(chain, target.address)
 
 
-def _plain_error(chain: list[BaseException], address: Address, deadline: Deadline) -> UemError:
+def _plain_error(chain: list[BaseException], address: Address) -> UemError:
     host = address.host
     kinds: tuple[tuple[tuple[type[BaseException], ...], UemError], ...] = (
-        (_TIMEOUTS, TimedOut(f"{host} did not answer within {deadline.seconds:.0f} seconds.")),
+        (_TIMEOUTS, TimedOut(f"{host} did not answer in time.")),
         (_DAMAGED, MalformedAnswer(f"The compressed answer of {host} is damaged.")),
         ((ConnectionRefusedError,), Unreachable(f"Nothing listens at {host}:{address.port}.")),
         (_CUT, ConnectionLost(f"{host} closed the connection before its answer was complete.")),

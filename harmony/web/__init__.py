@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from harmony.web import access, chrome, devices, errors, htmx, integrations, removal, wizard
+from harmony.web import access, chrome, devices, errors, htmx, integrations, removal, verification, wizard
 
 
 def init_app(app: Flask) -> None:
@@ -12,5 +12,5 @@ def init_app(app: Flask) -> None:
     htmx.init_app(app)
     chrome.init_app(app)
     errors.init_app(app)
-    for family in (access, integrations, wizard, removal, devices):
+    for family in (access, integrations, wizard, verification, removal, devices):
         app.register_blueprint(family.blueprint)

@@ -10,7 +10,7 @@ from wtforms import Form
 
 from harmony.clock import now
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, ServerDetails
+from harmony.models.configuration import DEPLOYMENT, PAGES, SERVER, SYNCHRONIZATION, ServerDetails
 from harmony.setup import drafts, groups
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.records import GroupKind
@@ -39,14 +39,24 @@ def page_context(integration: Integration, step: Step, form: Form) -> dict[str, 
         "form": form,
         "marks": steps.marks(integration, step),
         "edition": row.edition if row else 0,
-        "report": row.report if row else None,
-        "reported_at": row.reported_at if row else None,
-        "verified": drafts.is_verified(integration, step.name),
         "pending_changes": drafts.differs_from_force(integration, step.name),
         "editing": integration.state != IntegrationState.DRAFT,
         "following": STEPS[following.name].title if following else None,
     }
-    return shared | _extra(integration, step, form)
+    return shared | verification_context(integration, step.name) | _extra(integration, step, form)
+
+
+def verification_context(integration: Integration, subject: str) -> dict[str, Any]:
+    """What the part of a page that shows Verify needs; it is a page part with an address of its own."""
+    said, moment = integration.verification(subject), now()
+    return {
+        "integration": integration,
+        "subject": subject,
+        "verification": said,
+        "under_way": said is not None and said.under_way(moment),
+        "interrupted": said is not None and said.interrupted(moment),
+        "verified": subject in PAGES and drafts.is_verified(integration, subject),
+    }
 
 
 def _extra(integration: Integration, step: Step, form: Form) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from harmony.db import db
 from harmony.models import Device, Integration, IntegrationState, SkippedDevice, SyncRun, SyncRunState
 from harmony.models.configuration import (
     DEPLOYMENT,
+    IN_FORCE,
     SERVER,
     SYNCHRONIZATION,
     TAGGING,
@@ -22,6 +23,7 @@ from harmony.models.configuration import (
     Tagging,
     from_row,
 )
+from harmony.web.context import verification_context
 
 RECENT_RUNS = 10
 SKIPPED_SHOWN = 50
@@ -58,12 +60,18 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "devices": device_count(integration.id),
         "missing": missing_count(integration.id),
         "server": from_row(ServerDetails, applied.get(SERVER)),
-        "server_page": integration.page(SERVER),
+        "last_verified": last_verified(integration),
         "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         "tagging": from_row(Tagging, applied.get(TAGGING)),
         "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
         "now": now,
-    }
+    } | verification_context(integration, IN_FORCE)
+
+
+def last_verified(integration: Integration) -> datetime | None:
+    """When the server was last asked, in the wizard or from the integration's page."""
+    said = [one for name in (SERVER, IN_FORCE) if (one := integration.verification(name))]
+    return max((one.started_at for one in said), default=None)
 
 
 def running(integration_id: int) -> SyncRun | None:

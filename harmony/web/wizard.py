@@ -16,7 +16,7 @@ from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import SYNCHRONIZATION
 from harmony.setup import apply, drafts
 from harmony.setup.verify import verify as verify_page
-from harmony.web import steps
+from harmony.web import steps, verification
 from harmony.web.context import page_context
 from harmony.web.steps import STEPS, Step
 
@@ -69,11 +69,17 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
     _form, refused = _keep(integration, step)
     if refused:
         return refused
-    passed = verify_page(integration_id, page)
-    integration = _integration(integration_id)
-    if passed and request.args.get("then") == "next":
-        return _go_on(integration, step)
+    if request.args.get("then") != "next":
+        verification.begin(integration_id, page)
+    elif verify_page(integration_id, page):
+        return _go_on(_integration(integration_id), step)
     return redirect(_href(integration, step) + "#verification", 303)
+
+
+@blueprint.get("/<page>/verify")
+def verify_again(integration_id: int, page: str) -> ResponseReturnValue:
+    """Where a browser stands after errors in a verified form: its Reload button leads back to the page."""
+    return redirect(_href(_integration(integration_id), _step(page)), 303)
 
 
 @blueprint.post("/synchronization/android-enterprise-groups")

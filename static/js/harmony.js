@@ -209,15 +209,25 @@ function dress() {
   for (const tool of all("[data-filter-for][hidden], [data-choose-all][hidden]")) tool.hidden = false;
 }
 
-function focusStart(fallback) {
-  const target = document.querySelector("[data-autofocus-summary]") || (fallback && !location.hash && document.querySelector('h1[tabindex="-1"]'));
-  if (target) target.focus();
+// What needs attention first, then what the pressed button shows, then the new page's heading.
+function focusStart(fallback, shown) {
+  const heading = fallback && !location.hash && document.querySelector('h1[tabindex="-1"]');
+  const target = document.querySelector("[data-autofocus-summary]") || (shown && document.getElementById(shown)) || heading;
+  if (!target) return;
+  target.focus({ preventScroll: true });
+  if (target !== heading) target.scrollIntoView({ block: "start" });
 }
 
+// A changed page may be answered with 409 and the typed values: show it, a toast would lose them.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.boosted && event.detail.xhr.status === 409) Object.assign(event.detail, { shouldSwap: true, isError: false });
+});
 document.addEventListener("htmx:load", dress);
 document.addEventListener("htmx:afterSwap", dress);
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.boosted) focusStart(true);
+  const pressed = event.detail.requestConfig?.triggeringEvent?.submitter;
+  // A frame later, because htmx itself scrolls to the top after this event.
+  if (event.detail.boosted) requestAnimationFrame(() => focusStart(true, pressed?.dataset.shows));
 });
 document.addEventListener("htmx:historyRestore", () => { dress(); focusStart(true); });
 dress();

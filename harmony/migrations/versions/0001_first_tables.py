@@ -29,6 +29,8 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.String(length=128), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("stopped_why", sa.String(length=16), nullable=True),
+        sa.Column("stopped_reason", sa.String(length=1024), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_integration")),
     )
     with op.batch_alter_table("integration", schema=None) as batch_op:
@@ -58,6 +60,12 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user")),
         sa.UniqueConstraint("name_key", name=op.f("uq_user_name_key")),
+    )
+    op.create_table(
+        "vault_canary",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_vault_canary")),
     )
     op.create_table(
         "worker",
@@ -140,9 +148,6 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("draft", sa.JSON(), nullable=False),
         sa.Column("applied", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("verified", sa.String(length=64), nullable=True),
-        sa.Column("report", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("reported_at", UtcDateTime(), nullable=True),
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["integration_id"],
@@ -188,6 +193,8 @@ def upgrade() -> None:
         sa.Column("missing", sa.Integer(), nullable=False),
         sa.Column("reappeared", sa.Integer(), nullable=False),
         sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("quota_left", sa.Integer(), nullable=True),
+        sa.Column("quota_limit", sa.Integer(), nullable=True),
         sa.Column("reason", sa.String(length=1024), nullable=False),
         sa.Column("advice", sa.String(length=1024), nullable=False),
         sa.ForeignKeyConstraint(
@@ -202,6 +209,23 @@ def upgrade() -> None:
         batch_op.create_index("ix_sync_run_integration_id_id", ["integration_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_sync_run_state"), ["state"], unique=False)
 
+    op.create_table(
+        "verification",
+        sa.Column("integration_id", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("rungs", sa.JSON(), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("finished_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["integration_id"],
+            ["integration.id"],
+            name=op.f("fk_verification_integration_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("integration_id", "subject", name=op.f("pk_verification")),
+    )
     op.create_table(
         "membership",
         sa.Column("device_id", sa.Integer(), nullable=False),

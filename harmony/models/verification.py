@@ -1,0 +1,41 @@
+"""What Verify said: one row for each wizard page, and one for the server that is in force."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from harmony.db import Base, UtcDateTime
+
+# Longer than the ladder and the group list may take together.
+INTERRUPTED_AFTER = timedelta(seconds=120)
+
+
+class Verification(Base):
+    """The last Verify of `subject`. `digest` stands for the values it looked at.
+
+    `rungs` grows while it is under way; `started_at` also tells a newer Verify from an older one.
+    """
+
+    __tablename__ = "verification"
+
+    integration_id: Mapped[int] = mapped_column(
+        ForeignKey("integration.id", ondelete="CASCADE"), primary_key=True
+    )
+    subject: Mapped[str] = mapped_column(String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    passed: Mapped[bool] = mapped_column(default=False)
+    rungs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    def under_way(self, now: datetime) -> bool:
+        """Whether it still asks; a Verify whose process died counts as interrupted after a while."""
+        return self.finished_at is None and now - self.started_at < INTERRUPTED_AFTER
+
+    def interrupted(self, now: datetime) -> bool:
+        """Whether it never came to its end."""
+        return self.finished_at is None and not self.under_way(now)

@@ -1,0 +1,136 @@
+"""What Verify looks at for each page of the wizard, as rungs; only questions, never a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import TypeVar
+
+from harmony.clock import monotonic, now
+from harmony.db import release
+from harmony.models import Integration
+from harmony.models.configuration import (
+    IN_FORCE,
+    SERVER,
+    SYNCHRONIZATION,
+    TAGGING,
+    ServerDetails,
+    Synchronization,
+    Tagging,
+    from_row,
+)
+from harmony.setup import groups
+from harmony.setup.drafts import draft
+from harmony.sync.connect import connection
+from harmony.tagging.names import needed_names
+from harmony.uem.client import UemClient
+from harmony.uem.diagnose import diagnose
+from harmony.uem.errors import UemError
+from harmony.uem.records import Group
+from harmony.uem.registry import connect
+from harmony.uem.rungs import Rung, RungState
+
+Answer = TypeVar("Answer")
+
+
+def _server(integration: Integration) -> Iterator[Rung]:
+    """The whole ladder; once it holds, the groups are read for the next page."""
+    details = draft(integration, SERVER, ServerDetails)
+    target = connection(integration.id, details)
+    kind, id_ = integration.kind, integration.id
+    release()
+    failed = False
+    for rung in diagnose(kind, target, now()):
+        failed = failed or rung.state is RungState.FAILED
+        yield rung
+    if not failed:
+        with closing(connect(kind, target)) as client:
+            yield _group_list(id_, client)[0]
+
+
+def _in_force(integration: Integration) -> Iterable[Rung]:
+    """The ladder for the server that is in force."""
+    row = integration.page(SERVER)
+    target = connection(integration.id, from_row(ServerDetails, row.applied if row else None))
+    kind = integration.kind
+    release()
+    return diagnose(kind, target, now())
+
+
+def _synchronization(integration: Integration) -> Iterable[Rung]:
+    """One rung for each chosen group: is it still there, and how many devices does it list?"""
+    choice = draft(integration, SYNCHRONIZATION, Synchronization)
+    id_ = integration.id
+    with closing(_client(integration)) as client:
+        listed, seen = _group_list(id_, client)
+    found = {(group.kind.value, group.external_id): group for group in seen}
+    return [listed, *(_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups)]
+
+
+def _chosen(name: str, group: Group | None) -> Rung:
+    if group is None:
+        text = f"The account no longer sees {name}."
+        return Rung(
+            name, RungState.FAILED, None, text, "Choose another group, or give the account access to it."
+        )
+    if not group.devices:
+        return Rung(name, RungState.WARNING, None, "The group lists no devices now.", None)
+    return Rung(
+        name, RungState.OK, None, f"{group.type}, {group.devices:,} devices in the UEM's own count.", None
+    )
+
+
+def _tagging(integration: Integration) -> Iterable[Rung]:
+    """Which of the tags that will be needed exist in the UEM."""
+    wanted = needed_names(draft(integration, TAGGING, Tagging))
+    top = groups.top_group(integration.id)
+    with closing(_client(integration)) as client:
+        rung, tags = _timed("Read tags", lambda: client.tags(top or ""))
+    if tags is None:
+        return [rung]
+    found = {tag.name for tag in tags}
+    read = Rung(rung.name, RungState.OK, rung.milliseconds, f"{len(found):,} tags are visible.", None)
+    return [read, *(_tag(name, name in found) for name in wanted)]
+
+
+def _tag(name: str, exists: bool) -> Rung:
+    if exists:
+        return Rung(name, RungState.OK, None, "Found in the UEM.", None)
+    where = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
+    advice = f"Create the tag at the customer organization group: {where}."
+    return Rung(name, RungState.WARNING, None, "Not in the UEM yet.", advice)
+
+
+def _client(integration: Integration) -> UemClient:
+    target = connection(integration.id, draft(integration, SERVER, ServerDetails))
+    kind = integration.kind
+    release()
+    return connect(kind, target)
+
+
+def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Group]]:
+    rung, seen = _timed("List the groups", client.groups)
+    if seen is None:
+        return rung, []
+    groups.remember(integration_id, seen)
+    text = f"{len(seen):,} organization groups and smart groups are visible."
+    return Rung(rung.name, RungState.OK, rung.milliseconds, text, None), seen
+
+
+def _timed(name: str, ask: Callable[[], Answer]) -> tuple[Rung, Answer | None]:
+    """One question to the UEM as a rung; None when it failed."""
+    started = monotonic()
+    try:
+        answer = ask()
+    except UemError as error:
+        spent = round((monotonic() - started) * 1000)
+        return Rung(name, RungState.FAILED, spent, error.sentence, error.advice), None
+    return Rung(name, RungState.OK, round((monotonic() - started) * 1000), "", None), answer
+
+
+CHECKS: dict[str, Callable[[Integration], Iterable[Rung]]] = {
+    IN_FORCE: _in_force,
+    SERVER: _server,
+    SYNCHRONIZATION: _synchronization,
+    TAGGING: _tagging,
+}

@@ -1,0 +1,47 @@
+"""Verify on the integration's own page, and the part of a page that shows its rungs as they finish."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from harmony.db import db
+from harmony.models import Integration, IntegrationState
+from harmony.models.configuration import IN_FORCE
+from harmony.setup import verify
+from harmony.setup.checks import CHECKS
+from harmony.web.context import verification_context
+from harmony.web.htmx import is_htmx
+
+blueprint = Blueprint("verification", __name__, url_prefix="/integrations/<int:integration_id>")
+
+
+@blueprint.post("/verify")
+def verify_in_force(integration_id: int) -> ResponseReturnValue:
+    """Ask the server that is in force; changes nothing, there or here."""
+    integration = db.get_or_404(Integration, integration_id)
+    if integration.state == IntegrationState.DRAFT:
+        abort(409, "This integration is not finished yet; verify it in the wizard.")
+    begin(integration_id, IN_FORCE)
+    return redirect(url_for("integrations.show", integration_id=integration_id) + "#verification", 303)
+
+
+@blueprint.get("/verification/<subject>")
+def part(integration_id: int, subject: str) -> ResponseReturnValue:
+    """The rungs so far. Once Verify has ended, the whole page is worth reading again: its buttons change."""
+    integration = db.get_or_404(Integration, integration_id)
+    if subject not in CHECKS:
+        abort(404)
+    context = verification_context(integration, subject)
+    answer: Response = make_response(render_template("setup/_verification.html", **context))
+    if not context["under_way"] and subject != IN_FORCE and is_htmx():
+        answer.headers["HX-Refresh"] = "true"
+    return answer
+
+
+def begin(integration_id: int, subject: str) -> None:
+    """With htmx Verify goes on beside the request; without it the answer waits for the end."""
+    if is_htmx():
+        verify.start(integration_id, subject)
+    else:
+        verify.verify(integration_id, subject)
