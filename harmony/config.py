@@ -47,10 +47,13 @@ def _sqlite_url(text: str) -> str:
     return text
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) > 9:
-        raise ValueError("a whole number from 0 to 9")
-    return int(text)
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
 
 
 def _log_level(text: str) -> str:
@@ -106,8 +109,12 @@ SETTINGS = (
         _keys,
         True,
     ),
-    Setting("TRUSTED_PROXIES", "0", "How many reverse proxies stand in front and may be believed.", _count),
+    Setting(
+        "TRUSTED_PROXIES", "0", "How many reverse proxies stand in front and may be believed.", _between(0, 9)
+    ),
     Setting("PUBLIC_URL", "", "The address people type; other host names are then refused.", _public_url),
+    Setting("FETCHERS", "4", "How many pages of devices are fetched at once, 1 to 16.", _between(1, 16)),
+    Setting("CALLS_PER_MINUTE", "1000", "The most calls a minute to one UEM, 1 to 4999.", _between(1, 4999)),
     Setting(
         "OUTBOUND_ALLOW",
         "",
@@ -132,6 +139,8 @@ class Settings:
     vault_keys: tuple[str, ...] = field(default=(), repr=False)
     trusted_proxies: int = 0
     public_url: str = ""
+    fetchers: int = 4
+    calls_per_minute: int = 1000
     outbound_allow: tuple[Network, ...] = ()
     outbound_deny: tuple[Network, ...] = ()
     log_level: str = "INFO"

@@ -33,8 +33,8 @@ ROOMS = {
     "application": FLOOR | {"ops", "jobs", "web", "harmony"},
     "__init__": {"application", "config"},
 }
-PURE = ["sync/plan.py", "sync/privacy.py", "sync/outcome.py", "tagging/names.py"]
-PURE_MAY_IMPORT = {"uem.records", "uem.errors", "models.configuration", "models.run", "sync.privacy"}
+PURE = ["sync/plan.py", "sync/privacy.py", "sync/outcome.py", "tagging/names.py", "models/states.py"]
+PURE_MAY_IMPORT = {"uem.records", "uem.errors", "models.configuration", "models.states", "sync.privacy"}
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 
 

@@ -2,8 +2,9 @@
 
 from harmony.models.access import SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
 from harmony.models.device import Device, Membership
-from harmony.models.integration import Integration, IntegrationState, KnownGroup, SetupPage, Stopped
-from harmony.models.run import SkippedDevice, SyncRun, SyncRunState
+from harmony.models.integration import Integration, KnownGroup, SetupPage
+from harmony.models.run import SkippedDevice, SyncRun
+from harmony.models.states import IntegrationState, Stopped, SyncRunState
 from harmony.models.verification import Verification
 from harmony.models.worker import Worker
 

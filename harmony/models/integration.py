@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
+from harmony.models.states import IntegrationState
 from harmony.models.verification import Verification
-
-
-class IntegrationState(StrEnum):
-    """Draft until Finish; then active or paused by a person."""
-
-    DRAFT = "draft"
-    ACTIVE = "active"
-    PAUSED = "paused"
-
-
-class Stopped(StrEnum):
-    """Why nothing is synced until somebody edits Server Details."""
-
-    SIGN_IN = "sign_in"
-    SECRETS = "secrets"
 
 
 class Integration(Base):

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from harmony.db import Base, UtcDateTime
-
-
-class SyncRunState(StrEnum):
-    """Running, or one of the ends. Each looks different on the page (design §4)."""
-
-    RUNNING = "running"
-    OK = "ok"
-    WARNING = "warning"
-    INCOMPLETE = "incomplete"
-    FAILED = "failed"
-    AUTH_FAILED = "auth_failed"
-    ABORTED = "aborted"
-    CANCELLED = "cancelled"
+from harmony.models.states import SyncRunState
 
 
 class SyncRun(Base):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from harmony.ops import cli_users, health, migrate
+from harmony.ops import cli_secrets, cli_users, health, migrate
 
 
 def init_app(app: Flask) -> None:
     """Give the application its health pages and its commands."""
     migrate.init_app(app)
     cli_users.register(app)
+    cli_secrets.register(app)
     app.register_blueprint(health.blueprint)

@@ -13,6 +13,7 @@ from harmony.ops import logs
 from harmony.ops.migrate import DatabaseTooNew, migrate
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security import setup_code
+from harmony.setup import secrets
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -34,6 +35,9 @@ def prepare(app: Flask) -> None:
     with app.app_context():
         migrate(now())
         code = setup_code.issue(now())
+        stopped = secrets.check()
+    for name in stopped:
+        say("main", f"{name} is stopped: the configured key does not open its stored credentials.")
     if code:
         say("main", f"Nobody can sign in yet. Open the dashboard and enter this set-up code: {code}")
 

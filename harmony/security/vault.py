@@ -64,6 +64,10 @@ class Vault:
         except (KeyError, ValueError, binascii.Error, InvalidTag):
             raise VaultLocked from None
 
+    def is_current(self, sealed: str) -> bool:
+        """Whether the newest key sealed it."""
+        return sealed.startswith(f"{VERSION}.{self._newest}.")
+
 
 def vault() -> Vault:
     """The vault of the running application."""

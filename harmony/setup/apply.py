@@ -43,6 +43,9 @@ def save(integration_id: int, page: str, now: datetime) -> None:
         integration = session.get_one(Integration, integration_id)
         _apply(integration, page)
         integration.version += 1
+        if page == SERVER:
+            schedule.free(integration)
+            integration.next_sync_at = now
         if page == SYNCHRONIZATION:
             _reschedule(session, integration, now)
 

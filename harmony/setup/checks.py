@@ -21,13 +21,12 @@ from harmony.models.configuration import (
 )
 from harmony.setup import groups
 from harmony.setup.drafts import draft
-from harmony.sync.connect import connection
+from harmony.sync.connect import connection, reach
 from harmony.tagging.names import needed_names
 from harmony.uem.client import UemClient
 from harmony.uem.diagnose import diagnose
 from harmony.uem.errors import UemError
 from harmony.uem.records import Group
-from harmony.uem.registry import connect
 from harmony.uem.rungs import Rung, RungState
 
 Answer = TypeVar("Answer")
@@ -44,7 +43,7 @@ def _server(integration: Integration) -> Iterator[Rung]:
         failed = failed or rung.state is RungState.FAILED
         yield rung
     if not failed:
-        with closing(connect(kind, target)) as client:
+        with closing(reach(kind, target)) as client:
             yield _group_list(id_, client)[0]
 
 
@@ -105,7 +104,7 @@ def _client(integration: Integration) -> UemClient:
     target = connection(integration.id, draft(integration, SERVER, ServerDetails))
     kind = integration.kind
     release()
-    return connect(kind, target)
+    return reach(kind, target)
 
 
 def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Group]]:

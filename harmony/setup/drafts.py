@@ -22,7 +22,7 @@ from harmony.models.configuration import (
     from_row,
     to_row,
 )
-from harmony.security.vault import vault
+from harmony.security.vault import VaultLocked, vault
 from harmony.sync.connect import bound_to
 
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -46,9 +46,8 @@ def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int
         integration = Integration(kind=kind, name=details.display_name, created_at=now)
         session.add(integration)
         session.flush()
-        token = vault().seal(TOKEN_PREFIX + secrets.token_urlsafe(32), bound_to(integration.id, "token"))
         _put(session, integration.id, SERVER, to_row(seal_secrets(integration.id, details)))
-        _put(session, integration.id, DEPLOYMENT, to_row(Deployment(token=token)))
+        _put(session, integration.id, DEPLOYMENT, to_row(Deployment(token=_new_token(integration.id))))
         return integration.id
 
 
@@ -74,6 +73,22 @@ def save(integration_id: int, page: str, record: msgspec.Struct, edition: int) -
             _rename_draft(session, integration_id, values["display_name"])
 
 
+def clear_secret(integration_id: int, field: str) -> None:
+    """Forget one secret of the draft; what is in force stays until the page is saved."""
+    with write() as session:
+        row = session.get_one(SetupPage, (integration_id, SERVER))
+        row.draft = row.draft | {field: ""}
+        row.edition += 1
+
+
+def renew_token(integration_id: int) -> None:
+    """Put a new token into the draft of the last page."""
+    with write() as session:
+        row = session.get_one(SetupPage, (integration_id, DEPLOYMENT))
+        row.draft = row.draft | {"token": _new_token(integration_id)}
+        row.edition += 1
+
+
 def seal_secrets(integration_id: int, server: ServerDetails) -> ServerDetails:
     """`server` with its clear secrets sealed to this integration; an empty one stays empty."""
     sealed = {
@@ -84,10 +99,26 @@ def seal_secrets(integration_id: int, server: ServerDetails) -> ServerDetails:
     return msgspec.structs.replace(server, **sealed)
 
 
-def token(integration: Integration) -> str:
-    """The dashboard token that the Protect app registers with, in clear text. Raises VaultLocked."""
+def token(integration: Integration) -> str | None:
+    """The dashboard token that the Protect app registers with, in clear text; None when it does not open."""
     sealed = draft(integration, DEPLOYMENT, Deployment).token
-    return vault().open(sealed, bound_to(integration.id, "token"))
+    try:
+        return vault().open(sealed, bound_to(integration.id, "token"))
+    except VaultLocked:
+        return None
+
+
+def opens(integration_id: int, field: str, sealed: str) -> bool:
+    """Whether the configured keys open this value."""
+    try:
+        vault().open(sealed, bound_to(integration_id, field))
+    except VaultLocked:
+        return False
+    return True
+
+
+def _new_token(integration_id: int) -> str:
+    return vault().seal(TOKEN_PREFIX + secrets.token_urlsafe(32), bound_to(integration_id, "token"))
 
 
 def digest(values: dict[str, Any]) -> str:

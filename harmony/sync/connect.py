@@ -47,4 +47,10 @@ def outbound_policy() -> OutboundPolicy:
 
 def open_client(integration_id: int, kind: str, server: ServerDetails) -> UemClient:
     """A client for the UEM of this integration; close it after use."""
-    return connect(kind, connection(integration_id, server))
+    return reach(kind, connection(integration_id, server))
+
+
+def reach(kind: str, target: Connection) -> UemClient:
+    """A client for `target` at the pace that this installation allows."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return connect(kind, target, fetchers=settings.fetchers, calls_per_minute=settings.calls_per_minute)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from harmony.models.run import SyncRunState
-from harmony.uem.errors import SignInRefused, UemError
+from harmony.models.states import Stopped, SyncRunState
+from harmony.uem.errors import RateLimited, SignInRefused, UemError
 
 KEPT = "Nothing was marked missing."
 UNEXPECTED = "The sync met an error of its own; the worker's log has the details."
@@ -25,39 +26,65 @@ class Tally:
     missing: int = 0
     reappeared: int = 0
     skipped: int = 0
+    quota_left: int | None = None
+    quota_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end state of a run with the words the page shows."""
+    """The end state of a run with the words the page shows.
+
+    `stop` is set when trying again by itself does harm or no good; `not_before` when the UEM named a time.
+    """
 
     state: SyncRunState
     reason: str = ""
     advice: str = ""
     again_at_once: bool = False
+    not_before: datetime | None = None
+    stop: Stopped | None = None
 
 
 STOPPED = Outcome(
-    SyncRunState.CANCELLED, "Harmony was stopped during the sync.", "It syncs again at the next start.", True
+    SyncRunState.CANCELLED,
+    "Harmony was stopped during the sync.",
+    "It syncs again at the next start.",
+    again_at_once=True,
 )
 
 
-def of_error(error: UemError, tally: Tally) -> Outcome:
-    """What an error of the UEM makes of the run: pages that were read before it count as kept."""
+def of_error(error: UemError, tally: Tally, use_oauth2: bool = True) -> Outcome:
+    """What an error of the UEM makes of the run: pages that were read before it count as kept.
+
+    A refused user name is never tried again by itself: the UEM would lock the account (facts 11, 13).
+    """
+    reason = f"{error.sentence} {KEPT}"
     if isinstance(error, SignInRefused):
-        state = SyncRunState.AUTH_FAILED
-    else:
-        state = SyncRunState.INCOMPLETE if tally.pages_read else SyncRunState.FAILED
-    return Outcome(state, f"{error.sentence} {KEPT}", error.advice)
+        stop = None if use_oauth2 else Stopped.SIGN_IN
+        return Outcome(SyncRunState.AUTH_FAILED, reason, error.advice, stop=stop)
+    state = SyncRunState.INCOMPLETE if tally.pages_read else SyncRunState.FAILED
+    not_before = error.retry_at if isinstance(error, RateLimited) else None
+    return Outcome(state, reason, error.advice, not_before=not_before)
 
 
-def of_snapshot(tally: Tally, short: list[str]) -> Outcome:
-    """The end of a run that read every group; `short` names those that listed less than they promised."""
+def of_locked(sentence: str, advice: str) -> Outcome:
+    """The stored secrets do not open: only a person can help."""
+    return Outcome(SyncRunState.FAILED, sentence, advice, stop=Stopped.SECRETS)
+
+
+def of_snapshot(tally: Tally, short: list[str], nameless: int = 0) -> Outcome:
+    """The end of a run that read every group.
+
+    `short` names the groups that listed less than they promised; `nameless` counts the rows of which
+    nobody can say which device they are, so that none may be counted as missing.
+    """
     if short:
         reason = f"{', '.join(short)} listed fewer devices than announced. {KEPT}"
         advice = "Devices may be moving between groups right now. The next sync reads everything again."
         return Outcome(SyncRunState.INCOMPLETE, reason, advice)
     if tally.skipped:
         reason = f"{tally.skipped} devices could not be read and were skipped; they are listed below."
+        if nameless:
+            reason += f" {nameless} of them cannot even be told apart, so none was counted as missing."
         return Outcome(SyncRunState.WARNING, reason, "Look them up in the UEM console by their id.")
     return Outcome(SyncRunState.OK)

@@ -23,7 +23,7 @@ from harmony.security.vault import VaultLocked
 from harmony.sync import schedule
 from harmony.sync.connect import open_client
 from harmony.sync.identity import identity
-from harmony.sync.outcome import STOPPED, UNEXPECTED, Outcome, of_error
+from harmony.sync.outcome import STOPPED, UNEXPECTED, Outcome, of_error, of_locked
 from harmony.sync.schedule import Claim, LeaseLost
 from harmony.sync.snapshot import Stopped, Sync, take_snapshot
 from harmony.uem.client import UemClient
@@ -65,9 +65,9 @@ def _attempt(work: Sync, opener: Opener) -> Outcome:
         with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
             return take_snapshot(work, client)
     except UemError as error:
-        return of_error(error, work.tally)
+        return of_error(error, work.tally, work.server.use_oauth2)
     except VaultLocked as locked:
-        return Outcome(SyncRunState.FAILED, locked.sentence, locked.advice)
+        return of_locked(locked.sentence, locked.advice)
     except Stopped:
         return STOPPED
     except LeaseLost:
@@ -101,5 +101,5 @@ def _finish(work: Sync, outcome: Outcome) -> None:
     with write() as session:
         ours = (SyncRun.id == work.held.run_id, SyncRun.state == SyncRunState.RUNNING)
         session.execute(update(SyncRun).where(*ours).values(ended))
-        schedule.settle(session, work.held, moment, outcome.again_at_once)
+        schedule.settle(session, work.held, outcome, moment)
     log.info("Run %d of integration %d ended: %s.", work.held.run_id, work.held.integration_id, outcome.state)

@@ -11,14 +11,16 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from harmony.db import changed, db, write
-from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.models import Integration, IntegrationState, Stopped, SyncRun, SyncRunState
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
 from harmony.sync.identity import is_gone
+from harmony.sync.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
 # Longer than the deadline of one request with its retries; a living worker renews it at every page.
 LEASE = timedelta(seconds=150)
+LONGEST_WAIT = timedelta(hours=24)
 DIED = "The worker stopped before the sync was done. What it had read was kept; nothing was marked missing."
 
 
@@ -44,11 +46,15 @@ def due(now: datetime) -> Sequence[int]:
 
 
 def request_sync(integration_id: int, by: str, now: datetime) -> bool:
-    """Make the integration due now. False when it is not active. Ring the bell after it."""
+    """Make the integration due now. False when it is paused or stopped. Ring the bell after it."""
     with write() as session:
         statement = (
             update(Integration)
-            .where(Integration.id == integration_id, Integration.state == IntegrationState.ACTIVE)
+            .where(
+                Integration.id == integration_id,
+                Integration.state == IntegrationState.ACTIVE,
+                Integration.stopped_why.is_(None),
+            )
             .values(sync_requested_at=now, sync_requested_by=by, next_sync_at=now)
         )
         return changed(session, statement) == 1
@@ -88,14 +94,34 @@ def renew(session: Session, held: Claim, now: datetime) -> None:
         raise LeaseLost
 
 
-def settle(session: Session, held: Claim, now: datetime, again_at_once: bool) -> None:
-    """Give the integration back and set its next due time, if it is still ours."""
+def settle(session: Session, held: Claim, outcome: Outcome, now: datetime) -> None:
+    """Give the integration back and set its next due time, or stop it, if it is still ours."""
     integration = session.get(Integration, held.integration_id)
     if integration is None or (integration.lease_owner, integration.fence) != (held.owner, held.fence):
         return
     integration.lease_owner = integration.lease_until = None
-    if integration.sync_requested_at is None:
-        integration.next_sync_at = now if again_at_once else now + interval(integration)
+    if outcome.stop is not None:
+        stop(integration, outcome.stop, f"{outcome.reason} {outcome.advice}")
+    elif integration.sync_requested_at is None:
+        integration.next_sync_at = next_due(outcome, interval(integration), now)
+
+
+def next_due(outcome: Outcome, every: timedelta, now: datetime) -> datetime:
+    """When to sync again: one interval ahead, and not before the UEM's quota is whole, at most a day."""
+    if outcome.again_at_once:
+        return now
+    return max(now + every, min(outcome.not_before or now, now + LONGEST_WAIT))
+
+
+def stop(integration: Integration, why: Stopped, reason: str) -> None:
+    """Sync no more until somebody edits Server Details."""
+    integration.stopped_why, integration.stopped_reason = why, reason[:1024]
+    integration.sync_requested_at = integration.sync_requested_by = None
+
+
+def free(integration: Integration) -> None:
+    """Sync again: what stopped it is mended."""
+    integration.stopped_why = integration.stopped_reason = None
 
 
 def reap(now: datetime) -> int:
@@ -128,6 +154,7 @@ def interval(integration: Integration) -> timedelta:
 def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         Integration.state == IntegrationState.ACTIVE,
+        Integration.stopped_why.is_(None),
         Integration.next_sync_at <= now,
         or_(Integration.lease_until.is_(None), Integration.lease_until < now),
     )

@@ -41,7 +41,13 @@ class Sync:
     should_stop: Callable[[], bool]
     tally: Tally = field(default_factory=Tally)
     seen: set[str] = field(default_factory=set)
+    seen_udids: set[str] = field(default_factory=set)
+    nameless: int = 0
     beat_at: datetime | None = None
+
+    def is_seen(self, external_id: str, udid: str) -> bool:
+        """Whether any row of this snapshot was, or may have been, this device."""
+        return external_id in self.seen or (bool(self.seen_udids) and udid.casefold() in self.seen_udids)
 
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
@@ -66,10 +72,10 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
         work.tally.step = f"Group {number} of {len(ids)} · {name}"
         if not _pull(work, client, group_id, scope):
             short.append(name)
-    if not short:
+    if not short and not work.nameless:
         work.tally.step = "Looking for missing devices"
-        work.tally.missing = store.mark_missing(work.held.integration_id, work.seen, now(), work.beat)
-    return of_snapshot(work.tally, short)
+        work.tally.missing = store.mark_missing(work.held.integration_id, work.is_seen, now(), work.beat)
+    return of_snapshot(work.tally, short, work.nameless)
 
 
 def _scope(groups: list[Group], client: UemClient) -> Scope:
@@ -95,9 +101,19 @@ def _pull(work: Sync, client: UemClient, group_id: str, scope: Scope) -> bool:
         work.tally.expected = before + (total or 0) or None
         listed.update(device.external_id for device in page.devices)
         listed.update(row.external_id for row in page.skipped if row.external_id)
-        unreadable += sum(1 for row in page.skipped if not row.external_id)
+        unreadable += _note_nameless(work, page)
+        if quota := client.quota():
+            work.tally.quota_left, work.tally.quota_limit = quota.remaining, quota.limit
         _take(work, page, scope)
     return read_to_the_end(len(listed), unreadable, total)
+
+
+def _note_nameless(work: Sync, page: DevicePage) -> int:
+    """Rows without a readable id: their UDID may tell which device they are; without one, nobody knows."""
+    rows = [row for row in page.skipped if not row.external_id]
+    work.seen_udids.update(row.udid.casefold() for row in rows if row.udid)
+    work.nameless += sum(1 for row in rows if not row.udid)
+    return len(rows)
 
 
 def _take(work: Sync, page: DevicePage, scope: Scope) -> None:

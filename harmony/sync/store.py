@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -49,15 +49,17 @@ def write_page(session: Session, integration_id: int, plan: PagePlan, now: datet
     _update(session, plan.update, now)
 
 
-def mark_missing(integration_id: int, seen: Collection[str], now: datetime, beat: Any) -> int:
+def mark_missing(
+    integration_id: int, is_seen: Callable[[str, str], bool], now: datetime, beat: Callable[[Session], None]
+) -> int:
     """Mark the devices that a complete snapshot did not list; they are kept. Returns how many.
 
-    `beat(session)` renews the lease inside each batch's transaction.
+    `is_seen` takes the UEM's id and the UDID; `beat` renews the lease inside each batch's transaction.
     """
-    live = select(Device.id, Device.external_id).where(
+    live = select(Device.id, Device.external_id, Device.udid).where(
         Device.integration_id == integration_id, Device.missing_since.is_(None)
     )
-    gone = [id_ for id_, external_id in db.session.execute(live) if external_id not in seen]
+    gone = [id_ for id_, external_id, udid in db.session.execute(live) if not is_seen(external_id, udid)]
     for batch in _batches(gone, ROWS_PER_WRITE):
         with write() as session:
             beat(session)

@@ -59,10 +59,14 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row that could not become a device; when its id was readable it still counts as seen."""
+    """A row that could not become a device.
+
+    When its id was readable it counts as seen; without one its `udid` may still tell which device it is.
+    """
 
     external_id: str | None
     reason: str
+    udid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from harmony.web import overview
 blueprint = Blueprint("integrations", __name__)
 
 KIND = "workspace_one"
+NOT_NOW = "No sync was started: resume the integration, or mend what stopped it, first."
 
 
 @blueprint.get("/")
@@ -72,7 +73,7 @@ def sync_now(integration_id: int) -> ResponseReturnValue:
     if under_way := overview.running(integration_id):
         flash(f"A sync is already running since {under_way.started_at:%H:%M:%S} UTC.", "info")
     elif not schedule.request_sync(integration_id, g.user.name, now()):
-        flash("The integration is paused: resume it to sync.", "warning")
+        flash(NOT_NOW, "warning")
     ring(SYNC, integration_id)
     return _back(integration_id)
 

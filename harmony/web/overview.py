@@ -23,6 +23,7 @@ from harmony.models.configuration import (
     Tagging,
     from_row,
 )
+from harmony.web.attention import attention
 from harmony.web.context import verification_context
 
 RECENT_RUNS = 10
@@ -49,6 +50,7 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
     """The context of the integration page and of its status part."""
     under_way, last = running(integration.id), last_finished(integration.id)
     applied = {page.name: page.applied for page in integration.pages}
+    server = from_row(ServerDetails, applied.get(SERVER))
     waiting = integration.state == IntegrationState.ACTIVE and integration.sync_requested_at is not None
     return {
         "integration": integration,
@@ -59,7 +61,8 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "skipped": skipped(last),
         "devices": device_count(integration.id),
         "missing": missing_count(integration.id),
-        "server": from_row(ServerDetails, applied.get(SERVER)),
+        "server": server,
+        "attention": list(attention(integration, server, last, now)),
         "last_verified": last_verified(integration),
         "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         "tagging": from_row(Tagging, applied.get(TAGGING)),

@@ -93,7 +93,7 @@ def _fill_server(server: ServerDetails) -> dict[str, Any]:
 def _read_server(form: ServerForm, integration: Integration) -> ServerDetails | None:
     stored = drafts.draft(integration, SERVER, ServerDetails)
     certificate = _certificate(form, stored)
-    _require_secrets(form, stored)
+    _require_secrets(form, stored, integration.id)
     if form.errors:
         return None
     typed = ServerDetails(
@@ -120,7 +120,7 @@ def _typed_secrets(form: ServerForm) -> dict[str, str]:
     return {name: form[name].data or "" for name in drafts.SECRET_FIELDS}
 
 
-def _require_secrets(form: ServerForm, stored: ServerDetails) -> None:
+def _require_secrets(form: ServerForm, stored: ServerDetails, integration_id: int) -> None:
     """A secret must be typed when none is stored, and again when it would go to another host."""
     moved = (form.server_address.data or "").rstrip("/") != stored.server_address
     if form.use_oauth2.data:
@@ -131,6 +131,8 @@ def _require_secrets(form: ServerForm, stored: ServerDetails) -> None:
             continue
         if not getattr(stored, name):
             _complain(field, f"Enter the {field.label.text}.")
+        elif not drafts.opens(integration_id, name, getattr(stored, name)):
+            _complain(field, f"The key that sealed it is lost: enter the {field.label.text} again.")
         elif moved:
             _complain(field, f"The address has changed: enter the {field.label.text} again.")
 

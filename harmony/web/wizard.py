@@ -13,7 +13,7 @@ from harmony.db import db
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import SYNC
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import SYNCHRONIZATION
+from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION
 from harmony.setup import apply, drafts
 from harmony.setup.verify import verify as verify_page
 from harmony.web import steps, verification
@@ -80,6 +80,26 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
 def verify_again(integration_id: int, page: str) -> ResponseReturnValue:
     """Where a browser stands after errors in a verified form: its Reload button leads back to the page."""
     return redirect(_href(_integration(integration_id), _step(page)), 303)
+
+
+@blueprint.post("/<page>/clear")
+def clear(integration_id: int, page: str) -> ResponseReturnValue:
+    """Clear one stored secret; what else was typed stays on the page."""
+    integration, step = _ordered(integration_id, page)
+    field = request.args.get("field", "")
+    if page != SERVER or field not in drafts.SECRET_FIELDS:
+        abort(404)
+    drafts.clear_secret(integration_id, field)
+    form = step.form(request.form)
+    return _render(integration, step, form, f"The stored {form[field].label.text} is cleared.")
+
+
+@blueprint.post("/deployment/token")
+def new_token(integration_id: int) -> ResponseReturnValue:
+    """Make another token; apps that carry the former one can then no longer register."""
+    integration, step = _ordered(integration_id, DEPLOYMENT)
+    drafts.renew_token(integration_id)
+    return redirect(_href(integration, step), 303)
 
 
 @blueprint.post("/synchronization/android-enterprise-groups")

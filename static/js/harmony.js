@@ -2,7 +2,11 @@
 // Every page works without this file. Listeners sit on the document, so that swapped content needs no wiring.
 "use strict";
 
-if (window.Idiomorph) Idiomorph.defaults.ignoreActiveValue = true;
+if (window.Idiomorph) {
+  Idiomorph.defaults.ignoreActiveValue = true;
+  // What the person has opened stays open while a part of the page asks for itself.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.matches("details"));
+}
 
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -214,6 +218,8 @@ function focusStart(fallback, shown) {
   const heading = fallback && !location.hash && document.querySelector('h1[tabindex="-1"]');
   const target = document.querySelector("[data-autofocus-summary]") || (shown && document.getElementById(shown)) || heading;
   if (!target) return;
+  // The page may load itself again when Verify ends; it then comes back to the same part.
+  if (target.id && target.id === shown) history.replaceState(history.state, "", `#${shown}`);
   target.focus({ preventScroll: true });
   if (target !== heading) target.scrollIntoView({ block: "start" });
 }

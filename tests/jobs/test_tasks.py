@@ -41,7 +41,7 @@ def test_a_forged_message_is_not_opened(context: Flask) -> None:
     (genuine,) = queue.storage.enqueued_items()
     queue.storage.flush_queue()
     queue.storage.enqueue(genuine[:-1] + bytes([genuine[-1] ^ 1]))
-    with pytest.raises(ValueError, match="[Ss]ignature"):
+    with pytest.raises(ValueError, match=r"[Ss]ignature"):
         queue.dequeue()
 
 

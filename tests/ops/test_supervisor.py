@@ -83,7 +83,7 @@ def test_the_examples_in_the_documentation_are_true(module: object) -> None:
 
 def test_a_child_that_is_killed_is_started_again_and_its_output_is_marked() -> None:
     with supervised(LIVES) as running:
-        wait_for(lambda: running.pids(), "the child's first line")
+        wait_for(running.pids, "the child's first line")
         assert running.lines()[0].startswith("one │ alive")
         os.kill(running.pids()[0], signal.SIGKILL)
         wait_for(lambda: len(running.pids()) == 2, "the second child")
@@ -100,7 +100,7 @@ def test_a_child_that_dies_at_once_is_given_longer_and_longer_rests() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_cleanly_and_takes_its_children_along(number: signal.Signals) -> None:
     with supervised(LIVES) as running:
-        wait_for(lambda: running.pids(), "the child's first line")
+        wait_for(running.pids, "the child's first line")
         (child,) = running.pids()
         running.process.send_signal(number)
         assert running.process.wait(10) == 0
@@ -109,7 +109,7 @@ def test_it_stops_cleanly_and_takes_its_children_along(number: signal.Signals) -
 
 def test_children_leave_when_the_supervisor_is_killed() -> None:
     with supervised(LIVES) as running:
-        wait_for(lambda: running.pids(), "the child's first line")
+        wait_for(running.pids, "the child's first line")
         (child,) = running.pids()
         running.process.kill()
         wait_for(lambda: not is_alive(child), "the child's end")

@@ -124,14 +124,23 @@ def test_an_error_of_our_own_ends_the_run_with_a_word_and_no_trace() -> None:
     assert db.session.get_one(Integration, id_).lease_owner is None
 
 
-def test_rows_that_cannot_be_read_are_listed_and_count_as_seen() -> None:
+def test_rows_that_cannot_be_read_are_listed_and_count_as_seen_by_id_or_udid() -> None:
+    id_ = an_integration()
+    sync(id_, FakeUem({"570": devices(1, 2, 3, 4)}))
+    odd = [SkippedRow("2", "The id is there, the rest is not."), SkippedRow(None, "No id.", "udid3")]
+    done = sync(id_, FakeUem({"570": devices(1)}, skipped=odd))
+    assert (done.state, done.skipped, done.missing) == (SyncRunState.WARNING, 2, 1)
+    assert known(id_) == {"1": False, "2": False, "3": False, "4": True}
+    assert len(db.session.scalars(select(SkippedDevice).where(SkippedDevice.run_id == done.id)).all()) == 2
+
+
+def test_a_row_that_may_be_any_device_leaves_all_of_them_in_place() -> None:
     id_ = an_integration()
     sync(id_, FakeUem({"570": devices(1, 2)}))
-    odd = [SkippedRow("2", "The id is there, the rest is not."), SkippedRow(None, "No id.")]
-    done = sync(id_, FakeUem({"570": devices(1)}, skipped=odd))
-    assert (done.state, done.skipped, done.missing) == (SyncRunState.WARNING, 2, 0)
-    assert known(id_) == {"1": False, "2": False}
-    assert len(db.session.scalars(select(SkippedDevice).where(SkippedDevice.run_id == done.id)).all()) == 2
+    done = sync(id_, FakeUem({"570": devices(1)}, skipped=[SkippedRow(None, "Neither id nor UDID.")]))
+    assert (done.state, done.missing) == (SyncRunState.WARNING, 0)
+    assert "none was counted as missing" in done.reason
+    assert not any(known(id_).values())
 
 
 def test_a_child_group_brings_its_devices_once_and_only_when_it_is_chosen() -> None:

@@ -10,12 +10,14 @@ from harmony.db import db, write
 from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
 from harmony.sync import lifecycle, schedule
 from harmony.sync.identity import identity, is_gone
+from harmony.sync.outcome import Outcome
 from tests.builders import NOON, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
 
 ELSEWHERE = "another-host/boot/1:1:1"
 HOUR = timedelta(hours=1)
+DONE = Outcome(SyncRunState.OK)
 
 
 def the_run(run_id: int) -> SyncRun:
@@ -113,7 +115,7 @@ def test_a_worker_that_slept_past_its_lease_can_neither_write_nor_finish() -> No
     with pytest.raises(schedule.LeaseLost), write() as session:
         schedule.renew(session, old, later)
     with write() as session:
-        schedule.settle(session, old, later, again_at_once=False)
+        schedule.settle(session, old, DONE, later)
     assert the_integration(id_).lease_owner == "fresh"
 
 
@@ -122,7 +124,7 @@ def test_settling_sets_the_next_due_time_one_interval_ahead() -> None:
     held = schedule.claim(id_, "me", NOON)
     assert held is not None
     with write() as session:
-        schedule.settle(session, held, NOON, again_at_once=False)
+        schedule.settle(session, held, DONE, NOON)
     assert the_integration(id_).next_sync_at == NOON + HOUR
     assert the_integration(id_).lease_until is None
 
@@ -133,7 +135,7 @@ def test_sync_now_during_a_run_is_kept_for_after_it() -> None:
     assert held is not None
     assert schedule.request_sync(id_, "kim", NOON)
     with write() as session:
-        schedule.settle(session, held, NOON, again_at_once=False)
+        schedule.settle(session, held, DONE, NOON)
     assert list(schedule.due(NOON)) == [id_]
 
 

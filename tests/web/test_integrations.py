@@ -127,7 +127,7 @@ def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
     assert the_integration(app, id_).state == IntegrationState.PAUSED
     assert "no sync starts until you resume" in look(signed_in, f"/integrations/{id_}")
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True)
-    assert "resume it to sync" in answer.get_data(as_text=True)
+    assert "resume the integration" in answer.get_data(as_text=True)
     signed_in.post(f"/integrations/{id_}/resume")
     assert the_integration(app, id_).state == IntegrationState.ACTIVE
 

@@ -85,7 +85,7 @@ def test_a_stored_secret_is_never_rendered_and_empty_means_keep(
     walk = Walk.begin(signed_in)
     page = walk.verify("server")
     assert uem.credentials.client_secret not in page
-    assert "Saved. Leave empty to keep." in page
+    assert "Leave empty to keep what is saved." in page
     assert form_of(page)["client_secret"] == ""
     sealed = from_row(ServerDetails, stored(app, walk).page(SERVER).draft).client_secret  # type: ignore[union-attr]
     assert sealed.startswith("v1.")

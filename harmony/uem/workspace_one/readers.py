@@ -9,7 +9,15 @@ from harmony.uem.answers import Answer
 from harmony.uem.errors import MalformedAnswer, NotTheApi, TooLarge
 from harmony.uem.records import Device, DevicePage, Group, GroupKind, SkippedRow, SystemInfo, Tag
 from harmony.uem.workspace_one.rows import clean, count, device_record, plain_id
-from harmony.uem.workspace_one.wire import Row, fast_devices, loose_device, loose_json, loose_object, rows_of
+from harmony.uem.workspace_one.wire import (
+    DeviceRow,
+    Row,
+    loose_device,
+    loose_json,
+    loose_object,
+    rows_of,
+    typed_devices,
+)
 
 # The UEM caps a page at 500 rows; a page ten times as long comes from something else.
 MAX_ROWS = 5000
@@ -28,25 +36,19 @@ def read_device_page(answer: Answer, number: int) -> DevicePage | None:
     """A page, or None for 204 and for an empty list, the two ways the UEM says "no more"."""
     if answer.status == 204:
         return None
-    page = fast_devices(answer.body)
-    if page is not None:
-        _refuse_too_many(page.devices)
-        return _page(number, [device_record(row) for row in page.devices], count(page.total))
-    envelope = loose_object(answer.body)
-    rows = rows_of(envelope, "Devices")
-    _refuse_too_many(rows)
-    return _page(number, [_loose_record(row) for row in rows], count(envelope.get("Total")))
-
-
-def _refuse_too_many(rows: list[Any]) -> None:
+    rows, total = typed_devices(answer.body) or _loose_devices(answer.body)
     if len(rows) > MAX_ROWS:
         raise TooLarge(f"A page has {len(rows)} rows, although at most 500 were asked for.")
+    return _page(number, [_record(row) for row in rows], count(total))
 
 
-def _loose_record(row: object) -> Device | SkippedRow:
-    if not isinstance(row, dict):
-        return SkippedRow(None, "The row is not an object.")
-    return device_record(loose_device(row))
+def _loose_devices(body: bytes) -> tuple[list[DeviceRow | None], Any]:
+    envelope = loose_object(body)
+    return [loose_device(row) for row in rows_of(envelope, "Devices")], envelope.get("Total")
+
+
+def _record(row: DeviceRow | None) -> Device | SkippedRow:
+    return device_record(row) if row is not None else SkippedRow(None, "The row is not an object.")
 
 
 def _page(number: int, records: list[Device | SkippedRow], total: int | None) -> DevicePage | None:

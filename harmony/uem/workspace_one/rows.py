@@ -17,10 +17,14 @@ def device_record(row: DeviceRow) -> Device | SkippedRow:
     """The device, or why there is none."""
     external_id = plain_id(row.id)
     if external_id is None:
-        return SkippedRow(None, "The row has no readable device id.")
+        return SkippedRow(None, "The row has no readable device id.", clean(row.udid))
     udid = clean(row.udid)
     if not udid:
         return SkippedRow(external_id, "The device has no UDID.")
+    return _device(row, external_id, udid)
+
+
+def _device(row: DeviceRow, external_id: str, udid: str) -> Device:
     group = row.location_group_id
     return Device(
         external_id=external_id,

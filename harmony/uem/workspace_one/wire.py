@@ -59,18 +59,51 @@ class DevicesEnvelope(msgspec.Struct, rename="pascal", gc=False):
     total: Scalar = None
 
 
+class RawEnvelope(msgspec.Struct, rename="pascal", gc=False):
+    """The same page with its rows still to be decoded."""
+
+    devices: list[msgspec.Raw]
+    total: Scalar = None
+
+
 _devices = msgspec.json.Decoder(DevicesEnvelope)
+_raw_devices = msgspec.json.Decoder(RawEnvelope)
+_row = msgspec.json.Decoder(DeviceRow)
+_UNEXPECTED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
-def fast_devices(body: bytes) -> DevicesEnvelope | None:
-    """The typed page, or None when any byte of it is not as expected and the slow way must decide."""
+def typed_devices(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
+    """Rows and Total of a page; a row that is no object is None. None when the page itself is odd.
+
+    The whole page at once, or row by row when one of them is not as expected.
+    """
     # msgspec keeps the last of two equal keys silently; the strict reader settles a page with two lists.
     if body.count(b'"Devices"') != 1:
         return None
     try:
-        return _devices.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        page = _devices.decode(body)
+    except _UNEXPECTED:
+        return _row_by_row(body)
+    if any(row.id is None for row in page.devices):
+        return _row_by_row(body)
+    return list(page.devices), page.total
+
+
+def _row_by_row(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
+    try:
+        page = _raw_devices.decode(body)
+    except _UNEXPECTED:
         return None
+    return [_one_row(bytes(raw)) for raw in page.devices], page.total
+
+
+def _one_row(raw: bytes) -> DeviceRow | None:
+    try:
+        row = _row.decode(raw)
+    except _UNEXPECTED:
+        row = DeviceRow()
+    # Without an id the keys may be in another case, which only the forgiving reader sees.
+    return row if row.id is not None else loose_device(loose_json(raw))
 
 
 class Row:
@@ -113,14 +146,19 @@ def _ref(value: Any, depth: int = 0) -> AnyId:
     )
 
 
-def loose_device(members: Mapping[str, Any]) -> DeviceRow:
-    """A device row whose members have unexpected types: what can be read is kept, the rest is unknown."""
+_FIELDS = msgspec.structs.fields(DeviceRow)
+
+
+def loose_device(members: object) -> DeviceRow | None:
+    """A row whose members have unexpected types: what can be read is kept. None when it is no object."""
+    if not isinstance(members, dict):
+        return None
     row = Row(members)
     values: dict[str, Any] = {
         field.name: row.ref(field.encode_name)
         if field.name in {"id", "location_group_id"}
         else row.text(field.encode_name)
-        for field in msgspec.structs.fields(DeviceRow)
+        for field in _FIELDS
     }
     compromised = row.get("CompromisedStatus")
     values["compromised_status"] = compromised if isinstance(compromised, bool | str | int) else None

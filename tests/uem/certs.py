@@ -45,7 +45,7 @@ def a_certificate(
     key: Any = None,
     digest: Any = None,
 ) -> Made:
-    """A certificate that is valid from `days[0]` to `days[1]`, counted from today; self-signed without issuer."""
+    """A certificate, valid from `days[0]` to `days[1]` counted from today; self-signed without issuer."""
     own = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (

@@ -1,0 +1,287 @@
+"""The Verify ladder against real sockets, real TLS and the simulated UEM. Rung S."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harmony.clock import now
+from harmony.simulator.server import RunningSimulator, start
+from harmony.simulator.world import World
+from harmony.uem import diagnose as ladder
+from harmony.uem import network_steps
+from harmony.uem.connection import Basic, Connection, OAuth2
+from harmony.uem.diagnose import RUNGS, Rung, RungState, diagnose
+from harmony.uem.outbound import OutboundPolicy
+from harmony.uem.registry import connect
+from tests.uem.certs import TODAY, a_certificate
+from tests.uem.faulty import answering, http, serving
+
+LOOPBACK = OutboundPolicy(allow_http=True, allow_loopback=True)
+BASIC = Basic("api", "canary-password", "canary-key")
+GOOD = {RungState.OK, RungState.WARNING}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[RunningSimulator]:
+    running = start(World(1200))
+    yield running
+    running.stop()
+
+
+def by_oauth(simulator: RunningSimulator) -> Connection:
+    known = simulator.credentials
+    sign_in = OAuth2(simulator.token_url, known.client_id, known.client_secret)
+    return Connection(simulator.url, sign_in, simulator.ca_pem, LOOPBACK)
+
+
+def by_password(simulator: RunningSimulator, **changes: str) -> Connection:
+    known = simulator.credentials
+    parts = {"username": known.username, "password": known.password, "api_key": known.api_key} | changes
+    return Connection(simulator.url, Basic(**parts), simulator.ca_pem, LOOPBACK)
+
+
+def report(connection: Connection, **more: Any) -> dict[str, Rung]:
+    """All rungs by name; whatever happened, they are all there and carry no secret."""
+    rungs = list(diagnose("workspace_one", connection, now(), **more))
+    assert tuple(rung.name for rung in rungs) == RUNGS
+    assert "canary" not in repr(rungs)
+    return {rung.name: rung for rung in rungs}
+
+
+def stopped_at(rungs: dict[str, Rung]) -> str:
+    """The rung that failed; everything before is good, everything after not tried."""
+    names = list(rungs)
+    failed = [name for name in names if rungs[name].state is RungState.FAILED]
+    assert len(failed) == 1
+    at = names.index(failed[0])
+    assert all(rungs[name].state in GOOD for name in names[:at])
+    assert all(rungs[name].state is RungState.NOT_TRIED for name in names[at + 1 :])
+    return failed[0]
+
+
+@pytest.mark.parametrize("way", [by_oauth, by_password])
+def test_every_rung_of_a_healthy_server_is_good(simulator: RunningSimulator, way: Any) -> None:
+    rungs = report(way(simulator))
+    assert all(rung.state in GOOD for rung in rungs.values())
+    assert "127.0.0.1" in rungs["Name"].sentence
+    assert "SHA-256" in rungs["TLS"].sentence
+    assert "26." in rungs["API version"].sentence
+    assert "1,200" in rungs["Read devices"].sentence
+    assert "calls are left" in rungs["Quota"].sentence
+
+
+def test_assigning_tags_is_never_probed(simulator: RunningSimulator) -> None:
+    rungs = report(by_oauth(simulator))
+    assert "only when tagging" in rungs["Assign tags"].sentence
+    assert rungs["Assign tags"].milliseconds == 0
+
+
+def test_it_gives_each_rung_as_soon_as_it_is_known() -> None:
+    with serving(by_path(PAGES)) as (server, pem):
+        rungs = diagnose("workspace_one", Connection(server.url, BASIC, pem, LOOPBACK), now())
+        assert [next(rungs).name for _ in range(4)] == ["Address", "Name", "Connection", "TLS"]
+        assert server.requests == []
+        assert next(rungs).name == "Sign-in"
+        assert len(server.requests) == 1
+        rungs.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://uem.example.com", "https://a@b", "https://127.1", "https://uem.example.com:22"]
+)
+def test_an_address_that_may_not_be_called_stops_at_the_first_rung(url: str) -> None:
+    assert stopped_at(report(Connection(url, BASIC))) == "Address"
+
+
+def test_loopback_stops_at_the_name() -> None:
+    rungs = report(Connection("https://localhost", BASIC))
+    assert stopped_at(rungs) == "Name"
+    assert "loopback" in rungs["Name"].sentence
+
+
+def test_a_port_where_nothing_listens_stops_at_the_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert stopped_at(report(Connection(f"https://127.0.0.1:{port}", BASIC, None, LOOPBACK))) == "Connection"
+
+
+def test_an_untrusted_certificate_is_shown_with_its_fingerprint() -> None:
+    made = a_certificate(names=("uem.corp", "127.0.0.1"))
+    with serving(answering(http()), made) as (server, _):
+        rungs = report(Connection(server.url, BASIC, None, LOOPBACK))
+        assert server.requests == []
+    assert stopped_at(rungs) == "TLS"
+    assert all(part in rungs["TLS"].sentence for part in ("self-signed", "uem.corp", "SHA-256", "days left"))
+    assert "upload" in (rungs["TLS"].advice or "")
+
+
+def test_a_certificate_that_expires_soon_is_a_warning() -> None:
+    made = a_certificate(days=(-1, 10))
+    with serving(answering(http(b"{}", "403 Forbidden")), made) as (server, pem):
+        rungs = report(Connection(server.url, BASIC, pem, LOOPBACK))
+    assert rungs["TLS"].state is RungState.WARNING
+
+
+def test_an_unencrypted_server_is_a_warning_where_it_is_allowed_at_all() -> None:
+    with serving(answering(http(b"{}", "401 Unauthorized")), tls=False) as (server, _):
+        rungs = report(Connection(server.url, BASIC, None, LOOPBACK))
+    assert rungs["TLS"].state is RungState.WARNING
+    assert stopped_at(rungs) == "Sign-in"
+
+
+@pytest.mark.parametrize("changes", [{"password": "canary"}, {"api_key": "canary"}, {"username": "nobody"}])
+def test_wrong_credentials_stop_at_the_sign_in_after_one_try(
+    simulator: RunningSimulator, changes: dict[str, str]
+) -> None:
+    rungs = report(by_password(simulator, **changes))
+    assert stopped_at(rungs) == "Sign-in"
+    assert rungs["Sign-in"].advice
+
+
+def test_a_wrong_client_stops_at_the_sign_in(simulator: RunningSimulator) -> None:
+    sign_in = OAuth2(simulator.token_url, "client", "canary-secret")
+    rungs = report(Connection(simulator.url, sign_in, simulator.ca_pem, LOOPBACK))
+    assert stopped_at(rungs) == "Sign-in"
+    assert "OAuth Client Management" in (rungs["Sign-in"].advice or "")
+
+
+def test_a_token_address_that_may_not_be_called_stops_at_the_sign_in(simulator: RunningSimulator) -> None:
+    sign_in = OAuth2("https://169.254.169.254/connect/token", "client", "canary-secret")
+    assert stopped_at(report(Connection(simulator.url, sign_in, simulator.ca_pem, LOOPBACK))) == "Sign-in"
+    typed = OAuth2("not an address", "client", "canary-secret")
+    assert stopped_at(report(Connection(simulator.url, typed, simulator.ca_pem, LOOPBACK))) == "Sign-in"
+
+
+INFO = http(json.dumps({"ProductName": "AirWatch", "ProductVersion": "26.2"}).encode())
+PAGES = {
+    b"groups/search": http(b'{"OrganizationGroups":[{"Id":570,"Name":"Acme"}]}'),
+    b"smartgroups/search": http(b"", "204 No Content"),
+    b"devices/search": http(b'{"Devices":[{"Id":{"Value":5},"Udid":"u"}],"Total":1}'),
+    b"devices/5/apps": http(b"", "204 No Content"),
+    b"tags/search": http(b'{"Tags":[]}'),
+}
+
+
+def by_path(pages: dict[bytes, bytes], delay: float = 0.0) -> Any:
+    def handle(connection: socket.socket, head: bytes, number: int) -> None:
+        time.sleep(delay)
+        line = head.split(b"\r\n")[0]
+        # The longest name first: "smartgroups/search" ends like "groups/search".
+        for part in sorted(pages, key=len, reverse=True):
+            if part in line:
+                connection.sendall(pages[part])
+                return
+        connection.sendall(INFO)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("path", "rung"),
+    [
+        (b"groups/search", "Read organization groups"),
+        (b"smartgroups/search", "Read smart groups"),
+        (b"devices/search", "Read devices"),
+        (b"devices/5/apps", "Read apps"),
+        (b"tags/search", "Read tags"),
+    ],
+)
+def test_each_missing_permission_stops_at_its_own_rung(path: bytes, rung: str) -> None:
+    pages = {part: made for part, made in PAGES.items()} | {path: http(b'{"errorCode":403}', "403 Forbidden")}
+    with serving(by_path(pages)) as (server, pem):
+        rungs = report(Connection(server.url, BASIC, pem, LOOPBACK))
+    assert stopped_at(rungs) == rung
+    assert "Roles" in (rungs[rung].advice or "")
+
+
+def test_a_server_without_quota_or_date_is_told_so() -> None:
+    with serving(by_path(PAGES)) as (server, pem):
+        rungs = report(Connection(server.url, BASIC, pem, LOOPBACK))
+    assert rungs["Clock"].state is RungState.WARNING
+    assert rungs["Quota"].sentence == "The server tells no quota."
+
+
+def test_a_clock_that_is_off_and_a_quota_that_runs_out_are_warnings() -> None:
+    headers = ("Date: Thu, 01 Jan 2026 00:00:00 GMT", "x-ratelimit-limit: 100", "x-ratelimit-remaining: 9")
+    pages = PAGES | {b"tags/search": http(b'{"Tags":[]}', "200 OK", *headers)}
+    with serving(by_path(pages)) as (server, pem):
+        rungs = report(Connection(server.url, BASIC, pem, LOOPBACK))
+    assert rungs["Clock"].state is rungs["Quota"].state is RungState.WARNING
+    assert "behind" in rungs["Clock"].sentence
+
+
+def test_something_that_is_not_the_api_is_told_apart() -> None:
+    with serving(answering(http(b"<html>canary</html>", "200 OK", "Content-Type: text/html"))) as (
+        server,
+        pem,
+    ):
+        rungs = report(Connection(server.url, BASIC, pem, LOOPBACK))
+    assert stopped_at(rungs) == "Sign-in"
+    assert "text/html" in rungs["Sign-in"].sentence
+
+
+def test_nothing_but_reading_happens() -> None:
+    with serving(by_path(PAGES)) as (server, pem):
+        report(Connection(server.url, BASIC, pem, LOOPBACK))
+    assert all(head.startswith(b"GET ") for head in server.requests)
+    assert len(server.requests) == 6
+
+
+def test_verify_costs_little_more_than_its_calls() -> None:
+    with serving(by_path(PAGES, 0.2)) as (server, pem):
+        began = time.monotonic()
+        report(Connection(server.url, BASIC, pem, LOOPBACK))
+        took = time.monotonic() - began
+        assert took < 1.5 * 0.2 * len(server.requests)
+
+
+def test_a_server_that_says_nothing_ends_within_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "CALL_SECONDS", 0.5)
+    with serving(lambda connection, head, number: connection.recv(1)) as (server, pem):  # type: ignore[arg-type, return-value]
+        began = time.monotonic()
+        assert stopped_at(report(Connection(server.url, BASIC, pem, LOOPBACK))) == "Sign-in"
+        assert time.monotonic() - began < 1.5
+
+
+def test_a_handshake_that_never_comes_ends_within_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_steps, "STEP_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        assert stopped_at(report(Connection(url, BASIC, None, LOOPBACK))) == "TLS"
+        assert time.monotonic() - began < 1.5
+
+
+def test_no_rung_begins_after_the_time_is_over(simulator: RunningSimulator) -> None:
+    rungs = report(by_oauth(simulator), seconds=0.0)
+    assert stopped_at(rungs) == "Address"
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="kind"):
+        list(diagnose("intune", Connection("https://a.example", BASIC), TODAY))
+
+
+@pytest.mark.parametrize("way", [by_oauth, by_password])
+def test_a_whole_tenant_is_read_over_real_tls(simulator: RunningSimulator, way: Any) -> None:
+    client = connect("workspace_one", way(simulator))
+    groups = client.groups()
+    top = next(group for group in groups if group.parent_id is None)
+    rows = [row for page in client.device_pages(top.external_id) for row in (*page.devices, *page.skipped)]
+    smart = next(group for group in groups if group.kind.value == "smart" and group.devices)
+    members = client.smart_group_members(smart.external_id)
+    tags = client.tags(top.external_id)
+    client.close()
+    ids = [row.external_id for row in rows if row.external_id is not None]
+    assert len(rows) == 1200
+    assert len(set(ids)) == len(ids) > 1190
+    assert len(members) == smart.devices
+    assert members <= {row.external_id for row in rows}
+    assert tags
+    assert {group.parent_id for group in groups if group.parent_id} <= {group.external_id for group in groups}
