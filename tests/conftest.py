@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +22,26 @@ from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
+from tests.canaries import WatchedClient, Watcher, watch
 
 ADMINISTRATOR = "admin"
 PASSWORD = "eleven quiet lanterns over Oslo"
+
+
+watch(PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged() -> Iterator[None]:
+    """Search every log line of every test for the secrets that are watched."""
+    watcher, root = Watcher(), logging.getLogger()
+    before = root.level
+    root.addHandler(watcher)
+    root.setLevel(logging.DEBUG)
+    yield
+    root.removeHandler(watcher)
+    root.setLevel(before)
+    assert not watcher.leaks
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +72,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     """A migrated application whose queue nobody works on."""
     app = create_app(settings)
     app.testing = True
+    app.test_client_class = WatchedClient
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -65,6 +84,7 @@ def uem(settings: Settings) -> Iterator[RunningSimulator]:
     """A simulated UEM over real TLS, announced to the dashboard as `make demo` does."""
     simulator = start(World(300, seed=7))
     mine = simulator.credentials
+    watch(mine.client_secret, mine.password, mine.api_key)
     announcement_file(settings).write_text(
         json.dumps(
             {

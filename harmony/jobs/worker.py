@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import delete
 
 from harmony import create_app
-from harmony.clock import now
+from harmony.clock import monotonic, now
 from harmony.config import Settings, SettingsError
 from harmony.db import table_of, upsert, write
 from harmony.jobs.queue import STOPPING, queue_of, ring
@@ -25,9 +27,10 @@ from harmony.sync.identity import identity
 log = logging.getLogger(__name__)
 
 THREADS = 4
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SIGN_OF_LIFE_SECONDS = 10
 FORGET_AFTER = timedelta(days=1)
-# A page in flight may take its whole deadline before the sync can look up.
+# A run that is told to stop cuts its calls; what may take longer is a write that waits for its turn.
 STOP_WITHIN_SECONDS = 25
 
 
@@ -47,7 +50,24 @@ def run(app: Flask) -> None:
         sign_of_life()
         ring(TICK)
     threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
-    consumer.run()
+    _consume(consumer)
+
+
+def _consume(consumer: Any) -> None:
+    """Huey's own `run()`, but deaf to a second signal: that one would cut a run off in the middle.
+
+    systemd signals the whole group, and then the supervisor does; Ctrl+C is the same.
+    """
+    told = threading.Event()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    consumer.start()  # installs handlers of its own, and its threads leave the signals to this one
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: told.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    looked = monotonic()
+    while not told.is_set():
+        looked = consumer.loop(looked)
+    consumer.stop(graceful=True)
 
 
 def sign_of_life() -> None:

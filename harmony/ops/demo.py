@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -28,6 +29,8 @@ NAME = "demo"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo until it is told to stop; its data goes with it."""
     options = _options(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # until the supervisor listens: leave, and clean up
     try:
         with _environment() as settings:
             return _run(settings, options)

@@ -56,6 +56,8 @@ class Child:
             stderr=subprocess.STDOUT,
             env=os.environ | self.environment,
             cwd=self.folder,
+            # Ctrl+C reaches the supervisor alone: it is the one who tells its children, once.
+            start_new_session=True,
         )
         self.started = monotonic()
         threading.Thread(target=self._copy_output, args=(self.process,), daemon=True).start()

@@ -85,10 +85,8 @@ def _sealed(integration: Integration) -> Iterator[tuple[SetupPage, dict[str, Any
 def _renewals(integration: Integration, done: Rotation) -> dict[str, str]:
     """Old sealed text to new; the same text gets the same successor, so that draft and applied stay equal."""
     renewed: dict[str, str] = {}
-    for _page, _values, field, sealed in _sealed(integration):
+    for field, sealed in {(field, sealed) for _page, _values, field, sealed in _sealed(integration)}:
         where = bound_to(integration.id, field)
-        if sealed in renewed:
-            continue
         if vault().is_current(sealed):
             done.current += 1
         elif opens(integration.id, field, sealed):

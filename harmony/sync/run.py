@@ -22,6 +22,7 @@ from harmony.models.configuration import (
 from harmony.security.vault import VaultLocked
 from harmony.sync import schedule
 from harmony.sync.connect import open_client
+from harmony.sync.cut import cut_when
 from harmony.sync.identity import identity
 from harmony.sync.outcome import STOPPED, UNEXPECTED, Outcome, of_error, of_locked
 from harmony.sync.schedule import Claim, LeaseLost
@@ -62,10 +63,11 @@ def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
 
 def _attempt(work: Sync, opener: Opener) -> Outcome:
     try:
-        with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
+        client = opener(work.held.integration_id, work.kind, work.server)
+        with closing(client), cut_when(work.should_stop, client):
             return take_snapshot(work, client)
     except UemError as error:
-        return of_error(error, work.tally, work.server.use_oauth2)
+        return STOPPED if work.should_stop() else of_error(error, work.tally, work.server.use_oauth2)
     except VaultLocked as locked:
         return of_locked(locked.sentence, locked.advice)
     except Stopped:

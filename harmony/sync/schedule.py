@@ -185,7 +185,9 @@ def _abort(session: Session, run: SyncRun, integration: Integration, now: dateti
         session.flush()
         wait = retry_after_abort(_aborted_in_a_row(session, integration.id), interval(integration))
         integration.lease_owner = integration.lease_until = None
-        integration.next_sync_at = now + wait
+        # A person who asked meanwhile is not put off.
+        if integration.sync_requested_at is None:
+            integration.next_sync_at = now + wait
 
 
 def _aborted_in_a_row(session: Session, integration_id: int) -> int:

@@ -78,9 +78,13 @@ class Walk:
         assert answer.status_code == 200, answer.location
         return answer.get_data(as_text=True)
 
+    def values(self, page: str) -> MultiDict[str, str]:
+        """What the page's own form would send."""
+        return form_of(self.look(page))
+
     def send(self, page: str, suffix: str = "", drop: tuple[str, ...] = (), **changes: Any) -> TestResponse:
         """Send the page's own form with some values changed; a list sets several, `drop` unticks."""
-        values = form_of(self.look(page))
+        values = self.values(page)
         for name in drop:
             values.poplist(name)
         for name, value in changes.items():

@@ -1,0 +1,45 @@
+"""Secrets that must never come out: every page and log line of the whole suite is searched for them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+CANARIES: set[str] = set()
+
+
+def watch(*secrets: str) -> None:
+    """From now on, finding one of these anywhere is a failure."""
+    CANARIES.update(secrets)
+
+
+def found_in(text: str) -> list[str]:
+    """The first characters of each secret that stands in `text`; never the whole of it."""
+    return [secret[:4] + "…" for secret in CANARIES if secret in text]
+
+
+class WatchedClient(FlaskClient):
+    """A test client that searches whatever comes out of the application, headers included."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        answer = super().open(*args, **kwargs)
+        text = f"{answer.headers}\n{answer.get_data(as_text=True)}"
+        assert not found_in(text), f"{answer.request.path} shows a secret: {found_in(text)}"
+        return answer
+
+
+class Watcher(logging.Handler):
+    """Searches every log line of every logger, with its traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.leaks: list[str] = []
+        self.setFormatter(logging.Formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember where a secret was logged; the line itself would only spread it."""
+        if leaked := found_in(self.format(record)):
+            self.leaks.append(f"{record.name} line {record.lineno}: {leaked}")
