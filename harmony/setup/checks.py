@@ -24,12 +24,14 @@ from harmony.setup.drafts import draft
 from harmony.sync.connect import connection, reach
 from harmony.tagging.names import needed_names
 from harmony.uem.client import UemClient
-from harmony.uem.diagnose import diagnose
+from harmony.uem.diagnose import RUNGS, diagnose
 from harmony.uem.errors import UemError
 from harmony.uem.records import Group
 from harmony.uem.rungs import Rung, RungState
 
 Answer = TypeVar("Answer")
+
+GROUP_LIST = "List the groups"
 
 
 def _server(integration: Integration) -> Iterator[Rung]:
@@ -108,7 +110,7 @@ def _client(integration: Integration) -> UemClient:
 
 
 def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Group]]:
-    rung, seen = _timed("List the groups", client.groups)
+    rung, seen = _timed(GROUP_LIST, client.groups)
     if seen is None:
         return rung, []
     groups.remember(integration_id, seen)
@@ -126,6 +128,9 @@ def _timed(name: str, ask: Callable[[], Answer]) -> tuple[Rung, Answer | None]:
         return Rung(name, RungState.FAILED, spent, error.sentence, error.advice), None
     return Rung(name, RungState.OK, round((monotonic() - started) * 1000), "", None), answer
 
+
+# The rungs that are known beforehand, to be shown as pending until their turn comes.
+EXPECTED = {SERVER: (*RUNGS, GROUP_LIST), IN_FORCE: RUNGS}
 
 CHECKS: dict[str, Callable[[Integration], Iterable[Rung]]] = {
     IN_FORCE: _in_force,

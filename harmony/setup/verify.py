@@ -16,7 +16,7 @@ from harmony.db import db, write
 from harmony.models import Integration, Verification
 from harmony.models.configuration import IN_FORCE, SERVER
 from harmony.security.vault import VaultLocked
-from harmony.setup.checks import CHECKS
+from harmony.setup.checks import CHECKS, EXPECTED
 from harmony.setup.drafts import digest
 from harmony.uem.rungs import Rung, RungState
 
@@ -60,7 +60,8 @@ def _begin(integration_id: int, subject: str) -> datetime:
         row = integration.page(SERVER if subject == IN_FORCE else subject)
         values = (row.applied if subject == IN_FORCE else row.draft) if row else None
         said = integration.verification(subject) or Verification(subject=subject)
-        said.digest, said.passed, said.rungs = digest(values or {}), False, []
+        said.digest, said.passed = digest(values or {}), False
+        said.rungs = [asdict(rung) for rung in _pending(subject)]
         said.started_at, said.finished_at = moment, None
         integration.verifications.append(said)
     return moment
@@ -85,8 +86,13 @@ def _report(integration_id: int, subject: str, begun: datetime, rungs: list[Rung
         Verification.subject == subject,
         Verification.started_at == begun,
     )
-    known = {"rungs": [asdict(rung) for rung in rungs], "passed": passed}
+    shown = rungs if finished else rungs + _pending(subject)[len(rungs) :]
+    known = {"rungs": [asdict(rung) for rung in shown], "passed": passed}
     ended = {"finished_at": now()} if finished else {}
     with write() as session:
         session.execute(update(Verification).where(*mine).values(known | ended))
     return passed
+
+
+def _pending(subject: str) -> list[Rung]:
+    return [Rung(name, RungState.PENDING, None, "", None) for name in EXPECTED.get(subject, ())]
