@@ -40,7 +40,6 @@ def page_context(integration: Integration, step: Step, form: Form) -> dict[str, 
         "marks": steps.marks(integration, step),
         "edition": row.edition if row else 0,
         "pending_changes": drafts.differs_from_force(integration, step.name),
-        "editing": integration.state != IntegrationState.DRAFT,
         "following": STEPS[following.name].title if following else None,
     }
     return shared | verification_context(integration, step.name) | _extra(integration, step, form)
@@ -55,6 +54,7 @@ def verification_context(integration: Integration, subject: str) -> dict[str, An
         "verification": said,
         "under_way": said is not None and said.under_way(moment),
         "interrupted": said is not None and said.interrupted(moment),
+        "editing": integration.state != IntegrationState.DRAFT,
         "verified": subject in PAGES and drafts.is_verified(integration, subject),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, make_response, redirect, render_template, url_for
+from flask import Blueprint, abort, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from harmony.db import db
@@ -28,15 +28,15 @@ def verify_in_force(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/verification/<subject>")
 def part(integration_id: int, subject: str) -> ResponseReturnValue:
-    """The rungs so far. Once Verify has ended, the whole page is worth reading again: its buttons change."""
+    """The rungs so far. Once Verify has ended, the buttons of the wizard's page come along."""
     integration = db.get_or_404(Integration, integration_id)
     if subject not in CHECKS:
         abort(404)
     context = verification_context(integration, subject)
-    answer: Response = make_response(render_template("setup/_verification.html", **context))
-    if not context["under_way"] and subject != IN_FORCE and is_htmx():
-        answer.headers["HX-Refresh"] = "true"
-    return answer
+    rungs = render_template("setup/_verification.html", **context)
+    if context["under_way"] or subject == IN_FORCE or not is_htmx():
+        return rungs
+    return rungs + render_template("setup/_buttons.html", out_of_band=True, **context)
 
 
 def begin(integration_id: int, subject: str) -> None:
