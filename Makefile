@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format clean
+.PHONY: help run demo test bench lint format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,9 @@ demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 
 test: .venv/dev ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/runtime ## Measure; ONLY=transport|sync|pages for a part, OUT=file.json for the numbers
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 lint: .venv/dev ## Look for mistakes without running anything
 	@$(BIN)/ruff check .
