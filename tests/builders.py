@@ -103,6 +103,7 @@ class FakeUem:
     page_size: int = 2
     totals: Mapping[str, int] = field(default_factory=dict)
     skipped: Sequence[SkippedRow] = ()
+    gone: frozenset[str] = frozenset()
     pages_given: int = 0
     closed: bool = False
     on_page: Any = None
@@ -127,7 +128,9 @@ class FakeUem:
         return SystemInfo("AirWatch Platform Service", "26.2.0.0")
 
     def groups(self) -> list[Group]:
-        return [Group(GroupKind.ORGANIZATION, "570", "Acme", "Customer", 1, None, None)]
+        organization = [Group(GroupKind.ORGANIZATION, id_, "", "", 1, None, None) for id_ in ("570", "571")]
+        smart = [Group(GroupKind.SMART, id_, "", "", 1, None, "570") for id_ in ("8", "9")]
+        return [group for group in organization + smart if group.external_id not in self.gone]
 
     def tags(self, organization_group_id: str) -> list[Tag]:
         return []

@@ -72,19 +72,36 @@ def of_locked(sentence: str, advice: str) -> Outcome:
     return Outcome(SyncRunState.FAILED, sentence, advice, stop=Stopped.SECRETS)
 
 
-def of_snapshot(tally: Tally, short: list[str], nameless: int = 0) -> Outcome:
-    """The end of a run that read every group.
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a snapshot may not be whole. Any of it, and nothing counts as missing.
 
-    `short` names the groups that listed less than they promised; `nameless` counts the rows of which
-    nobody can say which device they are, so that none may be counted as missing.
+    `gone` and `short` name groups: no longer there, and listing less than announced; `nameless` counts
+    the rows of which nobody can say which device they are.
     """
-    if short:
-        reason = f"{', '.join(short)} listed fewer devices than announced. {KEPT}"
+
+    gone: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    nameless: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.gone or self.short or self.nameless)
+
+
+def of_snapshot(tally: Tally, doubt: Doubt) -> Outcome:
+    """The end of a run that read what there was to read."""
+    if doubt.gone:
+        reason = f"The account no longer sees {', '.join(doubt.gone)}. {KEPT}"
+        return Outcome(
+            SyncRunState.INCOMPLETE, reason, "Choose the groups again on the Synchronization page."
+        )
+    if doubt.short:
+        reason = f"{', '.join(doubt.short)} listed fewer devices than announced. {KEPT}"
         advice = "Devices may be moving between groups right now. The next sync reads everything again."
         return Outcome(SyncRunState.INCOMPLETE, reason, advice)
     if tally.skipped:
         reason = f"{tally.skipped} devices could not be read and were skipped; they are listed below."
-        if nameless:
-            reason += f" {nameless} of them cannot even be told apart, so none was counted as missing."
+        if doubt.nameless:
+            reason += f" {doubt.nameless} of them cannot even be told apart, so none was counted as missing."
         return Outcome(SyncRunState.WARNING, reason, "Look them up in the UEM console by their id.")
     return Outcome(SyncRunState.OK)

@@ -74,6 +74,20 @@ def pulls(groups: Iterable[Group]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(group for group in wanted if group))
 
 
+def still_there(chosen: Sequence[Group], seen: Iterable[Group]) -> tuple[list[Group], list[Group]]:
+    """The chosen groups that can be read, and those that cannot: gone from the UEM, or managed by nobody.
+
+    The UEM lists nothing for a group that is gone, which must never be read as "it is empty".
+    """
+    visible = {(group.kind, group.external_id) for group in seen}
+    there: list[Group] = []
+    gone: list[Group] = []
+    for group in chosen:
+        managed = group.kind is GroupKind.ORGANIZATION or group.organization_group_id
+        (there if managed and (group.kind, group.external_id) in visible else gone).append(group)
+    return there, gone
+
+
 def incoming(devices: Iterable[Device], scope: Scope) -> list[Incoming]:
     """The devices of a page that belong to a chosen group."""
     return [

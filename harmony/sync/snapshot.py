@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,16 +10,24 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
-from harmony.db import write
+from harmony.db import release, write
 from harmony.models import SkippedDevice, SyncRun
 from harmony.models.configuration import ServerDetails, Synchronization
 from harmony.sync import schedule, store
-from harmony.sync.outcome import Outcome, Tally, of_snapshot
-from harmony.sync.plan import PagePlan, Scope, incoming, plan_page, pulls, read_to_the_end
+from harmony.sync.outcome import Doubt, Outcome, Tally, of_snapshot
+from harmony.sync.plan import (
+    PagePlan,
+    Scope,
+    incoming,
+    plan_page,
+    pulls,
+    read_to_the_end,
+    still_there,
+)
 from harmony.sync.privacy import Privacy, redact
 from harmony.sync.schedule import Claim
 from harmony.uem.client import UemClient
-from harmony.uem.records import DevicePage, Group, GroupKind
+from harmony.uem.records import DevicePage, Group, GroupKind, SkippedRow
 
 # Pages without a change still show progress and renew the lease, but not each of them.
 BEAT = timedelta(seconds=1)
@@ -42,6 +50,7 @@ class Sync:
     tally: Tally = field(default_factory=Tally)
     seen: set[str] = field(default_factory=set)
     seen_udids: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
     nameless: int = 0
     beat_at: datetime | None = None
 
@@ -64,21 +73,26 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
         for one in work.choice.groups
     ]
     work.tally.step = "Reading the groups"
+    there, gone = still_there(groups, client.groups())
+    doubt = Doubt(tuple(group.name for group in gone), tuple(_pull_all(work, client, there)), work.nameless)
+    if not doubt:
+        work.tally.step = "Looking for missing devices"
+        work.tally.missing = store.mark_missing(work.held.integration_id, work.is_seen, now(), work.beat)
+    return of_snapshot(work.tally, doubt)
+
+
+def _pull_all(work: Sync, client: UemClient, groups: Sequence[Group]) -> Iterator[str]:
+    """Read every group; the names of those that listed fewer devices than they announced."""
     scope = _scope(groups, client)
     names = {group.external_id: group.name for group in groups}
-    short = []
     for number, group_id in enumerate(ids := pulls(groups), start=1):
         name = names.get(group_id, f"group {group_id}")
         work.tally.step = f"Group {number} of {len(ids)} · {name}"
         if not _pull(work, client, group_id, scope):
-            short.append(name)
-    if not short and not work.nameless:
-        work.tally.step = "Looking for missing devices"
-        work.tally.missing = store.mark_missing(work.held.integration_id, work.is_seen, now(), work.beat)
-    return of_snapshot(work.tally, short, work.nameless)
+            yield name
 
 
-def _scope(groups: list[Group], client: UemClient) -> Scope:
+def _scope(groups: Sequence[Group], client: UemClient) -> Scope:
     return Scope(
         frozenset(group.external_id for group in groups if group.kind is GroupKind.ORGANIZATION),
         {
@@ -122,31 +136,45 @@ def _take(work: Sync, page: DevicePage, scope: Scope) -> None:
     fresh = {d.external_id: redact(d, privacy) for d in page.devices if d.external_id not in work.seen}
     arriving = incoming(fresh.values(), scope)
     known = store.known_devices(work.held.integration_id, [one.device.external_id for one in arriving])
+    release()
     plan = plan_page(arriving, known)
-    _count(work.tally, page, plan)
+    skipped = _skipped(work, page)
+    _count(work.tally, page, plan, len(skipped))
     work.seen.update(one.device.external_id for one in arriving)
-    work.seen.update(row.external_id for row in page.skipped if row.external_id)
-    if not (plan.writes or page.skipped or work.beat_at is None or now() - work.beat_at >= BEAT):
+    if not (plan.writes or skipped or work.beat_at is None or now() - work.beat_at >= BEAT):
         return
     with write() as session:
         work.beat(session)
         store.write_page(session, work.held.integration_id, plan, now())
-        _keep_skipped(session, work, page)
+        _keep_skipped(session, work, skipped)
 
 
-def _count(tally: Tally, page: DevicePage, plan: PagePlan) -> None:
+def _skipped(work: Sync, page: DevicePage) -> list[SkippedRow]:
+    """The rows that could not be read and were not counted yet; a parent's list repeats its children's."""
+    fresh = []
+    for row in page.skipped:
+        key = row.external_id or row.udid.casefold()
+        if key and key in work.skipped:
+            continue
+        work.skipped.add(key)
+        work.seen.update(filter(None, [row.external_id]))
+        fresh.append(row)
+    return fresh
+
+
+def _count(tally: Tally, page: DevicePage, plan: PagePlan, skipped: int) -> None:
     tally.pages_read += 1
     tally.devices_read += len(page.devices) + len(page.skipped)
-    tally.skipped += len(page.skipped)
+    tally.skipped += skipped
     tally.added += len(plan.create)
     tally.updated += len(plan.update)
     tally.unchanged += plan.unchanged
     tally.reappeared += len(plan.reappeared)
 
 
-def _keep_skipped(session: Session, work: Sync, page: DevicePage) -> None:
-    if work.tally.skipped - len(page.skipped) < SKIPPED_ROWS_KEPT:
+def _keep_skipped(session: Session, work: Sync, skipped: Sequence[SkippedRow]) -> None:
+    if work.tally.skipped - len(skipped) < SKIPPED_ROWS_KEPT:
         session.add_all(
             SkippedDevice(run_id=work.held.run_id, external_id=row.external_id, reason=row.reason)
-            for row in page.skipped
+            for row in skipped
         )

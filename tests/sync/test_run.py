@@ -134,6 +134,32 @@ def test_rows_that_cannot_be_read_are_listed_and_count_as_seen_by_id_or_udid() -
     assert len(db.session.scalars(select(SkippedDevice).where(SkippedDevice.run_id == done.id)).all()) == 2
 
 
+@pytest.mark.parametrize("gone", ["571", "9"])
+def test_a_group_that_is_gone_is_never_read_as_empty(gone: str) -> None:
+    id_ = an_integration(a_choice("570", "571", "smart:9@570"))
+    world = {"570": devices(1, 2), "571": devices(3, group_id="571")}
+    members = {"9": frozenset({"2"})}
+    sync(id_, FakeUem(world, members=members))
+    done = sync(id_, FakeUem({"570": devices(1, 2, 4)}, gone=frozenset({gone})))
+    assert (done.state, done.added, done.missing) == (SyncRunState.INCOMPLETE, 1, 0)
+    assert f"no longer sees Group {gone}" in done.reason
+    assert not any(known(id_).values())
+
+
+def test_a_smart_group_that_nobody_manages_is_not_read_as_empty() -> None:
+    id_ = an_integration(a_choice("smart:9"))
+    done = sync(id_, FakeUem({"570": devices(1)}, members={"9": frozenset({"1"})}))
+    assert done.state == SyncRunState.INCOMPLETE
+
+
+def test_a_row_that_cannot_be_read_is_counted_once_though_two_groups_list_it() -> None:
+    id_ = an_integration(a_choice("570", "571"))
+    odd = [SkippedRow("9", "Odd."), SkippedRow(None, "No id.", "UDID8")]
+    assert (
+        sync(id_, FakeUem({"570": devices(1), "571": devices(2, group_id="571")}, skipped=odd)).skipped == 2
+    )
+
+
 def test_a_row_that_may_be_any_device_leaves_all_of_them_in_place() -> None:
     id_ = an_integration()
     sync(id_, FakeUem({"570": devices(1, 2)}))
