@@ -18,7 +18,7 @@ from harmony.config import Settings, SettingsError
 from harmony.models.access import Role
 from harmony.ops import logs
 from harmony.ops.migrate import migrate
-from harmony.ops.start import ROOT, web, worker
+from harmony.ops.start import ROOT, PortTaken, refuse_taken_port, web, worker
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
@@ -34,13 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _environment() as settings:
             return _run(settings, options)
-    except SettingsError as error:
+    except (SettingsError, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     logs.configure(settings.log_level)
+    refuse_taken_port(*settings.bind)
     app = create_app(settings)
     password = secrets.token_urlsafe(12)
     with app.app_context():

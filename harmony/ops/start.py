@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -23,11 +24,29 @@ def main(app: Flask) -> int:
     settings: Settings = app.extensions["harmony.settings"]
     logs.configure(settings.log_level)
     try:
+        refuse_taken_port(*settings.bind)
         prepare(app)
-    except DatabaseTooNew as error:
+    except (DatabaseTooNew, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
     return supervise([web(settings), worker()])
+
+
+class PortTaken(Exception):
+    """Somebody else listens where the dashboard should."""
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raises PortTaken when the address cannot be listened on; gunicorn alone would only try for ever."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(
+                f"{host}:{port} cannot be listened on ({error.strerror}); set HARMONY_BIND."
+            ) from None
 
 
 def prepare(app: Flask) -> None:

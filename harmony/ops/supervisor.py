@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -99,8 +100,11 @@ class Child:
 
 def say(prefix: str, text: str) -> None:
     """One line of output, whole, marked with who speaks."""
-    sys.stdout.write(f"{prefix}│ {text}\n")
-    sys.stdout.flush()
+    line = f"{prefix}│ {text}\n".encode(sys.stdout.encoding or "utf-8", "replace")
+    # A closed output (`| head`) must not stop the reading of a child's pipe, or the child would block.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.buffer.write(line)
+        sys.stdout.flush()
 
 
 def supervise(children: Sequence[Child]) -> int:

@@ -22,11 +22,11 @@ from harmony.models.configuration import (
 from harmony.security.vault import VaultLocked
 from harmony.sync import schedule
 from harmony.sync.connect import open_client
-from harmony.sync.cut import cut_when
 from harmony.sync.identity import identity
 from harmony.sync.outcome import STOPPED, UNEXPECTED, Outcome, of_error, of_locked
 from harmony.sync.schedule import Claim, LeaseLost
 from harmony.sync.snapshot import Stopped, Sync, take_snapshot
+from harmony.sync.watch import watched
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 
@@ -63,11 +63,10 @@ def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
 
 def _attempt(work: Sync, opener: Opener) -> Outcome:
     try:
-        client = opener(work.held.integration_id, work.kind, work.server)
-        with closing(client), cut_when(work.should_stop, client):
-            return take_snapshot(work, client)
+        with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
+            return _watched(work, client)
     except UemError as error:
-        return STOPPED if work.should_stop() else of_error(error, work.tally, work.server.use_oauth2)
+        return of_error(error, work.tally, work.server.use_oauth2)
     except VaultLocked as locked:
         return of_locked(locked.sentence, locked.advice)
     except Stopped:
@@ -77,6 +76,19 @@ def _attempt(work: Sync, opener: Opener) -> Outcome:
     except Exception:  # a run must end with a word on the page, whatever went wrong
         log.exception("Run %d failed.", work.held.run_id)
         return Outcome(SyncRunState.FAILED, UNEXPECTED)
+
+
+def _watched(work: Sync, client: UemClient) -> Outcome:
+    """Take the snapshot. A call that was cut off says nothing of the UEM, only that the run must end."""
+    with watched(work.held, work.should_stop, client) as watch:
+        try:
+            return take_snapshot(work, client)
+        except UemError:
+            if work.should_stop():
+                raise Stopped from None
+            if watch.lost:
+                raise LeaseLost from None
+            raise
 
 
 def _lost(held: Claim) -> Outcome:

@@ -18,8 +18,8 @@ from harmony.sync.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
-# Longer than the deadline of one request with its retries; a living worker renews it at every page.
-LEASE = timedelta(seconds=150)
+# A living worker renews it every few seconds (sync/watch.py); only a dead or a stopped one lets it end.
+LEASE = timedelta(seconds=90)
 LONGEST_WAIT = timedelta(hours=24)
 DIED = "The worker stopped before the sync was done. What it had read was kept; nothing was marked missing."
 

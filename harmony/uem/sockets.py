@@ -61,7 +61,12 @@ def open_socket(host: str, port: int, policy: OutboundPolicy, deadline: Deadline
         except OSError as error:
             trouble = error
             continue
-        check_peer(connection, host, policy)
+        try:
+            check_peer(connection, host, policy)
+        except OSError as error:  # cut by the deadline or reset since: it has no peer any more
+            connection.close()
+            trouble = error
+            continue
         return connection
     raise _unreachable(host, port, trouble)
 

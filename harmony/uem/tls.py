@@ -78,7 +78,9 @@ def summary_of(der: bytes, now: datetime) -> CertificateSummary | None:
 def describe(shown: CertificateSummary) -> str:
     """One sentence that lets a person recognise a certificate."""
     names = ", ".join(shown.names[:8]) or "none"
-    left = f"{shown.days_left} days left" if shown.days_left >= 0 else f"expired {-shown.days_left} days ago"
+    # Whole days, rounded down: -1 is "within the last 24 hours".
+    past = -shown.days_left - 1
+    left = f"{shown.days_left} days left" if shown.days_left >= 0 else f"expired {past} days ago"
     return (
         f"Certificate: {shown.subject}; names: {names}; issuer: {shown.issuer}; "
         f"valid until {shown.not_after:%Y-%m-%d} ({left}); SHA-256 {shown.sha256}."

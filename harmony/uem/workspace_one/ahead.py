@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from harmony.uem.errors import Incomplete
 from harmony.uem.records import DevicePage
@@ -35,6 +36,7 @@ class _Ahead:
         self._fetchers = fetchers
         self._horizon = horizon
         self._next = 0
+        self._promised: int | None = None
         self._waiting: deque[Future[DevicePage | None]] = deque()
         self._seen: dict[int, int] = {}
 
@@ -47,7 +49,7 @@ class _Ahead:
             self._refuse_repeated(page)
             self._horizon = max(self._horizon, self._expected(page))
             self._fill()
-            yield page
+            yield self._with_largest_total(page)
         raise Incomplete(f"The UEM sent {MAX_PAGES} pages and no end.")
 
     def _fill(self) -> None:
@@ -64,6 +66,16 @@ class _Ahead:
         rows = len(page.devices) + len(page.skipped)
         # Only a first page tells the size the UEM really uses; the last one is short by nature.
         return max(following, math.ceil(page.total / rows) + 1) if page.number == 0 else following
+
+    def _with_largest_total(self, page: DevicePage) -> DevicePage:
+        """The page with the most that was promised so far.
+
+        When a device leaves behind the reader, Total falls and another device slips between two pages: the
+        last Total alone would make that look like a complete list.
+        """
+        known = [total for total in (self._promised, page.total) if total is not None]
+        self._promised = max(known, default=None)
+        return replace(page, total=self._promised)
 
     def _refuse_repeated(self, page: DevicePage) -> None:
         """Raises Incomplete when the ids are those of an earlier page: the UEM ignores the page number."""

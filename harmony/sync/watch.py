@@ -1,0 +1,69 @@
+"""Watches beside a run: keeps its lease alive while the UEM is slow, and ends its calls when it must stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from flask import Flask, current_app
+from sqlalchemy.exc import OperationalError
+
+from harmony.clock import monotonic, now
+from harmony.db import write
+from harmony.sync import schedule
+from harmony.sync.schedule import Claim, LeaseLost
+from harmony.uem.client import UemClient
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.2
+# Short enough that a pause is noticed within it, however long the UEM takes for a page.
+RENEW_SECONDS = 4.0
+
+
+@dataclass(slots=True)
+class Watch:
+    """One run under watch; `lost` once the lease is somebody else's or the integration was paused."""
+
+    held: Claim
+    should_stop: Callable[[], bool]
+    client: UemClient
+    lost: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, app: Flask) -> None:
+        """Look until the run is over; closing the client gives whoever waits for an answer a UemError."""
+        renewed = monotonic()
+        while not self.over.wait(LOOK_SECONDS):
+            if monotonic() - renewed >= RENEW_SECONDS:
+                renewed = monotonic()
+                self._renew(app)
+            if self.lost or self.should_stop():
+                self.client.close()
+                return
+
+    def _renew(self, app: Flask) -> None:
+        try:
+            with app.app_context(), write() as session:
+                schedule.renew(session, self.held, now())
+        except LeaseLost:
+            self.lost = True
+        except OperationalError:  # a busy or full database; the lease is long enough for several more tries
+            log.warning("The lease of run %d could not be renewed.", self.held.run_id)
+
+
+@contextmanager
+def watched(held: Claim, should_stop: Callable[[], bool], client: UemClient) -> Iterator[Watch]:
+    """A thread beside the body that renews the lease, and cuts the client off when the run must end."""
+    watch = Watch(held, should_stop, client)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
+    thread = threading.Thread(target=watch.run, args=(app,), daemon=True, name="watch")
+    thread.start()
+    try:
+        yield watch
+    finally:
+        watch.over.set()
+        thread.join()

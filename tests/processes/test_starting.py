@@ -1,0 +1,75 @@
+"""The start (rung M): refused in one sentence without a trace, quick the second time, honest in /readyz."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.processes.conftest import Make
+from tests.processes.product import APP, WORKER, kill, running
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.mark.parametrize("command", [APP, WORKER], ids=["supervisor", "worker"])
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("HARMONY_COLOUR", "red", "HARMONY_COLOUR is not a setting of Harmony"),
+        ("HARMONY_BIND", "everywhere", "HARMONY_BIND must be an address and a port"),
+        ("HARMONY_SECRET_KEY", "short", "HARMONY_SECRET_KEY must be at least 32 characters"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_sentence_before_anything_is_written(
+    tmp_path: Path, command: tuple[str, ...], setting: str, value: str, says: str
+) -> None:
+    with running(tmp_path / "data", command, **{setting: value}) as product:
+        assert product.ended() != 0
+        (line,) = product.lines()
+        assert line.startswith(f"Harmony does not start: {says}")
+        assert value not in line or setting != "HARMONY_SECRET_KEY"
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(make: Make) -> None:
+    home = make("home")
+    home.ask("UPDATE alembic_version SET version_num = '9999'")
+    before = contents(home.folder)
+    with running(home.folder) as product:
+        assert product.ended() == 2
+        (line,) = product.lines()
+        assert line.startswith("Harmony does not start: A newer version of Harmony wrote this database")
+    assert contents(home.folder) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file with what is in it."""
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_the_second_start_is_quick(tmp_path: Path) -> None:
+    times = []
+    for _ in range(2):
+        began = time.monotonic()
+        with running(tmp_path / "data") as product:
+            product.until_ready()
+            times.append(round(time.monotonic() - began, 2))
+            assert product.stop() == 0
+    print("seconds until /readyz says 200, first and second start:", times)  # noqa: T201 - the measurement
+    assert times[1] < 10
+
+
+def test_a_worker_that_stands_still_makes_it_not_ready(make: Make) -> None:
+    home = make("home", due=None)
+    with running(home.folder) as product:
+        product.until_ready()
+        kill(product.worker(), signal.SIGSTOP)
+        home.ask("UPDATE worker SET seen_at = '2026-01-01 00:00:00.000000'")
+        answer = product.readiness()
+        assert answer is not None
+        assert answer.status_code == 503
+        assert answer.json()["status"] == "not ready"
+        assert answer.json()["reasons"][0].startswith("No worker has shown a sign of life")

@@ -1,0 +1,66 @@
+"""Two worker processes on one database (rung M): one run at a time, and who was overtaken writes nothing."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from harmony.jobs.queue import queue_of, ring
+from harmony.jobs.tasks import SYNC
+from harmony.simulator import changes
+from harmony.simulator.server import RunningSimulator
+from harmony.sync.schedule import DIED
+from tests.processes.conftest import Make
+from tests.processes.product import WORKER, kill, running
+from tests.processes.tenancy import SEARCH, Tenancy, let_go
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.processes
+
+RINGS = 8
+QUICK_PAGES = 3
+HELD_MS = 3000
+
+
+def workers_seen(home: Tenancy) -> int:
+    """How many worker processes have given a sign of life."""
+    return int(home.ask("SELECT count(*) FROM worker")[0][0])
+
+
+def test_eight_rings_in_two_workers_make_one_run(make: Make, uem: RunningSimulator) -> None:
+    home, uem.tenant.latency_ms = make("home", "570", due=None), 100
+    with running(home.folder, WORKER), running(home.folder, WORKER), home.opened() as app:
+        wait_for(lambda: workers_seen(home) == 2, "both workers")
+        home.request_sync()
+        for _ in range(RINGS):
+            ring(SYNC, 1)
+        wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
+        assert home.states() == ["running"], "all rings were heard while the one run was under way"
+        home.until("ok")
+
+
+def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimulator) -> None:
+    home, unbroken = make("home"), make("unbroken")
+    held = uem.tenant.faults.add("slow", path=SEARCH, after=QUICK_PAGES, value=HELD_MS)
+    with running(home.folder, WORKER) as slow:
+        home.until_pages()
+        with home.locked():  # or it might be stopped while it holds the lock, and nobody could write
+            kill(slow.process.pid, signal.SIGSTOP)
+        answered = uem.tenant.meter.calls
+        wait_for(lambda: answered[f"GET {SEARCH}"] == QUICK_PAGES + held.hits, "yesterday in its sockets")
+        let_go(uem)
+        changes.edit(uem.world, list(uem.world.devices), {"DeviceFriendlyName": "the truth of today"})
+        home.ask("UPDATE integration SET lease_until = '2026-01-01 00:00:00.000000'")
+        with running(home.folder, WORKER) as quick:
+            home.until("aborted", "ok")
+            after = home.dump(), home.runs()
+            kill(slow.process.pid, signal.SIGCONT)
+            wait_for(lambda: "Run 1 of integration 1 ended: aborted" in slow.text(), "it to notice")
+            assert (home.dump(), home.runs()) == after
+            assert slow.process.poll() is None
+            assert quick.process.poll() is None
+    assert home.runs()[0]["reason"] == DIED
+    unbroken.sync_unbroken()
+    assert home.dump() == unbroken.dump()
+    assert home.was_missing() == []
