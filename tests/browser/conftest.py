@@ -1,0 +1,140 @@
+"""Rung B: the real product in a real Chromium. One browser a session, one context a visitor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, StorageState, sync_playwright
+
+from tests.browser import wizard
+from tests.browser.product import Product, running_product
+from tests.browser.visitor import Visitor
+from tests.conftest import ADMINISTRATOR, PASSWORD
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LEFT_OUT = pytest.StashKey[list[str]]()
+Arrive = Callable[..., Visitor]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the browser tests last; leave them out without Chromium, unless they are required."""
+    mine = [item for item in items if item.get_closest_marker("browser")]
+    items[:] = [item for item in items if not item.get_closest_marker("browser")]
+    if CHROMIUM or not mine:
+        items.extend(mine)
+        return
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        raise pytest.UsageError("REQUIRE_BROWSER=1, but there is no Chromium: apt-get install chromium")
+    config.hook.pytest_deselected(items=mine)
+    config.stash[LEFT_OUT] = [item.nodeid for item in mine]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say which tests were left out, and how to get them."""
+    if left_out := config.stash.get(LEFT_OUT, []):
+        files = ", ".join(sorted({nodeid.partition("::")[0] for nodeid in left_out}))
+        how = "for lack of Chromium (apt-get install chromium brings them in)"
+        terminalreporter.write_line(f"Left out {len(left_out)} browser tests {how}: {files}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A product for all tests that do not need a new one."""
+    with running_product(tmp_path_factory.mktemp("product"), devices=600) as product:
+        yield product
+
+
+@pytest.fixture
+def product(shared: Product) -> Iterator[Product]:
+    """The shared product; whatever a test did to its UEM is taken back."""
+    yield shared
+    shared.calm()
+
+
+@pytest.fixture
+def new_product(tmp_path: Path) -> Iterator[Product]:
+    """A product that was never set up."""
+    with running_product(tmp_path, devices=200) as product:
+        yield product
+
+
+@pytest.fixture(scope="session")
+def session_cookies(browser: Browser, shared: Product) -> StorageState:
+    """What a browser keeps after the administrator has been created in it."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(shared.url + "/")
+    page.get_by_label("Set-up code", exact=True).fill(shared.setup_code)
+    page.get_by_label("User name", exact=True).fill(ADMINISTRATOR)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Create the administrator").click()
+    page.wait_for_url(shared.url + "/integrations")
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+@pytest.fixture
+def arrive(browser: Browser) -> Iterator[Arrive]:
+    """Make visitors; at the end none of them may have seen a complaint in the console."""
+    visitors: list[Visitor] = []
+
+    def open_window(url: str, **options: Any) -> Visitor:
+        context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
+        )
+        context.set_default_timeout(15_000)
+        visitor = Visitor(context, url)
+        visitors.append(visitor)
+        return visitor
+
+    yield open_window
+    complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
+    for visitor in visitors:
+        visitor.context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def visitor(arrive: Arrive, product: Product) -> Visitor:
+    """Somebody who is not signed in."""
+    return arrive(product.url)
+
+
+@pytest.fixture
+def signed_in(arrive: Arrive, product: Product, session_cookies: StorageState) -> Visitor:
+    """The administrator."""
+    return arrive(product.url, storage_state=session_cookies)
+
+
+@pytest.fixture(scope="session")
+def integration(browser: Browser, shared: Product, session_cookies: StorageState) -> str:
+    """The page of an integration whose first sync has ended; tests that change it put it back."""
+    context = browser.new_context(storage_state=session_cookies)
+    visitor = Visitor(context, shared.url)
+    path = wizard.connect(visitor, "Head office", groups=())
+    wizard.settled(visitor)
+    context.close()
+    return path

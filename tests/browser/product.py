@@ -1,0 +1,96 @@
+"""The real product as processes on throw-away data, beside a simulated UEM whose faults a test may set."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harmony.simulator.__main__ import announce
+from harmony.simulator.actions import ACTIONS
+from harmony.simulator.arguments import Arguments
+from harmony.simulator.server import RunningSimulator, start
+from harmony.simulator.world import World
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STOP_WITHIN = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A dashboard with its worker, from outside: an address, what it printed, and the UEM it talks to."""
+
+    url: str
+    output: Path
+    uem: RunningSimulator
+
+    @property
+    def setup_code(self) -> str:
+        """The code that was printed at the first start."""
+        return _found(self.output, r"set-up code: (HRMN-\S+)")
+
+    def control(self, action: str, **values: Any) -> None:
+        """Press one button of the simulated UEM's control page."""
+        ACTIONS[action](self.uem.tenant, Arguments(values))
+
+    def calm(self) -> None:
+        """Take back every fault and delay."""
+        self.control("faults/clear")
+        self.control("latency", ms=0)
+
+
+@contextmanager
+def running_product(folder: Path, devices: int, seed: int = 5) -> Iterator[Product]:
+    """`python app.py` and a simulated UEM in `folder`; both are gone afterwards."""
+    data, output = folder / "data", folder / "output.txt"
+    data.mkdir(mode=0o700)
+    uem = start(World(devices, seed))
+    announce(uem, data / "simulator.json")
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=_environment(data),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: _found(output, r"Listening at: (\S+)") or process.poll(), "the dashboard", 60)
+        product = Product(_found(output, r"Listening at: (\S+)"), output, uem)
+        assert product.url, output.read_text()
+        yield product
+        product.calm()
+    finally:
+        _stop(process)
+        uem.stop()
+
+
+def _environment(data: Path) -> dict[str, str]:
+    """What a person would set, and nothing that this machine happens to have set."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HARMONY_")}
+    mine = {"HARMONY_DATA_DIR": str(data), "HARMONY_BIND": "127.0.0.1:0", "HARMONY_DEMO": "1"}
+    return inherited | mine | {"PYTHONUNBUFFERED": "1"}
+
+
+def _found(output: Path, pattern: str) -> str:
+    match = re.search(pattern, output.read_text(errors="replace"))
+    return match[1] if match else ""
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise

@@ -1,0 +1,230 @@
+"""Every page in every look: nothing for axe to find, no sideways scroll, a silent console (rung B)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import wizard
+from tests.browser.conftest import Arrive
+from tests.browser.product import Product
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+# Colours change with the theme and layout with the width: the audited two cover both.
+LOOKS = [("light", 1280), ("light", 320), ("dark", 320)]
+AUDITED = {("light", 1280), ("dark", 320)}
+BAD_PAGE = """<html><body><img src="x.png"><button></button><input type="text">
+<p style="color: #ccc; background: #fff">Pale</p><a href="/"></a></body></html>"""
+
+Bring = Callable[[Visitor, Product, str], None]
+
+
+def plain(path: str) -> Bring:
+    """A page that is there by its address alone."""
+
+    def bring(visitor: Visitor, _product: Product, _integration: str) -> None:
+        visitor.go(path)
+
+    return bring
+
+
+def part(suffix: str) -> Bring:
+    """A page of the integration that is there by its address alone."""
+
+    def bring(visitor: Visitor, _product: Product, integration: str) -> None:
+        visitor.go(integration + suffix)
+
+    return bring
+
+
+def server_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/integrations/new")
+    visitor.press("Workspace ONE UEM")
+    visitor.heading("Server Details")
+    visitor.field("Server uses self-signed certificate").check()
+    visitor.field("Display Name").fill("")
+    visitor.press("Verify")
+    visitor.see("need your attention")
+
+
+def server_failed(visitor: Visitor, product: Product, _integration: str) -> None:
+    wizard.begin(visitor)
+    product.control("faults", kind="unauthorized")
+    visitor.press("Verify")
+    expect(visitor.page.locator("#verification .failed")).to_have_count(1)
+
+
+def synchronization_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    wizard.begin(visitor)
+    wizard.server_details(visitor)
+    visitor.heading("Synchronization")
+    visitor.page.get_by_text("Advanced").click()
+    visitor.field("Device sync interval").fill("15")
+    visitor.press("Verify")
+    visitor.see("2 things need your attention")
+
+
+def synchronization_verified(visitor: Visitor, _product: Product, _integration: str) -> None:
+    wizard.begin(visitor)
+    wizard.server_details(visitor)
+    visitor.heading("Synchronization")
+    for group in (*wizard.GROUPS, "smart:4211"):
+        visitor.page.locator(f'input[name="groups"][value="{group}"]').check()
+    wizard.verify(visitor)
+
+
+def tagging_verified(visitor: Visitor, _product: Product, integration: str) -> None:
+    visitor.go(integration + "/setup/tagging")
+    expect(visitor.page.locator("#verification .ladder")).to_be_visible()
+
+
+def running(visitor: Visitor, product: Product, integration: str) -> None:
+    product.control("latency", ms=500)
+    visitor.go(integration)
+    visitor.press("Sync Now")
+    visitor.see("page 1")
+
+
+def paused(visitor: Visitor, _product: Product, integration: str) -> None:
+    visitor.go(integration)
+    visitor.press("Pause")
+    visitor.see("Paused: no sync starts")
+
+
+def failed(visitor: Visitor, product: Product, integration: str) -> None:
+    product.control("faults", kind="unauthorized")
+    visitor.go(integration)
+    wizard.sync_now(visitor)
+    visitor.see("Sign-in refused")
+
+
+def one_device(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/devices?q=script")
+    visitor.page.locator("tbody th a").first.click()
+    visitor.see("Organization group")
+
+
+def remove_errors(visitor: Visitor, _product: Product, integration: str) -> None:
+    visitor.go(integration + "/remove")
+    visitor.press("Remove")
+    visitor.see("One thing needs your attention")
+
+
+def sign_in_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.context.clear_cookies()
+    visitor.go("/sign-in")
+    visitor.field("User name").fill("nobody")
+    visitor.field("Password").fill("wrong")
+    visitor.press("Sign in")
+    visitor.see("do not match")
+
+
+PAGES: dict[str, Bring] = {
+    "integrations": plain("/integrations"),
+    "new": plain("/integrations/new"),
+    "server-errors": server_errors,
+    "server-failed": server_failed,
+    "synchronization-errors": synchronization_errors,
+    "synchronization-verified": synchronization_verified,
+    "tagging": tagging_verified,
+    "deployment": part("/setup/deployment"),
+    "integration": part(""),
+    "integration-running": running,
+    "integration-paused": paused,
+    "integration-failed": failed,
+    "devices": plain("/devices"),
+    "devices-none-found": plain("/devices?q=no+such+device"),
+    "device": one_device,
+    "remove": remove_errors,
+    "error": plain("/nowhere"),
+    "sign-in": sign_in_errors,
+}
+
+
+def looks_right(visitor: Visitor, name: str) -> None:
+    """In every look: nothing to find for axe, nothing that scrolls sideways."""
+    for scheme, width in LOOKS:
+        visitor.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        visitor.page.set_viewport_size({"width": width, "height": 900})
+        assert visitor.too_wide() == [], f"{name} scrolls sideways at {width} px"
+        keep(visitor, f"{name}-{scheme}-{width}")
+        if (scheme, width) in AUDITED:
+            assert visitor.audit() == [], f"{name}, {scheme}, {width} px"
+
+
+def keep(visitor: Visitor, name: str) -> None:
+    """With SCREENSHOTS=folder in the environment, keep what a person would see."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        visitor.screenshot(Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read_by_everybody_on_every_screen(
+    signed_in: Visitor, product: Product, integration: str, name: str
+) -> None:
+    try:
+        PAGES[name](signed_in, product, integration)
+        looks_right(signed_in, name)
+    finally:
+        restore(signed_in, product, integration, name)
+
+
+def restore(visitor: Visitor, product: Product, integration: str, name: str) -> None:
+    """Leave the integration active and its last sync good."""
+    product.calm()
+    if name in {"integration-running", "integration-paused", "integration-failed"}:
+        visitor.go(integration)
+        if name == "integration-paused":
+            visitor.press("Resume")
+            expect(visitor.page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+        wizard.sync_now(visitor)
+
+
+def test_the_first_pages_of_a_new_dashboard_can_be_read_by_everybody(
+    new_product: Product, arrive: Arrive
+) -> None:
+    visitor = arrive(new_product.url)
+    visitor.go("/setup")
+    visitor.field("Set-up code").fill("HRMN-0000")
+    visitor.field("User name").fill("admin")
+    visitor.field("Password").fill("short")
+    visitor.press("Create the administrator")
+    visitor.see("attention")
+    looks_right(visitor, "setup")
+    visitor.field("Set-up code").fill(new_product.setup_code)
+    visitor.field("Password").fill("eleven quiet lanterns over Oslo")
+    visitor.press("Create the administrator")
+    visitor.at("/integrations")
+    looks_right(visitor, "integrations-empty")
+    visitor.go("/devices")
+    looks_right(visitor, "devices-empty")
+
+
+def test_an_axe_that_finds_nothing_on_a_bad_page_would_be_noticed(visitor: Visitor) -> None:
+    visitor.page.set_content(BAD_PAGE)
+    found = {line.partition(":")[0] for line in visitor.audit()}
+    assert {"image-alt", "button-name", "label", "color-contrast", "link-name", "html-has-lang"} <= found
+
+
+def test_a_page_that_scrolls_sideways_would_be_noticed(visitor: Visitor) -> None:
+    visitor.page.set_content('<p style="width: 2000px">Wide</p>')
+    assert any("Wide" in line for line in visitor.too_wide())
+
+
+def test_a_script_in_a_page_is_stopped_and_noticed(visitor: Visitor) -> None:
+    visitor.go("/sign-in")
+    visitor.page.evaluate(
+        "() => document.body.append(document.createRange().createContextualFragment("
+        "'<img src=x onerror=alert(1)>'))"
+    )
+    expect(visitor.page.locator("img")).to_have_count(1)
+    visitor.page.wait_for_function("() => document.querySelector('img').complete")
+    assert any(re.search("Content Security Policy", complaint) for complaint in visitor.complaints)
+    visitor.complaints.clear()

@@ -1,0 +1,93 @@
+"""The walk through the wizard as a person does it, with JavaScript or without."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.visitor import Visitor
+from tests.waiting import wait_for
+
+GROUPS = ("organization:570", "organization:571")
+FINISHED = re.compile(r"/integrations/\d+$")
+
+
+def begin(visitor: Visitor, name: str | None = None) -> str:
+    """Open a draft for the simulated UEM; the path of its wizard."""
+    visitor.go("/integrations/new")
+    visitor.press("Try the simulated UEM")
+    visitor.at(re.compile(r"/integrations/\d+/setup/server$"))
+    if name:
+        visitor.field("Display Name").fill(name)
+    return path_of(visitor.page).removesuffix("/server")
+
+
+def verify(visitor: Visitor) -> None:
+    """Press Verify and wait for an answer in which nothing failed."""
+    visitor.press("Verify")
+    # Only what was verified makes Next the button to press.
+    expect(visitor.page.locator("button.secondary", has_text="Verify")).to_be_visible(timeout=15_000)
+    expect(visitor.page.locator("#verification .failed")).to_have_count(0)
+
+
+def server_details(visitor: Visitor) -> None:
+    visitor.heading("Server Details")
+    verify(visitor)
+    visitor.press("Next")
+
+
+def synchronization(visitor: Visitor, groups: tuple[str, ...] = GROUPS) -> None:
+    """Choose these groups, or all of them when none is named."""
+    visitor.heading("Synchronization")
+    for group in groups:
+        visitor.page.locator(f'input[name="groups"][value="{group}"]').check()
+    if not groups:
+        visitor.page.get_by_role("button", name="All or none").first.click()
+    verify(visitor)
+    visitor.press("Next")
+
+
+def tagging(visitor: Visitor) -> None:
+    visitor.heading("Tagging")
+    visitor.press("Verify and Next")
+
+
+def deployment(visitor: Visitor) -> None:
+    visitor.heading("Deployment")
+    visitor.press("Finish")
+    visitor.at(FINISHED)
+
+
+def connect(
+    visitor: Visitor,
+    name: str | None = None,
+    groups: tuple[str, ...] = GROUPS,
+) -> str:
+    """The whole wizard; the path of the integration's page."""
+    begin(visitor, name)
+    server_details(visitor)
+    synchronization(visitor, groups)
+    tagging(visitor)
+    deployment(visitor)
+    return path_of(visitor.page)
+
+
+def path_of(page: Page) -> str:
+    """The path of the page's address."""
+    return re.sub(r"^https?://[^/]+|[?#].*$", "", page.url)
+
+
+def sync_now(visitor: Visitor) -> None:
+    """Press Sync Now and wait for the end of that sync."""
+    visitor.page.locator("#status").evaluate("(status) => status.setAttribute('data-before', '')")
+    visitor.press("Sync Now")
+    expect(visitor.page.locator("#status[data-before]")).to_have_count(0)
+    settled(visitor)
+
+
+def settled(visitor: Visitor) -> None:
+    """Load the integration's page again until no sync is under way or asked for."""
+    follows = visitor.page.locator("#status[hx-get]")
+    expect(visitor.page.locator("#status")).to_be_visible()
+    wait_for(lambda: not follows.count() or not visitor.page.reload(), "the end of the sync")
