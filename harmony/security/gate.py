@@ -80,9 +80,10 @@ def _sign_in_address() -> str:
 
 def _page_asked_for() -> str:
     """The page to return to: never a fragment, never the address of a form."""
-    if "HX-Request" in request.headers and "HX-Boosted" not in request.headers:
+    sends = request.method not in {"GET", "HEAD"}
+    if "HX-Request" in request.headers and (sends or "HX-Boosted" not in request.headers):
         shown = urlsplit(request.headers.get("HX-Current-URL", ""))
         return f"{shown.path}?{shown.query}" if shown.query else shown.path
-    if request.method not in {"GET", "HEAD"}:
+    if sends:
         return HOME
     return request.full_path if request.query_string else request.path

@@ -100,7 +100,8 @@ def of_snapshot(tally: Tally, doubt: Doubt) -> Outcome:
         advice = "Devices may be moving between groups right now. The next sync reads everything again."
         return Outcome(SyncRunState.INCOMPLETE, reason, advice)
     if tally.skipped:
-        reason = f"{tally.skipped} devices could not be read and were skipped; they are listed below."
+        devices = "1 device" if tally.skipped == 1 else f"{tally.skipped:,} devices"
+        reason = f"{devices} could not be read, see the list below. All others are in step."
         if doubt.nameless:
             reason += f" {doubt.nameless} of them cannot even be told apart, so none was counted as missing."
         return Outcome(SyncRunState.WARNING, reason, "Look them up in the UEM console by their id.")

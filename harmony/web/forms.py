@@ -73,7 +73,9 @@ class ServerForm(Form):
     password = PasswordField("Password", [Length(max=1024)])
     api_key = PasswordField("API Key", [Length(max=1024)], filters=[stripped])
     self_signed = BooleanField("Server uses self-signed certificate")
-    certificate = TextAreaField("Certificate", render_kw={"rows": 6, "spellcheck": "false"})
+    certificate = TextAreaField(
+        "Certificate", filters=[stripped], render_kw={"rows": 6, "spellcheck": "false"}
+    )
     certificate_file = FileField("Certificate File")
 
     def token_address(self) -> str:

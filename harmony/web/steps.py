@@ -167,7 +167,7 @@ def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:
 
 def _read_synchronization(form: SynchronizationForm, integration: Integration) -> Synchronization | None:
     chosen = groups.chosen(integration.id, form.groups.data or (), form.android_enterprise.data or ())
-    if not chosen:
+    if form.groups.data and not chosen:
         _complain(form.groups, "None of these groups is known any more; refresh the list and choose again.")
         return None
     numbers = ("device_interval", "deletion_threshold", "deletion_after", "app_interval")

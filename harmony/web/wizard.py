@@ -113,8 +113,10 @@ def android_enterprise_groups(integration_id: int) -> ResponseReturnValue:
 def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnValue | None]:
     """Read and store the form; the second value is the answer when that was not possible."""
     form = step.form(request.form)
-    record = step.read(form, integration) if form.validate() else None
-    if record is None:
+    valid = form.validate()
+    # Read in any case: what it complains of belongs into the same answer.
+    record = step.read(form, integration)
+    if record is None or not valid:
         return form, (_render(integration, step, form), 422)
     try:
         drafts.save(integration.id, step.name, record, request.form.get("edition", 0, int))

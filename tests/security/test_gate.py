@@ -65,9 +65,11 @@ def test_who_is_signed_out_comes_back_to_the_page_asked_for(
     assert (answer.status_code, answer.location) == (303, door_address)
 
 
-def test_a_form_is_not_an_address_to_come_back_to(door: FlaskClient) -> None:
+def test_a_form_is_not_an_address_to_come_back_to_but_the_page_it_stands_on_is(door: FlaskClient) -> None:
     ada()
     assert door.post("/closed").location == "/sign-in"
+    boosted = {"HX-Request": "true", "HX-Boosted": "true", "HX-Current-URL": "http://localhost/devices"}
+    assert door.post("/closed", headers=boosted).headers["HX-Redirect"] == "/sign-in?next=/devices"
 
 
 @pytest.mark.parametrize(
