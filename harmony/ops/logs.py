@@ -16,5 +16,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("huey", "urllib3", "alembic"):
+    for chatty in ("huey", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # It quotes what a broken server sent; our own errors say what happened, without the server's bytes.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)

@@ -59,7 +59,8 @@ def mark_missing(
     live = select(Device.id, Device.external_id, Device.udid).where(
         Device.integration_id == integration_id, Device.missing_since.is_(None)
     )
-    gone = [id_ for id_, external_id, udid in db.session.execute(live) if not is_seen(external_id, udid)]
+    rows = db.session.execute(live.execution_options(yield_per=ROWS_PER_WRITE))
+    gone = [id_ for id_, external_id, udid in rows if not is_seen(external_id, udid)]
     for batch in _batches(gone, ROWS_PER_WRITE):
         with write() as session:
             beat(session)

@@ -20,6 +20,8 @@ from harmony.uem.workspace_one.sign_in import BasicSignIn, SignIn, TokenSignIn
 T = TypeVar("T")
 
 PAGE_SIZE = 500
+# A password changed during a run is refused to every call under way, and a few refusals lock the account.
+FETCHERS_BY_PASSWORD = 2
 # Each asks for one more tree; an account sees one top group, rarely a few.
 MOST_TREES = 20
 
@@ -36,7 +38,8 @@ class WorkspaceOne:
     ) -> None:
         if not 1 <= fetchers <= 16:
             raise ValueError("fetchers is 1 to 16")
-        self._fetchers = fetchers
+        few = isinstance(connection.sign_in, Basic)
+        self._fetchers = min(fetchers, FETCHERS_BY_PASSWORD) if few else fetchers
         times = times or Times()
         address = parse_server(connection.server_url, connection.policy)
         self._sign_in = make_sign_in(connection, limits, times)

@@ -1,0 +1,129 @@
+"""A data folder whose one integration is in force and syncs a simulated UEM; copies of it, syncs in it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from harmony import create_app
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import db, write
+from harmony.models import Integration, IntegrationState, SetupPage
+from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, to_row
+from harmony.ops.migrate import migrate
+from harmony.setup import drafts, groups
+from harmony.sync.connect import open_client
+from harmony.uem.records import GroupKind
+from tests.bench.simulated import ROOT, TOP_ID, Simulated
+
+INTEGRATION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One child process: how long the measured part took, its peak memory, what it said of itself."""
+
+    seconds: float
+    rss_mib: float
+    said: dict[str, Any]
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Flask]:
+    """The application on a data folder, in this process."""
+    app = create_app(Settings(data_dir=folder, demo=True))
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+    gc.collect()
+
+
+def make(folder: Path, uem: Simulated, *, every_group: bool = False) -> Path:
+    """A migrated folder with one active integration that reads the top group, or every group."""
+    with opened(folder):
+        migrate(now())
+        id_ = drafts.create("workspace_one", now(), _server(uem))
+        choice = _choice(id_, every_group)
+        with write() as session:
+            integration = session.get_one(Integration, id_)
+            integration.state, integration.next_sync_at = IntegrationState.ACTIVE, now()
+            server = session.get_one(SetupPage, (id_, SERVER))
+            server.applied = server.draft
+            row = to_row(choice)
+            session.add(SetupPage(integration_id=id_, name=SYNCHRONIZATION, draft=row, applied=row))
+    return folder
+
+
+def copy(template: Path, target: Path) -> Path:
+    """A fresh copy, so that a first sync can be a first one again."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(template, target)
+    return target
+
+
+def sync(folder: Path) -> Measured:
+    """One sync in a process of its own. Raises RuntimeError when it did not end well."""
+    found = child("tests.bench.one_sync", str(folder))
+    if found.said["state"] != "ok":
+        raise RuntimeError(f"the measured sync ended {found.said}")
+    return found
+
+
+def child(module: str, *arguments: str) -> Measured:
+    """Run a measuring module and read the JSON it ends with."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{module} failed: {done.stderr[-2000:]}")
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return Measured(said.pop("seconds"), said.pop("rss_mib"), said)
+
+
+def peak_rss_mib() -> float:
+    """Peak resident memory of this very program; `ru_maxrss` would count the parent it was forked from."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    raise RuntimeError("the peak of the memory is read from /proc, which is not there")
+
+
+def _server(uem: Simulated) -> ServerDetails:
+    said = uem.said
+    return ServerDetails(
+        display_name="Bench",
+        server_address=said["url"],
+        token_address=said["token_url"],
+        client_id=said["client_id"],
+        client_secret=said["client_secret"],
+        self_signed=True,
+        certificate=said["ca_pem"],
+    )
+
+
+def _choice(id_: int, every_group: bool) -> Synchronization:
+    server = drafts.draft(db.session.get_one(Integration, id_), SERVER, ServerDetails)
+    db.session.rollback()
+    with closing(open_client(id_, "workspace_one", server)) as client:
+        groups.remember(id_, client.groups())
+    keys = [
+        groups.key(one.kind, one.external_id)
+        for one in groups.known(id_)
+        if one.kind == GroupKind.ORGANIZATION and (every_group or one.external_id == str(TOP_ID))
+    ]
+    choice = Synchronization(groups=groups.chosen(id_, keys, []))
+    db.session.rollback()
+    return choice

@@ -1,0 +1,42 @@
+"""`python -m tests.bench.one_sync FOLDER`: one sync in this process, timed without start and imports."""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import sys
+from pathlib import Path
+
+from sqlalchemy import select
+
+from harmony.clock import monotonic, now
+from harmony.db import db
+from harmony.models import SyncRun
+from harmony.sync import run, schedule
+from tests.bench.dashboard import INTEGRATION, opened, peak_rss_mib
+
+SHOWN = ("state", "reason", "pages_read", "added", "updated", "unchanged", "missing")
+
+
+def main(arguments: list[str]) -> int:
+    """Sync and say how it went; a second argument names a file for cProfile's statistics."""
+    with opened(Path(arguments[0])):
+        schedule.request_sync(INTEGRATION, "bench", now())
+        profile = cProfile.Profile() if len(arguments) > 1 else None
+        began = monotonic()
+        if profile is None:
+            run.sync(INTEGRATION)
+        else:
+            profile.runcall(run.sync, INTEGRATION)
+        seconds = monotonic() - began
+        if profile is not None:
+            profile.dump_stats(arguments[1])
+        last = db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+        found = {name: getattr(last, name) for name in SHOWN}
+    found |= {"seconds": round(seconds, 3), "rss_mib": peak_rss_mib()}
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

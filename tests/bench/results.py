@@ -1,0 +1,63 @@
+"""What a bench says: a value beside its bound, as a line of a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+# The median of five where a round takes seconds, of three where it takes minutes.
+MORE_WHEN_QUICK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measured value. `at_least` turns the bound around; `detail` keeps what the value was made of."""
+
+    name: str
+    value: float
+    bound: float | None = None
+    at_least: bool = False
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the bound holds; a value without a bound is for information."""
+        if self.bound is None:
+            return True
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median, rounded so that nobody reads more into it than there is."""
+    return round(median(values), 3)
+
+
+def table(results: Sequence[Result]) -> str:
+    """Name, value, bound and whether it holds, one line each; the misses are said again below."""
+    lines = [f"{'name':<34}{'value':>10}  {'bound':>9}  ok"]
+    for one in results:
+        verdict = "-" if one.bound is None else "yes" if one.ok else "MISSED"
+        lines.append(f"{one.name:<34}{one.value:>10.3f}  {_bound(one):>9}  {verdict}")
+    missed = [one.name for one in results if not one.ok]
+    lines.append(f"{len(missed)} of {len(results)} missed: {', '.join(missed) or 'none'}")
+    return "\n".join(lines) + "\n"
+
+
+def _bound(one: Result) -> str:
+    if one.bound is None:
+        return ""
+    return f"{'>=' if one.at_least else '<='} {one.bound:g}"
+
+
+def save(results: Sequence[Result], path: Path) -> None:
+    """`{name: {value, bound, ok, detail}}`, for a machine to compare two runs."""
+    found = {
+        one.name: {"value": one.value, "bound": one.bound, "ok": one.ok, "detail": dict(one.detail)}
+        for one in results
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

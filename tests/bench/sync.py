@@ -1,0 +1,119 @@
+"""The sync against the yardstick R, both in fresh processes, interleaved; memory at a tenth of the size."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from harmony.clock import now
+from tests.bench import dashboard
+from tests.bench.dashboard import Measured
+from tests.bench.results import Result, middle
+from tests.bench.simulated import FIRST_DEVICE_ID, TOP_ID, Simulated, simulated
+
+# Issue 4's table: at most so many times R.
+BOUNDS = {"first": 1.0, "unchanged": 0.55, "one_percent": 0.6, "last_seen": 1.0}
+MOST_EXTRA_MIB = 30.0
+GONE = NEW = 50
+
+Samples = dict[str, list[Measured]]
+
+
+def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
+    """Every line of the sync's table."""
+    every_group = _every_group(uem, folder)
+    # From here on one group lists everything, in exactly as many pages as R reads.
+    uem.do("devices/move", count=uem.devices, to=TOP_ID)
+    said = folder / "simulator.json"
+    said.write_text(json.dumps(uem.said), encoding="utf-8")
+    template = dashboard.make(folder / "template", uem)
+    found: Samples = defaultdict(list)
+    with simulated(uem.devices // 10) as small:
+        small.do("devices/move", count=small.devices, to=TOP_ID)
+        small_template = dashboard.make(folder / "small", small)
+        for number in range(repeats):
+            _round(uem, template, folder / "round", number, found)
+            place = dashboard.copy(small_template, folder / "small-round")
+            found["small_first"].append(dashboard.sync(place))
+            found["small_unchanged"].append(dashboard.sync(place))
+    return [*(_ratio(name, found) for name in BOUNDS), *_memory(found), *_compared(every_group, found)]
+
+
+def _round(uem: Simulated, template: Path, place: Path, number: int, found: Samples) -> None:
+    """R and the four kinds of sync, in the order of a fleet's life."""
+    dashboard.copy(template, place)
+    announcement = str(template.parent / "simulator.json")
+    found["R"].append(dashboard.child("tests.bench.yardstick", str(place), announcement))
+    dashboard.copy(template, place)
+    found["first"].append(dashboard.sync(place))
+    found["unchanged"].append(dashboard.sync(place))
+    _change_a_little(uem, number)
+    found["one_percent"].append(dashboard.sync(place))
+    uem.do("devices/touch", at=(now() + timedelta(minutes=number)).isoformat())
+    found["last_seen"].append(dashboard.sync(place))
+
+
+def _change_a_little(uem: Simulated, number: int) -> None:
+    """1 % changed, 50 gone, 50 new, spread over all pages and other ones each time."""
+    last = FIRST_DEVICE_ID + uem.devices
+    changed = list(range(FIRST_DEVICE_ID + 2 * number, last, 100))
+    gone = list(range(FIRST_DEVICE_ID + 2 * number + 1, last, max(1, uem.devices // GONE)))[:GONE]
+    uem.do("devices/edit", ids=changed, set={"OperatingSystem": f"99.{number}"})
+    uem.do("devices/remove", ids=gone)
+    uem.do("devices/add", count=NEW, group=TOP_ID)
+
+
+def _every_group(uem: Simulated, folder: Path) -> list[Measured]:
+    """A first and an unchanged sync with every organization group chosen, the devices where they are."""
+    place = dashboard.make(folder / "every-group", uem, every_group=True)
+    return [dashboard.sync(place), dashboard.sync(place)]
+
+
+def _ratio(name: str, found: Samples) -> Result:
+    pairs = zip(found[name], found["R"], strict=True)
+    value = middle([one.seconds / yard.seconds for one, yard in pairs])
+    return Result(f"sync.{name}", value, BOUNDS[name], detail=_detail(name, found))
+
+
+def _detail(name: str, found: Samples) -> dict[str, Any]:
+    return {
+        "unit": "x R",
+        "seconds": [round(one.seconds, 3) for one in found[name]],
+        "R_seconds": [round(one.seconds, 3) for one in found["R"]],
+        "said": found[name][-1].said,
+    }
+
+
+def _memory(found: Samples) -> list[Result]:
+    results = []
+    for name in ("first", "unchanged"):
+        large = [one.rss_mib for one in found[name]]
+        small = [one.rss_mib for one in found[f"small_{name}"]]
+        extra = middle([a - b for a, b in zip(large, small, strict=True)])
+        detail = {"unit": "MiB more than at a tenth", "MiB": large, "MiB_at_a_tenth": small}
+        results.append(Result(f"sync.memory.{name}", extra, MOST_EXTRA_MIB, detail=detail))
+    for name in ("first", "unchanged"):
+        pairs = zip(found[name], found[f"small_{name}"], strict=True)
+        growth = middle([one.seconds / small.seconds for one, small in pairs])
+        detail = {"unit": "x the time of a tenth"}
+        results.append(
+            Result(f"sync.growth.{name}", growth, 17.0 if name == "first" else 12.5, detail=detail)
+        )
+    return results
+
+
+def _compared(every_group: list[Measured], found: Samples) -> list[Result]:
+    """For information: the same fleet with all groups chosen; the bound is that of one group."""
+    yard = middle([one.seconds for one in found["R"]])
+    return [
+        Result(
+            f"sync.every_group.{name}",
+            round(one.seconds / yard, 3),
+            BOUNDS[name],
+            detail={"unit": "x R", "seconds": [one.seconds], "said": one.said},
+        )
+        for name, one in zip(("first", "unchanged"), every_group, strict=True)
+    ]

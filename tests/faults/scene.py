@@ -1,0 +1,163 @@
+"""One integration that knows its devices, and a way to sync it against whatever a test put in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.models import Device, Integration, SyncRun, SyncRunState
+from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
+from harmony.setup import drafts
+from harmony.sync import run, schedule
+from harmony.sync.connect import connection
+from harmony.uem.client import UemClient
+from harmony.uem.http import Limits, Times
+from harmony.uem.workspace_one.client import WorkspaceOne
+from tests.faults.fleet import Faults, Fleet
+from tests.invariants import check_invariants, what_is_known
+from tests.uem.faulty import FaultyServer
+
+PASSWORD, API_KEY, SECRET = "canary+password/1", "canary+key/2", "canary+secret/3"
+CANARIES = (PASSWORD, API_KEY, SECRET, f"api.harmony:{PASSWORD}", "bearer-of-the-test")
+QUICK = Limits(request_seconds=10.0, total_seconds=20.0)
+# For faults that only a deadline ends: two tries of a quarter of a second.
+HASTY = Limits(request_seconds=0.25, total_seconds=20.0, attempts=2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the matrix: what breaks, how the run ends, and what the page says about it."""
+
+    row: int
+    id: str
+    faults: Faults
+    state: SyncRunState
+    says: str
+    limits: Limits = QUICK
+    oauth: bool = False
+    setup: Callable[[pytest.MonkeyPatch], None] | None = None
+
+
+def cases(*every: Case) -> Any:
+    """Parametrize a test with these."""
+    return pytest.mark.parametrize("case", every, ids=lambda case: f"{case.row}-{case.id}")
+
+
+@dataclass
+class Scene:
+    """See the module. `slept` holds the waits that the client asked for; none of them was waited."""
+
+    integration_id: int
+    logs: Callable[[], str]
+    fleet: Fleet
+    server: FaultyServer
+    pem: str
+    limits: Limits = QUICK
+    fetchers: int = 2
+    clock: Callable[[], datetime] = now
+    slept: list[float] = field(default_factory=list)
+
+    def point(self, **changes: Any) -> None:
+        """Put other Server Details in force; secrets come in clear text and are sealed."""
+        with write() as session:
+            integration = session.get_one(Integration, self.integration_id)
+            row = integration.page(SERVER)
+            assert row is not None
+            details = msgspec.structs.replace(from_row(ServerDetails, row.applied), **changes)
+            clear = {name: value for name, value in changes.items() if name in drafts.SECRET_FIELDS and value}
+            sealed = drafts.seal_secrets(self.integration_id, ServerDetails(**clear))
+            details = msgspec.structs.replace(details, **{name: getattr(sealed, name) for name in clear})
+            row.draft = row.applied = to_row(details)
+            said = integration.verification(SERVER)
+            assert said is not None
+            said.digest = drafts.digest(row.draft)
+
+    def by_password(self) -> None:
+        """Sign in with user name, password and API key."""
+        self.point(use_oauth2=False, username="api.harmony", password=PASSWORD, api_key=API_KEY)
+
+    def by_oauth(self, **changes: str) -> None:
+        """Sign in with client credentials at the same server."""
+        own = {"token_address": f"{self.server.url}/connect/token", "client_secret": SECRET}
+        self.point(**({"use_oauth2": True, "client_id": "harmony"} | own | changes))
+
+    def sync(self) -> SyncRun:
+        """Sync now; the run's row."""
+        assert schedule.request_sync(self.integration_id, "test", now())
+        run.sync(self.integration_id, opener=self._open)
+        return self.last_run()
+
+    def last_run(self) -> SyncRun:
+        """The newest run of the integration."""
+        db.session.rollback()
+        mine = select(SyncRun).where(SyncRun.integration_id == self.integration_id)
+        return db.session.scalars(mine.order_by(SyncRun.id.desc()).limit(1)).one()
+
+    def integration(self) -> Integration:
+        """Its row, read again."""
+        db.session.rollback()
+        return db.session.get_one(Integration, self.integration_id)
+
+    def devices(self) -> dict[str, bool]:
+        """Every known device by the UEM's id, and whether it is missing."""
+        found = select(Device.external_id, Device.missing_since)
+        mine = Device.integration_id == self.integration_id
+        return {id_: since is not None for id_, since in db.session.execute(found.where(mine))}
+
+    def learn(self) -> None:
+        """A sync before a fault, or after it is gone: it must be a good one."""
+        done = self.sync()
+        assert (done.state, done.missing) == (SyncRunState.OK, 0), done.reason
+        assert self.devices(), "nothing was learnt"
+
+    def suffer(self, state: SyncRunState, says: str) -> SyncRun:
+        """Sync into the fault: it ends as told, in these words, and every known device stays as it was."""
+        before, devices = what_is_known(), self.devices()
+        done = self.sync()
+        assert done.state == state, f"{done.state}: {done.reason}"
+        assert says in f"{done.reason} {done.advice}", f"{done.reason} {done.advice}"
+        assert "remote words" not in f"{done.reason} {done.advice}"
+        assert {id_: missing for id_, missing in self.devices().items() if id_ in devices} == devices
+        check_invariants(before, canaries=CANARIES, logs=self.logs())
+        return done
+
+    def recover(self) -> None:
+        """The fault is gone: the next sync is good again, and a second one changes nothing."""
+        before = what_is_known()
+        self.learn()
+        check_invariants(before, canaries=CANARIES, logs=self.logs(), again=self.sync)
+
+    def prove(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> SyncRun:
+        """Learn, break the fleet, sync into it, heal, sync again."""
+        if case.oauth:
+            self.by_oauth()
+        self.learn()
+        self.fleet.break_with(case.faults)
+        self.limits = case.limits
+        with monkeypatch.context() as patched:
+            if case.setup:
+                case.setup(patched)
+            done = self.suffer(case.state, case.says)
+        self.fleet.break_with({})
+        self.limits = QUICK
+        if done.state != SyncRunState.OK and self.integration().stopped_why is None:
+            self.learn()
+        return done
+
+    def _open(self, integration_id: int, kind: str, server: ServerDetails) -> UemClient:
+        target = connection(integration_id, server)
+        times = Times(now=self.clock, sleep=self.slept.append, random=lambda: 1.0)
+        return WorkspaceOne(target, self.fetchers, self.limits, times)
+
+
+def epoch(moment: datetime) -> int:
+    """A moment as the UEM's headers write it."""
+    return int(moment.astimezone(UTC).timestamp())
