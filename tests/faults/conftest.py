@@ -20,10 +20,10 @@ from harmony.simulator.world import World
 from harmony.sync import lifecycle
 from tests.builders import an_integration
 from tests.canaries import watch
+from tests.faults.certs import Made, a_certificate
+from tests.faults.faulty import serving
 from tests.faults.fleet import Fleet
 from tests.faults.scene import API_KEY, CANARIES, PASSWORD, SECRET, Scene
-from tests.uem.certs import Made, a_certificate
-from tests.uem.faulty import serving
 
 watch(*CANARIES)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.uem.faulty import http
+from tests.faults.faulty import http
 
 # Bytes to send, something to do with the socket, or None for the healthy answer.
 Piece = bytes | Callable[[socket.socket], None] | None

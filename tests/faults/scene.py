@@ -21,9 +21,9 @@ from harmony.sync.connect import connection
 from harmony.uem.client import UemClient
 from harmony.uem.http import Limits, Times
 from harmony.uem.workspace_one.client import WorkspaceOne
+from tests.faults.faulty import FaultyServer
 from tests.faults.fleet import Faults, Fleet
 from tests.invariants import check_invariants, what_is_known
-from tests.uem.faulty import FaultyServer
 
 PASSWORD, API_KEY, SECRET = "canary+password/1", "canary+key/2", "canary+secret/3"
 CANARIES = (PASSWORD, API_KEY, SECRET, f"api.harmony:{PASSWORD}", "bearer-of-the-test")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from harmony.models import SyncRunState
+from tests.faults.faulty import http
 from tests.faults.fleet import (
     NOTHING,
     Piece,
@@ -21,7 +22,6 @@ from tests.faults.fleet import (
     trickle,
 )
 from tests.faults.scene import HASTY, Case, Scene, cases
-from tests.uem.faulty import http
 
 FAILED, INCOMPLETE, OK = SyncRunState.FAILED, SyncRunState.INCOMPLETE, SyncRunState.OK
 

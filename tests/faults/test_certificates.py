@@ -9,8 +9,8 @@ from harmony.clock import now
 from harmony.models import SyncRunState
 from harmony.uem.x509 import fingerprint
 from harmony.web import overview
+from tests.faults.certs import Made, a_certificate
 from tests.faults.scene import Scene
-from tests.uem.certs import Made, a_certificate
 
 FAILED = SyncRunState.FAILED
 

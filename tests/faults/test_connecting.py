@@ -16,10 +16,10 @@ from harmony.clock import now
 from harmony.models import SyncRunState
 from harmony.uem import sockets
 from harmony.uem.http import Limits
+from tests.faults.certs import Made
+from tests.faults.faulty import serving
 from tests.faults.fleet import Fleet
 from tests.faults.scene import QUICK, Scene
-from tests.uem.certs import Made
-from tests.uem.faulty import serving
 
 FAILED = SyncRunState.FAILED
 Resolver = Callable[..., list[Any]]

@@ -14,10 +14,10 @@ from harmony.db import db
 from harmony.models import Device, SkippedDevice, SyncRunState
 from harmony.simulator.context import Tenant
 from harmony.uem.workspace_one import ahead
+from tests.faults.faulty import http
 from tests.faults.fleet import NOTHING, Piece, full, page, refusal, row
 from tests.faults.scene import Case, Scene, cases
 from tests.invariants import check_invariants, what_is_known
-from tests.uem.faulty import http
 
 FAILED, INCOMPLETE, OK = SyncRunState.FAILED, SyncRunState.INCOMPLETE, SyncRunState.OK
 WARNING = SyncRunState.WARNING

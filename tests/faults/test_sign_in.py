@@ -10,9 +10,9 @@ from harmony.models.configuration import SERVER
 from harmony.setup import apply
 from harmony.simulator.context import Tenant
 from harmony.sync import schedule
+from tests.faults.faulty import http
 from tests.faults.fleet import GROUP, NOTHING, groups, refusal, token
 from tests.faults.scene import Case, Scene, cases
-from tests.uem.faulty import http
 
 FAILED, INCOMPLETE, OK = SyncRunState.FAILED, SyncRunState.INCOMPLETE, SyncRunState.OK
 AUTH_FAILED = SyncRunState.AUTH_FAILED

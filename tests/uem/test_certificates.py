@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from harmony.uem.certificates import CertificateRefused, read_upload
-from tests.uem.certs import TODAY, a_certificate
+from tests.faults.certs import TODAY, a_certificate
 
 SIGNED_WITH_SHA1 = """\
 -----BEGIN CERTIFICATE-----

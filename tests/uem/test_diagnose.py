@@ -19,8 +19,8 @@ from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.diagnose import RUNGS, Rung, RungState, diagnose
 from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.registry import connect
-from tests.uem.certs import TODAY, a_certificate
-from tests.uem.faulty import answering, http, serving
+from tests.faults.certs import TODAY, a_certificate
+from tests.faults.faulty import answering, http, serving
 
 LOOPBACK = OutboundPolicy(allow_http=True, allow_loopback=True)
 BASIC = Basic("api", "canary-password", "canary-key")

@@ -44,8 +44,8 @@ from harmony.uem.errors import (
 )
 from harmony.uem.http import Limits, Request, Times, Transport
 from harmony.uem.outbound import OutboundPolicy
-from tests.uem.certs import Made, a_certificate
-from tests.uem.faulty import answering, http, serving
+from tests.faults.certs import Made, a_certificate
+from tests.faults.faulty import answering, http, serving
 
 LOOPBACK = OutboundPolicy(allow_http=True, allow_loopback=True)
 GET = Request("GET", "/API/system/info", headers={"Authorization": "Bearer canary-token"})

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.uem.certs import Made, a_certificate
+from tests.faults.certs import Made, a_certificate
 
 Handler = Callable[[socket.socket, bytes, int], None]
 
