@@ -105,6 +105,7 @@ class FakeUem:
     skipped: Sequence[SkippedRow] = ()
     gone: frozenset[str] = frozenset()
     pages_given: int = 0
+    asked: list[str] = field(default_factory=list)
     closed: bool = False
     on_page: Any = None
 
@@ -118,6 +119,7 @@ class FakeUem:
             if self.on_page:
                 self.on_page(self.pages_given)
             self.pages_given += 1
+            self.asked.append(group_id)
             skipped = tuple(self.skipped) if number == 0 else ()
             yield DevicePage(number, tuple(listed[start : start + self.page_size]), skipped, total)
 
@@ -128,7 +130,11 @@ class FakeUem:
         return SystemInfo("AirWatch Platform Service", "26.2.0.0")
 
     def groups(self) -> list[Group]:
-        organization = [Group(GroupKind.ORGANIZATION, id_, "", "", 1, None, None) for id_ in ("570", "571")]
+        above = {"570": None, "571": "570", "600": None}
+        organization = [
+            Group(GroupKind.ORGANIZATION, id_, f"Group {id_}", "", 1, parent, None)
+            for id_, parent in above.items()
+        ]
         smart = [Group(GroupKind.SMART, id_, "", "", 1, None, "570") for id_ in ("8", "9")]
         return [group for group in organization + smart if group.external_id not in self.gone]
 

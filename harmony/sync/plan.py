@@ -74,6 +74,25 @@ def pulls(groups: Iterable[Group]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(group for group in wanted if group))
 
 
+def cover(wanted: Iterable[str], parents: Mapping[str, str | None]) -> dict[str, str]:
+    """For each group the highest wanted group above it, or itself: reading those few reads them all.
+
+    >>> cover(["sales", "north", "lab"], {"north": "sales", "sales": "top", "lab": "top"})
+    {'sales': 'sales', 'north': 'sales', 'lab': 'lab'}
+    """
+    chosen = dict.fromkeys(wanted)
+    return {group: _highest(group, chosen, parents) for group in chosen}
+
+
+def _highest(group: str, chosen: Mapping[str, object], parents: Mapping[str, str | None]) -> str:
+    highest, above, passed = group, parents.get(group), {group}
+    while above is not None and above not in passed:
+        passed.add(above)
+        highest = above if above in chosen else highest
+        above = parents.get(above)
+    return highest
+
+
 def still_there(chosen: Sequence[Group], seen: Iterable[Group]) -> tuple[list[Group], list[Group]]:
     """The chosen groups that can be read, and those that cannot: gone from the UEM, or managed by nobody.
 

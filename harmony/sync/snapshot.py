@@ -18,6 +18,7 @@ from harmony.sync.outcome import Doubt, Outcome, Tally, of_snapshot
 from harmony.sync.plan import (
     PagePlan,
     Scope,
+    cover,
     incoming,
     plan_page,
     pulls,
@@ -52,6 +53,7 @@ class Sync:
     seen_udids: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     nameless: int = 0
+    inclusive: set[str] = field(default_factory=set)
     beat_at: datetime | None = None
 
     def is_seen(self, external_id: str, udid: str) -> bool:
@@ -73,23 +75,34 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
         for one in work.choice.groups
     ]
     work.tally.step = "Reading the groups"
-    there, gone = still_there(groups, client.groups())
-    doubt = Doubt(tuple(group.name for group in gone), tuple(_pull_all(work, client, there)), work.nameless)
+    visible = client.groups()
+    there, gone = still_there(groups, visible)
+    short = tuple(_pull_all(work, client, there, visible))
+    doubt = Doubt(tuple(group.name for group in gone), short, work.nameless)
     if not doubt:
         work.tally.step = "Looking for missing devices"
         work.tally.missing = store.mark_missing(work.held.integration_id, work.is_seen, now(), work.beat)
     return of_snapshot(work.tally, doubt)
 
 
-def _pull_all(work: Sync, client: UemClient, groups: Sequence[Group]) -> Iterator[str]:
-    """Read every group; the names of those that listed fewer devices than they announced."""
+def _pull_all(
+    work: Sync, client: UemClient, groups: Sequence[Group], visible: Sequence[Group]
+) -> Iterator[str]:
+    """Read every group; the names of those that listed fewer devices than they announced.
+
+    A group below another one comes with it, if that list really has devices of other groups: that the
+    UEM's filter includes child groups is not proven by any recording (facts/ws1-api.md §5.1).
+    """
     scope = _scope(groups, client)
-    names = {group.external_id: group.name for group in groups}
-    for number, group_id in enumerate(ids := pulls(groups), start=1):
-        name = names.get(group_id, f"group {group_id}")
-        work.tally.step = f"Group {number} of {len(ids)} · {name}"
+    names = {group.external_id: group.name for group in visible if group.kind is GroupKind.ORGANIZATION}
+    above = cover(pulls(groups), {group.external_id: group.parent_id for group in visible})
+    roots = [group_id for group_id, root in above.items() if root == group_id]
+    for group_id in [*roots, *(group_id for group_id in above if group_id not in roots)]:
+        if group_id not in roots and above[group_id] in work.inclusive:
+            continue
+        work.tally.step = f"Reading {names.get(group_id, group_id)}"
         if not _pull(work, client, group_id, scope):
-            yield name
+            yield names.get(group_id, group_id)
 
 
 def _scope(groups: Sequence[Group], client: UemClient) -> Scope:
@@ -116,6 +129,8 @@ def _pull(work: Sync, client: UemClient, group_id: str, scope: Scope) -> bool:
         listed.update(device.external_id for device in page.devices)
         listed.update(row.external_id for row in page.skipped if row.external_id)
         unreadable += _note_nameless(work, page)
+        if any(device.group_id != group_id for device in page.devices):
+            work.inclusive.add(group_id)
         if quota := client.quota():
             work.tally.quota_left, work.tally.quota_limit = quota.remaining, quota.limit
         _take(work, page, scope)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harmony.ops import supervisor
-from harmony.sync import schedule
+from harmony.sync import plan, schedule
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,7 +74,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("module", [supervisor, schedule])
+@pytest.mark.parametrize("module", [supervisor, schedule, plan])
 def test_the_examples_in_the_documentation_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried

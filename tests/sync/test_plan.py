@@ -7,7 +7,17 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.plan import Incoming, Known, Scope, fingerprint, incoming, plan_page, pulls, read_to_the_end
+from harmony.sync.plan import (
+    Incoming,
+    Known,
+    Scope,
+    cover,
+    fingerprint,
+    incoming,
+    plan_page,
+    pulls,
+    read_to_the_end,
+)
 from harmony.sync.privacy import Privacy, redact
 from harmony.uem.records import Device, Group, GroupKind
 from tests.builders import DEVICE, NOON, a_device, devices
@@ -98,6 +108,22 @@ def test_each_organization_group_is_read_once_and_a_smart_group_through_its_mana
         group(GroupKind.SMART, "8", "600"),
     ]
     assert pulls(chosen) == ("570", "600")
+
+
+@given(st.dictionaries(st.integers(0, 9), st.none() | st.integers(0, 9)), st.sets(st.integers(0, 9)))
+def test_the_cover_reads_every_wanted_group_and_none_twice(
+    tree: dict[int, int | None], wanted: set[int]
+) -> None:
+    parents = {str(group): None if above is None else str(above) for group, above in tree.items()}
+    above = cover(sorted(map(str, wanted)), parents)
+    assert set(above) == {str(group) for group in wanted}
+    for group, root in above.items():
+        assert root in above
+        path, passed = group, set()
+        while path != root and path not in passed:
+            passed.add(path)
+            path = parents.get(path) or ""
+        assert path == root, "a root is the group itself or above it"
 
 
 def test_a_pull_is_at_its_end_only_when_it_gave_what_was_announced() -> None:

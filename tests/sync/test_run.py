@@ -180,6 +180,20 @@ def test_a_child_group_brings_its_devices_once_and_only_when_it_is_chosen() -> N
     assert len(known(both)) == 4
 
 
+def test_a_child_comes_with_its_parent_in_one_reading() -> None:
+    id_ = an_integration(a_choice("570", "571", "smart:9@571"))
+    uem = FakeUem({"570": [*devices(1), *devices(2, group_id="571")]}, members={"9": frozenset({"2"})})
+    assert sync(id_, uem).added == 2
+    assert set(uem.asked) == {"570"}
+
+
+def test_a_child_is_read_by_itself_when_the_parents_list_leaves_it_out() -> None:
+    id_ = an_integration(a_choice("571", "570"))
+    uem = FakeUem({"570": devices(1), "571": devices(2, group_id="571")})
+    assert sync(id_, uem).added == 2
+    assert sync(id_, uem).missing == 0
+
+
 def test_members_of_a_smart_group_are_joined_by_id() -> None:
     id_ = an_integration(a_choice("smart:9@570"))
     uem = FakeUem({"570": devices(1, 2, 3)}, members={"9": frozenset({"2", "77"})})
