@@ -94,7 +94,8 @@ def _pull_all(
     UEM's filter includes child groups is not proven by any recording (facts/ws1-api.md §5.1).
     """
     scope = _scope(groups, client)
-    names = {group.external_id: group.name for group in visible if group.kind is GroupKind.ORGANIZATION}
+    organization = (group for group in [*visible, *groups] if group.kind is GroupKind.ORGANIZATION)
+    names = {group.external_id: group.name for group in organization}
     above = cover(pulls(groups), {group.external_id: group.parent_id for group in visible})
     roots = [group_id for group_id, root in above.items() if root == group_id]
     for group_id in [*roots, *(group_id for group_id in above if group_id not in roots)]:

@@ -142,6 +142,9 @@ class Transport:
         finally:
             with self._lock:
                 self._live.discard(deadline)
+            if self._closed.is_set():
+                # A call that was just setting out when we were closed has opened a connection of its own.
+                self._session.close()
 
     def _call(self, request: Request, deadline: Deadline) -> Answer:
         trouble: Exception | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -77,6 +78,13 @@ def _pool_classes(policy: OutboundPolicy) -> Mapping[str, Any]:
     class CheckedHTTPS(_Watched, HTTPSConnection):
         outbound_policy = policy
 
+        def connect(self) -> None:
+            try:
+                super().connect()
+            except OSError as error:
+                _close_half_wrapped(error)
+                raise
+
     class HTTPPool(HTTPConnectionPool):
         ConnectionCls = CheckedHTTP
 
@@ -98,6 +106,19 @@ class _Watched(HTTPConnection):
         if deadline is not None and self.sock is not None:
             deadline.watch(self.sock)
         super().request(*args, **kwargs)
+
+
+def _close_half_wrapped(error: OSError) -> None:
+    """Close the socket that CPython forgets when the peer resets the connection just before the handshake.
+
+    `SSLSocket._create` then raises without closing what it has made; only the traceback still knows it.
+    """
+    trace = error.__traceback__
+    while trace is not None:
+        half = trace.tb_frame.f_locals.get("self")
+        if isinstance(half, ssl.SSLSocket):
+            half.close()
+        trace = trace.tb_next
 
 
 def _remove(path: str) -> None:
