@@ -122,7 +122,8 @@ def _typed_secrets(form: ServerForm) -> dict[str, str]:
 
 def _require_secrets(form: ServerForm, stored: ServerDetails, integration_id: int) -> None:
     """A secret must be typed when none is stored, and again when it would go to another host."""
-    moved = (form.server_address.data or "").rstrip("/") != stored.server_address
+    typed = (form.server_address.data or "").rstrip("/")
+    moved = bool(typed) and typed != stored.server_address
     if form.use_oauth2.data:
         moved = moved or form.token_address() != stored.token_address
     for name in ("client_secret",) if form.use_oauth2.data else ("password", "api_key"):

@@ -86,10 +86,10 @@ def tagging_verified(visitor: Visitor, _product: Product, integration: str) -> N
 
 
 def running(visitor: Visitor, product: Product, integration: str) -> None:
-    product.control("latency", ms=500)
+    product.control("latency", ms=2000)
     visitor.go(integration)
     visitor.press("Sync Now")
-    visitor.see("page 1")
+    expect(visitor.page.locator("#status progress")).to_be_visible(timeout=15_000)
 
 
 def paused(visitor: Visitor, _product: Product, integration: str) -> None:

@@ -23,7 +23,7 @@ def polls(visitor: Visitor) -> int:
 def test_progress_is_live_while_a_sync_runs_and_asking_stops_when_it_ends(
     signed_in: Visitor, product: Product, integration: str
 ) -> None:
-    product.control("latency", ms=400)
+    product.control("latency", ms=1000)
     signed_in.page.clock.install()
     signed_in.go(integration)
     signed_in.press("Sync Now")
@@ -50,7 +50,7 @@ def path_after(visitor: Visitor) -> str:
 def test_what_was_opened_stays_open_while_the_page_follows_a_sync(
     signed_in: Visitor, product: Product, integration: str
 ) -> None:
-    product.control("latency", ms=400)
+    product.control("latency", ms=1000)
     signed_in.go(integration)
     signed_in.press("Sync Now")
     expect(signed_in.page.get_by_role("progressbar")).to_be_visible()
@@ -65,7 +65,7 @@ def test_what_was_opened_stays_open_while_the_page_follows_a_sync(
 
 
 def test_sync_now_while_one_runs_says_so(signed_in: Visitor, product: Product, integration: str) -> None:
-    product.control("latency", ms=400)
+    product.control("latency", ms=1000)
     signed_in.go(integration)
     signed_in.press("Sync Now")
     expect(signed_in.page.get_by_role("progressbar")).to_be_visible()

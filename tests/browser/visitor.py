@@ -67,6 +67,11 @@ class Visitor:
         """The address is `path` now, or soon."""
         wanted = self.url + path if isinstance(path, str) else path
         expect(self.page).to_have_url(wanted, timeout=15_000)
+        self.settled()
+
+    def settled(self) -> None:
+        """htmx changes the address first and the page a moment later; nobody types in between."""
+        expect(self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
     def see(self, text: str) -> None:
         """`text` stands on the page, or soon will."""
@@ -81,6 +86,7 @@ class Visitor:
 
     def heading(self, text: str) -> None:
         expect(self.page.get_by_role("heading", level=1, name=text, exact=True)).to_be_visible(timeout=15_000)
+        self.settled()
 
     def audit(self) -> list[str]:
         """What axe finds against WCAG 2.2 AA and good practice."""

@@ -18,6 +18,7 @@ def begin(visitor: Visitor, name: str | None = None) -> str:
     visitor.go("/integrations/new")
     visitor.press("Try the simulated UEM")
     visitor.at(re.compile(r"/integrations/\d+/setup/server$"))
+    visitor.heading("Server Details")
     if name:
         visitor.field("Display Name").fill(name)
     return path_of(visitor.page).removesuffix("/server")
