@@ -35,7 +35,7 @@ def test_the_worker_may_die_at_any_moment(make: Make, uem: RunningSimulator) -> 
     gone: set[str] = set()
     home.sync_unbroken()
     unbroken.sync_unbroken()
-    uem.tenant.latency_ms = 25
+    uem.tenant.latency_ms = 150  # a run is then about as long as the span in which it is killed
     for _ in range(KILLS):
         gone |= _the_world_changes(uem, chance, leaving)
         home.request_sync()
