@@ -52,6 +52,7 @@ class Synchronization(msgspec.Struct, frozen=True, kw_only=True):
     deletion_threshold: int = 20
     deletion_after: int = 3
     app_interval: int = 1440
+    delta: bool = True
 
 
 class Tagging(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
+
+
+def _partial(name: str, present: str, *columns: str) -> Index:
+    """An index over the few rows in which a column is set; the others cost nothing."""
+    condition = text(f"{present} IS NOT NULL")
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
 class Device(Base):
@@ -15,6 +21,10 @@ class Device(Base):
 
     `fingerprint` covers every column the UEM fills but `last_seen_at`, which moves at each contact
     and therefore has no index. `search_text` is the folded name, serial, UDID and user.
+    `external_id` is None once the UEM has given the id to another device.
+    `absent_from` is the number of the first complete snapshot in a row that did not list it, so that a
+    counter need not be written at every sync; `absent_why` (an `Absence`) is why that may be wrong.
+    `deleted_at` is set while the device can still be restored; then it is purged.
     """
 
     __tablename__ = "device"
@@ -22,14 +32,17 @@ class Device(Base):
         UniqueConstraint("integration_id", "external_id"),
         Index("ix_device_name_key_id", "name_key", "id"),
         Index("ix_device_integration_id_name_key_id", "integration_id", "name_key", "id"),
-        Index("ix_device_integration_id_missing_since", "integration_id", "missing_since"),
+        Index("ix_device_integration_id_udid_key", "integration_id", "udid_key"),
+        _partial("ix_device_absent", "missing_since", "integration_id", "absent_from"),
+        _partial("ix_device_deleted", "deleted_at", "integration_id", "deleted_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
-    external_id: Mapped[str] = mapped_column(String(64))
+    external_id: Mapped[str | None] = mapped_column(String(64))
     uuid: Mapped[str] = mapped_column(String(64))
     udid: Mapped[str] = mapped_column(String(128))
+    udid_key: Mapped[str] = mapped_column(String(128))
     serial: Mapped[str] = mapped_column(String(128))
     imei: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(256))
@@ -53,6 +66,10 @@ class Device(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    absent_from: Mapped[int | None]
+    absent_why: Mapped[str] = mapped_column(String(16), default="")
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_by: Mapped[str | None] = mapped_column(String(64))
 
     memberships: Mapped[list[Membership]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 
@@ -61,6 +78,7 @@ class Membership(Base):
     """One chosen group that lists the device; `group_kind` is that of `uem.records.GroupKind`."""
 
     __tablename__ = "membership"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
     group_kind: Mapped[str] = mapped_column(String(16), primary_key=True)

@@ -17,6 +17,9 @@ class Integration(Base):
     """One UEM. `version` rises with every applied page; `fence` rises with every claim.
 
     `stopped_why` is set while only a person can help: trying again by itself could lock the account.
+    `snapshots` counts the complete ones; `suspect` (an `Absence`) says why the next one may not be believed
+    about what it does not list. `failures` counts failed runs in a row. `fresh_as_of` is when the newest read
+    of everything that changed began. `redact_pending`: imported personal data is still to be purged.
     """
 
     __tablename__ = "integration"
@@ -33,6 +36,12 @@ class Integration(Base):
     lease_owner: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(default=0)
+    snapshots: Mapped[int] = mapped_column(default=0)
+    suspect: Mapped[str | None] = mapped_column(String(16))
+    failures: Mapped[int] = mapped_column(default=0)
+    next_delta_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    fresh_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    redact_pending: Mapped[bool] = mapped_column(default=False)
     stopped_why: Mapped[str | None] = mapped_column(String(16))
     stopped_reason: Mapped[str | None] = mapped_column(String(1024))
 

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from harmony.db import Base, UtcDateTime
-from harmony.models.states import SyncRunState
+from harmony.models.states import SyncKind, SyncRunState
 
 
 class SyncRun(Base):
@@ -19,6 +19,7 @@ class SyncRun(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16), default=SyncKind.SNAPSHOT)
     state: Mapped[str] = mapped_column(String(16), index=True, default=SyncRunState.RUNNING)
     started_by: Mapped[str] = mapped_column(String(64))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -36,7 +37,10 @@ class SyncRun(Base):
     unchanged: Mapped[int] = mapped_column(default=0)
     missing: Mapped[int] = mapped_column(default=0)
     reappeared: Mapped[int] = mapped_column(default=0)
+    deleted: Mapped[int] = mapped_column(default=0)
+    restored: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
+    calls: Mapped[int] = mapped_column(default=0)
     quota_left: Mapped[int | None]
     quota_limit: Mapped[int | None]
     reason: Mapped[str] = mapped_column(String(1024), default="")

@@ -20,6 +20,45 @@ class Stopped(StrEnum):
     SECRETS = "secrets"
 
 
+class SyncKind(StrEnum):
+    """A snapshot reads the whole scope; a delta only what was in contact lately, nothing counts as missing."""
+
+    SNAPSHOT = "snapshot"
+    DELTA = "delta"
+
+
+class Absence(StrEnum):
+    """Why the first complete snapshot that did not list a device may be wrong about it."""
+
+    PLAIN = "plain"
+    EMPTIED = "emptied"
+    EDITED = "edited"
+    RESTORED = "restored"
+
+
+class HoldState(StrEnum):
+    """Open waits for a person; approved waits for the next complete snapshot; the others are over."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    DONE = "done"
+    DISMISSED = "dismissed"
+    CLEARED = "cleared"
+    EXPIRED = "expired"
+
+
+class Happening(StrEnum):
+    """What can happen to a device, in its history."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    REAPPEARED = "reappeared"
+    DELETED = "deleted"
+    RESTORED = "restored"
+    ENROLLED_AGAIN = "enrolled_again"
+    DETACHED = "detached"
+
+
 class SyncRunState(StrEnum):
     """Running, or one of the ends. Each looks different on the page (design §4)."""
 
@@ -27,6 +66,7 @@ class SyncRunState(StrEnum):
     OK = "ok"
     WARNING = "warning"
     INCOMPLETE = "incomplete"
+    HELD = "held"
     FAILED = "failed"
     AUTH_FAILED = "auth_failed"
     ABORTED = "aborted"

@@ -18,6 +18,7 @@ class Verification(Base):
     """The last Verify of `subject`. `digest` stands for the values it looked at.
 
     `rungs` grows while it is under way; `started_at` also tells a newer Verify from an older one.
+    `preview` is what a sync would do, where that was asked too (`sync/preview.py`).
     """
 
     __tablename__ = "verification"
@@ -29,6 +30,7 @@ class Verification(Base):
     digest: Mapped[str] = mapped_column(String(64))
     passed: Mapped[bool] = mapped_column(default=False)
     rungs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -105,6 +105,7 @@ def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
 def _columns(one: Incoming, now: datetime) -> dict[str, Any]:
     device = one.device
     return {name: getattr(device, name) for name in SAME_NAME} | {
+        "udid_key": device.udid.casefold(),
         "name_key": device.name.casefold(),
         "last_seen_at": device.last_seen,
         "search_text": search_text(device.name, device.serial, device.udid, device.user_name),

@@ -1,0 +1,38 @@
+"""What happened: to a device, and by whose hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from harmony.db import Base, UtcDateTime
+
+
+class DeviceEvent(Base):
+    """One line of a device's history. `kind` is a `Happening`; `detail` never holds personal data."""
+
+    __tablename__ = "device_event"
+    __table_args__ = (Index("ix_device_event_device_id_id", "device_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"))
+    run_id: Mapped[int | None]
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[str] = mapped_column(String(1024), default="")
+
+
+class AuditEntry(Base):
+    """Who did what. It outlives what it names, hence no foreign key."""
+
+    __tablename__ = "audit_entry"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    who: Mapped[str] = mapped_column(String(64))
+    what: Mapped[str] = mapped_column(String(64))
+    integration_id: Mapped[int | None] = mapped_column(index=True)
+    integration_name: Mapped[str] = mapped_column(String(128), default="")
+    detail: Mapped[str] = mapped_column(String(1024), default="")
