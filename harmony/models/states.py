@@ -21,7 +21,7 @@ class Stopped(StrEnum):
 
 
 class SyncKind(StrEnum):
-    """A snapshot reads the whole scope; a delta only what was in contact lately, nothing counts as missing."""
+    """A snapshot reads the whole scope; a delta what was in contact lately and counts nothing missing."""
 
     SNAPSHOT = "snapshot"
     DELTA = "delta"
