@@ -10,16 +10,22 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from harmony import db, jobs, ops, security, web
-from harmony.config import Settings
+from harmony.config import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 1024 * 1024
 
 
 def build(settings: Settings) -> Flask:
-    """The application for `settings`. Creates the data folder and the keys when they are not there yet."""
+    """The application for `settings`. Creates the data folder and the keys when they are not there yet.
+
+    Raises SettingsError when that is not possible.
+    """
     os.umask(0o077)  # databases, keys, backups: every file made from here on is its owner's only
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{settings.data_dir} cannot be created ({error.strerror}).") from None
     app = Flask(
         "harmony",
         root_path=str(ROOT),
@@ -28,7 +34,7 @@ def build(settings: Settings) -> Flask:
         static_folder=str(ROOT / "static"),
     )
     _configure(app, settings)
-    db.init_app(app, f"sqlite:///{settings.database_file}")
+    db.init_app(app, settings.database_address)
     security.init_app(app, settings)
     jobs.init_app(app, settings)
     web.init_app(app)

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 Network = IPv4Network | IPv6Network
 
 PREFIX = "HARMONY_"
+SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -42,9 +44,28 @@ def _bind(text: str) -> tuple[str, int]:
 
 
 def _sqlite_url(text: str) -> str:
-    if text and not text.startswith("sqlite:///"):
+    if text and not text.startswith(SQLITE):
         raise ValueError("a SQLite file, such as sqlite:////var/lib/harmony/harmony.db")
     return text
+
+
+def _database_url(text: str) -> str:
+    if text and not (text.startswith(SQLITE) or _names_a_postgresql_database(text)):
+        raise ValueError(
+            "a SQLite file, such as sqlite:////var/lib/harmony/harmony.db, "
+            "or a PostgreSQL database, such as postgresql://user:password@host/name"
+        )
+    return text
+
+
+def _names_a_postgresql_database(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port_is_a_number = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    named = parts.path.strip("/") and "/" not in parts.path[1:]
+    return text.startswith(POSTGRESQL) and port_is_a_number and bool(named) and not parts.fragment
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
@@ -97,7 +118,13 @@ SETTINGS = (
         "DATA_DIR", "instance", "The folder of the database, the queue and the generated keys.", _directory
     ),
     Setting("BIND", "127.0.0.1:8000", "The address and port the dashboard listens on.", _bind),
-    Setting("DATABASE_URL", "", "A SQLite file elsewhere than in the data folder.", _sqlite_url),
+    Setting(
+        "DATABASE_URL",
+        "",
+        "A SQLite file elsewhere than in the data folder, or `postgresql://user:password@host/name`.",
+        _database_url,
+        True,
+    ),
     Setting("QUEUE_URL", "", "A SQLite file for the queue elsewhere than in the data folder.", _sqlite_url),
     Setting(
         "SECRET_KEY", "", "Signs the queue's messages; made in the data folder when empty.", _secret, True
@@ -122,6 +149,25 @@ SETTINGS = (
         _networks,
     ),
     Setting("OUTBOUND_DENY", "", "Networks a UEM may never be in.", _networks),
+    Setting(
+        "RUNS_KEPT_DAYS",
+        "90",
+        "Days for which ended runs are kept, 1 to 3650; the newest and the last complete one always are.",
+        _between(1, 3650),
+    ),
+    Setting(
+        "HISTORY_KEPT_DAYS",
+        "365",
+        "Days for which the lines of device histories are kept, 1 to 3650.",
+        _between(1, 3650),
+    ),
+    Setting("AUDIT_KEPT_DAYS", "365", "Days for which audit entries are kept, 1 to 3650.", _between(1, 3650)),
+    Setting(
+        "DELETED_KEPT_DAYS",
+        "30",
+        "Days for which a deleted device can be restored, 1 to 3650; then it is purged.",
+        _between(1, 3650),
+    ),
     Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", _log_level),
     Setting("DEMO", "0", "1 offers the simulated UEM; `make demo` sets it.", _switch),
 )
@@ -133,7 +179,7 @@ class Settings:
 
     data_dir: Path
     bind: tuple[str, int] = ("127.0.0.1", 8000)
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
     queue_url: str = ""
     secret_key: str = field(default="", repr=False)
     vault_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -143,6 +189,10 @@ class Settings:
     calls_per_minute: int = 1000
     outbound_allow: tuple[Network, ...] = ()
     outbound_deny: tuple[Network, ...] = ()
+    runs_kept_days: int = 90
+    history_kept_days: int = 365
+    audit_kept_days: int = 365
+    deleted_kept_days: int = 30
     log_level: str = "INFO"
     demo: bool = False
 
@@ -153,8 +203,16 @@ class Settings:
         return cls(**{setting.name.lower(): _read(setting, environ) for setting in SETTINGS})
 
     @property
-    def database_file(self) -> Path:
+    def database_file(self) -> Path | None:
+        """The file of the SQLite database; None when it is PostgreSQL."""
+        if self.database_url.startswith(POSTGRESQL):
+            return None
         return _file(self.database_url) or self.data_dir / "harmony.db"
+
+    @property
+    def database_address(self) -> str:
+        """The database as a URL, password included."""
+        return f"{SQLITE}{self.database_file}" if self.database_file else self.database_url
 
     @property
     def queue_file(self) -> Path:
@@ -162,7 +220,7 @@ class Settings:
 
 
 def _file(url: str) -> Path | None:
-    return Path(url.removeprefix("sqlite:///")).resolve() if url else None
+    return Path(url.removeprefix(SQLITE)).resolve() if url else None
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:

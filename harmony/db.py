@@ -1,4 +1,4 @@
-"""The database: engine, pragmas, `write()`, `upsert()`, and the types every table shares."""
+"""The database: engine, `write()`, `upsert()`, and the types every table shares; SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,24 @@ from typing import Any, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CursorResult, DateTime, Delete, Dialect, Engine, MetaData, Table, Update, event
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import (
+    BigInteger,
+    CursorResult,
+    DateTime,
+    Delete,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Update,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import TypeDecorator
 
 try:
@@ -25,6 +40,13 @@ except ImportError:  # not on every platform; the standard library's may be new 
 SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 30_000
 PAGE_CACHE_KIB = 16 * 1024
+# A safety net of 32 MiB: a sync moves its pages from the WAL to the file itself, between two writes and
+# outside of any transaction, so that no commit of anybody has to wait for that (`checkpoint`).
+AUTOMATIC_CHECKPOINT_PAGES = 8000
+# PostgreSQL's "one writer at a time": an advisory lock of this number, "Harmony" in ASCII.
+WRITER_LOCK = int.from_bytes(b"Harmony")
+# It cannot store this one, and says so with an error; SQLite can.
+NUL, IN_PLACE_OF_NUL = "\x00", "\N{REPLACEMENT CHARACTER}"
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -38,7 +60,11 @@ NAMING = {
 class Base(DeclarativeBase):
     """What every table descends from; the naming lets a later migration drop a constraint by its name."""
 
-    metadata = MetaData(naming_convention=NAMING)
+    # SQLite's integers have 64 bits; PostgreSQL's would have 32, less than a UEM may announce.
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={int: BigInteger().with_variant(Integer, "sqlite")},
+    )
 
 
 db = SQLAlchemy(model_class=Base)
@@ -72,17 +98,42 @@ def sqlite_is_safe() -> bool:
     return bool(sqlite_module().sqlite_version_info >= SAFE_SQLITE)
 
 
+def journal_mode() -> str:
+    """WAL, or the rollback journal where a WAL would not be safe: slower, but sound."""
+    return "wal" if sqlite_is_safe() else "delete"
+
+
+@compiles(String, "postgresql")
+def _without_limit(_type: String, _compiler: object, **_options: object) -> str:
+    """PostgreSQL alone would enforce the lengths, and refuse a page for one long name."""
+    return "TEXT"
+
+
 def init_app(app: Flask, url: str) -> None:
-    """Bind the database to the application; every connection gets our pragmas and transactions."""
-    app.config["SQLALCHEMY_DATABASE_URI"] = url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"module": sqlite_module(), "pool_size": 20}
+    """Bind the database to the application; every connection gets our settings and transactions."""
+    address = make_url(url)
+    # The text of an error would carry the row that could not be written, personal data and all.
+    options: dict[str, object] = {"pool_size": 20, "hide_parameters": True}
+    if address.get_backend_name() == "sqlite":
+        options["module"] = sqlite_module()
+    else:
+        address = address.set(drivername="postgresql+psycopg")
+        options["pool_pre_ping"] = True  # the server may have been started again
+    # The object, not the text: its repr hides the password.
+    app.config["SQLALCHEMY_DATABASE_URI"] = address
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     with app.app_context():
-        _prepare(db.engine)
+        (_prepare_sqlite if is_sqlite() else _prepare_postgresql)(db.engine)
 
 
-def _prepare(engine: Engine) -> None:
-    journal = "WAL" if sqlite_is_safe() else "DELETE"
+def is_sqlite() -> bool:
+    """Whether the database is a SQLite file; otherwise it is PostgreSQL."""
+    return db.engine.dialect.name == "sqlite"
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    journal = journal_mode()
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
@@ -94,6 +145,7 @@ def _prepare(engine: Engine) -> None:
             "foreign_keys=ON",
             f"cache_size=-{PAGE_CACHE_KIB}",
             "temp_store=MEMORY",
+            f"wal_autocheckpoint={AUTOMATIC_CHECKPOINT_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -103,6 +155,31 @@ def _prepare(engine: Engine) -> None:
         # whatever the timeout; BEGIN IMMEDIATE waits its turn.
         intent = connection.get_execution_options().get("write_intent")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if intent else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    # Only who uses PostgreSQL loads its driver.
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415
+
+    class WithoutNul(StrDumperUnknown):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace(NUL, IN_PLACE_OF_NUL))
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.adapters.register_dumper(str, WithoutNul)
+        connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        # Read committed, so that what follows sees all that the writer before us has committed. One that
+        # is stopped, or whose machine is gone, gives the lock back after a while.
+        if connection.get_execution_options().get("write_intent"):
+            connection.exec_driver_sql(
+                f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
+                f"pg_advisory_xact_lock({WRITER_LOCK})"
+            )
 
 
 @contextmanager
@@ -152,6 +229,6 @@ def upsert(
     """
     if not rows:
         return
-    statement = insert(table)
+    statement = (sqlite if is_sqlite() else postgresql).insert(table)
     changes = {name: statement.excluded[name] for name in columns}
     db.session.execute(statement.on_conflict_do_update(index_elements=key, set_=changes), rows)

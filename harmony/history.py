@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -11,8 +12,31 @@ from sqlalchemy.orm import Session
 from harmony.db import table_of
 from harmony.models import AuditEntry, DeviceEvent, Happening, Integration
 
-# Who did what nobody asked for.
+# Who did what nobody asked for, and who did what was typed at the machine itself.
 SCHEDULE = "schedule"
+COMMAND_LINE = "command line"
+
+# The fields of the wizard's pages as their labels call them; any other is called by its own name.
+LABELS = {
+    "use_oauth2": "Use OAuth2",
+    "client_id": "Client ID",
+    "api_key": "API Key",
+    "self_signed": "Self-signed certificate",
+    "groups": "Group(s)",
+    "import_name": "Device name",
+    "import_number": "Device number",
+    "import_email": "Device email",
+    "device_interval": "Device sync interval",
+    "deletion_threshold": "Device deletion threshold",
+    "deletion_after": "Device deletion after",
+    "app_interval": "App sync interval",
+    "delta": "Refresh between full syncs",
+    "tag_status": "Tag device status",
+    "tag_risk": "Tag device risk",
+    "tag_factors": "Tag device TF",
+    "auto_addition": "Auto device addition",
+    "token": "Token",
+}
 
 
 def happened(
@@ -51,3 +75,19 @@ def audit(
             detail=detail[:1024],
         )
     )
+
+
+def changed_fields(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
+    """The labels of the fields that differ between two rows of a wizard page, never a value of them.
+
+    `old` and `new` are the JSON objects of `SetupPage`, `old` None for a page never in force before.
+
+    >>> changed_fields({"client_id": "a", "password": "sealed 1"}, {"client_id": "a", "password": "sealed 2"})
+    'Password'
+    """
+    before = old or {}
+    return ", ".join(_label(name) for name in new if before.get(name) != new[name])
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name, name.replace("_", " ").title())

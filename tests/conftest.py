@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -24,6 +26,7 @@ from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from tests.canaries import WatchedClient, Watcher, watch
+from tests.database import INITDB, LEFT_OUT, Server, running_server
 
 ADMINISTRATOR = "admin"
 PASSWORD = "eleven quiet lanterns over Oslo"
@@ -34,6 +37,18 @@ watch(PASSWORD)
 # A busy machine is no failure; speed is measured by `make bench`, never by a test.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_configure() -> None:
+    """Where everything must run, a missing PostgreSQL is an error."""
+    if not INITDB and os.environ.get("REQUIRE_POSTGRES") == "1":
+        raise pytest.UsageError("REQUIRE_POSTGRES=1, but there is no initdb: apt-get install postgresql")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was not tested, and how to get it."""
+    if not INITDB:
+        terminalreporter.write_line(LEFT_OUT)
 
 
 @pytest.fixture(autouse=True)
@@ -64,12 +79,43 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "harmony.db"
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL for the whole session."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_database(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a PostgreSQL database at the newest step, made once; tests leave it empty."""
+    server.execute("CREATE DATABASE migrated")
+    app = create_app(Settings(data_dir=tmp_path_factory.mktemp("keys"), database_url=server.url("migrated")))
+    with app.app_context():
+        migrate(now())
+        db.session.remove()
+        db.engine.dispose()
+    return "migrated"
+
+
 @pytest.fixture
-def settings(tmp_path: Path, migrated_file: Path) -> Settings:
+def database() -> str:
+    """Which database the application is on; `tests.database.on_both` overrides it."""
+    return "sqlite"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings on a fresh data folder with a migrated database."""
-    (tmp_path / "data").mkdir(mode=0o700)
-    (tmp_path / "data" / "harmony.db").write_bytes(migrated_file.read_bytes())
-    return Settings(data_dir=tmp_path / "data", demo=True)
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    if database == "sqlite":
+        (folder / "harmony.db").write_bytes(request.getfixturevalue("migrated_file").read_bytes())
+        yield Settings(data_dir=folder, demo=True)
+        return
+    server, name = request.getfixturevalue("server"), request.getfixturevalue("migrated_database")
+    yield Settings(data_dir=folder, database_url=server.url(name), demo=True)
+    server.empty(name)
 
 
 @pytest.fixture

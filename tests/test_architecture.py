@@ -34,7 +34,17 @@ ROOMS = {
     "application": FLOOR | {"ops", "jobs", "web", "harmony"},
     "__init__": {"application", "config"},
 }
-PURE = ["sync/plan.py", "sync/privacy.py", "sync/outcome.py", "tagging/names.py", "models/states.py"]
+PURE = [
+    "sync/plan.py",
+    "sync/guard.py",
+    "sync/privacy.py",
+    "sync/outcome.py",
+    "tagging/names.py",
+    "models/states.py",
+    "sync/timing.py",
+    "setup/edits.py",
+    "setup/overlap.py",
+]
 PURE_MAY_IMPORT = {"uem.records", "uem.errors", "models.configuration", "models.states", "sync.privacy"}
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

@@ -26,6 +26,13 @@ def test_it_starts_with_nothing_set() -> None:
         ("BIND", "127.0.0.1:99999"),
         ("BIND", ":80"),
         ("DATABASE_URL", "mysql://host/db"),
+        ("DATABASE_URL", "postgres://host/db"),
+        ("DATABASE_URL", "postgresql+psycopg://host/db"),
+        ("DATABASE_URL", "postgresql://user:canary@host"),
+        ("DATABASE_URL", "postgresql://user:canary@host:port/db"),
+        ("DATABASE_URL", "postgresql://user:can#ary@host/db"),
+        ("DATABASE_URL", "postgresql://user:canary@[host/db"),
+        ("DATABASE_URL", "sqlite://"),
         ("TRUSTED_PROXIES", "-1"),
         ("TRUSTED_PROXIES", "many"),
         ("LOG_LEVEL", "LOUD"),
@@ -43,6 +50,32 @@ def test_it_refuses_a_malformed_value_in_one_sentence(name: str, value: str) -> 
     assert sentence.startswith(PREFIX + name)
     assert sentence.endswith(".")
     assert "\n" not in sentence
+    assert "can" not in sentence.replace("cannot", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("", "sqlite:////data/harmony.db"),
+        ("sqlite:////srv/other.db", "sqlite:////srv/other.db"),
+        ("postgresql://kim:p%40ss@db.example.com:5433/harmony", None),
+        ("postgresql:///harmony?host=/run/postgresql", None),
+        ("postgresql://db.example.com/harmony?sslmode=verify-full", None),
+    ],
+)
+def test_it_knows_two_kinds_of_database(url: str, expected: str | None) -> None:
+    assert Settings.from_environment({"HARMONY_DATABASE_URL": url}).database_url == url
+    settings = Settings(data_dir=Path("/data"), database_url=url)
+    assert settings.database_address == (expected or url)
+    assert (settings.database_file is None) is (expected is None)
+
+
+def test_the_address_of_the_database_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://kim:canary@host/harmony\n")
+    settings = Settings.from_environment({"HARMONY_DATABASE_URL_FILE": str(file)})
+    assert settings.database_url == "postgresql://kim:canary@host/harmony"
+    assert "canary" not in repr(settings)
 
 
 def test_it_refuses_a_setting_it_does_not_know() -> None:

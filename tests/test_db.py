@@ -1,22 +1,30 @@
-"""The database room on a file SQLite, with several real processes (rung M)."""
+"""The database room on a file SQLite and on PostgreSQL, with several real processes (rung M)."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
+from harmony import create_app
 from harmony.config import Settings
-from harmony.db import SAFE_SQLITE, db, sqlite_module, table_of, upsert, write
-from harmony.models import ThrottleBucket, Worker
-from tests.builders import NOON
+from harmony.db import SAFE_SQLITE, db, is_sqlite, sqlite_module, table_of, upsert, write
+from harmony.models import KnownGroup, ThrottleBucket, Worker
+from tests.builders import NOON, an_integration
+from tests.database import on_both
+
+database = on_both
 
 ROOT = Path(__file__).resolve().parent.parent
+SQLITE = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30_000}
+POSTGRESQL = {"lock_timeout": "30s", "transaction_isolation": "read committed"}
 
 INCREMENT = """
 import sys
@@ -25,7 +33,7 @@ from harmony import create_app
 from harmony.config import Settings
 from harmony.db import db, write
 from harmony.models import ThrottleBucket
-app = create_app(Settings(data_dir=Path(sys.argv[1])))
+app = create_app(Settings(data_dir=Path(sys.argv[1]), database_url=sys.argv[3]))
 with app.app_context():
     for _ in range(int(sys.argv[2])):
         with write() as session:
@@ -43,12 +51,9 @@ def test_it_uses_a_sqlite_that_two_processes_may_share() -> None:
 
 
 @pytest.mark.usefixtures("context")
-def test_every_connection_has_our_pragmas() -> None:
-    values = {
-        name: db.session.scalar(text(f"PRAGMA {name}"))
-        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-    }
-    assert values == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30_000}
+def test_every_connection_has_our_settings() -> None:
+    ask, expected = ("SHOW {}", POSTGRESQL) if not is_sqlite() else ("PRAGMA {}", SQLITE)
+    assert {name: db.session.scalar(text(ask.format(name))) for name in expected} == expected
 
 
 @pytest.mark.usefixtures("context")
@@ -78,13 +83,13 @@ def test_write_refuses_to_be_nested_and_to_swallow_changes_made_outside() -> Non
 
 
 @pytest.mark.usefixtures("context")
-def test_write_sees_what_another_connection_committed_after_our_read(settings: Settings) -> None:
+def test_write_sees_what_another_connection_committed_after_our_read() -> None:
     a_bucket()
     bucket = db.session.get_one(ThrottleBucket, "count")
     assert bucket.tokens == 0
-    other = sqlite_module().connect(settings.database_file, isolation_level=None)
-    other.execute("UPDATE throttle_bucket SET tokens = 41")
-    other.close()
+    with db.engine.connect() as other:
+        other.execute(text("UPDATE throttle_bucket SET tokens = 41"))
+        other.commit()
     with write():
         bucket.tokens += 1
     assert db.session.get_one(ThrottleBucket, "count").tokens == 42
@@ -93,7 +98,7 @@ def test_write_sees_what_another_connection_committed_after_our_read(settings: S
 def test_four_processes_lose_no_increment(app: Flask, settings: Settings) -> None:
     with app.app_context():
         a_bucket()
-    command = [sys.executable, "-c", INCREMENT, str(settings.data_dir), "50"]
+    command = [sys.executable, "-c", INCREMENT, str(settings.data_dir), "50", settings.database_url]
     processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]
     assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
     with app.app_context():
@@ -116,3 +121,72 @@ def test_a_time_without_a_zone_is_refused() -> None:
     naive = NOON.replace(tzinfo=None)
     with pytest.raises(Exception, match="without its zone"), write() as session:
         session.add(Worker(identity="a", started_at=naive, seen_at=NOON))
+
+
+def test_a_second_writer_waits_until_the_first_is_done(app: Flask) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with app.app_context(), write():
+            order.append("second")
+
+    with app.app_context():
+        with write() as session:
+            session.execute(text("SELECT 1"))
+            thread = threading.Thread(target=second)
+            thread.start()
+            # Nothing tells that it waits; if it did not wait, this is long enough to see it.
+            thread.join(0.3)
+            order.append("first")
+        thread.join(60)
+    assert order == ["first", "second"]
+
+
+@pytest.mark.usefixtures("context")
+def test_a_reader_does_not_wait_for_the_writer(app: Flask) -> None:
+    with write() as session:
+        session.add(ThrottleBucket(key="count", tokens=0, refilled_at=NOON))
+        session.flush()
+        with db.engine.connect() as reader:
+            assert reader.execute(select(func.count()).select_from(ThrottleBucket)).scalar() == 0
+
+
+@pytest.mark.usefixtures("context")
+def test_a_text_longer_than_its_column_and_a_number_of_64_bits_are_stored_whole() -> None:
+    id_ = an_integration()
+    group = {"integration_id": id_, "kind": "organization", "external_id": "1", "type": ""}
+    with write() as session:
+        session.add(KnownGroup(**group, name="ß" * 1000, devices=10**12))
+    stored = db.session.scalars(select(KnownGroup)).one()
+    assert (len(stored.name), stored.devices) == (1000, 10**12)
+
+
+@pytest.mark.usefixtures("context")
+def test_a_nul_character_breaks_neither_a_write_nor_a_search() -> None:
+    with write() as session:
+        session.add(ThrottleBucket(key="a\x00b", tokens=0, refilled_at=NOON))
+    assert db.session.scalar(select(ThrottleBucket.key).where(ThrottleBucket.key == "a\x00b")) is not None
+
+
+@pytest.mark.usefixtures("context")
+def test_an_instant_comes_back_as_it_went_in_whatever_the_zone_of_the_server() -> None:
+    moment = datetime(2026, 3, 29, 2, 30, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+    with write() as session:
+        session.add(ThrottleBucket(key="count", tokens=0, refilled_at=moment))
+    db.session.expire_all()
+    assert db.session.get_one(ThrottleBucket, "count").refilled_at == moment
+    assert db.session.scalar(text("SELECT CAST(refilled_at AS TEXT) FROM throttle_bucket")) == (
+        "2026-03-29 00:30:00.123456"
+    )
+
+
+def test_the_password_of_the_database_is_not_in_the_configuration_as_it_is_printed(tmp_path: Path) -> None:
+    url = "postgresql://harmony:canary-password@127.0.0.1:1/harmony"
+    app = create_app(Settings(data_dir=tmp_path, database_url=url))
+    assert "canary" not in repr(app.config)
+    with app.app_context():
+        assert "canary" not in repr(db.engine)
+        with pytest.raises(OperationalError) as refused:
+            db.session.execute(text("SELECT 1"))
+        db.engine.dispose()
+    assert "canary" not in str(refused.value)

@@ -13,6 +13,8 @@ TAGGING = "tagging"
 DEPLOYMENT = "deployment"
 # Verify of the server that is in force, from the integration's own page.
 IN_FORCE = "in_force"
+# What a sync would do now, from the same page.
+PREVIEW = "preview"
 
 
 class ServerDetails(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ class Device(Base):
         UniqueConstraint("integration_id", "external_id"),
         Index("ix_device_name_key_id", "name_key", "id"),
         Index("ix_device_integration_id_name_key_id", "integration_id", "name_key", "id"),
+        Index("ix_device_integration_id_created_at", "integration_id", "created_at"),
         Index("ix_device_integration_id_udid_key", "integration_id", "udid_key"),
         _partial("ix_device_absent", "missing_since", "integration_id", "absent_from"),
         _partial("ix_device_deleted", "deleted_at", "integration_id", "deleted_at"),

@@ -14,12 +14,15 @@ class DeviceEvent(Base):
     """One line of a device's history. `kind` is a `Happening`; `detail` never holds personal data."""
 
     __tablename__ = "device_event"
-    __table_args__ = (Index("ix_device_event_device_id_id", "device_id", "id"),)
+    __table_args__ = (
+        Index("ix_device_event_device_id_id", "device_id", "id"),
+        Index("ix_device_event_run_id_id", "run_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"))
     run_id: Mapped[int | None]
-    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     kind: Mapped[str] = mapped_column(String(16))
     detail: Mapped[str] = mapped_column(String(1024), default="")
 
@@ -28,11 +31,15 @@ class AuditEntry(Base):
     """Who did what. It outlives what it names, hence no foreign key."""
 
     __tablename__ = "audit_entry"
+    __table_args__ = (
+        Index("ix_audit_entry_integration_id_id", "integration_id", "id"),
+        Index("ix_audit_entry_who_id", "who", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     who: Mapped[str] = mapped_column(String(64))
     what: Mapped[str] = mapped_column(String(64))
-    integration_id: Mapped[int | None] = mapped_column(index=True)
+    integration_id: Mapped[int | None]
     integration_name: Mapped[str] = mapped_column(String(128), default="")
     detail: Mapped[str] = mapped_column(String(1024), default="")

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
-from harmony.models.states import IntegrationState
+from harmony.models.states import QUARANTINE_AFTER, IntegrationState
 from harmony.models.verification import Verification
 
 
@@ -49,6 +49,16 @@ class Integration(Base):
     verifications: Mapped[list[Verification]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True
     )
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether so many runs in a row failed that it tries less and less often."""
+        return self.failures >= QUARANTINE_AFTER
+
+    @property
+    def connected(self) -> bool:
+        """Whether it still is a link to a UEM, at least a draft of one."""
+        return self.state not in {IntegrationState.REMOVING, IntegrationState.REMOVED}
 
     def page(self, name: str) -> SetupPage | None:
         """The wizard page of that name, if it was ever saved."""

@@ -6,11 +6,20 @@ from enum import StrEnum
 
 
 class IntegrationState(StrEnum):
-    """Draft until Finish; then active or paused by a person."""
+    """Draft until Finish; then active or paused by a person.
+
+    Removing: everything of it is being deleted. Removed: its devices were kept, and nothing else.
+    """
 
     DRAFT = "draft"
     ACTIVE = "active"
     PAUSED = "paused"
+    REMOVING = "removing"
+    REMOVED = "removed"
+
+
+# From so many failed runs in a row on, an integration is quarantined: it tries less and less often.
+QUARANTINE_AFTER = 5
 
 
 class Stopped(StrEnum):

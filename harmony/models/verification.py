@@ -9,9 +9,11 @@ from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from harmony.db import Base, UtcDateTime
+from harmony.models.configuration import PREVIEW, SYNCHRONIZATION
 
-# Longer than the ladder and the group list may take together.
-INTERRUPTED_AFTER = timedelta(seconds=120)
+# Longer than the ladder and the group list may take together; a preview reads a whole fleet.
+INTERRUPTED_AFTER = timedelta(minutes=2)
+PREVIEW_INTERRUPTED_AFTER = timedelta(minutes=20)
 
 
 class Verification(Base):
@@ -36,7 +38,9 @@ class Verification(Base):
 
     def under_way(self, now: datetime) -> bool:
         """Whether it still asks; a Verify whose process died counts as interrupted after a while."""
-        return self.finished_at is None and now - self.started_at < INTERRUPTED_AFTER
+        looks = self.subject in {SYNCHRONIZATION, PREVIEW}
+        longest = PREVIEW_INTERRUPTED_AFTER if looks else INTERRUPTED_AFTER
+        return self.finished_at is None and now - self.started_at < longest
 
     def interrupted(self, now: datetime) -> bool:
         """Whether it never came to its end."""

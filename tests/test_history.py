@@ -1,0 +1,65 @@
+"""What is written down, and how a changed setting is called (rung: pure; shell on a file SQLite)."""
+
+from __future__ import annotations
+
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from harmony.db import db, write
+from harmony.history import LABELS, audit, changed_fields, happened
+from harmony.models import AuditEntry, Device, DeviceEvent, Happening, Integration
+from harmony.models.configuration import PAGES, ServerDetails, Synchronization, to_row
+from harmony.sync import run
+from tests.builders import NOON, FakeUem, an_integration, devices
+
+VALUES = st.one_of(st.text(), st.integers(), st.booleans(), st.none())
+
+
+def test_a_changed_setting_is_named_as_its_label_names_it() -> None:
+    old = to_row(Synchronization())
+    new = to_row(Synchronization(deletion_threshold=100, import_email=False))
+    assert changed_fields(old, new) == "Device email, Device deletion threshold"
+    assert changed_fields(new, new) == ""
+
+
+def test_a_secret_that_changed_is_named_without_any_of_its_text() -> None:
+    old = to_row(ServerDetails(server_address="https://a", client_secret="v1.aaaa"))
+    new = to_row(ServerDetails(server_address="https://b", client_secret="v1.bbbb"))
+    assert changed_fields(old, new) == "Server Address, Client Secret"
+
+
+def test_a_page_that_was_never_in_force_counts_every_field_that_says_anything() -> None:
+    assert changed_fields(None, {"password": "sealed", "username": None}) == "Password"
+
+
+@given(st.dictionaries(st.sampled_from(sorted(LABELS)), VALUES), st.dictionaries(st.text(), VALUES))
+def test_no_value_is_ever_part_of_the_names(old: dict[str, object], new: dict[str, object]) -> None:
+    marked = {name: f"canary {value}" for name, value in new.items() if "canary" not in name.lower()}
+    assert "canary" not in changed_fields(old, marked)
+
+
+def test_every_label_is_of_a_field_that_exists() -> None:
+    fields = {name for page in PAGES.values() for name in page.__struct_fields__}
+    assert set(LABELS) <= fields
+
+
+def test_what_happened_and_who_did_it_outlive_the_transaction(context: Flask) -> None:
+    id_ = an_integration()
+    run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+    one, two = db.session.scalars(select(Device.id).order_by(Device.id)).all()
+    with write() as session:
+        happened(session, [(one, "OS version: 17.1 → 17.2"), (two, "x" * 2000)], Happening.CHANGED, NOON, 5)
+        happened(session, [], Happening.DELETED, NOON)
+        audit(session, "kim", "Paused", NOON, session.get_one(Integration, id_), detail="y" * 2000)
+    lines = db.session.scalars(select(DeviceEvent).where(DeviceEvent.run_id == 5)).all()
+    assert [(line.device_id, line.kind, line.at) for line in lines] == [
+        (one, "changed", NOON),
+        (two, "changed", NOON),
+    ]
+    assert lines[0].detail == "OS version: 17.1 → 17.2"
+    assert len(lines[1].detail) == 1024
+    entry = db.session.scalars(select(AuditEntry).where(AuditEntry.what == "Paused")).one()
+    assert (entry.who, entry.integration_id, entry.integration_name) == ("kim", id_, "Test UEM")
+    assert len(entry.detail) == 1024
