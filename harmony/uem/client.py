@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Protocol
 
 from harmony.uem.records import DevicePage, Group, Quota, SystemInfo, Tag
@@ -17,9 +18,10 @@ class UemClient(Protocol):
     def groups(self) -> list[Group]:
         """Every organization group and smart group the account sees."""
 
-    def device_pages(self, group_id: str) -> Iterator[DevicePage]:
+    def device_pages(self, group_id: str, since: datetime | None = None) -> Iterator[DevicePage]:
         """The devices of an organization group and, as the UEM pleases, of its children.
 
+        With `since` (aware UTC) only those that were in contact since then.
         Pages come in order. The iterator ends only at the real end; anything else raises.
         """
 
@@ -31,6 +33,9 @@ class UemClient(Protocol):
 
     def quota(self) -> Quota | None:
         """Calls left, as the last answer told; None before the first."""
+
+    def calls(self) -> int:
+        """How many calls were made so far, those that were tried again included."""
 
     def clock_skew(self) -> float | None:
         """Seconds the server's clock is ahead of ours, as the last answer told."""

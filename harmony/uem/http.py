@@ -77,6 +77,7 @@ class Transport:
         self.address = address
         self.quota: Quota | None = None
         self.clock_skew: float | None = None
+        self.calls = 0
         self._target = Target(address, policy, ca_pem)
         self._limits = limits or Limits()
         self._times = times or Times()
@@ -137,6 +138,7 @@ class Transport:
         deadline = Deadline(min(self._limits.request_seconds, left))
         with self._lock:
             self._live.add(deadline)
+            self.calls += 1
         try:
             return self._call(request, deadline)
         finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 
 class GroupKind(StrEnum):
@@ -31,18 +33,20 @@ class Group:
     organization_group_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One enrolled device; unknown text is "", times are aware UTC, `udid` is kept as it was sent."""
+class Device(msgspec.Struct, frozen=True, gc=False):
+    """One enrolled device; unknown text is "", times are aware UTC, `udid` is kept as it was sent.
+
+    A struct, because a sync makes one for every device there is: it costs a fifth of a frozen dataclass.
+    """
 
     external_id: str
     uuid: str
     udid: str
-    serial: str = field(repr=False)
-    name: str = field(repr=False)
-    phone: str = field(repr=False)
-    email: str = field(repr=False)
-    user_name: str = field(repr=False)
+    serial: str
+    name: str
+    phone: str
+    email: str
+    user_name: str
     platform: str
     model: str
     os_version: str
@@ -52,9 +56,13 @@ class Device:
     enrollment_status: str
     compliance: str
     compromised: bool | None
-    imei: str = field(repr=False)
+    imei: str
     last_seen: datetime | None
     enrolled_at: datetime | None
+
+    def __repr__(self) -> str:
+        """Which device it is, and nothing of whose."""
+        return f"Device(external_id={self.external_id!r}, udid={self.udid!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from harmony.uem.address import parse_address, parse_server
@@ -20,6 +21,8 @@ from harmony.uem.workspace_one.sign_in import BasicSignIn, SignIn, TokenSignIn
 T = TypeVar("T")
 
 PAGE_SIZE = 500
+# One of the forms the API documents (facts/ws1-api.md §5.1); whole seconds are exact enough with an overlap.
+SINCE_FORMAT = "%Y-%m-%dT%H:%M:%S.000"
 # A password changed during a run is refused to every call under way, and a few refusals lock the account.
 FETCHERS_BY_PASSWORD = 2
 # Each asks for one more tree; an account sees one top group, rarely a few.
@@ -66,12 +69,13 @@ class WorkspaceOne:
             _refuse_standstill(before, len(found), "organization groups")
         return self._with_parents(found)
 
-    def device_pages(self, group_id: str) -> Iterator[DevicePage]:
+    def device_pages(self, group_id: str, since: datetime | None = None) -> Iterator[DevicePage]:
         """Pages of devices of an organization group; the UEM includes its child groups."""
         Call.GROUP_CHILDREN.path(group_id)
-        return pages_in_order(
-            lambda number: self._device_page(group_id, number), self._fetchers, self._proven
-        )
+        asked = {"lgid": group_id, "orderby": "deviceid", "sortorder": "ASC"}
+        if since is not None:
+            asked["seensince"] = since.astimezone(UTC).strftime(SINCE_FORMAT)
+        return pages_in_order(lambda number: self._device_page(asked, number), self._fetchers, self._proven)
 
     def smart_group_members(self, group_id: str) -> frozenset[str]:
         """Device ids of a smart group; raises Incomplete when a single one could not be read."""
@@ -103,6 +107,10 @@ class WorkspaceOne:
     def quota(self) -> Quota | None:
         """Calls left, as the last answer told."""
         return self._transport.quota
+
+    def calls(self) -> int:
+        """Calls to the UEM so far; those for a token go to another server and cost no quota."""
+        return self._transport.calls
 
     def clock_skew(self) -> float | None:
         """Seconds the server's clock is ahead of ours."""
@@ -155,8 +163,8 @@ class WorkspaceOne:
             self._sign_in.give_up(refusal)
             raise
 
-    def _device_page(self, group_id: str, number: int) -> DevicePage | None:
-        params = {"lgid": group_id, "orderby": "deviceid", "sortorder": "ASC", **_paged(number)}
+    def _device_page(self, asked: dict[str, str], number: int) -> DevicePage | None:
+        params = {**asked, **_paged(number)}
         return self.call(Call.DEVICES_SEARCH, lambda answer: readers.read_device_page(answer, number), params)
 
     def _with_parents(self, found: dict[str, tuple[Group, int]]) -> list[Group]:

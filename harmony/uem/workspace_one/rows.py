@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 from harmony.uem.records import Device, SkippedRow
 from harmony.uem.workspace_one.wire import AnyId, DeviceRow, Ref
 
 LONGEST_TEXT = 255
+LONGEST_INSTANT = 40
 # Characters that reorder or hide text; a device name must not be able to disguise a line of a page.
 _HIDDEN = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
 
@@ -18,41 +21,65 @@ def device_record(row: DeviceRow) -> Device | SkippedRow:
     external_id = plain_id(row.id)
     if external_id is None:
         return SkippedRow(None, "The row has no readable device id.", clean(row.udid))
-    udid = clean(row.udid)
+    (
+        _,
+        uuid,
+        udid,
+        serial,
+        name,
+        phone,
+        email,
+        user,
+        platform,
+        model,
+        system,
+        owner,
+        enrolment,
+        compliance,
+        imei,
+        _,
+    ) = _texts(row)
     if not udid:
         return SkippedRow(external_id, "The device has no UDID.")
-    return _device(row, external_id, udid)
-
-
-def _device(row: DeviceRow, external_id: str, udid: str) -> Device:
     group = row.location_group_id
     return Device(
-        external_id=external_id,
-        uuid=clean(row.uuid),
-        udid=udid,
-        serial=clean(row.serial_number),
-        name=clean(row.device_friendly_name),
-        phone=clean(row.phone_number),
-        email=clean(row.user_email_address),
-        user_name=clean(row.user_name),
-        platform=clean(row.platform),
-        model=clean(row.model),
-        os_version=clean(row.operating_system),
-        ownership=clean(row.ownership),
-        group_id=plain_id(group) or "",
-        group_name=clean(row.location_group_name) or _ref_name(group),
-        enrollment_status=clean(row.enrollment_status),
-        compliance=clean(row.compliance_status),
-        compromised=flag(row.compromised_status),
-        imei=clean(row.imei),
-        last_seen=instant(row.last_seen),
-        enrolled_at=instant(row.last_enrolled_on),
-    )
+        external_id, uuid, udid, serial, name, phone, email, user, platform, model, system, owner,
+        plain_id(group) or "", clean(row.location_group_name) or _ref_name(group), enrolment, compliance,
+        flag(row.compromised_status), imei, instant(row.last_seen), instant(row.last_enrolled_on),
+    )  # fmt: skip
+
+
+def _texts(row: DeviceRow) -> Sequence[str]:
+    """The cleaned texts of a row between two empty ones: looked at together, cleaned one by one if need be.
+
+    Almost every row is clean as it is, and a fleet has hundreds of thousands.
+    """
+    texts = (
+        "", row.uuid, row.udid, row.serial_number, row.device_friendly_name, row.phone_number,
+        row.user_email_address, row.user_name, row.platform, row.model, row.operating_system, row.ownership,
+        row.enrollment_status, row.compliance_status, row.imei, "",
+    )  # fmt: skip
+    if None in texts:
+        return [clean(text) for text in texts]
+    present = cast("tuple[str, ...]", texts)
+    together = "|".join(present)
+    blank_edge = "| " in together or " |" in together
+    if blank_edge or not together.isprintable() or _too_long(together, present):
+        return [clean(text) for text in present]
+    return present
+
+
+def _too_long(together: str, texts: Sequence[str]) -> bool:
+    return len(together) > LONGEST_TEXT and max(map(len, texts)) > LONGEST_TEXT
 
 
 def plain_id(value: AnyId) -> str | None:
     """The digits of an id without leading zeros, from {"Value": n}, {"Id": …}, n or "n"; else None."""
     if isinstance(value, Ref):
+        # The two forms that almost every row has, before any closer look.
+        number = value.value if value.id is None else getattr(value.id, "value", None)
+        if type(number) is int and 0 < number < 10**20:
+            return str(number)
         return plain_id(value.value) or plain_id(value.id)
     if isinstance(value, bool):
         return None
@@ -95,10 +122,18 @@ def flag(value: object) -> bool | None:
 
 def instant(text: str | None) -> datetime | None:
     """An ISO time, taken as UTC when it names no zone; the year 1 means never."""
-    if not text or text.startswith("0001-") or len(text) > 40:
+    if not text or text.startswith("0001-") or len(text) > LONGEST_INSTANT:
         return None
     try:
-        moment = datetime.fromisoformat(text.strip())
+        return datetime.fromisoformat(text + "+00:00")
+    except ValueError:
+        return _odd_instant(text.strip())
+
+
+def _odd_instant(text: str) -> datetime | None:
+    """One with a zone of its own, or a date alone."""
+    try:
+        moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
