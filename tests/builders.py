@@ -39,7 +39,7 @@ def a_device(**changes: Any) -> Device:
     """A device; `external_id` alone makes it another one."""
     number = changes.get("external_id", DEVICE.external_id)
     own = {"uuid": f"u-{number}", "udid": f"UDID{number}", "serial": f"S{number}"}
-    values = {name: getattr(DEVICE, name) for name in DEVICE.__dataclass_fields__}
+    values = {name: getattr(DEVICE, name) for name in DEVICE.__struct_fields__}
     return Device(**(values | own | changes))
 
 
@@ -109,8 +109,12 @@ class FakeUem:
     closed: bool = False
     on_page: Any = None
 
-    def device_pages(self, group_id: str) -> Iterator[DevicePage]:
-        listed = list(self.pulls.get(group_id, ()))
+    def device_pages(self, group_id: str, since: datetime | None = None) -> Iterator[DevicePage]:
+        listed = [
+            one
+            for one in self.pulls.get(group_id, ())
+            if since is None or (one.last_seen is not None and one.last_seen >= since)
+        ]
         total = self.totals.get(group_id, len(listed) + len(self.skipped))
         pages = range(0, max(len(listed), 1), self.page_size)
         for number, start in enumerate(pages):
@@ -140,6 +144,9 @@ class FakeUem:
 
     def tags(self, organization_group_id: str) -> list[Tag]:
         return []
+
+    def calls(self) -> int:
+        return self.pages_given
 
     def quota(self) -> Quota | None:
         return None

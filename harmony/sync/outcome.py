@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from harmony.models.states import Stopped, SyncRunState
 from harmony.uem.errors import RateLimited, SignInRefused, UemError
 
 KEPT = "Nothing was marked missing."
+# What a run may end with after it read all it was to read; anything else leaves the next one to find out.
+GOOD = frozenset({SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD})
 UNEXPECTED = "The sync met an error of its own; the worker's log has the details."
+# What SQLite (by the beginning of its name) and PostgreSQL (by SQLSTATE) call the troubles a person can end.
+TROUBLES = (
+    (("SQLITE_FULL", "53100"), "The disk is full: the database cannot grow.",
+     "Free space on the disk of the database."),
+    (("SQLITE_IOERR", "58030"), "The disk failed while the database was read or written.",
+     "Look at the disk and at the machine's log."),
+    (("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"), "Another program kept the database locked for too long.",
+     "End what holds it, such as a database shell."),
+    (("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "25006"), "The database may not be written.",
+     "Give its folder and files back to the user that Harmony runs as, on a disk that can be written."),
+    (("SQLITE_CORRUPT", "SQLITE_NOTADB"), "The database is damaged.",
+     "Stop Harmony, and restore a backup with `flask --app app db restore FILE`."),
+)  # fmt: skip
+WRITTEN_IS_KEPT = "What this sync had written before is kept; the rest comes with the next one."
 
 
 @dataclass(slots=True)
@@ -25,7 +42,10 @@ class Tally:
     unchanged: int = 0
     missing: int = 0
     reappeared: int = 0
+    deleted: int = 0
+    restored: int = 0
     skipped: int = 0
+    calls: int = 0
     quota_left: int | None = None
     quota_limit: int | None = None
 
@@ -34,15 +54,27 @@ class Tally:
 class Outcome:
     """The end state of a run with the words the page shows.
 
-    `stop` is set when trying again by itself does harm or no good; `not_before` when the UEM named a time.
+    `complete`: a whole snapshot, which counts. `stop` is set when trying again by itself does harm or no
+    good; `not_before` when the UEM named a time.
     """
 
     state: SyncRunState
     reason: str = ""
     advice: str = ""
     again_at_once: bool = False
+    complete: bool = False
     not_before: datetime | None = None
     stop: Stopped | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the run read all it was to read."""
+        return self.state in GOOD
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run got nothing done."""
+        return self.state in {SyncRunState.FAILED, SyncRunState.AUTH_FAILED}
 
 
 STOPPED = Outcome(
@@ -72,6 +104,24 @@ def of_locked(sentence: str, advice: str) -> Outcome:
     return Outcome(SyncRunState.FAILED, sentence, advice, stop=Stopped.SECRETS)
 
 
+def of_database(sign: str) -> Outcome:
+    """The database failed the run; `sign` is its own name for why, "" when it was not the database.
+
+    >>> of_database("SQLITE_FULL").reason.partition(":")[0]
+    'The disk is full'
+    """
+    said = database_says(sign)
+    if said is None:
+        return Outcome(SyncRunState.FAILED, UNEXPECTED)
+    sentence, advice = said
+    return Outcome(SyncRunState.FAILED, f"{sentence} {WRITTEN_IS_KEPT}", advice)
+
+
+def database_says(sign: str) -> tuple[str, str] | None:
+    """What a database's own name for an error means for a person, and what to do; None when it is another."""
+    return next(((says, do) for signs, says, do in TROUBLES if sign.startswith(signs)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Why a snapshot may not be whole. Any of it, and nothing counts as missing.
@@ -88,21 +138,39 @@ class Doubt:
         return bool(self.gone or self.short or self.nameless)
 
 
-def of_snapshot(tally: Tally, doubt: Doubt) -> Outcome:
-    """The end of a run that read what there was to read."""
+def of_snapshot(tally: Tally, doubt: Doubt, held: Sequence[str] = ()) -> Outcome:
+    """The end of a snapshot that read what there was to read; `held` are the reasons that hold deletions."""
+    if doubt.gone or doubt.short:
+        return _doubtful(doubt)
+    complete = not doubt
+    if held:
+        reason = f"Deletions wait for you; none was made. {' '.join(held)} Everything else is in step."
+        return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=complete)
+    if tally.skipped:
+        return replace(_with_skipped(tally, doubt.nameless), complete=complete)
+    return Outcome(SyncRunState.OK, complete=complete)
+
+
+def of_delta(tally: Tally, doubt: Doubt) -> Outcome:
+    """The end of a delta: groups that are gone are the next snapshot's business to tell."""
+    if doubt.short:
+        return _doubtful(replace(doubt, gone=()))
+    return _with_skipped(tally, 0) if tally.skipped else Outcome(SyncRunState.OK)
+
+
+def _doubtful(doubt: Doubt) -> Outcome:
     if doubt.gone:
         reason = f"The account no longer sees {', '.join(doubt.gone)}. {KEPT}"
-        return Outcome(
-            SyncRunState.INCOMPLETE, reason, "Choose the groups again on the Synchronization page."
-        )
-    if doubt.short:
-        reason = f"{', '.join(doubt.short)} listed fewer devices than announced. {KEPT}"
+        advice = "Choose the groups again on the Synchronization page."
+    else:
+        reason = f"{', '.join(doubt.short)} listed fewer devices than announced, twice. {KEPT}"
         advice = "Devices may be moving between groups right now. The next sync reads everything again."
-        return Outcome(SyncRunState.INCOMPLETE, reason, advice)
-    if tally.skipped:
-        devices = "1 device" if tally.skipped == 1 else f"{tally.skipped:,} devices"
-        reason = f"{devices} could not be read, see the list below. All others are in step."
-        if doubt.nameless:
-            reason += f" {doubt.nameless} of them cannot even be told apart, so none was counted as missing."
-        return Outcome(SyncRunState.WARNING, reason, "Look them up in the UEM console by their id.")
-    return Outcome(SyncRunState.OK)
+    return Outcome(SyncRunState.INCOMPLETE, reason, advice)
+
+
+def _with_skipped(tally: Tally, nameless: int) -> Outcome:
+    devices = "1 device" if tally.skipped == 1 else f"{tally.skipped:,} devices"
+    reason = f"{devices} could not be read, see the list below. All others are in step."
+    if nameless:
+        reason += f" {nameless} of them cannot even be told apart, so none was counted as missing."
+    return Outcome(SyncRunState.WARNING, reason, "Look them up in the UEM console by their id.")

@@ -1,151 +1,136 @@
-"""PURE: what one page of devices changes. No clock, no database, no network."""
+"""PURE: what a few pages of devices change. No clock, no database, no network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from hashlib import blake2b
+from datetime import datetime
+from typing import NamedTuple
 
-from harmony.uem.records import Device, Group, GroupKind
-
-Memberships = tuple[tuple[str, str], ...]
+from harmony.sync.scope import Incoming, enrolment
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The chosen groups: organization groups by id, smart groups with the ids of their members."""
+class Known(NamedTuple):
+    """What the database holds of a device: enough to tell whether anything changed.
 
-    organization_groups: frozenset[str] = frozenset()
-    smart_groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    def memberships(self, device: Device) -> Memberships:
-        """Every chosen group that lists `device`; a parent group does not bring its children's devices."""
-        organization = (
-            ((GroupKind.ORGANIZATION.value, device.group_id),)
-            if device.group_id in self.organization_groups
-            else ()
-        )
-        smart = sorted(group for group, members in self.smart_groups.items() if device.external_id in members)
-        return organization + tuple((GroupKind.SMART.value, group) for group in smart)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the database holds of a device: enough to tell whether anything changed."""
+    `external_id` is None when the UEM gave the id to another device; `enrolled_at` is read only where two
+    enrolments of one device have to be told apart.
+    """
 
     id: int
+    external_id: str | None
+    udid_key: str
     fingerprint: str
     last_seen: datetime | None
-    missing: bool
+    absent: bool = False
+    deleted: bool = False
+    enrolled_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A device that is in the scope, with its groups and the fingerprint of it all."""
+@dataclass(slots=True)
+class Plan:
+    """What to write. Detach before update, update before create: an id may change hands within a page.
 
-    device: Device
-    memberships: Memberships
-    fingerprint: str
+    `touched` moved their last contact only; `reappeared` were absent, `restored` deleted; `twins` are older
+    enrolments of a device that is listed under a newer one.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class PagePlan:
-    """What to write for one page. `touched` moved their last contact only; `reappeared` were missing."""
-
-    create: tuple[Incoming, ...] = ()
-    update: tuple[tuple[int, Incoming], ...] = ()
-    touched: tuple[tuple[int, datetime | None], ...] = ()
-    reappeared: tuple[int, ...] = ()
+    create: list[Incoming] = field(default_factory=list)
+    update: list[tuple[Known, Incoming]] = field(default_factory=list)
+    touched: list[tuple[int, datetime | None]] = field(default_factory=list)
+    reappeared: list[int] = field(default_factory=list)
+    restored: list[int] = field(default_factory=list)
+    detach: list[int] = field(default_factory=list)
+    twins: list[Incoming] = field(default_factory=list)
     unchanged: int = 0
 
     @property
     def writes(self) -> bool:
         """Whether any device row changes at all."""
-        return bool(self.create or self.update or self.touched or self.reappeared)
+        return bool(
+            self.create or self.update or self.touched or self.reappeared or self.restored or self.detach
+        )
 
 
-def pulls(groups: Iterable[Group]) -> tuple[str, ...]:
-    """The organization groups to read, each once; a smart group is read through the one that manages it."""
-    wanted = (
-        group.external_id if group.kind is GroupKind.ORGANIZATION else group.organization_group_id
-        for group in groups
-    )
-    return tuple(dict.fromkeys(group for group in wanted if group))
-
-
-def cover(wanted: Iterable[str], parents: Mapping[str, str | None]) -> dict[str, str]:
-    """For each group the highest wanted group above it, or itself: reading those few reads them all.
-
-    >>> cover(["sales", "north", "lab"], {"north": "sales", "sales": "top", "lab": "top"})
-    {'sales': 'sales', 'north': 'sales', 'lab': 'lab'}
-    """
-    chosen = dict.fromkeys(wanted)
-    return {group: _highest(group, chosen, parents) for group in chosen}
-
-
-def _highest(group: str, chosen: Mapping[str, object], parents: Mapping[str, str | None]) -> str:
-    highest, above, passed = group, parents.get(group), {group}
-    while above is not None and above not in passed:
-        passed.add(above)
-        highest = above if above in chosen else highest
-        above = parents.get(above)
-    return highest
-
-
-def still_there(chosen: Sequence[Group], seen: Iterable[Group]) -> tuple[list[Group], list[Group]]:
-    """The chosen groups that can be read, and those that cannot: gone from the UEM, or managed by nobody.
-
-    The UEM lists nothing for a group that is gone, which must never be read as "it is empty".
-    """
-    visible = {(group.kind, group.external_id) for group in seen}
-    there: list[Group] = []
-    gone: list[Group] = []
-    for group in chosen:
-        managed = group.kind is GroupKind.ORGANIZATION or group.organization_group_id
-        (there if managed and (group.kind, group.external_id) in visible else gone).append(group)
-    return there, gone
-
-
-def incoming(devices: Iterable[Device], scope: Scope) -> list[Incoming]:
-    """The devices of a page that belong to a chosen group."""
+def strangers(arriving: Iterable[Incoming], by_id: Mapping[str, Known]) -> list[Incoming]:
+    """Those whose id is not known, or known of other hardware: they may be known by their UDID."""
     return [
-        Incoming(device, groups, fingerprint(device, groups))
-        for device in devices
-        if (groups := scope.memberships(device))
+        one
+        for one in arriving
+        if (known := by_id.get(one.device.external_id)) is None or _other_hardware(known, one)
     ]
 
 
-def plan_page(arriving: Sequence[Incoming], known: Mapping[str, Known]) -> PagePlan:
-    """Compare one page with what is stored; `known` is keyed by the UEM's device id."""
-    create, update, touched, reappeared, unchanged = [], [], [], [], 0
+def plan(arriving: Sequence[Incoming], by_id: Mapping[str, Known], by_udid: Mapping[str, Known]) -> Plan:
+    """Compare what arrives with what is stored, by the UEM's device id and, for strangers, by UDID key."""
+    made, strange = Plan(), []
     for one in arriving:
-        stored = known.get(one.device.external_id)
-        if stored is None:
-            create.append(one)
-            continue
-        if stored.missing:
-            reappeared.append(stored.id)
-        if stored.fingerprint != one.fingerprint:
-            update.append((stored.id, one))
-            continue
-        unchanged += 1
-        if stored.last_seen != one.device.last_seen:
-            touched.append((stored.id, one.device.last_seen))
-    return PagePlan(tuple(create), tuple(update), tuple(touched), tuple(reappeared), unchanged)
+        known = by_id.get(one.device.external_id)
+        if known is None:
+            strange.append(one)
+        elif _other_hardware(known, one):
+            made.detach.append(known.id)
+            strange.append(one)
+        else:
+            _same(made, known, one)
+    detached = set(made.detach)
+    for one in _newest_of_each(strange, made):
+        _stranger(made, by_udid.get(one.udid_key), one, detached)
+    return made
 
 
-def fingerprint(device: Device, memberships: Memberships) -> str:
-    """32 hex digits over everything that is stored of a device but its last contact."""
-    enrolled = device.enrolled_at.astimezone(UTC).isoformat() if device.enrolled_at else ""
-    parts = (
-        device.uuid, device.udid, device.serial, device.imei, device.name, device.phone, device.email,
-        device.user_name, device.platform, device.model, device.os_version, device.ownership,
-        device.group_id, device.group_name, device.enrollment_status, device.compliance,
-        str(device.compromised), enrolled, *(f"{kind}={group}" for kind, group in memberships),
-    )  # fmt: skip
-    # A separator that no cleaned text holds keeps ("ab", "c") apart from ("a", "bc").
-    return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+def adopt(
+    twins: Mapping[str, Incoming], by_udid: Mapping[str, Known], is_listed: Callable[[str | None], bool]
+) -> Plan:
+    """At the end of a snapshot: a device whose own enrolment is gone lives on under the older one."""
+    made = Plan()
+    for udid_key, one in twins.items():
+        known = by_udid.get(udid_key)
+        if known is not None and not is_listed(known.external_id):
+            _same(made, known, one)
+    return made
+
+
+def _same(made: Plan, known: Known, one: Incoming) -> None:
+    if known.deleted:
+        made.restored.append(known.id)
+    elif known.absent:
+        made.reappeared.append(known.id)
+    if known.fingerprint != one.fingerprint or known.external_id != one.device.external_id:
+        made.update.append((known, one))
+        return
+    made.unchanged += 1
+    if known.last_seen != one.device.last_seen:
+        made.touched.append((known.id, one.device.last_seen))
+
+
+def _stranger(made: Plan, known: Known | None, one: Incoming, detached: set[int]) -> None:
+    """A device enrolled again keeps its row; an enrolment older than the known one is a twin."""
+    if known is None:
+        made.create.append(one)
+    elif known.external_id is None or known.id in detached or known.deleted or _newer(one, known):
+        _same(made, known, one)
+    else:
+        made.twins.append(one)
+
+
+def _newest_of_each(strange: Iterable[Incoming], made: Plan) -> list[Incoming]:
+    newest: dict[str, Incoming] = {}
+    for one in strange:
+        other = newest.setdefault(one.udid_key, one)
+        if other is not one:
+            older, newer = sorted((other, one), key=lambda each: each.enrolment)
+            made.twins.append(older)
+            newest[one.udid_key] = newer
+    return list(newest.values())
+
+
+def _other_hardware(known: Known, one: Incoming) -> bool:
+    return known.fingerprint != one.fingerprint and known.udid_key != one.udid_key
+
+
+def _newer(one: Incoming, known: Known) -> bool:
+    return one.enrolment > enrolment(known.enrolled_at, known.external_id or "")
 
 
 def read_to_the_end(seen: int, unreadable: int, total: int | None) -> bool:

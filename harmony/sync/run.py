@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
+from datetime import timedelta
 
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.models import Absence, Integration, IntegrationState, SyncKind, SyncRun, SyncRunState
 from harmony.models.configuration import (
     SERVER,
     SYNCHRONIZATION,
@@ -20,17 +22,20 @@ from harmony.models.configuration import (
     from_row,
 )
 from harmony.security.vault import VaultLocked
-from harmony.sync import schedule
+from harmony.sync import highwater, schedule
 from harmony.sync.connect import open_client
 from harmony.sync.identity import identity
-from harmony.sync.outcome import STOPPED, UNEXPECTED, Outcome, of_error, of_locked
+from harmony.sync.outcome import STOPPED, Outcome, of_database, of_error, of_locked
 from harmony.sync.schedule import Claim, LeaseLost
-from harmony.sync.snapshot import Stopped, Sync, take_snapshot
+from harmony.sync.snapshot import Stopped, Sync, take_delta, take_snapshot
 from harmony.sync.watch import watched
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 
 log = logging.getLogger(__name__)
+
+# A delta reads a little more than what moved since the last read: the two clocks may differ.
+OVERLAP = timedelta(minutes=10)
 
 Opener = Callable[[int, str, ServerDetails], UemClient]
 
@@ -44,7 +49,10 @@ def sync(
         return
     work = _load(held, should_stop)
     outcome = _attempt(work, opener)
-    _finish(work, outcome)
+    try:
+        _finish(work, outcome)
+    except DBAPIError as error:  # a full disk, say; the reaper closes the run once its lease has ended
+        log.error("The end of run %d could not be written: %s.", held.run_id, error.orig)
 
 
 def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
@@ -56,9 +64,22 @@ def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
         from_row(ServerDetails, applied.get(SERVER)),
         from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         should_stop,
+        number=integration.snapshots + 1,
+        suspect=_suspect(integration),
+        since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
     )
+    if not integration.snapshots and work.suspect is None:
+        # A kill between the first commit of a whole snapshot and this file would look like a restore.
+        highwater.note(integration.id, integration.fence, integration.snapshots)
     release()
     return work
+
+
+def _suspect(integration: Integration) -> Absence | None:
+    """Why this snapshot may be wrong about what it does not list; a database from the past is found out."""
+    if highwater.is_behind(integration.id, integration.fence - 1, integration.snapshots):
+        return Absence.RESTORED
+    return Absence(integration.suspect) if integration.suspect else None
 
 
 def _attempt(work: Sync, opener: Opener) -> Outcome:
@@ -73,16 +94,24 @@ def _attempt(work: Sync, opener: Opener) -> Outcome:
         return STOPPED
     except LeaseLost:
         return _lost(work.held)
-    except Exception:  # a run must end with a word on the page, whatever went wrong
+    except Exception as error:  # a run must end with a word on the page, whatever went wrong
         log.exception("Run %d failed.", work.held.run_id)
-        return Outcome(SyncRunState.FAILED, UNEXPECTED)
+        return of_database(trouble(error))
+
+
+def trouble(error: Exception) -> str:
+    """What the database calls this error: SQLite's name or PostgreSQL's SQLSTATE; "" for any other error."""
+    cause = getattr(error, "orig", None) or error
+    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
 
 
 def _watched(work: Sync, client: UemClient) -> Outcome:
     """Take the snapshot. A call that was cut off says nothing of the UEM, only that the run must end."""
     with watched(work.held, work.should_stop, client) as watch:
         try:
-            return take_snapshot(work, client)
+            return (
+                take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
+            )
         except UemError:
             if work.should_stop():
                 raise Stopped from None
@@ -116,4 +145,8 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         ours = (SyncRun.id == work.held.run_id, SyncRun.state == SyncRunState.RUNNING)
         session.execute(update(SyncRun).where(*ours).values(ended))
         schedule.settle(session, work.held, outcome, moment)
+        integration = session.get(Integration, work.held.integration_id)
+        marks = (integration.id, integration.fence, integration.snapshots) if integration else None
+    if marks:
+        highwater.note(*marks)
     log.info("Run %d of integration %d ended: %s.", work.held.run_id, work.held.integration_id, outcome.state)

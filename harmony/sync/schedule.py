@@ -1,27 +1,23 @@
-"""Who is due, who may run, and what becomes of a run whose worker died."""
+"""Who is due, who may run, and what the end of a run means for the next one."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from harmony.db import changed, db, write
-from harmony.models import Integration, IntegrationState, Stopped, SyncRun, SyncRunState
+from harmony.history import audit
+from harmony.models import Integration, IntegrationState, Stopped, SyncKind, SyncRun, SyncRunState
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
-from harmony.sync.identity import is_gone
+from harmony.sync import timing
 from harmony.sync.outcome import Outcome
-
-log = logging.getLogger(__name__)
 
 # A living worker renews it every few seconds (sync/watch.py); only a dead or a stopped one lets it end.
 LEASE = timedelta(seconds=90)
-LONGEST_WAIT = timedelta(hours=24)
-DIED = "The worker stopped before the sync was done. What it had read was kept; nothing was marked missing."
 
 
 class LeaseLost(Exception):
@@ -36,6 +32,7 @@ class Claim:
     run_id: int
     owner: str
     fence: int
+    kind: SyncKind = SyncKind.SNAPSHOT
 
 
 def due(now: datetime) -> Sequence[int]:
@@ -46,7 +43,7 @@ def due(now: datetime) -> Sequence[int]:
 
 
 def request_sync(integration_id: int, by: str, now: datetime) -> bool:
-    """Make the integration due now. False when it is paused or stopped. Ring the bell after it."""
+    """Make a snapshot due now. False when it is paused or stopped. Ring the bell after it."""
     with write() as session:
         statement = (
             update(Integration)
@@ -57,7 +54,10 @@ def request_sync(integration_id: int, by: str, now: datetime) -> bool:
             )
             .values(sync_requested_at=now, sync_requested_by=by, next_sync_at=now)
         )
-        return changed(session, statement) == 1
+        if changed(session, statement) != 1:
+            return False
+        audit(session, by, "Asked for a sync", now, session.get_one(Integration, integration_id))
+        return True
 
 
 def claim(integration_id: int, owner: str, now: datetime) -> Claim | None:
@@ -75,7 +75,7 @@ def claim(integration_id: int, owner: str, now: datetime) -> Claim | None:
         session.add(run)
         integration.sync_requested_at = integration.sync_requested_by = None
         session.flush()
-        return Claim(integration_id, run.id, owner, integration.fence)
+        return Claim(integration_id, run.id, owner, integration.fence, SyncKind(run.kind))
 
 
 def renew(session: Session, held: Claim, now: datetime) -> None:
@@ -95,22 +95,58 @@ def renew(session: Session, held: Claim, now: datetime) -> None:
 
 
 def settle(session: Session, held: Claim, outcome: Outcome, now: datetime) -> None:
-    """Give the integration back and set its next due time, or stop it, if it is still ours."""
+    """Give the integration back, keep what the run taught, and plan the next, if it is still ours."""
     integration = session.get(Integration, held.integration_id)
     if integration is None or (integration.lease_owner, integration.fence) != (held.owner, held.fence):
         return
+    run = session.get_one(SyncRun, held.run_id)
     integration.lease_owner = integration.lease_until = None
+    learn(integration, run, outcome)
     if outcome.stop is not None:
         stop(integration, outcome.stop, f"{outcome.reason} {outcome.advice}")
-    elif integration.sync_requested_at is None:
-        integration.next_sync_at = next_due(outcome, interval(integration), now)
+    else:
+        plan(session, integration, run, outcome, now)
 
 
-def next_due(outcome: Outcome, every: timedelta, now: datetime) -> datetime:
-    """When to sync again: one interval ahead, and not before the UEM's quota is whole, at most a day."""
-    if outcome.again_at_once:
-        return now
-    return max(now + every, min(outcome.not_before or now, now + LONGEST_WAIT))
+def learn(integration: Integration, run: SyncRun, outcome: Outcome) -> None:
+    """What a run says of its integration: how fresh it is, how many snapshots, how many failures in a row.
+
+    Only a run that got nothing done counts as a failure: an incomplete one shows that the UEM answers, an
+    aborted one has a back-off of its own, and a person cancelled the cancelled one.
+    """
+    if outcome.good:
+        integration.fresh_as_of = run.started_at
+    if run.kind != SyncKind.SNAPSHOT:
+        return
+    if outcome.complete:
+        integration.snapshots += 1
+        # An edit during the run was not part of it: the next snapshot is the one to doubt.
+        if run.version == integration.version:
+            integration.suspect = None
+    if outcome.good:
+        integration.failures = 0
+    elif outcome.failed:
+        integration.failures += 1
+
+
+def plan(session: Session, integration: Integration, run: SyncRun, outcome: Outcome, now: datetime) -> None:
+    """Set the due times after `run`. A delta moves no snapshot, and a person who asked is not put off."""
+    snapshot = run.kind == SyncKind.SNAPSHOT
+    if snapshot and integration.sync_requested_at is None:
+        integration.next_sync_at = now if outcome.again_at_once else _after(integration, run, outcome, now)
+    plan_delta(session, integration, now, outcome.not_before)
+    if outcome.again_at_once and not snapshot:
+        integration.next_delta_at = now
+
+
+def plan_delta(
+    session: Session, integration: Integration, now: datetime, not_before: datetime | None = None
+) -> None:
+    """Set when to refresh what was in contact lately: where wanted, with a UEM that was last seen working."""
+    page = choice(integration)
+    sensible = page.delta and integration.snapshots > 0 and not integration.failures
+    quota = _quota(session, integration)
+    integration.next_delta_at = timing.next_delta(sensible, integration.next_sync_at, quota, not_before, now)
 
 
 def stop(integration: Integration, why: Stopped, reason: str) -> None:
@@ -124,45 +160,33 @@ def free(integration: Integration) -> None:
     integration.stopped_why = integration.stopped_reason = None
 
 
-def reap(now: datetime) -> int:
-    """Close the runs whose worker is gone or whose lease ended; their integrations are due again."""
-    running = select(SyncRun, Integration).join(Integration).where(SyncRun.state == SyncRunState.RUNNING)
-    with write() as session:
-        dead = [pair for pair in session.execute(running) if _is_dead(*pair, now)]
-        for run, integration in dead:
-            _abort(session, run, integration, now)
-    return len(dead)
-
-
-def retry_after_abort(aborted_in_a_row: int, every: timedelta) -> timedelta:
-    """How long to wait after a worker died: at once the first time, then longer, at most the interval.
-
-    >>> [retry_after_abort(n, timedelta(hours=1)).seconds for n in (1, 2, 3, 9)]
-    [0, 120, 240, 3600]
-    """
-    if aborted_in_a_row <= 1:
-        return timedelta(0)
-    return min(timedelta(minutes=2 ** min(aborted_in_a_row - 1, 12)), every)
+def choice(integration: Integration) -> Synchronization:
+    """The Synchronization page that is in force."""
+    page = integration.page(SYNCHRONIZATION)
+    return from_row(Synchronization, page.applied if page else None)
 
 
 def interval(integration: Integration) -> timedelta:
     """How often this integration's devices are synced."""
-    page = integration.page(SYNCHRONIZATION)
-    return timedelta(minutes=from_row(Synchronization, page.applied if page else None).device_interval)
+    return timedelta(minutes=choice(integration).device_interval)
 
 
 def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    refresh = and_(Integration.next_delta_at <= now, Integration.snapshots > 0)
     return (
         Integration.state == IntegrationState.ACTIVE,
         Integration.stopped_why.is_(None),
-        Integration.next_sync_at <= now,
+        Integration.redact_pending.is_(False),
+        or_(Integration.next_sync_at <= now, refresh),
         or_(Integration.lease_until.is_(None), Integration.lease_until < now),
     )
 
 
 def _opened(integration: Integration, owner: str, now: datetime) -> SyncRun:
+    snapshot = integration.next_sync_at is not None and integration.next_sync_at <= now
     return SyncRun(
         integration_id=integration.id,
+        kind=SyncKind.SNAPSHOT if snapshot else SyncKind.DELTA,
         state=SyncRunState.RUNNING,
         started_by=integration.sync_requested_by or "schedule",
         started_at=now,
@@ -173,28 +197,16 @@ def _opened(integration: Integration, owner: str, now: datetime) -> SyncRun:
     )
 
 
-def _is_dead(run: SyncRun, integration: Integration, now: datetime) -> bool:
-    ours = (integration.lease_owner, integration.fence) == (run.owner, run.fence)
-    return is_gone(run.owner) or not ours or (integration.lease_until or now) <= now
+def _after(integration: Integration, run: SyncRun, outcome: Outcome, now: datetime) -> datetime:
+    every = interval(integration)
+    planned = timing.next_point(integration.id, every, run.started_at, now)
+    return timing.next_sync(planned, timing.rest(integration.failures, every), outcome.not_before, now)
 
 
-def _abort(session: Session, run: SyncRun, integration: Integration, now: datetime) -> None:
-    log.warning("Run %d of integration %d lost its worker.", run.id, integration.id)
-    run.state, run.finished_at, run.reason = SyncRunState.ABORTED, now, DIED
-    if integration.fence == run.fence:
-        session.flush()
-        wait = retry_after_abort(_aborted_in_a_row(session, integration.id), interval(integration))
-        integration.lease_owner = integration.lease_until = None
-        # A person who asked meanwhile is not put off.
-        if integration.sync_requested_at is None:
-            integration.next_sync_at = now + wait
-
-
-def _aborted_in_a_row(session: Session, integration_id: int) -> int:
-    ends = session.scalars(
-        select(SyncRun.state)
-        .where(SyncRun.integration_id == integration_id)
-        .order_by(SyncRun.id.desc())
-        .limit(12)
-    ).all()
-    return next((n for n, state in enumerate(ends) if state != SyncRunState.ABORTED), len(ends))
+def _quota(session: Session, integration: Integration) -> tuple[int, int] | None:
+    """What the UEM last said of its calls: (left, limit)."""
+    told = (SyncRun.integration_id == integration.id, SyncRun.quota_limit.is_not(None))
+    run = session.scalar(select(SyncRun).where(*told).order_by(SyncRun.id.desc()).limit(1))
+    if run is None or run.quota_left is None or run.quota_limit is None:
+        return None
+    return run.quota_left, run.quota_limit

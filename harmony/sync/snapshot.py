@@ -1,8 +1,8 @@
-"""Reads every chosen group page by page and writes what changed; a device is missing only after the last."""
+"""Takes a snapshot of the scope or a delta, and writes what changed while the next pages are on their way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,28 +11,26 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import release, write
-from harmony.models import SkippedDevice, SyncRun
+from harmony.models import Absence, SkippedDevice, SyncRun
 from harmony.models.configuration import ServerDetails, Synchronization
-from harmony.sync import schedule, store
-from harmony.sync.outcome import Doubt, Outcome, Tally, of_snapshot
-from harmony.sync.plan import (
-    PagePlan,
-    Scope,
-    cover,
-    incoming,
-    plan_page,
-    pulls,
-    read_to_the_end,
-    still_there,
-)
-from harmony.sync.privacy import Privacy, redact
+from harmony.sync import driver, schedule, store
+from harmony.sync.departures import Snapshot, depart
+from harmony.sync.outcome import Outcome, Tally, of_delta, of_snapshot
+from harmony.sync.plan import Plan, adopt, plan, strangers
+from harmony.sync.reading import Reading
 from harmony.sync.schedule import Claim
+from harmony.sync.scope import Incoming
 from harmony.uem.client import UemClient
-from harmony.uem.records import DevicePage, Group, GroupKind, SkippedRow
+from harmony.uem.records import SkippedRow
 
 # Pages without a change still show progress and renew the lease, but not each of them.
 BEAT = timedelta(seconds=1)
 SKIPPED_ROWS_KEPT = 1000
+# One commit rewrites the same pages of the indexes for a few pages of devices as for one; more would keep
+# other writers waiting for longer than they notice (docs/performance.md).
+ROWS_PER_WRITE = 1500
+WRITES_PER_CHECKPOINT = 4
+LONGEST_KEPT_BACK = timedelta(milliseconds=500)
 
 
 class Stopped(Exception):
@@ -41,24 +39,18 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Sync:
-    """One run under way: what it reads, what it has seen, what it has done."""
+    """One run under way: what it may do, and what it has done. `number` is that of this snapshot."""
 
     held: Claim
     kind: str
     server: ServerDetails
     choice: Synchronization
     should_stop: Callable[[], bool]
+    number: int = 1
+    suspect: Absence | None = None
+    since: datetime | None = None
     tally: Tally = field(default_factory=Tally)
-    seen: set[str] = field(default_factory=set)
-    seen_udids: set[str] = field(default_factory=set)
-    skipped: set[str] = field(default_factory=set)
-    nameless: int = 0
-    inclusive: set[str] = field(default_factory=set)
     beat_at: datetime | None = None
-
-    def is_seen(self, external_id: str, udid: str) -> bool:
-        """Whether any row of this snapshot was, or may have been, this device."""
-        return external_id in self.seen or (bool(self.seen_udids) and udid.casefold() in self.seen_udids)
 
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
@@ -67,125 +59,100 @@ class Sync:
         progress = asdict(self.tally) | {"heartbeat_at": moment}
         session.execute(update(SyncRun).where(SyncRun.id == self.held.run_id).values(progress))
 
+    def go_on(self) -> None:
+        """Between two pages. Raises Stopped."""
+        if self.should_stop():
+            raise Stopped
+
 
 def take_snapshot(work: Sync, client: UemClient) -> Outcome:
-    """Read the whole scope. Raises UemError, LeaseLost or Stopped; what was written until then stays."""
-    groups = [
-        Group(GroupKind(one.kind), one.external_id, one.name, "", None, None, one.organization_group_id)
-        for one in work.choice.groups
-    ]
-    work.tally.step = "Reading the groups"
-    visible = client.groups()
-    there, gone = still_there(groups, visible)
-    short = tuple(_pull_all(work, client, there, visible))
-    doubt = Doubt(tuple(group.name for group in gone), short, work.nameless)
-    if not doubt:
-        work.tally.step = "Looking for missing devices"
-        work.tally.missing = store.mark_missing(work.held.integration_id, work.is_seen, now(), work.beat)
-    return of_snapshot(work.tally, doubt)
+    """Read the whole scope; only then are devices missing, and the longest missing ones deleted or held.
 
-
-def _pull_all(
-    work: Sync, client: UemClient, groups: Sequence[Group], visible: Sequence[Group]
-) -> Iterator[str]:
-    """Read every group; the names of those that listed fewer devices than they announced.
-
-    A group below another one comes with it, if that list really has devices of other groups: that the
-    UEM's filter includes child groups is not proven by any recording (facts/ws1-api.md §5.1).
+    Raises UemError, LeaseLost or Stopped; what was written until then stays.
     """
-    scope = _scope(groups, client)
-    organization = (group for group in [*visible, *groups] if group.kind is GroupKind.ORGANIZATION)
-    names = {group.external_id: group.name for group in organization}
-    above = cover(pulls(groups), {group.external_id: group.parent_id for group in visible})
-    roots = [group_id for group_id, root in above.items() if root == group_id]
-    for group_id in [*roots, *(group_id for group_id in above if group_id not in roots)]:
-        if group_id not in roots and above[group_id] in work.inclusive:
-            continue
-        work.tally.step = f"Reading {names.get(group_id, group_id)}"
-        if not _pull(work, client, group_id, scope):
-            yield names.get(group_id, group_id)
+    writer = Writer(work)
+    reading = Reading(client, work.choice, writer, work.tally, work.go_on)
+    doubt = reading.read()
+    if doubt:
+        return of_snapshot(work.tally, doubt)
+    writer.adopt(reading.is_seen)
+    work.tally.step = "Looking for missing devices"
+    found = Snapshot(
+        work.held.integration_id, work.held.run_id, work.number, work.choice, reading.is_seen,
+        reading.empty_groups(), work.suspect,
+    )  # fmt: skip
+    departed = depart(found, work.beat, now())
+    work.tally.missing, work.tally.deleted = departed.missing, departed.deleted
+    return of_snapshot(work.tally, doubt, departed.reasons)
 
 
-def _scope(groups: Sequence[Group], client: UemClient) -> Scope:
-    return Scope(
-        frozenset(group.external_id for group in groups if group.kind is GroupKind.ORGANIZATION),
-        {
-            group.external_id: client.smart_group_members(group.external_id)
-            for group in groups
-            if group.kind is GroupKind.SMART
-        },
-    )
+def take_delta(work: Sync, client: UemClient) -> Outcome:
+    """Read what was in contact since the last read; nothing counts as missing. Raises as a snapshot does."""
+    reading = Reading(client, work.choice, Writer(work), work.tally, work.go_on, work.since)
+    return of_delta(work.tally, reading.read())
 
 
-def _pull(work: Sync, client: UemClient, group_id: str, scope: Scope) -> bool:
-    """Read one group to its end; whether it listed as many devices as it promised."""
-    listed: set[str] = set()
-    unreadable, total = 0, None
-    before = work.tally.expected or 0
-    for page in client.device_pages(group_id):
-        if work.should_stop():
-            raise Stopped
-        total = page.total if page.total is not None else total
-        work.tally.expected = before + (total or 0) or None
-        listed.update(device.external_id for device in page.devices)
-        listed.update(row.external_id for row in page.skipped if row.external_id)
-        unreadable += _note_nameless(work, page)
-        if any(device.group_id != group_id for device in page.devices):
-            work.inclusive.add(group_id)
-        if quota := client.quota():
-            work.tally.quota_left, work.tally.quota_limit = quota.remaining, quota.limit
-        _take(work, page, scope)
-    return read_to_the_end(len(listed), unreadable, total)
+class Writer:
+    """A sink that writes every few pages; at once when the UEM is slower than we are."""
+
+    def __init__(self, work: Sync) -> None:
+        self._work = work
+        self._arriving: list[Incoming] = []
+        self._skipped: list[SkippedRow] = []
+        self._written_at = now()
+        self._writes = 0
+        # Few: devices that the UEM still lists under an enrolment that is over.
+        self._twins: dict[str, Incoming] = {}
+
+    def take(self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]) -> None:
+        """Keep them, and write when there is enough or it has been a while."""
+        self._arriving += arriving
+        self._skipped += skipped
+        if len(self._arriving) >= ROWS_PER_WRITE or now() - self._written_at >= LONGEST_KEPT_BACK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Plan and write what was kept."""
+        arriving, self._arriving = self._arriving, []
+        skipped, self._skipped = self._skipped, []
+        integration_id = self._work.held.integration_id
+        by_id = store.known_by_id(integration_id, [one.device.external_id for one in arriving])
+        strange = [one.udid_key for one in strangers(arriving, by_id)]
+        made = plan(arriving, by_id, store.known_by_udid(integration_id, strange))
+        release()
+        self._twins.update({one.udid_key: one for one in made.twins})
+        self._write(made, skipped)
+
+    def adopt(self, is_seen: Callable[[str | None, str], bool]) -> None:
+        """At the end: devices that are listed under an older enrolment only live on under that one."""
+        integration_id = self._work.held.integration_id
+        known = store.known_by_udid(integration_id, list(self._twins))
+        release()
+        made = adopt(self._twins, known, lambda external_id: is_seen(external_id, ""))
+        self._write(made, [])
+
+    def _write(self, made: Plan, skipped: Sequence[SkippedRow]) -> None:
+        work, moment = self._work, now()
+        _count(work.tally, made, len(skipped))
+        self._written_at = moment
+        if not (made.writes or skipped or work.beat_at is None or moment - work.beat_at >= BEAT):
+            return
+        with write() as session:
+            work.beat(session)
+            store.write_plan(session, work.held.integration_id, made, work.held.run_id, moment)
+            _keep_skipped(session, work, skipped)
+        self._writes += 1
+        if self._writes % WRITES_PER_CHECKPOINT == 0:
+            driver.checkpoint()
 
 
-def _note_nameless(work: Sync, page: DevicePage) -> int:
-    """Rows without a readable id: their UDID may tell which device they are; without one, nobody knows."""
-    rows = [row for row in page.skipped if not row.external_id]
-    work.seen_udids.update(row.udid.casefold() for row in rows if row.udid)
-    work.nameless += sum(1 for row in rows if not row.udid)
-    return len(rows)
-
-
-def _take(work: Sync, page: DevicePage, scope: Scope) -> None:
-    """Plan and write one page."""
-    privacy = Privacy(work.choice.import_name, work.choice.import_number, work.choice.import_email)
-    fresh = {d.external_id: redact(d, privacy) for d in page.devices if d.external_id not in work.seen}
-    arriving = incoming(fresh.values(), scope)
-    known = store.known_devices(work.held.integration_id, [one.device.external_id for one in arriving])
-    release()
-    plan = plan_page(arriving, known)
-    skipped = _skipped(work, page)
-    _count(work.tally, page, plan, len(skipped))
-    work.seen.update(one.device.external_id for one in arriving)
-    if not (plan.writes or skipped or work.beat_at is None or now() - work.beat_at >= BEAT):
-        return
-    with write() as session:
-        work.beat(session)
-        store.write_page(session, work.held.integration_id, plan, now())
-        _keep_skipped(session, work, skipped)
-
-
-def _skipped(work: Sync, page: DevicePage) -> list[SkippedRow]:
-    """The rows that could not be read and were not counted yet; a parent's list repeats its children's."""
-    fresh = []
-    for row in page.skipped:
-        key = row.external_id or row.udid.casefold()
-        if key and key in work.skipped:
-            continue
-        work.skipped.add(key)
-        work.seen.update(filter(None, [row.external_id]))
-        fresh.append(row)
-    return fresh
-
-
-def _count(tally: Tally, page: DevicePage, plan: PagePlan, skipped: int) -> None:
-    tally.pages_read += 1
-    tally.devices_read += len(page.devices) + len(page.skipped)
+def _count(tally: Tally, made: Plan, skipped: int) -> None:
     tally.skipped += skipped
-    tally.added += len(plan.create)
-    tally.updated += len(plan.update)
-    tally.unchanged += plan.unchanged
-    tally.reappeared += len(plan.reappeared)
+    tally.added += len(made.create)
+    tally.updated += len(made.update)
+    tally.unchanged += made.unchanged
+    tally.reappeared += len(made.reappeared)
+    tally.restored += len(made.restored)
 
 
 def _keep_skipped(session: Session, work: Sync, skipped: Sequence[SkippedRow]) -> None:

@@ -1,117 +1,126 @@
-"""Reads what is known of a page's devices, and writes what the plan says of them."""
+"""Reads what is known of arriving devices, and writes what the plan says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from harmony.db import db, table_of, write
-from harmony.models import Device, Membership
-from harmony.sync.plan import Incoming, Known, PagePlan
+from harmony.db import db
+from harmony.history import happened
+from harmony.models import Happening
+from harmony.sync import driver
+from harmony.sync.changes import NAMED_ONLY, SHOWN, described
+from harmony.sync.plan import Known, Plan
+from harmony.sync.scope import Incoming
 
-# Small enough that no other writer waits long for its turn.
-ROWS_PER_WRITE = 1000
+Written = Callable[[datetime | None], Any]
 
-# What a record of the UEM and a row call alike.
-SAME_NAME = (
+# What the UEM tells of a device, in the order of `_told`; then what is ours.
+TOLD = (
     "external_id", "uuid", "udid", "serial", "imei", "name", "phone", "email", "user_name", "platform",
     "model", "os_version", "ownership", "group_id", "group_name", "enrollment_status", "compliance",
-    "compromised", "enrolled_at",
+    "compromised", "enrolled_at", "last_seen_at", "udid_key", "name_key", "search_text", "fingerprint",
+    "updated_at",
 )  # fmt: skip
+CREATED = (*TOLD, "absent_why", "integration_id", "created_at")
+COMPARED = (*SHOWN, *NAMED_ONLY)
 
-DEVICES = table_of(Device)
-MEMBERSHIPS = table_of(Membership)
+INSERT = f"INSERT INTO device ({', '.join(CREATED)}) VALUES ({', '.join('?' * len(CREATED))})"  # noqa: S608
+UPDATE = f"UPDATE device SET {', '.join(f'{name} = ?' for name in TOLD)} WHERE id = ?"  # noqa: S608
+TOUCH = "UPDATE device SET last_seen_at = ? WHERE id = ?"
+DETACH = "UPDATE device SET external_id = NULL WHERE id = ?"
+BACK = (
+    "UPDATE device SET absent_from = NULL, missing_since = NULL, absent_why = '', deleted_at = NULL, "
+    "deleted_by = NULL WHERE id = ?"
+)
+JOIN = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
+
+KNOWN = (
+    "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "
+    "deleted_at IS NOT NULL, {enrolled} FROM device WHERE integration_id = ? AND {which}"
+)
 
 
-def known_devices(integration_id: int, external_ids: Collection[str]) -> dict[str, Known]:
+def known_by_id(integration_id: int, external_ids: Sequence[str]) -> dict[str, Known]:
     """What the database holds of these devices, by the UEM's id."""
-    rows = db.session.execute(
-        select(Device.external_id, Device.id, Device.fingerprint, Device.last_seen_at, Device.missing_since)
-        .where(Device.integration_id == integration_id, Device.external_id.in_(external_ids))
-    )  # fmt: skip
-    return {row[0]: Known(row[1], row[2], row[3], row[4] is not None) for row in rows}
+    found = _known(integration_id, "NULL", "external_id", external_ids)
+    return {one.external_id: one for one in found if one.external_id is not None}
 
 
-def write_page(session: Session, integration_id: int, plan: PagePlan, now: datetime) -> None:
-    """Write one page's changes inside the caller's `write()`. Unchanged devices are not touched."""
-    if plan.reappeared:
-        changes = [{"row": id_} for id_ in plan.reappeared]
-        session.execute(_where_row(update(DEVICES)).values(missing_since=None), changes)
-    if plan.touched:
-        moved = [{"row": id_, "seen": seen} for id_, seen in plan.touched]
-        session.execute(_where_row(update(DEVICES)).values(last_seen_at=bindparam("seen")), moved)
-    _create(session, integration_id, plan.create, now)
-    _update(session, plan.update, now)
+def known_by_udid(integration_id: int, udid_keys: Sequence[str]) -> dict[str, Known]:
+    """The same by UDID key; of several rows the live one, then the newest."""
+    if not udid_keys:
+        return {}
+    found = _known(integration_id, "enrolled_at", "udid_key", udid_keys)
+    return {one.udid_key: one for one in sorted(found, key=lambda one: (not one.deleted, one.id))}
 
 
-def mark_missing(
-    integration_id: int, is_seen: Callable[[str, str], bool], now: datetime, beat: Callable[[Session], None]
-) -> int:
-    """Mark the devices that a complete snapshot did not list; they are kept. Returns how many.
-
-    `is_seen` takes the UEM's id and the UDID; `beat` renews the lease inside each batch's transaction.
-    """
-    live = select(Device.id, Device.external_id, Device.udid).where(
-        Device.integration_id == integration_id, Device.missing_since.is_(None)
-    )
-    rows = db.session.execute(live.execution_options(yield_per=ROWS_PER_WRITE))
-    gone = [id_ for id_, external_id, udid in rows if not is_seen(external_id, udid)]
-    for batch in _batches(gone, ROWS_PER_WRITE):
-        with write() as session:
-            beat(session)
-            marks = [{"row": id_} for id_ in batch]
-            session.execute(_where_row(update(DEVICES)).values(missing_since=now), marks)
-    return len(gone)
+def _known(integration_id: int, enrolled: str, column: str, keys: Sequence[str]) -> list[Known]:
+    session = db.session()
+    sql = KNOWN.format(enrolled=enrolled, which=driver.among(column))
+    rows = driver.fetch(session, sql, (integration_id, driver.listed(keys)))
+    read = driver.read_time
+    return [
+        Known(id_, external_id, udid, print_, read(seen), bool(absent), bool(deleted), read(enrolled_at))
+        for id_, external_id, udid, print_, seen, absent, deleted, enrolled_at in rows
+    ]
 
 
-def _create(session: Session, integration_id: int, created: Sequence[Incoming], now: datetime) -> None:
+def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, now: datetime) -> None:
+    """Write a plan inside the caller's `write()`. Unchanged devices are not touched."""
+    written = driver.written_time()
+    driver.run_many(session, DETACH, [(id_,) for id_ in plan.detach])
+    driver.run_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.restored)])
+    driver.run_many(session, TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
+    _tell(session, plan, run_id, now)
+    _update(session, plan.update, written, now)
+    _create(session, integration_id, plan.create, written, now)
+
+
+def _create(
+    session: Session, integration_id: int, created: Sequence[Incoming], written: Written, now: datetime
+) -> None:
     if not created:
         return
-    fixed: dict[str, Any] = {"integration_id": integration_id, "created_at": now}
-    session.execute(insert(DEVICES), [fixed | _columns(one, now) for one in created])
-    external_ids = [one.device.external_id for one in created]
-    known = known_devices(integration_id, external_ids)
-    _join(session, ((known[one.device.external_id].id, one) for one in created))
+    moment = written(now)
+    before = driver.fetch(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
+    fixed = ("", integration_id, moment)
+    driver.run_many(session, INSERT, [_told(one, written, moment) + fixed for one in created])
+    # The writer's turn is ours alone: whatever has a larger id was made by the statement above.
+    made = driver.fetch(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
+    ids: dict[str, int] = {external_id: id_ for external_id, id_ in made}
+    _join(session, ((ids[one.device.external_id], one) for one in created))
 
 
-def _update(session: Session, updated: Sequence[tuple[int, Incoming]], now: datetime) -> None:
+def _update(
+    session: Session, updated: Sequence[tuple[Known, Incoming]], written: Written, now: datetime
+) -> None:
     if not updated:
         return
-    names = _columns(updated[0][1], now)
-    statement = _where_row(update(DEVICES)).values({name: bindparam(f"new_{name}") for name in names})
-    rows = [
-        {"row": id_} | {f"new_{name}": value for name, value in _columns(one, now).items()}
-        for id_, one in updated
-    ]
-    session.execute(statement, rows)
-    session.execute(delete(MEMBERSHIPS).where(MEMBERSHIPS.c.device_id.in_([id_ for id_, _ in updated])))
-    _join(session, updated)
+    moment = written(now)
+    driver.run_many(session, UPDATE, [(*_told(one, written, moment), known.id) for known, one in updated])
+    driver.run_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
+    _join(session, {known.id: one for known, one in updated}.items())
 
 
 def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
-    rows = [
-        {"device_id": id_, "group_kind": kind, "group_id": group}
-        for id_, one in devices
-        for kind, group in one.memberships
-    ]
-    session.execute(insert(MEMBERSHIPS), rows)
+    rows = [(id_, kind, group) for id_, one in devices for kind, group in one.memberships]
+    driver.run_many(session, JOIN, rows)
 
 
-def _columns(one: Incoming, now: datetime) -> dict[str, Any]:
+def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
     device = one.device
-    return {name: getattr(device, name) for name in SAME_NAME} | {
-        "udid_key": device.udid.casefold(),
-        "name_key": device.name.casefold(),
-        "last_seen_at": device.last_seen,
-        "search_text": search_text(device.name, device.serial, device.udid, device.user_name),
-        "fingerprint": one.fingerprint,
-        "updated_at": now,
-    }
+    return (
+        device.external_id, device.uuid, device.udid, device.serial, device.imei, device.name, device.phone,
+        device.email, device.user_name, device.platform, device.model, device.os_version, device.ownership,
+        device.group_id, device.group_name, device.enrollment_status, device.compliance, device.compromised,
+        written(device.enrolled_at), written(device.last_seen), one.udid_key,
+        device.name.casefold(), search_text(device.name, device.serial, device.udid, device.user_name),
+        one.fingerprint, moment,
+    )  # fmt: skip
 
 
 def search_text(*parts: str) -> str:
@@ -119,11 +128,33 @@ def search_text(*parts: str) -> str:
     return "\n".join(parts).casefold()
 
 
-def _where_row(statement: Any) -> Any:
-    return statement.where(DEVICES.c.id == bindparam("row"))
+def _tell(session: Session, plan: Plan, run_id: int, now: datetime) -> None:
+    """The lines for the histories of the devices, before their rows change."""
+    happened(session, ((id_, "") for id_ in plan.reappeared), Happening.REAPPEARED, now, run_id)
+    happened(session, ((id_, "Listed again") for id_ in plan.restored), Happening.RESTORED, now, run_id)
+    gone = "Its id in the UEM belongs to another device now"
+    happened(session, ((id_, gone) for id_ in plan.detach), Happening.DETACHED, now, run_id)
+    again = [(k.id, _ids(k, one)) for k, one in plan.update if k.external_id != one.device.external_id]
+    happened(session, again, Happening.ENROLLED_AGAIN, now, run_id)
+    happened(session, _changes(session, plan.update), Happening.CHANGED, now, run_id)
 
 
-def _batches(ids: Sequence[int], size: int) -> Iterator[list[int]]:
-    pending = iter(ids)
-    while batch := list(islice(pending, size)):
-        yield batch
+def _ids(known: Known, one: Incoming) -> str:
+    return f"Id in the UEM: {known.external_id or 'none'} → {one.device.external_id}"
+
+
+def _changes(session: Session, updated: Sequence[tuple[Known, Incoming]]) -> list[tuple[int, str]]:
+    if not updated:
+        return []
+    sql = f"SELECT id, {', '.join(COMPARED)} FROM device WHERE {driver.among('id')}"  # noqa: S608
+    found = driver.fetch(session, sql, (driver.listed([known.id for known, _ in updated]),))
+    old = {row[0]: _compared(dict(zip(COMPARED, row[1:], strict=True))) for row in found}
+    new = {known.id: {name: getattr(one.device, name) for name in COMPARED} for known, one in updated}
+    lines = ((id_, described(old[id_], new[id_])) for id_ in new if id_ in old)
+    return [(id_, detail) for id_, detail in lines if detail]
+
+
+def _compared(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the record has it: the driver knows neither booleans nor times."""
+    compromised = None if row["compromised"] is None else bool(row["compromised"])
+    return row | {"compromised": compromised, "enrolled_at": driver.read_time(row["enrolled_at"])}

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.plan import (
-    Incoming,
-    Known,
-    Scope,
-    cover,
-    fingerprint,
-    incoming,
-    plan_page,
-    pulls,
-    read_to_the_end,
-)
+from harmony.sync.plan import Known, adopt, plan, read_to_the_end
 from harmony.sync.privacy import Privacy, redact
+from harmony.sync.scope import Incoming, Scope, cover, fingerprint, incoming, pulls
 from harmony.uem.records import Device, Group, GroupKind
 from tests.builders import DEVICE, NOON, a_device, devices
 
@@ -26,7 +18,13 @@ PARENT = Scope(organization_groups=frozenset({"570"}))
 
 
 def known(one: Incoming, **changes: object) -> Known:
-    values = {"id": 1, "fingerprint": one.fingerprint, "last_seen": one.device.last_seen, "missing": False}
+    values = {
+        "id": 1,
+        "external_id": one.device.external_id,
+        "udid_key": one.udid_key,
+        "fingerprint": one.fingerprint,
+        "last_seen": one.device.last_seen,
+    }
     return Known(**(values | changes))  # type: ignore[arg-type]
 
 
@@ -36,31 +34,85 @@ def arriving(device: Device) -> Incoming:
 
 def test_a_device_that_is_not_known_is_created() -> None:
     one = arriving(DEVICE)
-    assert plan_page([one], {}).create == (one,)
+    assert plan([one], {}, {}).create == [one]
 
 
 def test_a_device_that_did_not_change_is_not_written() -> None:
     one = arriving(DEVICE)
-    plan = plan_page([one], {"100": known(one)})
-    assert (plan.unchanged, plan.writes) == (1, False)
+    made = plan([one], {"100": known(one)}, {})
+    assert (made.unchanged, made.writes) == (1, False)
 
 
 def test_a_device_whose_last_contact_moved_only_is_touched_not_updated() -> None:
     one = arriving(DEVICE)
-    plan = plan_page([one], {"100": known(one, last_seen=NOON - timedelta(hours=1))})
-    assert (plan.touched, plan.update, plan.unchanged) == (((1, NOON),), (), 1)
+    made = plan([one], {"100": known(one, last_seen=NOON - timedelta(hours=1))}, {})
+    assert (made.touched, made.update, made.unchanged) == ([(1, NOON)], [], 1)
 
 
 def test_a_device_that_changed_is_updated() -> None:
     one = arriving(DEVICE)
-    plan = plan_page([one], {"100": known(one, fingerprint="another")})
-    assert (plan.update, plan.unchanged) == (((1, one),), 0)
+    held = known(one, fingerprint="another")
+    made = plan([one], {"100": held}, {})
+    assert (made.update, made.unchanged) == ([(held, one)], 0)
 
 
-def test_a_missing_device_that_is_listed_again_reappears_though_nothing_else_changed() -> None:
+@pytest.mark.parametrize(("past", "becomes"), [("absent", "reappeared"), ("deleted", "restored")])
+def test_a_device_that_is_listed_again_is_back_though_nothing_else_changed(past: str, becomes: str) -> None:
     one = arriving(DEVICE)
-    plan = plan_page([one], {"100": known(one, missing=True)})
-    assert (plan.reappeared, plan.unchanged, plan.writes) == ((1,), 1, True)
+    made = plan([one], {"100": known(one, **{past: True})}, {})
+    assert (getattr(made, becomes), made.unchanged, made.writes) == ([1], 1, True)
+
+
+def enrolled(external_id: str, udid: str = "UDID100", hours: int = 0) -> Incoming:
+    return arriving(a_device(external_id=external_id, udid=udid, enrolled_at=NOON + timedelta(hours=hours)))
+
+
+def test_the_same_udid_under_a_newer_id_is_the_same_device_enrolled_again() -> None:
+    old, new = enrolled("100"), enrolled("200", "udid100", hours=1)
+    held = known(old, enrolled_at=NOON)
+    made = plan([new], {}, {"udid100": held})
+    assert (made.update, made.create) == ([(held, new)], [])
+
+
+def test_an_older_enrolment_that_is_still_listed_changes_nothing() -> None:
+    old, new = enrolled("100"), enrolled("200", hours=1)
+    held = known(new, external_id="200", enrolled_at=new.device.enrolled_at)
+    for page in ([old, new], [new, old]):
+        made = plan(page, {"200": held}, {"udid100": held})
+        assert (made.writes, made.twins, made.unchanged) == (False, [old], 1)
+
+
+def test_of_two_new_rows_with_one_udid_the_newest_enrolment_becomes_the_device() -> None:
+    old, new = enrolled("200"), enrolled("100", hours=1)
+    for page in ([old, new], [new, old]):
+        made = plan(page, {}, {})
+        assert (made.create, made.twins) == ([new], [old])
+
+
+def test_an_id_that_the_uem_gave_to_other_hardware_is_a_new_device_and_the_old_one_is_kept() -> None:
+    held = known(enrolled("100", "OTHER"), udid_key="other")
+    made = plan([enrolled("100", "UDID100")], {"100": held}, {})
+    assert (made.detach, len(made.create), made.update) == ([1], 1, [])
+
+
+def test_two_devices_that_swapped_their_ids_keep_their_rows() -> None:
+    first, second = enrolled("1", "AA"), enrolled("2", "BB")
+    one, two = (
+        known(first, id=1, external_id="1", udid_key="aa"),
+        known(second, id=2, external_id="2", udid_key="bb"),
+    )
+    swapped = [enrolled("1", "BB"), enrolled("2", "AA")]
+    made = plan(swapped, {"1": one, "2": two}, {"aa": one, "bb": two})
+    assert made.detach == [1, 2]
+    assert {(held.id, new.device.external_id) for held, new in made.update} == {(1, "2"), (2, "1")}
+    assert made.create == []
+
+
+def test_a_device_whose_newer_enrolment_is_gone_lives_on_under_the_older_one() -> None:
+    older = enrolled("100")
+    held = known(older, external_id="200", enrolled_at=NOON + timedelta(hours=1))
+    assert adopt({"udid100": older}, {"udid100": held}, lambda _id: False).update == [(held, older)]
+    assert not adopt({"udid100": older}, {"udid100": held}, lambda id_: id_ == "200").writes
 
 
 def test_a_parent_group_does_not_bring_the_devices_of_its_children() -> None:
@@ -80,7 +132,7 @@ def test_leaving_a_group_is_a_change() -> None:
     assert fingerprint(DEVICE, (("smart", "8"),)) != fingerprint(DEVICE, ())
 
 
-@given(st.sampled_from(sorted(set(DEVICE.__dataclass_fields__) - {"external_id", "last_seen"})))
+@given(st.sampled_from(sorted(set(DEVICE.__struct_fields__) - {"external_id", "last_seen"})))
 def test_every_stored_field_but_the_last_contact_is_in_the_fingerprint(name: str) -> None:
     other = {"compromised": None, "enrolled_at": None}.get(name, "another")
     assert fingerprint(a_device(**{name: other}), ()) != fingerprint(a_device(), ())
@@ -145,8 +197,10 @@ def test_personal_data_that_is_not_imported_never_gets_into_a_plan() -> None:
 def test_every_device_of_a_page_is_counted_exactly_once(listed: list[int], stored: set[int]) -> None:
     page = incoming(devices(*listed), PARENT)
     held = {
-        str(n): Known(n, "old" if n % 2 else page[0].fingerprint if page else "", NOON, n % 3 == 0)
+        str(n): Known(
+            n, str(n), f"udid{n}", "old" if n % 2 else page[0].fingerprint if page else "", NOON, n % 3 == 0
+        )
         for n in stored
     }
-    plan = plan_page(page, held)
-    assert len(plan.create) + len(plan.update) + plan.unchanged == len(listed)
+    made = plan(page, held, {one.udid_key: one for one in held.values()})
+    assert len(made.create) + len(made.update) + made.unchanged == len(listed)

@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import Device, Integration, Membership, SkippedDevice, SyncRun, SyncRunState
-from harmony.sync import lifecycle, run, schedule
+from harmony.sync import lifecycle, run, schedule, snapshot
 from harmony.uem.errors import ServerFailed, SignInRefused
 from harmony.uem.records import SkippedRow
 from tests.builders import FakeUem, a_choice, an_integration, devices
@@ -215,6 +215,13 @@ def test_a_device_listed_on_two_pages_is_one_device() -> None:
     assert sync(id_, FakeUem({"570": devices(1, 2, 2, 3)}, totals={"570": 3})).added == 3
 
 
+@pytest.fixture
+def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page is written before the next is asked for, as when the UEM is slow."""
+    monkeypatch.setattr(snapshot, "ROWS_PER_WRITE", 1)
+
+
+@pytest.mark.usefixtures("page_by_page")
 def test_pausing_stops_the_run_at_the_next_page_and_deletes_nothing() -> None:
     id_ = an_integration()
     sync(id_, FakeUem({"570": devices(*range(6))}))
@@ -249,6 +256,7 @@ def test_removing_the_integration_during_a_run_leaves_nothing_behind() -> None:
         assert db.session.scalars(select(table)).all() == []
 
 
+@pytest.mark.usefixtures("page_by_page")
 def test_a_worker_that_was_overtaken_writes_nothing_more() -> None:
     id_ = an_integration()
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from harmony.db import db, write
-from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
-from harmony.sync import lifecycle, schedule
+from harmony.models import Absence, Integration, IntegrationState, Stopped, SyncKind, SyncRun, SyncRunState
+from harmony.models.configuration import Synchronization
+from harmony.sync import lifecycle, recovery, schedule, timing
 from harmony.sync.identity import identity, is_gone
 from harmony.sync.outcome import Outcome
-from tests.builders import NOON, an_integration
+from tests.builders import NOON, a_choice, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -63,7 +64,7 @@ def test_a_renewed_lease_keeps_the_run_alive() -> None:
     assert held is not None
     with write() as session:
         schedule.renew(session, held, NOON + schedule.LEASE)
-    assert schedule.reap(NOON + schedule.LEASE) == 0
+    assert recovery.reap(NOON + schedule.LEASE) == 0
 
 
 def test_a_run_whose_lease_ended_is_aborted_and_due_again_at_once() -> None:
@@ -71,8 +72,8 @@ def test_a_run_whose_lease_ended_is_aborted_and_due_again_at_once() -> None:
     held = schedule.claim(id_, ELSEWHERE, NOON)
     assert held is not None
     later = NOON + schedule.LEASE
-    assert schedule.reap(later - timedelta(seconds=1)) == 0
-    assert schedule.reap(later) == 1
+    assert recovery.reap(later - timedelta(seconds=1)) == 0
+    assert recovery.reap(later) == 1
     assert the_run(held.run_id).state == SyncRunState.ABORTED
     assert "nothing was marked missing" in the_run(held.run_id).reason
     assert list(schedule.due(later)) == [id_]
@@ -82,12 +83,12 @@ def test_a_run_of_a_process_that_is_gone_is_aborted_without_waiting_for_its_leas
     place, _pid, _start = identity().rsplit(":", 2)
     held = schedule.claim(an_integration(), f"{place}:999999999:1", NOON)
     assert held is not None
-    assert schedule.reap(NOON) == 1
+    assert recovery.reap(NOON) == 1
 
 
 def test_a_run_of_this_living_process_is_left_alone() -> None:
     assert schedule.claim(an_integration(), identity(), NOON) is not None
-    assert schedule.reap(NOON) == 0
+    assert recovery.reap(NOON) == 0
 
 
 def test_a_worker_that_dies_again_and_again_is_given_longer_and_longer_rests() -> None:
@@ -96,7 +97,7 @@ def test_a_worker_that_dies_again_and_again_is_given_longer_and_longer_rests() -
     for _ in range(4):
         assert schedule.claim(id_, ELSEWHERE, moment) is not None
         moment += schedule.LEASE
-        schedule.reap(moment)
+        recovery.reap(moment)
         due = the_integration(id_).next_sync_at
         assert due is not None
         waits.append((due - moment).total_seconds())
@@ -108,7 +109,7 @@ def test_a_worker_that_slept_past_its_lease_can_neither_write_nor_finish() -> No
     id_ = an_integration()
     old = schedule.claim(id_, ELSEWHERE, NOON)
     later = NOON + schedule.LEASE
-    schedule.reap(later)
+    recovery.reap(later)
     new = schedule.claim(id_, "fresh", later)
     assert old is not None
     assert new is not None
@@ -119,14 +120,184 @@ def test_a_worker_that_slept_past_its_lease_can_neither_write_nor_finish() -> No
     assert the_integration(id_).lease_owner == "fresh"
 
 
-def test_settling_sets_the_next_due_time_one_interval_ahead() -> None:
+def settled(id_: int, outcome: Outcome = DONE, at: datetime = NOON, **columns: object) -> Integration:
+    """The integration after a run that began and ended at that moment and left these columns in its row."""
+    held = schedule.claim(id_, "me", at)
+    assert held is not None
+    with write() as session:
+        for name, value in columns.items():
+            setattr(session.get_one(SyncRun, held.run_id), name, value)
+        session.flush()
+        schedule.settle(session, held, outcome, at)
+    return the_integration(id_)
+
+
+def test_settling_gives_the_integration_back_and_plans_the_next_sync_on_its_own_grid() -> None:
+    after = settled(an_integration())
+    assert after.lease_until is None
+    assert after.next_sync_at is not None
+    assert after.next_sync_at == timing.next_point(after.id, HOUR, NOON, NOON)
+    again = settled(after.id, at=after.next_sync_at)
+    assert again.next_sync_at is not None
+    assert (again.next_sync_at - NOON) > HOUR
+    assert again.next_sync_at == timing.next_point(after.id, HOUR, NOON, again.next_sync_at - HOUR)
+
+
+def test_integrations_that_were_synced_together_do_not_start_together_again() -> None:
+    due = {settled(an_integration()).next_sync_at for _ in range(5)}
+    assert len(due) == 5
+
+
+def test_a_complete_snapshot_counts_and_takes_the_suspicion_away() -> None:
+    id_ = an_integration(suspect=Absence.EDITED)
+    assert settled(id_, DONE).snapshots == 0
+    after = settled(id_, Outcome(SyncRunState.HELD, complete=True), LATER)
+    assert (after.snapshots, after.suspect) == (1, None)
+
+
+def test_an_edit_during_a_run_leaves_the_next_snapshot_under_suspicion() -> None:
     id_ = an_integration()
     held = schedule.claim(id_, "me", NOON)
     assert held is not None
     with write() as session:
-        schedule.settle(session, held, DONE, NOON)
+        integration = session.get_one(Integration, id_)
+        integration.version, integration.suspect = integration.version + 1, Absence.EDITED
+    with write() as session:
+        schedule.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON)
+    assert (the_integration(id_).snapshots, the_integration(id_).suspect) == (1, Absence.EDITED)
+
+
+@pytest.mark.parametrize("state", [state for state in SyncRunState if state is not SyncRunState.RUNNING])
+def test_only_a_run_that_read_everything_makes_the_devices_fresh_and_only_a_failed_one_counts(
+    state: SyncRunState,
+) -> None:
+    after = settled(an_integration(failures=4), Outcome(state))
+    good, failed = state in {"ok", "warning", "held"}, state in {"failed", "auth_failed"}
+    assert after.fresh_as_of == (NOON if good else None)
+    assert after.failures == (0 if good else 5 if failed else 4)
+    assert after.quarantined is failed
+
+
+def test_five_failures_in_a_row_double_the_interval_and_one_good_run_ends_it() -> None:
+    id_, moment, waits = an_integration(), NOON, []
+    for _ in range(8):
+        due = settled(id_, Outcome(SyncRunState.FAILED), moment).next_sync_at
+        assert due is not None
+        waits.append((due - moment) / HOUR)
+        moment = due
+    assert all(wait <= 1 for wait in waits[:4])
+    assert waits[4:] == [2, 4, 8, 16]
+    recovered = settled(id_, DONE, moment)
+    assert recovered.next_sync_at is not None
+    assert recovered.next_sync_at - moment <= HOUR
+
+
+def test_sync_now_does_not_wait_for_quarantine_to_end() -> None:
+    id_ = an_integration(due=NOON + 24 * HOUR, failures=9)
+    assert list(schedule.due(NOON)) == []
+    assert schedule.request_sync(id_, "kim", NOON)
+    assert list(schedule.due(NOON)) == [id_]
+
+
+def test_a_quota_that_is_used_up_is_waited_for_but_never_longer_than_a_day() -> None:
+    for wait, expected in ((5, 5), (400 * 24, 24)):
+        after = settled(an_integration(), Outcome(SyncRunState.INCOMPLETE, not_before=NOON + wait * HOUR))
+        assert after.next_sync_at == NOON + expected * HOUR
+
+
+LATER = NOON + 2 * HOUR
+SOON = NOON + timing.DELTA_EVERY
+
+
+def between_syncs(**changes: object) -> int:
+    """An integration whose next full sync is an hour away and whose devices may be refreshed now."""
+    values: dict[str, object] = {"due": NOON + HOUR, "snapshots": 3, "next_delta_at": NOON}
+    return an_integration(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_a_delta_runs_between_two_snapshots_and_moves_none_of_them() -> None:
+    id_ = between_syncs(failures=2, suspect=Absence.EDITED)
+    assert list(schedule.due(NOON)) == [id_]
+    held = schedule.claim(id_, "me", NOON)
+    assert held is not None
+    assert (held.kind, the_run(held.run_id).kind) == (SyncKind.DELTA, SyncKind.DELTA)
+    assert the_run(held.run_id).started_by == "schedule"
+    with write() as session:
+        schedule.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON)
+    after = the_integration(id_)
+    assert (after.next_sync_at, after.snapshots, after.failures) == (NOON + HOUR, 3, 2)
+    assert (after.suspect, after.fresh_as_of) == (Absence.EDITED, NOON)
+
+
+def test_a_failed_delta_waits_for_the_next_and_counts_for_nothing() -> None:
+    after = settled(between_syncs(), Outcome(SyncRunState.FAILED))
+    assert (after.next_sync_at, after.failures) == (NOON + HOUR, 0)
+    assert (after.next_delta_at, after.fresh_as_of) == (SOON, None)
+
+
+def test_a_delta_whose_password_was_refused_stops_the_integration_like_any_run() -> None:
+    after = settled(
+        between_syncs(), Outcome(SyncRunState.AUTH_FAILED, "No.", "Mend it.", stop=Stopped.SIGN_IN)
+    )
+    assert after.stopped_why == Stopped.SIGN_IN
+    assert list(schedule.due(LATER)) == []
+
+
+def test_there_is_no_delta_before_the_first_snapshot_and_none_instead_of_a_snapshot() -> None:
+    between_syncs(snapshots=0)
+    both = between_syncs(due=NOON)
+    assert list(schedule.due(NOON)) == [both]
+    held = schedule.claim(both, "me", NOON)
+    assert held is not None
+    assert held.kind is SyncKind.SNAPSHOT
+
+
+def test_sync_now_means_a_snapshot_even_while_a_delta_is_due() -> None:
+    id_ = between_syncs()
+    assert schedule.request_sync(id_, "kim", NOON)
+    held = schedule.claim(id_, "me", NOON)
+    assert held is not None
+    assert held.kind is SyncKind.SNAPSHOT
+
+
+@pytest.mark.parametrize(
+    ("choice", "columns", "outcome", "planned"),
+    [
+        (a_choice(), {}, DONE, True),
+        (a_choice(delta=False), {}, DONE, False),
+        (a_choice(device_interval=10), {}, DONE, False),
+        (a_choice(), {"quota_left": 199, "quota_limit": 1000}, DONE, False),
+        (a_choice(), {"quota_left": 200, "quota_limit": 1000}, DONE, True),
+        (a_choice(), {}, Outcome(SyncRunState.FAILED), False),
+    ],
+)
+def test_a_delta_is_planned_after_a_snapshot_where_it_makes_sense(
+    choice: Synchronization, columns: dict[str, object], outcome: Outcome, planned: bool
+) -> None:
+    after = settled(an_integration(choice, snapshots=1), outcome, **columns)
+    assert after.next_delta_at == (SOON if planned else None)
+
+
+def test_the_last_known_quota_decides_when_a_run_was_told_none() -> None:
+    id_ = an_integration(snapshots=1)
+    settled(id_, quota_left=1, quota_limit=1000)
+    assert settled(id_, at=LATER).next_delta_at is None
+
+
+def test_a_delta_whose_worker_died_is_closed_and_no_snapshot_is_moved() -> None:
+    id_ = between_syncs()
+    held = schedule.claim(id_, ELSEWHERE, NOON)
+    assert held is not None
+    dead = NOON + schedule.LEASE
+    assert recovery.reap(dead) == 1
     assert the_integration(id_).next_sync_at == NOON + HOUR
-    assert the_integration(id_).lease_until is None
+    assert the_integration(id_).next_delta_at == dead + timing.DELTA_EVERY
+
+
+def test_nothing_starts_while_personal_data_is_still_to_be_purged() -> None:
+    id_ = an_integration(redact_pending=True)
+    assert list(schedule.due(NOON)) == []
+    assert schedule.claim(id_, "me", NOON) is None
 
 
 def test_sync_now_during_a_run_is_kept_for_after_it() -> None:
@@ -143,11 +314,11 @@ def test_pausing_takes_the_lease_from_a_running_sync_and_resuming_makes_it_due()
     id_ = an_integration()
     held = schedule.claim(id_, "me", NOON)
     assert held is not None
-    assert lifecycle.pause(id_)
-    assert not lifecycle.pause(id_)
+    assert lifecycle.pause(id_, "kim", NOON)
+    assert not lifecycle.pause(id_, "kim", NOON)
     with pytest.raises(schedule.LeaseLost), write() as session:
         schedule.renew(session, held, NOON)
-    assert lifecycle.resume(id_, NOON)
+    assert lifecycle.resume(id_, "kim", NOON)
     assert the_integration(id_).next_sync_at == NOON
 
 

@@ -1,0 +1,97 @@
+"""The end of a complete snapshot: what it did not list is marked; what is due is deleted, or held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from harmony.db import db, release
+from harmony.models import Absence, Device
+from harmony.sync import absences, deletion, guard, held
+from harmony.sync.absences import Snapshot
+from harmony.sync.deletion import BY_SYNC, Deletion, overdue
+from harmony.sync.guard import Facts
+from harmony.sync.held import Held
+from harmony.sync.holds import open_hold
+
+__all__ = ["Departed", "Snapshot", "depart", "facts"]
+
+Beat = Callable[[Session], None]
+
+ROLLING = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """What became of the absent: newly `missing`, `deleted`; or the open hold and why it holds, in words."""
+
+    missing: int = 0
+    deleted: int = 0
+    hold_id: int | None = None
+    reasons: tuple[str, ...] = ()
+
+
+def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
+    """Count the absences of a complete snapshot and let go whom the guard lets go.
+
+    `beat` renews the lease inside each `write()`, and raises LeaseLost. Killed at any line and called again
+    with the same number, it comes to the same end.
+    """
+    missing = absences.mark(snapshot, beat, now)
+    held.expire(snapshot.integration_id, beat, now)
+    approved = held.carry_out(snapshot.integration_id, snapshot.run_id, beat, now)
+    up_to = snapshot.number - snapshot.choice.deletion_after + 1
+    due = (
+        db.session.scalar(select(func.count(Device.id)).where(*overdue(snapshot.integration_id, up_to))) or 0
+    )
+    if not due:
+        held.clear(snapshot.integration_id, beat, now)
+        return Departed(missing, approved)
+    live = deletion.live(snapshot.integration_id)
+    verdict = guard.decide(facts(snapshot, up_to, due, live, now))
+    release()
+    if verdict.allowed:
+        return Departed(missing, approved + _delete(snapshot, up_to, beat, now))
+    stored, words = zip(*((str(reason), reason.sentence) for reason in verdict.reasons), strict=True)
+    hold = Held(snapshot.integration_id, snapshot.run_id, up_to, live, stored)
+    return Departed(missing, approved, held.keep(hold, beat, now), words)
+
+
+def facts(snapshot: Snapshot, up_to: int, due: int, live: int, now: datetime) -> Facts:
+    """What the guard is asked: may `due` of `live` devices go, those absent since snapshot `up_to`?
+
+    Reads only; release() after it.
+    """
+    return Facts(
+        due,
+        live,
+        snapshot.choice.deletion_threshold,
+        deletion.deleted_by_syncs(snapshot.integration_id, now - ROLLING),
+        _whys(snapshot, up_to),
+        snapshot.suspect,
+        open_hold(snapshot.integration_id) is not None,
+    )
+
+
+def _whys(snapshot: Snapshot, up_to: int) -> frozenset[Absence]:
+    """Why the due may not be gone: said when they were first missed, or by this snapshot."""
+    due = overdue(snapshot.integration_id, up_to)
+    whys = {Absence(why) for why in db.session.scalars(select(Device.absent_why).where(*due).distinct())}
+    if snapshot.emptied:
+        emptied = select(Device.id).where(*due, absences.only_in_emptied(snapshot)).limit(1)
+        whys |= {Absence.EMPTIED for _ in db.session.scalars(emptied)}
+    return frozenset(whys)
+
+
+def _delete(snapshot: Snapshot, up_to: int, beat: Beat, now: datetime) -> int:
+    def may(session: Session) -> bool:
+        beat(session)
+        return True
+
+    detail = f"Not listed by {snapshot.choice.deletion_after} complete syncs in a row, or more."
+    gone = Deletion(BY_SYNC, detail, snapshot.run_id, now)
+    return deletion.delete_softly(overdue(snapshot.integration_id, up_to), gone, may)

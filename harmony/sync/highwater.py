@@ -1,0 +1,98 @@
+"""How far each integration had come, in a file beside the database: it tells that an older one was put back.
+
+`newest.json` holds `{integration id: [fence, snapshots]}`. A database that is behind it has forgotten what
+happened since, and may take devices for missing that it only does not know; so may one without the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import current_app
+
+from harmony.config import Settings
+
+log = logging.getLogger(__name__)
+
+FILE = "newest.json"
+
+Marks = dict[str, tuple[int, int]]
+
+
+def note(integration_id: int, fence: int, snapshots: int) -> None:
+    """Remember what the database has just committed, lower numbers too. Never call it before the commit.
+
+    A file that cannot be written is logged and breaks nothing: it only stays behind the database.
+    """
+    path = _path()
+    try:
+        with _alone(path):
+            marks = _read(path) or {}
+            _write(path, marks | {str(integration_id): (fence, snapshots)})
+    except OSError as error:
+        log.warning("%s could not be written (%s); a restore may go unnoticed.", FILE, error.strerror)
+
+
+def is_behind(integration_id: int, fence: int, snapshots: int) -> bool:
+    """Whether this integration had come further than the database says.
+
+    `fence` is the one before this run's claim. Doubt is True: no entry, no file, or one that cannot be read.
+    An integration that never ran knows no devices, and is never behind.
+    """
+    if not fence and not snapshots:
+        return False
+    try:
+        marks = _read(_path())
+    except OSError:
+        marks = None
+    mark = (marks or {}).get(str(integration_id))
+    if mark is None:
+        return marks is None or snapshots > 0
+    return fence < mark[0] or snapshots < mark[1]
+
+
+def _path() -> Path:
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return settings.data_dir / FILE
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One writer at a time, whichever process or thread: two would lose each other's entry."""
+    handle = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> Marks | None:
+    """What the file says; {} without one, None when it makes no sense. Raises OSError."""
+    try:
+        stored = json.loads(path.read_bytes())
+        return {id_: (int(fence), int(snapshots)) for id_, (fence, snapshots) in stored.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _write(path: Path, marks: Marks) -> None:
+    handle, draft = tempfile.mkstemp(prefix=f".{FILE}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(marks, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise

@@ -1,0 +1,58 @@
+"""Sets of the UEM's device ids that stay small for a million devices: compressed bitmaps (CRoaring)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyroaring import BitMap64
+
+# Digits that surely fit into 64 bits.
+LONGEST = 18
+
+
+class Ids:
+    """A set of ids as the UEM writes them: numbers in a bitmap, anything else as it is."""
+
+    def __init__(self) -> None:
+        self._numbers = BitMap64()
+        self._others: set[str] = set()
+
+    def add(self, ids: Sequence[str]) -> None:
+        """Put these in."""
+        numbers = _all_numbers(ids)
+        if numbers is None:
+            self._others.update(id_ for id_ in ids if _number(id_) is None)
+            numbers = [number for id_ in ids if (number := _number(id_)) is not None]
+        self._numbers.update(numbers)
+
+    def none_of(self, ids: Sequence[str]) -> bool:
+        """Whether not one of these is in it."""
+        numbers = _all_numbers(ids)
+        if numbers is None:
+            return not any(id_ in self for id_ in ids)
+        return self._numbers.isdisjoint(BitMap64(numbers))
+
+    def __contains__(self, id_: object) -> bool:
+        if not isinstance(id_, str):
+            return False
+        number = _number(id_)
+        return id_ in self._others if number is None else number in self._numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers) + len(self._others)
+
+
+def _number(id_: str) -> int | None:
+    """The number that `id_` is written for, if it is written as we would write it."""
+    plain = id_.isdecimal() and id_.isascii() and id_[0] != "0" and len(id_) <= LONGEST
+    return int(id_) if plain else None
+
+
+def _all_numbers(ids: Sequence[str]) -> list[int] | None:
+    """The numbers of a page of ids, looked at together; None when one of them is something else."""
+    together = "".join(ids)
+    if not (together.isdecimal() and together.isascii()):
+        return [] if not ids else None
+    if max(map(len, ids)) > LONGEST or any(id_[:1] in {"0", ""} for id_ in ids):
+        return None
+    return list(map(int, ids))

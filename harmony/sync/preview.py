@@ -1,0 +1,154 @@
+"""What would a sync do now? The engine of a snapshot, with figures where the writing would be."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db, release
+from harmony.models import Absence, Device, Integration
+from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
+from harmony.sync import absences, deletion, departures, guard, store
+from harmony.sync.absences import Snapshot
+from harmony.sync.connect import open_client
+from harmony.sync.outcome import Doubt, Tally, of_snapshot
+from harmony.sync.plan import Plan, plan, strangers
+from harmony.sync.reading import Reading
+from harmony.sync.scope import Incoming
+from harmony.uem.client import UemClient
+from harmony.uem.records import SkippedRow
+
+ROWS_PER_LOOK = 1500
+NO_RUN = 0
+
+
+class GroupFigure(msgspec.Struct, frozen=True):
+    """A chosen group and how many devices it lists."""
+
+    name: str
+    kind: str
+    external_id: str
+    devices: int
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What a sync would do. `missing`: newly not listed; `deleted`: due, and let go by the guard or `held`.
+
+    `doubt` says why the look is not complete; then nothing would be missing or deleted.
+    """
+
+    groups: tuple[GroupFigure, ...] = ()
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    reappeared: int = 0
+    restored: int = 0
+    skipped: int = 0
+    missing: int = 0
+    deleted: int = 0
+    live: int = 0
+    held: tuple[str, ...] = ()
+    doubt: str = ""
+
+
+def preview(integration_id: int) -> Preview:
+    """A look with what is in force. Raises UemError or VaultLocked; writes nothing."""
+    integration = db.session.get_one(Integration, integration_id)
+    applied = {page.name: page.applied for page in integration.pages}
+    kind, server = integration.kind, from_row(ServerDetails, applied.get(SERVER))
+    choice = from_row(Synchronization, applied.get(SYNCHRONIZATION))
+    release()
+    with closing(open_client(integration_id, kind, server)) as client:
+        return look(integration_id, choice, client)
+
+
+def look(
+    integration_id: int,
+    choice: Synchronization,
+    client: UemClient,
+    on_page: Callable[[], None] = lambda: None,
+) -> Preview:
+    """What a sync of `choice` would do, in force or not. Raises UemError, or what `on_page` raises."""
+    integration = db.session.get_one(Integration, integration_id)
+    number, suspect = integration.snapshots + 1, integration.suspect
+    release()
+    figures = Figures(integration_id)
+    reading = Reading(client, choice, figures, Tally(), on_page)
+    doubt = reading.read()
+    snapshot = Snapshot(
+        integration_id, NO_RUN, number, choice, reading.is_seen, reading.empty_groups(),
+        Absence(suspect) if suspect else None,
+    )  # fmt: skip
+    return _told(figures, snapshot, doubt)
+
+
+class Figures:
+    """A sink that plans as a sync does, and only counts."""
+
+    def __init__(self, integration_id: int) -> None:
+        self._integration_id = integration_id
+        self._arriving: list[Incoming] = []
+        self._created: set[int] = set()
+        self.groups: Counter[tuple[str, str]] = Counter()
+        self.counts: dict[str, int] = defaultdict(int)
+
+    def take(self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]) -> None:
+        """Count the groups at once, the changes a few pages at a time."""
+        self.groups.update(group for one in arriving for group in one.memberships)
+        self.counts["skipped"] += len(skipped)
+        self._arriving += arriving
+        if len(self._arriving) >= ROWS_PER_LOOK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Plan what was kept."""
+        arriving, self._arriving = self._arriving, []
+        by_id = store.known_by_id(self._integration_id, [one.device.external_id for one in arriving])
+        strange = [one.udid_key for one in strangers(arriving, by_id)]
+        self._count(plan(arriving, by_id, store.known_by_udid(self._integration_id, strange)))
+        release()
+
+    def _count(self, made: Plan) -> None:
+        # Two enrolments of a device that no row stands for yet; by hash, to stay small.
+        fresh = {hash(one.udid_key) for one in made.create} - self._created
+        self._created |= fresh
+        self.counts["added"] += len(fresh)
+        self.counts["updated"] += len(made.update)
+        self.counts["unchanged"] += made.unchanged
+        self.counts["reappeared"] += len(made.reappeared)
+        self.counts["restored"] += len(made.restored)
+
+
+def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
+    groups = tuple(
+        GroupFigure(one.name, one.kind, one.external_id, figures.groups[one.kind, one.external_id])
+        for one in snapshot.choice.groups
+    )
+    live = deletion.live(snapshot.integration_id)
+    release()
+    seen = msgspec.convert({"groups": groups, "live": live} | figures.counts, Preview)
+    if doubt:
+        reason = of_snapshot(Tally(skipped=seen.skipped), doubt).reason
+        return replace(seen, doubt=reason)
+    missing, due, verdict = _departing(snapshot, live)
+    held = tuple(reason.sentence for reason in verdict.reasons)
+    return replace(seen, missing=missing, deleted=due, held=held)
+
+
+def _departing(snapshot: Snapshot, live: int) -> tuple[int, int, guard.Verdict]:
+    """How many would be newly missing, how many due for deletion, and what the guard would say."""
+    missing = sum(1 for _ in absences.unseen(snapshot))
+    up_to = snapshot.number - snapshot.choice.deletion_after + 1
+    overdue = deletion.overdue(snapshot.integration_id, up_to)
+    rows = db.session.execute(select(Device.external_id, Device.udid_key).where(*overdue)).all()
+    release()
+    due = sum(1 for external_id, udid_key in rows if not snapshot.is_seen(external_id, udid_key))
+    if snapshot.choice.deletion_after == 1:
+        due += missing
+    return missing, due, guard.decide(departures.facts(snapshot, up_to, due, live, now()))

@@ -1,0 +1,86 @@
+"""Purges personal data that was imported and is no longer to be: at once, in batches, restartable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Table, func, literal, select, update
+
+from harmony.db import changed, db, release, table_of, write
+from harmony.models import Device, Integration
+from harmony.models.configuration import Synchronization
+from harmony.sync import schedule
+from harmony.sync.privacy import PLACEHOLDER_EMAIL
+
+log = logging.getLogger(__name__)
+
+# Small enough that no other writer waits long for its turn.
+ROWS_PER_WRITE = 2000
+
+
+def purge(integration_id: int) -> int:
+    """Blank what the Synchronization page in force does not import. Returns how many devices it touched.
+
+    Does nothing unless `redact_pending` is set, and takes that back at the end; the next sync writes the
+    devices anew. An edit in the middle leaves it set, and the next call sees to what that one changed.
+    """
+    integration = db.session.get(Integration, integration_id)
+    if integration is None or not integration.redact_pending:
+        return 0
+    version, values = integration.version, blanks(table_of(Device), schedule.choice(integration))
+    ranges = list(_ranges(integration_id))
+    release()
+    cleared = sum(_blank(integration_id, first, values) for first in ranges)
+    _done(integration_id, version)
+    log.info("Personal data of %d devices of integration %d was purged.", cleared, integration_id)
+    return cleared
+
+
+def finish_pending() -> None:
+    """Finish what a process that died had begun."""
+    pending = select(Integration.id).where(Integration.redact_pending.is_(True))
+    for integration_id in db.session.scalars(pending).all():
+        purge(integration_id)
+
+
+def blanks(device: Table, choice: Synchronization) -> dict[str, Any]:
+    """The values, by column, that leave of a device only what `choice` imports.
+
+    Without a fingerprint it counts as changed at the next sync. `search_text` is folded by SQL, which is
+    exact for ASCII; the next sync folds the rest.
+    """
+    column = device.c
+    values: dict[str, Any] = {"fingerprint": ""}
+    if not choice.import_name:
+        found_by = "\n" + func.lower(column.serial) + "\n" + column.udid_key + "\n"
+        values |= {"name": "", "name_key": "", "user_name": "", "search_text": found_by}
+    if not choice.import_number:
+        values["phone"] = ""
+    if not choice.import_email:
+        values["email"] = func.replace(literal(PLACEHOLDER_EMAIL), "{udid}", column.udid)
+    return values
+
+
+def _ranges(integration_id: int) -> Iterator[int]:
+    """The first row id of each batch."""
+    ends = select(func.min(Device.id), func.max(Device.id)).where(Device.integration_id == integration_id)
+    first, last = db.session.execute(ends).one()
+    return iter(range(first, last + 1, ROWS_PER_WRITE) if first is not None else ())
+
+
+def _blank(integration_id: int, first: int, values: dict[str, Any]) -> int:
+    mine = (
+        Device.integration_id == integration_id,
+        Device.id >= first,
+        Device.id < first + ROWS_PER_WRITE,
+    )
+    with write() as session:
+        return changed(session, update(table_of(Device)).where(*mine).values(values))
+
+
+def _done(integration_id: int, version: int) -> None:
+    mine = (Integration.id == integration_id, Integration.version == version)
+    with write() as session:
+        session.execute(update(Integration).where(*mine).values(redact_pending=False))

@@ -1,0 +1,98 @@
+"""What must be known of the devices after what the UEM said: the issue in few lines, without a database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from harmony.models.configuration import Synchronization
+from harmony.uem.records import Device
+from tests.sync.model import open_bugs
+from tests.sync.model.heard import Groups, Heard
+
+DAY = timedelta(hours=24)
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class Kept:
+    """A device: its newest enrolment, None for an id that other hardware has; since when it is missing."""
+
+    row: Device
+    groups: Groups
+    id: str | None
+    absent: int | None = None
+    why: str = ""
+    deleted: datetime | None = None
+    by: str | None = None
+
+
+@dataclass
+class Oracle:
+    """`hold` is (approved by, list up to, approval ends); `approved by` is None while it is open."""
+
+    known: dict[str, Kept] = field(default_factory=dict)
+    snapshots: int = 0
+    suspect: str | None = None
+    hold: tuple[str | None, int, datetime] | None = None
+
+    def listed(self, heard: Heard, complete: bool) -> None:
+        """A listed device is there (again) as its newest enrolment; an id is whose it was listed as."""
+        for udid, one in self.known.items():
+            if one.id in heard.rows and heard.rows[one.id][0].udid.casefold() != udid:
+                one.id = None
+        for row, groups in sorted(heard.rows.values(), key=newest):
+            udid = row.udid.casefold()
+            old = self.known.get(udid)
+            listed = old and (old.id in heard.rows or old.id in heard.ids or not complete)
+            if not (old and old.id and listed and not old.deleted) or newest((row, groups)) >= newest(
+                (old.row, 0)
+            ):
+                self.known[udid] = Kept(row, groups, row.external_id)
+
+    def ended(self, heard: Heard, choice: Synchronization, now: datetime) -> bool:
+        """A complete snapshot has ended; whether it holds deletions back."""
+        self.snapshots += 1
+        chosen = {(group.kind, group.external_id) for group in choice.groups}
+        empty = lambda one: bool(one.groups & chosen) and not one.groups & heard.listing  # noqa: E731
+        for udid, one in self.live().items():
+            if one.id in heard.rows or one.id in heard.ids or udid in heard.udids:
+                if one.id in heard.rows or not open_bugs.UNREADABLE_STAYS_MISSING:
+                    one.absent, one.why = None, ""
+            elif one.absent is None:
+                one.absent = self.snapshots
+                one.why = self.suspect or ("emptied" if empty(one) else "plain")
+        if self.hold and self.hold[0] and now < self.hold[2]:
+            self.delete(self.missing(self.hold[1]), self.hold[0], now)
+            self.hold = None
+        up_to = self.snapshots - choice.deletion_after + 1
+        due, live = self.missing(up_to), len(self.live())
+        lately = sum(
+            one.by == "sync" and now - one.deleted < DAY for one in self.known.values() if one.deleted
+        )
+        over = len(due) * 100 > choice.deletion_threshold * live
+        over |= (len(due) + lately) * 100 > choice.deletion_threshold * (live + lately)
+        doubt = self.suspect or self.hold or any(one.why != "plain" or empty(one) for one in due)
+        self.suspect, held = None, bool(due and (over or doubt))
+        self.hold = (None, up_to, now) if held else None
+        self.delete([] if held else due, "sync", now)
+        return held
+
+    def live(self) -> dict[str, Kept]:
+        """The devices that are not deleted, by folded UDID."""
+        return {udid: one for udid, one in self.known.items() if not one.deleted}
+
+    def missing(self, up_to: int) -> list[Kept]:
+        """The live devices that no complete snapshot has listed since number `up_to`, or longer."""
+        return [one for one in self.live().values() if one.absent is not None and one.absent <= up_to]
+
+    def delete(self, these: list[Kept], by: str, now: datetime) -> None:
+        """Softly."""
+        for one in these:
+            one.deleted, one.by = now, by
+
+
+def newest(enrolment: Any) -> tuple[datetime, int]:
+    """Orders the enrolments of one device: by time, then by the id, which the UEM counts up."""
+    return enrolment[0].enrolled_at or NEVER, int(enrolment[0].external_id)

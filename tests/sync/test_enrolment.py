@@ -1,0 +1,110 @@
+"""Who is who: ids that change hands, devices enrolled again (rung R: a UEM in memory, both databases)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.models import Device, DeviceEvent, SyncRun, SyncRunState
+from harmony.sync import run, schedule, snapshot
+from harmony.uem.records import Device as Record
+from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration, devices
+
+pytestmark = pytest.mark.usefixtures("context")
+
+
+def sync(integration_id: int, *listed: Record) -> SyncRun:
+    """Sync a group that lists these, and give back the run's row."""
+    schedule.request_sync(integration_id, "test", now())
+    run.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
+    db.session.rollback()
+    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+
+
+def rows() -> list[tuple[int, str | None, str]]:
+    """Row id, the UEM's id, UDID of every device that is not deleted."""
+    db.session.rollback()
+    columns = (Device.id, Device.external_id, Device.udid)
+    found = db.session.execute(select(*columns).where(Device.deleted_at.is_(None)).order_by(Device.id))
+    return [tuple(row) for row in found]  # type: ignore[misc]  # a Row is a tuple
+
+
+def enrolled(external_id: str, udid: str = "AA", hours: int = 0) -> Record:
+    return a_device(external_id=external_id, udid=udid, enrolled_at=NOON + timedelta(hours=hours))
+
+
+def test_a_device_enrolled_again_keeps_its_row_and_its_history() -> None:
+    id_ = an_integration()
+    sync(id_, enrolled("1"))
+    done = sync(id_, enrolled("7", "aa", hours=1))
+    assert (done.added, done.updated, done.missing) == (0, 1, 0)
+    assert [(external_id, udid) for _, external_id, udid in rows()] == [("7", "aa")]
+    assert db.session.scalars(select(DeviceEvent.detail)).first() == "Id in the UEM: 1 → 7"
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 50])
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_an_old_enrolment_that_lingers_does_not_make_the_device_flap(
+    newest_first: bool, page_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "ROWS_PER_WRITE", page_size)
+    id_ = an_integration()
+    both = [enrolled("7", hours=1), enrolled("1")]
+    both = both if newest_first else both[::-1]
+    sync(id_, *both)
+    before = rows()
+    assert [external_id for _, external_id, _ in before] == ["7"]
+    for _ in range(3):
+        again = sync(id_, *both)
+        assert (again.added, again.updated, again.missing, again.deleted) == (0, 0, 0, 0)
+    assert rows() == before
+
+
+def test_when_the_newer_enrolment_is_gone_the_device_lives_on_under_the_older_at_once() -> None:
+    id_ = an_integration(a_choice(deletion_after=1, deletion_threshold=100))
+    sync(id_, enrolled("7", hours=1), enrolled("1"), *devices(2, 3))
+    done = sync(id_, enrolled("1"), *devices(2, 3))
+    assert (done.updated, done.missing, done.deleted, done.state) == (1, 0, 0, SyncRunState.OK)
+    assert [external_id for _, external_id, _ in rows()] == ["1", "2", "3"]
+
+
+def test_an_id_given_to_other_hardware_makes_a_new_device_and_the_old_one_goes_missing() -> None:
+    id_ = an_integration()
+    sync(id_, enrolled("1", "AA"))
+    done = sync(id_, enrolled("1", "BB"))
+    assert (done.added, done.missing, done.deleted) == (1, 1, 0)
+    assert [(external_id, udid) for _, external_id, udid in rows()] == [(None, "AA"), ("1", "BB")]
+    back = sync(id_, enrolled("1", "BB"), enrolled("9", "AA"))
+    assert (back.added, back.reappeared) == (0, 1)
+    assert [(external_id, udid) for _, external_id, udid in rows()] == [("9", "AA"), ("1", "BB")]
+
+
+def test_two_devices_that_swapped_their_ids_are_still_two_devices() -> None:
+    id_ = an_integration()
+    sync(id_, enrolled("1", "AA"), enrolled("2", "BB"))
+    before = {udid: row for row, _, udid in rows()}
+    done = sync(id_, enrolled("1", "BB"), enrolled("2", "AA"))
+    assert (done.added, done.missing) == (0, 0)
+    assert {udid: row for row, _, udid in rows()} == before
+    assert {udid: external_id for _, external_id, udid in rows()} == {"AA": "2", "BB": "1"}
+
+
+def test_a_deleted_device_that_is_enrolled_again_is_restored_with_its_row() -> None:
+    id_ = an_integration(a_choice(deletion_after=1, deletion_threshold=100))
+    sync(id_, enrolled("1"), *devices(2, 3))
+    assert sync(id_, *devices(2, 3)).deleted == 1
+    done = sync(id_, enrolled("5", hours=2), *devices(2, 3))
+    assert (done.restored, done.added) == (1, 0)
+    assert [external_id for _, external_id, _ in rows()] == ["5", "2", "3"]
+
+
+def test_a_change_stands_in_the_history_of_the_device_without_its_owner() -> None:
+    id_ = an_integration()
+    sync(id_, enrolled("1"))
+    sync(id_, a_device(external_id="1", udid="AA", enrolled_at=NOON, os_version="16", name="mia Android"))
+    (line,) = db.session.scalars(select(DeviceEvent)).all()
+    assert (line.kind, line.detail) == ("changed", "OS version: 15 → 16; Device name changed")
