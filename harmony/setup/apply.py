@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from harmony.db import write
-from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import PAGES, SERVER, SYNCHRONIZATION, ServerDetails, from_row
+from harmony.history import audit, changed_fields
+from harmony.models import Absence, Integration, IntegrationState
+from harmony.models.configuration import (
+    PAGES,
+    SERVER,
+    SYNCHRONIZATION,
+    ServerDetails,
+    Synchronization,
+    from_row,
+)
 from harmony.setup.drafts import is_verified
-from harmony.sync import schedule
+from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
+from harmony.setup.readers import overlap_of
+from harmony.sync import lifecycle, redaction, schedule, timing
+
+REDACTED = "The settings for personal data were changed during the sync."
+
+AGAIN_AT_ONCE = f"{lifecycle.READ_IS_KEPT} The next sync starts once the data is cleared."
+TITLES = {SERVER: "Server Details"}
 
 
 class NotVerified(Exception):
@@ -21,10 +37,18 @@ class NotVerified(Exception):
         self.page = page
 
 
-def finish(integration_id: int, by: str, now: datetime) -> None:
-    """Put every page in force and make the first sync due. Raises NotVerified with the first open page.
+class Overlapping(Exception):
+    """Another integration reads the same groups, as `sentence` says; nothing was put in force."""
 
-    Finishing what is finished already changes nothing.
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+def finish(integration_id: int, by: str, now: datetime) -> None:
+    """Put every page in force and make the first sync due. Finishing what is finished changes nothing.
+
+    Raises NotVerified with the first open page, and Overlapping.
     """
     with write() as session:
         integration = session.get_one(Integration, integration_id)
@@ -32,22 +56,38 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
             return
         for page in PAGES:
             _apply(integration, page)
+        _refuse_overlap(integration)
         integration.state = IntegrationState.ACTIVE
         integration.next_sync_at = integration.sync_requested_at = now
         integration.sync_requested_by = by
+        audit(session, by, "Finished the set-up", now, integration)
 
 
-def save(integration_id: int, page: str, now: datetime) -> None:
-    """Put one page of a running integration in force, from its next run on. Raises NotVerified."""
+def save(integration_id: int, page: str, by: str, now: datetime) -> int:
+    """Put one page of a running integration in force, from its next run on.
+
+    Returns how many devices were cleared of personal data that is no longer imported. Raises NotVerified
+    and Overlapping.
+    """
     with write() as session:
         integration = session.get_one(Integration, integration_id)
+        before = _applied(integration, page)
         _apply(integration, page)
+        _refuse_overlap(integration)
         integration.version += 1
+        after = _applied(integration, page)
         if page == SERVER:
-            schedule.free(integration)
-            integration.next_sync_at = now
+            _server_saved(integration, before, after, now)
         if page == SYNCHRONIZATION:
-            _reschedule(session, integration, now)
+            _synchronization_saved(session, integration, before, after, now)
+        what = f"Edited {TITLES.get(page, page.title())}"
+        audit(session, by, what, now, integration, detail=changed_fields(before, after))
+    return redaction.purge(integration_id)
+
+
+def _applied(integration: Integration, page: str) -> dict[str, Any]:
+    row = integration.page(page)
+    return (row.applied if row else None) or {}
 
 
 def _apply(integration: Integration, page: str) -> None:
@@ -59,8 +99,51 @@ def _apply(integration: Integration, page: str) -> None:
         integration.name = from_row(ServerDetails, row.draft).display_name
 
 
-def _reschedule(session: Session, integration: Integration, now: datetime) -> None:
-    """A shorter interval counts from now; what is due earlier stays so."""
-    session.flush()
-    if integration.next_sync_at is not None:
-        integration.next_sync_at = min(integration.next_sync_at, now + schedule.interval(integration))
+def _refuse_overlap(integration: Integration) -> None:
+    if sentence := overlap_of(integration):
+        raise Overlapping(sentence)
+
+
+def _server_saved(
+    integration: Integration, before: dict[str, Any], after: dict[str, Any], now: datetime
+) -> None:
+    """Whatever stopped it may be mended: try again, at once."""
+    schedule.free(integration)
+    integration.failures = 0
+    if integration.state == IntegrationState.ACTIVE:
+        integration.next_sync_at = now
+    if another_source(from_row(ServerDetails, before), from_row(ServerDetails, after)):
+        _doubt(integration)
+
+
+def _synchronization_saved(
+    session: Session, integration: Integration, before: dict[str, Any], after: dict[str, Any], now: datetime
+) -> None:
+    old, new = from_row(Synchronization, before), from_row(Synchronization, after)
+    if another_scope(old, new):
+        _doubt(integration)
+    if switched_off(old, new):
+        integration.redact_pending = True
+        lifecycle.interrupt(session, integration, REDACTED, AGAIN_AT_ONCE, now)
+    _plan_anew(session, integration, old, new, now)
+
+
+def _doubt(integration: Integration) -> None:
+    """What the next snapshot does not list may only be out of sight; before the first nothing is known."""
+    if integration.snapshots and integration.suspect != Absence.RESTORED:
+        integration.suspect = Absence.EDITED
+
+
+def _plan_anew(
+    session: Session, integration: Integration, old: Synchronization, new: Synchronization, now: datetime
+) -> None:
+    """A new interval takes its own grid at once; what is due, asked for or in quarantine stays as it is."""
+    due = integration.next_sync_at
+    if integration.state != IntegrationState.ACTIVE or due is None:
+        return
+    if switched_on(old, new):
+        integration.next_sync_at = now
+    elif old.device_interval != new.device_interval and due > now and not integration.quarantined:
+        every = schedule.interval(integration)
+        integration.next_sync_at = timing.next_point(integration.id, every, now, now)
+    schedule.plan_delta(session, integration, now)

@@ -11,6 +11,7 @@ from harmony.db import release
 from harmony.models import Integration
 from harmony.models.configuration import (
     IN_FORCE,
+    PREVIEW,
     SERVER,
     SYNCHRONIZATION,
     TAGGING,
@@ -21,7 +22,9 @@ from harmony.models.configuration import (
 )
 from harmony.setup import groups
 from harmony.setup.drafts import draft
+from harmony.setup.readers import overlap_of
 from harmony.sync.connect import connection, reach
+from harmony.sync.preview import Preview, look
 from harmony.tagging.names import needed_names
 from harmony.uem.client import UemClient
 from harmony.uem.diagnose import RUNGS, diagnose
@@ -32,6 +35,7 @@ from harmony.uem.rungs import Rung, RungState
 Answer = TypeVar("Answer")
 
 GROUP_LIST = "List the groups"
+READ_DEVICES = "Read the devices, changing nothing"
 
 
 def _server(integration: Integration) -> Iterator[Rung]:
@@ -58,14 +62,41 @@ def _in_force(integration: Integration) -> Iterable[Rung]:
     return diagnose(kind, target, now())
 
 
-def _synchronization(integration: Integration) -> Iterable[Rung]:
-    """One rung for each chosen group: is it still there, and how many devices does it list?"""
+def _synchronization(integration: Integration) -> Iterator[Rung | Preview]:
+    """One rung for each chosen group, then what a sync of this choice would do."""
     choice = draft(integration, SYNCHRONIZATION, Synchronization)
-    id_ = integration.id
-    with closing(_client(integration)) as client:
+    server = draft(integration, SERVER, ServerDetails)
+    if clash := overlap_of(integration, choice.groups):
+        yield Rung("Other integrations", RungState.FAILED, None, clash, None)
+        return
+    yield from _looked(integration, server, choice)
+
+
+def _preview(integration: Integration) -> Iterator[Rung | Preview]:
+    """What a sync would do with what is in force."""
+    applied = {page.name: page.applied for page in integration.pages}
+    choice = from_row(Synchronization, applied.get(SYNCHRONIZATION))
+    yield from _looked(integration, from_row(ServerDetails, applied.get(SERVER)), choice)
+
+
+def _looked(
+    integration: Integration, server: ServerDetails, choice: Synchronization
+) -> Iterator[Rung | Preview]:
+    id_, target, kind = integration.id, connection(integration.id, server), integration.kind
+    release()
+    with closing(reach(kind, target)) as client:
         listed, seen = _group_list(id_, client)
-    found = {(group.kind.value, group.external_id): group for group in seen}
-    return [listed, *(_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups)]
+        found = {(group.kind.value, group.external_id): group for group in seen}
+        groups = [_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups]
+        yield listed
+        if listed.state is RungState.FAILED:
+            return
+        yield from groups
+        if all(rung.state is not RungState.FAILED for rung in groups):
+            rung, preview = _timed(READ_DEVICES, lambda: look(id_, choice, client))
+            yield rung
+            if preview is not None:
+                yield preview
 
 
 def _chosen(name: str, group: Group | None) -> Rung:
@@ -130,10 +161,16 @@ def _timed(name: str, ask: Callable[[], Answer]) -> tuple[Rung, Answer | None]:
 
 
 # The rungs that are known beforehand, to be shown as pending until their turn comes.
-EXPECTED = {SERVER: (*RUNGS, GROUP_LIST), IN_FORCE: RUNGS}
+EXPECTED = {
+    SERVER: (*RUNGS, GROUP_LIST),
+    IN_FORCE: RUNGS,
+    SYNCHRONIZATION: (GROUP_LIST,),
+    PREVIEW: (GROUP_LIST,),
+}
 
-CHECKS: dict[str, Callable[[Integration], Iterable[Rung]]] = {
+CHECKS: dict[str, Callable[[Integration], Iterable[Rung | Preview]]] = {
     IN_FORCE: _in_force,
+    PREVIEW: _preview,
     SERVER: _server,
     SYNCHRONIZATION: _synchronization,
     TAGGING: _tagging,

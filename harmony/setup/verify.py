@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from threading import Thread
 
+import msgspec
 from flask import current_app
 from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import Integration, Verification
-from harmony.models.configuration import IN_FORCE, SERVER
+from harmony.models.configuration import IN_FORCE, PREVIEW, SERVER, SYNCHRONIZATION
 from harmony.security.vault import VaultLocked
 from harmony.setup.checks import CHECKS, EXPECTED
 from harmony.setup.drafts import digest
+from harmony.sync import lifecycle
+from harmony.sync.preview import Preview
 from harmony.uem.rungs import Rung, RungState
 
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "Verify met an error of its own; the log has the details."
+
+
+@dataclass(slots=True)
+class Said:
+    """What a Verify has found so far."""
+
+    rungs: list[Rung] = field(default_factory=list)
+    preview: Preview | None = None
 
 
 def verify(integration_id: int, subject: str) -> bool:
@@ -46,28 +57,35 @@ def start(integration_id: int, subject: str) -> None:
 
 
 def _carry_out(integration_id: int, subject: str, begun: datetime) -> bool:
-    rungs: list[Rung] = []
-    for rung in _rungs(integration_id, subject):
-        rungs.append(rung)
-        _report(integration_id, subject, begun, rungs, finished=False)
-    return _report(integration_id, subject, begun, rungs, finished=True)
+    said = Said()
+    for found in _rungs(integration_id, subject):
+        if isinstance(found, Preview):
+            said.preview = found
+        else:
+            said.rungs.append(found)
+        _report(integration_id, subject, begun, said, finished=False)
+    passed = _report(integration_id, subject, begun, said, finished=True)
+    if passed and subject == IN_FORCE:
+        lifecycle.probe(integration_id, now())
+    return passed
 
 
 def _begin(integration_id: int, subject: str) -> datetime:
     moment = now()
     with write() as session:
         integration = session.get_one(Integration, integration_id)
-        row = integration.page(SERVER if subject == IN_FORCE else subject)
-        values = (row.applied if subject == IN_FORCE else row.draft) if row else None
+        page = {IN_FORCE: SERVER, PREVIEW: SYNCHRONIZATION}.get(subject, subject)
+        row = integration.page(page)
+        values = (row.draft if page == subject else row.applied) if row else None
         said = integration.verification(subject) or Verification(subject=subject)
-        said.digest, said.passed = digest(values or {}), False
+        said.digest, said.passed, said.preview = digest(values or {}), False, None
         said.rungs = [asdict(rung) for rung in _pending(subject)]
         said.started_at, said.finished_at = moment, None
         integration.verifications.append(said)
     return moment
 
 
-def _rungs(integration_id: int, subject: str) -> Iterator[Rung]:
+def _rungs(integration_id: int, subject: str) -> Iterator[Rung | Preview]:
     integration = db.session.get_one(Integration, integration_id)
     try:
         yield from CHECKS[subject](integration)
@@ -78,16 +96,17 @@ def _rungs(integration_id: int, subject: str) -> Iterator[Rung]:
         yield Rung("Verify", RungState.FAILED, None, UNEXPECTED, "Press Verify again.")
 
 
-def _report(integration_id: int, subject: str, begun: datetime, rungs: list[Rung], finished: bool) -> bool:
+def _report(integration_id: int, subject: str, begun: datetime, said: Said, finished: bool) -> bool:
     """Write what is known so far, unless a newer Verify has begun or the integration is gone."""
-    passed = finished and all(rung.state in {RungState.OK, RungState.WARNING} for rung in rungs)
+    passed = finished and all(rung.state in {RungState.OK, RungState.WARNING} for rung in said.rungs)
     mine = (
         Verification.integration_id == integration_id,
         Verification.subject == subject,
         Verification.started_at == begun,
     )
-    shown = rungs if finished else rungs + _pending(subject)[len(rungs) :]
+    shown = said.rungs if finished else said.rungs + _pending(subject)[len(said.rungs) :]
     known = {"rungs": [asdict(rung) for rung in shown], "passed": passed}
+    known["preview"] = msgspec.to_builtins(said.preview) if said.preview else None
     ended = {"finished_at": now()} if finished else {}
     with write() as session:
         session.execute(update(Verification).where(*mine).values(known | ended))

@@ -142,7 +142,7 @@ def test_entering_the_secrets_again_frees_the_integration(settings: Settings, ol
                 drafts.seal_secrets(id_, replace_struct(page.draft, client_secret=SECRET))
             )
             session.get_one(Integration, id_).verification(SERVER).digest = drafts.digest(page.draft)
-        apply.save(id_, SERVER, now())
+        apply.save(id_, SERVER, "test", now())
         assert db.session.get_one(Integration, id_).stopped_why is None
         assert opened(id_) == SECRET
 

@@ -1,0 +1,40 @@
+"""PURE: what an edit of a page that is in force means for the syncs after it."""
+
+from __future__ import annotations
+
+from harmony.models.configuration import ServerDetails, Synchronization
+
+# The toggles for personal data with their labels, in the order of the page.
+PERSONAL = {"import_name": "Device name", "import_number": "Device number", "import_email": "Device email"}
+
+
+def another_source(before: ServerDetails, after: ServerDetails) -> bool:
+    """Whether the devices now come from another server, or are seen by another account.
+
+    A new secret of the same account is no other source.
+    """
+    return _source(before) != _source(after)
+
+
+def another_scope(before: Synchronization, after: Synchronization) -> bool:
+    """Whether other groups are read; their order and their Android profile do not matter."""
+    return _scope(before) != _scope(after)
+
+
+def switched_off(before: Synchronization, after: Synchronization) -> list[str]:
+    """The labels of the personal data that was imported and is no longer to be."""
+    return [label for name, label in PERSONAL.items() if getattr(before, name) and not getattr(after, name)]
+
+
+def switched_on(before: Synchronization, after: Synchronization) -> list[str]:
+    """The labels of the personal data that is to be imported from now on."""
+    return switched_off(after, before)
+
+
+def _source(server: ServerDetails) -> tuple[str | bool, ...]:
+    account = (server.token_address, server.client_id) if server.use_oauth2 else (server.username,)
+    return (server.server_address.rstrip("/").casefold(), server.use_oauth2, *account)
+
+
+def _scope(choice: Synchronization) -> set[tuple[str, str]]:
+    return {(group.kind, group.external_id) for group in choice.groups}

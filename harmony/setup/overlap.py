@@ -1,0 +1,67 @@
+"""PURE: no device may belong to two integrations; do two of them read the same groups of one server?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harmony.models.configuration import ChosenGroup
+from harmony.uem.records import GroupKind
+
+ADVICE = "A device may belong to one integration only: choose other groups here or there."
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One integration: its name, `host:port` of its server, the groups it reads, and the tree as it knows it.
+
+    `above` maps the id of an organization group to that of its parent, None at the top.
+    """
+
+    name: str
+    server: str
+    groups: Sequence[ChosenGroup]
+    above: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def overlap(mine: Reader, others: Iterable[Reader]) -> str | None:
+    """The first overlap, in a sentence that names both integrations and both groups; None when there is none.
+
+    The same group of either kind, or an organization group below one of the other. What either of the two
+    knows of the tree counts.
+    """
+    found = (
+        sentence
+        for other in others
+        if other.server == mine.server
+        for own in mine.groups
+        for sentence in _with(own, mine, other)
+    )
+    return next(found, None)
+
+
+def _with(own: ChosenGroup, mine: Reader, other: Reader) -> Iterator[str]:
+    here = f"{own.name} (in {mine.name})"
+    for group in other.groups:
+        there = f"{group.name} (in {other.name})"
+        if group.kind != own.kind:
+            continue
+        if group.external_id == own.external_id:
+            yield f"{here} and {there} are the same group of the same server. {ADVICE}"
+        elif own.kind == GroupKind.ORGANIZATION:
+            if group.external_id in _ancestors(own.external_id, mine, other):
+                yield f"{here} lies below {there} on the same server. {ADVICE}"
+            elif own.external_id in _ancestors(group.external_id, mine, other):
+                yield f"{here} lies above {there} on the same server. {ADVICE}"
+
+
+def _ancestors(group_id: str, *trees: Reader) -> set[str]:
+    """Every group above this one that any of the trees knows of; a tree that bites its tail ends too."""
+    found: set[str] = set()
+    waiting = [group_id]
+    while waiting:
+        one = waiting.pop()
+        parents = {parent for tree in trees if (parent := tree.above.get(one))} - found
+        found |= parents
+        waiting += parents
+    return found
