@@ -12,8 +12,8 @@ from flask import Flask, current_app
 from huey import SqliteHuey
 from huey.serializer import SignedSerializer
 
-from harmony.config import Settings
-from harmony.db import sqlite_module
+from harmony.config import Settings, SettingsError
+from harmony.db import journal_mode, sqlite_module
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +26,22 @@ STOPPING = "harmony.stopping"
 
 
 def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
-    """The queue of this application. Messages are signed: whoever could forge one would run code."""
-    queue = SqliteHuey(
-        name="harmony",
-        filename=str(settings.queue_file),
-        timeout=30,
-        results=False,
-        strict_fifo=True,
-        serializer=SignedSerializer(secret=app.config["SECRET_KEY"], salt="harmony.queue"),
-    )
+    """The queue of this application. Messages are signed: whoever could forge one would run code.
+
+    Raises SettingsError when its file cannot be used.
+    """
+    try:
+        queue = SqliteHuey(
+            name="harmony",
+            filename=str(settings.queue_file),
+            timeout=30,
+            journal_mode=journal_mode(),
+            results=False,
+            strict_fifo=True,
+            serializer=SignedSerializer(secret=app.config["SECRET_KEY"], salt="harmony.queue"),
+        )
+    except sqlite_module().Error as error:
+        raise SettingsError(f"{settings.queue_file} cannot be used as a queue ({error}).") from None
     app.extensions[EXTENSION] = queue
     app.extensions[RINGS] = {}
     app.extensions[STOPPING] = Event()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Flask
+from flask import Flask, current_app
 from huey import SqliteHuey, crontab
 
 from harmony.clock import now
 from harmony.jobs.queue import RINGS, ring, stopping
+from harmony.ops import retention
 from harmony.security import sessions, throttle
-from harmony.sync import run, schedule
+from harmony.sync import recovery, redaction, removal, run, schedule
 
 SYNC = "sync"
 TICK = "tick"
+REMOVE = "remove"
 # A ring that waited longer than this has been answered by a tick.
 RING_EXPIRES_SECONDS = 300
 
@@ -32,6 +34,7 @@ def register(queue: SqliteHuey, app: Flask) -> None:
 
     rings = app.extensions[RINGS]
     rings[SYNC] = queue.task(name=SYNC, expires=RING_EXPIRES_SECONDS)(job(sync))
+    rings[REMOVE] = queue.task(name=REMOVE, expires=RING_EXPIRES_SECONDS)(job(remove))
     rings[TICK] = queue.task(name="tick-now", expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=RING_EXPIRES_SECONDS)(job(sweep))
@@ -40,16 +43,28 @@ def register(queue: SqliteHuey, app: Flask) -> None:
 def sync(integration_id: int) -> None:
     """Sync one integration if it is due or asked for; otherwise do nothing."""
     run.sync(integration_id, stopping().is_set)
-
-
-def tick() -> None:
-    """Ask the database what is due: close the runs of dead workers, then ring for each due integration."""
-    schedule.reap(now())
-    for integration_id in schedule.due(now()):
+    # A sync that somebody asked for meanwhile need not wait for the next tick.
+    if integration_id in schedule.due(now()) and not stopping().is_set():
         ring(SYNC, integration_id)
 
 
+def remove(integration_id: int) -> None:
+    """Delete a removed integration with its devices; otherwise do nothing."""
+    removal.carry_out(integration_id, stopping().is_set)
+
+
+def tick() -> None:
+    """Ask the database what there is to do: put right, ring for what is due, finish what was begun."""
+    recovery.mend(now())
+    recovery.reap(now())
+    for task, due in ((SYNC, schedule.due(now())), (REMOVE, removal.pending(now()))):
+        for integration_id in due:
+            ring(task, integration_id)
+    redaction.finish_pending()
+
+
 def sweep() -> None:
-    """Forget what has expired."""
+    """Forget what has expired, and what is older than the settings keep."""
     sessions.sweep(now())
     throttle.sweep(now())
+    retention.sweep(now(), current_app.extensions["harmony.settings"], stopping().is_set)

@@ -47,7 +47,7 @@ def run(app: Flask) -> None:
     )
     app.extensions[STOPPING] = consumer.stop_flag
     with app.app_context():
-        sign_of_life()
+        _show_life()
         ring(TICK)
     threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
     _consume(consumer)
@@ -81,23 +81,28 @@ def sign_of_life() -> None:
 
 def _live(app: Flask, stop: threading.Event) -> None:
     while not stop.wait(SIGN_OF_LIFE_SECONDS):
-        try:
-            with app.app_context():
-                sign_of_life()
-        except Exception:  # a locked or full database must not end the thread; the next beat tries again
-            log.warning("The sign of life could not be written.", exc_info=True)
+        with app.app_context():
+            _show_life()
+
+
+def _show_life() -> None:
+    try:
+        sign_of_life()
+    except Exception:  # a locked or full database must end nothing; the next beat tries again
+        log.warning("The sign of life could not be written.", exc_info=True)
 
 
 def main() -> int:
     """`python -m harmony.jobs.worker`."""
     try:
         settings = Settings.from_environment(os.environ)
+        logs.configure(settings.log_level)
+        leave_with_parent()
+        app = create_app(settings)
     except SettingsError as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
-    logs.configure(settings.log_level)
-    leave_with_parent()
-    run(create_app(settings))
+    run(app)
     return 0
 
 

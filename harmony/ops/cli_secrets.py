@@ -6,6 +6,9 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from harmony.clock import now
+from harmony.db import write
+from harmony.history import COMMAND_LINE, audit
 from harmony.setup import secrets
 
 group = AppGroup("secrets", help="The stored secrets.")
@@ -22,6 +25,10 @@ def rotate(dry_run: bool) -> None:
     """Seal every stored secret under the first of HARMONY_VAULT_KEYS. Running it again goes on."""
     done = secrets.rotate(dry_run)
     verb = "would be sealed" if dry_run else "were sealed"
-    click.echo(f"{done.renewed} {verb} anew, {done.current} were current, {done.locked} cannot be opened.")
+    counts = f"{done.renewed} {verb} anew, {done.current} were current, {done.locked} cannot be opened."
+    if not dry_run:
+        with write() as session:
+            audit(session, COMMAND_LINE, "Rotated the secrets", now(), detail=counts)
+    click.echo(counts)
     if done.locked:
         raise click.ClickException("Put the key that sealed them behind the newest one, or enter them again.")

@@ -9,6 +9,8 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from harmony.clock import now
+from harmony.db import write
+from harmony.history import COMMAND_LINE, audit
 from harmony.models.access import Role
 from harmony.security import users as accounts
 
@@ -31,22 +33,32 @@ def add(name: str, role: str) -> None:
         raise click.ClickException("There is a user of that name already.") from None
     except (accounts.UnfitName, accounts.UnfitPassword) as problem:
         raise click.ClickException(str(problem)) from None
-    click.echo(f"Added {user.name} as {user.role}.")
+    added = f"{user.name} as {user.role}"
+    _note("Added a user", added)
+    click.echo(f"Added {added}.")
 
 
 @users.command("reset")
 @click.argument("name")
 def reset(name: str) -> None:
     """Give the user NAME a new password from standard input, and sign them out everywhere."""
-    if accounts.find(name) is None:
+    user = accounts.find(name)
+    if user is None:
         raise click.ClickException("There is no user of that name.")
+    spelled = user.name
     try:
         accounts.set_password(name, read_password())
     except accounts.UnknownUser:
         raise click.ClickException("There is no user of that name.") from None
     except accounts.UnfitPassword as problem:
         raise click.ClickException(str(problem)) from None
+    _note("Reset a password", spelled)
     click.echo("The password is set, and all sessions of that user have ended.")
+
+
+def _note(what: str, detail: str) -> None:
+    with write() as session:
+        audit(session, COMMAND_LINE, what, now(), detail=detail)
 
 
 def read_password() -> str:

@@ -30,11 +30,16 @@ def healthz() -> ResponseReturnValue:
 @blueprint.get("/readyz")
 @public
 def readyz() -> ResponseReturnValue:
-    """200, or 503 with the reasons: database, migrations, worker."""
+    """200, or 503 with the reasons: database, migrations, worker.
+
+    It is public: it names our own parts, never the version of a server that others may reach.
+    """
     reasons = problems(now())
-    state = "not ready" if reasons else "ready"
     return jsonify(
-        status=state, reasons=reasons, sqlite=sqlite_module().sqlite_version
+        status="not ready" if reasons else "ready",
+        reasons=reasons,
+        database=db.engine.dialect.name,
+        sqlite=f"{sqlite_module().__name__.partition('.')[0]} {sqlite_module().sqlite_version}",
     ), 503 if reasons else 200
 
 

@@ -1,8 +1,8 @@
-"""Brings the database to this version: Alembic, one transaction a step, a backup before any change."""
+"""Brings the database to this version: Alembic, one transaction for all steps, a backup before them."""
 
 from __future__ import annotations
 
-import os
+import logging
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -10,17 +10,24 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask, current_app
+from flask import Flask
 from flask_migrate import Migrate, upgrade
+from sqlalchemy.exc import OperationalError
 
-from harmony.config import Settings
-from harmony.db import db, sqlite_module
+from harmony.db import db, is_sqlite
+from harmony.ops.backup import back_up
+
+log = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 
 
 class DatabaseTooNew(Exception):
-    """The file was written by a newer version of Harmony; this one must not touch it."""
+    """The database was written by a newer version of Harmony; this one must not touch it."""
+
+
+class DatabaseSilent(Exception):
+    """The database cannot be reached, or does not answer. Two sentences, without the password."""
 
 
 def init_app(app: Flask) -> None:
@@ -29,8 +36,11 @@ def init_app(app: Flask) -> None:
 
 
 def migrate(now: datetime) -> None:
-    """Create or upgrade the database. Raises DatabaseTooNew when it knows a step that we do not."""
-    current = revision()
+    """Create or upgrade the database.
+
+    Raises DatabaseTooNew when it knows a step that we do not, DatabaseSilent when it does not answer.
+    """
+    current = _answered_revision()
     db.session.rollback()
     if current == head():
         return
@@ -39,8 +49,23 @@ def migrate(now: datetime) -> None:
             raise DatabaseTooNew(
                 "A newer version of Harmony wrote this database; start that version, or restore a backup."
             )
-        back_up(now)
+        _keep(now)
     upgrade(directory=str(SCRIPTS))
+
+
+def _answered_revision() -> str | None:
+    try:
+        return revision()
+    except OperationalError as error:
+        why = str(error.orig).strip().partition("\n")[0]
+        raise DatabaseSilent(f"The database does not answer ({why}). Check HARMONY_DATABASE_URL.") from None
+
+
+def _keep(now: datetime) -> None:
+    if is_sqlite():
+        back_up(now)
+    else:
+        log.warning("PostgreSQL is upgraded without a backup: pg_dump is its administrator's business.")
 
 
 def revision() -> str | None:
@@ -56,21 +81,6 @@ def head() -> str | None:
 def known_revisions() -> frozenset[str]:
     """Every step this version knows."""
     return frozenset(script.revision for script in _scripts().walk_revisions())
-
-
-def back_up(now: datetime) -> Path:
-    """Copy the database beside itself with SQLite's own backup, readable by the owner only."""
-    settings: Settings = current_app.extensions["harmony.settings"]
-    target = settings.database_file.with_name(f"{settings.database_file.stem}-{now:%Y%m%dT%H%M%SZ}.backup.db")
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    sqlite = sqlite_module()
-    source, copy = sqlite.connect(settings.database_file), sqlite.connect(target)
-    try:
-        source.backup(copy)
-    finally:
-        copy.close()
-        source.close()
-    return target
 
 
 @cache

@@ -7,14 +7,18 @@ import sys
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.ops import logs
-from harmony.ops.migrate import DatabaseTooNew, migrate
+from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, migrate
+from harmony.ops.soundness import DatabaseUnfit, refuse_unfit
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security import setup_code
 from harmony.setup import secrets
+from harmony.sync.outcome import database_says
+from harmony.sync.run import trouble
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -26,7 +30,7 @@ def main(app: Flask) -> int:
     try:
         refuse_taken_port(*settings.bind)
         prepare(app)
-    except (DatabaseTooNew, PortTaken) as error:
+    except (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
     return supervise([web(settings), worker()])
@@ -50,15 +54,27 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 
 def prepare(app: Flask) -> None:
-    """Migrate, and print a set-up code as long as nobody can sign in."""
+    """Migrate, and print a set-up code as long as nobody can sign in.
+
+    Raises DatabaseTooNew, DatabaseSilent or DatabaseUnfit.
+    """
     with app.app_context():
-        migrate(now())
-        code = setup_code.issue(now())
-        stopped = secrets.check()
+        refuse_unfit()
+        try:
+            migrate(now())
+            code = setup_code.issue(now())
+            stopped = secrets.check()
+        except DBAPIError as error:
+            raise _unfit(error) from None
     for name in stopped:
         say("main", f"{name} is stopped: the configured key does not open its stored credentials.")
     if code:
         say("main", f"Nobody can sign in yet. Open the dashboard and enter this set-up code: {code}")
+
+
+def _unfit(error: DBAPIError) -> DatabaseUnfit:
+    sentence, advice = database_says(trouble(error)) or (f"The database fails ({error.orig}).", "")
+    return DatabaseUnfit(f"{sentence} {advice}".rstrip())
 
 
 def web(settings: Settings, **environment: str) -> Child:

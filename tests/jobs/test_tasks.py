@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from harmony.clock import now
 from harmony.db import db
 from harmony.jobs import tasks
 from harmony.jobs.queue import RINGS, queue_of, ring
 from harmony.jobs.worker import sign_of_life
-from harmony.models import SyncRun, SyncRunState, Worker
+from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState, Worker
 from harmony.sync import run, schedule
 from harmony.sync.identity import identity
 from tests.builders import NOON, an_integration
+from tests.database import on_both
+
+database = on_both
 
 
 def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(context: Flask) -> None:
@@ -24,6 +30,30 @@ def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(contex
     tasks.tick()
     assert db.session.get_one(SyncRun, held.run_id).state == SyncRunState.ABORTED
     assert queue_of(context).pending_count() == 2
+
+
+def test_a_tick_finishes_what_was_begun_removals_and_purges(context: Flask) -> None:
+    removed = an_integration(state=IntegrationState.REMOVING, due=None)
+    pending = an_integration(redact_pending=True, due=None)
+    tasks.tick()
+    assert not db.session.get_one(Integration, pending).redact_pending
+    assert queue_of(context).pending_count() == 1
+    db.session.rollback()
+    queue = queue_of(context)
+    queue.execute(queue.dequeue())
+    assert db.session.get(Integration, removed) is None
+
+
+def test_a_sync_that_was_asked_for_during_another_is_rung_for_at_once(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = an_integration(due=now() + timedelta(hours=1))
+    monkeypatch.setattr(run, "sync", lambda *_: None)
+    tasks.sync(id_)
+    assert queue_of(context).pending_count() == 0
+    schedule.request_sync(id_, "kim", now())
+    tasks.sync(id_)
+    assert queue_of(context).pending_count() == 1
 
 
 def test_a_ring_reaches_the_task_with_its_id(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

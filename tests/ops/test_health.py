@@ -23,11 +23,19 @@ def test_the_process_answers_without_anything_else(client: FlaskClient) -> None:
     assert client.get("/healthz").json == {"status": "ok"}
 
 
-def test_it_is_ready_when_a_worker_lives(app: Flask, client: FlaskClient) -> None:
+def test_it_is_ready_when_a_worker_lives_and_says_what_it_stands_on(
+    app: Flask, client: FlaskClient, database: str
+) -> None:
     a_worker(app, 5)
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json == {"status": "ready", "reasons": [], "sqlite": sqlite_module().sqlite_version}
+    module = sqlite_module()
+    assert answer.json == {
+        "status": "ready",
+        "reasons": [],
+        "database": database,
+        "sqlite": f"{module.__name__.partition('.')[0]} {module.sqlite_version}",
+    }
 
 
 def test_it_is_not_ready_without_a_worker_and_says_so(app: Flask, client: FlaskClient) -> None:

@@ -1,4 +1,4 @@
-"""Migrations on a real file (rung F without faults): fresh, again, newer, backed up, two at once, killed."""
+"""Migrations on both databases (rung F without faults): fresh, again, newer, backed up, three at once."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import text
+from flask_migrate import upgrade
+from sqlalchemy import select, text
 
+from harmony import create_app
 from harmony.config import Settings
-from harmony.db import Base, db, sqlite_module, write
-from harmony.models import Worker
+from harmony.db import Base, db, is_sqlite, write
+from harmony.models import Integration
 from harmony.ops import migrate
 from tests.builders import NOON
+from tests.database import Server, on_both
+
+database = on_both
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -29,10 +35,43 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.ops.migrate import migrate
-app = create_app(Settings(data_dir=Path(sys.argv[1])))
+app = create_app(Settings(data_dir=Path(sys.argv[1]), database_url=sys.argv[2]))
 with app.app_context():
     migrate(now())
 """
+
+
+def a_database_at(step: str) -> None:
+    """Bring the empty database to a former step, with an integration in it."""
+    upgrade(directory=str(migrate.SCRIPTS), revision=step)
+    columns = "id, kind, name, state, version, created_at, fence"
+    with write() as session:
+        values = "1, 'workspace_one', 'Head office', 'active', 1, '2026-01-15 12:00:00.000000', 3"
+        session.execute(text(f"INSERT INTO integration ({columns}) VALUES ({values})"))  # noqa: S608 - ours
+
+
+@pytest.fixture
+def at_step(context: Flask) -> Iterator[Callable[[str], None]]:
+    """Claim that the database is at another step; a shared one is put right afterwards."""
+
+    def claim(step: str | None) -> None:
+        with write() as session:
+            session.execute(text("UPDATE alembic_version SET version_num = :step"), {"step": step})
+
+    yield claim
+    db.session.rollback()
+    claim(migrate.head())
+
+
+@pytest.fixture
+def empty_url(database: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """HARMONY_DATABASE_URL of a database without tables."""
+    if database == "sqlite":
+        yield ""
+        return
+    server: Server = request.getfixturevalue("server")
+    with server.database() as url:
+        yield url
 
 
 def test_the_steps_lead_to_exactly_the_tables_of_the_models(context: Flask) -> None:
@@ -46,34 +85,50 @@ def test_migrating_again_changes_nothing_and_makes_no_backup(context: Flask, set
     assert list(settings.data_dir.glob("*.backup.db")) == []
 
 
-def test_a_database_of_a_newer_version_is_refused_untouched(context: Flask, settings: Settings) -> None:
-    with write() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+def test_a_database_of_a_newer_version_is_refused_untouched(
+    context: Flask, settings: Settings, at_step: Callable[[str], None]
+) -> None:
+    at_step("9999")
     with pytest.raises(migrate.DatabaseTooNew, match="newer version"):
         migrate.migrate(NOON)
     assert list(settings.data_dir.glob("*.backup.db")) == []
 
 
-def test_a_backup_is_whole_and_for_its_owner_only(context: Flask, settings: Settings) -> None:
-    with write() as session:
-        session.add(Worker(identity="a", started_at=NOON, seen_at=NOON))
-    backup = migrate.back_up(NOON)
-    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
-    copy = sqlite_module().connect(backup)
-    assert copy.execute("SELECT identity FROM worker").fetchall() == [("a",)]
-    assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    copy.close()
+def test_an_upgrade_keeps_the_rows_and_a_backup_or_says_that_there_is_none(
+    tmp_path: Path, empty_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING")
+    app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
+    with app.app_context():
+        a_database_at("0001")
+        migrate.migrate(NOON)
+        db.session.rollback()
+        assert migrate.revision() == migrate.head()
+        assert db.session.scalars(select(Integration.name)).all() == ["Head office"]
+        expected = (1, 0) if is_sqlite() else (0, 1)
+        db.session.remove()
+        db.engine.dispose()
+    assert (len(list(tmp_path.glob("*.backup.db"))), caplog.text.count("pg_dump")) == expected
 
 
-def test_three_processes_may_migrate_at_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
+def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(tmp_path: Path) -> None:
+    url = "postgresql://harmony:canary-password@127.0.0.1:1/harmony"
+    app = create_app(Settings(data_dir=tmp_path, database_url=url))
+    with app.app_context(), pytest.raises(migrate.DatabaseSilent, match="does not answer") as said:
+        migrate.migrate(NOON)
+    assert "canary" not in str(said.value)
+    assert "\n" not in str(said.value)
+
+
+def test_three_processes_may_migrate_at_once(tmp_path: Path, empty_url: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path), empty_url]
     processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
 
 
 def test_the_files_of_a_first_start_are_for_their_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    subprocess.run([sys.executable, "-c", PROGRAM, str(folder)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", PROGRAM, str(folder), ""], cwd=ROOT, check=True)
     modes = {file.name: oct(stat.S_IMODE(os.stat(file).st_mode)) for file in folder.iterdir()}
     assert set(modes.values()) == {"0o600"}, modes
     assert {"harmony.db", "queue.db", "secret.key", "vault.keys"} <= set(modes)

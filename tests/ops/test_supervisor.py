@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from harmony import history
 from harmony.ops import supervisor
-from harmony.sync import plan, schedule
+from harmony.sync import guard, scope, timing
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,7 +75,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("module", [supervisor, schedule, plan])
+@pytest.mark.parametrize("module", [supervisor, history, guard, scope, timing])
 def test_the_examples_in_the_documentation_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried

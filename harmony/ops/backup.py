@@ -1,0 +1,102 @@
+"""Copies of the SQLite database: made whole while it is in use, for their owner only, and examined."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from flask import current_app
+
+from harmony.config import Settings
+from harmony.db import sqlite_module
+
+
+class NoSqliteFile(Exception):
+    """The database is PostgreSQL, which has programs of its own for this. Two sentences."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database is PostgreSQL: back it up with pg_dump and restore it with pg_restore. "
+            "After a restore run `flask --app app db mark-restored`."
+        )
+
+
+@dataclass(slots=True)
+class Examined:
+    """What a file says of itself: the migration step it is at, and what is wrong with it, in sentences."""
+
+    revision: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def database_file() -> Path:
+    """The file of the database. Raises NoSqliteFile."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    if settings.database_file is None:
+        raise NoSqliteFile
+    return settings.database_file
+
+
+def back_up(now: datetime, target: Path | None = None) -> Path:
+    """Copy the database to `target`, or beside itself; returns where. Mode 0600.
+
+    Raises NoSqliteFile, FileExistsError, and OSError when `target` cannot be written.
+    """
+    source = database_file()
+    target = target or source.with_name(f"{source.stem}-{now:%Y%m%dT%H%M%SZ}.backup.db")
+    copy(source, target)
+    return target
+
+
+def copy(source: Path, target: Path) -> None:
+    """SQLite's own backup of `source` as one new file, mode 0600; nothing is left of one that fails."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        with reading(source) as origin, closing(sqlite_module().connect(target)) as made:
+            origin.backup(made)
+            # Without a WAL it is one file, which can be moved and kept where nobody may write.
+            made.execute("PRAGMA journal_mode=DELETE").close()
+    except BaseException:
+        target.unlink()
+        raise
+
+
+def examine(file: Path) -> Examined:
+    """Read every page of the SQLite database in `file` and say what is wrong with it."""
+    found = Examined()
+    try:
+        with reading(file) as connection:
+            _look_at(connection, found)
+    except sqlite_module().DatabaseError as error:
+        found.problems.append(f"It cannot be read as a database ({error}).")
+    return found
+
+
+def _look_at(connection: Any, found: Examined) -> None:
+    damage = [text for (text,) in connection.execute("PRAGMA integrity_check(10)")]
+    if damage != ["ok"]:
+        found.problems += [f"It is damaged: {text}." for text in damage]
+    if connection.execute("PRAGMA foreign_key_check").fetchone():
+        found.problems.append("It has rows whose owner is gone.")
+    with contextlib.suppress(sqlite_module().OperationalError):  # no such table
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        found.revision = row[0] if row else None
+    if found.revision is None:
+        found.problems.append("It is not a database of Harmony.")
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[Any]:
+    """A connection that cannot change `file`."""
+    # Where nobody can write, nobody does, and SQLite could not make the files that a WAL needs.
+    fixed = "" if os.access(file.resolve().parent, os.W_OK) else "&immutable=1"
+    address = f"file:{quote(str(file))}?mode=ro{fixed}"
+    with closing(sqlite_module().connect(address, uri=True)) as connection:
+        yield connection

@@ -1,0 +1,139 @@
+"""`flask doctor`: looks at everything the product stands on, and says in a line each how it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import SAFE_SQLITE, db, is_sqlite, release
+from harmony.models import Integration, SyncRun, VaultCanary
+from harmony.ops import findings
+from harmony.ops.findings import Finding, Level, SqliteInUse
+from harmony.ops.health import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.ops.migrate import head, known_revisions, revision
+from harmony.security.vault import VaultLocked, vault
+from harmony.setup.secrets import CANARY
+from harmony.sync import schedule
+
+OVERDUE_AFTER = timedelta(minutes=10)
+
+
+def register(app: Flask) -> None:
+    """Offer the command."""
+    app.cli.add_command(doctor)
+
+
+@click.command("doctor")
+@with_appcontext
+def doctor() -> None:
+    """Say how everything is that Harmony stands on; ends with 1 when there is a problem."""
+    found = list(examine(now()))
+    for finding in found:
+        click.echo(str(finding))
+    if any(finding.level is Level.PROBLEM for finding in found):
+        raise SystemExit(1)
+
+
+def examine(moment: datetime) -> Iterator[Finding]:
+    """Every finding; those that need the database only when it answers and is of this version."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    yield from _files(settings)
+    yield findings.sqlite(queue_sqlite(), SAFE_SQLITE)
+    try:
+        yield _database()
+        at = findings.step(revision(), head(), known_revisions())
+        yield at
+        if at.level is Level.OK:
+            yield from _rows(moment)
+    except SQLAlchemyError:
+        do = "Check HARMONY_DATABASE_URL, and whether the disk is full."
+        yield Finding(Level.PROBLEM, "The database does not answer.", do)
+    finally:
+        release()
+
+
+def queue_sqlite() -> SqliteInUse:
+    """What Huey's own connection to the queue's file says of itself."""
+    storage = current_app.extensions["harmony.queue"].storage
+    version, journal = (
+        storage.sql(question, results=True)[0][0]
+        for question in ("SELECT sqlite_version()", "PRAGMA journal_mode")
+    )
+    return SqliteInUse("The queue", module_of(storage.conn), numbers(version), journal)
+
+
+def database_sqlite() -> SqliteInUse:
+    """What a connection of the pool says of itself."""
+    version = db.session.scalar(text("SELECT sqlite_version()"))
+    journal = db.session.scalar(text("PRAGMA journal_mode"))
+    raw = db.session.connection().connection.dbapi_connection
+    return SqliteInUse("The database", module_of(raw), numbers(str(version)), str(journal))
+
+
+def module_of(connection: Any) -> str:
+    """The package that a connection comes from: `pysqlite3`, or the standard library's `sqlite3`."""
+    return type(connection).__module__.partition(".")[0].removeprefix("_")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """`3.51.3` as numbers that compare."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def _database() -> Finding:
+    if is_sqlite():
+        return findings.sqlite(database_sqlite(), SAFE_SQLITE)
+    version, encoding = (
+        str(db.session.scalar(text(f"SHOW {name}"))) for name in ("server_version", "server_encoding")
+    )
+    return findings.postgresql(version, encoding)
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    files = [path for path in folder.iterdir() if path.is_file()]
+    files += [path for path in (settings.database_file, settings.queue_file) if path and path.exists()]
+    wrong = [f"chmod 700 {folder}"] if _is_open(folder) else []
+    wrong += [f"chmod 600 {path}" for path in sorted(set(files)) if _is_open(path)]
+    yield findings.modes(wrong, os.access(folder, os.W_OK))
+    place = settings.database_file
+    size = place.stat().st_size if place and place.exists() else 0
+    yield findings.space(shutil.disk_usage(place.parent if place else folder).free, size)
+
+
+def _is_open(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
+def _rows(moment: datetime) -> Iterator[Finding]:
+    yield findings.keys(_canary_opens())
+    seen = worker_seen_at()
+    yield findings.worker(seen, moment, WORKER_SILENT_AFTER)
+    beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))
+    yield findings.clock(moment, max((at for at in (seen, beat) if at), default=None))
+    late = schedule.due(moment - OVERDUE_AFTER)
+    names = select(Integration.name).where(Integration.id.in_(late)).order_by(Integration.name)
+    yield findings.overdue(db.session.scalars(names).all(), OVERDUE_AFTER)
+
+
+def _canary_opens() -> bool | None:
+    canary = db.session.scalar(select(VaultCanary))
+    if canary is None:
+        return None
+    try:
+        return vault().open(canary.sealed, CANARY) == CANARY
+    except VaultLocked:
+        return False

@@ -1,0 +1,127 @@
+"""Puts a backup in the place of the SQLite database, so that nothing is deleted for what it forgot."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from harmony.db import db, release, sqlite_module, write
+from harmony.history import COMMAND_LINE, audit
+from harmony.models import Absence, Integration, Worker
+from harmony.ops.backup import copy, database_file, examine
+from harmony.ops.migrate import known_revisions, migrate
+from harmony.sync.identity import is_gone
+
+# A living worker shows itself every ten seconds.
+ALIVE_WITHIN = timedelta(seconds=60)
+
+
+class NotRestored(Exception):
+    """Why nothing was replaced, and what to do, in sentences."""
+
+
+def restore(file: Path, now: datetime) -> Path | None:
+    """Replace the database by the backup in `file`. Returns where the replaced one is kept, if any was there.
+
+    Every integration is marked, so that the first run after it holds its deletions. Raises NotRestored and
+    NoSqliteFile, with the database as it was.
+    """
+    current = database_file()
+    if current.exists():
+        _refuse_living_worker(now)
+    draft = _draft(file, current)
+    try:
+        db.session.remove()
+        db.engine.dispose()
+        _close_for_everybody(current)
+        kept = _swap(draft, current, now)
+    finally:
+        draft.unlink(missing_ok=True)
+    migrate(now)
+    mark_restored(now)
+    return kept
+
+
+def mark_restored(now: datetime) -> int:
+    """Distrust what the next complete snapshot of every integration does not list. Returns how many."""
+    with write() as session:
+        integrations = session.scalars(select(Integration)).all()
+        for integration in integrations:
+            integration.suspect = Absence.RESTORED
+            audit(session, COMMAND_LINE, "Database restored", now, integration)
+    return len(integrations)
+
+
+def _refuse_living_worker(now: datetime) -> None:
+    try:
+        seen = db.session.execute(select(Worker.identity, Worker.seen_at)).all()
+    except SQLAlchemyError:  # damaged or empty: that is why it is replaced
+        return
+    finally:
+        release()
+    if any(now - seen_at < ALIVE_WITHIN and not is_gone(who) for who, seen_at in seen):
+        raise NotRestored("A worker is running. Stop Harmony, then try again; nothing was changed.")
+
+
+def _draft(file: Path, current: Path) -> Path:
+    """A copy of `file` beside the database, found sound and marked."""
+    draft = current.with_name(f".{current.name}.restoring")
+    draft.unlink(missing_ok=True)
+    try:
+        copy(file, draft)
+    except (OSError, sqlite_module().Error) as error:
+        raise NotRestored(f"{file} cannot be copied ({error}). Nothing was changed.") from None
+    found = examine(draft)
+    if found.revision is not None and found.revision not in known_revisions():
+        found.problems.append("A newer version of Harmony wrote it; restore it with that version.")
+    if found.problems:
+        draft.unlink()
+        raise NotRestored(" ".join([f"{file} was not restored.", *found.problems, "Nothing was changed."]))
+    _mark(draft)
+    return draft
+
+
+def _mark(draft: Path) -> None:
+    """Mark it before it is in place: a kill between the two must not cost a device."""
+    with closing(sqlite_module().connect(draft)) as connection:
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(integration)")}
+        if "suspect" in columns:
+            connection.execute("UPDATE integration SET suspect = ?", (Absence.RESTORED.value,))
+            connection.commit()
+
+
+def _close_for_everybody(current: Path) -> None:
+    """Fold the WAL into the file, which SQLite refuses as long as any process has it open."""
+    sqlite = sqlite_module()
+    if not current.exists():
+        return
+    with closing(sqlite.connect(current, timeout=2, isolation_level=None)) as connection:
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+        except sqlite.DatabaseError as error:
+            if "locked" not in str(error):  # damaged: it is kept as it is, its WAL beside it
+                return
+            sentence = "Another process has the database open. Stop Harmony, then try again;"
+            raise NotRestored(f"{sentence} nothing was changed.") from None
+
+
+def _swap(draft: Path, current: Path, now: datetime) -> Path | None:
+    """Put `draft` in place in one step; at no moment is there no database."""
+    kept = None
+    if current.exists():
+        kept = current.with_name(f"{current.stem}-{now:%Y%m%dT%H%M%SZ}.replaced.db")
+        os.link(current, kept)
+        # A WAL that stayed would be played into the restored file.
+        for end in ("-wal", "-shm"):
+            if (beside := Path(f"{current}{end}")).exists():
+                beside.rename(f"{kept}{end}")
+    os.replace(draft, current)
+    folder = os.open(current.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+    return kept

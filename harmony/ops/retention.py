@@ -1,0 +1,102 @@
+"""Forgets what is older than the settings keep: runs, histories, audit entries, deleted devices.
+
+In batches of one short transaction each, oldest first: it can be stopped anywhere, the next one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session, aliased
+
+from harmony.config import Settings
+from harmony.db import changed, write
+from harmony.models import AuditEntry, DeviceEvent, SkippedDevice, SyncKind, SyncRun, SyncRunState
+from harmony.sync import deletion
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+# The ends of a run that has read everything.
+COMPLETE = (SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD)
+
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody asks for a stop."""
+    return False
+
+
+def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
+    """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
+    gone = {
+        "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "lines of device history": _forget(
+            DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
+        ),
+        "audit entries": _forget(AuditEntry, now - timedelta(days=settings.audit_kept_days), should_stop),
+        "deleted devices": 0 if should_stop() else deletion.purge(now, settings.deleted_kept_days),
+    }
+    for what, count in gone.items():
+        if count:
+            log.info("Retention: %d %s removed.", count, what)
+
+
+def forget_runs(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the runs that ended before then. How many.
+
+    Of each integration the newest one and the last that read everything stay, however old they are.
+    """
+    total = 0
+    while not should_stop():
+        with write() as session:
+            ids = session.scalars(_doomed_runs(before)).all()
+            room = BATCH - _forget_skipped(session, ids)
+            # One that still has skipped devices waits for the next batch.
+            count = _remove_runs(session, ids) if room > 0 else 0
+        total += count
+        if not ids:
+            break
+    return total
+
+
+def _doomed_runs(before: datetime) -> Select[int]:
+    kept = aliased(SyncRun)
+    newest = select(func.max(kept.id)).group_by(kept.integration_id)
+    complete = newest.where(kept.kind == SyncKind.SNAPSHOT, kept.state.in_(COMPLETE))
+    return (
+        select(SyncRun.id)
+        .where(SyncRun.finished_at < before, SyncRun.id.not_in(newest), SyncRun.id.not_in(complete))
+        .order_by(SyncRun.id)
+        .limit(BATCH)
+    )
+
+
+def _forget_skipped(session: Session, run_ids: Sequence[int]) -> int:
+    """Remove one batch of what these runs skipped, which a cascade would remove all at once."""
+    some = select(SkippedDevice.id).where(SkippedDevice.run_id.in_(run_ids)).limit(BATCH)
+    return changed(session, delete(SkippedDevice).where(SkippedDevice.id.in_(some)))
+
+
+def _remove_runs(session: Session, run_ids: Sequence[int]) -> int:
+    return changed(session, delete(SyncRun).where(SyncRun.id.in_(run_ids)))
+
+
+def _forget(model: type[DeviceEvent] | type[AuditEntry], before: datetime, should_stop: Stop) -> int:
+    """Remove the lines that were written before then. Lines are written in the order of their ids,
+    so the first one that is young enough ends it, and no index over the time is needed.
+    """
+    total = 0
+    while not should_stop():
+        with write() as session:
+            oldest = session.execute(select(model.id, model.at).order_by(model.id).limit(BATCH)).all()
+            ids = [id_ for id_, at in oldest if at < before]
+            count = changed(session, delete(model).where(model.id.in_(ids))) if ids else 0
+        total += count
+        if count < BATCH:
+            break
+    return total

@@ -1,0 +1,44 @@
+"""Before the start: is the SQLite file whole, and may it be written? If not, one sentence says so."""
+
+from __future__ import annotations
+
+import os
+
+from harmony.db import sqlite_module
+from harmony.ops.backup import NoSqliteFile, database_file, reading
+
+# Half a second on the machine of docs/performance.md, about two hundred thousand devices. A larger file is
+# only examined by `flask --app app db check-file`: a start must not take minutes.
+EXAMINED_UP_TO = 256 * 1024 * 1024
+
+
+class DatabaseUnfit(Exception):
+    """The database cannot be worked with; nothing was written. What is wrong and what to do, in sentences."""
+
+
+def refuse_unfit() -> None:
+    """Raises DatabaseUnfit. PostgreSQL sees to its files by itself; no file yet is no fault."""
+    try:
+        file = database_file()
+    except NoSqliteFile:
+        return
+    locked = [str(path) for path in (file.parent, file) if path.exists() and not os.access(path, os.W_OK)]
+    if locked:
+        whom = "Give it back to the user that Harmony runs as, on a disk that can be written."
+        raise DatabaseUnfit(f"{' and '.join(locked)} may not be written. {whom}")
+    if file.exists() and 0 < file.stat().st_size <= EXAMINED_UP_TO and (damage := _damage()):
+        back = "Restore a backup with `flask --app app db restore FILE`; the damaged file is kept then."
+        raise DatabaseUnfit(f"{file} is damaged ({damage}). {back}")
+
+
+def _damage() -> str:
+    """What SQLite finds when it walks through every page once; "" when all is well."""
+    sqlite = sqlite_module()
+    try:
+        with reading(database_file()) as connection:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite.OperationalError:  # busy or full: not a matter of the file
+        return ""
+    except sqlite.DatabaseError as error:
+        return str(error)
+    return "" if said == "ok" else str(said).replace("\n", ": ")

@@ -1,0 +1,29 @@
+"""Which SQLite Huey works with (rung: shell): the safe one, not the standard library's."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from harmony import create_app, db
+from harmony.config import Settings
+from harmony.db import SAFE_SQLITE, sqlite_module
+from harmony.jobs.queue import queue_of
+from harmony.ops.doctor import queue_sqlite
+
+
+def test_the_queues_file_is_in_the_hands_of_the_safe_sqlite(context: Flask) -> None:
+    assert isinstance(queue_of(context).storage.conn, sqlite_module().Connection)
+    used = queue_sqlite()
+    assert used.version >= SAFE_SQLITE
+    assert (used.module, used.journal) == (sqlite_module().__name__.partition(".")[0], "wal")
+
+
+def test_where_no_sqlite_is_safe_the_queue_does_without_a_wal(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "SAFE_SQLITE", (99, 0, 0))
+    app = create_app(settings)
+    with app.app_context():
+        assert queue_sqlite().journal == "delete"
+        queue_of(app).storage.close()

@@ -1,0 +1,246 @@
+"""Backup, check-file and restore on real files and processes (rungs F without faults, M)."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select
+
+from harmony import create_app
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import db, sqlite_module, write
+from harmony.models import Absence, AuditEntry, Integration, Worker
+from harmony.ops import backup, migrate, restore
+from harmony.sync.identity import identity
+from tests.builders import NOON, an_integration
+from tests.ops.test_migrate import a_database_at
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+HOLDS_IT_OPEN = """
+import sys
+from pathlib import Path
+from harmony import create_app
+from harmony.config import Settings
+from harmony.db import db
+app = create_app(Settings(data_dir=Path(sys.argv[1])))
+with app.app_context():
+    db.session.execute(db.text("SELECT * FROM worker"))
+    db.session.rollback()
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def run(app: Flask, *arguments: str) -> Result:
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    return app.test_cli_runner().invoke(args=["db", *arguments])
+
+
+def names(app: Flask) -> dict[str, str | None]:
+    """The integrations and what they are suspected of."""
+    with app.app_context():
+        return {name: why for name, why in db.session.execute(select(Integration.name, Integration.suspect))}
+
+
+@pytest.fixture
+def saved(app: Flask, tmp_path: Path) -> Path:
+    """A backup with the integration `before`; the database itself has one more, `after`."""
+    file = tmp_path / "saved.db"
+    with app.app_context():
+        an_integration(name="before")
+    assert run(app, "backup", str(file)).exit_code == 0
+    with app.app_context():
+        an_integration(name="after")
+    return file
+
+
+@contextmanager
+def somebody_has_it_open(settings: Settings) -> Iterator[None]:
+    command = [sys.executable, "-c", HOLDS_IT_OPEN, str(settings.data_dir)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        yield
+        process.kill()
+
+
+def test_a_backup_is_whole_one_file_and_for_its_owner_only(context: Flask, settings: Settings) -> None:
+    with write() as session:
+        session.add(Worker(identity="a", started_at=NOON, seen_at=NOON))
+    made = backup.back_up(NOON)
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    copy = sqlite_module().connect(made)
+    assert copy.execute("SELECT identity FROM worker").fetchall() == [("a",)]
+    copy.close()
+    assert [path.name for path in settings.data_dir.glob("*backup*")] == [made.name]
+
+
+def test_a_backup_never_replaces_a_file(app: Flask, saved: Path) -> None:
+    before = saved.read_bytes()
+    said = run(app, "backup", str(saved))
+    assert (said.exit_code, saved.read_bytes()) == (1, before)
+    assert "is there already" in said.output
+
+
+def test_a_backup_that_fails_leaves_no_file(app: Flask, settings: Settings, tmp_path: Path) -> None:
+    with app.app_context():
+        db.engine.dispose()
+    assert settings.database_file is not None
+    settings.database_file.write_bytes(b"not a database" * 100)
+    said = run(app, "backup", str(tmp_path / "new.db"))
+    assert said.exit_code == 1
+    assert "The backup was not made" in said.output
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_sound_file_is_called_sound_and_is_not_touched(app: Flask, saved: Path) -> None:
+    before = saved.read_bytes()
+    said = run(app, "check-file", str(saved))
+    assert said.exit_code == 0, said.output
+    assert f"is sound. Its migration step is {migrate.head()}, this version's." in said.output
+    assert run(app, "check-file").exit_code == 0
+    assert saved.read_bytes() == before
+    assert list(saved.parent.glob("saved.db?*")) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "another", "text"])
+def test_a_damaged_or_strange_file_is_refused_and_the_database_stays(
+    app: Flask, settings: Settings, saved: Path, damage: str
+) -> None:
+    whole = saved.read_bytes()
+    if damage == "cut":
+        saved.write_bytes(whole[: len(whole) // 2])
+    elif damage == "overwritten":
+        saved.write_bytes(whole[:8192] + b"\xff" * 8192 + whole[16384:])
+    elif damage == "another":
+        saved.unlink()
+        other = sqlite_module().connect(saved)
+        other.execute("CREATE TABLE t (a)")
+        other.close()
+    else:
+        saved.write_text("hello, world\n" * 1000)
+    assert run(app, "check-file", str(saved)).exit_code == 1
+    said = run(app, "restore", str(saved))
+    assert said.exit_code == 1
+    assert "Nothing was changed." in said.output
+    assert names(app) == {"before": None, "after": None}
+    assert list(settings.data_dir.glob(".harmony*")) == []
+
+
+def test_a_restore_brings_the_backup_keeps_the_replaced_and_marks_every_integration(
+    app: Flask, settings: Settings, saved: Path
+) -> None:
+    said = run(app, "restore", str(saved))
+    assert said.exit_code == 0, said.output
+    assert names(app) == {"before": Absence.RESTORED}
+    (kept,) = settings.data_dir.glob("*.replaced.db")
+    assert str(kept) in said.output
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    old = sqlite_module().connect(kept)
+    assert old.execute("SELECT name FROM integration ORDER BY id").fetchall() == [("before",), ("after",)]
+    old.close()
+    assert settings.database_file is not None
+    assert stat.S_IMODE(settings.database_file.stat().st_mode) == 0o600
+    with app.app_context():
+        assert db.session.scalars(select(AuditEntry.what)).all() == ["Database restored"]
+
+
+def test_a_restore_is_marked_before_it_is_in_place(
+    app: Flask, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_now: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restore, "migrate", killed)
+    run(app, "restore", str(saved))
+    assert names(app) == {"before": Absence.RESTORED}
+
+
+def test_a_restore_into_an_empty_folder_needs_nothing_to_replace(
+    app: Flask, settings: Settings, saved: Path
+) -> None:
+    with app.app_context():
+        db.engine.dispose()
+    assert settings.database_file is not None
+    settings.database_file.unlink()
+    assert run(app, "restore", str(saved)).exit_code == 0
+    assert names(app) == {"before": Absence.RESTORED}
+
+
+def test_a_damaged_database_can_be_replaced_with_its_wal_kept_beside_it(
+    app: Flask, settings: Settings, saved: Path
+) -> None:
+    with app.app_context():
+        db.engine.dispose()
+    assert settings.database_file is not None
+    settings.database_file.write_bytes(b"rubbish" * 1000)
+    Path(f"{settings.database_file}-wal").write_bytes(b"more rubbish" * 1000)
+    assert run(app, "restore", str(saved)).exit_code == 0
+    assert names(app) == {"before": Absence.RESTORED}
+    (kept,) = settings.data_dir.glob("*.replaced.db")
+    assert kept.read_bytes() == b"rubbish" * 1000
+
+
+def test_a_backup_of_a_former_step_is_upgraded_and_marked(app: Flask, tmp_path: Path) -> None:
+    former = create_app(Settings(data_dir=tmp_path / "former"))
+    with former.app_context():
+        a_database_at("0001")
+    assert run(former, "backup", str(tmp_path / "former.db")).exit_code == 0
+    said = run(app, "restore", str(tmp_path / "former.db"))
+    assert said.exit_code == 0, said.output
+    assert names(app) == {"Head office": Absence.RESTORED}
+    with app.app_context():
+        assert migrate.revision() == migrate.head()
+
+
+def test_a_backup_of_a_newer_version_is_refused(app: Flask, saved: Path) -> None:
+    copy = sqlite_module().connect(saved)
+    copy.execute("UPDATE alembic_version SET version_num = '9999'")
+    copy.commit()
+    copy.close()
+    said = run(app, "restore", str(saved))
+    assert said.exit_code == 1
+    assert "A newer version of Harmony wrote it" in said.output
+    assert names(app) == {"before": None, "after": None}
+
+
+@pytest.mark.parametrize(
+    ("who", "seconds", "code"),
+    [("elsewhere/boot/1:1:1", 5, 1), ("elsewhere/boot/1:1:1", 70, 0), ("", 5, 1), ("gone", 5, 0)],
+)
+def test_a_restore_is_refused_while_a_worker_lives(
+    app: Flask, saved: Path, who: str, seconds: int, code: int
+) -> None:
+    place = identity().rsplit(":", 2)[0]
+    known = {"": identity(), "gone": f"{place}:999999999:1"}.get(who, who)
+    moment = now() - timedelta(seconds=seconds)
+    with app.app_context(), write() as session:
+        session.add(Worker(identity=known, started_at=moment, seen_at=moment))
+    said = run(app, "restore", str(saved))
+    assert said.exit_code == code
+    assert ("A worker is running" in said.output) is bool(code)
+    assert ("after" in names(app)) is bool(code)
+
+
+def test_a_restore_is_refused_while_any_process_has_the_database_open(
+    app: Flask, settings: Settings, saved: Path
+) -> None:
+    with somebody_has_it_open(settings):
+        said = run(app, "restore", str(saved))
+    assert said.exit_code == 1
+    assert "Another process has the database open" in said.output
+    assert names(app) == {"before": None, "after": None}
+    assert list(settings.data_dir.glob("*.replaced.db")) == []
