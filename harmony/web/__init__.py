@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from flask import Flask
 
-from harmony.web import access, chrome, devices, errors, htmx, integrations, removal, verification, wizard
+from harmony.web import (
+    access,
+    audit,
+    chrome,
+    device_history,
+    devices,
+    errors,
+    holds,
+    htmx,
+    integrations,
+    removal,
+    runs,
+    verification,
+    wizard,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -12,5 +26,7 @@ def init_app(app: Flask) -> None:
     htmx.init_app(app)
     chrome.init_app(app)
     errors.init_app(app)
-    for family in (access, integrations, wizard, verification, removal, devices):
+    for family in (
+        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, audit,
+    ):  # fmt: skip
         app.register_blueprint(family.blueprint)

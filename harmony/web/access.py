@@ -10,6 +10,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.clock import now
+from harmony.db import write
+from harmony.history import audit
 from harmony.models import User
 from harmony.security import sessions, setup_code, throttle, users
 from harmony.security.gate import HOME, SETUP, SIGN_IN, local_path, public
@@ -89,7 +91,7 @@ def setup_submitted() -> ResponseReturnValue:
     except setup_code.WrongCode:
         log.warning("A set-up code from %s was refused.", request.remote_addr)
         return _setup_page(form, WRONG_CODE), 422
-    return _signed_in(user, HOME)
+    return _signed_in(user, HOME, "Created the first administrator")
 
 
 @blueprint.post("/theme")
@@ -109,8 +111,12 @@ def theme() -> ResponseReturnValue:
     return response
 
 
-def _signed_in(user: User, target: str) -> BaseResponse:
+def _signed_in(user: User, target: str, how: str = "Signed in") -> BaseResponse:
     log.info("User %d signed in from %s.", user.id, request.remote_addr)
+    # Refused tries are counted by the throttle only: what was typed as a name may be a password.
+    name = user.name
+    with write() as session:
+        audit(session, name, how, now())
     response = redirect(target, 303)
     # Signing in again ends the former session of this browser instead of leaving it behind.
     sessions.close_session(sessions.read_cookie())

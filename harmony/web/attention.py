@@ -1,4 +1,4 @@
-"""What somebody should look at: an integration stopped, a certificate near its end, little quota."""
+"""What somebody should look at, and why a sync does not start; in words, with the next step."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from datetime import datetime
 
 from flask import url_for
 
-from harmony.models import Integration, SyncRun
+from harmony.models import Integration, IntegrationState, SyncKind, SyncRun
 from harmony.models.configuration import SERVER, ServerDetails
+from harmony.ops.health import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.uem.certificates import WARN_DAYS, CertificateRefused, read_upload
 from harmony.web.chrome import Banner
 
 LOW_QUOTA_PERCENT = 10
+
+CLEARING = (
+    "Personal data that is no longer imported is being cleared. A sync starts once that is done, "
+    "within a minute or two."
+)
 
 
 def attention(
@@ -23,10 +29,56 @@ def attention(
     if integration.stopped_why:
         text = f"Stopped: {integration.stopped_reason} Nothing is synced until Server Details are edited."
         yield Banner("danger", text, edit, "Edit Server Details")
+    elif integration.quarantined and integration.state == IntegrationState.ACTIVE:
+        yield Banner("danger", _quarantine(integration), edit, "Edit Server Details")
+    if integration.redact_pending:
+        yield Banner("info", CLEARING)
     if server.self_signed and (ending := _certificate(server.certificate, now)):
         yield Banner("warning", ending, edit, "Upload the new one")
     if last is not None and _is_low(last.quota_left, last.quota_limit):
         yield Banner("warning", _quota(last.quota_left or 0, last.quota_limit or 0))
+
+
+def why_no_sync(integration: Integration) -> str:
+    """Why Sync Now could not start one, and what to do."""
+    if integration.state == IntegrationState.PAUSED:
+        return "No sync was started: the integration is paused. Resume it; that starts a sync at once."
+    if integration.stopped_why:
+        return f"No sync was started: {integration.stopped_reason} Edit Server Details and save them."
+    return "No sync was started: the set-up of this integration is not finished."
+
+
+def already_running(run: SyncRun) -> str:
+    """Since when and by whom a sync is under way, and what becomes of the wish for one."""
+    since = f"since {run.started_at:%H:%M:%S} UTC, started by {run.started_by}"
+    if run.kind == SyncKind.DELTA:
+        return f"Recently seen devices are being refreshed {since}. The full sync starts right after it."
+    return f"A sync is already running {since}. No second one was started."
+
+
+def waits_for_worker(integration: Integration, now: datetime) -> str | None:
+    """Why a sync that was asked for does not start yet; None when it does."""
+    if integration.redact_pending:
+        return CLEARING
+    seen = worker_seen_at()
+    if seen is not None and now - seen <= WORKER_SILENT_AFTER:
+        return None
+    since = f"no worker has been seen since {seen:%d %b %Y, %H:%M} UTC" if seen else "no worker has run yet"
+    return f"The sync is asked for, but {since}. It starts by itself once Harmony's worker runs again."
+
+
+def _quarantine(integration: Integration) -> str:
+    fresh = integration.fresh_as_of
+    since = (
+        f"No sync has succeeded since {fresh:%d %b %Y, %H:%M} UTC." if fresh else "No sync has succeeded yet."
+    )
+    due = integration.next_sync_at
+    return (
+        f"Quarantined: the last {integration.failures} syncs in a row failed. {since} Devices are kept as "
+        "they were. Harmony tries less often now, at least once a day"
+        + (f"; the next try is at {due:%d %b %Y, %H:%M} UTC. " if due else ". ")
+        + "Verify says what is wrong; Sync Now tries at once. One good sync ends it."
+    )
 
 
 def _certificate(pem: str, now: datetime) -> str | None:

@@ -72,6 +72,7 @@ def _nav() -> Iterator[NavItem]:
     for label, endpoint, icon in (
         ("Integrations", "integrations.index", "plug"),
         ("Devices", "devices.index", "device-mobile"),
+        ("Audit", "audit.index", "clipboard-list"),
     ):
         href = url_for(endpoint)
         yield NavItem(label, href, icon, request.path.startswith(href))

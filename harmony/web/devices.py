@@ -1,17 +1,31 @@
-"""The devices: search, filters, keyset pages; and one device with all that is known of it."""
+"""The devices: search, filters, keyset pages, a file; one device with all that is known of it; restoring."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from datetime import timedelta
+
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
+from werkzeug.wrappers import Response
 
+from harmony.clock import now
+from harmony.config import Settings
 from harmony.db import db
 from harmony.models import Device, Integration
 from harmony.setup import groups
-from harmony.web.listing import Filters, list_devices
+from harmony.sync import deletion
+from harmony.web.device_history import newest_lines
+from harmony.web.hold_words import counted
+from harmony.web.listing import COLUMNS, Filters, Shown, conditions, every, list_devices
+from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("devices", __name__, url_prefix="/devices")
+
+# What finds the place in the list is of no use in a file.
+FILE = tuple(column.key for column in COLUMNS if column.key != "name_key")
+COUNTED_ANEW = "If the UEM does not list it, it counts as missing from the next complete sync on."
+GONE = "Nothing was restored: it is not deleted any more, or was removed for good."
 
 
 @blueprint.get("")
@@ -19,8 +33,20 @@ def index() -> ResponseReturnValue:
     """A page of devices by name."""
     filters = Filters.from_query(request.args)
     integrations = db.session.scalars(select(Integration).order_by(Integration.name)).all()
-    listed = list_devices(filters)
-    return render_template("devices/index.html", filters=filters, listed=listed, integrations=integrations)
+    return render_template(
+        "devices/index.html",
+        filters=filters,
+        listed=list_devices(filters),
+        integrations=integrations,
+        kept=_kept(),
+    )
+
+
+@blueprint.get("/devices.csv")
+def export() -> ResponseReturnValue:
+    """The same devices as a file, all pages of them."""
+    rows = every(Filters.from_query(request.args))
+    return csv_file("harmony-devices", FILE, ([getattr(row, name) for name in FILE] for row in rows))
 
 
 @blueprint.get("/<int:device_id>")
@@ -30,4 +56,37 @@ def show(device_id: int) -> ResponseReturnValue:
     integration = db.session.get_one(Integration, device.integration_id)
     known = {(group.kind, group.external_id): group.name for group in groups.known(integration.id)}
     names = [known.get((m.group_kind, m.group_id), f"group {m.group_id}") for m in device.memberships]
-    return render_template("devices/show.html", device=device, integration=integration, names=names)
+    past = newest_lines(device)
+    return render_template(
+        "devices/show.html", device=device, integration=integration, names=names, history=past, kept=_kept()
+    )
+
+
+@blueprint.post("/<int:device_id>/restore")
+def restore(device_id: int) -> ResponseReturnValue:
+    """Bring one deleted device back."""
+    if deletion.restore(device_id, g.user.name, now()):
+        flash(f"Restored. {COUNTED_ANEW}", "success")
+        return redirect(url_for("devices.show", device_id=device_id), 303)
+    flash(GONE, "warning")
+    return _to_deleted()
+
+
+@blueprint.post("/restore")
+def restore_all() -> ResponseReturnValue:
+    """Bring back every deleted device that the filter of the list shows."""
+    asked = Filters.from_query(request.args)
+    filters = Filters(asked.text, asked.integration_id, Shown.DELETED)
+    restored = deletion.restore_all(conditions(filters), g.user.name, now())
+    flash(f"Restored {counted(restored)}. What the UEM does not list counts as missing again.", "success")
+    return _to_deleted()
+
+
+def _kept() -> timedelta:
+    """How long a deleted device can be restored."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return timedelta(days=settings.deleted_kept_days)
+
+
+def _to_deleted() -> Response:
+    return redirect(url_for("devices.index", state=Shown.DELETED.value), 303)

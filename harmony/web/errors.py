@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Sequence
 
-from flask import Flask, current_app, render_template
+from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from harmony.db import db
+from harmony.security.gate import local_path
 from harmony.security.vault import VaultLocked
+from harmony.setup.drafts import SECRET_FIELDS
 
 log = logging.getLogger(__name__)
+
+# Secrets go in and never come out, not even to be sent once more.
+NEVER_ECHOED = frozenset({*SECRET_FIELDS, "password", "code"})
 
 # title, text, advice; the text gives way to what the code said with abort(…, description).
 PAGES = {
@@ -69,7 +75,9 @@ def _busy(error: OperationalError) -> ResponseReturnValue:
     log.error("The database did not answer: %s", error.orig)
     text = "The database is busy or cannot be written. Nothing was half saved."
     advice = "Try again in a moment. If it stays, check the disk of the machine Harmony runs on."
-    return _page(503, "The database does not answer", text, advice), 503, [("Retry-After", "5")]
+    typed = [pair for pair in request.form.items(multi=True) if pair[0] not in NEVER_ECHOED]
+    page = _page(503, "The database does not answer", text, advice, typed=typed)
+    return page, 503, [("Retry-After", "5")]
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
@@ -80,9 +88,18 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     log.exception("Unexpected error %s", error_id)
     text = "Harmony met an error of its own. Nothing was half saved."
     return _page(
-        500, "Something went wrong", text, "The log has the details under this number.", error_id
+        500, "Something went wrong", text, "The log has the details under this number.", error_id=error_id
     ), 500
 
 
-def _page(code: int, title: str, text: str, advice: str, error_id: str | None = None) -> str:
-    return render_template("error.html", code=code, title=title, text=text, advice=advice, error_id=error_id)
+def _page(
+    code: int,
+    title: str,
+    text: str,
+    advice: str,
+    *,
+    error_id: str | None = None,
+    typed: Sequence[tuple[str, str]] = (),
+) -> str:
+    about = {"code": code, "title": title, "text": text, "advice": advice, "error_id": error_id}
+    return render_template("error.html", **about, typed=typed, again=local_path(request.full_path))

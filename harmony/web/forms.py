@@ -106,6 +106,7 @@ class SynchronizationForm(Form):
     device_interval = WholeNumber("Device sync interval", 10, 1440, 10, " minutes")
     deletion_threshold = WholeNumber("Device deletion threshold", 0, 100, unit=" percent")
     deletion_after = WholeNumber("Device deletion after", 1, 100, unit=" sync tries")
+    delta = BooleanField("Refresh recently seen devices between syncs")
     app_interval = WholeNumber("App sync interval", 10, 1440, 10, " minutes")
 
     def validate_groups(self, field: SelectMultipleField) -> None:

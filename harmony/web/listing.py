@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
-from harmony.db import db
+from harmony.db import db, release
 from harmony.models import Device
 
 PAGE_SIZE = 50
+BATCH = 1000
 LARGEST_ID = 2**63 - 1
 
 COLUMNS = (
@@ -31,8 +33,19 @@ COLUMNS = (
     Device.group_name,
     Device.last_seen_at,
     Device.missing_since,
+    Device.deleted_at,
+    Device.deleted_by,
 )
 Cursor = tuple[str, int]
+Where = Sequence[ColumnElement[bool]]
+
+
+class Shown(StrEnum):
+    """Which devices: those that are not deleted, the missing among them, or the deleted alone."""
+
+    LIVE = ""
+    MISSING = "missing"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +54,17 @@ class Filters:
 
     text: str = ""
     integration_id: int | None = None
-    missing: bool = False
+    state: Shown = Shown.LIVE
     after: Cursor | None = None
     before: Cursor | None = None
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Filters:
-        number = query.get("integration", "")
+        number, state = query.get("integration", ""), query.get("state", "")
         return cls(
             query.get("q", "").strip()[:200],
             int(number) if number.isascii() and number.isdigit() and int(number) <= LARGEST_ID else None,
-            query.get("missing") == "1",
+            Shown(state) if state in set(Shown) else Shown.LIVE,
             _cursor(query.get("after", "")),
             _cursor(query.get("before", "")),
         )
@@ -59,23 +72,25 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Whether anything but the place in the list was asked for."""
-        return bool(self.text or self.integration_id is not None or self.missing)
+        return bool(self.text or self.integration_id is not None or self.state)
 
-    def href(self, after: str | None = None, before: str | None = None) -> str:
-        """The address of the same list at another place."""
+    def href(
+        self, after: str | None = None, before: str | None = None, endpoint: str = "devices.index"
+    ) -> str:
+        """The address of the same list at another place, or of what is done with it."""
+        state = self.state.value or None
         return url_for(
-            "devices.index",
-            q=self.text or None,
-            integration=self.integration_id,
-            missing="1" if self.missing else None,
-            after=after,
+            endpoint, q=self.text or None, integration=self.integration_id, state=state, after=after,
             before=before,
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of rows with the addresses of its neighbours; `total` counts without the search text."""
+    """A page of rows with the addresses of its neighbours.
+
+    `total` counts without the search text, except among the deleted, who may all be restored at once.
+    """
 
     rows: Sequence[Row[Any]]
     total: int
@@ -83,49 +98,127 @@ class Listed:
     next_href: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows and the cursors of the neighbouring pages: `before` the first row, `after` the last."""
+
+    rows: Sequence[Row[Any]]
+    before: str | None
+    after: str | None
+
+
 def list_devices(filters: Filters) -> Listed:
     """The page that `filters` asks for."""
-    backwards = filters.before is not None
-    found = list(db.session.execute(statement(filters)))
-    more, rows = len(found) > PAGE_SIZE, found[:PAGE_SIZE]
-    if backwards:
-        rows.reverse()
-    has_previous = more if backwards else filters.after is not None
-    has_next = True if backwards else more
+    page = page_of(list(db.session.execute(statement(filters))), filters.after, filters.before)
     return Listed(
-        rows,
+        page.rows,
         _total(filters),
-        filters.href(before=_token(rows[0])) if rows and has_previous else None,
-        filters.href(after=_token(rows[-1])) if rows and has_next else None,
+        filters.href(before=page.before) if page.before else None,
+        filters.href(after=page.after) if page.after else None,
     )
+
+
+def every(filters: Filters) -> Iterator[Row[Any]]:
+    """All devices that `filters` asks for, from the first page on, by name."""
+    query: Any = select(*COLUMNS).where(*conditions(filters))
+    return all_of(query, few=bool(filters.state))
 
 
 def statement(filters: Filters) -> Select[Any]:
     """One page and one row more, so that we know whether there is a next one."""
-    place = tuple_(Device.name_key, Device.id)
-    query: Select[Any] = _narrowed(select(*COLUMNS), filters)
-    if filters.text:
-        pattern = filters.text.casefold().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        query = query.where(Device.search_text.like(f"%{pattern}%", escape="\\"))
-    if filters.before is not None:
-        query = query.where(place < filters.before).order_by(Device.name_key.desc(), Device.id.desc())
+    query: Any = select(*COLUMNS).where(*conditions(filters))
+    return at(query, filters.after, filters.before, few=bool(filters.state))
+
+
+def conditions(filters: Filters) -> Where:
+    """The devices that `filters` asks for, wherever in the list."""
+    return (*_kept(filters), *containing(filters.text))
+
+
+def containing(text: str) -> Where:
+    """The devices in whose name, serial, UDID or user the text stands."""
+    if not text:
+        return ()
+    pattern = text.casefold().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return (Device.search_text.like(f"%{pattern}%", escape="\\"),)
+
+
+def at(
+    query: Select[Any], after: Cursor | None, before: Cursor | None, *, few: bool, size: int = PAGE_SIZE
+) -> Select[Any]:
+    """One page of `query` by name, and one row more.
+
+    `few`: the conditions find few devices by an index of their own; to sort those is less work than to walk
+    through all names.
+    """
+    name = Device.name_key.concat("") if few else Device.name_key
+    place = tuple_(name, Device.id)
+    if before is not None:
+        query = query.where(place < before).order_by(name.desc(), Device.id.desc())
     else:
-        query = query.order_by(Device.name_key, Device.id)
-    if filters.after is not None:
-        query = query.where(place > filters.after)
-    return query.limit(PAGE_SIZE + 1)
+        query = query.order_by(name, Device.id)
+    if after is not None:
+        query = query.where(place > after)
+    return query.limit(size + 1)
 
 
-def _narrowed(query: Any, filters: Filters) -> Any:
+def page_of(
+    found: list[Row[Any]], after: Cursor | None, before: Cursor | None, size: int = PAGE_SIZE
+) -> Page:
+    """What `at` found, in order, with the cursors of its neighbours. Its rows need `name_key` and `id`."""
+    more, rows = len(found) > size, found[:size]
+    if before is not None:
+        rows.reverse()
+    has_previous = more if before is not None else after is not None
+    has_next = True if before is not None else more
+    return Page(
+        rows,
+        _token(rows[0]) if rows and has_previous else None,
+        _token(rows[-1]) if rows and has_next else None,
+    )
+
+
+def all_of(query: Select[Any], *, few: bool) -> Iterator[Row[Any]]:
+    """All rows by name; nothing is held open between two batches, however slow the reader is."""
+    after: Cursor | None = None
+    rows: list[Row[Any]] = []
+    while not rows or len(rows) > BATCH:
+        rows = list(db.session.execute(at(query, after, None, few=few, size=BATCH)))
+        release()
+        if not rows:
+            return
+        yield from rows[:BATCH]
+        after = (rows[:BATCH][-1].name_key, rows[:BATCH][-1].id)
+
+
+def place(query: Mapping[str, str]) -> tuple[Cursor | None, Cursor | None]:
+    """The cursors of an address: after which device, or before which."""
+    return _cursor(query.get("after", "")), _cursor(query.get("before", ""))
+
+
+def _kept(filters: Filters) -> Where:
+    kept: list[ColumnElement[bool]] = []
     if filters.integration_id is not None:
-        query = query.where(Device.integration_id == filters.integration_id)
-    if filters.missing:
-        query = query.where(Device.missing_since.is_not(None))
-    return query
+        kept.append(Device.integration_id == filters.integration_id)
+    if filters.state is Shown.MISSING:
+        # The second lets the index of the absent win over the others.
+        kept += [Device.missing_since.is_not(None), Device.absent_from.is_not(None)]
+    deleted = filters.state is Shown.DELETED
+    return (*kept, Device.deleted_at.is_not(None) if deleted else Device.deleted_at.is_(None))
 
 
 def _total(filters: Filters) -> int:
-    return db.session.scalar(_narrowed(select(func.count()).select_from(Device), filters)) or 0
+    if filters.state is Shown.DELETED:
+        return _count(conditions(filters))
+    if filters.state is Shown.MISSING:
+        return _count(_kept(filters))
+    # No index leaves the deleted out, but two small ones know all of them and the deleted.
+    mine = () if filters.integration_id is None else (Device.integration_id == filters.integration_id,)
+    return _count(mine) - _count(_kept(replace(filters, state=Shown.DELETED)))
+
+
+def _count(where: Where) -> int:
+    return db.session.scalar(select(func.count()).select_from(Device).where(*where)) or 0
 
 
 def _token(row: Row[Any]) -> str:

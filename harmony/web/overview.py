@@ -23,7 +23,10 @@ from harmony.models.configuration import (
     Tagging,
     from_row,
 )
+from harmony.sync import deletion
+from harmony.web import hold_words
 from harmony.web.attention import attention
+from harmony.web.chrome import Banner
 from harmony.web.context import verification_context
 
 RECENT_RUNS = 10
@@ -36,6 +39,7 @@ class Row:
 
     integration: Integration
     devices: int
+    held: list[Banner]
     running: SyncRun | None
     last: SyncRun | None
 
@@ -43,7 +47,9 @@ class Row:
 def rows(_now: datetime) -> list[Row]:
     """Every integration with its running and its last finished run."""
     every = db.session.scalars(select(Integration).order_by(Integration.name, Integration.id)).all()
-    return [Row(one, device_count(one.id), running(one.id), last_finished(one.id)) for one in every]
+    return [
+        Row(one, device_count(one.id), held(one.id), running(one.id), last_finished(one.id)) for one in every
+    ]
 
 
 def page(integration: Integration, now: datetime) -> dict[str, Any]:
@@ -61,7 +67,9 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "skipped": skipped(last),
         "devices": device_count(integration.id),
         "missing": missing_count(integration.id),
+        "deleted": deletion.deleted(integration.id),
         "server": server,
+        "held": held(integration.id),
         "attention": list(attention(integration, server, last, now)),
         "last_verified": last_verified(integration),
         "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
@@ -110,13 +118,19 @@ def skipped(run: SyncRun | None) -> Sequence[SkippedDevice]:
     ).all()
 
 
+def held(integration_id: int) -> list[Banner]:
+    """What to say while deletions wait."""
+    return list(hold_words.banners(hold_words.pending(integration_id)))
+
+
 def device_count(integration_id: int) -> int:
-    """How many devices the integration has, missing ones included."""
-    mine = Device.integration_id == integration_id
-    return db.session.scalar(select(func.count()).select_from(Device).where(mine)) or 0
+    """How many live devices the integration has, missing ones included."""
+    return deletion.live(integration_id)
 
 
 def missing_count(integration_id: int) -> int:
     """How many of them the last complete sync did not list."""
-    mine = (Device.integration_id == integration_id, Device.missing_since.is_not(None))
-    return db.session.scalar(select(func.count()).select_from(Device).where(*mine)) or 0
+    mine, absent = Device.integration_id == integration_id, Device.missing_since.is_not(None)
+    # The second `absent` lets their index win over the others.
+    live = (absent, Device.absent_from.is_not(None), Device.deleted_at.is_(None))
+    return db.session.scalar(select(func.count()).select_from(Device).where(mine, *live)) or 0

@@ -24,6 +24,7 @@ from harmony.models.configuration import (
     Tagging,
 )
 from harmony.setup import drafts, groups
+from harmony.setup.readers import overlap_of
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.connection import REGIONS
 from harmony.web.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, TaggingForm
@@ -171,8 +172,11 @@ def _read_synchronization(form: SynchronizationForm, integration: Integration) -
     if form.groups.data and not chosen:
         _complain(form.groups, "None of these groups is known any more; refresh the list and choose again.")
         return None
+    if clash := overlap_of(integration, chosen):
+        _complain(form.groups, clash)
+        return None
     numbers = ("device_interval", "deletion_threshold", "deletion_after", "app_interval")
-    switches = ("import_name", "import_number", "import_email")
+    switches = ("import_name", "import_number", "import_email", "delta")
     return Synchronization(groups=chosen, **{name: form[name].data for name in numbers + switches})
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from harmony.db import db
-from harmony.models import Integration, IntegrationState
+from harmony.models import IntegrationState
 from harmony.models.configuration import IN_FORCE
 from harmony.setup import verify
 from harmony.setup.checks import CHECKS
+from harmony.web.connected import connected
 from harmony.web.context import verification_context
 from harmony.web.htmx import is_htmx
 
@@ -19,7 +19,7 @@ blueprint = Blueprint("verification", __name__, url_prefix="/integrations/<int:i
 @blueprint.post("/verify")
 def verify_in_force(integration_id: int) -> ResponseReturnValue:
     """Ask the server that is in force; changes nothing, there or here."""
-    integration = db.get_or_404(Integration, integration_id)
+    integration = connected(integration_id)
     if integration.state == IntegrationState.DRAFT:
         abort(409, "This integration is not finished yet; verify it in the wizard.")
     begin(integration_id, IN_FORCE)
@@ -29,7 +29,7 @@ def verify_in_force(integration_id: int) -> ResponseReturnValue:
 @blueprint.get("/verification/<subject>")
 def part(integration_id: int, subject: str) -> ResponseReturnValue:
     """The rungs so far. Once Verify has ended, the buttons of the wizard's page come along."""
-    integration = db.get_or_404(Integration, integration_id)
+    integration = connected(integration_id)
     if subject not in CHECKS:
         abort(404)
     context = verification_context(integration, subject)

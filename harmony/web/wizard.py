@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form
 
 from harmony.clock import now
-from harmony.db import db
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import SYNC
 from harmony.models import Integration, IntegrationState
@@ -17,6 +16,7 @@ from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION
 from harmony.setup import apply, drafts
 from harmony.setup.verify import verify as verify_page
 from harmony.web import steps, verification
+from harmony.web.connected import connected
 from harmony.web.context import page_context
 from harmony.web.steps import STEPS, Step
 
@@ -57,7 +57,11 @@ def save(integration_id: int, page: str) -> ResponseReturnValue:
     integration = _integration(integration_id)
     if not drafts.is_verified(integration, page):
         return _render(integration, step, form, UNVERIFIED), 422
-    return _go_on(integration, step)
+    try:
+        return _go_on(integration, step)
+    except apply.Overlapping as overlapping:
+        notice = f"These values are kept, but not in force. {overlapping.sentence}"
+        return _render(_integration(integration_id), step, form, notice), 422
 
 
 @blueprint.post("/<page>/verify")
@@ -128,13 +132,20 @@ def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnVal
 def _go_on(integration: Integration, step: Step) -> ResponseReturnValue:
     """To the next page of a draft; an integration that runs takes the page in force at once."""
     if integration.state != IntegrationState.DRAFT:
-        apply.save(integration.id, step.name, now())
-        flash(f"{step.title} saved. It applies from the next sync.", "success")
+        cleared = apply.save(integration.id, step.name, g.user.name, now())
+        flash(f"{step.title} saved. It applies from the next sync.{_cleared(cleared)}", "success")
         return redirect(url_for("integrations.show", integration_id=integration.id), 303)
     following = steps.after(step)
     if following is None:
         return _finish(integration)
     return redirect(_href(integration, following), 303)
+
+
+def _cleared(devices: int) -> str:
+    if not devices:
+        return ""
+    whose = "1 device" if devices == 1 else f"{devices:,} devices"
+    return f" The personal data that is no longer imported was cleared from {whose}."
 
 
 def _finish(integration: Integration) -> ResponseReturnValue:
@@ -153,7 +164,7 @@ def _href(integration: Integration, step: Step) -> str:
 
 
 def _integration(integration_id: int) -> Integration:
-    return db.get_or_404(Integration, integration_id)
+    return connected(integration_id)
 
 
 def _step(page: str) -> Step:

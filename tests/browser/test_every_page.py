@@ -71,13 +71,18 @@ def synchronization_errors(visitor: Visitor, _product: Product, _integration: st
     visitor.see("2 things need your attention")
 
 
-def synchronization_verified(visitor: Visitor, _product: Product, _integration: str) -> None:
+def synchronization_verified(visitor: Visitor, _product: Product, integration: str) -> None:
+    visitor.go(integration + "/setup/synchronization")
+    expect(visitor.page.locator("#verification .ladder")).to_be_visible()
+
+
+def synchronization_overlap(visitor: Visitor, _product: Product, _integration: str) -> None:
     wizard.begin(visitor)
     wizard.server_details(visitor)
     visitor.heading("Synchronization")
-    for group in (*wizard.GROUPS, "smart:4211"):
-        visitor.page.locator(f'input[name="groups"][value="{group}"]').check()
-    wizard.verify(visitor)
+    visitor.page.locator('input[name="groups"][value="organization:571"]').check()
+    visitor.press("Verify")
+    visitor.see("(in Head office)")
 
 
 def tagging_verified(visitor: Visitor, _product: Product, integration: str) -> None:
@@ -111,6 +116,41 @@ def one_device(visitor: Visitor, _product: Product, _integration: str) -> None:
     visitor.see("Organization group")
 
 
+def runs_open(visitor: Visitor, integration: str, which: int) -> None:
+    """A run from the history: 0 is the newest, -1 the oldest of the page."""
+    visitor.go(integration + "/runs")
+    visitor.page.locator("tbody th a").nth(which).click()
+    visitor.see("How it went")
+
+
+def one_run(visitor: Visitor, _product: Product, integration: str) -> None:
+    runs_open(visitor, integration, 0)
+
+
+def run_running(visitor: Visitor, product: Product, integration: str) -> None:
+    running(visitor, product, integration)
+    runs_open(visitor, integration, 0)
+    expect(visitor.page.locator("#run[hx-get] progress")).to_be_visible()
+
+
+def run_failed(visitor: Visitor, product: Product, integration: str) -> None:
+    failed(visitor, product, integration)
+    runs_open(visitor, integration, 0)
+    visitor.see("Sign-in refused")
+
+
+def run_devices(visitor: Visitor, _product: Product, integration: str) -> None:
+    runs_open(visitor, integration, -1)
+    visitor.page.get_by_role("link", name="Added").click()
+    visitor.see("What happened")
+
+
+def device_history(visitor: Visitor, product: Product, integration: str) -> None:
+    one_device(visitor, product, integration)
+    visitor.go(f"{wizard.path_of(visitor.page)}/history")
+    visitor.see("Added by device sync")
+
+
 def remove_errors(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/remove")
     visitor.press("Remove")
@@ -132,6 +172,7 @@ PAGES: dict[str, Bring] = {
     "server-errors": server_errors,
     "server-failed": server_failed,
     "synchronization-errors": synchronization_errors,
+    "synchronization-overlap": synchronization_overlap,
     "synchronization-verified": synchronization_verified,
     "tagging": tagging_verified,
     "deployment": part("/setup/deployment"),
@@ -139,9 +180,18 @@ PAGES: dict[str, Bring] = {
     "integration-running": running,
     "integration-paused": paused,
     "integration-failed": failed,
+    "runs": part("/runs"),
+    "runs-none-found": part("/runs?state=held"),
+    "run": one_run,
+    "run-running": run_running,
+    "run-failed": run_failed,
+    "run-devices": run_devices,
     "devices": plain("/devices"),
     "devices-none-found": plain("/devices?q=no+such+device"),
     "device": one_device,
+    "device-history": device_history,
+    "audit": plain("/audit"),
+    "audit-none-found": plain("/audit?who=nobody"),
     "remove": remove_errors,
     "error": plain("/nowhere"),
     "sign-in": sign_in_errors,
@@ -179,7 +229,13 @@ def test_a_page_can_be_read_by_everybody_on_every_screen(
 def restore(visitor: Visitor, product: Product, integration: str, name: str) -> None:
     """Leave the integration active and its last sync good."""
     product.calm()
-    if name in {"integration-running", "integration-paused", "integration-failed"}:
+    if name in {
+        "integration-running",
+        "integration-paused",
+        "integration-failed",
+        "run-running",
+        "run-failed",
+    }:
         visitor.go(integration)
         if name == "integration-paused":
             visitor.press("Resume")

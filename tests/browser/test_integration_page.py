@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.browser import wizard
 from tests.browser.product import Product
 from tests.browser.visitor import Visitor
+from tests.conftest import ADMINISTRATOR
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -116,18 +118,44 @@ def test_edit_takes_effect_only_once_it_is_verified_and_saved(signed_in: Visitor
     signed_in.see("Every 120 minutes")
 
 
-def test_remove_asks_for_the_name_and_then_removes(signed_in: Visitor) -> None:
-    path = wizard.connect(signed_in, "Branch office")
+def test_cancel_ends_a_sync_within_seconds_and_the_next_one_still_works(
+    signed_in: Visitor, product: Product, integration: str
+) -> None:
+    product.control("latency", ms=10_000)
+    signed_in.go(integration)
+    signed_in.press("Sync Now")
+    expect(signed_in.page.get_by_role("progressbar")).to_be_visible()
+    signed_in.press("Cancel")
+    signed_in.see("The sync was cancelled. What it had read was kept.")
+    signed_in.see(f"Cancelled by {ADMINISTRATOR}.")
+    expect(signed_in.page.get_by_role("progressbar")).to_have_count(0)
+    expect(signed_in.page.locator(NEWEST)).to_have_attribute("data-state", "cancelled")
+    product.calm()
+    wizard.sync_now(signed_in)
+    expect(signed_in.page.locator(NEWEST)).to_have_attribute("data-state", "warning")
+
+
+def test_remove_asks_for_the_name_and_what_becomes_of_the_devices(
+    signed_in: Visitor, product: Product
+) -> None:
+    path = wizard.connect(signed_in, "Branch office", beside=product)
     wizard.settled(signed_in)
     signed_in.press("Remove")
     signed_in.heading("Remove Branch office")
     signed_in.field("Name of the integration").fill("Branch")
     signed_in.press("Remove")
     signed_in.see("Type Branch office exactly as it is written here.")
+    expect(signed_in.page.get_by_role("radio", name="Keep the")).to_be_checked()
     signed_in.field("Name of the integration").fill("Branch office")
     signed_in.press("Remove")
     signed_in.at("/integrations")
-    signed_in.see("Branch office was removed.")
-    expect(signed_in.page.get_by_role("link", name="Branch office")).to_have_count(0)
+    signed_in.see("Branch office was removed. Its devices stay in the list")
+    signed_in.press("Delete the devices of Branch office")
+    signed_in.heading("Delete the devices of Branch office")
+    signed_in.field("Name of the integration").fill("Branch office")
+    signed_in.press("Delete")
+    signed_in.see("Branch office is being removed with its devices.")
+    gone = signed_in.page.get_by_role("link", name="Branch office")
+    wait_for(lambda: not gone.count() or not signed_in.page.reload(), "the end of the removal")
     signed_in.go(path)
     signed_in.heading("Not found")

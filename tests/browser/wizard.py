@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.product import Product
 from tests.browser.visitor import Visitor
 from tests.waiting import wait_for
 
@@ -22,6 +23,15 @@ def begin(visitor: Visitor, name: str | None = None) -> str:
     if name:
         visitor.field("Display Name").fill(name)
     return path_of(visitor.page).removesuffix("/server")
+
+
+def elsewhere(visitor: Visitor, product: Product) -> None:
+    """Type another address of the same UEM: no two integrations may read the same groups of one server."""
+    for label in ("Server Address", "Other Token Address"):
+        field = visitor.field(label)
+        field.fill(field.input_value().replace("127.0.0.1", "localhost"))
+    visitor.page.get_by_label("Replace Client Secret").click()
+    visitor.field("Client Secret").fill(product.uem.credentials.client_secret)
 
 
 def verify(visitor: Visitor) -> None:
@@ -64,9 +74,12 @@ def connect(
     visitor: Visitor,
     name: str | None = None,
     groups: tuple[str, ...] = GROUPS,
+    beside: Product | None = None,
 ) -> str:
-    """The whole wizard; the path of the integration's page."""
+    """The whole wizard; the path of the integration's page. `beside` another one at that product's UEM."""
     begin(visitor, name)
+    if beside:
+        elsewhere(visitor, beside)
     server_details(visitor)
     synchronization(visitor, groups)
     tagging(visitor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 import pytest
@@ -16,8 +18,12 @@ from harmony.db import db, write
 from harmony.models import Device
 from harmony.sync import run, schedule
 from harmony.uem.records import Device as DeviceRecord
-from harmony.web.listing import PAGE_SIZE, Filters, statement
+from harmony.web.listing import PAGE_SIZE, Filters, Shown, statement
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
+from tests.stored import store
+from tests.stored import synced as snapshot
+
+STATS = re.compile(r'<span class="stat-value">([\d,]+)</span> <span class="stat-label">(\w+)</span>')
 
 
 def synced(app: Flask, *listed: DeviceRecord, **changes: str) -> int:
@@ -87,10 +93,10 @@ def test_every_device_is_on_exactly_one_page_forwards_and_backwards(
 def test_search_finds_name_serial_udid_and_user_to_the_letter(
     app: Flask, signed_in: FlaskClient, typed: str, found: list[str]
 ) -> None:
-    bare = {"user_name": "", "serial": "", "udid": ""}
+    bare = {"user_name": "", "serial": ""}
     others = [
-        a_device(external_id=name, name=name, **bare)
-        for name in ("100% cotton", "100 cotton", "a_b", "axb", "back\\slash")
+        a_device(external_id=name, name=name, udid=f"{number}", **bare)
+        for number, name in enumerate(("100% cotton", "100 cotton", "a_b", "axb", "back\\slash"))
     ]
     kim = a_device(external_id="1", name="Kims phone", serial="SERIAL-7", udid="FF00AA", user_name="user.K")
     synced(app, kim, *others)
@@ -107,12 +113,12 @@ def test_the_list_can_be_narrowed_to_an_integration_and_to_missing_devices(
     two = synced(app, *named("second", "third"))
     with app.app_context(), write() as session:
         session.execute(
-            text("UPDATE device SET missing_since = :now WHERE name = 'third'"),
+            text("UPDATE device SET missing_since = :now, absent_from = 1 WHERE name = 'third'"),
             {"now": NOON.replace(tzinfo=None).isoformat(" ")},
         )
     assert names_on(look(signed_in, f"/devices?integration={one}")) == ["first"]
-    assert names_on(look(signed_in, f"/devices?integration={two}&missing=1")) == ["third"]
-    assert "1 device with this filter" in look(signed_in, f"/devices?integration={two}&missing=1")
+    assert names_on(look(signed_in, f"/devices?integration={two}&state=missing")) == ["third"]
+    assert "1 device with this filter" in look(signed_in, f"/devices?integration={two}&state=missing")
 
 
 def test_an_empty_list_says_why(app: Flask, signed_in: FlaskClient) -> None:
@@ -141,7 +147,7 @@ def test_hostile_text_is_shown_as_text(app: Flask, signed_in: FlaskClient) -> No
         "before=%00",
         "integration=abc",
         "integration=99999999999999999999",
-        "missing=x",
+        "state=x",
         "after=WyJhIiwxZTk5XQ",
         "q=%ff",
     ],
@@ -173,10 +179,128 @@ def test_no_page_of_the_list_sorts_or_reads_the_whole_table(app: Flask) -> None:
             assert "TEMP B-TREE" not in plan[0], plan
 
 
+@pytest.mark.parametrize(
+    ("state", "index"), [(Shown.MISSING, "ix_device_absent"), (Shown.DELETED, "ix_device_deleted")]
+)
+@pytest.mark.parametrize("integration_id", [None, 1])
+def test_the_few_missing_and_deleted_are_found_by_an_index_of_their_own(
+    app: Flask, state: Shown, index: str, integration_id: int | None
+) -> None:
+    with app.app_context():
+        for place in ({}, {"after": ("m", 5)}, {"before": ("m", 5)}):
+            filters = Filters(integration_id=integration_id, state=state, **place)  # type: ignore[arg-type]
+            sql = statement(filters).compile(db.engine, compile_kwargs={"literal_binds": True})
+            plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+            assert index in plan[0], plan
+
+
 def test_a_device_that_is_not_there_is_a_404_with_a_way_on(signed_in: FlaskClient) -> None:
     answer = signed_in.get("/devices/1")
     assert answer.status_code == 404
     assert "Not found" in answer.get_data(as_text=True)
+
+
+def deleted(app: Flask, fleet: int, gone: int) -> int:
+    """An integration of which a sync has deleted the first `gone` devices of `fleet`."""
+    with app.app_context():
+        id_ = an_integration(a_choice("570", deletion_after=1, deletion_threshold=90), due=None)
+        store(id_, fleet)
+        assert snapshot(id_, range(gone, fleet)).deleted == gone
+        return id_
+
+
+def device_ids(app: Flask) -> list[int]:
+    with app.app_context():
+        return list(db.session.scalars(db.select(Device.id).order_by(Device.id)))
+
+
+def test_deleted_devices_are_left_out_unless_they_are_asked_for(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = deleted(app, 5, 2)
+    for href in ("/devices", f"/devices?integration={id_}", "/devices?q=phone"):
+        assert names_on(look(signed_in, href)) == ["phone 000002", "phone 000003", "phone 000004"]
+        assert "3 devices" in look(signed_in, href)
+    assert names_on(look(signed_in, "/devices?state=missing")) == []
+    page = look(signed_in, f"/devices?integration={id_}&state=deleted")
+    assert names_on(page) == ["phone 000000", "phone 000001"]
+    assert "2 devices with this filter" in page
+    assert 'data-label="Restorable until"' in page
+    assert "14 Feb 2026" in page, "30 days after noon of 15 January"
+
+
+def test_a_deleted_device_is_restored_from_its_page(app: Flask, signed_in: FlaskClient) -> None:
+    deleted(app, 5, 2)
+    first = device_ids(app)[0]
+    page = look(signed_in, f"/devices/{first}")
+    assert "It can be restored until" in page
+    assert "by sync" in page
+    answer = signed_in.post(f"/devices/{first}/restore")
+    assert (answer.status_code, answer.location) == (303, f"/devices/{first}")
+    assert "Restored. If the UEM does not list it" in look(signed_in, f"/devices/{first}")
+    assert names_on(look(signed_in, "/devices"))[0] == "phone 000000"
+
+
+def test_restoring_what_is_live_or_gone_says_that_nothing_was_done(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    deleted(app, 5, 2)
+    for id_ in (device_ids(app)[-1], 999):
+        assert signed_in.post(f"/devices/{id_}/restore").location == "/devices?state=deleted"
+        assert "Nothing was restored" in look(signed_in, "/devices?state=deleted")
+
+
+def test_all_deleted_devices_that_the_filter_shows_are_restored_at_once(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    one = deleted(app, 20, 12)
+    deleted(app, 5, 2)
+    page = look(signed_in, f"/devices?integration={one}&state=deleted&q=user+1")
+    assert "Restore all 3" in page
+    action = re.search(r'action="(/devices/restore[^"]*)"', page)
+    assert action
+    signed_in.post(action[1].replace("&amp;", "&"))
+    assert "Restored 3 devices" in look(signed_in, "/devices?state=deleted")
+    assert len(names_on(look(signed_in, "/devices?state=deleted"))) == 11
+    assert names_on(look(signed_in, "/devices?q=user+1")).count("phone 000010") == 1
+
+
+def test_nothing_deleted_is_said_kindly(app: Flask, signed_in: FlaskClient) -> None:
+    synced(app, *named("first"))
+    page = look(signed_in, "/devices?state=deleted")
+    assert "No device is deleted" in page
+    assert "30 days" in page
+
+
+def test_the_integration_page_counts_the_live_the_missing_and_the_deleted(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    id_ = deleted(app, 5, 2)
+    page = look(signed_in, f"/integrations/{id_}")
+    counts = dict(reversed(pair) for pair in STATS.findall(page))
+    assert (counts["Devices"], counts["Missing"], counts["Deleted"]) == ("3", "0", "2")
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("", 2003), ("q=user+7", 112), ("state=missing", 0), ("state=deleted", 7), ("integration=1", 1993)],
+)
+def test_the_list_is_a_file_with_the_same_filters(
+    app: Flask, signed_in: FlaskClient, query: str, count: int
+) -> None:
+    deleted(app, 2000, 7)
+    deleted(app, 12, 2)
+    if query == "state=deleted":
+        count += 2
+    answer = signed_in.get(f"/devices/devices.csv?{query}")
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+    assert answer.headers["Cache-Control"] == "no-store"
+    header, *rows = csv.reader(io.StringIO(answer.get_data(as_text=True), newline=""))
+    assert len({row[0] for row in rows}) == len(rows) == count
+    assert [row[header.index("name")] for row in rows] == sorted(row[header.index("name")] for row in rows)
+
+
+def test_a_cell_that_would_be_a_formula_is_made_harmless(app: Flask, signed_in: FlaskClient) -> None:
+    synced(app, *named("=cmd()"))
+    assert "'=cmd()" in signed_in.get("/devices/devices.csv").get_data(as_text=True)
 
 
 def test_a_device_page_shows_what_is_known_and_that_it_is_missing(app: Flask, signed_in: FlaskClient) -> None:
@@ -188,4 +312,4 @@ def test_a_device_page_shows_what_is_known_and_that_it_is_missing(app: Flask, si
     page = look(signed_in, f"/devices/{device}")
     assert "The last complete sync did not list this device" in page
     assert "kim@example.com" in page
-    assert 'data-state="missing"' in look(signed_in, "/devices?missing=1")
+    assert 'data-state="missing"' in look(signed_in, "/devices?state=missing")

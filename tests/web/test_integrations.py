@@ -14,7 +14,7 @@ from harmony.db import db, write
 from harmony.jobs.queue import queue_of
 from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState, Worker
 from harmony.setup.demo import announcement_file
-from harmony.sync import run, schedule
+from harmony.sync import removal, run, schedule
 from harmony.uem.errors import ServerFailed
 from tests.builders import NOON, FakeUem, an_integration, devices
 
@@ -63,12 +63,80 @@ def test_sync_now_makes_it_due_and_rings_the_worker(app: Flask, signed_in: Flask
     assert 'hx-trigger="every 2s"' in page
 
 
-def test_sync_now_while_one_runs_says_since_when(app: Flask, signed_in: FlaskClient) -> None:
+def test_sync_now_while_one_runs_says_since_when_and_by_whom(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
     with app.app_context():
+        schedule.request_sync(id_, "kim", now())
         schedule.claim(id_, "worker", now())
-    answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True)
-    assert "is already running since" in answer.get_data(as_text=True)
+    answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
+    assert "A sync is already running since" in answer
+    assert "started by kim. No second one was started." in answer
+    assert the_integration(app, id_).sync_requested_at is None
+
+
+def test_sync_now_during_a_delta_asks_for_the_full_sync_after_it(app: Flask, signed_in: FlaskClient) -> None:
+    soon = now() + timedelta(hours=1)
+    id_ = an_active(app, due=soon, snapshots=1, next_delta_at=now())
+    with app.app_context():
+        schedule.claim(id_, "worker", now())
+    answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
+    assert "Recently seen devices are being refreshed since" in answer
+    assert the_integration(app, id_).sync_requested_by == "admin"
+
+
+def test_sync_now_without_a_worker_says_what_it_waits_for(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    page = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
+    assert "The sync is asked for, but no worker has run yet." in page
+    with app.app_context(), write() as session:
+        session.add(Worker(identity="a", started_at=NOON, seen_at=NOON))
+    page = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
+    assert "The sync is asked for, but no worker has been seen since 15 Jan 2026, 12:00 UTC" in page
+    with app.app_context(), write() as session:
+        session.add(Worker(identity="b", started_at=now(), seen_at=now()))
+    page = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
+    assert "The sync is asked for, but" not in page
+
+
+def test_sync_now_of_a_stopped_integration_says_why_and_what_to_do(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    id_ = an_active(app, stopped_why="sign_in", stopped_reason="The UEM refused the password.")
+    page = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
+    assert "No sync was started: The UEM refused the password. Edit Server Details" in page
+
+
+def test_cancel_ends_the_run_on_the_page_and_says_what_was_kept(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    assert "/cancel" not in look(signed_in, f"/integrations/{id_}")
+    with app.app_context():
+        schedule.claim(id_, "worker", now())
+    assert f"/integrations/{id_}/cancel" in look(signed_in, f"/integrations/{id_}/status")
+    answer = signed_in.post(f"/integrations/{id_}/cancel")
+    assert (answer.status_code, answer.location) == (303, f"/integrations/{id_}")
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "The sync was cancelled. What it had read was kept." in page
+    assert "Cancelled by admin." in page
+    assert 'data-state="running"' not in page
+    again = signed_in.post(f"/integrations/{id_}/cancel", follow_redirects=True)
+    assert "There was no sync to cancel any more" in again.get_data(as_text=True)
+
+
+def test_an_integration_in_quarantine_says_since_when_what_next_and_what_to_do(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    due = now() + timedelta(hours=8)
+    id_ = an_active(app, due=due, failures=6, fresh_as_of=NOON)
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "Quarantined: the last 6 syncs in a row failed." in page
+    assert "No sync has succeeded since 15 Jan 2026, 12:00 UTC." in page
+    assert f"the next try is at {due:%d %b %Y, %H:%M} UTC" in page
+    assert "Sync Now tries at once" in page
+    assert 'data-state="quarantined"' in page
+    assert 'data-state="quarantined"' in look(signed_in, "/integrations")
+    with app.app_context(), write() as session:
+        session.get_one(Integration, id_).failures = 4
+    assert "uarantined" not in look(signed_in, f"/integrations/{id_}")
 
 
 def test_a_running_sync_is_shown_with_its_progress_and_polls(app: Flask, signed_in: FlaskClient) -> None:
@@ -127,24 +195,76 @@ def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
     assert the_integration(app, id_).state == IntegrationState.PAUSED
     assert "no sync starts until you resume" in look(signed_in, f"/integrations/{id_}")
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True)
-    assert "resume the integration" in answer.get_data(as_text=True)
+    assert "the integration is paused. Resume it" in answer.get_data(as_text=True)
     signed_in.post(f"/integrations/{id_}/resume")
     assert the_integration(app, id_).state == IntegrationState.ACTIVE
 
 
-def test_removing_asks_for_the_name_and_takes_the_devices_along(app: Flask, signed_in: FlaskClient) -> None:
+def removed(app: Flask, client: FlaskClient, choice: str) -> int:
+    """An integration with two devices, removed through its page."""
     id_ = an_active(app)
     with app.app_context():
         run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
-    assert "2 devices" in look(signed_in, f"/integrations/{id_}/remove")
-    wrong = signed_in.post(f"/integrations/{id_}/remove", data={"name": "Another"})
-    assert wrong.status_code == 422
+    answer = client.post(f"/integrations/{id_}/remove", data={"name": "Test UEM", "devices": choice})
+    assert answer.location == "/integrations", answer.get_data(as_text=True)
+    return id_
+
+
+def test_removing_says_what_goes_and_asks_for_the_name_and_what_becomes_of_the_devices(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    id_ = an_active(app)
+    with app.app_context():
+        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+    page = look(signed_in, f"/integrations/{id_}/remove")
+    assert "Keep the 2 devices" in page
+    assert "Delete the 2 devices with their history" in page
+    for data in ({"name": "Another"}, {"name": "Test UEM", "devices": "nonsense"}, {}):
+        assert signed_in.post(f"/integrations/{id_}/remove", data=data).status_code == 422
+    wrong = signed_in.post(f"/integrations/{id_}/remove", data={"name": "Another", "devices": "delete"})
     assert "Type Test UEM exactly" in wrong.get_data(as_text=True)
-    assert (
-        signed_in.post(f"/integrations/{id_}/remove", data={"name": "Test UEM"}).location == "/integrations"
-    )
+    assert the_integration(app, id_).state == IntegrationState.ACTIVE
+
+
+def test_removing_with_the_devices_shows_that_it_goes_on_until_the_worker_is_done(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    before = queue_of(app).pending_count()
+    id_ = removed(app, signed_in, "delete")
+    assert queue_of(app).pending_count() == before + 1
+    page = look(signed_in, "/integrations")
+    assert "Test UEM is being removed with its devices." in page
+    assert "Being removed" in page
+    assert "The worker is deleting" in look(signed_in, f"/integrations/{id_}")
+    assert signed_in.get(f"/integrations/{id_}/remove").location == f"/integrations/{id_}"
+    with app.app_context():
+        removal.carry_out(id_)
     assert "No devices yet" in look(signed_in, "/devices")
     assert signed_in.get(f"/integrations/{id_}").status_code == 404
+    assert "Being removed" not in look(signed_in, "/integrations")
+
+
+def test_kept_devices_stay_in_the_list_and_can_be_deleted_later(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = removed(app, signed_in, "keep")
+    page = look(signed_in, "/integrations")
+    assert "Removed, devices kept" in page
+    assert "No UEM is connected yet" in page
+    filtered = look(signed_in, f"/devices?integration={id_}")
+    assert "Test UEM (removed)</option>" in filtered
+    assert filtered.count("kim Android") == 2
+    assert "its devices were kept" in look(signed_in, f"/integrations/{id_}")
+    assert "This deletes for good" in look(signed_in, f"/integrations/{id_}/remove")
+    signed_in.post(f"/integrations/{id_}/remove", data={"name": "Test UEM"})
+    assert the_integration(app, id_).state == IntegrationState.REMOVING
+
+
+def test_a_removed_integration_has_no_page_but_its_own(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = removed(app, signed_in, "keep")
+    for path in ("setup", "setup/server", "status", "verification/server"):
+        assert signed_in.get(f"/integrations/{id_}/{path}").status_code == 404, path
+    for path in ("sync", "pause", "resume", "cancel", "verify", "setup/server", "setup/server/verify"):
+        assert signed_in.post(f"/integrations/{id_}/{path}").status_code == 404, path
+    assert the_integration(app, id_).state == IntegrationState.REMOVED
 
 
 def test_a_draft_is_discarded_without_typing(signed_in: FlaskClient) -> None:

@@ -15,7 +15,7 @@ from harmony.models.verification import INTERRUPTED_AFTER
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import run
+from harmony.sync import run, schedule
 from tests.waiting import wait_for
 from tests.web.walking import Walk
 
@@ -140,7 +140,7 @@ def test_a_refused_user_name_stops_the_integration_until_somebody_edits_it(
     assert "Stopped: The UEM refused the user name." in page
     assert "Edit Server Details" in page
     answer = signed_in.post(f"/integrations/{walk.id}/sync", follow_redirects=True)
-    assert "mend what stopped it" in answer.get_data(as_text=True)
+    assert "No sync was started: The UEM refused the user name." in answer.get_data(as_text=True)
     walk.verify("server", display_name="Mended")
     assert walk.send("server").location == f"/integrations/{walk.id}"
     assert "Stopped:" not in signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
@@ -167,3 +167,22 @@ def test_a_used_up_quota_waits_for_its_renewal(
         due = db.session.get_one(Integration, walk.id).next_sync_at
     assert due is not None
     assert timedelta(minutes=110) < due - now() < timedelta(minutes=121)
+
+
+def test_a_verify_that_passes_lets_a_quarantined_integration_try_at_once(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    with app.app_context(), write() as session:
+        integration = session.get_one(Integration, walk.id)
+        integration.failures, integration.next_sync_at = 8, now() + timedelta(hours=16)
+    ACTIONS["faults"](uem.tenant, Arguments({"kind": "server_error"}))
+    signed_in.post(f"/integrations/{walk.id}/verify")
+    with app.app_context():
+        assert list(schedule.due(now())) == []
+    ACTIONS["faults/clear"](uem.tenant, Arguments({}))
+    signed_in.post(f"/integrations/{walk.id}/verify")
+    with app.app_context():
+        assert list(schedule.due(now())) == [walk.id]
+        run.sync(walk.id)
+        assert not db.session.get_one(Integration, walk.id).quarantined

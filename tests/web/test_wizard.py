@@ -10,12 +10,12 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models import Integration, IntegrationState
+from harmony.models import Device, Integration, IntegrationState
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import run
+from harmony.sync import run, schedule
 from tests.web.walking import Walk, form_of
 
 pytestmark = pytest.mark.usefixtures("uem")
@@ -306,3 +306,60 @@ def test_user_name_and_api_key_work_as_well(signed_in: FlaskClient, uem: Running
     assert walk.send("server").location.endswith("/setup/synchronization")
     answer = walk.send("server", "/verify", password="")
     assert answer.status_code == 303
+
+
+def test_groups_that_another_integration_reads_are_refused_beside_the_field(signed_in: FlaskClient) -> None:
+    Walk.begin(signed_in).to_deployment("organization:570").finish()
+    second = Walk.begin(signed_in).to_synchronization()
+    for groups in (["organization:570"], ["organization:571"]):
+        for suffix in ("/verify", ""):
+            answer = second.send("synchronization", suffix, groups=groups)
+            text = answer.get_data(as_text=True)
+            assert answer.status_code == 422
+            assert 'id="groups-error"' in text
+            assert text.count("(in Simulated UEM)") >= 2
+            assert form_of(text).getlist("groups") == groups
+
+
+def test_an_overlap_that_came_up_meanwhile_is_refused_at_finish(signed_in: FlaskClient) -> None:
+    first = Walk.begin(signed_in).to_deployment("organization:571")
+    second = Walk.begin(signed_in).to_deployment("organization:571")
+    first.finish()
+    answer = second.send("deployment")
+    assert answer.status_code == 422
+    assert "are the same group of the same server" in answer.get_data(as_text=True)
+    assert signed_in.get(f"/integrations/{second.id}").location.endswith(f"/integrations/{second.id}/setup")
+
+
+def test_switching_a_name_off_clears_it_at_once_and_says_so(app: Flask, signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    with app.app_context():
+        run.sync(walk.id)
+        assert set(db.session.scalars(db.select(Device.name))) != {""}
+    assert walk.send("synchronization", "/verify", drop=("import_name",)).status_code == 303
+    answer = walk.send("synchronization")
+    assert answer.location == f"/integrations/{walk.id}"
+    page = signed_in.get(answer.location).get_data(as_text=True)
+    assert "The personal data that is no longer imported was cleared from" in page
+    with app.app_context():
+        assert set(db.session.scalars(db.select(Device.name))) == {""}
+        schedule.request_sync(walk.id, "test", now())
+        run.sync(walk.id)
+        assert set(db.session.scalars(db.select(Device.name))) == {""}
+
+
+def test_the_page_says_which_defaults_are_ours_and_what_is_advised(signed_in: FlaskClient) -> None:
+    page = Walk.begin(signed_in).to_synchronization().look("synchronization")
+    for words in ("Ours: 60.", "Ours: 1440.", "Ours: 20.", "Ours: 3.", "few devices, 100 is advised"):
+        assert words in page
+    values = form_of(page)
+    assert [values[name] for name in ("device_interval", "app_interval")] == ["60", "1440"]
+    assert [values[name] for name in ("deletion_threshold", "deletion_after", "delta")] == ["20", "3", "y"]
+
+
+def test_the_refreshing_between_syncs_can_be_switched_off(app: Flask, signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_synchronization()
+    walk.send("synchronization", "/verify", groups=["organization:570"], drop=("delta",))
+    row = stored(app, walk).page(SYNCHRONIZATION)
+    assert row is not None
+    assert not from_row(Synchronization, row.draft).delta

@@ -1,0 +1,51 @@
+"""What became of a device and when, newest first; the oldest line is its arrival."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from harmony.config import Settings
+from harmony.db import db
+from harmony.models import Device, DeviceEvent, SyncRun
+from harmony.web.listing import PAGE_SIZE
+from harmony.web.newest import NEWEST, Place, Query, page_of
+
+blueprint = Blueprint("device_history", __name__, url_prefix="/devices/<int:device_id>/history")
+
+LINE = (DeviceEvent.id, DeviceEvent.at, DeviceEvent.kind, DeviceEvent.detail)
+LINES_ON_THE_DEVICE_PAGE = 10
+
+
+@blueprint.get("")
+def index(device_id: int) -> ResponseReturnValue:
+    """The whole history, a page at a time."""
+    device = db.get_or_404(Device, device_id)
+    place = Place.from_query(request.args)
+    return render_template("devices/history.html", device=device, place=place, history=history(device, place))
+
+
+def newest_lines(device: Device) -> dict[str, Any]:
+    """What `devices/_history.html` shows on the device's page."""
+    return history(device, NEWEST, LINES_ON_THE_DEVICE_PAGE)
+
+
+def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
+    """A page of lines, and whether it reaches back to the arrival."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    # The number of a removed run may be given again, hence the other two conditions.
+    same = (
+        (SyncRun.id == DeviceEvent.run_id)
+        & (SyncRun.integration_id == device.integration_id)
+        & (SyncRun.started_at <= DeviceEvent.at)
+    )
+    lines: Query = (
+        select(*LINE, SyncRun.id.label("run_id"))
+        .outerjoin(SyncRun, same)
+        .where(DeviceEvent.device_id == device.id)
+    )
+    page = page_of(lines, DeviceEvent.id, place, size)
+    return {"page": page, "arrival": page.older is None, "kept_days": settings.history_kept_days}

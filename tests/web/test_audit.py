@@ -1,0 +1,203 @@
+"""The audit page, and what is written into it (rung: shell on a file SQLite)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, text
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.history import audit
+from harmony.models import AuditEntry, Integration
+from harmony.ops import cli_users
+from harmony.security import setup_code
+from harmony.web.audit import AuditFilters, entries, integrations, people
+from harmony.web.listing import PAGE_SIZE
+from harmony.web.newest import NEWEST, Place, statement
+from tests.builders import NOON, an_integration
+from tests.conftest import ADMINISTRATOR, PASSWORD
+
+
+def note(app: Flask, who: str, *whats: str, on: int | None = None, detail: str = "") -> None:
+    with app.app_context(), write() as session:
+        integration = session.get_one(Integration, on) if on else None
+        for what in whats:
+            audit(session, who, what, now(), integration, detail=detail)
+
+
+def an_active(app: Flask, name: str = "Head office") -> int:
+    with app.app_context():
+        return an_integration(name=name)
+
+
+def forget(app: Flask) -> None:
+    with app.app_context(), write() as session:
+        session.execute(delete(AuditEntry))
+
+
+def look(client: FlaskClient, href: str) -> str:
+    answer = client.get(href)
+    assert answer.status_code == 200, answer.status
+    return answer.get_data(as_text=True)
+
+
+def whats(page: str) -> list[str]:
+    return re.findall(r'<td data-label="What">(.*?)</td>', page)
+
+
+def written(app: Flask) -> list[tuple[str, str, str]]:
+    with app.app_context():
+        rows = db.session.scalars(db.select(AuditEntry).order_by(AuditEntry.id)).all()
+        return [(row.who, row.what, row.detail) for row in rows]
+
+
+def test_an_empty_audit_says_what_it_will_hold(app: Flask, signed_in: FlaskClient) -> None:
+    forget(app)
+    page = look(signed_in, "/audit")
+    assert "Nothing was done yet" in page
+    assert '<form method="get"' not in page
+
+
+def test_every_entry_is_on_exactly_one_page_newest_first(app: Flask, signed_in: FlaskClient) -> None:
+    forget(app)
+    acts = [f"Act {number}" for number in range(PAGE_SIZE * 2 + 7)]
+    note(app, "kim", *acts)
+    seen, href = [], "/audit"
+    while True:
+        page = look(signed_in, href)
+        seen.append(whats(page))
+        following = re.search(r'href="([^"]+)" rel="next"', page)
+        if not following:
+            break
+        href = following[1].replace("&amp;", "&")
+    assert [what for found in seen for what in found] == acts[::-1]
+    back = re.search(r'href="([^"]+)" rel="prev"', page)
+    assert back
+    assert whats(look(signed_in, back[1].replace("&amp;", "&"))) == seen[1]
+
+
+def test_it_can_be_narrowed_to_a_person_and_an_integration(app: Flask, signed_in: FlaskClient) -> None:
+    forget(app)
+    one, two = an_active(app, "One"), an_active(app, "Two")
+    note(app, "kim", "Paused", on=one)
+    note(app, "kim", "Resumed", on=two)
+    note(app, "lee & co", "Removed", on=one)
+    assert whats(look(signed_in, "/audit?who=kim")) == ["Resumed", "Paused"]
+    assert whats(look(signed_in, "/audit?who=lee+%26+co")) == ["Removed"]
+    assert whats(look(signed_in, f"/audit?integration={one}")) == ["Removed", "Paused"]
+    assert whats(look(signed_in, f"/audit?integration={two}&who=kim")) == ["Resumed"]
+    assert len(whats(look(signed_in, "/audit?integration=x&older=-1&newer=%00"))) == 3
+    assert "No entry matches" in look(signed_in, "/audit?who=nobody")
+    with app.app_context():
+        assert people() == ["kim", "lee & co"]
+        assert integrations() == [(one, "One"), (two, "Two")]
+
+
+def test_an_integration_is_a_link_while_it_exists_and_a_name_for_ever(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    one = an_active(app, "Kept")
+    two = an_active(app, "Gone")
+    note(app, "kim", "Paused", on=one)
+    note(app, "kim", "Paused", on=two)
+    with app.app_context(), write() as session:
+        session.execute(delete(Integration).where(Integration.id == two))
+    page = look(signed_in, "/audit")
+    assert f'<a href="/integrations/{one}">Kept</a>' in page
+    assert f'href="/integrations/{two}"' not in page
+    assert "(removed)" in page
+
+
+def test_an_entry_does_not_lead_to_a_later_integration_of_the_same_number(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    one = an_active(app)
+    with app.app_context(), write() as session:
+        audit(session, "kim", "Paused", NOON - timedelta(days=1), session.get_one(Integration, one))
+    assert f'href="/integrations/{one}"' not in look(signed_in, "/audit")
+
+
+def test_hostile_text_is_shown_as_text(app: Flask, signed_in: FlaskClient) -> None:
+    bad = "<script>alert(1)</script>"
+    note(app, bad, bad, on=an_active(app, bad), detail=bad)
+    assert "<script>alert" not in look(signed_in, "/audit")
+
+
+def test_the_file_has_every_entry_of_the_filter_and_no_formula(app: Flask, signed_in: FlaskClient) -> None:
+    forget(app)
+    note(app, "lee", "Signed in")
+    note(app, "=cmd()", *["Paused"] * (PAGE_SIZE + 5), on=an_active(app), detail="+1")
+    rows = list(csv.DictReader(io.StringIO(look(signed_in, "/audit.csv"))))
+    assert len(rows) == PAGE_SIZE + 6
+    assert (rows[0]["who"], rows[0]["detail"], rows[0]["integration"]) == ("'=cmd()", "'+1", "Head office")
+    assert "there" not in rows[0]
+    assert len(look(signed_in, "/audit.csv?who=lee").splitlines()) == 2
+
+
+def test_a_sign_in_is_written_down_and_a_refused_one_leaves_no_typed_word(
+    app: Flask, client: FlaskClient
+) -> None:
+    client.post("/sign-in", data={"name": "my secret by mistake", "password": PASSWORD + "x"})
+    assert written(app) == []
+    client.post("/sign-in", data={"name": ADMINISTRATOR.upper(), "password": PASSWORD})
+    assert written(app) == [(ADMINISTRATOR, "Signed in", "")]
+
+
+def test_the_first_administrator_is_written_down(app: Flask) -> None:
+    with app.app_context():
+        code = setup_code.issue(now())
+    data = {"code": code, "name": "Ada", "password": PASSWORD}
+    assert app.test_client().post("/setup", data=data).status_code == 303
+    assert written(app) == [("Ada", "Created the first administrator", "")]
+
+
+def test_what_is_typed_at_the_machine_is_written_down(app: Flask) -> None:
+    runner = app.test_cli_runner()
+    assert "users" in app.cli.commands, cli_users.__doc__
+    for arguments in (["users", "add", "Ada"], ["users", "reset", "ada"]):
+        assert runner.invoke(args=arguments, input=PASSWORD + "\n").exit_code == 0
+    assert runner.invoke(args=["users", "reset", "nobody"], input=PASSWORD + "\n").exit_code == 1
+    assert runner.invoke(args=["secrets", "rotate", "--dry-run"]).exit_code == 0
+    assert runner.invoke(args=["secrets", "rotate"]).exit_code == 0
+    assert written(app) == [
+        ("command line", "Added a user", "Ada as administrator"),
+        ("command line", "Reset a password", "Ada"),
+        (
+            "command line",
+            "Rotated the secrets",
+            "0 were sealed anew, 0 were current, 0 cannot be opened.",
+        ),
+    ]
+
+
+def test_a_new_integration_is_written_down_with_its_maker(app: Flask, signed_in: FlaskClient) -> None:
+    signed_in.post("/integrations", data={"kind": "workspace_one"})
+    assert written(app)[-1] == (ADMINISTRATOR, "Created the integration", "")
+    assert '<a href="/integrations/1">Workspace ONE Default</a>' in look(signed_in, "/audit")
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        AuditFilters(),
+        AuditFilters(who="kim"),
+        AuditFilters(integration_id=1),
+        AuditFilters(who="kim", integration_id=1),
+    ],
+)
+@pytest.mark.parametrize("place", [NEWEST, Place(older=500), Place(newer=5)])
+def test_no_page_sorts_the_table(app: Flask, filters: AuditFilters, place: Place) -> None:
+    with app.app_context():
+        query = statement(entries(filters), AuditEntry.id, place)
+        sql = query.compile(db.engine, compile_kwargs={"literal_binds": True})
+        plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+    assert not any("TEMP B-TREE" in line for line in plan), plan
+    narrowed = filters.narrowed
+    assert ("USING INDEX ix_audit_entry" in plan[0]) == narrowed, plan
