@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import gc
-import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 
@@ -25,24 +20,18 @@ from harmony.ops.migrate import migrate
 from harmony.setup import drafts, groups
 from harmony.sync.connect import open_client
 from harmony.uem.records import GroupKind
-from tests.bench.simulated import ROOT, TOP_ID, Simulated
+from tests.bench.process import Measured, child
+from tests.bench.simulated import TOP_ID, Simulated
 
 INTEGRATION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One child process: how long the measured part took, its peak memory, what it said of itself."""
-
-    seconds: float
-    rss_mib: float
-    said: dict[str, Any]
+# The default pace would hold up a run of more than a thousand pages; the UEM's own limit is 5,000.
+CALLS_PER_MINUTE = 4999
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Flask]:
     """The application on a data folder, in this process."""
-    app = create_app(Settings(data_dir=folder, demo=True))
+    app = create_app(Settings(data_dir=folder, demo=True, calls_per_minute=CALLS_PER_MINUTE))
     with app.app_context():
         try:
             yield app
@@ -81,24 +70,6 @@ def sync(folder: Path) -> Measured:
     if found.said["state"] != "ok":
         raise RuntimeError(f"the measured sync ended {found.said}")
     return found
-
-
-def child(module: str, *arguments: str) -> Measured:
-    """Run a measuring module and read the JSON it ends with."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{module} failed: {done.stderr[-2000:]}")
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return Measured(said.pop("seconds"), said.pop("rss_mib"), said)
-
-
-def peak_rss_mib() -> float:
-    """Peak resident memory of this very program; `ru_maxrss` would count the parent it was forked from."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    raise RuntimeError("the peak of the memory is read from /proc, which is not there")
 
 
 def _server(uem: Simulated) -> ServerDetails:

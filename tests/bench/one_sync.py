@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import cProfile
-import json
 import sys
 from pathlib import Path
 
@@ -13,28 +12,30 @@ from harmony.clock import monotonic, now
 from harmony.db import db
 from harmony.models import SyncRun
 from harmony.sync import run, schedule
-from tests.bench.dashboard import INTEGRATION, opened, peak_rss_mib
+from tests.bench.commits import Commits
+from tests.bench.dashboard import INTEGRATION, opened
+from tests.bench.process import say
 
-SHOWN = ("state", "reason", "pages_read", "added", "updated", "unchanged", "missing")
+SHOWN = ("kind", "state", "reason", "pages_read", "added", "updated", "unchanged", "missing", "deleted")
 
 
 def main(arguments: list[str]) -> int:
     """Sync and say how it went; a second argument names a file for cProfile's statistics."""
     with opened(Path(arguments[0])):
         schedule.request_sync(INTEGRATION, "bench", now())
+        commits = Commits(db.engine)
         profile = cProfile.Profile() if len(arguments) > 1 else None
         began = monotonic()
         if profile is None:
             run.sync(INTEGRATION)
         else:
             profile.runcall(run.sync, INTEGRATION)
-        seconds = monotonic() - began
+        ended = monotonic()
         if profile is not None:
             profile.dump_stats(arguments[1])
         last = db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
         found = {name: getattr(last, name) for name in SHOWN}
-    found |= {"seconds": round(seconds, 3), "rss_mib": peak_rss_mib()}
-    sys.stdout.write(json.dumps(found) + "\n")
+    say(ended - began, **found, began=began, ended=ended, **commits.told())
     return 0
 
 

@@ -20,7 +20,7 @@ from harmony.security.users import create_user
 from harmony.web.listing import Filters, list_devices, statement
 from tests.bench import dashboard
 from tests.bench.results import Result, middle
-from tests.bench.simulated import TOP_ID, Simulated
+from tests.bench.simulated import Simulated
 
 HELLO = "/bench/hello"
 MOST_HELLOS = 20.0
@@ -33,7 +33,7 @@ Timed = dict[str, list[float]]
 
 def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
     """Every line of the pages' table; the rows come from a real sync."""
-    uem.do("devices/move", count=uem.devices, to=TOP_ID)
+    uem.gather()
     place = dashboard.make(folder / "pages", uem)
     dashboard.sync(place)
     with dashboard.opened(place) as app:

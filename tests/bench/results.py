@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-# The median of five where a round takes seconds, of three where it takes minutes.
-MORE_WHEN_QUICK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,11 @@ class Result:
 def middle(values: Sequence[float]) -> float:
     """The median, rounded so that nobody reads more into it than there is."""
     return round(median(values), 3)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that at least so many percent do not exceed (nearest rank: no interpolation)."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
 def table(results: Sequence[Result]) -> str:

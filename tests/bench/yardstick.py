@@ -19,7 +19,8 @@ import requests
 from harmony.clock import monotonic
 from harmony.db import BUSY_TIMEOUT_MS, PAGE_CACHE_KIB, sqlite_module, table_of
 from harmony.models import Device
-from tests.bench.dashboard import INTEGRATION, peak_rss_mib
+from tests.bench.dashboard import INTEGRATION
+from tests.bench.process import say
 from tests.bench.simulated import PAGE_SIZE, TOP_ID
 
 PRAGMAS = (
@@ -103,7 +104,7 @@ def main(arguments: list[str]) -> int:
             rows += len(devices)
         seconds = monotonic() - began
     database.close()
-    sys.stdout.write(json.dumps({"seconds": seconds, "rss_mib": peak_rss_mib(), "rows": rows}) + "\n")
+    say(seconds, rows=rows)
     return 0
 
 

@@ -11,13 +11,14 @@ import pytest
 from flask import Flask
 
 from harmony import create_app
+from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
 from harmony.simulator.auth import Credentials
 from harmony.simulator.context import Tenant
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from harmony.sync import lifecycle
+from harmony.sync import lifecycle, removal
 from tests.builders import an_integration
 from tests.canaries import watch
 from tests.faults.certs import Made, a_certificate
@@ -57,7 +58,8 @@ def scene(house: Flask, made: Made, caplog: pytest.LogCaptureFixture) -> Iterato
         found.by_password()
         yield found
         db.session.rollback()
-        lifecycle.remove(found.integration_id)
+        lifecycle.remove(found.integration_id, "test", now(), keep_devices=False)
+        removal.carry_out(found.integration_id)
         join_fetchers()
 
 

@@ -63,7 +63,7 @@ def test_row_61_a_lost_key_stops_the_integration_and_leaves_the_dashboard_usable
 
     # Entered again under the key there is, verified and saved, it syncs again.
     scene.point(password=PASSWORD, api_key=API_KEY)
-    apply.save(scene.integration_id, SERVER, now())
+    apply.save(scene.integration_id, SERVER, "test", now())
     scene.recover()
 
 

@@ -9,7 +9,7 @@ from harmony.models import Stopped, SyncRunState
 from harmony.models.configuration import SERVER
 from harmony.setup import apply
 from harmony.simulator.context import Tenant
-from harmony.sync import schedule
+from harmony.sync import schedule, timing
 from tests.faults.faulty import http
 from tests.faults.fleet import GROUP, NOTHING, groups, refusal, token
 from tests.faults.scene import Case, Scene, cases
@@ -68,13 +68,13 @@ def test_row_17_a_refused_password_is_sent_once_and_stops_the_integration_until_
     assert stopped.stopped_why == Stopped.SIGN_IN
     assert stopped.stopped_reason == f"{done.reason} {done.advice}"
     assert not schedule.request_sync(scene.integration_id, "test", now())
-    tomorrow = now() + schedule.LONGEST_WAIT
+    tomorrow = now() + timing.LONGEST_WAIT
     assert scene.integration_id not in schedule.due(tomorrow)
     assert schedule.claim(scene.integration_id, "somebody", tomorrow) is None
     assert scene.fleet.calls == ["groups 0"]
 
     scene.fleet.break_with({})
-    apply.save(scene.integration_id, SERVER, now())
+    apply.save(scene.integration_id, SERVER, "test", now())
     scene.recover()
 
 

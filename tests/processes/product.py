@@ -19,6 +19,9 @@ from tests.waiting import wait_for
 ROOT = Path(__file__).resolve().parent.parent.parent
 LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+) ")
 
+# A page after the other, so that the first ones fill a write and show, whatever becomes of the next.
+ONE_BY_ONE = {"HARMONY_FETCHERS": "1"}
+
 APP = ("app.py",)
 WORKER = ("-m", "harmony.jobs.worker")
 DEMO = ("-m", "harmony.ops.demo")

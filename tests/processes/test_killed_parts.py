@@ -16,7 +16,7 @@ import requests
 
 from harmony.simulator.server import RunningSimulator
 from tests.processes.conftest import Make
-from tests.processes.product import kill, running
+from tests.processes.product import ONE_BY_ONE, kill, running
 from tests.processes.tenancy import hold, let_go
 from tests.waiting import wait_for
 
@@ -70,7 +70,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_heals(
 ) -> None:
     home = make("home")
     hold(uem, after=3)
-    with running(home.folder, HARMONY_BIND=bind) as product, requests.Session() as browser:
+    with running(home.folder, HARMONY_BIND=bind, **ONE_BY_ONE) as product, requests.Session() as browser:
         product.until_ready()
         product.gunicorn()
         home.until_pages()

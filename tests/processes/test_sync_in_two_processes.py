@@ -15,11 +15,14 @@ from harmony.simulator import changes
 from harmony.simulator.server import RunningSimulator
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.processes.conftest import DEVICES, Make
-from tests.processes.product import Product, kill, running, signed_in
+from tests.processes.product import ONE_BY_ONE, Product, kill, running, signed_in
 from tests.processes.tenancy import Tenancy, hold, let_go
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
+
+# What an upgrade may wait for; on an idle machine it takes two or three seconds.
+STOPS_WITHIN = 25
 
 
 def test_a_first_sync_shows_its_progress_and_brings_every_device(make: Make, uem: RunningSimulator) -> None:
@@ -68,7 +71,7 @@ def a_day_passes(uem: RunningSimulator) -> None:
 def test_a_killed_worker_is_started_again_and_converges(make: Make, uem: RunningSimulator) -> None:
     home, unbroken = make("home"), make("unbroken")
     hold(uem, after=3)
-    with running(home.folder) as product:
+    with running(home.folder, **ONE_BY_ONE) as product:
         first = product.worker()
         broken = home.until_pages()
         assert broken["devices_read"] < DEVICES
@@ -127,7 +130,7 @@ def test_a_stop_in_mid_sync_cancels_the_run(
         assert product.ended() == 0
         took = time.monotonic() - told
         print(f"stopped in mid-sync {stop.__name__} in {took:.1f} s")  # noqa: T201 - the measurement
-        assert took < 30
+        assert took < STOPS_WITHIN
     (run,) = home.runs()
     assert run["state"] == "cancelled", run
     assert 0 < run["added"] < DEVICES
@@ -138,11 +141,11 @@ def test_a_silent_uem_does_not_hold_up_the_stop_and_the_next_start_goes_on(
 ) -> None:
     home = make("home")
     hold(uem, after=3)
-    with running(home.folder) as product:
+    with running(home.folder, **ONE_BY_ONE) as product:
         home.until_pages()
         told = time.monotonic()
         assert product.stop() == 0
-        assert time.monotonic() - told < 15, "it waited for the UEM"
+        assert time.monotonic() - told < STOPS_WITHIN, "it waited for the UEM"
     assert not list(home.folder.parent.glob("harmony-*")), "temporary files were left behind"
     assert home.states() == ["cancelled"]
     let_go(uem)

@@ -10,9 +10,9 @@ from harmony.jobs.queue import queue_of, ring
 from harmony.jobs.tasks import SYNC
 from harmony.simulator import changes
 from harmony.simulator.server import RunningSimulator
-from harmony.sync.schedule import DIED
+from harmony.sync.recovery import SILENT
 from tests.processes.conftest import Make
-from tests.processes.product import WORKER, kill, running
+from tests.processes.product import ONE_BY_ONE, WORKER, kill, running
 from tests.processes.tenancy import SEARCH, Tenancy, let_go
 from tests.waiting import wait_for
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.processes
 
 RINGS = 8
 QUICK_PAGES = 3
+LONG_AGO = "2026-01-01 00:00:00.000000"
 HELD_MS = 3000
 
 
@@ -40,10 +41,24 @@ def test_eight_rings_in_two_workers_make_one_run(make: Make, uem: RunningSimulat
         home.until("ok")
 
 
+def test_eight_rings_in_two_workers_make_one_delta(make: Make, uem: RunningSimulator) -> None:
+    home = make("home", "570")
+    home.sync_unbroken()
+    home.ask("UPDATE integration SET next_delta_at = ?", LONG_AGO)
+    uem.tenant.latency_ms = 400
+    with home.opened() as app, running(home.folder, WORKER), running(home.folder, WORKER):
+        wait_for(lambda: workers_seen(home) == 2, "both workers")
+        for _ in range(RINGS):
+            ring(SYNC, 1)
+        wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
+        run = home.until("ok", "ok")
+    assert (run["kind"], run["started_by"], run["missing"]) == ("delta", "schedule", 0)
+
+
 def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimulator) -> None:
     home, unbroken = make("home"), make("unbroken")
     held = uem.tenant.faults.add("slow", path=SEARCH, after=QUICK_PAGES, value=HELD_MS)
-    with running(home.folder, WORKER) as slow:
+    with running(home.folder, WORKER, **ONE_BY_ONE) as slow:
         home.until_pages()
         with home.locked():  # or it might be stopped while it holds the lock, and nobody could write
             kill(slow.process.pid, signal.SIGSTOP)
@@ -51,7 +66,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimu
         wait_for(lambda: answered[f"GET {SEARCH}"] == QUICK_PAGES + held.hits, "yesterday in its sockets")
         let_go(uem)
         changes.edit(uem.world, list(uem.world.devices), {"DeviceFriendlyName": "the truth of today"})
-        home.ask("UPDATE integration SET lease_until = '2026-01-01 00:00:00.000000'")
+        home.ask("UPDATE integration SET lease_until = ?", LONG_AGO)
         with running(home.folder, WORKER) as quick:
             home.until("aborted", "ok")
             after = home.dump(), home.runs()
@@ -60,7 +75,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimu
             assert (home.dump(), home.runs()) == after
             assert slow.process.poll() is None
             assert quick.process.poll() is None
-    assert home.runs()[0]["reason"] == DIED
+    assert home.runs()[0]["reason"] == SILENT
     unbroken.sync_unbroken()
     assert home.dump() == unbroken.dump()
     assert home.was_missing() == []

@@ -1,0 +1,68 @@
+"""A thousand kills (rung K): at every statement, commit, page, step and byte of a sync, and at random times.
+
+Ten days of one integration (`story.py`) are lived on a real file, with every kill followed by a recovery that
+must end in exactly what an unbroken life ends in. The default kills at every point there is; with
+`TEST_SUDDEN_KILLS=5000 TEST_SEED=7` more often and at other random times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.durability.conftest import told
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KILLS = int(os.environ.get("TEST_SUDDEN_KILLS", "1700"))
+SEED = int(os.environ.get("TEST_SEED", "20261124"))
+PROCESSES = 2
+
+
+@pytest.mark.timeout(120 + KILLS)
+def test_a_sync_may_die_anywhere_and_ends_as_if_it_had_not(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    loops = [start(tmp_path / str(part), part) for part in range(PROCESSES)]
+    reports = [report_of(loop) for loop in loops]
+    done: Counter[str] = Counter()
+    for report in reports:
+        done.update(report["done"])
+    lost = sum(report["lost"] for report in reports)
+    seconds = max(report["seconds"] for report in reports)
+    points = sum(report["points"] for report in reports)
+    told(pytestconfig).append(
+        f"Sudden death: {done['kills']:,} kills at {done['points']:,} of {points:,} points and "
+        f"{done['kills at random']:,} random times, {done['recoveries']:,} recoveries, "
+        f"{lost} lost commits, {seconds:.0f} s"
+    )
+    failures = [failure for report in reports for failure in report["failures"]]
+    assert not failures, "\n\n".join([f"{len(failures)} of {done['recoveries']}", *failures[:5]])
+    assert lost == 0
+    assert done["kills"] >= KILLS
+
+
+def start(folder: Path, part: int) -> subprocess.Popen[str]:
+    """One loop with its share of the points, on data of its own."""
+    folder.mkdir(mode=0o700)
+    command = [sys.executable, "-m", "tests.durability.loop", str(folder)]
+    share = [-(-KILLS // PROCESSES), SEED, part, PROCESSES]
+    return subprocess.Popen(
+        [*command, *map(str, share)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def report_of(loop: subprocess.Popen[str]) -> dict[str, Any]:
+    """What it found; it ends by itself."""
+    output, errors = loop.communicate()
+    assert loop.returncode == 0, errors[-3000:]
+    report: dict[str, Any] = json.loads(output)
+    return report
