@@ -18,7 +18,8 @@ demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 test: .venv/dev ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-bench: .venv/runtime ## Measure; ONLY=transport|sync|pages for a part, OUT=file.json for the numbers
+bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|growth|start for a part, OUT=file.json
+	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 lint: .venv/dev ## Look for mistakes without running anything
@@ -31,7 +32,7 @@ format: .venv/dev ## Lay out the code
 	@$(BIN)/ruff format .
 
 clean: ## Remove what make has built; the data in instance/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Harmony needs Python 3.11 or newer.")'
@@ -45,4 +46,10 @@ clean: ## Remove what make has built; the data in instance/ stays
 .venv/dev: requirements-dev.txt .venv/runtime
 	@echo "Installing what the tests need …"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+.venv-bench/peers: requirements-bench.txt
+	@echo "Installing the peers that the bench compares with …"
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@
