@@ -25,13 +25,15 @@ ROOMS = {
     "uem": {"clock"},
     "simulator": {"clock"},
     "migrations": {"db", "models"},
-    "tagging": FLOOR,
     "sync": FLOOR,
-    "setup": FLOOR | {"sync", "tagging"},
-    "ops": FLOOR | {"sync", "tagging", "setup", "harmony"},
-    "jobs": FLOOR | {"sync", "tagging", "setup", "ops", "harmony"},
-    "web": FLOOR | {"sync", "tagging", "setup", "ops", "jobs"},
-    "application": FLOOR | {"ops", "jobs", "web", "harmony"},
+    "protect": FLOOR | {"sync"},
+    "tagging": FLOOR | {"sync", "protect"},
+    "setup": FLOOR | {"sync", "protect", "tagging"},
+    "ops": FLOOR | {"sync", "protect", "tagging", "setup", "harmony"},
+    "jobs": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "harmony"},
+    "web": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "jobs"},
+    "api": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "jobs"},
+    "application": FLOOR | {"ops", "jobs", "web", "api", "protect", "harmony"},
     "__init__": {"application", "config"},
 }
 PURE = [
@@ -44,8 +46,17 @@ PURE = [
     "sync/timing.py",
     "setup/edits.py",
     "setup/overlap.py",
+    "protect/factors.py",
+    "protect/risk.py",
 ]
-PURE_MAY_IMPORT = {"uem.records", "uem.errors", "models.configuration", "models.states", "sync.privacy"}
+PURE_MAY_IMPORT = {
+    "uem.records",
+    "uem.errors",
+    "models.configuration",
+    "models.states",
+    "sync.privacy",
+    "protect.factors",
+}
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 
 

@@ -1,46 +1,82 @@
 """The rows and their invariants; importing this package registers every table."""
 
 from harmony.models.access import SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
+from harmony.models.app import App, AppException, AppReading, InstalledApp
 from harmony.models.device import Device, Membership
+from harmony.models.duty import Duty, DutyRun
 from harmony.models.history import AuditEntry, DeviceEvent
 from harmony.models.hold import Hold
 from harmony.models.integration import Integration, KnownGroup, SetupPage
+from harmony.models.policy import Policy, PolicyRecord
+from harmony.models.protection import Event, Finding, Protection, Registration, RegistrationCode
 from harmony.models.run import SkippedDevice, SyncRun
 from harmony.models.states import (
     Absence,
+    Action,
+    DeviceStatus,
+    DutyName,
     Happening,
     HoldState,
     IntegrationState,
+    LinkState,
+    Profile,
+    Risk,
+    Severity,
     Stopped,
     SyncKind,
     SyncRunState,
+    Verb,
 )
+from harmony.models.tag import TagLink, UemTag
 from harmony.models.verification import Verification
 from harmony.models.worker import Worker
 
 __all__ = [
     "Absence",
+    "Action",
+    "App",
+    "AppException",
+    "AppReading",
     "AuditEntry",
     "Device",
     "DeviceEvent",
+    "DeviceStatus",
+    "Duty",
+    "DutyName",
+    "DutyRun",
+    "Event",
+    "Finding",
     "Happening",
     "Hold",
     "HoldState",
+    "InstalledApp",
     "Integration",
     "IntegrationState",
     "KnownGroup",
+    "LinkState",
     "Membership",
+    "Policy",
+    "PolicyRecord",
+    "Profile",
+    "Protection",
+    "Registration",
+    "RegistrationCode",
+    "Risk",
     "SetupCode",
     "SetupPage",
+    "Severity",
     "SignInSession",
     "SkippedDevice",
     "Stopped",
     "SyncKind",
     "SyncRun",
     "SyncRunState",
+    "TagLink",
     "ThrottleBucket",
+    "UemTag",
     "User",
     "VaultCanary",
+    "Verb",
     "Verification",
     "Worker",
 ]

@@ -58,11 +58,19 @@ class Synchronization(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tagging(msgspec.Struct, frozen=True, kw_only=True):
-    """Page 3: which parts of the protection state become tags in the UEM."""
+    """Page 3: which parts of the protection state become tags in the UEM, and how those are called.
+
+    `prefix` begins every name; `names` maps the key of a tag (`status:active`) to a name of its own.
+    `adopted` are the names that stood in the UEM before, and that an administrator let us use.
+    """
 
     tag_status: bool = True
     tag_risk: bool = True
     tag_factors: bool = True
+    tag_no_risk: bool = False
+    prefix: str = "CHKP_"
+    names: dict[str, str] = {}
+    adopted: tuple[str, ...] = ()
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,8 @@ class Device(Base):
     `absent_from` is the number of the first complete snapshot in a row that did not list it, so that a
     counter need not be written at every sync; `absent_why` (an `Absence`) is why that may be wrong.
     `deleted_at` is set while the device can still be restored; then it is purged.
+    `added_by` is "registration" for one that Protect registered before the UEM ever listed it; it stays None
+    for all others, and becomes None once the UEM lists it.
     """
 
     __tablename__ = "device"
@@ -71,6 +73,7 @@ class Device(Base):
     absent_why: Mapped[str] = mapped_column(String(16), default="")
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deleted_by: Mapped[str | None] = mapped_column(String(64))
+    added_by: Mapped[str | None] = mapped_column(String(16))
 
     memberships: Mapped[list[Membership]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 

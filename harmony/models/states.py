@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class IntegrationState(StrEnum):
@@ -80,3 +80,81 @@ class SyncRunState(StrEnum):
     AUTH_FAILED = "auth_failed"
     ABORTED = "aborted"
     CANCELLED = "cancelled"
+
+
+class DeviceStatus(StrEnum):
+    """Where a device stands: known, registered and in contact, or silent (facts/harmony-mobile.md §3.1)."""
+
+    PROVISIONED = "provisioned"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class Profile(StrEnum):
+    """Where on a device Protect runs: all of it, or one of the two profiles of Android Enterprise."""
+
+    DEVICE = "device"
+    PERSONAL = "personal"
+    WORK = "work"
+
+
+class Risk(IntEnum):
+    """How much a finding, an app or a device is to be feared; the numbers are the vendor's (facts §3.2)."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @property
+    def label(self) -> str:
+        """The word on pages."""
+        return "No Risk" if self is Risk.NONE else self.name.title()
+
+
+class Action(StrEnum):
+    """What an exception makes of an app, whatever its findings say."""
+
+    BLOCK = "block"
+    LOW = "low"
+    MEDIUM = "medium"
+    NO_RISK = "no_risk"
+
+
+class Severity(StrEnum):
+    """How loud an event is (facts/harmony-mobile.md §4)."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFORMATION = "information"
+
+
+class Verb(StrEnum):
+    """What an event says happened (facts/harmony-mobile.md §3.3)."""
+
+    DETECTED = "detected"
+    ENDED = "ended"
+    REGISTERED = "registered"
+    UNREGISTERED = "unregistered"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    POLICY_CHANGED = "policy_changed"
+    INSTALLED = "installed"
+    REMOVED = "removed"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
+
+
+class DutyName(StrEnum):
+    """What recurs for an integration beside its device sync."""
+
+    APPS = "apps"
+    TAGGING = "tagging"
+
+
+class LinkState(StrEnum):
+    """Whether a tag stands on its device as it should: done, still to be pushed, or given up for now."""
+
+    DONE = "done"
+    PENDING = "pending"
+    FAILED = "failed"

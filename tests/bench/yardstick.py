@@ -36,7 +36,7 @@ COLUMNS = (
     "user_name", "platform", "model", "os_version", "ownership", "group_id", "group_name",
     "enrollment_status", "compliance", "compromised", "enrolled_at", "last_seen_at", "search_text",
     "fingerprint", "created_at", "updated_at", "missing_since",
-    "udid_key", "absent_from", "absent_why", "deleted_at", "deleted_by",
+    "udid_key", "absent_from", "absent_why", "deleted_at", "deleted_by", "added_by",
 )  # fmt: skip
 NOW = "2026-01-15 12:00:00.000000"
 
@@ -147,7 +147,7 @@ def _values(row: Row) -> tuple[Any, ...]:
         f"{name}\n{serial}\n{udid}\n{user}".casefold(),
         # As long as a fingerprint, which R does not make.
         row.uuid[:32], NOW, NOW, None,
-        udid.lower(), None, "", None, None,
+        udid.lower(), None, "", None, None, None,
     )  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""Apps, where they are installed, and what an administrator says of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from harmony.db import Base, UtcDateTime
+
+
+class App(Base):
+    """One version of an app; `identifier` is its package or bundle id, `platform` ios or android."""
+
+    __tablename__ = "app"
+    __table_args__ = (
+        UniqueConstraint("platform", "identifier", "version"),
+        Index("ix_app_name_key_id", "name_key", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[str] = mapped_column(String(16))
+    identifier: Mapped[str] = mapped_column(String(256))
+    version: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(256))
+    name_key: Mapped[str] = mapped_column(String(256))
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InstalledApp(Base):
+    """An app on a device; `profile` is that of the Protect app that listed it, "" when the UEM did."""
+
+    __tablename__ = "installed_app"
+    __table_args__ = (
+        Index("ix_installed_app_app_id_device_id", "app_id", "device_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
+    profile: Mapped[str] = mapped_column(String(16), primary_key=True)
+    app_id: Mapped[int] = mapped_column(ForeignKey("app.id", ondelete="CASCADE"), primary_key=True)
+
+
+class AppException(Base):
+    """What an administrator decided on every version of an app; `action` is an `Action`."""
+
+    __tablename__ = "app_exception"
+    __table_args__ = (UniqueConstraint("platform", "identifier"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[str] = mapped_column(String(16))
+    identifier: Mapped[str] = mapped_column(String(256))
+    action: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(256))
+    by: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AppReading(Base):
+    """When the apps of a device were last read from the UEM; they are read again once it was seen since."""
+
+    __tablename__ = "app_reading"
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime)

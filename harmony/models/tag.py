@@ -1,0 +1,61 @@
+"""Tags of ours in the UEM, and on which devices they stand or should stand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from harmony.db import Base, UtcDateTime
+from harmony.models.states import LinkState
+
+
+class UemTag(Base):
+    """A tag that is ours in the UEM of an integration.
+
+    `key` says what it stands for: `status:active`, `risk:high`, `factor:ROOTED`; `name` is how the UEM calls
+    it. `external_id` is None until it was found, made or adopted there. `problem` says why it cannot be used.
+    """
+
+    __tablename__ = "uem_tag"
+
+    integration_id: Mapped[int] = mapped_column(
+        ForeignKey("integration.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    external_id: Mapped[str | None] = mapped_column(String(64))
+    organization_group_id: Mapped[str | None] = mapped_column(String(64))
+    adopted: Mapped[bool] = mapped_column(default=False)
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    problem: Mapped[str] = mapped_column(String(1024), default="")
+
+
+class TagLink(Base):
+    """One tag on one device: whether it should stand there, whether it does as far as we know, what is to do.
+
+    The outbox of tagging: `pending` waits to be pushed, `failed` waits for `next_try_at`. A row that is
+    neither wanted nor present any more is removed.
+    """
+
+    __tablename__ = "tag_link"
+    __table_args__ = (
+        Index("ix_tag_link_integration_id_key_present", "integration_id", "key", "present"),
+        Index(
+            "ix_tag_link_open", "integration_id", "key", "state",
+            sqlite_where=text("state <> 'done'"), postgresql_where=text("state <> 'done'"),
+        ),
+        {"sqlite_with_rowid": False},
+    )  # fmt: skip
+
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
+    wanted: Mapped[bool]
+    present: Mapped[bool]
+    state: Mapped[str] = mapped_column(String(16), default=LinkState.PENDING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(String(256), default="")
