@@ -68,7 +68,7 @@ def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
         suspect=_suspect(integration),
         since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
     )
-    if not integration.snapshots and work.suspect is None:
+    if not integration.snapshots and work.suspect is not Absence.RESTORED:
         # A kill between the first commit of a whole snapshot and this file would look like a restore.
         highwater.note(integration.id, integration.fence, integration.snapshots)
     release()

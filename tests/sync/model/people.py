@@ -85,8 +85,7 @@ class People(RuleBasedStateMachine):
         scope = [
             {(group.kind, group.external_id) for group in one.groups} for one in (old, in_force(self.id))
         ]
-        believed = open_bugs.FIRST_EDIT_IS_BELIEVED and not self.oracle.snapshots
-        if scope[0] != scope[1] and not believed:
+        if scope[0] != scope[1]:
             self.later = "edited"
 
     @rule()
