@@ -79,6 +79,11 @@ def plan(arriving: Sequence[Incoming], by_id: Mapping[str, Known], by_udid: Mapp
     return made
 
 
+def newest(enrolments: Iterable[Incoming]) -> dict[str, Incoming]:
+    """The newest enrolment of each device, by UDID key."""
+    return {one.udid_key: one for one in sorted(enrolments, key=lambda each: each.enrolment)}
+
+
 def adopt(
     twins: Mapping[str, Incoming], by_udid: Mapping[str, Known], is_listed: Callable[[str | None], bool]
 ) -> Plan:
@@ -115,14 +120,14 @@ def _stranger(made: Plan, known: Known | None, one: Incoming, detached: set[int]
 
 
 def _newest_of_each(strange: Iterable[Incoming], made: Plan) -> list[Incoming]:
-    newest: dict[str, Incoming] = {}
+    kept: dict[str, Incoming] = {}
     for one in strange:
-        other = newest.setdefault(one.udid_key, one)
+        other = kept.setdefault(one.udid_key, one)
         if other is not one:
             older, newer = sorted((other, one), key=lambda each: each.enrolment)
             made.twins.append(older)
-            newest[one.udid_key] = newer
-    return list(newest.values())
+            kept[one.udid_key] = newer
+    return list(kept.values())
 
 
 def _other_hardware(known: Known, one: Incoming) -> bool:

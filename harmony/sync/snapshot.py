@@ -16,7 +16,7 @@ from harmony.models.configuration import ServerDetails, Synchronization
 from harmony.sync import driver, schedule, store
 from harmony.sync.departures import Snapshot, depart
 from harmony.sync.outcome import Outcome, Tally, of_delta, of_snapshot
-from harmony.sync.plan import Plan, adopt, plan, strangers
+from harmony.sync.plan import Plan, adopt, newest, plan, strangers
 from harmony.sync.reading import Reading
 from harmony.sync.schedule import Claim
 from harmony.sync.scope import Incoming
@@ -120,7 +120,8 @@ class Writer:
         strange = [one.udid_key for one in strangers(arriving, by_id)]
         made = plan(arriving, by_id, store.known_by_udid(integration_id, strange))
         release()
-        self._twins.update({one.udid_key: one for one in made.twins})
+        if made.twins:
+            self._twins = newest([*self._twins.values(), *made.twins])
         self._write(made, skipped)
 
     def adopt(self, is_seen: Callable[[str | None, str], bool]) -> None:

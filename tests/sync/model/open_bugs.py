@@ -8,5 +8,4 @@ MANAGER_OUT_OF_SIGHT = True
 UNREADABLE_STAYS_MISSING = True
 # That a plain copy of an old database was put back is forgotten with the first run that does not complete.
 RESTORE_IS_FORGOTTEN = True
-# Of several older enrolments of a device whose own is gone, the one read last lives on, not the newest.
-LAST_TWIN_WINS = True
+
