@@ -53,7 +53,7 @@ class Reading:
         visible = self.client.groups()
         there, gone = still_there(self._groups(), visible)
         short = tuple(self._pull_all(there, visible))
-        return Doubt(tuple(group.name for group in gone), short, self.nameless)
+        return Doubt(tuple(gone), short, self.nameless)
 
     def is_seen(self, external_id: str | None, udid_key: str) -> bool:
         """Whether any row of this snapshot was, or may have been, this device."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-# A smart group whose managing group the account no longer sees is read as if that group were empty.
-MANAGER_OUT_OF_SIGHT = True
 # A missing device whose row is listed again but cannot be read stays missing, and is even deleted.
 UNREADABLE_STAYS_MISSING = True
 # That a plain copy of an old database was put back is forgotten with the first run that does not complete.
