@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from harmony.clock import now
-from harmony.db import db, release
+from harmony.db import db, release, write
 from harmony.models import Device, Integration, SyncRun, SyncRunState
-from harmony.sync import run, schedule
+from harmony.sync import highwater, run, schedule
 from harmony.uem.errors import ServerFailed
 from tests.builders import FakeUem, a_choice, an_integration, devices
 
@@ -41,3 +41,18 @@ def test_a_smart_group_whose_managing_group_is_out_of_sight_is_never_read_as_emp
     assert done.state == SyncRunState.INCOMPLETE
     assert done.reason == "The account no longer sees the group that manages Group 9. Nothing was marked missing."
     assert known(id_) == {"1": "here", "2": "here"}
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_completes(refused: int) -> None:
+    id_ = an_integration(a_choice(**BOLD))
+    sync(id_, FakeUem({"570": devices(1, 2, 3)}))
+    with write() as session:
+        mine = session.get_one(Integration, id_)
+        newest = (mine.fence + 1, mine.snapshots + 1)
+    highwater.note(id_, *newest)
+    for _ in range(refused):
+        assert sync(id_, FakeUem({}, error=ServerFailed("The server answered 500."))).state == SyncRunState.FAILED
+    done = sync(id_, FakeUem({"570": devices(1, 2)}))
+    assert (done.state, done.deleted, known(id_)["3"]) == (SyncRunState.HELD, 0, "missing")
+    assert db.session.get_one(Integration, id_).suspect is None

@@ -4,6 +4,4 @@ from __future__ import annotations
 
 # A missing device whose row is listed again but cannot be read stays missing, and is even deleted.
 UNREADABLE_STAYS_MISSING = True
-# That a plain copy of an old database was put back is forgotten with the first run that does not complete.
-RESTORE_IS_FORGOTTEN = True
 
