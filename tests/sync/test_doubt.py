@@ -10,6 +10,7 @@ from harmony.db import db, release, write
 from harmony.models import Device, Integration, SyncRun, SyncRunState
 from harmony.sync import highwater, run, schedule
 from harmony.uem.errors import ServerFailed
+from harmony.uem.records import SkippedRow
 from tests.builders import FakeUem, a_choice, an_integration, devices
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -39,7 +40,7 @@ def test_a_smart_group_whose_managing_group_is_out_of_sight_is_never_read_as_emp
     sync(id_, there)
     done = sync(id_, FakeUem({}, members=there.members, gone=frozenset({"600"})))
     assert done.state == SyncRunState.INCOMPLETE
-    assert done.reason == "The account no longer sees the group that manages Group 9. Nothing was marked missing."
+    assert "The account no longer sees the group that manages Group 9." in done.reason
     assert known(id_) == {"1": "here", "2": "here"}
 
 
@@ -52,7 +53,41 @@ def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_complet
         newest = (mine.fence + 1, mine.snapshots + 1)
     highwater.note(id_, *newest)
     for _ in range(refused):
-        assert sync(id_, FakeUem({}, error=ServerFailed("The server answered 500."))).state == SyncRunState.FAILED
+        broken = FakeUem({}, error=ServerFailed("The server answered 500."))
+        assert sync(id_, broken).state == SyncRunState.FAILED
     done = sync(id_, FakeUem({"570": devices(1, 2)}))
     assert (done.state, done.deleted, known(id_)["3"]) == (SyncRunState.HELD, 0, "missing")
     assert db.session.get_one(Integration, id_).suspect is None
+
+
+@pytest.mark.parametrize("row", [SkippedRow("2", "No UDID."), SkippedRow(None, "No id.", "udid2")])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_missing_device_is_there_again_though_its_row_cannot_be_read(row: SkippedRow, whole: bool) -> None:
+    id_ = an_integration(a_choice(deletion_after=2, deletion_threshold=100))
+    sync(id_, FakeUem({"570": devices(1, 2)}))
+    sync(id_, FakeUem({"570": devices(1)}))
+    assert known(id_)["2"] == "missing"
+    done = sync(id_, FakeUem({"570": devices(1)}, skipped=[row], totals={} if whole else {"570": 9}))
+    assert done.state == (SyncRunState.WARNING if whole else SyncRunState.INCOMPLETE)
+    assert (done.reappeared, done.deleted, known(id_)["2"]) == (1, 0, "here")
+    assert sync(id_, FakeUem({"570": devices(1)})).deleted == 0, "its misses are counted from nothing again"
+
+
+def test_a_deleted_device_waits_for_a_row_that_can_be_read() -> None:
+    id_ = an_integration(a_choice(**BOLD))
+    sync(id_, FakeUem({"570": devices(1, 2)}))
+    sync(id_, FakeUem({"570": devices(1)}))
+    sync(id_, FakeUem({"570": devices(1)}, skipped=[SkippedRow("2", "No UDID.")]))
+    assert known(id_)["2"] == "deleted"
+    assert sync(id_, FakeUem({"570": devices(1, 2)})).restored == 1
+
+
+def test_a_row_that_can_be_read_at_the_second_look_is_taken() -> None:
+    id_ = an_integration()
+    uem = FakeUem({"570": devices(1)}, skipped=[SkippedRow("2", "No UDID.")], totals={"570": 3})
+
+    def mend(page: int) -> None:
+        uem.pulls, uem.skipped = {"570": devices(1, 2)}, uem.skipped if page == 0 else ()
+
+    uem.on_page = mend
+    assert (sync(id_, uem).added, uem.pages_given) == (2, 2)

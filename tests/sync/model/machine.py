@@ -36,7 +36,7 @@ ERRORS: dict[str, Callable[[datetime], UemError]] = {
     "429": lambda later: RateLimited("Too many calls.", later),
     "401": lambda later: SignInRefused("The UEM refused the credentials."),
 }
-IN_THE_WORLD = ["leave", "enrol", "repeat", "move"]
+IN_THE_WORLD = ["leave", "enrol", "repeat", "move", "damage", "repair"]
 TO_THE_RUN = [*ERRORS, "pause", "cancel", "edit", "private", "stop", "die"]
 SURPRISES = st.lists(
     st.tuples(st.integers(0, 6), st.sampled_from(IN_THE_WORLD * 3 + TO_THE_RUN), PICK), max_size=3
