@@ -94,8 +94,9 @@ class Reading:
         return short
 
     def _scope(self, groups: Sequence[Group]) -> Scope:
+        """Every chosen organization group, for a parent may list the devices of one that is out of sight."""
         return Scope(
-            frozenset(group.external_id for group in groups if group.kind is GroupKind.ORGANIZATION),
+            frozenset(one.external_id for one in self.choice.groups if one.kind == GroupKind.ORGANIZATION),
             {
                 group.external_id: self.client.smart_group_members(group.external_id)
                 for group in groups

@@ -44,6 +44,13 @@ def test_a_smart_group_whose_managing_group_is_out_of_sight_is_never_read_as_emp
     assert known(id_) == {"1": "here", "2": "here"}
 
 
+def test_a_device_that_a_parent_lists_is_taken_though_its_own_group_is_out_of_sight() -> None:
+    id_ = an_integration(a_choice("570", "571"))
+    listed = [*devices(1), *devices(2, group_id="571")]
+    done = sync(id_, FakeUem({"570": listed}, gone=frozenset({"571"})))
+    assert (done.state, done.added) == (SyncRunState.INCOMPLETE, 2)
+
+
 @pytest.mark.parametrize("refused", [1, 2])
 def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_completes(refused: int) -> None:
     id_ = an_integration(a_choice(**BOLD))
