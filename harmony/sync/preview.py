@@ -14,7 +14,7 @@ from harmony.clock import now
 from harmony.db import db, release
 from harmony.models import Absence, Device, Integration
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
-from harmony.sync import absences, deletion, departures, guard, store
+from harmony.sync import absences, deletion, departures, guard, highwater, store
 from harmony.sync.absences import Snapshot
 from harmony.sync.connect import open_client
 from harmony.sync.outcome import Doubt, Tally, of_snapshot
@@ -77,6 +77,8 @@ def look(
     """What a sync of `choice` would do, in force or not. Raises UemError, or what `on_page` raises."""
     integration = db.session.get_one(Integration, integration_id)
     number, suspect = integration.snapshots + 1, integration.suspect
+    if highwater.is_behind(integration_id, integration.fence, integration.snapshots):
+        suspect = Absence.RESTORED
     release()
     figures = Figures(integration_id)
     reading = Reading(client, choice, figures, Tally(), on_page)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import Device, Integration, SyncRun, SyncRunState
-from harmony.sync import highwater, run, schedule
+from harmony.sync import highwater, preview, run, schedule
 from harmony.uem.errors import ServerFailed
 from harmony.uem.records import SkippedRow
 from tests.builders import FakeUem, a_choice, an_integration, devices
@@ -59,6 +59,8 @@ def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_complet
         mine = session.get_one(Integration, id_)
         newest = (mine.fence + 1, mine.snapshots + 1)
     highwater.note(id_, *newest)
+    looked = preview.look(id_, a_choice(**BOLD), FakeUem({"570": devices(1, 2)}))
+    assert looked.held == ("The database was restored from a backup before the sync that missed them.",)
     for _ in range(refused):
         broken = FakeUem({}, error=ServerFailed("The server answered 500."))
         assert sync(id_, broken).state == SyncRunState.FAILED
