@@ -43,6 +43,7 @@ def everywhere(number: int, name: str, piece: Piece, says: str) -> list[Case]:
     ]
 
 
+SHORT = "listed fewer devices than announced, twice."
 CASES = [
     Case(10, "no-answer", {"page 0": [silence]}, FAILED, LATE, HASTY),
     Case(10, "no-answer-later", {"page 1": [silence]}, INCOMPLETE, LATE, HASTY),
@@ -65,13 +66,13 @@ CASES = [
     Case(15, "a-web-page-called-json", {"page 0": [http(b" <!DOCTYPE html>")]},
          FAILED, "A web page came instead"),
     *everywhere(16, "success-without-a-body", http(b""), EMPTY),
-    Case(16, "the-end-too-early", {"page 1": [NOTHING]}, INCOMPLETE, "listed fewer devices than announced."),
+    Case(16, "the-end-too-early", {"page 1": [NOTHING]}, INCOMPLETE, SHORT),
     Case(
         16,
         "an-empty-page-too-early",
         {"page 1": [page()]},
         INCOMPLETE,
-        "listed fewer devices than announced.",
+        SHORT,
     ),
 ]  # fmt: skip
 
@@ -80,7 +81,7 @@ CASES = [
 def test_an_answer_that_is_not_whole(scene: Scene, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     done = scene.prove(case, monkeypatch)
     if case.state == INCOMPLETE:
-        assert done.pages_read == 1
+        assert done.pages_read == (2 if case.says == SHORT else 1), "a list that is too short is read again"
         assert "Nothing was marked missing." in done.reason
 
 
