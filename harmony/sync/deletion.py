@@ -49,6 +49,13 @@ def live(integration_id: int) -> int:
     return every - deleted(integration_id)
 
 
+def unlisted(integration_id: int) -> int:
+    """How many of its live devices were added by registration and have never been listed by the UEM."""
+    mine = (Device.integration_id == integration_id, Device.added_by.is_not(None))
+    live = (*mine, Device.deleted_at.is_(None))
+    return db.session.scalar(select(func.count()).select_from(Device).where(*live)) or 0
+
+
 def deleted(integration_id: int) -> int:
     """How many of its devices are deleted and can still be restored."""
     mine = (Device.integration_id == integration_id, Device.deleted_at.is_not(None))

@@ -19,7 +19,7 @@ ADDED = "added"
 # Each number of a run and what stands in the history of the devices it counts.
 BEHIND: dict[str, tuple[Happening, ...]] = {
     ADDED: (),
-    "updated": (Happening.CHANGED, Happening.ENROLLED_AGAIN, Happening.DETACHED),
+    "updated": (Happening.CHANGED, Happening.ENROLLED_AGAIN, Happening.DETACHED, Happening.LISTED),
     "missing": (Happening.MISSING,),
     "reappeared": (Happening.REAPPEARED,),
     "deleted": (Happening.DELETED,),
