@@ -129,6 +129,7 @@ def _added(run: SyncRun) -> tuple[Query, Key]:
         literal("").label("detail"), Device.id.label("device_id"), Device.name, Device.deleted_at,
     ).where(
         Device.integration_id == run.integration_id,
+        Device.added_by.is_(None),
         Device.created_at.between(run.started_at, run.finished_at or now()),
     )  # fmt: skip
     return query, Device.id
