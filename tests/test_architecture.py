@@ -48,6 +48,9 @@ PURE = [
     "setup/overlap.py",
     "protect/factors.py",
     "protect/risk.py",
+    "protect/admission.py",
+    "protect/refusals.py",
+    "protect/report.py",
 ]
 PURE_MAY_IMPORT = {
     "uem.records",
