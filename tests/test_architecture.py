@@ -49,6 +49,9 @@ PURE = [
     "setup/overlap.py",
     "protect/factors.py",
     "protect/risk.py",
+    "protect/admission.py",
+    "protect/refusals.py",
+    "protect/report.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",
