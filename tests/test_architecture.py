@@ -48,6 +48,8 @@ PURE = [
     "setup/overlap.py",
     "protect/factors.py",
     "protect/risk.py",
+    "protect/differences.py",
+    "protect/standing.py",
 ]
 PURE_MAY_IMPORT = {
     "uem.records",
@@ -56,6 +58,9 @@ PURE_MAY_IMPORT = {
     "models.states",
     "sync.privacy",
     "protect.factors",
+    "protect.differences",
+    "protect.risk",
+    "models.policy",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 
