@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.models import Action, AppException, DeviceStatus, DutyName, PolicyRecord, Risk, Severity, Verb
+from harmony.protect import events
+from harmony.protect.changes import TAG_WITHIN, TOLD
+from harmony.protect.events import Line
 from harmony.protect.factors import factor_of
 from harmony.protect.hearing import may_judge_silence
 from harmony.protect.risk import severity
 from harmony.protect.standing import Exceptions, Known, Open, Protector, Standing, standing
 from harmony.sync import driver, duties
-from harmony.sync.driver import Row, among, listed, read_time, written_time
+from harmony.sync.driver import among, listed, read_time, written_time
 
-# How soon after a change its tags are looked at: changes that come together travel together.
-TAG_WITHIN = timedelta(seconds=20)
 # Devices in one write, so that no commit lasts longer than 100 ms.
 BATCH = 1000
 
@@ -38,10 +39,6 @@ OPEN = "INSERT INTO finding (device_id, profile, code, subject, risk, opened_at)
 CLOSE = "UPDATE finding SET closed_at = ? WHERE id = ?"
 RATE = "UPDATE finding SET risk = ? WHERE id = ?"
 STAND = "UPDATE protection SET status = ?, risk = ?, changed_at = ? WHERE device_id = ?"
-TELL = (
-    "INSERT INTO event (at, severity, vector, factor, verb, device_id, integration_id, detail) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 Decided = Sequence[tuple[Known, Standing]]
 
@@ -56,7 +53,7 @@ def follow(session: Session, device_ids: Sequence[int], policy: PolicyRecord, no
     moment = written_time()(now)
     rows = [(stands.status, stands.risk, moment, device.device_id) for device, stands in changed]
     driver.run_many(session, STAND, rows)
-    driver.run_many(session, TELL, [row for pair in changed for row in _events(*pair, policy, moment)])
+    events.note_many(session, [line for pair in changed for line in _lines(*pair, policy, now)])
     for integration_id in sorted({device.integration_id for device, _stands in changed}):
         duties.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)
     return len(changed)
@@ -101,20 +98,14 @@ def _differs(device: Known, stands: Standing) -> bool:
     return found or (device.status, device.risk) != (stands.status, stands.risk)
 
 
-def _events(device: Known, stands: Standing, policy: PolicyRecord, moment: object) -> Iterator[Row]:
+def _lines(device: Known, stands: Standing, policy: PolicyRecord, now: datetime) -> Iterator[Line]:
     about = (device.device_id, device.integration_id)
     for code, level in stands.opened:
-        vector = factor_of(code).vector.value
-        yield (moment, severity(Risk(level)).value, vector, code, Verb.DETECTED.value, *about, "")
-    for finding in stands.closed:
-        vector = factor_of(finding.code).vector.value
-        yield (moment, Severity.INFORMATION.value, vector, finding.code, Verb.ENDED.value, *about, "")
+        yield Line(now, Verb.DETECTED, severity(Risk(level)), *about, code, factor_of(code).vector.value)
+    for code in (finding.code for finding in stands.closed):
+        yield Line(now, Verb.ENDED, Severity.INFORMATION, *about, code, factor_of(code).vector.value)
     if stands.status != device.status:
-        yield (moment, *_status_event(stands.status, policy.inactive_days, *about))
-
-
-def _status_event(status: str, days: int, device_id: int, integration_id: int) -> Row:
-    if status == DeviceStatus.INACTIVE:
-        detail = f"No contact for more than {days} {'day' if days == 1 else 'days'}."
-        return (Severity.WARNING.value, "", "", Verb.INACTIVE.value, device_id, integration_id, detail)
-    return (Severity.INFORMATION.value, "", "", Verb.ACTIVE.value, device_id, integration_id, "")
+        verb, loudness = TOLD[DeviceStatus(stands.status)]
+        days = policy.inactive_days
+        since = f"No contact for more than {days} {'day' if days == 1 else 'days'}."
+        yield Line(now, verb, loudness, *about, detail=since if verb is Verb.INACTIVE else "")

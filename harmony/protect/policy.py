@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import func, select
@@ -11,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from harmony.db import db, write
 from harmony.history import audit
-from harmony.models import Event, Policy, PolicyRecord, Protection, Severity, Verb
+from harmony.models import Policy, PolicyRecord, Protection, Severity, Verb
+from harmony.models.configuration import from_row
+from harmony.protect import events
 from harmony.protect.differences import Difference, differences, normal
 
 # Before anybody saves a policy the defaults are in force, without a row.
 DEFAULTS = 0
-LONGEST_DETAIL = 256
 
 
 class SavedMeanwhile(Exception):
@@ -30,9 +32,9 @@ def in_force(session: Session) -> tuple[int, PolicyRecord]:
     return (found.version, record_of(found.values)) if found else (DEFAULTS, PolicyRecord())
 
 
-def record_of(values: object) -> PolicyRecord:
+def record_of(values: dict[str, Any]) -> PolicyRecord:
     """What the column `values` says."""
-    return msgspec.convert(values, PolicyRecord)
+    return from_row(PolicyRecord, values)
 
 
 def save(record: PolicyRecord, version_seen: int, by: str, now: datetime) -> int:
@@ -79,9 +81,4 @@ def _row(session: Session, version: int, record: PolicyRecord, by: str, now: dat
 def _tell(session: Session, version: int, changed: Sequence[Difference], by: str, now: datetime) -> None:
     what = f"Version {version}: {', '.join(one.label for one in changed)}"
     audit(session, by, "Changed the policy", now, detail=what)
-    session.add(
-        Event(
-            at=now, severity=Severity.INFORMATION, verb=Verb.POLICY_CHANGED,
-            detail=what if len(what) <= LONGEST_DETAIL else what[: LONGEST_DETAIL - 1] + "…",
-        )
-    )  # fmt: skip
+    events.note(session, now, Verb.POLICY_CHANGED, Severity.INFORMATION, detail=what)

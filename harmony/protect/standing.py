@@ -120,7 +120,7 @@ def rated_risk(code: str, subject: str, device: Known, policy: PolicyRecord, exc
 
 
 def _system(device: Known) -> str:
-    told = (device.platform, *(one.platform for one in device.protectors))
+    told = (*(one.platform for one in device.protectors), device.platform)
     return next((system for system in map(platform_of, told) if system), "")
 
 

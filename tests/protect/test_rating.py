@@ -11,6 +11,7 @@ from sqlalchemy import select
 from harmony.db import db, write
 from harmony.models import Action, AppException, DeviceStatus, Policy, PolicyRecord, Risk
 from harmony.protect import follow, policy, rating
+from harmony.protect.changes import TAG_WITHIN
 from tests.builders import NOON, an_integration
 from tests.protect.stored import (
     contact,
@@ -53,7 +54,7 @@ def test_every_device_gets_the_risk_of_the_new_policy(context: Flask) -> None:
     assert (row().rated, row().rated_at is not None) == (2, True)
     due = nudged(one)
     assert due is not None
-    assert due - of(rooted).changed_at == follow.TAG_WITHIN
+    assert due - of(rooted).changed_at == TAG_WITHIN
     assert not rating.pending()
 
 
@@ -125,7 +126,7 @@ def test_fewer_days_make_devices_inactive_and_more_days_active_again(context: Fl
     assert events(device) == [("inactive", ""), ("active", "")]
 
 
-@pytest.mark.parametrize("statement", ["STAND", "TELL", "OPEN", "RATE"])
+@pytest.mark.parametrize("statement", ["STAND", "OPEN", "RATE"])
 def test_a_kill_in_the_middle_loses_nothing_and_repeats_nothing(
     context: Flask, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:

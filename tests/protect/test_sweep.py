@@ -49,11 +49,11 @@ def test_a_silent_device_becomes_a_finding_and_then_inactive_with_one_event_each
     a_policy(silent_risk=2)
     for days in (2.9, 3, 3.01, 3.1, 6.9, 7, 7.01, 7.1, 30):
         swept(NOON + days * DAY - MINUTE)
+        contact(talking, NOON + days * DAY)
         sweep(NOON + days * DAY)
         silent, inactive = days > 3, days > 7
         assert (open_codes(quiet), of(quiet).risk) == (({"DEVICE_SILENT": 2}, 2) if silent else ({}, 0))
         assert of(quiet).status == (DeviceStatus.INACTIVE if inactive else DeviceStatus.ACTIVE)
-        contact(talking, NOON + days * DAY)
     assert events(quiet) == [("detected", "DEVICE_SILENT"), ("inactive", "")]
     assert (events(talking), open_codes(talking)) == ([], {})
     assert nudged(one) is not None
