@@ -11,9 +11,11 @@ from harmony.web import (
     device_history,
     devices,
     errors,
+    events,
     holds,
     htmx,
     integrations,
+    policy,
     removal,
     runs,
     verification,
@@ -27,6 +29,7 @@ def init_app(app: Flask) -> None:
     chrome.init_app(app)
     errors.init_app(app)
     for family in (
-        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, audit,
+        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, events,
+        policy, audit,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)
