@@ -16,6 +16,7 @@ from harmony.web import (
     htmx,
     integrations,
     policy,
+    protection,
     removal,
     runs,
     verification,
@@ -29,7 +30,7 @@ def init_app(app: Flask) -> None:
     chrome.init_app(app)
     errors.init_app(app)
     for family in (
-        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, events,
-        policy, audit,
+        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
+        events, policy, audit,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

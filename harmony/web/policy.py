@@ -26,6 +26,7 @@ CONFLICT = (
     "Somebody else saved the policy meanwhile; theirs is in force. "
     "Your values are shown; send them again to replace theirs."
 )
+NOT_RESET = "Somebody else saved the policy meanwhile; it is shown and was not reset. Look at it first."
 NOTHING = "This is what was in force already; nothing was changed."
 
 
@@ -85,8 +86,9 @@ def _save(record: PolicyRecord, form: PlainForm | None) -> ResponseReturnValue:
     try:
         made = policy.save(record, _version_seen(), g.user.name, now())
     except policy.SavedMeanwhile:
-        theirs, in_force = policy.in_force(db.session())
-        return _page(form or policy_form.filled(in_force), theirs, CONFLICT), 409
+        version, theirs = policy.in_force(db.session())
+        notice = CONFLICT if form else NOT_RESET
+        return _page(form or policy_form.filled(theirs), version, notice), 409
     if made == _version_seen():
         flash(NOTHING, "info")
         return _back()
