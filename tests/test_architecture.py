@@ -52,6 +52,8 @@ PURE = [
     "protect/admission.py",
     "protect/refusals.py",
     "protect/report.py",
+    "protect/differences.py",
+    "protect/standing.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",
@@ -61,6 +63,9 @@ PURE_MAY_IMPORT = {
     "models.states",
     "sync.privacy",
     "protect.factors",
+    "protect.differences",
+    "protect.risk",
+    "models.policy",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

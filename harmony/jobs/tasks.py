@@ -11,12 +11,15 @@ from huey import SqliteHuey, crontab
 from harmony.clock import now
 from harmony.jobs.queue import RINGS, ring, stopping
 from harmony.ops import retention
+from harmony.protect import rating
+from harmony.protect import sweep as devices
 from harmony.security import sessions, throttle
 from harmony.sync import recovery, redaction, removal, run, schedule
 
 SYNC = "sync"
 TICK = "tick"
 REMOVE = "remove"
+RATE = "rate"
 # A ring that waited longer than this has been answered by a tick.
 RING_EXPIRES_SECONDS = 300
 
@@ -35,6 +38,7 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     rings = app.extensions[RINGS]
     rings[SYNC] = queue.task(name=SYNC, expires=RING_EXPIRES_SECONDS)(job(sync))
     rings[REMOVE] = queue.task(name=REMOVE, expires=RING_EXPIRES_SECONDS)(job(remove))
+    rings[RATE] = queue.task(name=RATE, expires=RING_EXPIRES_SECONDS)(job(rate))
     rings[TICK] = queue.task(name="tick-now", expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=RING_EXPIRES_SECONDS)(job(sweep))
@@ -53,6 +57,11 @@ def remove(integration_id: int) -> None:
     removal.carry_out(integration_id, stopping().is_set)
 
 
+def rate() -> None:
+    """Rate every device under the newest policy, or go on with it; otherwise do nothing."""
+    rating.rate_all(now(), stopping().is_set)
+
+
 def tick() -> None:
     """Ask the database what there is to do: put right, ring for what is due, finish what was begun."""
     recovery.mend(now())
@@ -60,7 +69,10 @@ def tick() -> None:
     for task, due in ((SYNC, schedule.due(now())), (REMOVE, removal.pending(now()))):
         for integration_id in due:
             ring(task, integration_id)
+    if rating.pending():
+        ring(RATE)
     redaction.finish_pending()
+    devices.sweep(now(), stopping().is_set)
 
 
 def sweep() -> None:

@@ -11,9 +11,11 @@ from harmony.web import (
     device_history,
     devices,
     errors,
+    events,
     holds,
     htmx,
     integrations,
+    policy,
     protection,
     removal,
     runs,
@@ -29,6 +31,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
-        audit,
+        events, policy, audit,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

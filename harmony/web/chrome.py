@@ -72,6 +72,8 @@ def _nav() -> Iterator[NavItem]:
     for label, endpoint, icon in (
         ("Integrations", "integrations.index", "plug"),
         ("Devices", "devices.index", "device-mobile"),
+        ("Events", "events.index", "bell"),
+        ("Policy", "policy.show", "shield-check"),
         ("Audit", "audit.index", "clipboard-list"),
     ):
         href = url_for(endpoint)
