@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -17,13 +17,15 @@ from harmony.models import (
     Device,
     DeviceStatus,
     DutyName,
-    Event,
     Finding,
     InstalledApp,
     Protection,
     Severity,
     Verb,
 )
+from harmony.protect import events
+from harmony.protect.changes import TAG_WITHIN
+from harmony.protect.events import Line
 from harmony.protect.factors import CATALOGUE, Vector, factor_of
 from harmony.protect.policy import in_force
 from harmony.protect.risk import finding_risk, platform_of, severity
@@ -36,7 +38,6 @@ APP_CODES = tuple(
     for factor in CATALOGUE.values()
     if factor.vector is Vector.APPLICATION and not (factor.fixed or factor.concluded)
 )
-TAG_WITHIN = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,7 @@ def _block(session: Session, places: Mapping[int, _Place], now: datetime, identi
         session.execute(over.values(closed_at=now), execution_options={"synchronize_session": False})
     told = [_event(one, places, titled(wanted[one], one[1]), now, Verb.DETECTED) for one in sorted(opened)]
     told += [_event(one, places, one[1], now, Verb.ENDED) for one in sorted(closed)]
-    if told:
-        session.execute(insert(table_of(Event)), told)
+    events.note_many(session, told)
     return {device for device, _ in opened | closed}
 
 
@@ -112,22 +112,19 @@ def _finding(device_id: int, identifier: str, now: datetime) -> dict[str, object
 
 def _event(
     found: tuple[int, str], places: Mapping[int, _Place], detail: str, now: datetime, verb: Verb
-) -> dict[str, object]:
-    loud = severity(BLOCKED.risk) if verb is Verb.DETECTED else Severity.INFORMATION
-    return {
-        "at": now, "severity": loud, "vector": BLOCKED.vector, "factor": BLOCKED.code, "verb": verb,
-        "device_id": found[0], "integration_id": places[found[0]].integration_id, "detail": detail,
-    }  # fmt: skip
+) -> Line:
+    device_id, loud = found[0], severity(BLOCKED.risk) if verb is Verb.DETECTED else Severity.INFORMATION
+    owner = places[device_id].integration_id
+    return Line(now, verb, loud, device_id, owner, BLOCKED.code, BLOCKED.vector.value, detail)
 
 
 def titled(name: str, identifier: str) -> str:
-    """An app as events name it, cut to what fits.
+    """An app as events name it.
 
     >>> titled("Maps", "com.example.maps"), titled("", "com.example.maps")
     ('Maps (com.example.maps)', 'com.example.maps')
     """
-    text = f"{name} ({identifier})" if name and name != identifier else identifier
-    return text[:256]
+    return f"{name} ({identifier})" if name and name != identifier else identifier
 
 
 def _rate(session: Session, places: Mapping[int, _Place], identifier: str | None) -> set[int]:

@@ -10,8 +10,10 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from harmony.db import table_of
-from harmony.models import App, AppReading, Event, InstalledApp, Severity, Verb
+from harmony.models import App, AppReading, InstalledApp, Severity, Verb
+from harmony.protect import events
 from harmony.protect.app_findings import settle, titled
+from harmony.protect.events import Line
 from harmony.protect.factors import Vector
 
 LONGEST_IDENTIFIER, LONGEST_VERSION, LONGEST_NAME = 256, 64, 256
@@ -43,12 +45,8 @@ def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both k
     _count(session, device_id, profile, came, went)
     _store(session, device_id, profile, came, went)
     if not first:
-        told = [
-            {"at": now, "device_id": device_id, "integration_id": integration_id} | event
-            for event in _events(before, listed)
-        ]
-        if told:
-            session.execute(insert(table_of(Event)), told)
+        whose = (Severity.INFORMATION, device_id, integration_id, "", Vector.APPLICATION.value)
+        events.note_many(session, [Line(now, verb, *whose, text) for verb, text in _moves(before, listed)])
     settle(session, [device_id], now)
     return True
 
@@ -128,10 +126,9 @@ def _store(session: Session, device_id: int, profile: str, came: Set[int], went:
         session.execute(insert(table_of(InstalledApp)), rows)
 
 
-def _events(before: Mapping[int, SeenApp], after: Mapping[int, SeenApp]) -> list[dict[str, object]]:
+def _moves(before: Mapping[int, SeenApp], after: Mapping[int, SeenApp]) -> list[tuple[Verb, str]]:
+    """The apps that came or went, whatever their versions."""
     had = {one.identifier: one.name for one in before.values()}
     has = {one.identifier: one.name for one in after.values()}
-    told = [(Verb.INSTALLED, app, has[app]) for app in sorted(has.keys() - had.keys())]
-    told += [(Verb.REMOVED, app, had[app]) for app in sorted(had.keys() - has.keys())]
-    fixed: dict[str, object] = {"severity": Severity.INFORMATION, "vector": Vector.APPLICATION, "factor": ""}
-    return [fixed | {"verb": verb, "detail": titled(name, app)} for verb, app, name in told]
+    installed = [(Verb.INSTALLED, titled(has[app], app)) for app in sorted(has.keys() - had.keys())]
+    return installed + [(Verb.REMOVED, titled(had[app], app)) for app in sorted(had.keys() - has.keys())]
