@@ -49,6 +49,8 @@ PURE = [
     "setup/overlap.py",
     "protect/factors.py",
     "protect/risk.py",
+    "protect/app_share.py",
+    "protect/app_ends.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",
@@ -58,6 +60,8 @@ PURE_MAY_IMPORT = {
     "models.states",
     "sync.privacy",
     "protect.factors",
+    "protect.app_share",
+    "sync.outcome",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 
