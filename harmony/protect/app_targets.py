@@ -106,6 +106,15 @@ def _address(integration: Integration) -> str:
 
 
 def _limit(integration_ids: Sequence[int]) -> int | None:
-    """The daily quota as an answer last told."""
-    told = (SyncRun.integration_id.in_(integration_ids), SyncRun.quota_limit.is_not(None))
-    return db.session.scalar(select(SyncRun.quota_limit).where(*told).order_by(SyncRun.id.desc()).limit(1))
+    """The daily quota as an answer last told, in whichever run."""
+    told = [
+        db.session.execute(
+            select(run.heartbeat_at, run.quota_limit)
+            .where(run.integration_id.in_(integration_ids), run.quota_limit.is_not(None))
+            .order_by(run.id.desc())
+            .limit(1)
+        ).first()
+        for run in (SyncRun, DutyRun)
+    ]
+    newest = max((one for one in told if one), default=None)
+    return newest[1] if newest else None
