@@ -6,10 +6,12 @@ from flask import Flask
 
 from harmony.web import (
     access,
+    apps,
     audit,
     chrome,
     device_history,
     devices,
+    duties,
     errors,
     holds,
     htmx,
@@ -29,6 +31,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
-        audit,
+        audit, apps, duties,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)
