@@ -54,6 +54,8 @@ PURE = [
     "protect/report.py",
     "protect/differences.py",
     "protect/standing.py",
+    "protect/app_share.py",
+    "protect/app_ends.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",
@@ -66,6 +68,8 @@ PURE_MAY_IMPORT = {
     "protect.differences",
     "protect.risk",
     "models.policy",
+    "protect.app_share",
+    "sync.outcome",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

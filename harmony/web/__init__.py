@@ -6,10 +6,12 @@ from flask import Flask
 
 from harmony.web import (
     access,
+    apps,
     audit,
     chrome,
     device_history,
     devices,
+    duties,
     errors,
     events,
     holds,
@@ -31,6 +33,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
-        events, policy, audit,
+        apps, duties, events, policy, audit,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)
