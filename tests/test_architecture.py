@@ -29,9 +29,9 @@ ROOMS = {
     "protect": FLOOR | {"sync"},
     "tagging": FLOOR | {"sync", "protect"},
     "setup": FLOOR | {"sync", "protect", "tagging"},
-    "ops": FLOOR | {"sync", "protect", "tagging", "setup", "harmony"},
+    "ops": FLOOR | {"sync", "protect", "tagging", "setup", "harmony", "simulator"},
     "jobs": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "harmony"},
-    "web": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "jobs"},
+    "web": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "jobs", "simulator"},
     "api": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "jobs"},
     "application": FLOOR | {"ops", "jobs", "web", "api", "protect", "harmony"},
     "__init__": {"application", "config"},
@@ -48,6 +48,7 @@ PURE = [
     "setup/overlap.py",
     "protect/factors.py",
     "protect/risk.py",
+    "simulator/agents/script.py",
 ]
 PURE_MAY_IMPORT = {
     "uem.records",
@@ -56,6 +57,7 @@ PURE_MAY_IMPORT = {
     "models.states",
     "sync.privacy",
     "protect.factors",
+    "simulator.agents.records",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 
