@@ -53,7 +53,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         "demo",
         "Then: New integration > Try the simulated UEM. All data is removed when you stop this (Ctrl+C).",
     )
-    return supervise([simulator(settings, options), web(settings), worker()])
+    return supervise([simulator(settings, options), web(settings), worker(), *agents(options)])
 
 
 def simulator(settings: Settings, options: argparse.Namespace) -> Child:
@@ -66,9 +66,17 @@ def simulator(settings: Settings, options: argparse.Namespace) -> Child:
     return Child("uem ", command, folder=ROOT)
 
 
+def agents(options: argparse.Namespace) -> list[Child]:
+    """The simulated Protect apps, which wait for the first sync; none when nobody wants any."""
+    command = (sys.executable, "-m", "harmony.ops.demo_agents")
+    wanted = ("--devices", str(options.protected), "--seed", str(options.seed))
+    return [Child("app ", (*command, *wanted), folder=ROOT)] if options.protected else []
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--devices", type=int, default=5000, help="how many devices the simulated UEM has")
+    parser.add_argument("--protected", type=int, default=200, help="how many of them have a Protect app")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes another world")
     return parser.parse_args(arguments)
 

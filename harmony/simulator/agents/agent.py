@@ -15,6 +15,8 @@ class Agent:
 
     handset: Handset
     key: str = field(default="", repr=False)
+    # What the dashboard calls the device; 0 until it has said so.
+    device_id: int = 0
     # Made once for a registration and said again at every try, so that one that got lost counts once.
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -30,7 +32,8 @@ class Agent:
         if handset.device_key:
             told["device_key"] = handset.device_key
         answer = call(send, "register", secret | told)
-        self.key, self.request_id = str(answer["device_key"]), str(uuid.uuid4())
+        self.key, self.device_id = str(answer["device_key"]), int(answer["device_id"])
+        self.request_id = str(uuid.uuid4())
         return standing_of(answer)
 
     def check_in(self, send: Send, report: Report) -> Standing:

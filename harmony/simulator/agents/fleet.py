@@ -67,12 +67,13 @@ class Fleet:
     tally: Tally = field(default_factory=Tally)
 
     def run(self) -> Tally:
-        """Everything they do, on a few threads with a connection each."""
+        """Everything they do, on a few threads with a connection each. Raises ValueError: no address."""
         began = monotonic()
         members = [Member(agent) for agent in self.agents]
+        lines = [Line(self.url) for _ in range(min(THREADS, len(members)))]
         threads = [
-            threading.Thread(target=self._work, args=(members, number, began), name=f"agents-{number}")
-            for number in range(min(THREADS, len(members)))
+            threading.Thread(target=self._work, args=(members, number, line, began), name=f"agents-{number}")
+            for number, line in enumerate(lines)
         ]
         for thread in threads:
             thread.start()
@@ -80,8 +81,8 @@ class Fleet:
             thread.join()
         return self.tally
 
-    def _work(self, members: list[Member], number: int, began: float) -> None:
-        with closing(Line(self.url)) as line:
+    def _work(self, members: list[Member], number: int, line: Line, began: float) -> None:
+        with closing(line):
             for due, place in self.pace.turns(range(number, len(members), THREADS), len(members)):
                 if self.stop.wait(max(0.0, began + due - monotonic())):
                     return
