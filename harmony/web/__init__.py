@@ -8,6 +8,7 @@ from harmony.web import (
     access,
     audit,
     chrome,
+    demo_device,
     device_history,
     devices,
     errors,
@@ -28,5 +29,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, verification, removal, runs, holds, devices, device_history, audit,
+        demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)
