@@ -49,6 +49,8 @@ PURE = [
     "protect/factors.py",
     "protect/risk.py",
     "simulator/agents/script.py",
+    "protect/differences.py",
+    "protect/standing.py",
 ]
 PURE_MAY_IMPORT = {
     "uem.records",
@@ -58,6 +60,9 @@ PURE_MAY_IMPORT = {
     "sync.privacy",
     "protect.factors",
     "simulator.agents.records",
+    "protect.differences",
+    "protect.risk",
+    "models.policy",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 
