@@ -60,7 +60,7 @@ def simulator(settings: Settings, options: argparse.Namespace) -> Child:
     """The simulated UEM on a port that stays the same if it has to be started again."""
     command = (
         *(sys.executable, "-m", "harmony.simulator", "--lifeline"),
-        *("--port", str(_free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
+        *("--port", str(free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
         *("--announce", str(announcement_file(settings)), "--epoch", now().isoformat()),
     )
     return Child("uem ", command, folder=ROOT)
@@ -89,7 +89,8 @@ def _environment() -> Iterator[Settings]:
         yield Settings.from_environment(os.environ)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
