@@ -15,8 +15,9 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
-from harmony.models import Device, DeviceStatus, Finding, Protection, Registration, Risk
+from harmony.models import App, Device, DeviceStatus, Finding, InstalledApp, Protection, Registration, Risk
 from harmony.protect import codes, ending
+from harmony.simulator.agents.script import TEST_APP
 from harmony.web.demo_state import COOKIE
 from tests.agents import TOKEN, an_agent, give_token
 from tests.builders import an_integration
@@ -63,6 +64,11 @@ def open_codes(app: Flask) -> set[tuple[str, str]]:
     with app.app_context():
         rows = db.session.execute(select(Finding.code, Finding.subject).where(Finding.closed_at.is_(None)))
         return {(code, subject) for code, subject in rows}
+
+
+def installed(app: Flask) -> set[str]:
+    with app.app_context():
+        return set(db.session.scalars(select(App.identifier).join(InstalledApp)))
 
 
 def test_in_earnest_the_page_does_not_exist(settings: Settings) -> None:
@@ -191,4 +197,7 @@ def test_apps_of_an_android_device_come_and_go(app: Flask, browser: FlaskClient)
     register(browser)
     assert "Harmony Test App is installed" in shown(browser)
     check_in(browser, test_app="y")
+    assert TEST_APP.identifier in installed(app)
     assert 'name="test_app" value="y" checked' in shown(browser)
+    check_in(browser)
+    assert TEST_APP.identifier not in installed(app)
