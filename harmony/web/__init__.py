@@ -15,6 +15,7 @@ from harmony.web import (
     holds,
     htmx,
     integrations,
+    protection,
     removal,
     runs,
     verification,
@@ -28,7 +29,7 @@ def init_app(app: Flask) -> None:
     chrome.init_app(app)
     errors.init_app(app)
     for family in (
-        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, audit,
-        demo_device,
+        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
+        audit, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

@@ -24,7 +24,7 @@ from harmony.models.configuration import (
     from_row,
 )
 from harmony.sync import deletion
-from harmony.web import hold_words
+from harmony.web import hold_words, standings
 from harmony.web.attention import attention
 from harmony.web.chrome import Banner
 from harmony.web.context import verification_context
@@ -68,6 +68,9 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "devices": device_count(integration.id),
         "missing": missing_count(integration.id),
         "deleted": deletion.deleted(integration.id),
+        "unlisted": deletion.unlisted(integration.id),
+        "statuses": standings.by_status(integration.id),
+        "risks": standings.by_risk(integration.id),
         "server": server,
         "held": held(integration.id),
         "attention": list(attention(integration, server, last, now)),
