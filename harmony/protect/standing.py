@@ -1,100 +1,98 @@
-"""PURE: where a device stands under a policy: its status, what the dashboard concludes, all the risks."""
+"""PURE: where a device stands under a policy: its status, what the dashboard concludes, all the risks.
+
+Facts hold neither ids nor times, so that devices of the same facts are decided on once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 from harmony.models.policy import PolicyRecord
-from harmony.models.states import Action, DeviceStatus, Risk
+from harmony.models.states import Action, DeviceStatus
 from harmony.protect.factors import Vector, factor_of
-from harmony.protect.risk import device_risk, finding_risk, platform_of
-from harmony.protect.risk import is_older as decide_older
-from harmony.protect.risk import status as status_of
+from harmony.protect.risk import device_risk, finding_risk, is_older, platform_of
 
 OS_OUTDATED, CLIENT_OUTDATED, DEVICE_SILENT = "OS_OUTDATED", "CLIENT_OUTDATED", "DEVICE_SILENT"
 # What is concluded from versions and times; "Blocked app" follows the apps and is concluded with them.
 CONCLUDED = frozenset({OS_OUTDATED, CLIENT_OUTDATED, DEVICE_SILENT})
+
 # By platform and identifier, what an administrator decided of an app.
 Exceptions = Mapping[tuple[str, str], Action]
+# A registered Protect app: platform, OS version, client version as it tells them.
+Protector = tuple[str, str, str]
+# An open finding: profile ("" when concluded), code, subject, risk.
+Found = tuple[str, str, str, int]
 
 # Versions are the devices' own words, hence the bound.
-is_older = lru_cache(maxsize=4096)(decide_older)
+_is_older = lru_cache(maxsize=4096)(is_older)
 
 
-class Protector(NamedTuple):
-    """A Protect app that is registered on a profile of the device."""
+class Facts(NamedTuple):
+    """What is stored of a device that ever registered; `platform` and `os_version` as the UEM tells them.
 
-    platform: str
-    os_version: str
-    client_version: str
+    `silent` and `inactive`: whether its last contact lies beyond the bounds; None when that cannot be judged.
+    """
 
-
-class Open(NamedTuple):
-    """An open finding; `profile` is "" when it was concluded."""
-
-    id: int
-    profile: str
-    code: str
-    subject: str
-    risk: int
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is stored of a device that ever registered; `platform` and `os_version` as the UEM tells them."""
-
-    device_id: int
-    integration_id: int
     status: str
     risk: int
-    last_contact: datetime | None
+    silent: bool | None
+    inactive: bool | None
     platform: str
     os_version: str
     protectors: tuple[Protector, ...] = ()
-    findings: tuple[Open, ...] = ()
+    findings: tuple[Found, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where the device stands, and what has to be written for that; `opened` are codes and their risks."""
+class Standing(NamedTuple):
+    """Where the device stands, and what has to be written for that.
+
+    `opened` are codes and their risks; `closed` and `rated` name findings by their place in the facts.
+    """
 
     status: str
     risk: int
     opened: tuple[tuple[str, int], ...] = ()
-    closed: tuple[Open, ...] = ()
-    rated: tuple[tuple[Open, int], ...] = ()
+    closed: tuple[int, ...] = ()
+    rated: tuple[tuple[int, int], ...] = ()
 
 
-def standing(
-    device: Known, policy: PolicyRecord, exceptions: Exceptions, now: datetime, *, judged: bool
-) -> Standing:
-    """Decide it anew from what is stored; `judged`: whether silence may be judged at all now."""
-    concluded = {finding.code: finding for finding in device.findings if _is_ours(finding)}
-    wanted = conclusions(device, policy, now) if judged else _but_silence(device, policy, concluded)
-    closed = tuple(finding for code, finding in concluded.items() if code not in wanted)
-    kept = [finding for finding in device.findings if finding not in closed]
-    risks = [rated_risk(finding.code, finding.subject, device, policy, exceptions) for finding in kept]
+def bounds(policy: PolicyRecord, now: datetime) -> tuple[datetime | None, datetime]:
+    """A device last heard before these is silent, inactive; None: none is ever silent."""
+    silent = now - timedelta(days=policy.silent_days) if policy.silent_days else None
+    return silent, now - timedelta(days=policy.inactive_days)
+
+
+def standing(facts: Facts, policy: PolicyRecord, exceptions: Exceptions) -> Standing:
+    """Decide it anew from what is stored."""
+    concluded = {found[1]: place for place, found in enumerate(facts.findings) if _is_concluded(found)}
+    wanted = conclusions(facts, policy, was_silent=DEVICE_SILENT in concluded)
+    closed = tuple(place for code, place in concluded.items() if code not in wanted)
+    risks = {
+        place: _risk(found, facts, policy, exceptions)
+        for place, found in enumerate(facts.findings)
+        if place not in closed
+    }
     opened = tuple(
         (code, int(finding_risk(code, None, policy.risks, policy.silent_risk)))
         for code in sorted(wanted - concluded.keys())
     )
     return Standing(
-        status=_status(device, policy, now) if judged else device.status,
-        risk=int(device_risk([*risks, *(level for _code, level in opened)])),
+        status=_status(facts),
+        risk=int(device_risk([*risks.values(), *(level for _code, level in opened)])),
         opened=opened,
         closed=closed,
-        rated=tuple((one, level) for one, level in zip(kept, risks, strict=True) if one.risk != level),
+        rated=tuple((place, level) for place, level in risks.items() if level != facts.findings[place][3]),
     )
 
 
-def conclusions(device: Known, policy: PolicyRecord, now: datetime) -> frozenset[str]:
+def conclusions(facts: Facts, policy: PolicyRecord, *, was_silent: bool) -> frozenset[str]:
     """The codes of what the dashboard concludes of the device; nothing while no Protect app is registered."""
-    silent = {DEVICE_SILENT} if device.protectors and _is_silent(device, policy, now) else set()
-    return outdated(device.platform, device.os_version, device.protectors, policy) | silent
+    silent = was_silent if facts.silent is None else facts.silent and bool(facts.protectors)
+    versions = outdated(facts.platform, facts.os_version, facts.protectors, policy)
+    return versions | {DEVICE_SILENT} if silent else versions
 
 
 def outdated(
@@ -102,45 +100,36 @@ def outdated(
 ) -> frozenset[str]:
     """Which versions are below the minimum. Protect's word on the OS counts before that of the UEM."""
     found = set()
-    for one in protectors if policy.minimum_os or policy.minimum_client else ():
-        system = platform_of(one.platform) or platform_of(platform)
-        if is_older(one.os_version or os_version, policy.minimum_os.get(system, "")):
+    for told, own_os_version, client_version in protectors:
+        system = platform_of(told) or platform_of(platform)
+        if _is_older(own_os_version or os_version, policy.minimum_os.get(system, "")):
             found.add(OS_OUTDATED)
-        if is_older(one.client_version, policy.minimum_client.get(system, "")):
+        if _is_older(client_version, policy.minimum_client.get(system, "")):
             found.add(CLIENT_OUTDATED)
     return frozenset(found)
 
 
-def rated_risk(code: str, subject: str, device: Known, policy: PolicyRecord, exceptions: Exceptions) -> Risk:
-    """The risk of one finding; an exception speaks for the findings of its app, whichever version it is."""
+def _is_concluded(found: Found) -> bool:
+    profile, code, _subject, _risk = found
+    return not profile and code in CONCLUDED
+
+
+def _risk(found: Found, facts: Facts, policy: PolicyRecord, exceptions: Exceptions) -> int:
+    """An exception speaks for the findings of its app, whichever version it is."""
+    _profile, code, subject, _before = found
     action = None
     if exceptions and subject and factor_of(code).vector is Vector.APPLICATION:
-        action = exceptions.get((_system(device), subject))
-    return finding_risk(code, action, policy.risks, policy.silent_risk)
+        action = exceptions.get((_system(facts), subject))
+    return int(finding_risk(code, action, policy.risks, policy.silent_risk))
 
 
-def _system(device: Known) -> str:
-    told = (*(one.platform for one in device.protectors), device.platform)
+def _system(facts: Facts) -> str:
+    told = (*(platform for platform, _os, _client in facts.protectors), facts.platform)
     return next((system for system in map(platform_of, told) if system), "")
 
 
-def _is_ours(finding: Open) -> bool:
-    return not finding.profile and finding.code in CONCLUDED
-
-
-def _but_silence(device: Known, policy: PolicyRecord, concluded: Mapping[str, Open]) -> frozenset[str]:
-    versions = outdated(device.platform, device.os_version, device.protectors, policy)
-    return versions | (concluded.keys() & {DEVICE_SILENT})
-
-
-def _is_silent(device: Known, policy: PolicyRecord, now: datetime) -> bool:
-    if not policy.silent_days or device.last_contact is None:
-        return False
-    return now - device.last_contact > timedelta(days=policy.silent_days)
-
-
-def _status(device: Known, policy: PolicyRecord, now: datetime) -> str:
+def _status(facts: Facts) -> str:
     """Only what is registered can be active or inactive; registering is not ours to judge."""
-    if device.status == DeviceStatus.PROVISIONED or not device.protectors:
-        return device.status
-    return status_of(device.last_contact, policy.inactive_days, now)
+    if facts.inactive is None or not facts.protectors or facts.status == DeviceStatus.PROVISIONED:
+        return facts.status
+    return DeviceStatus.INACTIVE.value if facts.inactive else DeviceStatus.ACTIVE.value

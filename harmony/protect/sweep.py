@@ -6,6 +6,7 @@ and under the lock, and written. What stands right costs no write.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from harmony.models import PolicyRecord
 from harmony.protect import hearing
 from harmony.protect.follow import BATCH, follow
 from harmony.protect.policy import in_force
-from harmony.protect.standing import Protector, outdated
+from harmony.protect.standing import bounds, outdated
 from harmony.sync.driver import fetch, written_time
 
 Stop = Callable[[], bool]
@@ -80,8 +81,7 @@ def unheard(session: Session, policy: PolicyRecord, now: datetime) -> Sequence[i
     """The devices whose last contact makes them other than they stand; none while it cannot be judged."""
     if not hearing.may_judge_silence(session, now):
         return []
-    inactive = written_time()(now - timedelta(days=policy.inactive_days))
-    silent = written_time()(now - timedelta(days=policy.silent_days) if policy.silent_days else LONG_AGO)
+    silent, inactive = (written_time()(bound or LONG_AGO) for bound in bounds(policy, now))
     rows = (
         *fetch(session, UNHEARD, (inactive, inactive, silent)),
         *fetch(session, OVER, (silent,)),
@@ -93,14 +93,14 @@ def misjudged(session: Session, policy: PolicyRecord, since: datetime) -> Sequen
     """The devices that were in contact or changed since then, and whose versions say other than is found."""
     if not policy.minimum_os and not policy.minimum_client:
         return []
-    found: dict[int, set[str]] = {}
+    found: defaultdict[int, set[str]] = defaultdict(set)
     for device_id, code in fetch(session, OUTDATED):
-        found.setdefault(device_id, set()).add(code)
+        found[device_id].add(code)
     moment = written_time()(since)
     return [
         device_id
         for device_id, platform, os_version, *told in fetch(session, VERSIONS, (moment, moment))
-        if outdated(platform, os_version, (Protector(*told),), policy) != found.get(device_id, set())
+        if outdated(platform, os_version, (tuple(told),), policy) != found.get(device_id, frozenset())
     ]
 
 
