@@ -74,7 +74,7 @@ def _live(app: Flask, found: list[Candidate], seed: int, stop: threading.Event) 
     _say(*lines)
     with app.app_context():
         fall_silent(silent)
-    living = [agent for agent, one in zip(agents, found, strict=True) if one.device_id not in silent]
+    living = [agent for agent in agents if agent.device_id not in silent]
     simulate.run(address, living, seed, FROM_THEN_ON, stop)
 
 

@@ -24,7 +24,7 @@ PROFILES = [
     SelectChoice(Profile.PERSONAL.value, "Personal"),
     SelectChoice(Profile.WORK.value, "Work"),
 ]
-NONE = SelectChoice("", "None of these")
+NONE = SelectChoice("", "Each has Protect already")
 NO_CODE = "Capital letters, digits and underscores, such as JUICE_JACKING."
 
 
@@ -63,7 +63,7 @@ class ReportForm(Form):
 
 def offer(form: RegisterForm) -> RegisterForm:
     """Fill in what there is to choose from: devices without Protect, active integrations."""
-    form.device.choices = [NONE, *(SelectChoice(str(one.id), _label(one)) for one in _unprotected())]
+    form.device.choices = [SelectChoice(str(one.id), _label(one)) for one in _unprotected()] or [NONE]
     active = select(Integration).where(Integration.state == IntegrationState.ACTIVE).order_by(Integration.id)
     form.integration.choices = [SelectChoice(str(one.id), one.name) for one in db.session.scalars(active)]
     return form

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.serving import make_server
 
 from harmony.clock import now
@@ -27,6 +27,7 @@ from harmony.models import (
     Registration,
     RegistrationCode,
 )
+from harmony.models.configuration import ChosenGroup, Synchronization
 from harmony.ops.demo_agents import SILENT_SINCE, fall_silent
 from harmony.ops.handsets import NothingToSimulate, agents_for, candidates
 from harmony.ops.simulate import own_address
@@ -94,6 +95,21 @@ def test_only_phones_and_tablets_of_active_integrations_are_played(context: Flas
         session.get_one(Integration, integration_id).state = IntegrationState.PAUSED
     with pytest.raises(NothingToSimulate):
         candidates(10)
+
+
+def test_android_enterprise_has_a_protect_app_in_each_profile_but_somebody_forgot_one(context: Flask) -> None:
+    group = ChosenGroup(kind="organization", external_id="570", name="Group 570", android_enterprise=True)
+    integration_id = an_integration(Synchronization(groups=(group,)))
+    give_token(integration_id)
+    store(integration_id, 4)
+    store(integration_id, 1, start=9, groups=[("organization", "571")])
+    with write() as session:
+        session.execute(update(Device).where(Device.external_id == "1").values(platform="Apple"))
+    found = [(agent.handset.udid, agent.handset.profile) for agent in agents_for(candidates(9), "kim", now())]
+    assert found == [
+        ("UDID0", "work"), ("UDID0", "personal"), ("UDID1", "device"),
+        ("UDID2", "work"), ("UDID2", "personal"), ("UDID3", "work"), ("UDID9", "device"),
+    ]  # fmt: skip
 
 
 def test_a_device_that_has_protect_is_taken_over_with_a_code_that_is_audited(app: Flask) -> None:

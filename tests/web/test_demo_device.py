@@ -137,14 +137,14 @@ def test_a_form_that_names_no_device_is_refused(browser: FlaskClient) -> None:
 
 
 def test_what_the_dashboard_refuses_is_said_in_its_own_words(app: Flask, browser: FlaskClient) -> None:
-    unknown = register(browser, device="", udid="NOBODY")
+    unknown = register(browser, udid="NOBODY")
     assert unknown.status_code == 409
     assert "This device is not known yet; it will be after the next device sync." in unknown.get_data(
         as_text=True
     )
     with app.app_context():
         give_token(1, auto_addition=True)
-    assert register(browser, device="", udid="NOBODY").status_code == 303
+    assert register(browser, udid="NOBODY").status_code == 303
     with app.app_context():
         assert db.session.scalars(select(Device.added_by).where(Device.udid == "NOBODY")).one()
 
@@ -155,13 +155,13 @@ def test_a_device_in_contact_needs_a_code(app: Flask, browser: FlaskClient) -> N
         from tests.agents import through
 
         an_agent(0).register(through(app.test_client()), Report())
-    refused = register(browser, device="", udid="udid0")
+    refused = register(browser, device="2", udid="udid0")
     assert (refused.status_code, "already registered and active" in refused.get_data(as_text=True)) == (
         409, True
     )  # fmt: skip
     with app.app_context():
         code = codes.issue(1, "admin", now())
-    assert register(browser, device="", udid="udid0", code=code or "").status_code == 303
+    assert register(browser, device="2", udid="udid0", code=code or "").status_code == 303
 
 
 def test_a_device_whose_registration_was_reset_is_out_of_the_hand(app: Flask, browser: FlaskClient) -> None:
