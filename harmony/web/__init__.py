@@ -9,6 +9,7 @@ from harmony.web import (
     apps,
     audit,
     chrome,
+    demo_device,
     device_history,
     devices,
     duties,
@@ -33,6 +34,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
-        apps, duties, events, policy, audit,
+        apps, duties, events, policy, audit, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)
