@@ -1,7 +1,7 @@
 """The rows and their invariants; importing this package registers every table."""
 
 from harmony.models.access import SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
-from harmony.models.app import App, AppException, AppReading, InstalledApp
+from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
 from harmony.models.device import Device, Membership
 from harmony.models.duty import Duty, DutyRun
 from harmony.models.history import AuditEntry, DeviceEvent
@@ -29,12 +29,13 @@ from harmony.models.states import (
 )
 from harmony.models.tag import TagLink, UemTag
 from harmony.models.verification import Verification
-from harmony.models.worker import Worker
+from harmony.models.worker import Sweep, Worker
 
 __all__ = [
     "Absence",
     "Action",
     "App",
+    "AppDecision",
     "AppException",
     "AppReading",
     "AuditEntry",
@@ -68,6 +69,7 @@ __all__ = [
     "SignInSession",
     "SkippedDevice",
     "Stopped",
+    "Sweep",
     "SyncKind",
     "SyncRun",
     "SyncRunState",

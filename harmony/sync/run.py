@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import db, release, write
@@ -22,7 +23,7 @@ from harmony.models.configuration import (
     from_row,
 )
 from harmony.security.vault import VaultLocked
-from harmony.sync import highwater, schedule
+from harmony.sync import duty_lifecycle, highwater, schedule
 from harmony.sync.connect import open_client
 from harmony.sync.identity import identity
 from harmony.sync.outcome import STOPPED, Outcome, of_database, of_error, of_locked
@@ -56,6 +57,7 @@ def sync(
 
 
 def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
+    _distrust_the_past(held.integration_id)
     integration = db.session.get_one(Integration, held.integration_id)
     applied = {page.name: page.applied for page in integration.pages}
     work = Sync(
@@ -65,21 +67,27 @@ def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
         from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         should_stop,
         number=integration.snapshots + 1,
-        suspect=_suspect(integration),
+        suspect=Absence(integration.suspect) if integration.suspect else None,
         since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
     )
-    if not integration.snapshots and work.suspect is None:
+    if not integration.snapshots and work.suspect is not Absence.RESTORED:
         # A kill between the first commit of a whole snapshot and this file would look like a restore.
         highwater.note(integration.id, integration.fence, integration.snapshots)
     release()
     return work
 
 
-def _suspect(integration: Integration) -> Absence | None:
-    """Why this snapshot may be wrong about what it does not list; a database from the past is found out."""
-    if highwater.is_behind(integration.id, integration.fence - 1, integration.snapshots):
-        return Absence.RESTORED
-    return Absence(integration.suspect) if integration.suspect else None
+def _distrust_the_past(integration_id: int) -> None:
+    """Mark an integration whose database was put back by a plain copy, as `db restore` does.
+
+    Before anything else: the end of this run, whatever it is, makes the old database the newest.
+    """
+    integration = db.session.get_one(Integration, integration_id)
+    behind = highwater.is_behind(integration.id, integration.fence - 1, integration.snapshots)
+    release()
+    if behind:
+        with write() as session:
+            session.get_one(Integration, integration_id).suspect = Absence.RESTORED
 
 
 def _attempt(work: Sync, opener: Opener) -> Outcome:
@@ -107,7 +115,11 @@ def trouble(error: Exception) -> str:
 
 def _watched(work: Sync, client: UemClient) -> Outcome:
     """Take the snapshot. A call that was cut off says nothing of the UEM, only that the run must end."""
-    with watched(work.held, work.should_stop, client) as watch:
+
+    def renew(session: Session, moment: datetime) -> None:
+        schedule.renew(session, work.held, moment)
+
+    with watched(renew, work.should_stop, client) as watch:
         try:
             return (
                 take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
@@ -146,6 +158,8 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         session.execute(update(SyncRun).where(*ours).values(ended))
         schedule.settle(session, work.held, outcome, moment)
         integration = session.get(Integration, work.held.integration_id)
+        if integration:
+            duty_lifecycle.after_sync(session, integration, outcome.complete, moment)
         marks = (integration.id, integration.fence, integration.snapshots) if integration else None
     if marks:
         highwater.note(*marks)

@@ -14,14 +14,13 @@ import requests
 import urllib3
 
 from harmony import clock
-from harmony.uem import retry
+from harmony.uem import allowance, retry
 from harmony.uem.address import Address
-from harmony.uem.answers import Answer, read_answer
+from harmony.uem.answers import MAX_BODY, Answer, read_answer
 from harmony.uem.deadline import Deadline
-from harmony.uem.errors import Closed, UemError
+from harmony.uem.errors import Closed, RateLimited, UemError
 from harmony.uem.failures import Target, call_error
 from harmony.uem.outbound import OutboundPolicy
-from harmony.uem.pace import Pace
 from harmony.uem.records import Quota
 from harmony.uem.session import make_session
 from harmony.uem.sockets import CONNECT_SECONDS
@@ -54,13 +53,20 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call; headers and form may hold secrets and are therefore not part of the repr."""
+    """One call; headers and form may hold secrets and are therefore not part of the repr.
+
+    `repeatable`: whether making it twice does no more than making it once; one that is not is tried again
+    only when it surely was not carried out. No answer of more than `largest` bytes is read.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    json: bytes | None = field(default=None, repr=False)
+    repeatable: bool = True
+    largest: int = MAX_BODY
 
 
 class Transport:
@@ -75,18 +81,24 @@ class Transport:
         times: Times | None = None,
     ) -> None:
         self.address = address
-        self.quota: Quota | None = None
         self.clock_skew: float | None = None
         self.calls = 0
         self._target = Target(address, policy, ca_pem)
         self._limits = limits or Limits()
         self._times = times or Times()
-        self._pace = Pace(self._limits.calls_per_minute, self._times.monotonic)
+        self._allowance = allowance.shared(
+            (address.host, address.port), self._limits.calls_per_minute, self._times.monotonic
+        )
         self._session = make_session(policy, ca_pem, self._limits.pool_size)
         self._closed = threading.Event()
         self._sleep = self._times.sleep or self._closed.wait
         self._live: set[Deadline] = set()
         self._lock = threading.Lock()
+
+    @property
+    def quota(self) -> Quota | None:
+        """Calls left, as this server last told any client of this process."""
+        return self._allowance.quota
 
     def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
         """What `read` makes of the answer; both the call and the reading are tried again while that helps.
@@ -103,7 +115,7 @@ class Transport:
             except UemError as error:
                 worked += self._times.monotonic() - began
                 wait = self._wait(error, attempt, worked)
-                if wait is None:
+                if wait is None or not (request.repeatable or isinstance(error, RateLimited)):
                     raise
             self._sleep(wait)
 
@@ -122,10 +134,9 @@ class Transport:
 
     def _admit(self) -> None:
         self._refuse_closed()
-        refusal = self.quota and retry.quota_error(self.quota, self._times.now())
-        if refusal:
+        if refusal := self._allowance.refusal(self._times.now()):
             raise refusal
-        wait = self._pace.book()
+        wait = self._allowance.pace.book()
         if wait > 0:
             self._sleep(wait)
             self._refuse_closed()
@@ -169,7 +180,7 @@ class Transport:
             request.method,
             self.address.url + request.path,
             params=dict(request.params),
-            data=dict(request.form) if request.form is not None else None,
+            data=dict(request.form) if request.form is not None else request.json,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers},
         ).prepare()
         response = self._session.send(
@@ -181,12 +192,13 @@ class Transport:
             timeout=(CONNECT_SECONDS, deadline.seconds),
         )
         try:
-            return read_answer(response)
+            return read_answer(response, request.largest)
         finally:
             response.close()
 
     def _note(self, answer: Answer) -> None:
-        self.quota = retry.read_quota(answer.headers) or self.quota
+        if told := retry.read_quota(answer.headers):
+            self._allowance.told(told, self._times.now())
         self.clock_skew = _skew(answer.headers.get("Date", ""), self._times.now())
 
 

@@ -6,14 +6,19 @@ from flask import Flask
 
 from harmony.web import (
     access,
+    apps,
     audit,
     chrome,
+    demo_device,
     device_history,
     devices,
+    duties,
     errors,
+    events,
     holds,
     htmx,
     integrations,
+    policy,
     protection,
     removal,
     runs,
@@ -29,6 +34,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
-        audit,
+        apps, duties, events, policy, audit, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

@@ -10,7 +10,15 @@ from typing import Any
 from sqlalchemy import func, select
 
 from harmony.db import db
-from harmony.models import Device, Integration, IntegrationState, SkippedDevice, SyncRun, SyncRunState
+from harmony.models import (
+    Device,
+    DutyName,
+    Integration,
+    IntegrationState,
+    SkippedDevice,
+    SyncRun,
+    SyncRunState,
+)
 from harmony.models.configuration import (
     DEPLOYMENT,
     IN_FORCE,
@@ -23,8 +31,9 @@ from harmony.models.configuration import (
     Tagging,
     from_row,
 )
+from harmony.protect import app_targets
 from harmony.sync import deletion
-from harmony.web import hold_words, standings
+from harmony.web import duty_status, hold_words, standings
 from harmony.web.attention import attention
 from harmony.web.chrome import Banner
 from harmony.web.context import verification_context
@@ -67,7 +76,10 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "skipped": skipped(last),
         "server": server,
         "held": held(integration.id),
-        "attention": list(attention(integration, server, last, now)),
+        "attention": [*attention(integration, server, last, now), *duty_status.parked(integration)],
+        "apps": duty_status.standing(integration, DutyName.APPS),
+        "apps_fetched_at": app_targets.fetched_at(integration.id),
+        "apps_share": duty_status.share(integration, now),
         "last_verified": last_verified(integration),
         "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         "tagging": from_row(Tagging, applied.get(TAGGING)),

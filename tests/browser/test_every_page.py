@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from tests.browser import wizard
 from tests.browser.conftest import Arrive
 from tests.browser.product import Product
+from tests.browser.test_demo_device import take_an_android_device
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -151,6 +152,39 @@ def device_history(visitor: Visitor, product: Product, integration: str) -> None
     visitor.see("Added by device sync")
 
 
+def policy_saved(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/settings/policy")
+    visitor.field("Days until Inactive").fill("9")
+    visitor.press("Save")
+    visitor.see("Version 1")
+    expect(visitor.page.locator("#rating[hx-get]")).to_have_count(0, timeout=15_000)
+
+
+def policy_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/settings/policy")
+    visitor.field("Days until silent").fill("50")
+    visitor.field("Minimum OS version, iOS").fill("new")
+    visitor.press("Save")
+    visitor.see("2 things need your attention")
+
+
+def policy_version(visitor: Visitor, product: Product, integration: str) -> None:
+    policy_saved(visitor, product, integration)
+    visitor.go("/settings/policy/versions/1")
+    visitor.see("What it changed")
+
+
+def policy_versions(visitor: Visitor, product: Product, integration: str) -> None:
+    policy_saved(visitor, product, integration)
+    visitor.go("/settings/policy/versions")
+
+
+def all_events(visitor: Visitor, product: Product, integration: str) -> None:
+    policy_saved(visitor, product, integration)
+    visitor.go("/events")
+    visitor.see("Version 1: Days until Inactive")
+
+
 def remove_errors(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/remove")
     visitor.press("Remove")
@@ -164,6 +198,19 @@ def sign_in_errors(visitor: Visitor, _product: Product, _integration: str) -> No
     visitor.field("Password").fill("wrong")
     visitor.press("Sign in")
     visitor.see("do not match")
+
+
+def demo_register_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.context.clear_cookies(name="demo_device")
+    visitor.go("/demo/device")
+    visitor.field("Or its UDID").fill("nobody-has-this-one")
+    visitor.press("Register")
+    visitor.see("This device is not known yet")
+
+
+def demo_device(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.context.clear_cookies(name="demo_device")
+    take_an_android_device(visitor)
 
 
 PAGES: dict[str, Bring] = {
@@ -190,8 +237,16 @@ PAGES: dict[str, Bring] = {
     "devices-none-found": plain("/devices?q=no+such+device"),
     "device": one_device,
     "device-history": device_history,
+    "events": all_events,
+    "events-none-found": plain("/events?event=blocked"),
+    "policy": policy_saved,
+    "policy-errors": policy_errors,
+    "policy-version": policy_version,
+    "policy-versions": policy_versions,
     "audit": plain("/audit"),
     "audit-none-found": plain("/audit?who=nobody"),
+    "demo-register": demo_register_errors,
+    "demo-device": demo_device,
     "remove": remove_errors,
     "error": plain("/nowhere"),
     "sign-in": sign_in_errors,
