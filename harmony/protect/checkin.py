@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harmony.db import db, release, write
+from harmony.db import write
 from harmony.models import Action, AppException, DeviceStatus, PolicyRecord, Risk
 from harmony.protect import changes, policy
 from harmony.protect.apps import SeenApp, take_inventory
@@ -61,11 +61,6 @@ class Known(NamedTuple):
 
 def take(reports: Sequence[Report]) -> list[Answer]:
     """Write all of them in one transaction; for each how its device stands then, or why it was refused."""
-    known = _known(db.session(), reports)
-    release()
-    # A key that nobody has does not wait for the writer's turn.
-    if not any(one.key_hash in known and not known[one.key_hash].deleted for one in reports):
-        return [_refusal(known.get(one.key_hash)) for one in reports]
     with write() as session:
         known = _known(session, reports)
         answers: list[Answer] = [_one(session, known, one) for one in reports]
@@ -79,14 +74,10 @@ def _known(session: Session, reports: Sequence[Report]) -> dict[str, Known]:
     return {key: Known(*rest) for key, *rest in rows}
 
 
-def _refusal(known: Known | None) -> Refused:
-    return Refused("key_unknown" if known is None else "device_deleted")
-
-
 def _one(session: Session, known: dict[str, Known], report: Report) -> Answer:
     of = known.get(report.key_hash)
     if of is None or of.deleted:
-        return _refusal(of)
+        return Refused("key_unknown" if of is None else "device_deleted")
     digest = report.digest(of.digest)
     if digest == of.digest and of.status == DeviceStatus.ACTIVE and not of.silent:
         return Standing(DeviceStatus.ACTIVE, Risk(of.risk))
