@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from harmony.config import Settings
 from harmony.db import changed, write
-from harmony.models import AuditEntry, DeviceEvent, SkippedDevice, SyncKind, SyncRun, SyncRunState
+from harmony.models import AuditEntry, DeviceEvent, DutyRun, SkippedDevice, SyncKind, SyncRun, SyncRunState
 from harmony.sync import deletion
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
     """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
     gone = {
         "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "runs of duties": forget_duty_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
         ),
@@ -60,6 +61,21 @@ def forget_runs(before: datetime, should_stop: Stop = never) -> int:
             count = _remove_runs(session, ids) if room > 0 else 0
         total += count
         if not ids:
+            break
+    return total
+
+
+def forget_duty_runs(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the runs of duties that ended before then, but of each duty the newest. How many."""
+    newest = select(func.max(DutyRun.id)).group_by(DutyRun.integration_id, DutyRun.duty)
+    old = select(DutyRun.id).where(DutyRun.finished_at < before, DutyRun.id.not_in(newest))
+    total = 0
+    while not should_stop():
+        with write() as session:
+            ids = session.scalars(old.order_by(DutyRun.id).limit(BATCH)).all()
+            count = changed(session, delete(DutyRun).where(DutyRun.id.in_(ids))) if ids else 0
+        total += count
+        if count < BATCH:
             break
     return total
 

@@ -17,6 +17,7 @@ from harmony.models import (
     AuditEntry,
     Device,
     DeviceEvent,
+    DutyRun,
     Hold,
     SkippedDevice,
     SyncKind,
@@ -215,3 +216,17 @@ def test_the_hourly_sweep_forgets(context: Flask) -> None:
     entries(9000)
     tasks.sweep()
     assert count(AuditEntry) == 0
+
+
+def test_old_runs_of_duties_go_but_the_newest_of_each(app: Flask) -> None:
+    with app.app_context():
+        id_ = an_integration()
+        with write() as session:
+            for duty, age in (("apps", 9), ("apps", 8), ("tagging", 9), ("apps", 0)):
+                row = DutyRun(
+                    integration_id=id_, duty=duty, state=OK, started_by="schedule", owner="w", fence=1
+                )
+                row.started_at = row.heartbeat_at = row.finished_at = NOON - age * DAY
+                session.add(row)
+        assert retention.forget_duty_runs(NOON - 5 * DAY) == 2
+        assert db.session.scalars(select(DutyRun.duty).order_by(DutyRun.id)).all() == ["tagging", "apps"]
