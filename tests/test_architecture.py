@@ -51,6 +51,9 @@ PURE = [
     "protect/risk.py",
     "protect/app_share.py",
     "protect/app_ends.py",
+    "protect/admission.py",
+    "protect/refusals.py",
+    "protect/report.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",
