@@ -67,6 +67,7 @@ class Happening(StrEnum):
     ENROLLED_AGAIN = "enrolled_again"
     DETACHED = "detached"
     LISTED = "listed"
+    UNTAGGED = "untagged"
 
 
 class SyncRunState(StrEnum):
@@ -154,8 +155,12 @@ class DutyName(StrEnum):
 
 
 class LinkState(StrEnum):
-    """Whether a tag stands on its device as it should: done, still to be pushed, or given up for now."""
+    """Whether a tag stands on its device as it should: done, still to be pushed, or given up for now.
+
+    Failed: the UEM declined it. Dropped: the UEM does not know the device (any more).
+    """
 
     DONE = "done"
     PENDING = "pending"
     FAILED = "failed"
+    DROPPED = "dropped"

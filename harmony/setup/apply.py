@@ -14,6 +14,7 @@ from harmony.models.configuration import (
     PAGES,
     SERVER,
     SYNCHRONIZATION,
+    TAGGING,
     ServerDetails,
     Synchronization,
     from_row,
@@ -81,6 +82,8 @@ def save(integration_id: int, page: str, by: str, now: datetime) -> int:
             _server_saved(session, integration, before, after, now)
         if page == SYNCHRONIZATION:
             _synchronization_saved(session, integration, before, after, now)
+        if page == TAGGING:
+            duty_lifecycle.again(session, integration.id, DutyName.TAGGING, now)
         what = f"Edited {TITLES.get(page, page.title())}"
         audit(session, by, what, now, integration, detail=changed_fields(before, after))
     return redaction.purge(integration_id)
@@ -116,6 +119,7 @@ def _server_saved(
         integration.next_sync_at = now
     if another_source(from_row(ServerDetails, before), from_row(ServerDetails, after)):
         _doubt(integration)
+        duty_lifecycle.await_sync(session, integration.id, now)
 
 
 def _synchronization_saved(

@@ -151,6 +151,7 @@ def upgrade() -> None:
         sa.Column("organization_group_id", sa.String(length=64), nullable=True),
         sa.Column("adopted", sa.Boolean(), nullable=False),
         sa.Column("checked_at", UtcDateTime(), nullable=True),
+        sa.Column("retired_at", UtcDateTime(), nullable=True),
         sa.Column("problem", sa.String(length=1024), nullable=False),
         sa.ForeignKeyConstraint(
             ["integration_id"], ["integration.id"], name=op.f("fk_uem_tag_integration_id"), ondelete="CASCADE"
@@ -317,6 +318,7 @@ def upgrade() -> None:
         sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=80), nullable=False),
         sa.Column("integration_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("external_id", sa.String(length=64), nullable=False),
         sa.Column("wanted", sa.Boolean(), nullable=False),
         sa.Column("present", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
