@@ -59,7 +59,7 @@ def run_now(integration_id: int, name: str) -> ResponseReturnValue:
     """Due at once, and the worker is rung; else the page says why not."""
     integration, duty = _wanted(integration_id, name)
     if not duties.request(integration_id, duty, g.user.name, now()):
-        flash(duty_status.why_not(integration, duty_status.WORDS[duty]), "warning")
+        flash(duty_status.why_not(integration, duty), "warning")
     elif waits := waits_for_worker(integration, now()):
         flash(waits, "warning")
     ring(duty, integration_id)
