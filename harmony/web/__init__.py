@@ -16,6 +16,7 @@ from harmony.web import (
     integrations,
     removal,
     runs,
+    tags,
     verification,
     wizard,
 )
@@ -27,6 +28,7 @@ def init_app(app: Flask) -> None:
     chrome.init_app(app)
     errors.init_app(app)
     for family in (
-        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, audit,
+        access, integrations, wizard, verification, removal, runs, holds, tags, devices, device_history,
+        audit,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)
