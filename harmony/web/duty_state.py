@@ -1,4 +1,4 @@
-"""How a duty of an integration stands: what runs, what is asked for, what came of it last, why it is parked."""
+"""How a duty of an integration stands: what runs, what is asked for, how it ended last, why it is parked."""
 
 from __future__ import annotations
 

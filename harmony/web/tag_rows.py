@@ -1,4 +1,4 @@
-"""The rows behind the tag pages: how many devices each tag stands on, which they are, the tags of one device."""
+"""The rows behind the tag pages: on how many devices each tag stands, on which, and the tags of one."""
 
 from __future__ import annotations
 
@@ -119,9 +119,9 @@ def counts(integration_id: int) -> dict[str, Counts]:
                 TagLink.key,
                 _number(TagLink.state == LinkState.PENDING).label("pending"),
                 _number(TagLink.state == LinkState.FAILED).label("failed"),
-                (_number(TagLink.wanted, ~TagLink.present) - _number(~TagLink.wanted, TagLink.present)).label(
-                    "to_come"
-                ),
+                (
+                    _number(TagLink.wanted & ~TagLink.present) - _number(~TagLink.wanted & TagLink.present)
+                ).label("to_come"),
             )
             .where(mine, OPEN)
             .group_by(TagLink.key)
@@ -139,7 +139,7 @@ def totals(integration_id: int) -> Totals:
     """The sum over all tags, with the reasons of what failed."""
     mine = (TagLink.integration_id == integration_id, OPEN, TagLink.state == LinkState.FAILED)
     number = func.count().label("devices")
-    reasons = select(TagLink.reason, number).where(*mine).group_by(TagLink.reason)
+    reasons: Query = select(TagLink.reason, number).where(*mine).group_by(TagLink.reason)
     found = db.session.execute(reasons.order_by(number.desc(), TagLink.reason).limit(REASONS_SHOWN)).all()
     return Totals(sum(counts(integration_id).values(), Counts()), found)
 
@@ -152,7 +152,7 @@ def devices(filters: LinkFilters) -> Query:
 
 
 def of_device(device_id: int) -> Sequence[Row[Any]]:
-    """The tags of one device: key, name, wanted, present, state, attempts, next_try_at, changed_at, reason."""
+    """The tags of one device, in the order of the pages: name, key, and what a link says."""
     same = (UemTag.integration_id == TagLink.integration_id) & (UemTag.key == TagLink.key)
     rows = db.session.execute(
         select(UemTag.name, *LINK[4:], TagLink.key)
@@ -172,8 +172,6 @@ def _shown(shown: Shown) -> tuple[ColumnElement[bool], ...]:
     return (OPEN, TagLink.state == shown.value)
 
 
-def _number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
-    met = conditions[0]
-    for one in conditions[1:]:
-        met = met & one
-    return func.coalesce(func.sum(case((met, 1), else_=0)), 0)
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many rows of a group meet it."""
+    return func.sum(case((condition, 1), else_=0))

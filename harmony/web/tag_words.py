@@ -1,4 +1,4 @@
-"""What the tag pages call things: the filters of a tag's devices, what a tag stands for, why there are none."""
+"""What the tag pages call things: filters, what a tag stands for, why there are none."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def devices(integration_id: int, key: str) -> ResponseReturnValue:
 @blueprint.get("/<key>/devices.csv")
 def export(integration_id: int, key: str) -> ResponseReturnValue:
     """The same devices as a file, all pages of them."""
-    _integration, tag = _tag(integration_id, key)
+    _tag(integration_id, key)
     filters = LinkFilters.from_query(integration_id, key, request.args)
     found = every(tag_rows.devices(filters), TagLink.device_id)
     rows = ([getattr(row, name) for name in HEADER] for row in found)

@@ -181,7 +181,8 @@ def test_a_push_under_way_is_shown_and_followed_until_its_end(
 
 
 def test_nonsense_in_the_address_is_ignored_or_not_found(signed_in: FlaskClient, tagged: int) -> None:
-    assert 'value="present" selected' in look(signed_in, f"/integrations/{tagged}/tags/{ACTIVE}?state=x&older=y")
+    page = look(signed_in, f"/integrations/{tagged}/tags/{ACTIVE}?state=x&older=y")
+    assert 'value="present" selected' in page
     assert signed_in.get(f"/integrations/{tagged}/tags/status:nonsense").status_code == 404
     assert signed_in.get(f"/integrations/{tagged + 1}/tags/{ACTIVE}").status_code == 404
 
