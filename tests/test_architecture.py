@@ -46,6 +46,7 @@ PURE = [
     "sync/timing.py",
     "setup/edits.py",
     "setup/overlap.py",
+    "setup/needed_tags.py",
     "protect/factors.py",
     "protect/risk.py",
 ]
@@ -56,6 +57,7 @@ PURE_MAY_IMPORT = {
     "models.states",
     "sync.privacy",
     "protect.factors",
+    "tagging.names",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

@@ -13,20 +13,34 @@ from sqlalchemy import true as yes
 
 from harmony.db import db
 from harmony.models import Device, LinkState, TagLink, UemTag
+from harmony.tagging.names import NO_RISK_KEY, RISK_KEYS, STATUS_KEYS
 from harmony.web.newest import NEWEST, Place, Query
 
 # Written into the statement: a bound value would hide from SQLite that the index of open links fits.
 OPEN = TagLink.state != literal(LinkState.DONE.value, literal_execute=True)
 REASONS_SHOWN = 3
 # The order of the keys on every page; whatever is not here comes after, by its name.
-ORDER = (
-    "status:provisioned", "status:active", "status:inactive", "risk:high", "risk:medium", "risk:low",
-    "risk:none",
-)  # fmt: skip
+ORDER = (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)
 LINK = (
     TagLink.device_id.label("id"), TagLink.device_id, Device.name, Device.deleted_at, TagLink.wanted,
     TagLink.present, TagLink.state, TagLink.attempts, TagLink.next_try_at, TagLink.changed_at, TagLink.reason,
 )  # fmt: skip
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many rows of a group meet it."""
+    return func.sum(case((condition, 1), else_=0))
+
+
+FAILED = TagLink.state.in_((LinkState.FAILED, LinkState.DROPPED))
+# Of the open links: what waits, what failed, and by how much the tag will then stand on more devices.
+TO_DO = (
+    _number(TagLink.state == LinkState.PENDING).label("pending"),
+    _number(FAILED).label("failed"),
+    (_number(TagLink.wanted & ~TagLink.present) - _number(~TagLink.wanted & TagLink.present)).label(
+        "to_come"
+    ),
+)
 
 
 class Shown(StrEnum):
@@ -107,37 +121,19 @@ def in_order(tags: Iterable[UemTag]) -> list[UemTag]:
 def counts(integration_id: int) -> dict[str, Counts]:
     """Devices by the key of the tag. What is done is counted in an index; only open links are looked at."""
     mine = TagLink.integration_id == integration_id
-    standing = dict(
-        db.session.execute(
-            select(TagLink.key, func.count()).where(mine, TagLink.present == yes()).group_by(TagLink.key)
-        ).all()
-    )
-    pushes = {
-        row.key: row
-        for row in db.session.execute(
-            select(
-                TagLink.key,
-                _number(TagLink.state == LinkState.PENDING).label("pending"),
-                _number(TagLink.state == LinkState.FAILED).label("failed"),
-                (
-                    _number(TagLink.wanted & ~TagLink.present) - _number(~TagLink.wanted & TagLink.present)
-                ).label("to_come"),
-            )
-            .where(mine, OPEN)
-            .group_by(TagLink.key)
-        )
-    }
-    found = {}
-    for key in standing.keys() | pushes.keys():
-        present, push = standing.get(key, 0), pushes.get(key)
-        more = (push.to_come, push.pending, push.failed) if push else (0, 0, 0)
-        found[key] = Counts(present + more[0], present, *more[1:])
+    number: Query = select(TagLink.key, func.count()).where(mine, TagLink.present == yes())
+    standing: dict[str, int] = {key: count for key, count in db.session.execute(number.group_by(TagLink.key))}
+    to_do: Query = select(TagLink.key, *TO_DO).where(mine, OPEN).group_by(TagLink.key)
+    found = {key: Counts(present, present) for key, present in standing.items()}
+    for row in db.session.execute(to_do):
+        present = standing.get(row.key, 0)
+        found[row.key] = Counts(present + row.to_come, present, row.pending, row.failed)
     return found
 
 
 def totals(integration_id: int) -> Totals:
     """The sum over all tags, with the reasons of what failed."""
-    mine = (TagLink.integration_id == integration_id, OPEN, TagLink.state == LinkState.FAILED)
+    mine = (TagLink.integration_id == integration_id, OPEN, FAILED)
     number = func.count().label("devices")
     reasons: Query = select(TagLink.reason, number).where(*mine).group_by(TagLink.reason)
     found = db.session.execute(reasons.order_by(number.desc(), TagLink.reason).limit(REASONS_SHOWN)).all()
@@ -169,9 +165,4 @@ def _shown(shown: Shown) -> tuple[ColumnElement[bool], ...]:
         return (TagLink.present == yes(),)
     if shown is Shown.WANTED:
         return (TagLink.wanted == yes(),)
-    return (OPEN, TagLink.state == shown.value)
-
-
-def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    """How many rows of a group meet it."""
-    return func.sum(case((condition, 1), else_=0))
+    return (OPEN, FAILED if shown is Shown.FAILED else TagLink.state == shown.value)

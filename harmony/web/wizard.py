@@ -70,13 +70,15 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
     integration, step = _ordered(integration_id, page)
     if page in drafts.WITHOUT_VERIFY:
         abort(404)
-    _form, refused = _keep(integration, step)
+    form, refused = _keep(integration, step)
     if refused:
         return refused
     if request.args.get("then") != "next":
         verification.begin(integration_id, page)
     elif verify_page(integration_id, page):
         return _go_on(_integration(integration_id), step)
+    elif step.judge(form, _integration(integration_id)):
+        return _render(_integration(integration_id), step, form), 422
     return redirect(_href(integration, step) + "#verification", 303)
 
 
