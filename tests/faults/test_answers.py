@@ -31,6 +31,7 @@ HALF = json.dumps({"Devices": full(0), "Total": 9}).encode()[:80]
 LOST = "127.0.0.1 closed the connection before its answer was complete."
 CUT = "The data of the server was cut short or is not JSON."
 EMPTY = "The server answered with success (status 200) and nothing in it."
+SHORT = "listed fewer devices than announced, twice."
 LATE = "127.0.0.1 did not"
 
 
@@ -65,14 +66,8 @@ CASES = [
     Case(15, "a-web-page-called-json", {"page 0": [http(b" <!DOCTYPE html>")]},
          FAILED, "A web page came instead"),
     *everywhere(16, "success-without-a-body", http(b""), EMPTY),
-    Case(16, "the-end-too-early", {"page 1": [NOTHING]}, INCOMPLETE, "listed fewer devices than announced."),
-    Case(
-        16,
-        "an-empty-page-too-early",
-        {"page 1": [page()]},
-        INCOMPLETE,
-        "listed fewer devices than announced.",
-    ),
+    Case(16, "the-end-too-early", {"page 1": [NOTHING]}, INCOMPLETE, SHORT),
+    Case(16, "an-empty-page-too-early", {"page 1": [page()]}, INCOMPLETE, SHORT),
 ]  # fmt: skip
 
 
@@ -80,7 +75,7 @@ CASES = [
 def test_an_answer_that_is_not_whole(scene: Scene, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     done = scene.prove(case, monkeypatch)
     if case.state == INCOMPLETE:
-        assert done.pages_read == 1
+        assert done.pages_read == (2 if case.says == SHORT else 1), "what falls short is read twice"
         assert "Nothing was marked missing." in done.reason
 
 

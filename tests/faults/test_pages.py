@@ -23,7 +23,7 @@ FAILED, INCOMPLETE, OK = SyncRunState.FAILED, SyncRunState.INCOMPLETE, SyncRunSt
 WARNING = SyncRunState.WARNING
 DOWN = refusal("503 Service Unavailable", 1000)
 NOT_JSON = "The data of the server was cut short or is not JSON."
-SHORT = "listed fewer devices than announced."
+SHORT = "listed fewer devices than announced, twice."
 
 
 def with_first(**changes: Any) -> dict[str, list[Piece]]:
@@ -106,9 +106,9 @@ def test_row_27_what_comes_before_a_broken_page_is_kept_and_what_follows_is_not_
     [
         ({"kind": "server_error", "page": 2, "value": 502}, "an error of its own (status 502)"),
         ({"kind": "repeated_page"}, "The UEM sent the same devices as page 0 and as page 1."),
-        ({"kind": "moving_rows"}, "Group 570 listed fewer devices than announced."),
-        ({"kind": "moving_rows", "value": -3}, "Group 570 listed fewer devices than announced."),
-        ({"kind": "lying_total", "page": 1}, "Group 570 listed fewer devices than announced."),
+        ({"kind": "moving_rows"}, "Group 570 listed fewer devices than announced, twice."),
+        ({"kind": "moving_rows", "value": -3}, "Group 570 listed fewer devices than announced, twice."),
+        ({"kind": "lying_total", "page": 1}, "Group 570 listed fewer devices than announced, twice."),
         ({"kind": "html", "page": 1}, "A web page came instead of data (status 200"),
         (
             {"kind": "truncated", "page": 1},

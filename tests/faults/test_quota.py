@@ -71,7 +71,7 @@ def test_row_25_a_429_for_ever_ends_after_four_tries(scene: Scene, tenant: Tenan
 @pytest.mark.parametrize(
     ("reset_in", "soonest", "latest"),
     [
-        (timedelta(minutes=20), timedelta(minutes=59), timedelta(hours=1)),
+        (timedelta(minutes=20), timedelta(minutes=19, seconds=59), timedelta(hours=1)),
         (timedelta(hours=5), timedelta(hours=4, minutes=59), timedelta(hours=5)),
         (timedelta(days=30), timedelta(hours=23, minutes=59), timedelta(hours=24)),
     ],

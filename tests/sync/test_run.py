@@ -8,10 +8,10 @@ from sqlalchemy import event, select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import Device, Integration, Membership, SkippedDevice, SyncRun, SyncRunState
-from harmony.sync import lifecycle, run, schedule, snapshot
+from harmony.sync import lifecycle, removal, run, schedule, snapshot
 from harmony.uem.errors import ServerFailed, SignInRefused
 from harmony.uem.records import SkippedRow
-from tests.builders import FakeUem, a_choice, an_integration, devices
+from tests.builders import NOON, FakeUem, a_choice, an_integration, devices
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -228,11 +228,13 @@ def test_pausing_stops_the_run_at_the_next_page_and_deletes_nothing() -> None:
 
     def pause(page: int) -> None:
         if page == 1:
-            lifecycle.pause(id_)
+            lifecycle.pause(id_, "kim", NOON)
 
     changed = devices(*range(6), os_version="99")
     done = sync(id_, FakeUem({"570": changed}, on_page=pause))
-    assert (done.state, done.updated) == (SyncRunState.CANCELLED, 4)
+    assert (done.state, done.updated) == (SyncRunState.CANCELLED, 2)
+    written = db.session.scalars(select(Device.id).where(Device.os_version == "99")).all()
+    assert len(written) == 2, "the run tells what it wrote, and wrote nothing after the pause"
     assert not any(known(id_).values())
 
 
@@ -247,10 +249,14 @@ def test_a_stopping_process_ends_the_run_between_two_pages_and_leaves_it_due() -
 
 def test_removing_the_integration_during_a_run_leaves_nothing_behind() -> None:
     id_ = an_integration()
-    uem = FakeUem(
-        {"570": devices(*range(6))}, on_page=lambda page: lifecycle.remove(id_) if page == 1 else None
-    )
+
+    def remove(page: int) -> None:
+        if page == 1:
+            lifecycle.remove(id_, "kim", NOON, keep_devices=False)
+
+    uem = FakeUem({"570": devices(*range(6))}, on_page=remove)
     run.sync(id_, opener=lambda *_: uem)
+    removal.carry_out(id_)
     db.session.rollback()
     for table in (Integration, SyncRun, Device, Membership):
         assert db.session.scalars(select(table)).all() == []

@@ -22,23 +22,9 @@ def device_record(row: DeviceRow) -> Device | SkippedRow:
     if external_id is None:
         return SkippedRow(None, "The row has no readable device id.", clean(row.udid))
     (
-        _,
-        uuid,
-        udid,
-        serial,
-        name,
-        phone,
-        email,
-        user,
-        platform,
-        model,
-        system,
-        owner,
-        enrolment,
-        compliance,
-        imei,
-        _,
-    ) = _texts(row)
+        _, uuid, udid, serial, name, phone, email, user, platform, model, system, owner, enrolment,
+        compliance, imei, _,
+    ) = _texts(row)  # fmt: skip
     if not udid:
         return SkippedRow(external_id, "The device has no UDID.")
     group = row.location_group_id

@@ -1,0 +1,85 @@
+"""`flask integrations list` and `flask sync run/preview`: the buttons without a browser."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.history import COMMAND_LINE
+from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.security.vault import VaultLocked
+from harmony.sync import preview, run, schedule
+from harmony.sync.outcome import GOOD
+from harmony.uem.errors import UemError
+
+integrations = AppGroup("integrations", help="The links to UEMs.")
+sync = AppGroup("sync", help="Sync devices, or look what a sync would do.")
+
+FIGURES = ("added", "updated", "unchanged", "reappeared", "restored", "missing", "deleted", "skipped")
+
+
+def register(app: Flask) -> None:
+    """Offer the commands on the application's command line."""
+    app.cli.add_command(integrations)
+    app.cli.add_command(sync)
+
+
+@integrations.command("list")
+def list_all() -> None:
+    """One line each: id, state, name, next sync."""
+    for one in db.session.scalars(select(Integration).order_by(Integration.id)):
+        due = f"{one.next_sync_at:%Y-%m-%d %H:%M} UTC" if one.next_sync_at else "not planned"
+        click.echo(f"{one.id}\t{one.state}\t{one.name}\tnext sync {due}")
+
+
+@sync.command("run")
+@click.argument("integration_id", type=int)
+def run_now(integration_id: int) -> None:
+    """Sync INTEGRATION_ID here and now; ends with 1 unless everything was read."""
+    _finished(integration_id)
+    if not schedule.request_sync(integration_id, COMMAND_LINE, now()):
+        raise click.ClickException("It is paused or stopped; resume it, or edit Server Details, first.")
+    before = _newest(integration_id)
+    run.sync(integration_id)
+    done = _newest(integration_id)
+    if done is None or (before is not None and done.id == before.id):
+        raise click.ClickException("A worker syncs it at this moment; look at the page of the integration.")
+    figures = ", ".join(f"{getattr(done, name):,} {name}" for name in FIGURES)
+    click.echo(f"{SyncRunState(done.state).value}: {figures}. {done.reason} {done.advice}".rstrip())
+    if done.state not in GOOD:
+        raise SystemExit(1)
+
+
+@sync.command("preview")
+@click.argument("integration_id", type=int)
+def look(integration_id: int) -> None:
+    """Say what a sync of INTEGRATION_ID would do now; writes nothing."""
+    _finished(integration_id)
+    try:
+        found = preview.preview(integration_id)
+    except UemError as error:
+        raise click.ClickException(f"{error.sentence} {error.advice or ''}".rstrip()) from None
+    except VaultLocked as locked:
+        raise click.ClickException(str(locked)) from None
+    for group in found.groups:
+        click.echo(f"{group.name}: {group.devices:,} devices")
+    click.echo(", ".join(f"{getattr(found, name):,} {name}" for name in FIGURES))
+    for reason in (*found.held, *filter(None, [found.doubt])):
+        click.echo(reason)
+
+
+def _finished(integration_id: int) -> Integration:
+    integration = db.session.get(Integration, integration_id)
+    if integration is None or not integration.connected or integration.state == IntegrationState.DRAFT:
+        raise click.ClickException("There is no such integration; `integrations list` names them.")
+    return integration
+
+
+def _newest(integration_id: int) -> SyncRun | None:
+    db.session.rollback()
+    mine = select(SyncRun).where(SyncRun.integration_id == integration_id)
+    return db.session.scalar(mine.order_by(SyncRun.id.desc()).limit(1))

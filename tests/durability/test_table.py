@@ -1,0 +1,24 @@
+"""The table in docs/reliability.md names tests that exist, for every row of the matrix that is ours (pure)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+TEXT = (TESTS.parent / "docs/reliability.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| (\d+) \|.*`([\w/]+\.py)::(test_\w+)` \|$", re.MULTILINE)
+OURS = {*range(36, 47), *range(48, 61), 62, 63}
+
+
+def test_every_row_of_the_matrix_that_is_about_us_is_in_the_table() -> None:
+    assert {int(row) for row, _file, _test in ROW.findall(TEXT)} == OURS
+    assert len(ROW.findall(TEXT)) == len(re.findall(r"^\| \d+ \|", TEXT, re.MULTILINE))
+
+
+def test_each_test_that_the_table_names_exists() -> None:
+    for _row, file, test in ROW.findall(TEXT):
+        tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert test in names, f"{file}::{test}"
