@@ -16,7 +16,7 @@ def ours(integration_id: int) -> frozenset[str]:
 
 
 def devices_by_key(integration_id: int) -> dict[str, int]:
-    """On how many devices each tag would be put now, counted in the database; one that is not there on none."""
+    """On how many devices each tag would be put now, counted in the database; any other on none."""
     mine = (Device.integration_id == integration_id, Device.deleted_at.is_(None))
     live = (*mine, Device.external_id.is_not(None))
     status = func.coalesce(Protection.status, DeviceStatus.PROVISIONED.value)

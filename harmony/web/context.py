@@ -72,7 +72,7 @@ def _extra(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
     if step.name == SYNCHRONIZATION:
         return _group_choices(integration, form)
     if step.name == TAGGING:
-        return tagging_form.context(integration, form)
+        return tagging_form.context(form)
     if step.name == DEPLOYMENT:
         return {"token": drafts.token(integration)}
     return {}

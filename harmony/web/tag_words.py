@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.protect.factors import factor_of
+from harmony.setup.tag_checks import CHOOSE, MENU, PERMISSION
+from harmony.setup.tag_making import Made
 from harmony.web.tag_rows import Shown
 
 SHOWN = {
@@ -19,6 +23,7 @@ EMPTY = {
     Shown.PENDING: "Nothing waits to be pushed: the UEM shows what is known here.",
     Shown.FAILED: "No push of this tag failed.",
 }
+IN_THE_CONSOLE = f"The account needs {PERMISSION}; or create the tags in the console: {MENU}."
 MEANINGS = {"status": "status {}", "risk": "risk {}", "factor": "threat factor {}"}
 
 
@@ -31,6 +36,19 @@ def meaning(key: str) -> str:
     kind, _, value = key.partition(":")
     name = factor_of(value).name if kind == "factor" else value.title()
     return MEANINGS.get(kind, "{}").format(name)
+
+
+def of_making(made: Made) -> Iterator[tuple[str, str]]:
+    """What *Create missing tags* did, as (level, sentence)."""
+    if made.names:
+        yield "success", f"Created in the UEM: {', '.join(made.names)}."
+    if made.error is not None:
+        rest = "The rest was not created" if made.names else "No tag was created"
+        yield "error", f"{rest}: {made.error.sentence} {made.error.advice} {IN_THE_CONSOLE}"
+    elif made.foreign:
+        yield "warning", f"In the UEM already, not made by Harmony: {', '.join(made.foreign)}. {CHOOSE}"
+    elif not made.names:
+        yield "info", "No tag is missing."
 
 
 def switched_on(tagging: Tagging) -> list[str]:

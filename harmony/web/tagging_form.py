@@ -11,19 +11,22 @@ from wtforms import BooleanField, Form, SelectMultipleField, StringField
 from harmony.models import Integration
 from harmony.models.configuration import TAGGING, Tagging
 from harmony.setup import drafts
-from harmony.setup.needed_tags import NeededTag, Standing, TagLook
+from harmony.setup.needed_tags import Standing, TagLook
 from harmony.tagging.names import NO_RISK_KEY, PREFIX, RISK_KEYS, STATUS_KEYS, complaints, name_of
 from harmony.web.forms import complain, stripped
 
 # Each tag that may have a name of its own, and its field.
 NAMES = {key: key.replace(":", "_") for key in (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)}
 SWITCHES = ("tag_status", "tag_risk", "tag_factors", "tag_no_risk")
-FOREIGN = "In the UEM already, not made by Harmony: adopt it or choose another name."
-FOREIGN_FACTOR = "In the UEM already, not made by Harmony: adopt these, or choose another prefix."
+FOREIGN = "In the UEM already, not made by Harmony: adopt it below, or choose another name."
+FOREIGN_FACTOR = "{} is in the UEM already, not made by Harmony: adopt it below, or choose another prefix."
 
 
 class TaggingForm(Form):
-    """What is tagged, and how the tags are called; `adopted` are names that stood in the UEM before."""
+    """What is tagged, and how the tags are called.
+
+    `adopted` are the ticked ones of `offered`, the names on the page that stood in the UEM before.
+    """
 
     tag_status = BooleanField("Tag device status")
     tag_risk = BooleanField("Tag device risk")
@@ -37,7 +40,8 @@ class TaggingForm(Form):
     risk_medium = StringField("Medium", filters=[stripped])
     risk_low = StringField("Low", filters=[stripped])
     risk_none = StringField("No Risk", filters=[stripped])
-    adopted = SelectMultipleField("Adopted tags", validate_choice=False)
+    adopted = SelectMultipleField("Tags to adopt", validate_choice=False)
+    offered = SelectMultipleField(validate_choice=False)
 
 
 def fill(tagging: Tagging) -> dict[str, Any]:
@@ -61,7 +65,8 @@ def read(form: TaggingForm, integration: Integration) -> Tagging | None:
         for key, sentence in found.items():
             complain(form[NAMES.get(key, PREFIX)], sentence)
         return None
-    return msgspec.structs.replace(typed, adopted=_usable(form.adopted.data or (), typed))
+    kept = set(stored.adopted) - set(form.offered.data or ())
+    return msgspec.structs.replace(typed, adopted=_usable(kept.union(form.adopted.data or ()), typed))
 
 
 def _own(key: str, name: str | None, typed: Tagging, stored: Tagging) -> str | None:
@@ -73,7 +78,7 @@ def _own(key: str, name: str | None, typed: Tagging, stored: Tagging) -> str | N
 
 
 def _usable(names: Iterable[str], tagging: Tagging) -> tuple[str, ...]:
-    """Of the ticked names those that are in effect; a name that was changed since was not ticked."""
+    """Of the adopted names those that are in effect; a name that was changed since was not ticked."""
     effective = {name_of(key, tagging) for key in NAMES}
     factors = name_of("factor:", tagging)
     return tuple(sorted({name for name in names if name in effective or name.startswith(factors)}))
@@ -90,17 +95,11 @@ def judge(form: TaggingForm, integration: Integration) -> bool:
     for tag in looked(integration).those(Standing.FOREIGN):
         if tag.key in NAMES:
             complain(form[NAMES[tag.key]], FOREIGN)
-        elif not form.adopted.errors:
-            complain(form.adopted, FOREIGN_FACTOR)
+        else:
+            complain(form[PREFIX], FOREIGN_FACTOR.format(tag.name))
     return bool(form.errors)
 
 
-def context(integration: Integration, form: TaggingForm) -> dict[str, Any]:
-    """What the page shows besides: `adoptable` are tags that may be adopted or were, by the field beside
-    which they stand; those of threat factors by `adopted`."""
-    found: dict[str, list[NeededTag]] = {}
-    for tag in looked(integration).tags:
-        if tag.standing is Standing.FOREIGN or tag.name in (form.adopted.data or ()):
-            found.setdefault(NAMES.get(tag.key, "adopted"), []).append(tag)
-    example = name_of("factor:ROOTED", Tagging(prefix=form.prefix.data or ""))
-    return {"adoptable": found, "factor_example": example}
+def context(form: TaggingForm) -> dict[str, Any]:
+    """What the page shows besides its form."""
+    return {"factor_example": name_of("factor:ROOTED", Tagging(prefix=form.prefix.data or ""))}

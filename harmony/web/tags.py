@@ -13,15 +13,16 @@ from harmony.jobs.queue import ring
 from harmony.jobs.tasks import TICK
 from harmony.models import DutyName, Integration, IntegrationState, TagLink, UemTag
 from harmony.setup import groups
+from harmony.setup.tag_making import make_missing
 from harmony.sync import duties
 from harmony.web import tag_rows
 from harmony.web.attention import waits_for_worker, why_no_sync
 from harmony.web.connected import connected
-from harmony.web.duty_state import state_of
 from harmony.web.newest import every, page_of
+from harmony.web.overview import tagging_context
 from harmony.web.table_file import csv_file
 from harmony.web.tag_rows import LINK, LinkFilters
-from harmony.web.tag_words import EMPTY, SHOWN, meaning, why_no_tags
+from harmony.web.tag_words import EMPTY, SHOWN, meaning, of_making, why_no_tags
 
 blueprint = Blueprint("tags", __name__, url_prefix="/integrations/<int:integration_id>/tags")
 
@@ -50,6 +51,18 @@ def push(integration_id: int) -> ResponseReturnValue:
 def read_back(integration_id: int) -> ResponseReturnValue:
     """Read back: ask the UEM for the devices of every tag, and mend what was changed there by hand."""
     return _ask(_finished(integration_id), whole=True)
+
+
+@blueprint.post("/create")
+def create(integration_id: int) -> ResponseReturnValue:
+    """Create missing tags: make those in the UEM that are needed and not there; then push."""
+    integration = _finished(integration_id)
+    made = make_missing(integration_id, g.user.name, now())
+    for level, text in of_making(made):
+        flash(text, level)
+    if made.names:
+        return _ask(integration, whole=False)
+    return redirect(url_for("tags.index", integration_id=integration_id), 303)
 
 
 @blueprint.get("/<key>")
@@ -81,14 +94,8 @@ def export(integration_id: int, key: str) -> ResponseReturnValue:
 
 
 def _context(integration: Integration) -> dict[str, Any]:
-    lines = tag_rows.lines(integration.id)
-    return {
-        "integration": integration,
+    return tagging_context(integration) | {
         "runs_href": None,
-        "duty": state_of(integration, DutyName.TAGGING),
-        "totals": tag_rows.totals(integration.id),
-        "lines": lines,
-        "missing": any(line.tag.external_id is None for line in lines),
         "groups": {one.external_id: one.name for one in groups.known(integration.id)},
         "empty_why": why_no_tags(integration),
     }

@@ -12,10 +12,11 @@ from harmony.clock import now
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import SYNC
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION
+from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TAGGING
 from harmony.setup import apply, drafts
+from harmony.setup.tag_making import make_missing
 from harmony.setup.verify import verify as verify_page
-from harmony.web import steps, verification
+from harmony.web import steps, tag_words, verification
 from harmony.web.connected import connected
 from harmony.web.context import page_context
 from harmony.web.steps import STEPS, Step
@@ -98,6 +99,20 @@ def clear(integration_id: int, page: str) -> ResponseReturnValue:
     drafts.clear_secret(integration_id, field)
     form = step.form(request.form)
     return _render(integration, step, form, f"The stored {form[field].label.text} is cleared.")
+
+
+@blueprint.post("/tagging/create")
+def create_tags(integration_id: int) -> ResponseReturnValue:
+    """Keep the values, make the tags that are missing in the UEM, and look again what is there."""
+    integration, step = _ordered(integration_id, TAGGING)
+    _form, refused = _keep(integration, step)
+    if refused:
+        return refused
+    made = make_missing(integration_id, g.user.name, now())
+    for level, text in tag_words.of_making(made):
+        flash(text, level)
+    verify_page(integration_id, TAGGING)
+    return redirect(_href(_integration(integration_id), step) + "#verification", 303)
 
 
 @blueprint.post("/deployment/token")

@@ -44,7 +44,10 @@ def link(id_: int, device: int, key: str, *, wanted: bool, present: bool, **chan
     values = {"state": LinkState.DONE if wanted is present else LinkState.PENDING, "changed_at": NOON}
     with write() as session:
         ours = session.query(Device).filter_by(integration_id=id_, external_id=str(device)).one()
-        row = TagLink(device_id=ours.id, key=key, integration_id=id_, wanted=wanted, present=present)
+        row = TagLink(
+            device_id=ours.id, key=key, integration_id=id_, external_id=str(device), wanted=wanted,
+            present=present,
+        )  # fmt: skip
         for name, value in (values | changes).items():
             setattr(row, name, value)
         session.add(row)
