@@ -142,12 +142,8 @@ SETTINGS = (
     Setting("PUBLIC_URL", "", "The address people type; other host names are then refused.", _public_url),
     Setting("FETCHERS", "4", "How many pages of devices are fetched at once, 1 to 16.", _between(1, 16)),
     Setting("CALLS_PER_MINUTE", "1000", "The most calls a minute to one UEM, 1 to 4999.", _between(1, 4999)),
-    Setting(
-        "OUTBOUND_ALLOW",
-        "",
-        "The only networks a UEM may be in; empty allows all but the refused.",
-        _networks,
-    ),
+    Setting("APPS_QUOTA_PERCENT", "20", "Percent of a day's calls for reading apps.", _between(1, 100)),
+    Setting("OUTBOUND_ALLOW", "", "The only networks a UEM may be in; empty: all but refused.", _networks),
     Setting("OUTBOUND_DENY", "", "Networks a UEM may never be in.", _networks),
     Setting(
         "RUNS_KEPT_DAYS",
@@ -187,6 +183,7 @@ class Settings:
     public_url: str = ""
     fetchers: int = 4
     calls_per_minute: int = 1000
+    apps_quota_percent: int = 20
     outbound_allow: tuple[Network, ...] = ()
     outbound_deny: tuple[Network, ...] = ()
     runs_kept_days: int = 90

@@ -23,7 +23,17 @@ from harmony.models.configuration import (
 )
 from harmony.setup.drafts import digest
 from harmony.uem.errors import UemError
-from harmony.uem.records import Device, DevicePage, Group, GroupKind, Quota, SkippedRow, SystemInfo, Tag
+from harmony.uem.records import (
+    AppOnDevice,
+    Device,
+    DevicePage,
+    Group,
+    GroupKind,
+    Quota,
+    SkippedRow,
+    SystemInfo,
+    Tag,
+)
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 
@@ -144,6 +154,12 @@ class FakeUem:
 
     def tags(self, organization_group_id: str) -> list[Tag]:
         return []
+
+    def device_apps(self, external_id: str) -> list[AppOnDevice]:
+        return []
+
+    def parallel(self) -> int:
+        return 1
 
     def calls(self) -> int:
         return self.pages_given

@@ -25,6 +25,7 @@ from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
+from harmony.uem import allowance
 from tests.canaries import WatchedClient, Watcher, watch
 from tests.database import INITDB, LEFT_OUT, Server, running_server
 
@@ -62,6 +63,12 @@ def no_secret_is_logged() -> Iterator[None]:
     root.removeHandler(watcher)
     root.setLevel(before)
     assert not watcher.leaks
+
+
+@pytest.fixture(autouse=True)
+def no_allowance_is_kept() -> None:
+    """Each test meets its servers for the first time, whichever port they got."""
+    allowance.forget()
 
 
 @pytest.fixture(scope="session")

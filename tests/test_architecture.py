@@ -50,6 +50,8 @@ PURE = [
     "setup/needed_tags.py",
     "protect/factors.py",
     "protect/risk.py",
+    "protect/app_share.py",
+    "protect/app_ends.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",
@@ -60,6 +62,8 @@ PURE_MAY_IMPORT = {
     "sync.privacy",
     "protect.factors",
     "tagging.names",
+    "protect.app_share",
+    "sync.outcome",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

@@ -10,13 +10,19 @@ from huey import SqliteHuey, crontab
 
 from harmony.clock import now
 from harmony.jobs.queue import RINGS, ring, stopping
+from harmony.models import DutyName
 from harmony.ops import retention
+from harmony.protect import app_exceptions, app_sync, install_base
 from harmony.security import sessions, throttle
-from harmony.sync import recovery, redaction, removal, run, schedule
+from harmony.sync import duties, duty_lifecycle, recovery, redaction, removal, run, schedule
 
 SYNC = "sync"
 TICK = "tick"
 REMOVE = "remove"
+APPS = "apps"
+EXCEPTIONS = "app-exceptions"
+# The task that does a duty is called as the duty is.
+DUTIES = (DutyName.APPS,)
 # A ring that waited longer than this has been answered by a tick.
 RING_EXPIRES_SECONDS = 300
 
@@ -35,6 +41,8 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     rings = app.extensions[RINGS]
     rings[SYNC] = queue.task(name=SYNC, expires=RING_EXPIRES_SECONDS)(job(sync))
     rings[REMOVE] = queue.task(name=REMOVE, expires=RING_EXPIRES_SECONDS)(job(remove))
+    rings[APPS] = queue.task(name=APPS, expires=RING_EXPIRES_SECONDS)(job(apps))
+    rings[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=RING_EXPIRES_SECONDS)(job(exceptions))
     rings[TICK] = queue.task(name="tick-now", expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=RING_EXPIRES_SECONDS)(job(sweep))
@@ -53,18 +61,43 @@ def remove(integration_id: int) -> None:
     removal.carry_out(integration_id, stopping().is_set)
 
 
+def apps(integration_id: int) -> None:
+    """Read the apps of an integration's devices if that is due or asked for; otherwise do nothing."""
+    app_sync.sync_apps(integration_id, stopping().is_set)
+    # One that somebody asked for meanwhile need not wait for the next tick.
+    if (integration_id, DutyName.APPS) in duties.due(now()) and not stopping().is_set():
+        ring(APPS, integration_id)
+
+
+def exceptions() -> None:
+    """Bring devices in line with the app exceptions that were set or lifted; otherwise do nothing."""
+    app_exceptions.carry_out(stopping().is_set)
+
+
 def tick() -> None:
     """Ask the database what there is to do: put right, ring for what is due, finish what was begun."""
-    recovery.mend(now())
-    recovery.reap(now())
+    _put_right()
     for task, due in ((SYNC, schedule.due(now())), (REMOVE, removal.pending(now()))):
         for integration_id in due:
             ring(task, integration_id)
+    for integration_id, name in duties.due(now()):
+        if name in DUTIES:
+            ring(name, integration_id)
+    if app_exceptions.pending():
+        ring(EXCEPTIONS)
     redaction.finish_pending()
+
+
+def _put_right() -> None:
+    recovery.mend(now())
+    recovery.reap(now())
+    duty_lifecycle.mend(now())
+    duties.reap(now())
 
 
 def sweep() -> None:
     """Forget what has expired, and what is older than the settings keep."""
     sessions.sweep(now())
     throttle.sweep(now())
+    install_base.count_anew()
     retention.sweep(now(), current_app.extensions["harmony.settings"], stopping().is_set)

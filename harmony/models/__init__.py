@@ -1,7 +1,7 @@
 """The rows and their invariants; importing this package registers every table."""
 
 from harmony.models.access import SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
-from harmony.models.app import App, AppException, AppReading, InstalledApp
+from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
 from harmony.models.device import Device, Membership
 from harmony.models.duty import Duty, DutyRun
 from harmony.models.history import AuditEntry, DeviceEvent
@@ -35,6 +35,7 @@ __all__ = [
     "Absence",
     "Action",
     "App",
+    "AppDecision",
     "AppException",
     "AppReading",
     "AuditEntry",

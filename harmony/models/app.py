@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from harmony.db import Base, UtcDateTime
 
 
 class App(Base):
-    """One version of an app; `identifier` is its package or bundle id, `platform` ios or android."""
+    """One version of an app; `identifier` is its package or bundle id, `platform` ios or android.
+
+    `installs` is how many devices have it: kept with every inventory, counted anew by the sweep.
+    """
 
     __tablename__ = "app"
     __table_args__ = (
@@ -26,6 +29,7 @@ class App(Base):
     name: Mapped[str] = mapped_column(String(256))
     name_key: Mapped[str] = mapped_column(String(256))
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    installs: Mapped[int] = mapped_column(default=0)
 
 
 class InstalledApp(Base):
@@ -57,10 +61,42 @@ class AppException(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class AppDecision(Base):
+    """One line of the history of an app's exceptions, and how far its devices have been brought in line.
+
+    `action` is "" when the exception was lifted. `done_up_to` is the largest device id that is done;
+    `done_at` is set at the end, or once a newer decision on the same app takes over. `devices` changed by it.
+    """
+
+    __tablename__ = "app_decision"
+    __table_args__ = (
+        Index("ix_app_decision_platform_identifier_id", "platform", "identifier", "id"),
+        Index(
+            "ix_app_decision_open", "id",
+            sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[str] = mapped_column(String(16))
+    identifier: Mapped[str] = mapped_column(String(256))
+    action: Mapped[str] = mapped_column(String(16), default="")
+    reason: Mapped[str] = mapped_column(String(256), default="")
+    by: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    devices: Mapped[int] = mapped_column(default=0)
+    done_up_to: Mapped[int] = mapped_column(default=0)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class AppReading(Base):
-    """When the apps of a device were last read from the UEM; they are read again once it was seen since."""
+    """When the apps of a device were last read from the UEM.
+
+    `seen_at` is what the UEM then called its last contact: once that has moved, they are read again.
+    """
 
     __tablename__ = "app_reading"
 
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

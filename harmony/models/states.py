@@ -66,6 +66,7 @@ class Happening(StrEnum):
     RESTORED = "restored"
     ENROLLED_AGAIN = "enrolled_again"
     DETACHED = "detached"
+    UNTAGGED = "untagged"
 
 
 class SyncRunState(StrEnum):
@@ -153,8 +154,12 @@ class DutyName(StrEnum):
 
 
 class LinkState(StrEnum):
-    """Whether a tag stands on its device as it should: done, still to be pushed, or given up for now."""
+    """Whether a tag stands on its device as it should: done, still to be pushed, or given up for now.
+
+    Failed: the UEM declined it. Dropped: the UEM does not know the device (any more).
+    """
 
     DONE = "done"
     PENDING = "pending"
     FAILED = "failed"
+    DROPPED = "dropped"

@@ -14,8 +14,11 @@ from harmony.models.states import LinkState
 class UemTag(Base):
     """A tag that is ours in the UEM of an integration.
 
-    `key` says what it stands for: `status:active`, `risk:high`, `factor:ROOTED`; `name` is how the UEM calls
-    it. `external_id` is None until it was found, made or adopted there. `problem` says why it cannot be used.
+    `key` says what it stands for (`tagging/names.py`); `name` is how the UEM calls it. `external_id` is None
+    until it was found, made or adopted there; `organization_group_id` is set just before we ask the UEM to
+    make it, so that one whose answer was lost is still known to be ours. `checked_at` is when its devices were
+    last read; None makes that due. From `retired_at` on it is taken off every device of ours. `problem` says
+    why it cannot be used.
     """
 
     __tablename__ = "uem_tag"
@@ -29,14 +32,17 @@ class UemTag(Base):
     organization_group_id: Mapped[str | None] = mapped_column(String(64))
     adopted: Mapped[bool] = mapped_column(default=False)
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     problem: Mapped[str] = mapped_column(String(1024), default="")
 
 
 class TagLink(Base):
     """One tag on one device: whether it should stand there, whether it does as far as we know, what is to do.
 
-    The outbox of tagging: `pending` waits to be pushed, `failed` waits for `next_try_at`. A row that is
-    neither wanted nor present any more is removed.
+    The outbox of tagging: `pending` waits to be pushed, `failed` and `dropped` wait for `next_try_at`. A row
+    that is neither wanted nor present any more is removed. `external_id` is the UEM's id of the device that
+    `present` is about: one that is enrolled again starts anew. `attempts` rises before a push and is 0 once
+    its end is known, so that nobody takes what may have reached the UEM for something that did not.
     """
 
     __tablename__ = "tag_link"
@@ -52,6 +58,7 @@ class TagLink(Base):
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(String(80), primary_key=True)
     integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(String(64))
     wanted: Mapped[bool]
     present: Mapped[bool]
     state: Mapped[str] = mapped_column(String(16), default=LinkState.PENDING)

@@ -10,6 +10,8 @@ from harmony.protect.factors import ANDROID, IOS, factor_of
 
 # What an exception makes of the findings of an app; a block is a finding of its own ("Blocked app").
 EXCEPTED = {Action.LOW: Risk.LOW, Action.MEDIUM: Risk.MEDIUM, Action.NO_RISK: Risk.NONE}
+# What the UEM and devices call it, folded.
+APPLE = ("apple", "ios", "ipados")
 SEVERITIES = {Risk.HIGH: Severity.CRITICAL, Risk.NONE: Severity.INFORMATION}
 
 
@@ -71,7 +73,7 @@ def platform_of(text: str) -> str:
     ('ios', 'android', '')
     """
     folded = text.casefold()
-    if folded in {"apple", "ios", "ipados"}:
+    if folded in APPLE:
         return IOS
     return ANDROID if folded.startswith("android") else ""
 

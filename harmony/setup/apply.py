@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from harmony.db import write
 from harmony.history import audit, changed_fields
-from harmony.models import Absence, Integration, IntegrationState
+from harmony.models import Absence, DutyName, Integration, IntegrationState
 from harmony.models.configuration import (
     PAGES,
     SERVER,
@@ -21,7 +21,7 @@ from harmony.models.configuration import (
 from harmony.setup.drafts import is_verified
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
 from harmony.setup.readers import overlap_of
-from harmony.sync import lifecycle, redaction, schedule, timing
+from harmony.sync import duty_lifecycle, lifecycle, redaction, schedule, timing
 
 REDACTED = "The settings for personal data were changed during the sync."
 
@@ -60,6 +60,7 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
         integration.state = IntegrationState.ACTIVE
         integration.next_sync_at = integration.sync_requested_at = now
         integration.sync_requested_by = by
+        duty_lifecycle.begin(session, integration, DutyName.APPS, now)
         audit(session, by, "Finished the set-up", now, integration)
 
 
@@ -77,7 +78,7 @@ def save(integration_id: int, page: str, by: str, now: datetime) -> int:
         integration.version += 1
         after = _applied(integration, page)
         if page == SERVER:
-            _server_saved(integration, before, after, now)
+            _server_saved(session, integration, before, after, now)
         if page == SYNCHRONIZATION:
             _synchronization_saved(session, integration, before, after, now)
         what = f"Edited {TITLES.get(page, page.title())}"
@@ -105,10 +106,11 @@ def _refuse_overlap(integration: Integration) -> None:
 
 
 def _server_saved(
-    integration: Integration, before: dict[str, Any], after: dict[str, Any], now: datetime
+    session: Session, integration: Integration, before: dict[str, Any], after: dict[str, Any], now: datetime
 ) -> None:
     """Whatever stopped it may be mended: try again, at once."""
     schedule.free(integration)
+    duty_lifecycle.wake(session, integration.id, now)
     integration.failures = 0
     if integration.state == IntegrationState.ACTIVE:
         integration.next_sync_at = now
@@ -125,6 +127,8 @@ def _synchronization_saved(
     if switched_off(old, new):
         integration.redact_pending = True
         lifecycle.interrupt(session, integration, REDACTED, AGAIN_AT_ONCE, now)
+    if old.app_interval != new.app_interval:
+        duty_lifecycle.plan_anew(session, integration, DutyName.APPS, now)
     _plan_anew(session, integration, old, new, now)
 
 

@@ -48,6 +48,24 @@ def touch_devices(tenant: Tenant, asked: Arguments) -> Result:
     return {"touched": changes.touch(tenant.world, ids, asked.moment("at"))}
 
 
+def install_app(tenant: Tenant, asked: Arguments) -> Result:
+    identifier = _identifier(asked)
+    app = (asked.text("name") or identifier, asked.text("version") or "1.0")
+    ids = _chosen(tenant, asked)
+    return {"installed": changes.put_app(tenant.world, ids, identifier, app, asked.moment("at"))}
+
+
+def remove_app(tenant: Tenant, asked: Arguments) -> Result:
+    identifier, ids = _identifier(asked), _chosen(tenant, asked)
+    return {"removed": changes.put_app(tenant.world, ids, identifier, None, asked.moment("at"))}
+
+
+def _identifier(asked: Arguments) -> str:
+    if not asked.text("identifier"):
+        raise ValueError("identifier is missing.")
+    return asked.text("identifier")
+
+
 def empty_group(tenant: Tenant, asked: Arguments) -> Result:
     group, smart_group = asked.group(tenant.world), asked.smart_group(tenant.world)
     if group is not None:
@@ -136,6 +154,8 @@ ACTIONS: dict[str, Callable[[Tenant, Arguments], Result]] = {
     "devices/edit": edit_devices,
     "devices/move": move_devices,
     "devices/touch": touch_devices,
+    "apps/install": install_app,
+    "apps/remove": remove_app,
     "groups/empty": empty_group,
     "groups/delete": delete_group,
     "switches": set_switches,

@@ -1,4 +1,4 @@
-"""The apps on one device (facts 7), made from its id whenever somebody asks."""
+"""The apps on one device (facts 7): made from its id whenever somebody asks, and what a tester changed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from harmony.simulator.answers import Answer, Call, envelope, error, nothing, ok
 from harmony.simulator.context import Tenant
 from harmony.simulator.generate import digest
 from harmony.simulator.records import ENCODE
+from harmony.simulator.world import World
 
 _WITHOUT = 17
+# Of 256 devices, how many have one of the first apps, which nearly everybody has, and of the others.
+_USUAL, _RARE = 235, 70
+# And how many of those who have an app have not updated it yet.
+_BEHIND = 48
 
 
 def of_device(tenant: Tenant, call: Call) -> Answer:
@@ -18,7 +23,8 @@ def of_device(tenant: Tenant, call: Call) -> Answer:
     ident, page = int(call.args[0]), page_of(call)
     if ident not in tenant.world.devices:
         return error(404, 5061, "Device not found for this request.")
-    found = [] if ident % _WITHOUT == 0 else _apps(tenant, ident)
+    worded = tenant.switches["device_apps_types"] == "string"
+    found = [_body(ident, *app, worded) for app in installed(tenant.world, ident)]
     shown = found[page.number * page.size :][: page.size]
     if shown:
         return envelope("DeviceApps", [ENCODE(app) for app in shown], page, len(found))
@@ -27,27 +33,41 @@ def of_device(tenant: Tenant, call: Call) -> Answer:
     return nothing()
 
 
-def _apps(tenant: Tenant, ident: int) -> list[dict[str, Any]]:
-    chance = digest(tenant.world.seed, "apps", ident)
-    worded = tenant.switches["device_apps_types"] == "string"
+def installed(world: World, ident: int) -> list[tuple[str, str, str]]:
+    """Identifier, name and version of each app on a device."""
+    found = {} if ident % _WITHOUT == 0 else dict(_born_with(world.seed, ident))
+    for identifier, app in world.apps.get(ident, {}).items():
+        found.pop(identifier, None)
+        if app is not None:
+            found[identifier] = app
+    return [(identifier, *app) for identifier, app in found.items()]
+
+
+def _born_with(seed: int, ident: int) -> list[tuple[str, tuple[str, str]]]:
+    chance, age = digest(seed, "apps", ident), digest(seed, "versions", ident)
     return [
-        _app(ident, number, chance[number], worded)
-        for number in range(len(names.APPS))
-        if chance[number] < 110
+        (identifier, (name, _version(number, age[number] < _BEHIND)))
+        for number, (name, identifier) in enumerate(names.APPS)
+        if chance[number] < (_USUAL if number < names.USUAL_APPS else _RARE)
     ]
 
 
-def _app(ident: int, number: int, chance: int, worded: bool) -> dict[str, Any]:
-    name, identifier = names.APPS[number]
+def _version(number: int, behind: bool) -> str:
+    """The version that is out, or the one before it."""
+    return f"{number % 9 + 1}.{number % 4 + (0 if behind else 1)}"
+
+
+def _body(ident: int, identifier: str, name: str, version: str, worded: bool) -> dict[str, Any]:
+    chance = digest(identifier)[0]
     return {
         "ApplicationName": name,
         "ApplicationIdentifier": identifier,
-        "Version": f"{chance % 9 + 1}.{chance % 4}",
+        "Version": version,
         "BuildVersion": str(100 + chance),
         "Status": "Installed" if worded else 2,
         "Size": f"{chance + 1} MB" if worded else (chance + 1) << 20,
         "Type": "Public" if worded else 3,
         "IsManaged": chance % 2 == 0,
-        "Id": {"Value": 70 + number},
+        "Id": {"Value": 70 + chance},
         "DeviceId": ident,
     }

@@ -78,6 +78,17 @@ def touch(world: World, ids: Iterable[int] | None, when: datetime) -> int:
         return len(known)
 
 
+def put_app(
+    world: World, ids: Iterable[int], identifier: str, app: tuple[str, str] | None, when: datetime
+) -> int:
+    """Install an app (name and version) on devices, or remove it (None); they are seen with it at once."""
+    with world.lock:
+        known = [ident for ident in ids if ident in world.devices]
+        for ident in known:
+            world.apps.setdefault(ident, {})[identifier] = app
+        return touch(world, known, when)
+
+
 def _seen(device: Device, when: str) -> None:
     """Exchange the one value in the encoded bytes: decoding 100,000 devices would hold the lock for seconds.
 

@@ -111,6 +111,8 @@ OWNERSHIP_BY_BYTE = ("C",) * 120 + ("E",) * 90 + ("S",) * 30 + ("Undefined",) * 
 CARRIERS = ("Vodafone", "T-Mobile", "Orange", "Telia")
 ZONES = ("Europe/Amsterdam", "Europe/Berlin", "Europe/Madrid", "America/New_York")
 
+# The first so many are on nearly every device, the others here and there.
+USUAL_APPS = 5
 APPS = (
     ("Maps", "com.example.maps"),
     ("Mail", "com.example.mail"),

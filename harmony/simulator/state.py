@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harmony.simulator import apps
 from harmony.simulator.context import Tenant
 
 _MOST = 1000
@@ -105,6 +106,7 @@ def _row(tenant: Tenant, ident: int) -> dict[str, Any]:
         "group_name": tenant.world.groups[device.group].name,
         "platform": device.platform,
         "last_seen": device.last_seen,
+        "apps": [identifier for identifier, _, _ in apps.installed(tenant.world, ident)],
         "tags": [tag.name for tag in tenant.world.tags.values() if ident in tag.devices],
     }
 

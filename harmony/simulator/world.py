@@ -35,6 +35,8 @@ class World:
             self.enrol(None)
         self.smart_groups: dict[int, SmartGroup] = generate.smart_groups(seed, self.groups)
         self.tags: dict[int, Tag] = generate.tags(seed, list(self.devices), epoch)
+        # What a tester installed (name and version) or removed (None), by device and identifier.
+        self.apps: dict[int, dict[str, tuple[str, str] | None]] = {}
         self._lists: dict[object, list[int]] = {}
         self._direct: dict[int, list[int]] | None = None
 

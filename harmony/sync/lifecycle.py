@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from harmony.db import changed, write
 from harmony.history import audit
 from harmony.models import (
+    DutyName,
     Hold,
     HoldState,
     Integration,
@@ -20,7 +21,7 @@ from harmony.models import (
     SyncRunState,
     Verification,
 )
-from harmony.sync import redaction, schedule
+from harmony.sync import duty_lifecycle, redaction, schedule
 from harmony.sync.outcome import Outcome
 
 READ_IS_KEPT = "What it had read was kept."
@@ -34,6 +35,7 @@ def pause(integration_id: int, by: str, now: datetime) -> bool:
             return False
         integration = session.get_one(Integration, integration_id)
         interrupt(session, integration, f"Paused by {by}.", READ_IS_KEPT, now)
+        duty_lifecycle.interrupt(session, integration_id, f"Paused by {by}.", now)
         audit(session, by, "Paused", now, integration)
         return True
 
@@ -43,7 +45,10 @@ def resume(integration_id: int, by: str, now: datetime) -> bool:
     with write() as session:
         if not _move(session, integration_id, IntegrationState.PAUSED, IntegrationState.ACTIVE, now):
             return False
-        audit(session, by, "Resumed", now, session.get_one(Integration, integration_id))
+        integration = session.get_one(Integration, integration_id)
+        duty_lifecycle.wake(session, integration_id, now)
+        duty_lifecycle.begin(session, integration, DutyName.APPS, now)
+        audit(session, by, "Resumed", now, integration)
         return True
 
 
@@ -102,6 +107,7 @@ def remove(integration_id: int, by: str, now: datetime, *, keep_devices: bool) -
             session.execute(delete(Integration).where(Integration.id == integration_id))
             return
         interrupt(session, integration, f"Removed by {by}.", READ_IS_KEPT, now)
+        duty_lifecycle.interrupt(session, integration_id, f"Removed by {by}.", now)
         _unlink(session, integration)
         integration.state = IntegrationState.REMOVED if keep_devices else IntegrationState.REMOVING
         what = "Removed, devices kept" if keep_devices else "Removed with its devices"
@@ -112,6 +118,7 @@ def _unlink(session: Session, integration: Integration) -> None:
     """Forget secrets, settings and plans; what is left knows no way to the UEM."""
     for table in (SetupPage, Verification, KnownGroup):
         session.execute(delete(table).where(table.integration_id == integration.id))
+    duty_lifecycle.forget(session, integration.id)
     waiting = (Hold.integration_id == integration.id, Hold.state.in_((HoldState.OPEN, HoldState.APPROVED)))
     session.execute(update(Hold).where(*waiting).values(state=HoldState.CLEARED))
     integration.next_sync_at = integration.next_delta_at = None

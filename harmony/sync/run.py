@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import db, release, write
@@ -22,7 +23,7 @@ from harmony.models.configuration import (
     from_row,
 )
 from harmony.security.vault import VaultLocked
-from harmony.sync import highwater, schedule
+from harmony.sync import duty_lifecycle, highwater, schedule
 from harmony.sync.connect import open_client
 from harmony.sync.identity import identity
 from harmony.sync.outcome import STOPPED, Outcome, of_database, of_error, of_locked
@@ -107,7 +108,11 @@ def trouble(error: Exception) -> str:
 
 def _watched(work: Sync, client: UemClient) -> Outcome:
     """Take the snapshot. A call that was cut off says nothing of the UEM, only that the run must end."""
-    with watched(work.held, work.should_stop, client) as watch:
+
+    def renew(session: Session, moment: datetime) -> None:
+        schedule.renew(session, work.held, moment)
+
+    with watched(renew, work.should_stop, client) as watch:
         try:
             return (
                 take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
@@ -146,6 +151,8 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         session.execute(update(SyncRun).where(*ours).values(ended))
         schedule.settle(session, work.held, outcome, moment)
         integration = session.get(Integration, work.held.integration_id)
+        if integration:
+            duty_lifecycle.after_sync(session, integration, outcome.complete, moment)
         marks = (integration.id, integration.fence, integration.snapshots) if integration else None
     if marks:
         highwater.note(*marks)

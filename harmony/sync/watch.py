@@ -7,17 +7,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from flask import Flask, current_app
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic, now
 from harmony.db import write
-from harmony.sync import schedule
-from harmony.sync.schedule import Claim, LeaseLost
+from harmony.sync.schedule import LeaseLost
 from harmony.uem.client import UemClient
 
 log = logging.getLogger(__name__)
+
+Renew = Callable[[Session, datetime], None]
 
 LOOK_SECONDS = 0.2
 # Short enough that a pause is noticed within it, however long the UEM takes for a page.
@@ -28,7 +31,7 @@ RENEW_SECONDS = 4.0
 class Watch:
     """One run under watch; `lost` once the lease is somebody else's or the integration was paused."""
 
-    held: Claim
+    renew: Renew
     should_stop: Callable[[], bool]
     client: UemClient
     lost: bool = False
@@ -48,17 +51,20 @@ class Watch:
     def _renew(self, app: Flask) -> None:
         try:
             with app.app_context(), write() as session:
-                schedule.renew(session, self.held, now())
+                self.renew(session, now())
         except LeaseLost:
             self.lost = True
         except OperationalError:  # a busy or full database; the lease is long enough for several more tries
-            log.warning("The lease of run %d could not be renewed.", self.held.run_id)
+            log.warning("The lease of a run could not be renewed.")
 
 
 @contextmanager
-def watched(held: Claim, should_stop: Callable[[], bool], client: UemClient) -> Iterator[Watch]:
-    """A thread beside the body that renews the lease, and cuts the client off when the run must end."""
-    watch = Watch(held, should_stop, client)
+def watched(renew: Renew, should_stop: Callable[[], bool], client: UemClient) -> Iterator[Watch]:
+    """A thread beside the body that renews the lease, and cuts the client off when the run must end.
+
+    `renew` prolongs the lease inside a `write()`, or raises LeaseLost.
+    """
+    watch = Watch(renew, should_stop, client)
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
     thread = threading.Thread(target=watch.run, args=(app,), daemon=True, name="watch")
     thread.start()

@@ -1,13 +1,134 @@
-"""PURE: the names of the tags that carry the protection state (facts/harmony-mobile.md §2.3)."""
+"""PURE: the tags that carry the protection state, by key, and how they are called (harmony-mobile.md §2.3).
+
+A key says what a tag stands for: `status:active`, `risk:high`, `factor:ROOTED`. A tag that had another name
+before, or stood under another id, goes on under a key `old:<id>` until it is off every device of ours.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harmony.models.configuration import Tagging
+from harmony.models.states import DeviceStatus, Risk
+from harmony.protect.factors import CATALOGUE, is_code
 
-STATUS_TAGS = ("CHKP_Status_Provisioned", "CHKP_Status_Active", "CHKP_Status_Inactive")
-RISK_TAGS = ("CHKP_Risk_High", "CHKP_Risk_Medium", "CHKP_Risk_Low")
+STATUS_KEYS = tuple(f"status:{one}" for one in DeviceStatus)
+RISK_KEYS = ("risk:high", "risk:medium", "risk:low")
+NO_RISK_KEY = "risk:none"
+FACTOR, OLD = "factor:", "old:"
+PREFIX = "prefix"
+
+# No limit is published; this is well below what the console's own list shows in a line.
+LONGEST_NAME = 100
+LONGEST_PREFIX = 30
+
+EMPTY = "Enter a name."
+TOO_LONG = f"At most {LONGEST_NAME} characters."
+PREFIX_TOO_LONG = f"At most {LONGEST_PREFIX} characters."
+UNREADABLE = "Letters, digits, signs and single spaces inside only; no line breaks or hidden characters."
+TWICE = "Another tag has this name."
+LIKE_A_FACTOR = "Names that begin like this are for threat factors."
+NO_SUCH_TAG = "There is no such tag."
 
 
-def needed_names(tagging: Tagging) -> tuple[str, ...]:
-    """The tags that must exist in the UEM for these switches; threat factors get theirs when one is found."""
-    return (STATUS_TAGS if tagging.tag_status else ()) + (RISK_TAGS if tagging.tag_risk else ())
+def factor_key(code: str) -> str:
+    """The key of the tag of a threat factor."""
+    return FACTOR + code
+
+
+def risk_key(risk: int) -> str:
+    """The key of the tag of a risk.
+
+    >>> risk_key(3), risk_key(0)
+    ('risk:high', 'risk:none')
+    """
+    return f"risk:{Risk(risk).name.lower()}"
+
+
+def name_of(key: str, tagging: Tagging) -> str:
+    """How the tag of that key is called: its own name if it was given one, else the prefix and the usual.
+
+    >>> name_of("status:active", Tagging()), name_of("factor:ROOTED", Tagging(prefix="X_"))
+    ('CHKP_Status_Active', 'X_TF_ROOTED')
+    """
+    return tagging.names.get(key) or tagging.prefix + _usual(key)
+
+
+def needed_keys(tagging: Tagging, factor_codes: Iterable[str] = ()) -> tuple[str, ...]:
+    """The keys of the tags these switches need; `factor_codes` are those found on some device."""
+    factors = tuple(factor_key(code) for code in sorted(set(factor_codes))) if tagging.tag_factors else ()
+    risks = (RISK_KEYS + ((NO_RISK_KEY,) if tagging.tag_no_risk else ())) if tagging.tag_risk else ()
+    return (STATUS_KEYS if tagging.tag_status else ()) + risks + factors
+
+
+def needed_names(tagging: Tagging, factor_codes: Iterable[str] = ()) -> tuple[str, ...]:
+    """What those are called; threat factors get theirs when one is found."""
+    return tuple(name_of(key, tagging) for key in needed_keys(tagging, factor_codes))
+
+
+def is_managed(key: str, tagging: Tagging) -> bool:
+    """Whether these switches put the tag of that key on devices and take it off again.
+
+    >>> is_managed("risk:none", Tagging()), is_managed("factor:ROOTED", Tagging())
+    (False, True)
+    """
+    if key.startswith(FACTOR):
+        return tagging.tag_factors
+    return key in needed_keys(tagging)
+
+
+def complaints(tagging: Tagging) -> dict[str, str]:
+    """What is wrong with prefix and names: a sentence by key, or by "prefix". Empty when nothing is.
+
+    Names are compared without regard to case: the UEM's search does so too.
+    """
+    found: dict[str, str] = {}
+    if len(tagging.prefix) > LONGEST_PREFIX:
+        found[PREFIX] = PREFIX_TOO_LONG
+    elif not _is_readable(tagging.prefix):
+        found[PREFIX] = UNREADABLE
+    for key, name in tagging.names.items():
+        if complaint := _complaint(key, name, tagging):
+            found[key] = complaint
+    return found | {key: TWICE for key in _twice(tagging) if key not in found}
+
+
+def _complaint(key: str, name: str, tagging: Tagging) -> str | None:
+    if not _exists(key):
+        return NO_SUCH_TAG
+    if not name:
+        return EMPTY
+    if len(name) > LONGEST_NAME:
+        return TOO_LONG
+    if not _is_readable(name):
+        return UNREADABLE
+    family = f"{tagging.prefix}TF_".casefold()
+    usual = (tagging.prefix + _usual(key)).casefold()
+    if name.casefold().startswith(family) and not (key.startswith(FACTOR) and name.casefold() == usual):
+        return LIKE_A_FACTOR
+    return None
+
+
+def _twice(tagging: Tagging) -> set[str]:
+    """The keys with a name of their own that another tag has, in whatever case."""
+    every = {*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY, *map(factor_key, CATALOGUE), *tagging.names}
+    holders: dict[str, list[str]] = {}
+    for key in every:
+        if _exists(key):
+            holders.setdefault(name_of(key, tagging).casefold(), []).append(key)
+    return {key for keys in holders.values() if len(keys) > 1 for key in keys if key in tagging.names}
+
+
+def _exists(key: str) -> bool:
+    if key.startswith(FACTOR):
+        return is_code(key.removeprefix(FACTOR))
+    return key in {*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY}
+
+
+def _is_readable(name: str) -> bool:
+    return name.isprintable() and name == " ".join(name.split())
+
+
+def _usual(key: str) -> str:
+    kind, _, what = key.partition(":")
+    return f"TF_{what}" if kind == "factor" else f"{kind.title()}_{what.title()}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
-from harmony.uem.records import DevicePage, Group, Quota, SystemInfo, Tag
+from harmony.uem.records import AppOnDevice, DevicePage, Group, Quota, SystemInfo, Tag
 
 
 class UemClient(Protocol):
@@ -28,6 +28,9 @@ class UemClient(Protocol):
     def smart_group_members(self, group_id: str) -> frozenset[str]:
         """The device ids of a smart group, all of them or an error."""
 
+    def device_apps(self, external_id: str) -> list[AppOnDevice]:
+        """The apps of one device, all of them or an error; NotFound when the UEM knows no such device."""
+
     def tags(self, organization_group_id: str) -> list[Tag]:
         """The device tags visible at an organization group."""
 
@@ -36,6 +39,9 @@ class UemClient(Protocol):
 
     def calls(self) -> int:
         """How many calls were made so far, those that were tried again included."""
+
+    def parallel(self) -> int:
+        """How many calls may be under way at once."""
 
     def clock_skew(self) -> float | None:
         """Seconds the server's clock is ahead of ours, as the last answer told."""

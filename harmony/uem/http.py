@@ -14,14 +14,13 @@ import requests
 import urllib3
 
 from harmony import clock
-from harmony.uem import retry
+from harmony.uem import allowance, retry
 from harmony.uem.address import Address
 from harmony.uem.answers import Answer, read_answer
 from harmony.uem.deadline import Deadline
 from harmony.uem.errors import Closed, UemError
 from harmony.uem.failures import Target, call_error
 from harmony.uem.outbound import OutboundPolicy
-from harmony.uem.pace import Pace
 from harmony.uem.records import Quota
 from harmony.uem.session import make_session
 from harmony.uem.sockets import CONNECT_SECONDS
@@ -75,18 +74,24 @@ class Transport:
         times: Times | None = None,
     ) -> None:
         self.address = address
-        self.quota: Quota | None = None
         self.clock_skew: float | None = None
         self.calls = 0
         self._target = Target(address, policy, ca_pem)
         self._limits = limits or Limits()
         self._times = times or Times()
-        self._pace = Pace(self._limits.calls_per_minute, self._times.monotonic)
+        self._allowance = allowance.shared(
+            (address.host, address.port), self._limits.calls_per_minute, self._times.monotonic
+        )
         self._session = make_session(policy, ca_pem, self._limits.pool_size)
         self._closed = threading.Event()
         self._sleep = self._times.sleep or self._closed.wait
         self._live: set[Deadline] = set()
         self._lock = threading.Lock()
+
+    @property
+    def quota(self) -> Quota | None:
+        """Calls left, as this server last told any client of this process."""
+        return self._allowance.quota
 
     def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
         """What `read` makes of the answer; both the call and the reading are tried again while that helps.
@@ -122,10 +127,9 @@ class Transport:
 
     def _admit(self) -> None:
         self._refuse_closed()
-        refusal = self.quota and retry.quota_error(self.quota, self._times.now())
-        if refusal:
+        if refusal := self._allowance.refusal(self._times.now()):
             raise refusal
-        wait = self._pace.book()
+        wait = self._allowance.pace.book()
         if wait > 0:
             self._sleep(wait)
             self._refuse_closed()
@@ -186,7 +190,8 @@ class Transport:
             response.close()
 
     def _note(self, answer: Answer) -> None:
-        self.quota = retry.read_quota(answer.headers) or self.quota
+        if told := retry.read_quota(answer.headers):
+            self._allowance.told(told, self._times.now())
         self.clock_skew = _skew(answer.headers.get("Date", ""), self._times.now())
 
 

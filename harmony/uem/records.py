@@ -97,6 +97,24 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class AppOnDevice:
+    """An app that a device has; `identifier` is its bundle or package id, `version` may be ""."""
+
+    identifier: str
+    version: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppPage:
+    """One page of the apps of a device; `rows` counts those without an identifier too, `total` may lie."""
+
+    apps: tuple[AppOnDevice, ...]
+    rows: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SystemInfo:
     """The product and version the server says it is."""
 

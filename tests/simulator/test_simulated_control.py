@@ -51,6 +51,8 @@ def test_devices_move_and_change(clean: Caller) -> None:
         ("devices/move", {"ids": [60001]}),
         ("devices/edit", {"ids": [60001], "set": 5}),
         ("devices/touch", {"at": "noon"}),
+        ("apps/install", {"ids": [60001]}),
+        ("apps/remove", {"ids": ["x"], "identifier": "com.example.maps"}),
         ("groups/empty", {}),
         ("groups/delete", {"group": 570}),
         ("groups/delete", {"smart_group": 1}),

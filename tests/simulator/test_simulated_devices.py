@@ -126,3 +126,30 @@ def test_apps_are_the_same_each_time_and_204_where_there_are_none(uem: Caller) -
     uem.control("switches", device_apps_types="string", device_apps_empty="absent")
     assert "DeviceApps" not in uem.get(f"/API/mdm/devices/{without}/apps").json()
     assert isinstance(uem.get("/API/mdm/devices/60001/apps").json()["DeviceApps"][0]["Size"], str)
+
+
+def apps_of(uem: Caller, ident: int) -> dict[str, str]:
+    answer = uem.get(f"/API/mdm/devices/{ident}/apps")
+    rows = answer.json()["DeviceApps"] if answer.status == 200 else []
+    return {row["ApplicationIdentifier"]: row["Version"] for row in rows}
+
+
+def test_an_app_is_installed_updated_and_removed_and_the_device_is_seen_with_it(uem: Caller) -> None:
+    before, seen = apps_of(uem, 60001), uem.world.devices[60001].last_seen
+    uem.control("apps/install", ids=[60001], identifier="org.test.torch", version="1.0")
+    assert apps_of(uem, 60001) == before | {"org.test.torch": "1.0"}
+    assert uem.world.devices[60001].last_seen > seen
+    uem.control("apps/install", ids=[60001], identifier="org.test.torch", version="2.0")
+    assert apps_of(uem, 60001)["org.test.torch"] == "2.0"
+    assert uem.control("apps/remove", ids=[60001], identifier="org.test.torch") == {"removed": 1}
+    assert apps_of(uem, 60001) == before
+    assert "org.test.torch" not in apps_of(uem, 60002)
+
+
+def test_a_fleet_shares_its_apps_and_few_versions_of_them(uem: Caller) -> None:
+    versions: dict[str, set[str]] = {}
+    for ident in uem.world.devices:
+        for identifier, version in apps_of(uem, ident).items():
+            versions.setdefault(identifier, set()).add(version)
+    assert len(versions) == 20
+    assert all(len(found) <= 2 for found in versions.values())

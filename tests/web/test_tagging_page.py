@@ -1,4 +1,4 @@
-"""The Tagging page against a simulated UEM over real TLS (rung S), as a browser without JavaScript sees it."""
+"""The Tagging page against a simulated UEM over real TLS (rung S), as without JavaScript."""
 
 from __future__ import annotations
 

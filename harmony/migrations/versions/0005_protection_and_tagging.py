@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=256), nullable=False),
         sa.Column("name_key", sa.String(length=256), nullable=False),
         sa.Column("first_seen_at", UtcDateTime(), nullable=False),
+        sa.Column("installs", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_app")),
         sa.UniqueConstraint(
             "platform", "identifier", "version", name=op.f("uq_app_platform_identifier_version")
@@ -30,6 +31,32 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("app", schema=None) as batch_op:
         batch_op.create_index("ix_app_name_key_id", ["name_key", "id"], unique=False)
+
+    op.create_table(
+        "app_decision",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("platform", sa.String(length=16), nullable=False),
+        sa.Column("identifier", sa.String(length=256), nullable=False),
+        sa.Column("action", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=256), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("devices", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("done_up_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("done_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_app_decision")),
+    )
+    with op.batch_alter_table("app_decision", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_app_decision_platform_identifier_id", ["platform", "identifier", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_app_decision_open",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        )
 
     op.create_table(
         "app_exception",
@@ -124,6 +151,7 @@ def upgrade() -> None:
         sa.Column("organization_group_id", sa.String(length=64), nullable=True),
         sa.Column("adopted", sa.Boolean(), nullable=False),
         sa.Column("checked_at", UtcDateTime(), nullable=True),
+        sa.Column("retired_at", UtcDateTime(), nullable=True),
         sa.Column("problem", sa.String(length=1024), nullable=False),
         sa.ForeignKeyConstraint(
             ["integration_id"], ["integration.id"], name=op.f("fk_uem_tag_integration_id"), ondelete="CASCADE"
@@ -134,6 +162,7 @@ def upgrade() -> None:
         "app_reading",
         sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("read_at", UtcDateTime(), nullable=False),
+        sa.Column("seen_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["device_id"], ["device.id"], name=op.f("fk_app_reading_device_id"), ondelete="CASCADE"
         ),
@@ -289,6 +318,7 @@ def upgrade() -> None:
         sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.String(length=80), nullable=False),
         sa.Column("integration_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("external_id", sa.String(length=64), nullable=False),
         sa.Column("wanted", sa.Boolean(), nullable=False),
         sa.Column("present", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),

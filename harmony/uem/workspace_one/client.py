@@ -11,9 +11,10 @@ from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.errors import Forbidden, Incomplete, NotFound, SignInRefused
 from harmony.uem.http import Limits, Request, Times, Transport
-from harmony.uem.records import DevicePage, Group, Quota, SystemInfo, Tag
+from harmony.uem.records import AppOnDevice, AppPage, DevicePage, Group, Quota, SystemInfo, Tag
 from harmony.uem.workspace_one import readers
 from harmony.uem.workspace_one.ahead import MAX_PAGES, pages_in_order
+from harmony.uem.workspace_one.device_apps import all_apps
 from harmony.uem.workspace_one.endpoints import Call
 from harmony.uem.workspace_one.refusals import refuse_failures
 from harmony.uem.workspace_one.sign_in import BasicSignIn, SignIn, TokenSignIn
@@ -91,6 +92,10 @@ class WorkspaceOne:
             members |= ids
         raise Incomplete(f"The UEM sent {MAX_PAGES} pages of a smart group and no end.")
 
+    def device_apps(self, external_id: str) -> list[AppOnDevice]:
+        """The apps of a device, in one call unless it has more than a page of them."""
+        return all_apps(lambda number: self._app_page(external_id, number), PAGE_SIZE)
+
     def tags(self, organization_group_id: str) -> list[Tag]:
         """The tags visible at an organization group, by id."""
         Call.GROUP_CHILDREN.path(organization_group_id)
@@ -111,6 +116,10 @@ class WorkspaceOne:
     def calls(self) -> int:
         """Calls to the UEM so far; those for a token go to another server and cost no quota."""
         return self._transport.calls
+
+    def parallel(self) -> int:
+        """As many as `fetchers`; fewer with a password, whose refusals lock the account."""
+        return self._fetchers
 
     def clock_skew(self) -> float | None:
         """Seconds the server's clock is ahead of ours."""
@@ -162,6 +171,12 @@ class WorkspaceOne:
         except SignInRefused as refusal:
             self._sign_in.give_up(refusal)
             raise
+
+    def _app_page(self, external_id: str, number: int) -> AppPage:
+        def read(answer: Answer) -> AppPage:
+            return readers.read_device_apps(answer, number)
+
+        return self.call(Call.DEVICE_APPS, read, _paged(number), external_id)
 
     def _device_page(self, asked: dict[str, str], number: int) -> DevicePage | None:
         params = {**asked, **_paged(number)}

@@ -1,0 +1,207 @@
+"""The app sync: reads the apps of iOS devices from the UEM, within a share of its daily calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import db, release, write
+from harmony.models import DutyName, DutyRun, Integration, IntegrationState
+from harmony.models.configuration import SERVER, ServerDetails, from_row
+from harmony.protect import app_ends, app_targets
+from harmony.protect.app_ends import Counts, End
+from harmony.protect.app_reading import Listed, Reader
+from harmony.protect.app_share import Share, is_scarce
+from harmony.security.vault import VaultLocked
+from harmony.sync import duties, duty_lifecycle
+from harmony.sync.connect import open_client
+from harmony.sync.duties import Holding
+from harmony.sync.identity import identity
+from harmony.sync.run import Opener, trouble
+from harmony.sync.schedule import LeaseLost
+from harmony.sync.snapshot import Stopped
+from harmony.sync.watch import watched
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+from harmony.uem.records import Quota
+
+log = logging.getLogger(__name__)
+
+# Many apps are one commit; few devices are enough to show that something moves.
+APPS_PER_WRITE = 600
+LONGEST_KEPT_BACK = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class AppSync:
+    """One run under way."""
+
+    held: Holding
+    kind: str
+    server: ServerDetails
+    share: Share
+    percent: int
+    should_stop: Callable[[], bool]
+    counts: Counts = field(default_factory=Counts)
+    calls: int = 0
+    quota: Quota | None = None
+
+    def may_call(self, client: UemClient, under_way: int) -> bool:
+        """Whether one more call is within the share, and enough of the day's calls are left to others."""
+        self.calls, self.quota = client.calls(), client.quota()
+        if self.quota is not None:
+            self.share = app_ends.told(self.share, self.quota, self.percent)
+            if is_scarce(self.quota.remaining, self.quota.limit):
+                return False
+        return self.calls + under_way < self.share.left
+
+
+def sync_apps(
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+) -> None:
+    """Do the duty if it is due and free. Every end is written to its run's row."""
+    held = duties.claim(integration_id, DutyName.APPS, identity(), now())
+    if held is None:
+        return
+    work = _load(held, should_stop)
+    end = _attempt(work, opener)
+    try:
+        _finish(work, end)
+    except DBAPIError as error:  # a full disk, say; the reaper closes the run once its lease has ended
+        log.error("The end of app sync %d could not be written: %s.", held.run_id, error.orig)
+
+
+def _load(held: Holding, should_stop: Callable[[], bool]) -> AppSync:
+    settings: Settings = current_app.extensions["harmony.settings"]
+    integration = db.session.get_one(Integration, held.integration_id)
+    page = integration.page(SERVER)
+    server = from_row(ServerDetails, page.applied if page else None)
+    percent = settings.apps_quota_percent
+    share = app_targets.share_of(integration.id, percent, now())
+    work = AppSync(held, integration.kind, server, share, percent, should_stop)
+    work.counts.waiting = app_targets.waiting(integration.id)
+    release()
+    return work
+
+
+def _attempt(work: AppSync, opener: Opener) -> End:
+    try:
+        with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
+            return _watched(work, client)
+    except UemError as error:
+        return app_ends.of_error(error, work.counts, work.server.use_oauth2)
+    except VaultLocked as locked:
+        return app_ends.of_locked(locked.sentence, locked.advice)
+    except Stopped:
+        return app_ends.STOPPED
+    except LeaseLost:
+        return _lost(work.held)
+    except Exception as error:  # a run must end with a word on the page, whatever went wrong
+        log.exception("App sync %d failed.", work.held.run_id)
+        return app_ends.of_database(trouble(error))
+
+
+def _watched(work: AppSync, client: UemClient) -> End:
+    """Read and write. A call that was cut off says nothing of the UEM, only that the run must end."""
+
+    def renew(session: Session, moment: datetime) -> None:
+        duties.renew(session, work.held, moment)
+
+    with watched(renew, work.should_stop, client) as watch:
+        try:
+            if work.counts.waiting and work.share.left:
+                _read(work, client)
+        except UemError:
+            if work.should_stop():
+                raise Stopped from None
+            if watch.lost:
+                raise LeaseLost from None
+            raise
+        finally:
+            work.calls, work.quota = client.calls(), client.quota()
+    return app_ends.of_reading(work.counts, work.share, work.quota)
+
+
+def _read(work: AppSync, client: UemClient) -> None:
+    found = app_targets.targets(work.held.integration_id, work.counts.waiting)
+    release()
+    reader = Reader(client, lambda under_way: work.may_call(client, under_way))
+    for batch in _batches(reader.read(found)):
+        if work.should_stop():
+            raise Stopped
+        _write(work, batch)
+
+
+def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
+    """A few devices at a time; also what came before an error is kept."""
+    batch: list[Listed] = []
+    since = now()
+    try:
+        for one in listed:
+            batch.append(one)
+            heavy = sum(len(each.apps or ()) + 10 for each in batch) >= APPS_PER_WRITE
+            if heavy or now() - since >= LONGEST_KEPT_BACK:
+                yield batch
+                batch, since = [], now()
+    except UemError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def _write(work: AppSync, batch: list[Listed]) -> None:
+    moment, counts = now(), work.counts
+    with write() as session:
+        duties.renew(session, work.held, moment)
+        counts.changed += app_targets.keep(session, work.held.integration_id, batch, moment)
+        counts.read += sum(1 for one in batch if one.apps is not None)
+        counts.skipped += sum(1 for one in batch if one.apps is None)
+        counts.waiting = max(0, counts.waiting - len(batch))
+        _show(session, work, moment)
+
+
+def _show(session: Session, work: AppSync, moment: datetime) -> None:
+    values = {
+        "step": "Reading the apps of devices",
+        "counts": asdict(work.counts),
+        "calls": work.calls,
+        "heartbeat_at": moment,
+    }
+    if work.quota is not None:
+        values |= {"quota_left": work.quota.remaining, "quota_limit": work.quota.limit}
+    session.execute(update(DutyRun).where(DutyRun.id == work.held.run_id).values(values))
+
+
+def _lost(held: Holding) -> End:
+    integration = db.session.get(Integration, held.integration_id)
+    release()
+    paused = integration is not None and integration.state == IntegrationState.PAUSED
+    return app_ends.PAUSED if paused else app_ends.OVERTAKEN
+
+
+def _finish(work: AppSync, end: End) -> None:
+    """Close the run, plan the next one, and wait for a person where only one can help."""
+    moment, held = now(), work.held
+    with write() as session:
+        _show(session, work, moment)
+        if end.park:
+            duties.park(session, held, f"{end.outcome.reason} {end.outcome.advice}".strip())
+        integration = session.get(Integration, held.integration_id)
+        if integration is None:
+            return
+        started = session.get_one(DutyRun, held.run_id).started_at
+        planned = duty_lifecycle.usual(integration, held.name, started, moment)
+        duties.settle(session, held, end.outcome, end.next_at(planned, moment), moment, done_up_to=started)
+    log.info("App sync %d of integration %d: %s.", held.run_id, held.integration_id, end.outcome.state)

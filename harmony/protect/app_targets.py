@@ -1,0 +1,111 @@
+"""Which devices have apps to be read from the UEM, what that may cost, and what is known once they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from harmony.db import db, table_of, upsert
+from harmony.models import (
+    AppReading,
+    Device,
+    DutyName,
+    DutyRun,
+    Integration,
+    IntegrationState,
+    SyncRun,
+)
+from harmony.models.configuration import SERVER, ServerDetails, from_row
+from harmony.protect.app_reading import Listed, Target
+from harmony.protect.app_share import DAY, Share, Spent, share
+from harmony.protect.apps import SeenApp, take_inventory
+from harmony.protect.factors import IOS
+from harmony.protect.risk import APPLE
+
+
+def waiting(integration_id: int) -> int:
+    """How many devices were in contact since their apps were read, or never had them read."""
+    count = select(func.count()).select_from(Device).outerjoin(AppReading)
+    return db.session.scalar(count.where(*_unread(integration_id))) or 0
+
+
+def targets(integration_id: int, most: int) -> list[Target]:
+    """At most so many of them: those never read first, then the longest not read."""
+    rows = (
+        select(Device.id, Device.external_id, Device.last_seen_at)
+        .outerjoin(AppReading)
+        .where(*_unread(integration_id))
+        .order_by(AppReading.read_at.is_not(None), AppReading.read_at, Device.id)
+        .limit(most)
+    )
+    return [Target(id_, external_id or "", seen) for id_, external_id, seen in db.session.execute(rows)]
+
+
+def read_at(integration_id: int) -> datetime | None:
+    """When apps were last fetched for any device of the integration."""
+    newest = select(func.max(AppReading.read_at)).join(Device)
+    return db.session.scalar(newest.where(Device.integration_id == integration_id))
+
+
+def share_of(integration_id: int, percent: int, now: datetime) -> Share:
+    """What the app sync may call now, counted over every integration of the same server."""
+    ids = _same_server(integration_id)
+    mine = (DutyRun.duty == DutyName.APPS, DutyRun.integration_id.in_(ids), DutyRun.started_at > now - DAY)
+    rows = db.session.execute(select(DutyRun.started_at, DutyRun.calls).where(*mine))
+    return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
+
+
+def keep(session: Session, integration_id: int, batch: Sequence[Listed], now: datetime) -> int:
+    """Store what was read, inside the caller's `write()`; how many devices had changed.
+
+    A device that could not be read keeps the apps it had, and is not asked for again until it was seen.
+    """
+    ids = [one.target.device_id for one in batch]
+    mine = (Device.id.in_(ids), Device.integration_id == integration_id, Device.deleted_at.is_(None))
+    there = set(session.scalars(select(Device.id).where(*mine)))
+    moved = 0
+    for target, apps in batch:
+        if apps is not None and target.device_id in there:
+            seen = [SeenApp(app.identifier, app.version, app.name) for app in apps]
+            moved += take_inventory(session, target.device_id, integration_id, IOS, "", seen, now)
+    readings = [
+        {"device_id": one.device_id, "read_at": now, "seen_at": one.seen_at}
+        for one, _ in batch
+        if one.device_id in there
+    ]
+    upsert(table_of(AppReading), readings, ["device_id"], ["read_at", "seen_at"])
+    return moved
+
+
+def _unread(integration_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The UEM's own time is compared with itself, so that it does not matter how its clock differs."""
+    moved = or_(AppReading.seen_at.is_(None), Device.last_seen_at != AppReading.seen_at)
+    return (
+        Device.integration_id == integration_id,
+        Device.deleted_at.is_(None),
+        Device.external_id.is_not(None),
+        func.lower(Device.platform).in_(APPLE),
+        or_(AppReading.device_id.is_(None), Device.last_seen_at.is_not(None) & moved),
+    )
+
+
+def _same_server(integration_id: int) -> list[int]:
+    connected = select(Integration).where(Integration.state != IntegrationState.DRAFT)
+    servers = {one.id: _address(one) for one in db.session.scalars(connected)}
+    mine = servers.get(integration_id)
+    return [id_ for id_, address in servers.items() if address == mine or id_ == integration_id]
+
+
+def _address(integration: Integration) -> str:
+    page = integration.page(SERVER)
+    server = from_row(ServerDetails, page.applied if page else None)
+    return server.server_address.casefold().rstrip("/")
+
+
+def _limit(integration_ids: Sequence[int]) -> int | None:
+    """The daily quota as an answer last told."""
+    told = (SyncRun.integration_id.in_(integration_ids), SyncRun.quota_limit.is_not(None))
+    return db.session.scalar(select(SyncRun.quota_limit).where(*told).order_by(SyncRun.id.desc()).limit(1))
