@@ -1,4 +1,4 @@
-"""*Create missing tags*: makes the tags that the settings need in the UEM, and remembers that they are ours."""
+"""*Create missing tags*: makes the tags that the settings need in the UEM, and remembers whose they are."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _settings(integration: Integration) -> tuple[Tagging, ServerDetails]:
 
 
 def _made(client: UemClient, integration_id: int, group: str, missing: list[NeededTag]) -> Iterator[str]:
-    """The row says beforehand that we are about to make the tag: an answer that is lost takes nothing away."""
+    """The row says beforehand that we are about to make the tag: an answer that is lost costs nothing."""
     for tag in missing:
         with write() as session:
             if not _claimed(session, integration_id, group, tag):

@@ -102,7 +102,7 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
         "duty": state_of(integration, DutyName.TAGGING),
         "totals": tag_rows.totals(integration.id),
         "lines": lines,
-        "missing": any(line.tag.external_id is None for line in lines),
+        "tags_missing": any(line.tag.external_id is None for line in lines),
     }
 
 

@@ -131,6 +131,18 @@ def counts(integration_id: int) -> dict[str, Counts]:
     return found
 
 
+def devices_with(integration_id: int, keys: Sequence[str]) -> int:
+    """On how many devices at least one of these tags stands."""
+    mine = (TagLink.integration_id == integration_id, TagLink.key.in_(keys), TagLink.present == yes())
+    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*mine)) or 0
+
+
+def tagged_devices(integration_id: int) -> int:
+    """On how many devices any tag of ours stands."""
+    mine = (TagLink.integration_id == integration_id, TagLink.present == yes())
+    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*mine)) or 0
+
+
 def totals(integration_id: int) -> Totals:
     """The sum over all tags, with the reasons of what failed."""
     mine = (TagLink.integration_id == integration_id, OPEN, FAILED)

@@ -9,6 +9,7 @@ from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.protect.factors import factor_of
 from harmony.setup.tag_checks import CHOOSE, MENU, PERMISSION
 from harmony.setup.tag_making import Made
+from harmony.tagging.names import OLD
 from harmony.web.tag_rows import Shown
 
 SHOWN = {
@@ -23,8 +24,9 @@ EMPTY = {
     Shown.PENDING: "Nothing waits to be pushed: the UEM shows what is known here.",
     Shown.FAILED: "No push of this tag failed.",
 }
+OLD_KIND = OLD.removesuffix(":")
 IN_THE_CONSOLE = f"The account needs {PERMISSION}; or create the tags in the console: {MENU}."
-MEANINGS = {"status": "status {}", "risk": "risk {}", "factor": "threat factor {}"}
+MEANINGS = {"status": "status {}", "risk": "risk {}", "factor": "threat factor {}", OLD_KIND: "former tag"}
 
 
 def meaning(key: str) -> str:

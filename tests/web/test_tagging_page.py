@@ -107,8 +107,9 @@ def test_a_name_of_somebody_elses_tag_is_refused_until_it_is_adopted(
     page = answer.get_data(as_text=True)
     assert answer.status_code == 422
     assert "adopt it below" in page.partition('id="field-risk_high"')[2].partition("</div></div>")[0]
-    assert "Not made by" not in rows(page)["CHKP_Risk_Low"]
-    assert "not made by Harmony" in rows(page)["CHKP_Risk_High"]
+    assert "Your values are kept, but not verified." in page
+    assert "Not made by Harmony" not in rows(page)["CHKP_Risk_Low"]
+    assert "Not made by Harmony" in rows(page)["CHKP_Risk_High"]
     answer = walk.send("tagging", "/verify?then=next", adopted=["CHKP_Risk_High", "Somebody's"])
     assert answer.location.endswith("/setup/deployment")
     assert kept(app, walk).adopted == ("CHKP_Risk_High",)
