@@ -16,9 +16,9 @@ class UemTag(Base):
 
     `key` says what it stands for (`tagging/names.py`); `name` is how the UEM calls it. `external_id` is None
     until it was found, made or adopted there; `organization_group_id` is set just before we ask the UEM to
-    make it, so that one whose answer was lost is still known to be ours. `checked_at` is when its devices were
-    last read; None makes that due. From `retired_at` on it is taken off every device of ours. `problem` says
-    why it cannot be used.
+    make it, so that one whose answer was lost is still known to be ours. `checked_at` is when its devices
+    were last read; None makes that due. From `retired_at` on it is taken off every device of ours. `problem`
+    says why it cannot be used.
     """
 
     __tablename__ = "uem_tag"

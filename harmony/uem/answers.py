@@ -35,14 +35,17 @@ class Answer:
         return self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def read_answer(response: requests.Response) -> Answer:
-    """The whole answer; raises TooLarge. A connection cut in the body raises an error of urllib3."""
+def read_answer(response: requests.Response, largest: int = MAX_BODY) -> Answer:
+    """The whole answer; raises TooLarge beyond `largest` bytes.
+
+    A connection cut in the body raises an error of urllib3.
+    """
     pieces: list[bytes] = []
     size = 0
     while piece := response.raw.read(_PIECE, decode_content=True):
         size += len(piece)
-        if size > MAX_BODY:
-            raise TooLarge(f"The answer is larger than {MAX_BODY // 2**20} MiB and was not read to its end.")
+        if size > largest:
+            raise TooLarge(f"The answer is larger than {largest // 2**20} MiB and was not read to its end.")
         pieces.append(piece)
     return Answer(response.status_code, response.headers, b"".join(pieces))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from harmony.uem.records import AppOnDevice, DevicePage, Group, Quota, SystemInfo, Tag
+from harmony.uem.records import AppOnDevice, BulkOutcome, DevicePage, Group, Quota, SystemInfo, Tag
 
 
 class UemClient(Protocol):
@@ -33,6 +33,21 @@ class UemClient(Protocol):
 
     def tags(self, organization_group_id: str) -> list[Tag]:
         """The device tags visible at an organization group."""
+
+    def create_tag(self, name: str, organization_group_id: str) -> Tag:
+        """Make a device tag. Look first that there is none of that name: nothing here prevents a second one.
+
+        When the answer is lost, it is looked for and never made again.
+        """
+
+    def tag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
+        """Put a tag on at most 500 devices; once more does no harm. That there is no such tag is not told."""
+
+    def untag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
+        """Take it off them; once more does no harm."""
+
+    def tagged_devices(self, tag_id: str) -> list[str]:
+        """The ids of the devices that carry the tag; NotFound when there is no such tag."""
 
     def quota(self) -> Quota | None:
         """Calls left, as the last answer told; None before the first."""

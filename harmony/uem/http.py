@@ -16,9 +16,9 @@ import urllib3
 from harmony import clock
 from harmony.uem import allowance, retry
 from harmony.uem.address import Address
-from harmony.uem.answers import Answer, read_answer
+from harmony.uem.answers import MAX_BODY, Answer, read_answer
 from harmony.uem.deadline import Deadline
-from harmony.uem.errors import Closed, UemError
+from harmony.uem.errors import Closed, RateLimited, UemError
 from harmony.uem.failures import Target, call_error
 from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.records import Quota
@@ -53,13 +53,20 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call; headers and form may hold secrets and are therefore not part of the repr."""
+    """One call; headers and form may hold secrets and are therefore not part of the repr.
+
+    `repeatable`: whether making it twice does no more than making it once; one that is not is tried again
+    only when it surely was not carried out. No answer of more than `largest` bytes is read.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    json: bytes | None = field(default=None, repr=False)
+    repeatable: bool = True
+    largest: int = MAX_BODY
 
 
 class Transport:
@@ -108,7 +115,7 @@ class Transport:
             except UemError as error:
                 worked += self._times.monotonic() - began
                 wait = self._wait(error, attempt, worked)
-                if wait is None:
+                if wait is None or not (request.repeatable or isinstance(error, RateLimited)):
                     raise
             self._sleep(wait)
 
@@ -173,7 +180,7 @@ class Transport:
             request.method,
             self.address.url + request.path,
             params=dict(request.params),
-            data=dict(request.form) if request.form is not None else None,
+            data=dict(request.form) if request.form is not None else request.json,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **request.headers},
         ).prepare()
         response = self._session.send(
@@ -185,7 +192,7 @@ class Transport:
             timeout=(CONNECT_SECONDS, deadline.seconds),
         )
         try:
-            return read_answer(response)
+            return read_answer(response, request.largest)
         finally:
             response.close()
 

@@ -115,6 +115,18 @@ class AppPage:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of one call for many devices, by their ids in the UEM.
+
+    The UEM does not know the `unknown`; whether the `unclear` are as they should be only a look can tell: it
+    faults also what was so already (facts/ws1-api.md §6.2). All others are done.
+    """
+
+    unknown: frozenset[str] = frozenset()
+    unclear: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class SystemInfo:
     """The product and version the server says it is."""
 

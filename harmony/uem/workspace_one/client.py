@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -10,10 +10,11 @@ from harmony.uem.address import parse_address, parse_server
 from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.errors import Forbidden, Incomplete, NotFound, SignInRefused
-from harmony.uem.http import Limits, Request, Times, Transport
-from harmony.uem.records import AppOnDevice, AppPage, DevicePage, Group, Quota, SystemInfo, Tag
-from harmony.uem.workspace_one import readers
+from harmony.uem.http import Limits, Times, Transport
+from harmony.uem.records import AppOnDevice, AppPage, BulkOutcome, DevicePage, Group, Quota, SystemInfo, Tag
+from harmony.uem.workspace_one import readers, tags
 from harmony.uem.workspace_one.ahead import MAX_PAGES, pages_in_order
+from harmony.uem.workspace_one.building import PAGE_SIZE, Body, paged, request_of
 from harmony.uem.workspace_one.device_apps import all_apps
 from harmony.uem.workspace_one.endpoints import Call
 from harmony.uem.workspace_one.refusals import refuse_failures
@@ -21,7 +22,6 @@ from harmony.uem.workspace_one.sign_in import BasicSignIn, SignIn, TokenSignIn
 
 T = TypeVar("T")
 
-PAGE_SIZE = 500
 # One of the forms the API documents (facts/ws1-api.md §5.1); whole seconds are exact enough with an overlap.
 SINCE_FORMAT = "%Y-%m-%dT%H:%M:%S.000"
 # A password changed during a run is refused to every call under way, and a few refusals lock the account.
@@ -62,7 +62,7 @@ class WorkspaceOne:
         """Every organization group of the account; a parent the account may not ask for stays None."""
         found: dict[str, tuple[Group, int]] = {}
         for number in range(MAX_PAGES):
-            page = self.call(Call.GROUPS_SEARCH, readers.read_groups, _paged(number))
+            page = self.call(Call.GROUPS_SEARCH, readers.read_groups, paged(number))
             if not page:
                 break
             before = len(found)
@@ -82,7 +82,7 @@ class WorkspaceOne:
         """Device ids of a smart group; raises Incomplete when a single one could not be read."""
         members: set[str] = set()
         for number in range(MAX_PAGES):
-            page = self.call(Call.SMART_GROUP_DEVICES, readers.read_members, _paged(number), group_id)
+            page = self.call(Call.SMART_GROUP_DEVICES, readers.read_members, paged(number), group_id)
             ids = {external_id for external_id in page if external_id is not None}
             if len(ids) < len(set(page)):
                 raise Incomplete("The UEM's list of this smart group has a row without a readable device id.")
@@ -98,16 +98,23 @@ class WorkspaceOne:
 
     def tags(self, organization_group_id: str) -> list[Tag]:
         """The tags visible at an organization group, by id."""
-        Call.GROUP_CHILDREN.path(organization_group_id)
-        found: dict[str, Tag] = {}
-        for number in range(MAX_PAGES):
-            params = {"organizationgroupid": organization_group_id, **_paged(number)}
-            page = self.call(Call.TAGS_SEARCH, readers.read_tags, params)
-            fresh = {tag.external_id: tag for tag in page if tag.external_id not in found}
-            if not fresh:
-                break
-            found.update(fresh)
-        return list(found.values())
+        return tags.every(self.call, organization_group_id)
+
+    def create_tag(self, name: str, organization_group_id: str) -> Tag:
+        """Make a device tag at an organization group."""
+        return tags.create(self.call, name, organization_group_id)
+
+    def tag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
+        """Put a tag on devices."""
+        return tags.change(self.call, Call.ADD_DEVICES, tag_id, device_ids)
+
+    def untag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
+        """Take a tag off devices."""
+        return tags.change(self.call, Call.REMOVE_DEVICES, tag_id, device_ids)
+
+    def tagged_devices(self, tag_id: str) -> list[str]:
+        """The devices that carry a tag."""
+        return tags.carriers(self.call, tag_id)
 
     def quota(self) -> Quota | None:
         """Calls left, as the last answer told."""
@@ -140,18 +147,22 @@ class WorkspaceOne:
         read: Callable[[Answer], T],
         params: dict[str, str] | None = None,
         numeric_id: str | None = None,
+        body: Body | None = None,
     ) -> T:
-        """One call of the closed list, signed in, with a single renewal of a refused token."""
+        """One call of the closed list, signed in, with a single renewal of a refused token.
+
+        `read` gets every success, and a refusal whose status the body expects.
+        """
         path = call.path(numeric_id)
 
         def understand(answer: Answer) -> T:
             refuse_non_data(answer)
-            refuse_failures(answer, call, self._sign_in.advice)
+            if body is None or answer.status != body.expects:
+                refuse_failures(answer, call, self._sign_in.advice)
             return read(answer)
 
         def once() -> T:
-            headers = {"Accept": call.accept, **signed}
-            return self._transport.fetch(Request("GET", path, params or {}, headers), understand)
+            return self._transport.fetch(request_of(call, path, params or {}, signed, body), understand)
 
         signed = self._sign_in.headers()
         try:
@@ -176,10 +187,10 @@ class WorkspaceOne:
         def read(answer: Answer) -> AppPage:
             return readers.read_device_apps(answer, number)
 
-        return self.call(Call.DEVICE_APPS, read, _paged(number), external_id)
+        return self.call(Call.DEVICE_APPS, read, paged(number), external_id)
 
     def _device_page(self, asked: dict[str, str], number: int) -> DevicePage | None:
-        params = {**asked, **_paged(number)}
+        params = {**asked, **paged(number)}
         return self.call(Call.DEVICES_SEARCH, lambda answer: readers.read_device_page(answer, number), params)
 
     def _with_parents(self, found: dict[str, tuple[Group, int]]) -> list[Group]:
@@ -205,7 +216,7 @@ class WorkspaceOne:
     def _smart_groups(self) -> list[Group]:
         found: dict[str, Group] = {}
         for number in range(MAX_PAGES):
-            page = self.call(Call.SMART_GROUPS_SEARCH, readers.read_smart_groups, _paged(number))
+            page = self.call(Call.SMART_GROUPS_SEARCH, readers.read_smart_groups, paged(number))
             if not page:
                 break
             before = len(found)
@@ -230,10 +241,6 @@ def _token_transport(
     # The uploaded certificate speaks for one server; the token service in the cloud has a public one.
     ca_pem = connection.ca_pem if address.host == server.host else None
     return Transport(address, connection.policy, ca_pem, limits, times)
-
-
-def _paged(number: int, size: int = PAGE_SIZE) -> dict[str, str]:
-    return {"page": str(number), "pagesize": str(size)}
 
 
 def _refuse_standstill(before: int, after: int, what: str) -> None:

@@ -10,20 +10,33 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from harmony.uem.answers import MAX_BODY
+
+# The devices of a tag come in one answer, some 150 bytes for each.
+MAX_LIST = 160 * 1024 * 1024
 _NUMBER = re.compile(r"[1-9][0-9]{0,19}")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path with at most one numeric id in it, the API version to ask for, the role permission it needs."""
+    """A path with at most one numeric id in it, the API version to ask for, the role permission it needs.
+
+    No answer larger than `largest` bytes is read.
+    """
 
     template: str
     version: int
     permission: str
+    method: str = "GET"
+    largest: int = MAX_BODY
+
+
+READ_TAGS, EDIT_TAGS = "Settings > Tags > View Tag", "Settings > Tags > Edit Tag"
+ASSIGN_TAGS = "Device Management > Bulk Management > Assign Tags"
 
 
 class Call(Enum):
-    """Everything this client ever asks of the API; each of these is a GET."""
+    """Everything this client ever asks of the API; each that is no GET is about tags."""
 
     SYSTEM_INFO = Endpoint("/API/system/info", 1, "API > REST > Admins > Read")
     GROUPS_SEARCH = Endpoint("/API/system/groups/search", 2, "API > REST > Groups > Read")
@@ -32,7 +45,11 @@ class Call(Enum):
     SMART_GROUP_DEVICES = Endpoint("/API/mdm/smartgroups/{id}/devices", 1, "API > REST > Smart Groups > Read")
     DEVICES_SEARCH = Endpoint("/API/mdm/devices/search", 2, "API > REST > Devices > Read")
     DEVICE_APPS = Endpoint("/API/mdm/devices/{id}/apps", 1, "API > REST > Apps > Read")
-    TAGS_SEARCH = Endpoint("/API/mdm/tags/search", 1, "Settings > Tags > View Tag")
+    TAGS_SEARCH = Endpoint("/API/mdm/tags/search", 1, READ_TAGS)
+    TAG_DEVICES = Endpoint("/API/mdm/tags/{id}/devices", 1, READ_TAGS, largest=MAX_LIST)
+    ADD_TAG = Endpoint("/API/mdm/tags/addtag", 1, EDIT_TAGS, "POST")
+    ADD_DEVICES = Endpoint("/API/mdm/tags/{id}/adddevices", 1, ASSIGN_TAGS, "POST")
+    REMOVE_DEVICES = Endpoint("/API/mdm/tags/{id}/removedevices", 1, ASSIGN_TAGS, "POST")
 
     def path(self, numeric_id: str | None = None) -> str:
         """The path for this call; raises ValueError for an id that is not a plain number."""
@@ -44,6 +61,11 @@ class Call(Enum):
         if not _NUMBER.fullmatch(numeric_id):
             raise ValueError(f"{self.name} takes a number")
         return template.replace("{id}", numeric_id)
+
+    @property
+    def method(self) -> str:
+        """GET or POST."""
+        return self.value.method
 
     @property
     def accept(self) -> str:

@@ -38,7 +38,7 @@ def refuse_failures(answer: Answer, call: Call, advice: str) -> None:
     if (
         answer.status == 404
         or (answer.status == 401 and code == 7000)
-        or (answer.status == 400 and code in {6, 400})
+        or (answer.status == 400 and code in {6, 400} and call.method == "GET")
     ):
         raise NotFound(f"The UEM does not find what was asked for (status {answer.status}{_said(code)}).")
     raise _other(answer.status, code, call, advice)

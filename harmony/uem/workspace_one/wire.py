@@ -66,6 +66,20 @@ class RawEnvelope(msgspec.Struct, rename="pascal", gc=False):
     total: Scalar = None
 
 
+class TaggedRow(msgspec.Struct, rename="pascal", gc=False):
+    """A device that carries a tag; of its fields only the id is used."""
+
+    device_id: AnyId = None
+    id: AnyId = None
+
+
+class TaggedEnvelope(msgspec.Struct, rename="pascal", gc=False):
+    """The devices of a tag, all in one answer; the key is singular."""
+
+    device: list[TaggedRow]
+
+
+_tagged = msgspec.json.Decoder(TaggedEnvelope)
 _devices = msgspec.json.Decoder(DevicesEnvelope)
 _raw_devices = msgspec.json.Decoder(RawEnvelope)
 _row = msgspec.json.Decoder(DeviceRow)
@@ -87,6 +101,14 @@ def typed_devices(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
     if any(row.id is None for row in page.devices):
         return _row_by_row(body)
     return list(page.devices), page.total
+
+
+def typed_tagged(body: bytes) -> list[AnyId] | None:
+    """The ids of a tag's devices; None when the answer is not as usual."""
+    try:
+        return [row.id if row.device_id is None else row.device_id for row in _tagged.decode(body).device]
+    except _UNEXPECTED:
+        return None
 
 
 def _row_by_row(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
