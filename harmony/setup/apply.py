@@ -29,6 +29,7 @@ from harmony.sync import duties, duty_lifecycle, lifecycle, redaction, schedule,
 REDACTED = "The settings for personal data were changed during the sync."
 
 AGAIN_AT_ONCE = f"{lifecycle.READ_IS_KEPT} The next sync starts once the data is cleared."
+NOTHING_TAGGED = {"tag_status": False, "tag_risk": False, "tag_factors": False}
 TITLES = {SERVER: "Server Details"}
 
 
@@ -101,9 +102,7 @@ def switch_tagging_off(integration_id: int, by: str, now: datetime) -> None:
         page = integration.page(TAGGING)
         if page is None or page.applied is None:
             return
-        page.draft = page.applied = page.applied | dict.fromkeys(
-            ("tag_status", "tag_risk", "tag_factors"), False
-        )
+        page.draft = page.applied = page.applied | NOTHING_TAGGED
         page.edition += 1
         keys = session.scalars(select(UemTag.key).where(UemTag.integration_id == integration_id)).all()
         _tagging_saved(session, integration, keys, now)

@@ -104,10 +104,7 @@ def _ways(integration: Integration) -> Iterator[tuple[str, str]]:
         return
     devices = _the_devices(tagged)
     if taking_off.possible(integration):
-        yield (
-            TAKE_OFF,
-            f"Take them off {devices} first. The worker does it now; then you remove the integration.",
-        )
+        yield TAKE_OFF, f"Take them off {devices} first. The worker does it now; then press Remove again."
     yield LEAVE, f"Leave them on {devices}. Rules in the UEM go on acting on them; nobody updates them."
 
 

@@ -10,12 +10,13 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models import Integration
+from harmony.models import AuditEntry, DutyName, Integration, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.simulator import changes
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
+from harmony.sync import duties
 from tests.web.walking import Walk, form_of
 
 pytestmark = pytest.mark.usefixtures("uem")
@@ -139,3 +140,70 @@ def test_a_uem_that_cannot_be_asked_fails_verify_in_words(
     answer = walk.send("tagging", "/verify?then=next")
     assert answer.location.endswith("/setup/tagging#verification")
     assert 'class="danger failed"' in walk.look("tagging")
+
+
+def in_uem(uem: RunningSimulator) -> set[str]:
+    return {tag.name for tag in uem.tenant.world.tags.values()}
+
+
+def test_missing_tags_are_created_from_the_page_and_known_to_be_ours(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    walk.verify("tagging")
+    answer = walk.send("tagging", "/create", risk_high="On fire")
+    assert answer.status_code == 303
+    page = walk.look("tagging")
+    assert "Created in the UEM: CHKP_Status_Provisioned, " in page
+    assert {"On fire", "CHKP_Risk_Low"} <= in_uem(uem)
+    assert "CHKP_Risk_High" not in in_uem(uem)
+    assert all('data-state="ok"' in row for row in rows(page).values())
+    assert "Create missing tags" not in page
+    with app.app_context():
+        made = {tag.name: tag for tag in db.session.query(UemTag)}
+        assert made["On fire"].key == "risk:high"
+        assert made["On fire"].organization_group_id == "570"
+        assert not any(tag.adopted for tag in made.values())
+        newest = db.session.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
+        assert newest is not None
+        assert newest.what == "Created tags in the UEM"
+    walk.send("tagging", "/create", risk_high="CHKP_Risk_High")
+    walk.send("tagging", "/create", risk_high="On fire")
+    assert 'data-state="ok"' in rows(walk.look("tagging"))["On fire"]
+
+
+def test_without_the_permission_the_page_names_it_and_the_menu(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    ACTIONS["access"](uem.tenant, Arguments({"denied": ["tags_write"]}))
+    walk.send("tagging", "/create")
+    page = walk.look("tagging")
+    assert "No tag was created:" in page
+    assert "Settings &gt; Tags &gt; edit" in page
+    assert "Advanced &gt; Tags" in page
+    assert "CHKP_Risk_High" not in in_uem(uem)
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+def test_somebody_elses_tag_is_not_made_a_second_time(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+    foreign(uem, "CHKP_Risk_High")
+    walk = Walk.begin(signed_in).to_tagging()
+    walk.send("tagging", "/create")
+    page = walk.look("tagging")
+    assert "In the UEM already, not made by Harmony: CHKP_Risk_High." in page
+    assert len([tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Risk_High"]) == 1
+
+
+def test_the_tags_page_creates_what_is_missing_and_asks_for_a_push(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    answer = signed_in.post(f"/integrations/{walk.id}/tags/create")
+    assert answer.location == f"/integrations/{walk.id}/tags"
+    assert "CHKP_Status_Active" in in_uem(uem)
+    with app.app_context():
+        assert (walk.id, DutyName.TAGGING) in duties.due(now())
+    page = signed_in.get(answer.location).get_data(as_text=True)
+    assert "Created in the UEM:" in page
+    assert "Create missing tags" not in page
