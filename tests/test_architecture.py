@@ -43,6 +43,8 @@ PURE = [
     "sync/privacy.py",
     "sync/outcome.py",
     "tagging/names.py",
+    "tagging/plan.py",
+    "tagging/ends.py",
     "models/states.py",
     "sync/timing.py",
     "setup/edits.py",
@@ -64,6 +66,8 @@ PURE_MAY_IMPORT = {
     "tagging.names",
     "protect.app_share",
     "sync.outcome",
+    "protect.app_ends",
+    "tagging.names",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

@@ -15,6 +15,7 @@ from harmony.ops import retention
 from harmony.protect import app_exceptions, app_sync, install_base
 from harmony.security import sessions, throttle
 from harmony.sync import duties, duty_lifecycle, recovery, redaction, removal, run, schedule
+from harmony.tagging import run as tagging_run
 
 SYNC = "sync"
 TICK = "tick"
@@ -22,7 +23,8 @@ REMOVE = "remove"
 APPS = "apps"
 EXCEPTIONS = "app-exceptions"
 # The task that does a duty is called as the duty is.
-DUTIES = (DutyName.APPS,)
+TAGGING = "tagging"
+DUTIES = (DutyName.APPS, DutyName.TAGGING)
 # A ring that waited longer than this has been answered by a tick.
 RING_EXPIRES_SECONDS = 300
 
@@ -42,6 +44,7 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     rings[SYNC] = queue.task(name=SYNC, expires=RING_EXPIRES_SECONDS)(job(sync))
     rings[REMOVE] = queue.task(name=REMOVE, expires=RING_EXPIRES_SECONDS)(job(remove))
     rings[APPS] = queue.task(name=APPS, expires=RING_EXPIRES_SECONDS)(job(apps))
+    rings[TAGGING] = queue.task(name=TAGGING, expires=RING_EXPIRES_SECONDS)(job(tagging))
     rings[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=RING_EXPIRES_SECONDS)(job(exceptions))
     rings[TICK] = queue.task(name="tick-now", expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=RING_EXPIRES_SECONDS)(job(tick))
@@ -51,9 +54,10 @@ def register(queue: SqliteHuey, app: Flask) -> None:
 def sync(integration_id: int) -> None:
     """Sync one integration if it is due or asked for; otherwise do nothing."""
     run.sync(integration_id, stopping().is_set)
-    # A sync that somebody asked for meanwhile need not wait for the next tick.
+    # A sync that somebody asked for meanwhile need not wait for the next tick, nor what follows a sync.
     if integration_id in schedule.due(now()) and not stopping().is_set():
         ring(SYNC, integration_id)
+    ring_for_duties()
 
 
 def remove(integration_id: int) -> None:
@@ -69,6 +73,13 @@ def apps(integration_id: int) -> None:
         ring(APPS, integration_id)
 
 
+def tagging(integration_id: int) -> None:
+    """Bring the tags in the UEM to what is wanted if that is due or asked for; otherwise do nothing."""
+    tagging_run.tag(integration_id, stopping().is_set)
+    if (integration_id, DutyName.TAGGING) in duties.due(now()) and not stopping().is_set():
+        ring(TAGGING, integration_id)
+
+
 def exceptions() -> None:
     """Bring devices in line with the app exceptions that were set or lifted; otherwise do nothing."""
     app_exceptions.carry_out(stopping().is_set)
@@ -80,12 +91,17 @@ def tick() -> None:
     for task, due in ((SYNC, schedule.due(now())), (REMOVE, removal.pending(now()))):
         for integration_id in due:
             ring(task, integration_id)
-    for integration_id, name in duties.due(now()):
-        if name in DUTIES:
-            ring(name, integration_id)
+    ring_for_duties()
     if app_exceptions.pending():
         ring(EXCEPTIONS)
     redaction.finish_pending()
+
+
+def ring_for_duties() -> None:
+    """Ring for the duties that are due; the worker does so between two ticks too, so that no tag waits."""
+    for integration_id, name in duties.due(now()):
+        if name in DUTIES:
+            ring(name, integration_id)
 
 
 def _put_right() -> None:

@@ -18,7 +18,7 @@ from harmony.clock import monotonic, now
 from harmony.config import Settings, SettingsError
 from harmony.db import table_of, upsert, write
 from harmony.jobs.queue import STOPPING, queue_of, ring
-from harmony.jobs.tasks import TICK
+from harmony.jobs.tasks import TICK, ring_for_duties
 from harmony.models import Worker
 from harmony.ops import logs
 from harmony.ops.lifeline import leave_with_parent
@@ -83,6 +83,7 @@ def _live(app: Flask, stop: threading.Event) -> None:
     while not stop.wait(SIGN_OF_LIFE_SECONDS):
         with app.app_context():
             _show_life()
+            _look_for_duties()
 
 
 def _show_life() -> None:
@@ -90,6 +91,13 @@ def _show_life() -> None:
         sign_of_life()
     except Exception:  # a locked or full database must end nothing; the next beat tries again
         log.warning("The sign of life could not be written.", exc_info=True)
+
+
+def _look_for_duties() -> None:
+    try:
+        ring_for_duties()
+    except Exception:  # as above; the tick looks as well
+        log.warning("Nobody could look for what is due.", exc_info=True)
 
 
 def main() -> int:

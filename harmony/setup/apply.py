@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from harmony.db import write
 from harmony.history import audit, changed_fields
-from harmony.models import Absence, DutyName, Integration, IntegrationState, UemTag
+from harmony.models import Absence, DutyName, Integration, IntegrationState
 from harmony.models.configuration import (
     PAGES,
     SERVER,
@@ -21,15 +19,15 @@ from harmony.models.configuration import (
     Synchronization,
     from_row,
 )
+from harmony.setup import leaving
 from harmony.setup.drafts import is_verified
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
 from harmony.setup.readers import overlap_of
-from harmony.sync import duties, duty_lifecycle, lifecycle, redaction, schedule, timing
+from harmony.sync import duty_lifecycle, lifecycle, redaction, schedule, timing
 
 REDACTED = "The settings for personal data were changed during the sync."
 
 AGAIN_AT_ONCE = f"{lifecycle.READ_IS_KEPT} The next sync starts once the data is cleared."
-NOTHING_TAGGED = {"tag_status": False, "tag_risk": False, "tag_factors": False}
 TITLES = {SERVER: "Server Details"}
 
 
@@ -69,11 +67,11 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
 
 
 def save(
-    integration_id: int, page: str, by: str, now: datetime, *, take_off: Sequence[str] = ()
+    integration_id: int, page: str, by: str, now: datetime, *, take_off: bool = True
 ) -> int:  # fmt: skip
     """Put one page of a running integration in force, from its next run on.
 
-    `take_off` are the keys of tags that Tagging leaves behind and that are to be taken off every device.
+    `take_off`: whether tags that Tagging leaves behind are taken off the devices.
     Returns how many devices were cleared of personal data that is no longer imported. Raises NotVerified
     and Overlapping.
     """
@@ -89,24 +87,10 @@ def save(
         if page == SYNCHRONIZATION:
             _synchronization_saved(session, integration, before, after, now)
         if page == TAGGING:
-            _tagging_saved(session, integration, take_off, now)
+            leaving.settle(session, integration, before, after, take_off, by, now)
         what = f"Edited {TITLES.get(page, page.title())}"
         audit(session, by, what, now, integration, detail=changed_fields(before, after))
     return redaction.purge(integration_id)
-
-
-def switch_tagging_off(integration_id: int, by: str, now: datetime) -> None:
-    """Tag no device any more, and take every tag off: before an integration is removed."""
-    with write() as session:
-        integration = session.get_one(Integration, integration_id)
-        page = integration.page(TAGGING)
-        if page is None or page.applied is None:
-            return
-        page.draft = page.applied = page.applied | NOTHING_TAGGED
-        page.edition += 1
-        keys = session.scalars(select(UemTag.key).where(UemTag.integration_id == integration_id)).all()
-        _tagging_saved(session, integration, keys, now)
-        audit(session, by, "Asked to take all tags off the devices", now, integration)
 
 
 def _applied(integration: Integration, page: str) -> dict[str, Any]:
@@ -139,6 +123,7 @@ def _server_saved(
         integration.next_sync_at = now
     if another_source(from_row(ServerDetails, before), from_row(ServerDetails, after)):
         _doubt(integration)
+        duty_lifecycle.await_sync(session, integration.id, now)
 
 
 def _synchronization_saved(
@@ -153,15 +138,6 @@ def _synchronization_saved(
     if old.app_interval != new.app_interval:
         duty_lifecycle.plan_anew(session, integration, DutyName.APPS, now)
     _plan_anew(session, integration, old, new, now)
-
-
-def _tagging_saved(
-    session: Session, integration: Integration, take_off: Sequence[str], now: datetime
-) -> None:
-    """Every device is looked at anew, at once."""
-    mine = (UemTag.integration_id == integration.id, UemTag.key.in_(take_off))
-    session.execute(update(UemTag).where(*mine).values(retired_at=now))
-    duties.nudge(session, integration.id, DutyName.TAGGING, now, whole=True)
 
 
 def _doubt(integration: Integration) -> None:

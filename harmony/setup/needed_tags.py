@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,12 +42,20 @@ class TagLook:
         return [tag for tag in self.tags if tag.standing is standing]
 
 
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Tags that this integration made or adopted, by their ids; one it was about to make, by its name."""
+
+    ids: frozenset[str] = frozenset()
+    begun: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where tags are kept: the tags that are there now, the ids of ours among them, the group's name."""
+    """Where tags are kept: the tags that are there now, which of them are ours, the group's name."""
 
     tags: Sequence[Tag] = ()
-    ours: Collection[str] = ()
+    ours: Ours = Ours()
     group: str = ""
 
 
@@ -74,7 +82,8 @@ def judged(tagging: Tagging, devices: Mapping[str, int], place: Place) -> TagLoo
     )
 
 
-def _standing(found: Tag | None, adopted: bool, ours: Collection[str]) -> Standing:
+def _standing(found: Tag | None, adopted: bool, ours: Ours) -> Standing:
     if found is None:
         return Standing.MISSING
-    return Standing.FOUND if adopted or found.external_id in ours else Standing.FOREIGN
+    known = found.external_id in ours.ids or found.name in ours.begun
+    return Standing.FOUND if adopted or known else Standing.FOREIGN

@@ -54,8 +54,8 @@ def _tags(seen: TagLook, where: str) -> Rung:
     if not missing:
         return Rung(TAGS, RungState.OK, None, f"All {all_of} are there.", None)
     advice = (
-        f"Press Create missing tags; the account needs {PERMISSION} for it. "
-        f"Or create them in the console at {where}: {MENU}."
+        f"Harmony can create them, if the account has {PERMISSION}. "
+        f"Or create them in the console at {where}, and adopt them here: {MENU}."
     )
     return Rung(TAGS, RungState.WARNING, None, f"{_listed(missing)} not there yet.", advice)
 

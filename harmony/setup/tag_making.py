@@ -1,91 +1,75 @@
-"""*Create missing tags*: makes the tags that the settings need in the UEM, and remembers whose they are."""
+"""*Create missing tags* in the wizard: makes the tags that a draft needs, and remembers that they are ours.
+
+For an integration in force the worker does the same with every push.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harmony.db import db, write
+from harmony.db import db, release, write
 from harmony.history import audit
-from harmony.models import Integration, IntegrationState, UemTag
-from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging, from_row
+from harmony.models import Integration, UemTag
+from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging
 from harmony.security.vault import VaultLocked
-from harmony.setup import groups, tagged
-from harmony.setup.needed_tags import NeededTag, Place, Standing, judged
+from harmony.setup.drafts import draft
 from harmony.setup.questions import opened
-from harmony.tagging.names import OLD
-from harmony.uem.client import UemClient
+from harmony.tagging import ours
+from harmony.tagging.finding import Finder
+from harmony.tagging.home import home
+from harmony.tagging.names import needed_keys, needed_names
 from harmony.uem.errors import UemError
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Made:
-    """The names that were made, those of somebody else's tags, and the error that ended it, if one did."""
+    """The names that were made, and in words what went wrong, if anything."""
 
-    names: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    error: UemError | VaultLocked | None = None
+    names: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def make_missing(integration_id: int, by: str, now: datetime) -> Made:
-    """Make what is missing, a tag in each call; what was made before an error is kept.
-
-    Of a draft what was last typed counts, of any other what is in force.
-    """
-    integration, made = db.session.get_one(Integration, integration_id), Made()
-    tagging, server = _settings(integration)
-    devices, ours = tagged.devices_by_key(integration_id), tagged.ours(integration_id)
-    group, where = groups.top(integration_id)
+    """Find the tags that the draft needs and make the others; those made before an error are kept."""
+    integration = db.session.get_one(Integration, integration_id)
+    tagging, server = draft(integration, TAGGING, Tagging), draft(integration, SERVER, ServerDetails)
+    needed, group = needed_keys(tagging), home(integration_id)
+    ours.prepare(integration_id, tagging, now, _nobody_waits)
+    before, problem = _in_uem(integration_id), tuple[str, ...]()
     try:
         with opened(integration, server) as client:
-            seen = judged(tagging, devices, Place(tags=client.tags(group), ours=ours, group=where))
-            made.foreign = [tag.name for tag in seen.those(Standing.FOREIGN)]
-            for name in _made(client, integration_id, group, seen.those(Standing.MISSING)):
-                made.names.append(name)
+            Finder(integration_id, tagging, client, group, _nobody_waits).find(needed, now, whole=True)
     except (UemError, VaultLocked) as error:
-        made.error = error
+        problem = (f"{error.sentence} {error.advice}",)
+    after = _in_uem(integration_id)
+    names = (name for name in needed_names(tagging) if after.get(name, "") not in {"", *before.values()})
+    made = Made(tuple(names), problem or _problems(integration_id, needed))
     _note(integration_id, by, now, made)
     return made
 
 
-def _settings(integration: Integration) -> tuple[Tagging, ServerDetails]:
-    typed = integration.state == IntegrationState.DRAFT
-    pages = {page.name: page.draft if typed else page.applied for page in integration.pages}
-    return from_row(Tagging, pages.get(TAGGING)), from_row(ServerDetails, pages.get(SERVER))
+def _nobody_waits(_session: Session) -> None:
+    """A draft has no worker whose lease would have to be renewed."""
 
 
-def _made(client: UemClient, integration_id: int, group: str, missing: list[NeededTag]) -> Iterator[str]:
-    """The row says beforehand that we are about to make the tag: an answer that is lost costs nothing."""
-    for tag in missing:
-        with write() as session:
-            if not _claimed(session, integration_id, group, tag):
-                continue
-        external_id = client.create_tag(tag.name, group).external_id
-        with write() as session:
-            session.get_one(UemTag, (integration_id, tag.key)).external_id = external_id
-        yield tag.name
+def _in_uem(integration_id: int) -> dict[str, str]:
+    """Name to id of the tags that are in the UEM because we made them."""
+    mine = (UemTag.integration_id == integration_id, UemTag.adopted.is_(False))
+    rows = select(UemTag.name, UemTag.external_id).where(*mine, UemTag.external_id.is_not(None))
+    found = {name: id_ for name, id_ in db.session.execute(rows.order_by(UemTag.key)) if id_}
+    release()
+    return found
 
 
-def _claimed(session: Session, integration_id: int, group: str, tag: NeededTag) -> bool:
-    """Have a row for the tag. False when that of its key is still about one of another name, on devices.
-
-    In a draft nothing is on devices; the tag of the former name is remembered as ours.
-    """
-    row = session.get(UemTag, (integration_id, tag.key))
-    if row is not None and row.name != tag.name and row.external_id is not None:
-        if session.get_one(Integration, integration_id).state != IntegrationState.DRAFT:
-            return False
-        row.key = f"{OLD}{row.external_id}"
-        session.flush()
-        row = None
-    if row is None:
-        row = UemTag(integration_id=integration_id, key=tag.key)
-        session.add(row)
-    row.name, row.organization_group_id, row.external_id, row.problem = tag.name, group, None, ""
-    return True
+def _problems(integration_id: int, needed: Collection[str]) -> tuple[str, ...]:
+    """What is said beside the tags, each sentence once."""
+    tags = [tag for tag in ours.tags_of(integration_id) if tag.key in needed and tag.problem]
+    return tuple(dict.fromkeys(tag.problem for tag in tags))
 
 
 def _note(integration_id: int, by: str, now: datetime, made: Made) -> None:

@@ -6,13 +6,15 @@ from sqlalchemy import func, select
 
 from harmony.db import db
 from harmony.models import Device, DeviceStatus, Finding, Protection, Risk, UemTag
+from harmony.setup.needed_tags import Ours
 from harmony.tagging.names import factor_key, risk_key
 
 
-def ours(integration_id: int) -> frozenset[str]:
-    """The ids in the UEM of the tags that this integration made or adopted."""
-    mine = (UemTag.integration_id == integration_id, UemTag.external_id.is_not(None))
-    return frozenset(one for one in db.session.scalars(select(UemTag.external_id).where(*mine)) if one)
+def ours(integration_id: int) -> Ours:
+    """The tags that this integration made or adopted; one that it was about to make is known by its name."""
+    tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == integration_id)).all()
+    begun = {tag.name for tag in tags if tag.external_id is None and tag.organization_group_id is not None}
+    return Ours(frozenset(tag.external_id for tag in tags if tag.external_id), frozenset(begun))
 
 
 def devices_by_key(integration_id: int) -> dict[str, int]:

@@ -19,6 +19,9 @@ from harmony.sync.schedule import LEASE, LeaseLost
 ASKED_FOR = {DutyName.APPS: "Asked for an app sync", DutyName.TAGGING: "Asked for tagging"}
 DIED = "The worker stopped before this was done. What it had done was kept; the next run goes on."
 
+# Parked until the next complete device sync, whoever asks.
+FIRST_SYNC = "Tagging waits for the first complete device sync with these Server Details."
+
 
 @dataclass(frozen=True, slots=True)
 class Holding:
@@ -40,12 +43,14 @@ def due(now: datetime) -> Sequence[tuple[int, DutyName]]:
 
 
 def request(integration_id: int, name: DutyName, by: str, now: datetime, *, whole: bool = True) -> bool:
-    """A person asks: due now, even while it is parked. False when paused or stopped. Ring after it."""
+    """A person asks: due now, even while it is parked. False when nothing can be done. Ring after it."""
     with write() as session:
         integration = session.get(Integration, integration_id)
         if integration is None or integration.state != IntegrationState.ACTIVE or integration.stopped_why:
             return False
         duty = _row(session, integration_id, name)
+        if duty.parked_why == FIRST_SYNC:
+            return False
         duty.next_at, duty.requested_at, duty.requested_by, duty.parked_why = now, now, by, None
         duty.whole = duty.whole or whole
         audit(session, by, ASKED_FOR[name], now, integration)
@@ -55,9 +60,13 @@ def request(integration_id: int, name: DutyName, by: str, now: datetime, *, whol
 def nudge(
     session: Session, integration_id: int, name: DutyName, at: datetime, *, whole: bool = False
 ) -> None:
-    """Due at `at` at the latest, inside the caller's `write()`; a duty that is due sooner stays so."""
+    """Due at `at` at the latest, inside the caller's `write()`; a duty that is due sooner stays so.
+
+    One whose last run failed keeps the time of its next try: what changes meanwhile must not make it hurry.
+    """
     duty = _row(session, integration_id, name)
-    duty.next_at = at if duty.next_at is None else min(duty.next_at, at)
+    if duty.next_at is None or not duty.failures:
+        duty.next_at = min(duty.next_at or at, at)
     duty.whole = duty.whole or whole
 
 

@@ -39,7 +39,14 @@ def begin(session: Session, integration: Integration, name: DutyName, now: datet
 
 
 def after_sync(session: Session, integration: Integration, complete: bool, now: datetime) -> None:
-    """The first complete device sync, or the first since there are app syncs, is followed by one at once."""
+    """Every device sync is followed by tagging, and the first complete one by an app sync at once.
+
+    The first since there are app syncs counts as the first.
+    """
+    duty = session.get(Duty, (integration.id, DutyName.TAGGING))
+    if duty is not None and complete and duty.parked_why == duties.FIRST_SYNC:
+        duty.parked_why, duty.whole = None, True
+    duties.nudge(session, integration.id, DutyName.TAGGING, now)
     known = session.get(Duty, (integration.id, DutyName.APPS)) is not None
     if complete and (integration.snapshots == 1 or not known):
         duties.nudge(session, integration.id, DutyName.APPS, now, whole=True)
@@ -58,6 +65,20 @@ def wake(session: Session, integration_id: int, now: datetime) -> None:
     """What kept them from running may be mended: every duty is due, the parked ones too."""
     mine = update(Duty).where(Duty.integration_id == integration_id)
     session.execute(mine.values(next_at=now, parked_why=None, failures=0))
+
+
+def again(session: Session, integration_id: int, name: DutyName, now: datetime) -> None:
+    """What it goes by was changed: all of it is due at once, even if it was parked."""
+    duties.nudge(session, integration_id, name, now, whole=True)
+    mine = update(Duty).where(Duty.integration_id == integration_id, Duty.name == name)
+    session.execute(mine.values(next_at=now, parked_why=None, failures=0))
+
+
+def await_sync(session: Session, integration_id: int, now: datetime) -> None:
+    """Another UEM: its ids of devices and tags are not those we know, so nothing may be tagged by them."""
+    again(session, integration_id, DutyName.TAGGING, now)
+    mine = update(Duty).where(Duty.integration_id == integration_id, Duty.name == DutyName.TAGGING)
+    session.execute(mine.values(parked_why=duties.FIRST_SYNC))
 
 
 def interrupt(session: Session, integration_id: int, reason: str, now: datetime) -> None:

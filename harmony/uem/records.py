@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -119,11 +120,12 @@ class BulkOutcome:
     """What became of one call for many devices, by their ids in the UEM.
 
     The UEM does not know the `unknown`; whether the `unclear` are as they should be only a look can tell: it
-    faults also what was so already (facts/ws1-api.md §6.2). All others are done.
+    may fault what was so already (facts/ws1-api.md §6.2). Each has the UEM's code, 404 where not one could be
+    changed and the device may be unknown, or the tag. All others are done.
     """
 
     unknown: frozenset[str] = frozenset()
-    unclear: frozenset[str] = frozenset()
+    unclear: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

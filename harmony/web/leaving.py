@@ -85,7 +85,7 @@ def save(integration_id: int) -> ResponseReturnValue:
         return redirect(url_for("wizard.show", integration_id=integration_id, page=TAGGING), 303)
     devices = counted(tag_rows.devices_with(integration_id, keys))
     take_off = form.tags.data == TAKE_OFF
-    apply.save(integration_id, TAGGING, g.user.name, now(), take_off=keys if take_off else ())
+    apply.save(integration_id, TAGGING, g.user.name, now(), take_off=take_off)
     ring(TICK)
     flash(SAVED[form.tags.data].format(devices), "success")
     page = "tags.index" if take_off else "integrations.show"

@@ -14,12 +14,13 @@ from harmony.db import db
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import REMOVE, TICK
 from harmony.models import DutyName, Integration, IntegrationState
-from harmony.setup import apply
 from harmony.sync import lifecycle
-from harmony.web import overview, taking_off
+from harmony.tagging.taking_off import retire_all
+from harmony.web import overview
 from harmony.web.attention import why_no_sync
 from harmony.web.duty_state import state_of
 from harmony.web.forms import stripped
+from harmony.web.tags_left import tags_left
 
 blueprint = Blueprint("removal", __name__, url_prefix="/integrations/<int:integration_id>/remove")
 
@@ -66,7 +67,7 @@ def remove(integration_id: int) -> ResponseReturnValue:
     if state != IntegrationState.DRAFT and not _valid(form, integration):
         return _render(integration, form), 422
     if form.tags and form.tags.data == TAKE_OFF:
-        apply.switch_tagging_off(integration_id, g.user.name, now())
+        retire_all(integration_id, g.user.name, now())
         ring(TICK)
         typed = {"devices": form.devices.data, "name": form.name.data}
         return redirect(url_for("removal.show", integration_id=integration_id, **typed), 303)
@@ -99,11 +100,11 @@ def _form(integration: Integration) -> RemoveForm:
 
 def _ways(integration: Integration) -> Iterator[tuple[str, str]]:
     """What can become of the tags; nothing where there are none to ask about."""
-    tagged = taking_off.tagged(integration)
-    if not tagged:
+    left = tags_left(integration)
+    if not left:
         return
-    devices = _the_devices(tagged)
-    if taking_off.possible(integration):
+    devices = _the_devices(left.devices)
+    if left.possible:
         yield TAKE_OFF, f"Take them off {devices} first. The worker does it now; then press Remove again."
     yield LEAVE, f"Leave them on {devices}. Rules in the UEM go on acting on them; nobody updates them."
 
@@ -118,8 +119,8 @@ def _valid(form: RemoveForm, integration: Integration) -> bool:
         form.devices.errors = ["Choose what becomes of the devices."]
     if form.tags and form.tags.errors:
         form.tags.errors = ["Choose what becomes of the tags."]
-    elif form.tags and form.tags.data == TAKE_OFF and taking_off.begun(integration):
-        form.tags.errors = [STILL.format(_the_devices(taking_off.tagged(integration)))]
+    elif form.tags and form.tags.data == TAKE_OFF and (left := tags_left(integration)).begun:
+        form.tags.errors = [STILL.format(_the_devices(left.devices))]
     if form.name.data != integration.name:
         form.name.errors = [f"Type {integration.name} exactly as it is written here."]
     return not form.errors
@@ -129,18 +130,18 @@ def _taking_off(integration: Integration) -> dict[str, Any]:
     """How far it has come; the part of the page that follows it needs no more."""
     return {
         "integration": integration,
-        "begun": taking_off.begun(integration),
-        "tagged": taking_off.tagged(integration),
+        "left": tags_left(integration),
         "duty": state_of(integration, DutyName.TAGGING),
     }
 
 
 def _render(integration: Integration, form: RemoveForm) -> str:
-    possible = taking_off.possible(integration)
+    context = _taking_off(integration)
+    possible = context["left"].possible
     return render_template(
         "integrations/remove.html",
         form=form,
         devices=overview.device_count(integration.id),
         tags_help=None if possible else why_no_sync(integration, "They cannot be taken off now"),
-        **_taking_off(integration),
+        **context,
     )

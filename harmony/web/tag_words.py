@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.protect.factors import factor_of
-from harmony.setup.tag_checks import CHOOSE, MENU, PERMISSION
 from harmony.setup.tag_making import Made
 from harmony.tagging.names import OLD
 from harmony.web.tag_rows import Shown
@@ -25,7 +24,6 @@ EMPTY = {
     Shown.FAILED: "No push of this tag failed.",
 }
 OLD_KIND = OLD.removesuffix(":")
-IN_THE_CONSOLE = f"The account needs {PERMISSION}; or create the tags in the console: {MENU}."
 MEANINGS = {"status": "status {}", "risk": "risk {}", "factor": "threat factor {}", OLD_KIND: "former tag"}
 
 
@@ -44,12 +42,9 @@ def of_making(made: Made) -> Iterator[tuple[str, str]]:
     """What *Create missing tags* did, as (level, sentence)."""
     if made.names:
         yield "success", f"Created in the UEM: {', '.join(made.names)}."
-    if made.error is not None:
-        rest = "The rest was not created" if made.names else "No tag was created"
-        yield "error", f"{rest}: {made.error.sentence} {made.error.advice} {IN_THE_CONSOLE}"
-    elif made.foreign:
-        yield "warning", f"In the UEM already, not made by Harmony: {', '.join(made.foreign)}. {CHOOSE}"
-    elif not made.names:
+    for problem in made.problems:
+        yield "error", f"{'Not all were' if made.names else 'No tag was'} created: {problem}"
+    if not made.names and not made.problems:
         yield "info", "No tag is missing."
 
 

@@ -13,7 +13,6 @@ from harmony.jobs.queue import ring
 from harmony.jobs.tasks import TICK
 from harmony.models import DutyName, Integration, IntegrationState, TagLink, UemTag
 from harmony.setup import groups
-from harmony.setup.tag_making import make_missing
 from harmony.sync import duties
 from harmony.web import tag_rows
 from harmony.web.attention import waits_for_worker, why_no_sync
@@ -22,7 +21,7 @@ from harmony.web.newest import every, page_of
 from harmony.web.overview import tagging_context
 from harmony.web.table_file import csv_file
 from harmony.web.tag_rows import LINK, LinkFilters
-from harmony.web.tag_words import EMPTY, SHOWN, meaning, of_making, why_no_tags
+from harmony.web.tag_words import EMPTY, SHOWN, meaning, why_no_tags
 
 blueprint = Blueprint("tags", __name__, url_prefix="/integrations/<int:integration_id>/tags")
 
@@ -55,14 +54,8 @@ def read_back(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/create")
 def create(integration_id: int) -> ResponseReturnValue:
-    """Create missing tags: make those in the UEM that are needed and not there; then push."""
-    integration = _finished(integration_id)
-    made = make_missing(integration_id, g.user.name, now())
-    for level, text in of_making(made):
-        flash(text, level)
-    if made.names:
-        return _ask(integration, whole=False)
-    return redirect(url_for("tags.index", integration_id=integration_id), 303)
+    """Create missing tags: the worker makes those that are needed and not in the UEM, and pushes."""
+    return _ask(_finished(integration_id), whole=True)
 
 
 @blueprint.get("/<key>")

@@ -108,6 +108,8 @@ def clear(integration_id: int, page: str) -> ResponseReturnValue:
 def create_tags(integration_id: int) -> ResponseReturnValue:
     """Keep the values, make the tags that are missing in the UEM, and look again what is there."""
     integration, step = _ordered(integration_id, TAGGING)
+    if integration.state != IntegrationState.DRAFT:
+        abort(409, "The worker creates the tags of an integration that runs: save the page instead.")
     _form, refused = _keep(integration, step)
     if refused:
         return refused

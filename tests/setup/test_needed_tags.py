@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harmony.models.configuration import Tagging
-from harmony.setup.needed_tags import Place, Standing, judged
+from harmony.setup.needed_tags import Ours, Place, Standing, judged
 from harmony.uem.records import Tag
 
 OFF = {"tag_status": False, "tag_risk": False, "tag_factors": False}
@@ -30,11 +30,16 @@ def test_a_threat_factor_needs_its_tag_once_it_is_on_a_device() -> None:
 
 
 def test_a_tag_is_ours_by_its_id_and_never_by_its_name_alone() -> None:
-    place = Place(tags=there("CHKP_Status_Active", "CHKP_Risk_High"), ours={"1"})
+    place = Place(tags=there("CHKP_Status_Active", "CHKP_Risk_High"), ours=Ours(frozenset("1")))
     found = standings(Tagging(), place)
     assert found["CHKP_Status_Active"] == Standing.FOUND
     assert found["CHKP_Risk_High"] == Standing.FOREIGN
     assert found["CHKP_Risk_Low"] == Standing.MISSING
+
+
+def test_a_tag_we_were_about_to_make_is_ours_though_its_answer_was_lost() -> None:
+    place = Place(tags=there("CHKP_Risk_High"), ours=Ours(begun=frozenset({"CHKP_Risk_High"})))
+    assert standings(Tagging(), place)["CHKP_Risk_High"] == Standing.FOUND
 
 
 def test_an_adopted_name_may_be_used() -> None:
@@ -46,5 +51,5 @@ def test_an_adopted_name_may_be_used() -> None:
 
 def test_names_are_compared_exactly() -> None:
     """The UEM's search matches parts of names."""
-    place = Place(tags=there("CHKP_Risk_High_old", "chkp_risk_high"), ours={"1", "2"})
+    place = Place(tags=there("CHKP_Risk_High_old", "chkp_risk_high"), ours=Ours(frozenset("12")))
     assert standings(Tagging(), place)["CHKP_Risk_High"] == Standing.MISSING

@@ -10,13 +10,14 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models import AuditEntry, DutyName, Integration, UemTag
+from harmony.models import AuditEntry, Device, DutyName, Integration, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.simulator import changes
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import duties
+from harmony.sync import duties, run
+from harmony.tagging import run as tagging
 from tests.web.walking import Walk, form_of
 
 pytestmark = pytest.mark.usefixtures("uem")
@@ -180,7 +181,7 @@ def test_without_the_permission_the_page_names_it_and_the_menu(
     walk.send("tagging", "/create")
     page = walk.look("tagging")
     assert "No tag was created:" in page
-    assert "Settings &gt; Tags &gt; edit" in page
+    assert "Settings &gt; Tags" in page.partition("No tag was created:")[2].partition("</div>")[0]
     assert "Advanced &gt; Tags" in page
     assert "CHKP_Risk_High" not in in_uem(uem)
     assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
@@ -191,19 +192,45 @@ def test_somebody_elses_tag_is_not_made_a_second_time(signed_in: FlaskClient, ue
     walk = Walk.begin(signed_in).to_tagging()
     walk.send("tagging", "/create")
     page = walk.look("tagging")
-    assert "In the UEM already, not made by Harmony: CHKP_Risk_High." in page
+    assert "A tag of this name is in the UEM already, and Harmony did not make it." in page
     assert len([tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Risk_High"]) == 1
 
 
-def test_the_tags_page_creates_what_is_missing_and_asks_for_a_push(
+def test_a_draft_that_runs_is_left_to_the_worker(
     app: Flask, signed_in: FlaskClient, uem: RunningSimulator
 ) -> None:
     walk = Walk.begin(signed_in).to_deployment().finish()
+    assert "The worker creates the missing tags once you have saved." in walk.verify("tagging")
+    assert walk.send("tagging", "/create").status_code == 409
     answer = signed_in.post(f"/integrations/{walk.id}/tags/create")
     assert answer.location == f"/integrations/{walk.id}/tags"
-    assert "CHKP_Status_Active" in in_uem(uem)
     with app.app_context():
         assert (walk.id, DutyName.TAGGING) in duties.due(now())
-    page = signed_in.get(answer.location).get_data(as_text=True)
-    assert "Created in the UEM:" in page
-    assert "Create missing tags" not in page
+    assert "CHKP_Status_Active" not in in_uem(uem)
+
+
+def test_the_worker_tags_the_devices_and_every_page_says_so(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    with app.app_context():
+        run.sync(walk.id)
+        tagging.tag(walk.id)
+        devices = db.session.query(Device).filter_by(integration_id=walk.id).count()
+    provisioned = next(tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Status_Provisioned")
+    assert len(provisioned.devices) == devices
+    page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
+    assert f"CHKP_Status_Provisioned: {devices}" in page
+    page = signed_in.get(f"/integrations/{walk.id}/tags").get_data(as_text=True)
+    assert f">{devices}</a>" in page
+    assert 'data-state="ok"' in page
+    page = walk.verify("tagging")
+    assert 'data-state="ok"' in rows(page)["CHKP_Status_Provisioned"]
+    assert f'class="num">{devices}<' in rows(page)["CHKP_Status_Provisioned"]
+    with app.app_context():
+        one = db.session.query(Device).filter_by(integration_id=walk.id).first()
+        assert one is not None
+        device = one.id
+    panel = signed_in.get(f"/devices/{device}").get_data(as_text=True).partition("Tags in the UEM")[2]
+    assert "CHKP_Status_Provisioned" in panel
+    assert "On the device" in panel

@@ -20,7 +20,7 @@ T = TypeVar("T")
 DEVICE_TAG = 1
 # No limit is published; what works with pages of devices is a careful guess (facts §6.2).
 MOST_DEVICES = 500
-NOT_FOUND = 404
+NOT_FOUND, NO_CODE = 404, 0
 
 
 class Ask(Protocol):
@@ -95,24 +95,25 @@ def _outcome(answer: Answer, asked: frozenset[str]) -> BulkOutcome:
     That the UEM faults what was so already cannot be ruled out, so that only "not found" is believed at once.
     """
     if answer.status == NOT_FOUND:
-        return BulkOutcome(unclear=asked)
+        return BulkOutcome(unclear=dict.fromkeys(asked, NOT_FOUND))
     if answer.status == 204:
         return BulkOutcome()
     row = loose_object(answer.body)
-    faults = _faults(row)
-    faulted = asked & faults.keys()
-    unknown = frozenset(id_ for id_ in faulted if faults[id_] == NOT_FOUND)
-    told = len(faulted) >= (count(row.get("FailedItems")) or 0)
-    return BulkOutcome(unknown, (faulted if told else asked) - unknown)
+    faults = {id_: code for id_, code in _faults(row).items() if id_ in asked}
+    unknown = frozenset(id_ for id_, code in faults.items() if code == NOT_FOUND)
+    if len(faults) < (count(row.get("FailedItems")) or 0):
+        faults = dict.fromkeys(asked, NO_CODE) | faults
+    return BulkOutcome(unknown, {id_: code for id_, code in faults.items() if id_ not in unknown})
 
 
-def _faults(row: Row) -> dict[str, int | None]:
+def _faults(row: Row) -> dict[str, int]:
     """The code of each faulted item, by its id."""
     found = row.get("Faults")
     if not isinstance(found, dict):
         return {}
     rows = [Row(one) for one in rows_of(Row(found), "Fault") if isinstance(one, dict)]
-    return {id_: count(one.get("ErrorCode")) for one in rows if (id_ := plain_id(one.ref("ItemValue")))}
+    codes = ((plain_id(one.ref("ItemValue")), count(one.get("ErrorCode")) or NO_CODE) for one in rows)
+    return {id_: code for id_, code in codes if id_}
 
 
 def _carriers(answer: Answer) -> list[str]:

@@ -1,0 +1,114 @@
+"""Delivers what waits in the outbox: what is to be added before what is to be removed, High risk first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+
+from harmony.clock import monotonic, now
+from harmony.db import write
+from harmony.sync.ids import Ids
+from harmony.tagging import outbox
+from harmony.tagging.ours import tags_of
+from harmony.tagging.plan import Batch, Target, batches, in_order
+from harmony.tagging.push import Answered, push
+from harmony.tagging.work import Work
+from harmony.uem.client import UemClient
+from harmony.uem.errors import NotFound, TooLarge
+
+# After so long whoever asks looks whether something more urgent has come up.
+ROUND = timedelta(seconds=20)
+NOT_FOUND = 404
+
+Unclear = dict[tuple[str, bool], dict[Target, int]]
+
+
+class Delivery:
+    """`late` says whether a round ended for lack of time, with something left."""
+
+    def __init__(self, work: Work, client: UemClient) -> None:
+        self._work = work
+        self._client = client
+        self._tags: dict[str, str] = {}
+        self._unclear: Unclear = {}
+        self._until = 0.0
+        self.late = False
+
+    def deliver(self) -> list[str]:
+        """Push for one round; the keys of tags that turned out to be gone from the UEM. Raises UemError."""
+        tags = tags_of(self._work.id)
+        self._tags = {tag.key: tag.external_id for tag in tags if tag.external_id is not None}
+        self._until, self.late = monotonic() + ROUND.total_seconds(), False
+        lost: list[str] = []
+        for add in (True, False):
+            if not self.late:
+                push(self._client, self._tags.__getitem__, self._batches(add=add), self._note)
+                lost += self._clear_up()
+        return lost
+
+    def _batches(self, *, add: bool) -> Iterator[Batch]:
+        for key in in_order(self._tags.keys() & set(outbox.open_keys(self._work.id))):
+            for batch in batches(key, add, outbox.targets(self._work.id, key, add, now())):
+                self._work.go_on()
+                if monotonic() > self._until:
+                    self.late = True
+                    return
+                yield batch
+
+    def _note(self, fresh: Sequence[Batch], answered: Sequence[Answered]) -> None:
+        """Write down, before it is sent and after it was answered."""
+        moment = now()
+        self._work.heard(self._client)
+        with write() as session:
+            for batch, outcome in answered:
+                by_id = {target.external_id: target for target in batch.targets}
+                unknown = {by_id[id_] for id_ in outcome.unknown}
+                unclear = {by_id[id_]: code for id_, code in outcome.unclear.items()}
+                well = [one for one in batch.targets if one not in unclear and one not in unknown]
+                outbox.done(session, batch.key, batch.add, well)
+                outbox.dropped(session, unknown, self._work.held.run_id, moment)
+                self._unclear.setdefault(batch[:2], {}).update(unclear)
+                self._count(batch.add, len(well), len(unknown))
+            for batch in fresh:
+                outbox.sent(session, batch)
+            self._work.beat(session)
+
+    def _clear_up(self) -> list[str]:
+        """Look who carries the tags of which something was unclear; the keys of those that are gone."""
+        unclear, self._unclear = self._unclear, {}
+        return [key for (key, add), them in unclear.items() if them and not self._looked(key, add, them)]
+
+    def _looked(self, key: str, add: bool, them: dict[Target, int]) -> bool:
+        try:
+            carriers = Ids()
+            carriers.add(self._client.tagged_devices(self._tags[key]))
+        except NotFound:
+            del self._tags[key]
+            return False
+        except TooLarge:  # nobody can tell: what is faulted as unknown is, the rest was so before
+            self._decide(key, add, [one for one in them if them[one] != NOT_FOUND], them)
+            return True
+        self._decide(key, add, [one for one in them if (one.external_id in carriers) is add], them)
+        return True
+
+    def _decide(self, key: str, add: bool, well: Collection[Target], them: dict[Target, int]) -> None:
+        done = set(well)
+        unknown = [one for one in them if one not in done and them[one] == NOT_FOUND and add]
+        why = {one: _why(them[one]) for one in them if one not in done and one not in unknown}
+        moment = now()
+        with write() as session:
+            self._work.beat(session)
+            outbox.done(session, key, add, list(done))
+            outbox.dropped(session, unknown, self._work.held.run_id, moment)
+            outbox.refused(session, key, add, why, moment)
+        self._count(add, len(done), len(unknown))
+
+    def _count(self, add: bool, done: int, unknown: int) -> None:
+        counts = self._work.counts
+        counts.added += done if add else 0
+        counts.removed += 0 if add else done
+        counts.dropped += unknown
+
+
+def _why(code: int) -> str:
+    return f"The UEM declined it (error {code})." if code else "The UEM declined it and gave no reason."

@@ -1,0 +1,140 @@
+"""Finds the tags of ours in the UEM by their names, and makes what is missing.
+
+The row says that we are about to make a tag before the UEM is asked to. Whoever finds one of that name later
+knows that it is ours, even when the worker died before the answer came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
+
+from harmony.db import write
+from harmony.models import UemTag
+from harmony.models.configuration import Tagging
+from harmony.tagging.desire import Beat
+from harmony.tagging.names import OLD
+from harmony.tagging.observe import observe
+from harmony.tagging.ours import OurTag, tags_of
+from harmony.uem.client import UemClient
+from harmony.uem.errors import Forbidden, NotFound, RequestRefused
+from harmony.uem.records import Tag
+
+FOREIGN = "A tag of this name is in the UEM already, and Harmony did not make it."
+ADOPT = "Adopt it on the Tagging page, or give ours another name there."
+NO_GROUP = "No organization group is visible in which the tag could be made."
+BY_HAND = "Or make the tag in the console and adopt it on the Tagging page."
+
+
+class Finder:
+    """Looks at one organization group, in which tags are made; `made` counts those."""
+
+    def __init__(
+        self, integration_id: int, tagging: Tagging, client: UemClient, group: str | None, beat: Beat
+    ) -> None:
+        self._id = integration_id
+        self._tagging = tagging
+        self._client = client
+        self.group = group
+        self._beat = beat
+        self.made = 0
+
+    def find(self, needed: Collection[str], now: datetime, *, whole: bool) -> None:
+        """Look for the tags without an id that are due, with `whole` for all; one that is gone is made anew.
+
+        Raises UemError; that the account may not make tags is only said beside the tag.
+        """
+        every = [tag for tag in tags_of(self._id) if tag.external_id is not None or tag.key in needed]
+        due = [tag for tag in every if whole or _is_due(tag, now)]
+        groups = {group for tag in due if (group := tag.group or self.group)}
+        seen = [tag for group in sorted(groups) for tag in self._tags_in(group)]
+        if groups:
+            self._note_lost(due, seen, now)
+        missing = [tag for tag in tags_of(self._id) if tag.external_id is None and tag.key in needed]
+        for tag in missing:
+            if whole or _is_due(tag, now):
+                self._place(tag, seen, now)
+
+    def _tags_in(self, group: str) -> list[Tag]:
+        """A group that is gone has no tags; that of the account must be there."""
+        try:
+            return self._client.tags(group)
+        except (NotFound, RequestRefused):
+            if group == self.group:
+                raise
+            return []
+
+    def lost(self, key: str, now: datetime) -> None:
+        """The UEM has no such tag any more, or calls it otherwise: it is not ours, and nobody has ours."""
+        self._change(key, _lose)
+        observe(self._id, key, (), now, self._beat)
+
+    def _note_lost(self, due: Iterable[OurTag], seen: Iterable[Tag], now: datetime) -> None:
+        names = {tag.external_id: tag.name for tag in seen}
+        for tag in due:
+            if tag.external_id is not None and names.get(tag.external_id) != tag.name:
+                self.lost(tag.key, now)
+
+    def _place(self, tag: OurTag, seen: Iterable[Tag], now: datetime) -> None:
+        taken = {one.external_id for one in tags_of(self._id)}
+        there = [one.external_id for one in seen if one.name == tag.name and one.external_id not in taken]
+        group = tag.group or self.group
+        if there and tag.group is not None:
+            self._change(tag.key, lambda row: _found(row, there[-1]))
+        elif there and tag.name in self._tagging.adopted:
+            self._change(tag.key, lambda row: _adopt(row, there[0], group))
+        elif there:
+            self._trouble(tag.key, f"{FOREIGN} {ADOPT}", now)
+        elif group is None:
+            self._trouble(tag.key, NO_GROUP, now)
+        else:
+            self._make(tag, group, now)
+
+    def _make(self, tag: OurTag, group: str, now: datetime) -> None:
+        self._change(tag.key, lambda row: _ask(row, group))
+        try:
+            external_id = self._client.create_tag(tag.name, group).external_id
+        except (Forbidden, NotFound, RequestRefused) as refusal:
+            self._trouble(tag.key, f"{refusal.sentence} {refusal.advice} {BY_HAND}", now)
+            return
+        self.made += 1
+        self._change(tag.key, lambda row: _found(row, external_id))
+
+    def _trouble(self, key: str, sentence: str, now: datetime) -> None:
+        self._change(key, lambda row: _say(row, sentence, now))
+
+    def _change(self, key: str, change: Callable[[UemTag], None]) -> None:
+        with write() as session:
+            self._beat(session)
+            row = session.get(UemTag, (self._id, key))
+            if row is not None:
+                change(row)
+
+
+def _is_due(tag: OurTag, now: datetime) -> bool:
+    """One with a problem waits for a day, or for somebody who asks."""
+    return tag.external_id is None and (not tag.problem or tag.is_due(now))
+
+
+def _lose(row: UemTag) -> None:
+    row.external_id = row.organization_group_id = row.checked_at = None
+    row.adopted, row.problem = False, ""
+    if row.key.startswith(OLD):
+        row.retired_at = None
+
+
+def _ask(row: UemTag, group: str) -> None:
+    row.organization_group_id, row.problem = group, ""
+
+
+def _found(row: UemTag, external_id: str) -> None:
+    row.external_id, row.problem, row.checked_at = external_id, "", None
+
+
+def _adopt(row: UemTag, external_id: str, group: str | None) -> None:
+    _found(row, external_id)
+    row.adopted, row.organization_group_id = True, group
+
+
+def _say(row: UemTag, sentence: str, now: datetime) -> None:
+    row.problem, row.checked_at, row.organization_group_id = sentence[:1024], now, None

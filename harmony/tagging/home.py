@@ -1,0 +1,36 @@
+"""The organization group that tags live in: the one above all others that the account sees (facts §2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from harmony.db import db
+from harmony.models import KnownGroup
+from harmony.uem.client import UemClient
+from harmony.uem.records import GroupKind
+
+
+def home(integration_id: int) -> str | None:
+    """Its id as Verify last saw the groups; None when it never did."""
+    mine = (KnownGroup.integration_id == integration_id, KnownGroup.kind == GroupKind.ORGANIZATION)
+    ids = select(KnownGroup.external_id, KnownGroup.parent_id).where(*mine).order_by(KnownGroup.name)
+    return topmost((row[0], row[1]) for row in db.session.execute(ids))
+
+
+def home_now(client: UemClient) -> str | None:
+    """Its id as the UEM says now."""
+    groups = (group for group in client.groups() if group.kind is GroupKind.ORGANIZATION)
+    return topmost((group.external_id, group.parent_id) for group in groups)
+
+
+def topmost(groups: Iterable[tuple[str, str | None]]) -> str | None:
+    """The first group whose parent is not among them; groups come as (id, id of the parent).
+
+    >>> topmost([("571", "570"), ("570", None)])
+    '570'
+    """
+    every = list(groups)
+    ids = {id_ for id_, _ in every}
+    return next((id_ for id_, parent in every if parent not in ids), None)

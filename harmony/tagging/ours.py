@@ -1,0 +1,126 @@
+"""The tags of ours as rows: which are needed, how they are called now, and which of them are due for a look.
+
+One that got another name stays as a former tag until it is off every device; then its row only remembers that
+the tag of that name is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from harmony.db import db, release, write
+from harmony.models import UemTag
+from harmony.models.configuration import Tagging
+from harmony.sync import driver
+from harmony.tagging.desire import Beat
+from harmony.tagging.names import FACTOR, OLD, name_of, needed_keys
+
+CHECK_EVERY = timedelta(days=1)
+LINKED = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ?"
+
+
+class OurTag(NamedTuple):
+    """A row of `UemTag`, read at some moment."""
+
+    key: str
+    name: str
+    external_id: str | None
+    group: str | None
+    checked_at: datetime | None
+    retired_at: datetime | None
+    problem: str
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there will be something to look at in the UEM again."""
+        return self.problem != "" or (self.external_id is not None and not self.key.startswith(OLD))
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether nobody has looked in the UEM for a day, or what was seen cannot be relied on any more."""
+        return self.checked_at is None or self.checked_at <= now - CHECK_EVERY
+
+
+COLUMNS = (UemTag.key, UemTag.name, UemTag.external_id, UemTag.organization_group_id)
+COLUMNS_OF_TIME = (UemTag.checked_at, UemTag.retired_at, UemTag.problem)
+
+
+def tags_of(integration_id: int) -> list[OurTag]:
+    """Every row, as it is now."""
+    rows = select(*COLUMNS, *COLUMNS_OF_TIME).where(UemTag.integration_id == integration_id)
+    found = [OurTag(*row) for row in db.session.execute(rows.order_by(UemTag.key))]
+    release()
+    return found
+
+
+def retired(tags: Sequence[OurTag]) -> tuple[str, ...]:
+    """The keys of the tags that are being taken off everything."""
+    return tuple(tag.key for tag in tags if tag.retired_at is not None)
+
+
+def needed(integration_id: int, tagging: Tagging) -> tuple[str, ...]:
+    """The keys of the tags that must be in the UEM: those of threat factors once one is on some device."""
+    linked = [row[0] for row in driver.fetch(db.session(), LINKED, (integration_id,))]
+    release()
+    return needed_keys(tagging, (key.removeprefix(FACTOR) for key in linked if key.startswith(FACTOR)))
+
+
+def prepare(integration_id: int, tagging: Tagging, now: datetime, beat: Beat) -> bool:
+    """Have a row under its present name for each tag that is needed; whether one was renamed.
+
+    One of another name becomes a former tag, which is taken off once the new one is on. One that was ours
+    under the new name is taken up again. What is on devices is not touched here: reading back tells.
+    """
+    keys = needed(integration_id, tagging)
+    with write() as session:
+        beat(session)
+        mine = select(UemTag).where(UemTag.integration_id == integration_id)
+        rows = Rows(session, {tag.key: tag for tag in session.scalars(mine)}, now)
+        return any([rows.have(integration_id, key, name_of(key, tagging)) for key in keys])
+
+
+class Rows(NamedTuple):
+    """The rows of an integration inside a `write()`."""
+
+    session: Session
+    by_key: dict[str, UemTag]
+    now: datetime
+
+    def have(self, integration_id: int, key: str, name: str) -> bool:
+        """Have a row of that key and name that is not retired; whether another row had to give way."""
+        row = self.by_key.get(key)
+        if row is not None and row.retired_at is not None:
+            row.retired_at = row.checked_at = None
+        if row is not None and row.name == name:
+            return False
+        renamed = row is not None and self._give_way(row)
+        former = next((one for one in self.by_key.values() if one.name == name and one.key[:4] == OLD), None)
+        if former is not None:
+            self._move(former, key)
+            former.retired_at = former.checked_at = None
+        elif key not in self.by_key:
+            self.by_key[key] = UemTag(integration_id=integration_id, key=key, name=name)
+            self.session.add(self.by_key[key])
+        self.session.flush()
+        return renamed or former is not None
+
+    def _give_way(self, row: UemTag) -> bool:
+        """A tag that was never in the UEM under its former name leaves nothing behind."""
+        if row.external_id is None:
+            del self.by_key[row.key]
+            self.session.delete(row)
+            self.session.flush()
+            return False
+        self._move(row, f"{OLD}{row.external_id}")
+        row.retired_at, row.checked_at = self.now, None
+        return True
+
+    def _move(self, row: UemTag, key: str) -> None:
+        del self.by_key[row.key]
+        row.key = key
+        self.by_key[key] = row
+        self.session.flush()

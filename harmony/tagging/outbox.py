@@ -1,0 +1,140 @@
+"""What waits to be pushed, link by link; what was sent, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from harmony.db import db, release
+from harmony.history import happened
+from harmony.models import Happening
+from harmony.sync import driver
+from harmony.tagging.names import FACTOR, OLD
+from harmony.tagging.plan import Batch, Target, waits_for_others
+
+UNKNOWN = "The UEM does not know this device."
+NOTE = "The UEM does not know this device any more: its tags are no longer pushed."
+AGAIN_AFTER = timedelta(days=1)
+# Minutes, hours, then once a day, by the number of tries.
+WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), AGAIN_AFTER)
+
+KEYS = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ? AND state <> 'done'"
+OPEN = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
+ AND state <> 'done' AND {which} AND (next_try_at IS NULL OR next_try_at <= ?) {free} ORDER BY device_id"""
+# Until the device carries what takes its place, so that it is never without its status.
+FREE = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND o.wanted
+ AND NOT o.present AND o.state <> 'dropped' AND substr(o.key, 1, {length}) {kind})"""
+
+SENT = "UPDATE tag_link SET attempts = attempts + 1 WHERE key = ? AND {devices}"
+ADDED = """UPDATE tag_link SET present = true, attempts = 0, next_try_at = NULL, reason = '',
+ state = CASE WHEN wanted THEN 'done' ELSE 'pending' END WHERE key = ? AND {devices}"""
+REMOVED = """UPDATE tag_link SET present = false, attempts = 0, next_try_at = NULL, reason = '',
+ state = 'pending' WHERE key = ? AND {devices}"""
+OVER = "DELETE FROM tag_link WHERE key = ? AND {devices} AND NOT wanted AND NOT present AND attempts = 0"
+REFUSED = """UPDATE tag_link SET present = ?, state = 'failed', reason = ?, next_try_at = CASE attempts
+ {waits} ELSE ? END WHERE key = ? AND {devices}"""
+FRESH = """SELECT DISTINCT device_id FROM tag_link WHERE {devices} AND wanted AND state <> 'dropped'
+ AND reason <> ?"""
+DROPPED = """UPDATE tag_link SET present = false, attempts = 0, state = 'dropped', reason = ?,
+ next_try_at = ?, changed_at = ? WHERE {devices} AND wanted"""
+OFF = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"
+LEFT = "SELECT count(*) FROM tag_link WHERE integration_id = ? AND key = ?"
+FAILED = """SELECT count(*), min(next_try_at) FROM tag_link WHERE integration_id = ?
+ AND state <> 'done' AND state = 'failed'"""
+WAITING = (
+    """SELECT count(*) FROM tag_link WHERE integration_id = ? AND state <> 'done' AND state = 'pending'"""
+)
+
+
+def open_keys(integration_id: int) -> list[str]:
+    """The keys of the tags with something to push, now or later."""
+    return [row[0] for row in _fetched(KEYS, (integration_id,))]
+
+
+def targets(integration_id: int, key: str, add: bool, now: datetime) -> list[Target]:
+    """The devices on which the tag is to be put now, or from which it is to be taken off."""
+    sql = OPEN.format(which="wanted" if add else "NOT wanted", free="" if add else _free(key))
+    found = _fetched(sql, (integration_id, key, driver.written_time()(now)))
+    return [Target(*row) for row in found]
+
+
+def left(integration_id: int, key: str) -> int:
+    """On how many devices the tag is, or should be, as far as we know."""
+    return int(_fetched(LEFT, (integration_id, key))[0][0])
+
+
+def failed(integration_id: int) -> tuple[int, datetime | None]:
+    """How many links the UEM declined, and when the first of them is tried again."""
+    count, first = _fetched(FAILED, (integration_id,))[0]
+    return int(count), driver.read_time(first)
+
+
+def waiting(integration_id: int) -> int:
+    """How many links still wait for a push."""
+    return int(_fetched(WAITING, (integration_id,))[0][0])
+
+
+def sent(session: Session, batch: Batch) -> None:
+    """About to be sent: until its end is known, nobody may take it for not done."""
+    driver.run(session, _on(SENT), (batch.key, _ids(batch.targets)))
+
+
+def done(session: Session, key: str, add: bool, them: Sequence[Target]) -> None:
+    """It is as it should be in the UEM."""
+    if not them:
+        return
+    driver.run(session, _on(ADDED if add else REMOVED), (key, _ids(them)))
+    if not add:
+        driver.run(session, _on(OVER), (key, _ids(them)))
+
+
+def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], now: datetime) -> None:
+    """The UEM declined it for these devices; they are tried again after a while that grows."""
+    written = driver.written_time()
+    waits = " ".join(f"WHEN {tries} THEN ?" for tries in range(1, len(WAITS)))
+    times = [written(now + wait) for wait in WAITS]
+    sql = _on(REFUSED.replace("{waits}", waits))
+    for reason in sorted(set(why.values())):
+        them = [target for target in why if why[target] == reason]
+        driver.run(session, sql, (not add, reason, *times, key, _ids(them)))
+
+
+def dropped(session: Session, them: Collection[Target], run_id: int, now: datetime) -> None:
+    """The UEM does not know these devices: their tags are not pushed for a day, as their history says."""
+    if not them:
+        return
+    ids, written = _ids(them), driver.written_time()
+    fresh = driver.fetch(session, _on(FRESH), (ids, UNKNOWN))
+    happened(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
+    driver.run(session, _on(DROPPED), (UNKNOWN, written(now + AGAIN_AFTER), written(now), ids))
+    driver.run(session, _on(OFF), (ids,))
+
+
+def _free(key: str) -> str:
+    """The condition that what takes the place of this tag is there: one of its kind, or of any kind."""
+    if not waits_for_others(key):
+        return ""
+    kind = key.partition(":")[0] + ":"
+    same, other = f"= '{kind}'", f"<> '{FACTOR}'"
+    return (
+        FREE.format(length=len(FACTOR), kind=other)
+        if kind == OLD
+        else FREE.format(length=len(kind), kind=same)
+    )
+
+
+def _on(sql: str) -> str:
+    return sql.replace("{devices}", driver.among("device_id"))
+
+
+def _ids(them: Iterable[Target]) -> object:
+    return driver.listed([target.device_id for target in them])
+
+
+def _fetched(sql: str, values: driver.Row) -> Sequence[driver.Row]:
+    try:
+        return driver.fetch(db.session(), sql, values)
+    finally:
+        release()

@@ -1,0 +1,138 @@
+"""Tagging, the duty: claim, bring the UEM to what is wanted, say how it ended and when it goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from harmony.clock import now
+from harmony.db import db, release, write
+from harmony.models import Device, Duty, DutyName, Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging, from_row
+from harmony.protect import app_ends
+from harmony.protect.app_ends import End
+from harmony.security.vault import VaultLocked
+from harmony.sync import duties
+from harmony.sync.connect import open_client
+from harmony.sync.duties import Holding
+from harmony.sync.identity import identity
+from harmony.sync.run import Opener, trouble
+from harmony.sync.schedule import LeaseLost
+from harmony.sync.snapshot import Stopped
+from harmony.sync.watch import watched
+from harmony.tagging import ends, outbox
+from harmony.tagging.turn import OVERLAP, Turn
+from harmony.tagging.work import Work
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+
+log = logging.getLogger(__name__)
+
+
+def tag(
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+) -> None:
+    """Do the duty if it is due and free. Every end is written to its run's row."""
+    held = duties.claim(integration_id, DutyName.TAGGING, identity(), now())
+    if held is None:
+        return
+    work = _load(held, should_stop)
+    end = _attempt(work, opener)
+    try:
+        _finish(work, end)
+    except DBAPIError as error:  # a full disk, say; the reaper closes the run once its lease has ended
+        log.error("The end of tagging run %d could not be written: %s.", held.run_id, error.orig)
+
+
+def _load(held: Holding, should_stop: Callable[[], bool]) -> Work:
+    integration = db.session.get_one(Integration, held.integration_id)
+    duty = db.session.get_one(Duty, (held.integration_id, held.name))
+    applied = {page.name: page.applied for page in integration.pages}
+    work = Work(
+        held,
+        integration.kind,
+        from_row(ServerDetails, applied.get(SERVER)),
+        from_row(Tagging, applied.get(TAGGING)),
+        should_stop,
+        began=now(),
+        since=None if held.whole else _since(duty),
+        failures=duty.failures,
+    )
+    release()
+    return work
+
+
+def _since(duty: Duty) -> datetime | None:
+    """From when on changes of protection are all there is; None when devices came, went or changed too."""
+    if duty.done_up_to is None:
+        return None
+    since = duty.done_up_to - OVERLAP
+    moved = or_(SyncRun.finished_at >= since, SyncRun.state == SyncRunState.RUNNING)
+    synced = select(SyncRun.id).where(SyncRun.integration_id == duty.integration_id, moved)
+    mine = (Device.integration_id == duty.integration_id, Device.deleted_at >= since)
+    found = db.session.scalar(synced.limit(1)) or db.session.scalar(select(Device.id).where(*mine).limit(1))
+    return since if found is None else None
+
+
+def _attempt(work: Work, opener: Opener) -> End:
+    try:
+        with closing(opener(work.id, work.kind, work.server)) as client:
+            return _watched(work, client)
+    except UemError as error:
+        return ends.of_error(error, work.counts, work.server.use_oauth2)
+    except VaultLocked as locked:
+        return app_ends.of_locked(locked.sentence, locked.advice)
+    except Stopped:
+        return ends.STOPPED
+    except LeaseLost:
+        return _lost(work.held)
+    except Exception as error:  # a run must end with a word on the page, whatever went wrong
+        log.exception("Tagging run %d failed.", work.held.run_id)
+        return app_ends.of_database(trouble(error))
+
+
+def _watched(work: Work, client: UemClient) -> End:
+    """Take the turn. A call that was cut off says nothing of the UEM, only that the run must end."""
+
+    def renew(session: Session, moment: datetime) -> None:
+        duties.renew(session, work.held, moment)
+
+    with watched(renew, work.should_stop, client) as watch:
+        try:
+            return End(Turn(work, client).take())
+        except UemError:
+            if work.should_stop():
+                raise Stopped from None
+            if watch.lost:
+                raise LeaseLost from None
+            raise
+        finally:
+            work.heard(client)
+
+
+def _lost(held: Holding) -> End:
+    integration = db.session.get(Integration, held.integration_id)
+    release()
+    paused = integration is not None and integration.state == IntegrationState.PAUSED
+    return ends.PAUSED if paused else ends.OVERTAKEN
+
+
+def _finish(work: Work, end: End) -> None:
+    """Close the run, plan the next one, and wait for a person where only one can help."""
+    moment, held = now(), work.held
+    next_at = work.next_at
+    work.counts.waiting, (work.counts.failed, _) = outbox.waiting(work.id), outbox.failed(work.id)
+    if end.park or not end.outcome.good:
+        next_at = end.next_at(moment + ends.retry_wait(work.failures + 1), moment)
+    with write() as session:
+        work.show(session, moment)
+        if end.park:
+            duties.park(session, held, f"{end.outcome.reason} {end.outcome.advice}".strip())
+        duties.settle(session, held, end.outcome, next_at, moment, done_up_to=work.began)
+    log.info("Tagging run %d of integration %d: %s.", held.run_id, work.id, end.outcome.state)
