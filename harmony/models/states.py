@@ -67,6 +67,7 @@ class Happening(StrEnum):
     ENROLLED_AGAIN = "enrolled_again"
     DETACHED = "detached"
     UNTAGGED = "untagged"
+    LISTED = "listed"
 
 
 class SyncRunState(StrEnum):

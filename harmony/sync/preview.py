@@ -130,7 +130,7 @@ def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
         GroupFigure(one.name, one.kind, one.external_id, figures.groups[one.kind, one.external_id])
         for one in snapshot.choice.groups
     )
-    live = deletion.live(snapshot.integration_id)
+    live = deletion.live(snapshot.integration_id) - deletion.unlisted(snapshot.integration_id)
     release()
     seen = msgspec.convert({"groups": groups, "live": live} | figures.counts, Preview)
     if doubt:

@@ -36,7 +36,12 @@ BACK = (
     "UPDATE device SET absent_from = NULL, missing_since = NULL, absent_why = '', deleted_at = NULL, "
     "deleted_by = NULL WHERE id = ?"
 )
+# Of devices that Protect registered before the UEM listed them.
+UNLISTED = "SELECT id FROM device WHERE added_by IS NOT NULL AND {}"
+LISTED = "UPDATE device SET added_by = NULL WHERE id = ?"
 JOIN = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
+
+NOW_LISTED = "Added by registration; the UEM lists it now."
 
 KNOWN = (
     "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "
@@ -134,9 +139,23 @@ def _tell(session: Session, plan: Plan, run_id: int, now: datetime) -> None:
     happened(session, ((id_, "Listed again") for id_ in plan.restored), Happening.RESTORED, now, run_id)
     gone = "Its id in the UEM belongs to another device now"
     happened(session, ((id_, gone) for id_ in plan.detach), Happening.DETACHED, now, run_id)
-    again = [(k.id, _ids(k, one)) for k, one in plan.update if k.external_id != one.device.external_id]
+    first = _listed_at_last(session, plan, run_id, now)
+    known = [(k, one) for k, one in plan.update if k.id not in first]
+    again = [(k.id, _ids(k, one)) for k, one in known if k.external_id != one.device.external_id]
     happened(session, again, Happening.ENROLLED_AGAIN, now, run_id)
-    happened(session, _changes(session, plan.update), Happening.CHANGED, now, run_id)
+    happened(session, _changes(session, known), Happening.CHANGED, now, run_id)
+
+
+def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) -> set[int]:
+    """Say of devices that were added by registration that the UEM lists them now; their ids."""
+    without = [known.id for known, _ in plan.update if known.external_id is None]
+    if not without:
+        return set()
+    rows = driver.fetch(session, UNLISTED.format(driver.among("id")), (driver.listed(without),))
+    first = [id_ for (id_,) in rows]
+    driver.run_many(session, LISTED, [(id_,) for id_ in first])
+    happened(session, [(id_, NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
+    return set(first)
 
 
 def _ids(known: Known, one: Incoming) -> str:

@@ -6,15 +6,18 @@ from flask import Flask
 
 from harmony.web import (
     access,
+    apps,
     audit,
     chrome,
     device_history,
     devices,
+    duties,
     errors,
     holds,
     htmx,
     integrations,
     leaving,
+    protection,
     removal,
     runs,
     tags,
@@ -30,6 +33,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, leaving, verification, removal, runs, holds, tags, devices,
-        device_history, audit,
+        device_history, protection, audit, apps, duties,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

@@ -72,6 +72,7 @@ def _nav() -> Iterator[NavItem]:
     for label, endpoint, icon in (
         ("Integrations", "integrations.index", "plug"),
         ("Devices", "devices.index", "device-mobile"),
+        ("Apps", "apps.index", "apps"),
         ("Audit", "audit.index", "clipboard-list"),
     ):
         href = url_for(endpoint)

@@ -352,3 +352,10 @@ def upgrade() -> None:
 
     with op.batch_alter_table("device", schema=None) as batch_op:
         batch_op.add_column(sa.Column("added_by", sa.String(length=16), nullable=True))
+        batch_op.create_index(
+            "ix_device_unlisted",
+            ["integration_id"],
+            unique=False,
+            sqlite_where=sa.text("added_by IS NOT NULL"),
+            postgresql_where=sa.text("added_by IS NOT NULL"),
+        )
