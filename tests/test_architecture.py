@@ -54,6 +54,9 @@ PURE = [
     "protect/risk.py",
     "protect/app_share.py",
     "protect/app_ends.py",
+    "protect/admission.py",
+    "protect/refusals.py",
+    "protect/report.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",
@@ -67,7 +70,6 @@ PURE_MAY_IMPORT = {
     "protect.app_share",
     "sync.outcome",
     "protect.app_ends",
-    "tagging.names",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

@@ -35,7 +35,13 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(min_length=1, max_length=64, description="A one-time registration code.")] | None
     ) = None
     udid: Annotated[
-        str, Meta(min_length=1, max_length=128, description="As the UEM has it; case does not matter.")
+        str,
+        Meta(
+            min_length=1,
+            max_length=128,
+            pattern="^[!-~]+$",
+            description="As the UEM has it; case does not matter.",
+        ),
     ]
     profile: Profile = Profile.DEVICE
     platform: Literal["ios", "android"]
@@ -83,7 +89,7 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
     os_version: Short = ""
     client_version: Short = ""
     apps: (
-        Annotated[list[Listed], Meta(max_length=2000, description="Every app; left out when unchanged.")]
+        Annotated[list[Listed], Meta(max_length=500, description="Every app; left out when unchanged.")]
         | None
     ) = None
     device_time: (
@@ -117,8 +123,8 @@ def read_registration(request: Request) -> Register:
     tidy = {
         name: clean(getattr(body, name), 256) for name in ("model", "os_version", "client_version", "serial")
     }
-    if clean(body.udid, 128) != body.udid:
-        raise Refused("invalid", "`udid` holds characters that no UDID has.")
+    if body.udid.endswith("\n"):  # which a pattern's $ lets pass
+        raise Refused("invalid", "`udid` holds a line end.")
     return msgspec.structs.replace(body, **tidy)
 
 

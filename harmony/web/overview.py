@@ -79,11 +79,12 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
     }
-    more = _devices(integration.id) | _apps(integration, now) | tagging_context(integration)
+    more = counts(integration.id) | _apps(integration, now) | tagging_context(integration)
     return syncs | more | verification_context(integration, IN_FORCE)
 
 
-def _devices(integration_id: int) -> dict[str, Any]:
+def counts(integration_id: int) -> dict[str, Any]:
+    """The numbers of its devices, each of which leads to the rows behind it."""
     return {
         "devices": device_count(integration_id),
         "missing": missing_count(integration_id),
