@@ -54,6 +54,9 @@ PURE = [
     "protect/standing.py",
     "protect/app_share.py",
     "protect/app_ends.py",
+    "protect/admission.py",
+    "protect/refusals.py",
+    "protect/report.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",

@@ -18,19 +18,19 @@ BY_REGISTRATION = "registration"
 PLATFORMS = {IOS: "Apple", ANDROID: "Android"}
 
 
+# What only the UEM tells.
+NOT_TOLD = (
+    "uuid", "imei", "name", "name_key", "phone", "user_name", "ownership", "group_id", "group_name",
+    "enrollment_status", "compliance", "fingerprint",
+)  # fmt: skip
+
+
 def add(session: Session, integration_id: int, asked: Register, now: datetime) -> Device:
     """Create it inside the caller's `write()`; without a fingerprint, the first sync that lists it writes it.
 
     It holds no personal data: nobody's name, number or address is known of it.
     """
     imports_email = choice(session.get_one(Integration, integration_id)).import_email
-    unknown = dict.fromkeys(
-        (
-            "uuid", "imei", "name", "name_key", "phone", "user_name", "ownership", "group_id", "group_name",
-            "enrollment_status", "compliance", "fingerprint",
-        ),
-        "",
-    )  # fmt: skip
     device = Device(
         integration_id=integration_id,
         udid=asked.udid,
@@ -44,7 +44,7 @@ def add(session: Session, integration_id: int, asked: Register, now: datetime) -
         added_by=BY_REGISTRATION,
         created_at=now,
         updated_at=now,
-        **unknown,
+        **dict.fromkeys(NOT_TOLD, ""),
     )
     session.add(device)
     session.flush()

@@ -65,12 +65,6 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "waiting": waiting and under_way is None,
         "runs": recent(integration.id),
         "skipped": skipped(last),
-        "devices": device_count(integration.id),
-        "missing": missing_count(integration.id),
-        "deleted": deletion.deleted(integration.id),
-        "unlisted": deletion.unlisted(integration.id),
-        "statuses": standings.by_status(integration.id),
-        "risks": standings.by_risk(integration.id),
         "server": server,
         "held": held(integration.id),
         "attention": list(attention(integration, server, last, now)),
@@ -79,7 +73,19 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "tagging": from_row(Tagging, applied.get(TAGGING)),
         "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
         "now": now,
-    } | verification_context(integration, IN_FORCE)
+    } | {**counts(integration.id), **verification_context(integration, IN_FORCE)}
+
+
+def counts(integration_id: int) -> dict[str, Any]:
+    """The numbers of its devices, each of which leads to the rows behind it."""
+    return {
+        "devices": device_count(integration_id),
+        "missing": missing_count(integration_id),
+        "deleted": deletion.deleted(integration_id),
+        "unlisted": deletion.unlisted(integration_id),
+        "statuses": standings.by_status(integration_id),
+        "risks": standings.by_risk(integration_id),
+    }
 
 
 def last_verified(integration: Integration) -> datetime | None:

@@ -66,7 +66,7 @@ class Wanted:
         """For a statement over devices."""
         mine = Protection.device_id == Device.id
         if self._without_a_row:
-            return not_(exists().where(mine, not_(self._said)))
+            return not_(exists().where(mine, not_(self._said)).correlate(Device))
         return Device.id.in_(select(Protection.device_id).where(self._said))
 
     def count(self, integration_id: int | None = None) -> int:

@@ -23,7 +23,7 @@ from harmony.protect.refusals import REFUSALS
 from harmony.protect.throttle import Buckets, Limits
 from tests.protect.agent import TOKEN, Agent, an_open_integration
 
-# What the document does not promise to reach: time, floods, and accidents of our own.
+# The phases that run when nobody chooses any.
 PHASES = {"EXAMPLES", "COVERAGE", "FUZZING", "STATEFUL_TESTING"}
 
 
