@@ -12,7 +12,8 @@ from harmony.clock import now
 from harmony.jobs.queue import RINGS, ring, stopping
 from harmony.models import DutyName
 from harmony.ops import retention
-from harmony.protect import app_exceptions, app_sync, install_base
+from harmony.protect import app_exceptions, app_sync, install_base, rating
+from harmony.protect import sweep as devices
 from harmony.security import sessions, throttle
 from harmony.sync import duties, duty_lifecycle, recovery, redaction, removal, run, schedule
 from harmony.tagging import run as tagging_run
@@ -25,6 +26,7 @@ EXCEPTIONS = "app-exceptions"
 # The task that does a duty is called as the duty is.
 TAGGING = "tagging"
 DUTIES = (DutyName.APPS, DutyName.TAGGING)
+RATE = "rate"
 # A ring that waited longer than this has been answered by a tick.
 RING_EXPIRES_SECONDS = 300
 
@@ -46,6 +48,7 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     rings[APPS] = queue.task(name=APPS, expires=RING_EXPIRES_SECONDS)(job(apps))
     rings[TAGGING] = queue.task(name=TAGGING, expires=RING_EXPIRES_SECONDS)(job(tagging))
     rings[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=RING_EXPIRES_SECONDS)(job(exceptions))
+    rings[RATE] = queue.task(name=RATE, expires=RING_EXPIRES_SECONDS)(job(rate))
     rings[TICK] = queue.task(name="tick-now", expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=RING_EXPIRES_SECONDS)(job(sweep))
@@ -85,6 +88,11 @@ def exceptions() -> None:
     app_exceptions.carry_out(stopping().is_set)
 
 
+def rate() -> None:
+    """Rate every device under the newest policy, or go on with it; otherwise do nothing."""
+    rating.rate_all(now(), stopping().is_set)
+
+
 def tick() -> None:
     """Ask the database what there is to do: put right, ring for what is due, finish what was begun."""
     _put_right()
@@ -94,7 +102,10 @@ def tick() -> None:
     ring_for_duties()
     if app_exceptions.pending():
         ring(EXCEPTIONS)
+    if rating.pending():
+        ring(RATE)
     redaction.finish_pending()
+    devices.sweep(now(), stopping().is_set)
 
 
 def ring_for_duties() -> None:

@@ -9,6 +9,7 @@ from harmony.web import (
     apps,
     audit,
     chrome,
+    demo_device,
     device_history,
     devices,
     duties,
@@ -33,6 +34,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, leaving, verification, removal, runs, holds, tags, devices,
-        device_history, protection, audit, apps, duties,
+        device_history, protection, audit, apps, duties, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

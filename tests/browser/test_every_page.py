@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from tests.browser import wizard
 from tests.browser.conftest import Arrive
 from tests.browser.product import Product
+from tests.browser.test_demo_device import take_an_android_device
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -166,6 +167,19 @@ def sign_in_errors(visitor: Visitor, _product: Product, _integration: str) -> No
     visitor.see("do not match")
 
 
+def demo_register_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.context.clear_cookies(name="demo_device")
+    visitor.go("/demo/device")
+    visitor.field("Or its UDID").fill("nobody-has-this-one")
+    visitor.press("Register")
+    visitor.see("This device is not known yet")
+
+
+def demo_device(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.context.clear_cookies(name="demo_device")
+    take_an_android_device(visitor)
+
+
 PAGES: dict[str, Bring] = {
     "integrations": plain("/integrations"),
     "new": plain("/integrations/new"),
@@ -192,6 +206,8 @@ PAGES: dict[str, Bring] = {
     "device-history": device_history,
     "audit": plain("/audit"),
     "audit-none-found": plain("/audit?who=nobody"),
+    "demo-register": demo_register_errors,
+    "demo-device": demo_device,
     "remove": remove_errors,
     "error": plain("/nowhere"),
     "sign-in": sign_in_errors,
