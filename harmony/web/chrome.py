@@ -73,6 +73,8 @@ def _nav(demo: bool) -> Iterator[NavItem]:
         ("Integrations", "integrations.index", "plug"),
         ("Devices", "devices.index", "device-mobile"),
         ("Apps", "apps.index", "apps"),
+        ("Events", "events.index", "bell"),
+        ("Policy", "policy.show", "shield-check"),
         ("Audit", "audit.index", "clipboard-list"),
     ]
     if demo:

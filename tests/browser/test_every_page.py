@@ -152,6 +152,39 @@ def device_history(visitor: Visitor, product: Product, integration: str) -> None
     visitor.see("Added by device sync")
 
 
+def policy_saved(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/settings/policy")
+    visitor.field("Days until Inactive").fill("9")
+    visitor.press("Save")
+    visitor.see("Version 1")
+    expect(visitor.page.locator("#rating[hx-get]")).to_have_count(0, timeout=15_000)
+
+
+def policy_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/settings/policy")
+    visitor.field("Days until silent").fill("50")
+    visitor.field("Minimum OS version, iOS").fill("new")
+    visitor.press("Save")
+    visitor.see("2 things need your attention")
+
+
+def policy_version(visitor: Visitor, product: Product, integration: str) -> None:
+    policy_saved(visitor, product, integration)
+    visitor.go("/settings/policy/versions/1")
+    visitor.see("What it changed")
+
+
+def policy_versions(visitor: Visitor, product: Product, integration: str) -> None:
+    policy_saved(visitor, product, integration)
+    visitor.go("/settings/policy/versions")
+
+
+def all_events(visitor: Visitor, product: Product, integration: str) -> None:
+    policy_saved(visitor, product, integration)
+    visitor.go("/events")
+    visitor.see("Version 1: Days until Inactive")
+
+
 def remove_errors(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/remove")
     visitor.press("Remove")
@@ -204,6 +237,12 @@ PAGES: dict[str, Bring] = {
     "devices-none-found": plain("/devices?q=no+such+device"),
     "device": one_device,
     "device-history": device_history,
+    "events": all_events,
+    "events-none-found": plain("/events?event=blocked"),
+    "policy": policy_saved,
+    "policy-errors": policy_errors,
+    "policy-version": policy_version,
+    "policy-versions": policy_versions,
     "audit": plain("/audit"),
     "audit-none-found": plain("/audit?who=nobody"),
     "demo-register": demo_register_errors,
