@@ -14,8 +14,10 @@ from harmony.web import (
     holds,
     htmx,
     integrations,
+    leaving,
     removal,
     runs,
+    tags,
     verification,
     wizard,
 )
@@ -27,6 +29,7 @@ def init_app(app: Flask) -> None:
     chrome.init_app(app)
     errors.init_app(app)
     for family in (
-        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, audit,
+        access, integrations, wizard, leaving, verification, removal, runs, holds, tags, devices,
+        device_history, audit,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

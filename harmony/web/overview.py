@@ -10,7 +10,15 @@ from typing import Any
 from sqlalchemy import func, select
 
 from harmony.db import db
-from harmony.models import Device, Integration, IntegrationState, SkippedDevice, SyncRun, SyncRunState
+from harmony.models import (
+    Device,
+    DutyName,
+    Integration,
+    IntegrationState,
+    SkippedDevice,
+    SyncRun,
+    SyncRunState,
+)
 from harmony.models.configuration import (
     DEPLOYMENT,
     IN_FORCE,
@@ -24,10 +32,11 @@ from harmony.models.configuration import (
     from_row,
 )
 from harmony.sync import deletion
-from harmony.web import hold_words
+from harmony.web import hold_words, tag_rows, tag_words
 from harmony.web.attention import attention
 from harmony.web.chrome import Banner
 from harmony.web.context import verification_context
+from harmony.web.duty_state import state_of
 
 RECENT_RUNS = 10
 SKIPPED_SHOWN = 50
@@ -58,25 +67,43 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
     applied = {page.name: page.applied for page in integration.pages}
     server = from_row(ServerDetails, applied.get(SERVER))
     waiting = integration.state == IntegrationState.ACTIVE and integration.sync_requested_at is not None
+    return (
+        {
+            "integration": integration,
+            "running": under_way,
+            "last": last,
+            "waiting": waiting and under_way is None,
+            "runs": recent(integration.id),
+            "skipped": skipped(last),
+            "devices": device_count(integration.id),
+            "missing": missing_count(integration.id),
+            "deleted": deletion.deleted(integration.id),
+            "server": server,
+            "held": held(integration.id),
+            "attention": list(attention(integration, server, last, now)),
+            "last_verified": last_verified(integration),
+            "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
+            "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
+            "now": now,
+        }
+        | tagging_context(integration)
+        | verification_context(integration, IN_FORCE)
+    )
+
+
+def tagging_context(integration: Integration) -> dict[str, Any]:
+    """What a page needs to say how the tags of the integration stand."""
+    page = integration.page(TAGGING)
+    tagging, lines = from_row(Tagging, page.applied if page else None), tag_rows.lines(integration.id)
     return {
         "integration": integration,
-        "running": under_way,
-        "last": last,
-        "waiting": waiting and under_way is None,
-        "runs": recent(integration.id),
-        "skipped": skipped(last),
-        "devices": device_count(integration.id),
-        "missing": missing_count(integration.id),
-        "deleted": deletion.deleted(integration.id),
-        "server": server,
-        "held": held(integration.id),
-        "attention": list(attention(integration, server, last, now)),
-        "last_verified": last_verified(integration),
-        "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
-        "tagging": from_row(Tagging, applied.get(TAGGING)),
-        "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
-        "now": now,
-    } | verification_context(integration, IN_FORCE)
+        "tagging": tagging,
+        "tagged": tag_words.switched_on(tagging),
+        "duty": state_of(integration, DutyName.TAGGING),
+        "totals": tag_rows.totals(integration.id),
+        "lines": lines,
+        "tags_missing": any(line.tag.external_id is None for line in lines),
+    }
 
 
 def last_verified(integration: Integration) -> datetime | None:
