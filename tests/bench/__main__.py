@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from harmony.db import sqlite_module
-from tests.bench import contention, growth, pages, peers, protect, start, sync, transport
+from tests.bench import contention, growth, pages, peers, protect, start, sync, tagging, transport
 from tests.bench.results import Result, save, table
 from tests.bench.simulated import Simulated, simulated
 
@@ -29,6 +29,7 @@ SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
 # Simulated worlds of their own sizes; nobody else's takes memory or time meanwhile.
 ALONE: dict[str, Callable[[Path, argparse.Namespace], list[Result]]] = {
     "growth": lambda folder, asked: growth.measure(folder, asked.growth, asked.repeats),
+    "tagging": tagging.measure,
     "start": lambda folder, _: start.measure(folder),
 }
 SECTIONS = (*SHARING, *ALONE)
