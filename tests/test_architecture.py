@@ -52,14 +52,14 @@ PURE = [
     "setup/needed_tags.py",
     "protect/factors.py",
     "protect/risk.py",
+    "protect/admission.py",
+    "protect/refusals.py",
+    "protect/report.py",
     "simulator/agents/script.py",
     "protect/differences.py",
     "protect/standing.py",
     "protect/app_share.py",
     "protect/app_ends.py",
-    "protect/admission.py",
-    "protect/refusals.py",
-    "protect/report.py",
 ]
 PURE_MAY_IMPORT = {
     "sync.scope",

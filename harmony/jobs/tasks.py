@@ -21,12 +21,12 @@ from harmony.tagging import run as tagging_run
 SYNC = "sync"
 TICK = "tick"
 REMOVE = "remove"
+RATE = "rate"
 APPS = "apps"
 EXCEPTIONS = "app-exceptions"
 # The task that does a duty is called as the duty is.
 TAGGING = "tagging"
 DUTIES = (DutyName.APPS, DutyName.TAGGING)
-RATE = "rate"
 # A ring that waited longer than this has been answered by a tick.
 RING_EXPIRES_SECONDS = 300
 
@@ -45,10 +45,10 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     rings = app.extensions[RINGS]
     rings[SYNC] = queue.task(name=SYNC, expires=RING_EXPIRES_SECONDS)(job(sync))
     rings[REMOVE] = queue.task(name=REMOVE, expires=RING_EXPIRES_SECONDS)(job(remove))
+    rings[RATE] = queue.task(name=RATE, expires=RING_EXPIRES_SECONDS)(job(rate))
     rings[APPS] = queue.task(name=APPS, expires=RING_EXPIRES_SECONDS)(job(apps))
     rings[TAGGING] = queue.task(name=TAGGING, expires=RING_EXPIRES_SECONDS)(job(tagging))
     rings[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=RING_EXPIRES_SECONDS)(job(exceptions))
-    rings[RATE] = queue.task(name=RATE, expires=RING_EXPIRES_SECONDS)(job(rate))
     rings[TICK] = queue.task(name="tick-now", expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=RING_EXPIRES_SECONDS)(job(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=RING_EXPIRES_SECONDS)(job(sweep))
@@ -66,6 +66,11 @@ def sync(integration_id: int) -> None:
 def remove(integration_id: int) -> None:
     """Delete a removed integration with its devices; otherwise do nothing."""
     removal.carry_out(integration_id, stopping().is_set)
+
+
+def rate() -> None:
+    """Rate every device under the newest policy, or go on with it; otherwise do nothing."""
+    rating.rate_all(now(), stopping().is_set)
 
 
 def apps(integration_id: int) -> None:
@@ -88,11 +93,6 @@ def exceptions() -> None:
     app_exceptions.carry_out(stopping().is_set)
 
 
-def rate() -> None:
-    """Rate every device under the newest policy, or go on with it; otherwise do nothing."""
-    rating.rate_all(now(), stopping().is_set)
-
-
 def tick() -> None:
     """Ask the database what there is to do: put right, ring for what is due, finish what was begun."""
     _put_right()
@@ -100,10 +100,10 @@ def tick() -> None:
         for integration_id in due:
             ring(task, integration_id)
     ring_for_duties()
-    if app_exceptions.pending():
-        ring(EXCEPTIONS)
     if rating.pending():
         ring(RATE)
+    if app_exceptions.pending():
+        ring(EXCEPTIONS)
     redaction.finish_pending()
     devices.sweep(now(), stopping().is_set)
 

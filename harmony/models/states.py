@@ -66,8 +66,8 @@ class Happening(StrEnum):
     RESTORED = "restored"
     ENROLLED_AGAIN = "enrolled_again"
     DETACHED = "detached"
-    UNTAGGED = "untagged"
     LISTED = "listed"
+    UNTAGGED = "untagged"
 
 
 class SyncRunState(StrEnum):

@@ -42,8 +42,8 @@ UNLISTED = "SELECT id FROM device WHERE added_by IS NOT NULL AND {}"
 LISTED = "UPDATE device SET added_by = NULL WHERE id = ?"
 JOIN = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
 
-NOW_LISTED = "Added by registration; the UEM lists it now."
 UNREAD = "It is listed again, but what the UEM says of it cannot be read"
+NOW_LISTED = "Added by registration; the UEM lists it now."
 
 KNOWN = (
     "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "

@@ -36,6 +36,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, leaving, verification, removal, runs, holds, tags, devices,
-        device_history, protection, apps, events, policy, audit, duties, demo_device,
+        device_history, protection, apps, duties, events, policy, audit, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)
