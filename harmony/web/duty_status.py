@@ -48,11 +48,13 @@ WORDS = {
         "Push tags now",
         "Writes status, risk and threat factors of devices into the UEM as tags.",
         {
-            "added": "Added",
-            "removed": "Removed",
-            "repaired": "Repaired",
-            "failed": "Failed",
+            "added": "Put on",
+            "removed": "Taken off",
             "waiting": "Waiting",
+            "failed": "Declined",
+            "dropped": "Unknown to the UEM",
+            "repaired": "Repaired",
+            "made": "Tags made",
         },
         ("added", "removed"),
         "tags",
@@ -101,8 +103,9 @@ def share(integration: Integration, now: datetime) -> Share:
 
 
 def parked(integration: Integration) -> Iterator[Banner]:
-    """One banner for each duty that waits for a person."""
-    mine = (Duty.integration_id == integration.id, Duty.parked_why.is_not(None))
+    """One banner for each duty that waits for a person; that of tagging has a button (tags/_trouble.html)."""
+    other = Duty.name != DutyName.TAGGING
+    mine = (Duty.integration_id == integration.id, Duty.parked_why.is_not(None), other)
     for duty in db.session.scalars(select(Duty).where(*mine).order_by(Duty.name)):
         words = WORDS[DutyName(duty.name)]
         href = url_for("duties.index", integration_id=integration.id, name=duty.name)
