@@ -67,7 +67,6 @@ PURE_MAY_IMPORT = {
     "protect.app_share",
     "sync.outcome",
     "protect.app_ends",
-    "tagging.names",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 
