@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harmony.db import db, release, write
+from harmony.db import write
 from harmony.models import Action, AppException, DeviceStatus, PolicyRecord, Risk
 from harmony.protect import changes, policy
 from harmony.protect.apps import SeenApp, take_inventory
 from harmony.protect.changes import NewFinding, Standing
 from harmony.protect.factors import ANDROID, Vector, factor_of
+from harmony.protect.follow import follow
 from harmony.protect.refusals import Refused
 from harmony.protect.report import Found, Report, Threat, differing
 from harmony.protect.risk import finding_risk
@@ -25,7 +26,7 @@ from harmony.sync import driver
 
 KNOWN = """
 SELECT r.key_hash, r.id, r.device_id, d.integration_id, r.profile, r.platform, r.report_digest, r.clock_skew,
-  d.deleted_at IS NOT NULL, p.status, p.risk, EXISTS (
+  r.os_version, r.client_version, d.deleted_at IS NOT NULL, p.status, p.risk, EXISTS (
     SELECT 1 FROM finding f WHERE f.device_id = r.device_id AND f.profile = '' AND f.code = 'DEVICE_SILENT'
     AND f.closed_at IS NULL)
 FROM registration r JOIN device d ON d.id = r.device_id JOIN protection p ON p.device_id = r.device_id
@@ -33,11 +34,7 @@ WHERE r.ended_at IS NULL AND {}
 """
 HEARD = "UPDATE registration SET last_contact_at = ?, clock_skew = ? WHERE id = ?"
 IN_CONTACT = "UPDATE protection SET last_contact_at = ? WHERE device_id = ?"
-# An app that does not tell its versions has not lost them.
-KEEP = (
-    "UPDATE registration SET report_digest = ?, os_version = coalesce(nullif(?, ''), os_version), "
-    "client_version = coalesce(nullif(?, ''), client_version) WHERE id = ?"
-)
+KEEP = "UPDATE registration SET report_digest = ?, os_version = ?, client_version = ? WHERE id = ?"
 SILENT = "DEVICE_SILENT"
 
 Answer = Standing | Refused
@@ -53,6 +50,8 @@ class Known(NamedTuple):
     platform: str
     digest: str
     skew: int | None
+    os_version: str
+    client_version: str
     deleted: bool
     status: str
     risk: int
@@ -61,11 +60,6 @@ class Known(NamedTuple):
 
 def take(reports: Sequence[Report]) -> list[Answer]:
     """Write all of them in one transaction; for each how its device stands then, or why it was refused."""
-    known = _known(db.session(), reports)
-    release()
-    # A key that nobody has does not wait for the writer's turn.
-    if not any(one.key_hash in known and not known[one.key_hash].deleted for one in reports):
-        return [_refusal(known.get(one.key_hash)) for one in reports]
     with write() as session:
         known = _known(session, reports)
         answers: list[Answer] = [_one(session, known, one) for one in reports]
@@ -79,25 +73,33 @@ def _known(session: Session, reports: Sequence[Report]) -> dict[str, Known]:
     return {key: Known(*rest) for key, *rest in rows}
 
 
-def _refusal(known: Known | None) -> Refused:
-    return Refused("key_unknown" if known is None else "device_deleted")
-
-
 def _one(session: Session, known: dict[str, Known], report: Report) -> Answer:
     of = known.get(report.key_hash)
     if of is None or of.deleted:
-        return _refusal(of)
+        return Refused("key_unknown" if of is None else "device_deleted")
     digest = report.digest(of.digest)
     if digest == of.digest and of.status == DeviceStatus.ACTIVE and not of.silent:
         return Standing(DeviceStatus.ACTIVE, Risk(of.risk))
     stands = _whole(session, of, report)
-    row = (digest, report.os_version, report.client_version, of.id)
-    driver.run(session, KEEP, row)
+    versions = (report.os_version or of.os_version, report.client_version or of.client_version)
+    driver.run(session, KEEP, (digest, *versions, of.id))
+    if versions != (of.os_version, of.client_version):
+        stands = _followed(session, of, report)
     # The same device may have a second report in this write.
     known[report.key_hash] = of._replace(
-        digest=digest, status=stands.status, risk=int(stands.risk), silent=False
-    )
+        digest=digest, os_version=versions[0], client_version=versions[1], status=stands.status,
+        risk=int(stands.risk), silent=False,
+    )  # fmt: skip
     return stands
+
+
+def _followed(session: Session, of: Known, report: Report) -> Standing:
+    """What the policy makes of other versions than before, at once instead of at the next sweep."""
+    # Or it would be judged by the silence that ends here.
+    driver.run(session, IN_CONTACT, (driver.written_time()(report.at), of.device_id))
+    _version, record = policy.in_force(session)
+    follow(session, [of.device_id], record, report.at)
+    return changes.standing(session, of.device_id)
 
 
 def _heard(session: Session, known: dict[str, Known], reports: Sequence[Report]) -> None:

@@ -153,6 +153,57 @@ def one_device(visitor: Visitor, _product: Product, _integration: str) -> None:
     visitor.see("Organization group")
 
 
+def apps_read(visitor: Visitor, integration: str) -> None:
+    """Wait until the worker has read the apps of the devices."""
+    visitor.go(integration + "/duties/apps")
+    expect(visitor.page.locator("tbody .badge[data-state=ok]").first).to_be_visible(timeout=90_000)
+
+
+def apps(visitor: Visitor, _product: Product, integration: str) -> None:
+    apps_read(visitor, integration)
+    visitor.go("/apps")
+    visitor.see("com.example.hostile")
+
+
+def one_app(visitor: Visitor, product: Product, integration: str) -> None:
+    apps(visitor, product, integration)
+    visitor.page.get_by_role("link", name="Calendar").first.click()
+    visitor.see("Edit app exception")
+
+
+def app_errors(visitor: Visitor, product: Product, integration: str) -> None:
+    one_app(visitor, product, integration)
+    visitor.field("Block").check()
+    visitor.press("Save")
+    visitor.see("needs your attention")
+
+
+def app_blocked(visitor: Visitor, product: Product, integration: str) -> None:
+    app_errors(visitor, product, integration)
+    visitor.field("Reason").fill("Leaks contacts")
+    visitor.press("Save")
+    visitor.see("Leaks contacts")
+    expect(visitor.page.locator("#decisions .badge[data-state=running]")).to_have_count(0, timeout=20_000)
+    expect(visitor.page.locator("#decisions")).to_contain_text("changed")
+
+
+def one_app_sync(visitor: Visitor, _product: Product, integration: str) -> None:
+    apps_read(visitor, integration)
+    visitor.page.locator("tbody th a").first.click()
+    visitor.see("How it went")
+
+
+def app_sync_parked(visitor: Visitor, product: Product, integration: str) -> None:
+    apps_read(visitor, integration)
+    product.control("devices/touch")
+    visitor.go(integration)
+    wizard.sync_now(visitor)
+    product.control("access", denied="apps")
+    visitor.go(integration + "/duties/apps")
+    visitor.press("Sync apps now")
+    visitor.see("It waits for you")
+
+
 def runs_open(visitor: Visitor, integration: str, which: int) -> None:
     """A run from the history: 0 is the newest, -1 the oldest of the page."""
     visitor.go(integration + "/runs")
@@ -284,6 +335,14 @@ PAGES: dict[str, Bring] = {
     "policy-errors": policy_errors,
     "policy-version": policy_version,
     "policy-versions": policy_versions,
+    "apps": apps,
+    "apps-none-found": plain("/apps?q=no+such+app"),
+    "app": one_app,
+    "app-errors": app_errors,
+    "app-blocked": app_blocked,
+    "app-sync": part("/duties/apps"),
+    "app-sync-run": one_app_sync,
+    "app-sync-parked": app_sync_parked,
     "audit": plain("/audit"),
     "audit-none-found": plain("/audit?who=nobody"),
     "demo-register": demo_register_errors,
@@ -330,6 +389,11 @@ def restore(visitor: Visitor, product: Product, integration: str, name: str) -> 
         visitor.field("Tag device status").check()
         visitor.press("Verify and Save")
         visitor.at(integration)
+    if name == "app-sync-parked":
+        product.control("access", denied="none")
+        visitor.go(integration + "/duties/apps")
+        visitor.press("Sync apps now")
+        expect(visitor.page.locator("#duty .banner")).to_have_count(0, timeout=60_000)
     if name in {
         "integration-running",
         "integration-paused",

@@ -144,3 +144,20 @@ def test_versions_that_are_not_told_are_not_forgotten(registered: Agent) -> None
     registered.check_in()
     row = the_registration()
     assert (row.os_version, row.client_version) == ("15", "4.2")
+
+
+def test_a_system_that_is_too_old_is_found_with_the_report_that_tells_it(registered: Agent) -> None:
+    with write() as session:
+        session.add(Policy(version=1, values={"minimum_os": {"android": "14"}}, at=NOON, by="kim"))
+    assert registered.check_in(os_version="13").json["risk"] == "medium"
+    assert open_codes() == [("OS_OUTDATED", "", "")]
+    assert registered.check_in(os_version="13").json["risk"] == "medium"
+    assert registered.check_in(os_version="15").json["risk"] == "none"
+
+
+def test_a_device_that_comes_back_with_a_new_system_is_not_judged_by_its_silence(registered: Agent) -> None:
+    registered.check_in(os_version="14")
+    with write() as session:
+        row = session.scalars(select(Protection)).one()
+        row.last_contact_at, row.status = now() - timedelta(days=30), DeviceStatus.INACTIVE
+    assert registered.check_in(os_version="15").json["status"] == "active"
