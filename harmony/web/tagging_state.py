@@ -24,7 +24,7 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
         "tagged": tag_words.switched_on(tagging),
         "pushes": pushes,
         "awaits_sync": pushes.duty is not None and pushes.duty.parked_why == FIRST_SYNC,
-        "totals": tag_rows.totals(integration.id),
+        "totals": tag_rows.totals(integration.id, lines),
         "lines": lines,
         "tags_missing": any(line.tag.external_id is None for line in lines),
     }

@@ -15,6 +15,7 @@ from tests.browser.conftest import Arrive
 from tests.browser.product import Product
 from tests.browser.test_demo_device import take_an_android_device
 from tests.browser.visitor import Visitor
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -89,6 +90,41 @@ def synchronization_overlap(visitor: Visitor, _product: Product, _integration: s
 def tagging_verified(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/setup/tagging")
     expect(visitor.page.locator("#verification .ladder")).to_be_visible()
+
+
+def tagging_errors(visitor: Visitor, product: Product, _integration: str) -> None:
+    """Two errors of the form; below them what Verify found before."""
+    wizard.begin(visitor)
+    wizard.elsewhere(visitor, product)
+    wizard.server_details(visitor)
+    wizard.synchronization(visitor, ("organization:572",))
+    visitor.heading("Tagging")
+    visitor.press("Verify")
+    visitor.see("Tags that are needed")
+    visitor.page.locator("summary", has_text="Advanced").click()
+    visitor.field("High").fill("")
+    visitor.field("Low").fill("CHKP_TF_ROOTED")
+    visitor.press("Verify and Next")
+    visitor.see("2 things need your attention")
+
+
+def tags(visitor: Visitor, _product: Product, integration: str) -> None:
+    provisioned = visitor.page.get_by_role("link", name="CHKP_Status_Provisioned")
+    wait_for(lambda: visitor.go(integration + "/tags") and provisioned.count(), "the first push of tags", 60)
+
+
+def tag_devices(visitor: Visitor, product: Product, integration: str) -> None:
+    tags(visitor, product, integration)
+    visitor.page.get_by_role("link", name="CHKP_Status_Provisioned").click()
+    visitor.see("On the device")
+
+
+def tagging_leaving(visitor: Visitor, product: Product, integration: str) -> None:
+    tags(visitor, product, integration)
+    visitor.go(integration + "/setup/tagging")
+    visitor.field("Tag device status").uncheck()
+    visitor.press("Verify and Save")
+    visitor.heading("Tags that stand on devices")
 
 
 def running(visitor: Visitor, product: Product, integration: str) -> None:
@@ -273,6 +309,11 @@ PAGES: dict[str, Bring] = {
     "synchronization-overlap": synchronization_overlap,
     "synchronization-verified": synchronization_verified,
     "tagging": tagging_verified,
+    "tagging-errors": tagging_errors,
+    "tagging-leaving": tagging_leaving,
+    "tags": tags,
+    "tag-devices": tag_devices,
+    "tagging-runs": part("/duties/tagging"),
     "deployment": part("/setup/deployment"),
     "integration": part(""),
     "integration-running": running,
@@ -343,6 +384,11 @@ def test_a_page_can_be_read_by_everybody_on_every_screen(
 def restore(visitor: Visitor, product: Product, integration: str, name: str) -> None:
     """Leave the integration active and its last sync good."""
     product.calm()
+    if name == "tagging-leaving":
+        visitor.go(integration + "/setup/tagging")
+        visitor.field("Tag device status").check()
+        visitor.press("Verify and Save")
+        visitor.at(integration)
     if name == "app-sync-parked":
         product.control("access", denied="none")
         visitor.go(integration + "/duties/apps")

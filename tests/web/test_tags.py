@@ -193,5 +193,7 @@ def test_nonsense_in_the_address_is_ignored_or_not_found(signed_in: FlaskClient,
 def test_the_sums_count_every_tag(app: Flask, tagged: int) -> None:
     with app.app_context():
         link(tagged, 1, HIGH, wanted=True, present=True)
-        assert tag_rows.totals(tagged).counts == Counts(wanted=4, present=3, pending=2, failed=1)
+        assert tag_rows.totals(tagged, tag_rows.lines(tagged)).counts == Counts(
+            wanted=4, present=3, pending=2, failed=1
+        )
         assert tag_rows.counts(tagged)[HIGH] == Counts(wanted=1, present=1)
