@@ -12,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -21,6 +22,7 @@ from harmony.config import Settings
 from harmony.db import db
 from harmony.models.access import Role
 from harmony.ops.migrate import migrate
+from harmony.security import passwords
 from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
@@ -31,6 +33,7 @@ from tests.database import INITDB, LEFT_OUT, Server, running_server
 
 ADMINISTRATOR = "admin"
 PASSWORD = "eleven quiet lanterns over Oslo"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 watch(PASSWORD)
@@ -46,6 +49,12 @@ def pytest_configure() -> None:
     """Where everything must run, a missing PostgreSQL is an error."""
     if not INITDB and os.environ.get("REQUIRE_POSTGRES") == "1":
         raise pytest.UsageError("REQUIRE_POSTGRES=1, but there is no initdb: apt-get install postgresql")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported outlives every test: the collector need not look at it after each of them."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -71,6 +80,13 @@ def no_secret_is_logged() -> Iterator[None]:
 def no_allowance_is_kept() -> None:
     """Each test meets its servers for the first time, whichever port they got."""
     allowance.forget()
+
+
+@pytest.fixture(autouse=True)
+def passwords_cost_little(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of a second a hash is right for people, and minutes for a suite; its own tests keep it."""
+    if "security" not in request.path.parts:
+        monkeypatch.setattr(passwords, "_hasher", CHEAP)
 
 
 @pytest.fixture(scope="session")
