@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from flask import current_app
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
 from harmony.db import db, release, write
-from harmony.models import Device, DutyName, SyncRun, TagLink, UemTag
+from harmony.models import Device, DutyName, DutyRun, SyncRun, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.sync import deletion, duties
+from harmony.sync.outcome import UNEXPECTED
 from harmony.tagging import run, taking_off
 from harmony.tagging.names import is_managed, name_of, needed_keys
 from harmony.uem.errors import ConnectionLost, RateLimited, ServerFailed
@@ -36,6 +38,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage, self.uem = stage, TagUem()
+        self.app = current_app._get_current_object()  # type: ignore[attr-defined]  # threads outlive the proxy
         self.next_device, self.hands, self.dead, self.fuse = 1, 0, False, -1
         self.surprise, self.stop = "", False
         self.foreign: dict[str, set[str]] = {}
@@ -200,19 +203,30 @@ class Machine(RuleBasedStateMachine):
         except Died:
             self.dead = True
             db.session.remove()
+        assert not self.erred(), "a run met an error of its own"
         self.stage.fuse, self.stage.died, self.fuse = None, False, -1
         self.stage.wait(timedelta(minutes=5))
+
+    @staticmethod
+    def erred() -> bool:
+        """Whether a run ended with an error that nobody foresaw."""
+        own = select(DutyRun.id).where(DutyRun.reason == UNEXPECTED)
+        found = db.session.scalar(own) is not None
+        release()
+        return found
 
     @rule(hours=st.integers(1, 30))
     def wait(self, hours: int) -> None:
         self.stage.wait(hours * HOUR)
 
     def before_call(self, what: str, about: str, devices: Sequence[str]) -> None:
+        """Pushes come from threads of their own."""
         self.fuse -= 1
-        if self.fuse == 0 and self.surprise not in {"lost answer", "die"}:
-            self.happens(devices)
-        if what == "remove" and not self.hands:
-            self.has_another_status(about, devices)
+        with self.app.app_context():
+            if self.fuse == 0 and self.surprise not in {"lost answer", "die"}:
+                self.happens(devices)
+            if what == "remove" and not self.hands:
+                self.has_another_status(about, devices)
 
     def after_call(self, *_: object) -> None:
         if self.fuse <= 0 and self.surprise in {"lost answer", "die"}:

@@ -1,6 +1,7 @@
 """Whatever administrators do by hand, the UEM ends as it should be and foreign tags are untouched (rung H).
 
-`EXAMPLES=1000` looks for longer, `SHRINK=1` for the shortest way there. A failure prints its steps and a blob to repeat it with.
+`EXAMPLES=1000` looks for longer, `SHRINK=1` for the shortest way.
+A failure prints its steps and a blob to repeat it with.
 """
 
 from __future__ import annotations
