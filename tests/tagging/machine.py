@@ -43,6 +43,7 @@ class Machine(RuleBasedStateMachine):
         self.surprise, self.stop = "", False
         self.foreign: dict[str, set[str]] = {}
         self.strangers: dict[str, set[str]] = {}
+        self.by_hand: set[str] = set()
         stage.begin()
         self.id = fleet.a_fleet(0)
         self.uem.enrolled |= set(STRANGERS)
@@ -57,7 +58,7 @@ class Machine(RuleBasedStateMachine):
         self.uem.again, self.uem.all_fail = ("fault" if again else "accepted"), ("404" if all_fail else "200")
         for _ in range(devices):
             self.enrol()
-        self.uem.make("VIP", *STRANGERS, "1")
+        self.by_hand.add(self.uem.make("VIP", *STRANGERS, "1").id)
         if first:
             self.tag(whole=False, after=0, surprise="")
 
@@ -173,7 +174,8 @@ class Machine(RuleBasedStateMachine):
         asking = [row.key for row in self.rows() if row.organization_group_id and not row.external_id]
         name = f"Other {pick}" if key == "other" else name_of(key, self.tagging())
         if key not in asking and all(tag.name != name for tag in self.uem.held.values()):
-            self.uem.make(name, *(device for device in (self.device(pick),) if device in self.uem.enrolled))
+            carriers = [one for one in (self.device(pick),) if one in self.uem.enrolled]
+            self.by_hand.add(self.uem.make(name, *carriers).id)
 
     @rule(switch=st.sampled_from(SWITCHES), take_off=st.booleans())
     def switch(self, switch: str, take_off: bool) -> None:
@@ -267,7 +269,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nothing_but_ours_is_touched(self) -> None:
         """I8: foreign tags, and devices that are not ours, are as the administrators left them."""
-        ours = self.ours()
+        ours, adopted = self.ours(), self.tagging().adopted
+        taken = [row.name for row in self.rows() if row.external_id in self.by_hand]
+        assert set(taken) <= set(adopted), "I8: a tag was taken that nobody gave us"
         for id_, tag in self.uem.held.items():
             if id_ in ours:
                 self.foreign.pop(id_, None)
