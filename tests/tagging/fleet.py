@@ -46,9 +46,10 @@ def a_fleet(count: int = 3, **tagging: Any) -> int:
 
 def enrol(integration_id: int, *numbers: int) -> None:
     """More devices, as a sync would have brought them."""
+    rows = [_row(integration_id, number) for number in numbers]
     with write() as session:
-        rows = [_row(integration_id, number) for number in numbers]
-        session.execute(insert(table_of(Device)), rows)
+        if rows:
+            session.execute(insert(table_of(Device)), rows)
         duties.nudge(session, integration_id, DutyName.TAGGING, NOON)
 
 
@@ -118,10 +119,25 @@ def links(integration_id: int) -> list[Link]:
     return found  # type: ignore[return-value]  # five columns, five types
 
 
-def set_devices(integration_id: int, condition: str, **values: Any) -> None:
+def standings(integration_id: int) -> list[tuple[str, str, int, list[str]]]:
+    """How each live device is that the UEM has an id for: that id, status, risk, open findings."""
+    found = []
+    mine = (Device.integration_id == integration_id, Device.deleted_at.is_(None))
+    for device in db.session.scalars(select(Device).where(*mine, Device.external_id.is_not(None))):
+        one = db.session.get(Protection, device.id)
+        open_ones = select(Finding.code).where(Finding.device_id == device.id, Finding.closed_at.is_(None))
+        codes = list(db.session.scalars(open_ones))
+        found.append(
+            (device.external_id or "", one.status if one else "provisioned", one.risk if one else 0, codes)
+        )
+    release()
+    return found
+
+
+def set_devices(integration_id: int, condition: str, *, whole: bool = True, **values: Any) -> None:
     """Change device rows as a sync or a person would."""
     changes = ", ".join(f"{name} = :{name}" for name in values)
     with write() as session:
         sql = f"UPDATE device SET {changes} WHERE integration_id = :own AND {condition}"  # noqa: S608 - of a test
         session.execute(text(sql), values | {"own": integration_id})
-        duties.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=True)
+        duties.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=whole)
