@@ -18,7 +18,7 @@ demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 test: .venv/dev ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|growth|tagging|start for a part, OUT=file.json
+bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|protect|growth|tagging|start for a part, OUT=file.json
 	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(ARGS)
 

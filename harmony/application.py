@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from harmony import db, jobs, ops, security, web
 from harmony.config import Settings, SettingsError
+from harmony.protect import api as protect
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 1024 * 1024
@@ -38,6 +39,7 @@ def build(settings: Settings) -> Flask:
     security.init_app(app, settings)
     jobs.init_app(app, settings)
     web.init_app(app)
+    protect.init_app(app)
     ops.init_app(app)
     return app
 

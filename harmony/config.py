@@ -113,6 +113,7 @@ def _keys(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+DAYS = _between(1, 3650)
 SETTINGS = (
     Setting(
         "DATA_DIR", "instance", "The folder of the database, the queue and the generated keys.", _directory
@@ -149,20 +150,18 @@ SETTINGS = (
         "RUNS_KEPT_DAYS",
         "90",
         "Days for which ended runs are kept, 1 to 3650; the newest and the last complete one always are.",
-        _between(1, 3650),
+        DAYS,
     ),
     Setting(
-        "HISTORY_KEPT_DAYS",
-        "365",
-        "Days for which the lines of device histories are kept, 1 to 3650.",
-        _between(1, 3650),
+        "HISTORY_KEPT_DAYS", "365", "Days for which the lines of device histories are kept, 1 to 3650.", DAYS
     ),
-    Setting("AUDIT_KEPT_DAYS", "365", "Days for which audit entries are kept, 1 to 3650.", _between(1, 3650)),
+    Setting("EVENTS_KEPT_DAYS", "365", "Days for which events and ended findings are kept, 1 to 3650.", DAYS),
+    Setting("AUDIT_KEPT_DAYS", "365", "Days for which audit entries are kept, 1 to 3650.", DAYS),
     Setting(
         "DELETED_KEPT_DAYS",
         "30",
         "Days for which a deleted device can be restored, 1 to 3650; then it is purged.",
-        _between(1, 3650),
+        DAYS,
     ),
     Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", _log_level),
     Setting("DEMO", "0", "1 offers the simulated UEM; `make demo` sets it.", _switch),
@@ -188,6 +187,7 @@ class Settings:
     outbound_deny: tuple[Network, ...] = ()
     runs_kept_days: int = 90
     history_kept_days: int = 365
+    events_kept_days: int = 365
     audit_kept_days: int = 365
     deleted_kept_days: int = 30
     log_level: str = "INFO"

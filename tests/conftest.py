@@ -37,6 +37,8 @@ watch(PASSWORD)
 
 # A busy machine is no failure; speed is measured by `make bench`, never by a test.
 hypothesis.settings.register_profile("suite", deadline=None)
+# `pytest --hypothesis-profile=deep tests/sync` looks ten times as long.
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("suite")
 
 

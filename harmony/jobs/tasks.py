@@ -12,7 +12,8 @@ from harmony.clock import now
 from harmony.jobs.queue import RINGS, ring, stopping
 from harmony.models import DutyName
 from harmony.ops import retention
-from harmony.protect import app_exceptions, app_sync, install_base
+from harmony.protect import app_exceptions, app_sync, install_base, rating
+from harmony.protect import sweep as devices
 from harmony.security import sessions, throttle
 from harmony.sync import duties, duty_lifecycle, recovery, redaction, removal, run, schedule
 from harmony.tagging import run as tagging_run
@@ -20,6 +21,7 @@ from harmony.tagging import run as tagging_run
 SYNC = "sync"
 TICK = "tick"
 REMOVE = "remove"
+RATE = "rate"
 APPS = "apps"
 EXCEPTIONS = "app-exceptions"
 # The task that does a duty is called as the duty is.
@@ -43,6 +45,7 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     rings = app.extensions[RINGS]
     rings[SYNC] = queue.task(name=SYNC, expires=RING_EXPIRES_SECONDS)(job(sync))
     rings[REMOVE] = queue.task(name=REMOVE, expires=RING_EXPIRES_SECONDS)(job(remove))
+    rings[RATE] = queue.task(name=RATE, expires=RING_EXPIRES_SECONDS)(job(rate))
     rings[APPS] = queue.task(name=APPS, expires=RING_EXPIRES_SECONDS)(job(apps))
     rings[TAGGING] = queue.task(name=TAGGING, expires=RING_EXPIRES_SECONDS)(job(tagging))
     rings[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=RING_EXPIRES_SECONDS)(job(exceptions))
@@ -63,6 +66,11 @@ def sync(integration_id: int) -> None:
 def remove(integration_id: int) -> None:
     """Delete a removed integration with its devices; otherwise do nothing."""
     removal.carry_out(integration_id, stopping().is_set)
+
+
+def rate() -> None:
+    """Rate every device under the newest policy, or go on with it; otherwise do nothing."""
+    rating.rate_all(now(), stopping().is_set)
 
 
 def apps(integration_id: int) -> None:
@@ -92,9 +100,12 @@ def tick() -> None:
         for integration_id in due:
             ring(task, integration_id)
     ring_for_duties()
+    if rating.pending():
+        ring(RATE)
     if app_exceptions.pending():
         ring(EXCEPTIONS)
     redaction.finish_pending()
+    devices.sweep(now(), stopping().is_set)
 
 
 def ring_for_duties() -> None:

@@ -29,7 +29,7 @@ from harmony.models.states import (
 )
 from harmony.models.tag import TagLink, UemTag
 from harmony.models.verification import Verification
-from harmony.models.worker import Worker
+from harmony.models.worker import Sweep, Worker
 
 __all__ = [
     "Absence",
@@ -69,6 +69,7 @@ __all__ = [
     "SignInSession",
     "SkippedDevice",
     "Stopped",
+    "Sweep",
     "SyncKind",
     "SyncRun",
     "SyncRunState",

@@ -38,6 +38,7 @@ class Device(Base):
         Index("ix_device_integration_id_udid_key", "integration_id", "udid_key"),
         _partial("ix_device_absent", "missing_since", "integration_id", "absent_from"),
         _partial("ix_device_deleted", "deleted_at", "integration_id", "deleted_at"),
+        _partial("ix_device_unlisted", "added_by", "integration_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

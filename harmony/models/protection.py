@@ -114,6 +114,8 @@ class Event(Base):
     __table_args__ = (
         Index("ix_event_device_id_id", "device_id", "id"),
         Index("ix_event_severity_id", "severity", "id"),
+        Index("ix_event_vector_id", "vector", "id"),
+        Index("ix_event_verb_id", "verb", "id"),
         Index("ix_event_integration_id_id", "integration_id", "id"),
     )
 

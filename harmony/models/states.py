@@ -66,6 +66,7 @@ class Happening(StrEnum):
     RESTORED = "restored"
     ENROLLED_AGAIN = "enrolled_again"
     DETACHED = "detached"
+    LISTED = "listed"
     UNTAGGED = "untagged"
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from flask import Flask
 
-from harmony.ops import cli_database, cli_secrets, cli_sync, cli_users, doctor, health, migrate
+from harmony.ops import (
+    cli_database,
+    cli_protect,
+    cli_secrets,
+    cli_sync,
+    cli_users,
+    doctor,
+    health,
+    migrate,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -14,5 +23,6 @@ def init_app(app: Flask) -> None:
     doctor.register(app)
     cli_users.register(app)
     cli_secrets.register(app)
+    cli_protect.register(app)
     cli_sync.register(app)
     app.register_blueprint(health.blueprint)

@@ -53,22 +53,30 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         "demo",
         "Then: New integration > Try the simulated UEM. All data is removed when you stop this (Ctrl+C).",
     )
-    return supervise([simulator(settings, options), web(settings), worker()])
+    return supervise([simulator(settings, options), web(settings), worker(), *agents(options)])
 
 
 def simulator(settings: Settings, options: argparse.Namespace) -> Child:
     """The simulated UEM on a port that stays the same if it has to be started again."""
     command = (
         *(sys.executable, "-m", "harmony.simulator", "--lifeline"),
-        *("--port", str(_free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
+        *("--port", str(free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
         *("--announce", str(announcement_file(settings)), "--epoch", now().isoformat()),
     )
     return Child("uem ", command, folder=ROOT)
 
 
+def agents(options: argparse.Namespace) -> list[Child]:
+    """The simulated Protect apps, which wait for the first sync; none when nobody wants any."""
+    command = (sys.executable, "-m", "harmony.ops.demo_agents")
+    wanted = ("--devices", str(options.protected), "--seed", str(options.seed))
+    return [Child("app ", (*command, *wanted), folder=ROOT)] if options.protected else []
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--devices", type=int, default=5000, help="how many devices the simulated UEM has")
+    parser.add_argument("--protected", type=int, default=200, help="how many of them have a Protect app")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes another world")
     return parser.parse_args(arguments)
 
@@ -81,7 +89,8 @@ def _environment() -> Iterator[Settings]:
         yield Settings.from_environment(os.environ)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

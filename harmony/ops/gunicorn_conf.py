@@ -13,7 +13,7 @@ from harmony.ops.lifeline import leave_with_parent
 wsgi_app = "app:app"
 worker_class = "gthread"
 workers = 1
-threads = 16
+threads = 32
 timeout = 60
 graceful_timeout = 20
 keepalive = 5

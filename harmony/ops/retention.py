@@ -1,4 +1,4 @@
-"""Forgets what is older than the settings keep: runs, histories, audit entries, deleted devices.
+"""Forgets what is older than the settings keep: runs, histories, events, audit entries, deleted devices.
 
 In batches of one short transaction each, oldest first: it can be stopped anywhere, the next one goes on.
 """
@@ -13,8 +13,18 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
 from harmony.config import Settings
-from harmony.db import changed, write
-from harmony.models import AuditEntry, DeviceEvent, SkippedDevice, SyncKind, SyncRun, SyncRunState
+from harmony.db import changed, db, write
+from harmony.models import (
+    AuditEntry,
+    DeviceEvent,
+    DutyRun,
+    Event,
+    Finding,
+    SkippedDevice,
+    SyncKind,
+    SyncRun,
+    SyncRunState,
+)
 from harmony.sync import deletion
 
 log = logging.getLogger(__name__)
@@ -35,9 +45,12 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
     """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
     gone = {
         "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "runs of duties": forget_duty_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
         ),
+        "events": _forget(Event, now - timedelta(days=settings.events_kept_days), should_stop),
+        "ended findings": forget_findings(now - timedelta(days=settings.events_kept_days), should_stop),
         "audit entries": _forget(AuditEntry, now - timedelta(days=settings.audit_kept_days), should_stop),
         "deleted devices": 0 if should_stop() else deletion.purge(now, settings.deleted_kept_days),
     }
@@ -64,6 +77,34 @@ def forget_runs(before: datetime, should_stop: Stop = never) -> int:
     return total
 
 
+def forget_findings(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the findings that ended before then. How many. An open one stays, however old it is."""
+    total, ids = 0, [0]
+    while ids and not should_stop():
+        # Findings end in any order, so each batch goes on where the last one stood.
+        ended = select(Finding.id).where(Finding.id > ids[-1], Finding.closed_at < before)
+        ids = list(db.session.scalars(ended.order_by(Finding.id).limit(BATCH)))
+        if ids:
+            with write() as session:
+                total += changed(session, delete(Finding).where(Finding.id.in_(ids)))
+    return total
+
+
+def forget_duty_runs(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the runs of duties that ended before then, but of each duty the newest. How many."""
+    newest = select(func.max(DutyRun.id)).group_by(DutyRun.integration_id, DutyRun.duty)
+    old = select(DutyRun.id).where(DutyRun.finished_at < before, DutyRun.id.not_in(newest))
+    total = 0
+    while not should_stop():
+        with write() as session:
+            ids = session.scalars(old.order_by(DutyRun.id).limit(BATCH)).all()
+            count = changed(session, delete(DutyRun).where(DutyRun.id.in_(ids))) if ids else 0
+        total += count
+        if count < BATCH:
+            break
+    return total
+
+
 def _doomed_runs(before: datetime) -> Select[int]:
     kept = aliased(SyncRun)
     newest = select(func.max(kept.id)).group_by(kept.integration_id)
@@ -86,7 +127,9 @@ def _remove_runs(session: Session, run_ids: Sequence[int]) -> int:
     return changed(session, delete(SyncRun).where(SyncRun.id.in_(run_ids)))
 
 
-def _forget(model: type[DeviceEvent] | type[AuditEntry], before: datetime, should_stop: Stop) -> int:
+def _forget(
+    model: type[DeviceEvent] | type[AuditEntry] | type[Event], before: datetime, should_stop: Stop
+) -> int:
     """Remove the lines that were written before then. Lines are written in the order of their ids,
     so the first one that is young enough ends it, and no index over the time is needed.
     """

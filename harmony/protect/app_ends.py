@@ -58,7 +58,9 @@ OVERTAKEN = End(
 def told(share: Share, quota: Quota, percent: int) -> Share:
     """The share once the UEM has named its daily quota.
 
-    >>> told(Share(10_000, 50_000, 9_000, None), Quota(250_000, 1, None), 20).left
+    >>> from datetime import UTC
+    >>> before = Share(10_000, 50_000, 9_000, datetime(2026, 1, 15, tzinfo=UTC))
+    >>> told(before, Quota(250_000, 1, None), 20).left
     41000
     """
     return replace(share, allowed=max(1, quota.limit * percent // 100), limit=quota.limit)

@@ -24,12 +24,15 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Calls a day: `allowed` of `limit`, `used` so far; `frees_at` is when the oldest no longer count."""
+    """Calls a day: `allowed` of `limit`, `used` so far; `frees_at` is when the oldest no longer count.
+
+    While nothing was used that is when those of a run that starts now no longer do.
+    """
 
     allowed: int
     limit: int
     used: int
-    frees_at: datetime | None
+    frees_at: datetime
 
     @property
     def left(self) -> int:
@@ -51,7 +54,7 @@ def share(limit: int | None, percent: int, spent: Sequence[Spent], now: datetime
         max(1, total * percent // 100),
         total,
         sum(one.calls for one in recent),
-        min((one.at for one in recent), default=now) + DAY if recent else None,
+        min((one.at for one in recent), default=now) + DAY,
     )
 
 

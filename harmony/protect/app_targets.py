@@ -17,6 +17,7 @@ from harmony.models import (
     Integration,
     IntegrationState,
     SyncRun,
+    SyncRunState,
 )
 from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.protect.app_reading import Listed, Target
@@ -44,10 +45,12 @@ def targets(integration_id: int, most: int) -> list[Target]:
     return [Target(id_, external_id or "", seen) for id_, external_id, seen in db.session.execute(rows)]
 
 
-def read_at(integration_id: int) -> datetime | None:
-    """When apps were last fetched for any device of the integration."""
-    newest = select(func.max(AppReading.read_at)).join(Device)
-    return db.session.scalar(newest.where(Device.integration_id == integration_id))
+def fetched_at(integration_id: int) -> datetime | None:
+    """When apps were last fetched for any device of the integration, by a run that got that far."""
+    fetched = (DutyRun.calls > 0, DutyRun.state.not_in((SyncRunState.FAILED, SyncRunState.AUTH_FAILED)))
+    mine = (DutyRun.integration_id == integration_id, DutyRun.duty == DutyName.APPS)
+    newest = select(DutyRun.heartbeat_at).where(*mine, *fetched).order_by(DutyRun.id.desc())
+    return db.session.scalar(newest.limit(1))
 
 
 def share_of(integration_id: int, percent: int, now: datetime) -> Share:
@@ -106,6 +109,15 @@ def _address(integration: Integration) -> str:
 
 
 def _limit(integration_ids: Sequence[int]) -> int | None:
-    """The daily quota as an answer last told."""
-    told = (SyncRun.integration_id.in_(integration_ids), SyncRun.quota_limit.is_not(None))
-    return db.session.scalar(select(SyncRun.quota_limit).where(*told).order_by(SyncRun.id.desc()).limit(1))
+    """The daily quota as an answer last told, in whichever run."""
+    told = [
+        db.session.execute(
+            select(run.heartbeat_at, run.quota_limit)
+            .where(run.integration_id.in_(integration_ids), run.quota_limit.is_not(None))
+            .order_by(run.id.desc())
+            .limit(1)
+        ).first()
+        for run in (SyncRun, DutyRun)
+    ]
+    newest = max((one for one in told if one), default=None)
+    return newest[1] if newest else None

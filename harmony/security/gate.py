@@ -21,6 +21,8 @@ HOME = "/"
 STATIC = "static"
 LONGEST_PATH = 2048
 PUBLIC = "harmony_public"
+# Below these addresses programs ask, not browsers: what is not there is said, no door is shown.
+MACHINES = ("/protect/v1/",)
 
 
 def public(view: View) -> View:
@@ -35,6 +37,11 @@ def is_public(app: Flask, endpoint: str | None) -> bool:
     return endpoint == STATIC or PUBLIC in getattr(view, "__dict__", {})
 
 
+def is_of_machines(path: str) -> bool:
+    """Whether programs ask there, which want an answer in JSON."""
+    return path.startswith(MACHINES)
+
+
 def init_app(app: Flask) -> None:
     """Ask at every request who is there; the answer is in `g.user`, None on public pages."""
     app.before_request(admit)
@@ -45,7 +52,8 @@ def admit() -> BaseResponse | None:
     g.user = None
     if isinstance(request.routing_exception, SecurityError):
         raise request.routing_exception  # an untrusted host name gets its 400, not a way to the door
-    if is_public(current_app, request.endpoint):
+    nowhere = request.endpoint is None and is_of_machines(request.path)
+    if nowhere or is_public(current_app, request.endpoint):
         return None
     if session := sessions.session_for(sessions.read_cookie(), now()):
         g.user = session.user

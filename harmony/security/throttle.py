@@ -65,7 +65,7 @@ def sign_in_succeeded(ip: str | None, name: str, now: datetime) -> None:
 
 def setup_wait(ip: str | None, now: datetime) -> float:
     """Seconds before this address may try another set-up code; 0 uses one try."""
-    return take(f"setup:{_address(ip)}", 10, 600, now)
+    return take(f"setup:{counted_address(ip)}", 10, 600, now)
 
 
 def sweep(now: datetime) -> None:
@@ -75,16 +75,16 @@ def sweep(now: datetime) -> None:
 
 
 def _address_limit(ip: str | None) -> Limit:
-    return Limit(f"sign-in:{_address(ip)}", 30, 900)
+    return Limit(f"sign-in:{counted_address(ip)}", 30, 900)
 
 
 def _account_limit(ip: str | None, name: str) -> Limit:
     # Hashed, because people do type their password where the name belongs.
     folded = hashlib.sha256(name_key(name).encode()).hexdigest()[:32]
-    return Limit(f"sign-in:{_address(ip)}:{folded}", 5, 300)
+    return Limit(f"sign-in:{counted_address(ip)}:{folded}", 5, 300)
 
 
-def _address(ip: str | None) -> str:
+def counted_address(ip: str | None) -> str:
     """The address that counts; of IPv6 the /64, since every customer has at least that many."""
     try:
         parsed: IPv4Address | IPv6Address = ip_address(ip or "")

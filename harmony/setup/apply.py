@@ -141,8 +141,11 @@ def _synchronization_saved(
 
 
 def _doubt(integration: Integration) -> None:
-    """What the next snapshot does not list may only be out of sight; before the first nothing is known."""
-    if integration.snapshots and integration.suspect != Absence.RESTORED:
+    """What the next snapshot does not list may only be out of sight.
+
+    Before the first one too: a run that did not complete, or is under way, knows devices already.
+    """
+    if integration.suspect != Absence.RESTORED:
         integration.suspect = Absence.EDITED
 
 

@@ -26,6 +26,9 @@ DETAILS = {
     Absence.RESTORED: "The database had just been restored from a backup.",
 }
 
+# What the UEM has never listed (it was added by registration) cannot be missed.
+_MISSABLE = (Device.absent_from.is_(None), Device.deleted_at.is_(None), Device.added_by.is_(None))
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -100,8 +103,7 @@ def _slices(query: Any, key: InstrumentedAttribute[Any]) -> Iterator[Sequence[An
 
 
 def _unmarked(snapshot: Snapshot, doubtful: Mapping[int, str | None]) -> list[int]:
-    live = (Device.id.in_(doubtful), Device.absent_from.is_(None), Device.deleted_at.is_(None))
-    rows = _read(select(Device.id, Device.udid_key).where(*live))
+    rows = _read(select(Device.id, Device.udid_key).where(Device.id.in_(doubtful), *_MISSABLE))
     return [id_ for id_, udid_key in rows if not snapshot.is_seen(doubtful[id_], udid_key)]
 
 
@@ -112,8 +114,7 @@ def _read(query: Any, **values: object) -> Sequence[Any]:
 
 def _mark(session: Session, snapshot: Snapshot, ids: Sequence[int], now: datetime) -> int:
     # A person may have deleted or restored one since it was read.
-    unmarked = (Device.id.in_(ids), Device.absent_from.is_(None), Device.deleted_at.is_(None))
-    still = set(session.scalars(select(Device.id).where(*unmarked)))
+    still = set(session.scalars(select(Device.id).where(Device.id.in_(ids), *_MISSABLE)))
     doubted = _doubted(session, snapshot, still)
     _write(session, snapshot, still - doubted, snapshot.suspect or Absence.PLAIN, now)
     _write(session, snapshot, doubted, Absence.EMPTIED, now)

@@ -42,17 +42,23 @@ class Deletion:
     at: datetime
 
 
-def live(integration_id: int) -> int:
-    """How many devices the integration has, missing ones included."""
-    mine = Device.integration_id == integration_id
+def live(integration_id: int | None) -> int:
+    """How many devices the integration has, or all have together, missing ones included."""
     # No index leaves the deleted out, but two small ones know all of them and the deleted.
-    every = db.session.scalar(select(func.count()).select_from(Device).where(mine)) or 0
+    every = db.session.scalar(select(func.count()).select_from(Device).where(*_of(integration_id))) or 0
     return every - deleted(integration_id)
 
 
-def deleted(integration_id: int) -> int:
+def unlisted(integration_id: int) -> int:
+    """How many of its live devices were added by registration and have never been listed by the UEM."""
+    mine = (Device.integration_id == integration_id, Device.added_by.is_not(None))
+    live = (*mine, Device.deleted_at.is_(None))
+    return db.session.scalar(select(func.count()).select_from(Device).where(*live)) or 0
+
+
+def deleted(integration_id: int | None) -> int:
     """How many of its devices are deleted and can still be restored."""
-    mine = (Device.integration_id == integration_id, Device.deleted_at.is_not(None))
+    mine = (*_of(integration_id), Device.deleted_at.is_not(None))
     return db.session.scalar(select(func.count()).select_from(Device).where(*mine)) or 0
 
 
@@ -118,6 +124,10 @@ def purge(now: datetime, keep_days: int) -> int:
         return changed(session, delete(DEVICES).where(DEVICES.c.id.in_(ids)))
 
     return _in_batches(one_batch, PURGED_PER_WRITE)
+
+
+def _of(integration_id: int | None) -> Where:
+    return () if integration_id is None else (Device.integration_id == integration_id,)
 
 
 def _some(session: Session, where: Where, count: int) -> Sequence[int]:

@@ -51,7 +51,7 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
     if not due:
         held.clear(snapshot.integration_id, beat, now)
         return Departed(missing, approved)
-    live = deletion.live(snapshot.integration_id)
+    live = deletion.live(snapshot.integration_id) - deletion.unlisted(snapshot.integration_id)
     verdict = guard.decide(facts(snapshot, up_to, due, live, now))
     release()
     if verdict.allowed:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from harmony.sync.scope import Incoming, enrolment
+from harmony.uem.records import SkippedRow
 
 
 class Known(NamedTuple):
@@ -31,8 +32,9 @@ class Known(NamedTuple):
 class Plan:
     """What to write. Detach before update, update before create: an id may change hands within a page.
 
-    `touched` moved their last contact only; `reappeared` were absent, `restored` deleted; `twins` are older
-    enrolments of a device that is listed under a newer one.
+    `touched` moved their last contact only; `reappeared` were absent, `restored` deleted; `unread` were
+    absent and are listed in a row that cannot be read; `twins` are older enrolments of a device that is
+    listed under a newer one.
     """
 
     create: list[Incoming] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Plan:
     touched: list[tuple[int, datetime | None]] = field(default_factory=list)
     reappeared: list[int] = field(default_factory=list)
     restored: list[int] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)
     detach: list[int] = field(default_factory=list)
     twins: list[Incoming] = field(default_factory=list)
     unchanged: int = 0
@@ -47,9 +50,10 @@ class Plan:
     @property
     def writes(self) -> bool:
         """Whether any device row changes at all."""
-        return bool(
-            self.create or self.update or self.touched or self.reappeared or self.restored or self.detach
-        )
+        changes = (
+            self.create, self.update, self.touched, self.reappeared, self.restored, self.unread, self.detach,
+        )  # fmt: skip
+        return any(changes)
 
 
 def strangers(arriving: Iterable[Incoming], by_id: Mapping[str, Known]) -> list[Incoming]:
@@ -77,6 +81,24 @@ def plan(arriving: Sequence[Incoming], by_id: Mapping[str, Known], by_udid: Mapp
     for one in _newest_of_each(strange, made):
         _stranger(made, by_udid.get(one.udid_key), one, detached)
     return made
+
+
+def unread(
+    skipped: Iterable[SkippedRow], by_id: Mapping[str, Known], by_udid: Mapping[str, Known]
+) -> list[int]:
+    """The missing devices that rows which cannot be read are about: they are there, whatever they look like.
+
+    A deleted one stays so, until a row tells that it is this device and not another that got its id.
+    """
+    known = [
+        by_id.get(row.external_id) if row.external_id else by_udid.get(row.udid.casefold()) for row in skipped
+    ]
+    return list(dict.fromkeys(one.id for one in known if one and one.absent and not one.deleted))
+
+
+def newest(enrolments: Iterable[Incoming]) -> dict[str, Incoming]:
+    """The newest enrolment of each device, by UDID key."""
+    return {one.udid_key: one for one in sorted(enrolments, key=lambda each: each.enrolment)}
 
 
 def adopt(
@@ -115,14 +137,14 @@ def _stranger(made: Plan, known: Known | None, one: Incoming, detached: set[int]
 
 
 def _newest_of_each(strange: Iterable[Incoming], made: Plan) -> list[Incoming]:
-    newest: dict[str, Incoming] = {}
+    kept: dict[str, Incoming] = {}
     for one in strange:
-        other = newest.setdefault(one.udid_key, one)
+        other = kept.setdefault(one.udid_key, one)
         if other is not one:
             older, newer = sorted((other, one), key=lambda each: each.enrolment)
             made.twins.append(older)
-            newest[one.udid_key] = newer
-    return list(newest.values())
+            kept[one.udid_key] = newer
+    return list(kept.values())
 
 
 def _other_hardware(known: Known, one: Incoming) -> bool:

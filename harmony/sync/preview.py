@@ -14,11 +14,11 @@ from harmony.clock import now
 from harmony.db import db, release
 from harmony.models import Absence, Device, Integration
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
-from harmony.sync import absences, deletion, departures, guard, store
+from harmony.sync import absences, deletion, departures, guard, highwater, store
 from harmony.sync.absences import Snapshot
 from harmony.sync.connect import open_client
 from harmony.sync.outcome import Doubt, Tally, of_snapshot
-from harmony.sync.plan import Plan, plan, strangers
+from harmony.sync.plan import Plan
 from harmony.sync.reading import Reading
 from harmony.sync.scope import Incoming
 from harmony.uem.client import UemClient
@@ -77,6 +77,8 @@ def look(
     """What a sync of `choice` would do, in force or not. Raises UemError, or what `on_page` raises."""
     integration = db.session.get_one(Integration, integration_id)
     number, suspect = integration.snapshots + 1, integration.suspect
+    if highwater.is_behind(integration_id, integration.fence, integration.snapshots):
+        suspect = Absence.RESTORED
     release()
     figures = Figures(integration_id)
     reading = Reading(client, choice, figures, Tally(), on_page)
@@ -94,6 +96,7 @@ class Figures:
     def __init__(self, integration_id: int) -> None:
         self._integration_id = integration_id
         self._arriving: list[Incoming] = []
+        self._skipped: list[SkippedRow] = []
         self._created: set[int] = set()
         self.groups: Counter[tuple[str, str]] = Counter()
         self.counts: dict[str, int] = defaultdict(int)
@@ -103,16 +106,15 @@ class Figures:
         self.groups.update(group for one in arriving for group in one.memberships)
         self.counts["skipped"] += len(skipped)
         self._arriving += arriving
+        self._skipped += skipped
         if len(self._arriving) >= ROWS_PER_LOOK:
             self.flush()
 
     def flush(self) -> None:
         """Plan what was kept."""
         arriving, self._arriving = self._arriving, []
-        by_id = store.known_by_id(self._integration_id, [one.device.external_id for one in arriving])
-        strange = [one.udid_key for one in strangers(arriving, by_id)]
-        self._count(plan(arriving, by_id, store.known_by_udid(self._integration_id, strange)))
-        release()
+        skipped, self._skipped = self._skipped, []
+        self._count(store.planned(self._integration_id, arriving, skipped))
 
     def _count(self, made: Plan) -> None:
         # Two enrolments of a device that no row stands for yet; by hash, to stay small.
@@ -121,7 +123,7 @@ class Figures:
         self.counts["added"] += len(fresh)
         self.counts["updated"] += len(made.update)
         self.counts["unchanged"] += made.unchanged
-        self.counts["reappeared"] += len(made.reappeared)
+        self.counts["reappeared"] += len(made.reappeared) + len(made.unread)
         self.counts["restored"] += len(made.restored)
 
 
@@ -130,7 +132,7 @@ def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
         GroupFigure(one.name, one.kind, one.external_id, figures.groups[one.kind, one.external_id])
         for one in snapshot.choice.groups
     )
-    live = deletion.live(snapshot.integration_id)
+    live = deletion.live(snapshot.integration_id) - deletion.unlisted(snapshot.integration_id)
     release()
     seen = msgspec.convert({"groups": groups, "live": live} | figures.counts, Preview)
     if doubt:

@@ -31,7 +31,8 @@ class Sink(Protocol):
 class Reading:
     """One look at the scope: what is chosen, and what was seen until now.
 
-    `listed` are the chosen groups that listed a device; `seen_udids` those of rows without a readable id.
+    `listed` are the chosen groups that listed a device. `seen` are the ids of rows that could be read; of the
+    others `unreadable_ids`, and `unreadable_udids` where not even the id could be.
     """
 
     client: UemClient
@@ -41,11 +42,11 @@ class Reading:
     between_pages: Callable[[], None]
     since: datetime | None = None
     seen: Ids = field(default_factory=Ids)
-    seen_udids: set[str] = field(default_factory=set)
+    unreadable_ids: set[str] = field(default_factory=set)
+    unreadable_udids: set[str] = field(default_factory=set)
     listed: set[tuple[str, str]] = field(default_factory=set)
     nameless: int = 0
     _inclusive: set[str] = field(default_factory=set)
-    _unreadable: set[str] = field(default_factory=set)
 
     def read(self) -> Doubt:
         """Read every group to its end. Raises UemError, or what `between_pages` raises."""
@@ -53,11 +54,12 @@ class Reading:
         visible = self.client.groups()
         there, gone = still_there(self._groups(), visible)
         short = tuple(self._pull_all(there, visible))
-        return Doubt(tuple(group.name for group in gone), short, self.nameless)
+        return Doubt(tuple(gone), short, self.nameless)
 
     def is_seen(self, external_id: str | None, udid_key: str) -> bool:
         """Whether any row of this snapshot was, or may have been, this device."""
-        return external_id in self.seen or (bool(self.seen_udids) and udid_key in self.seen_udids)
+        unreadable = external_id in self.unreadable_ids or udid_key in self.unreadable_udids
+        return unreadable or external_id in self.seen
 
     def empty_groups(self) -> frozenset[tuple[str, str]]:
         """The chosen groups, as kind and id, that listed no device at all."""
@@ -92,8 +94,9 @@ class Reading:
         return short
 
     def _scope(self, groups: Sequence[Group]) -> Scope:
+        """Every chosen organization group, for a parent may list the devices of one that is out of sight."""
         return Scope(
-            frozenset(group.external_id for group in groups if group.kind is GroupKind.ORGANIZATION),
+            frozenset(one.external_id for one in self.choice.groups if one.kind == GroupKind.ORGANIZATION),
             {
                 group.external_id: self.client.smart_group_members(group.external_id)
                 for group in groups
@@ -147,21 +150,20 @@ class Reading:
         )
 
     def _skipped(self, page: DevicePage) -> list[SkippedRow]:
-        """The rows that could not be read and were not met before; a parent's list repeats its children's.
+        """The rows that could not be read and were not met before; a parent's list repeats its children's."""
+        return [row for row in page.skipped if self._is_new(row)]
 
-        A row without a readable id may still tell its UDID; without either, nobody knows which device it is.
-        """
-        fresh = []
-        for row in page.skipped:
-            key = row.external_id or row.udid.casefold()
-            if key and key in self._unreadable:
-                continue
-            self._unreadable.add(key)
-            if row.external_id:
-                self.seen.add([row.external_id])
-            elif key:
-                self.seen_udids.add(key)
-            else:
-                self.nameless += 1
-            fresh.append(row)
-        return fresh
+    def _is_new(self, row: SkippedRow) -> bool:
+        """A row without a readable id may still tell its UDID; without either, nobody knows which it is."""
+        if not (row.external_id or row.udid):
+            self.nameless += 1
+            return True
+        met, key = (
+            (self.unreadable_ids, row.external_id)
+            if row.external_id
+            else (self.unreadable_udids, row.udid.casefold())
+        )
+        if key in met:
+            return False
+        met.add(key)
+        return True

@@ -57,6 +57,7 @@ def sync(
 
 
 def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
+    _distrust_the_past(held.integration_id)
     integration = db.session.get_one(Integration, held.integration_id)
     applied = {page.name: page.applied for page in integration.pages}
     work = Sync(
@@ -66,21 +67,27 @@ def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
         from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         should_stop,
         number=integration.snapshots + 1,
-        suspect=_suspect(integration),
+        suspect=Absence(integration.suspect) if integration.suspect else None,
         since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
     )
-    if not integration.snapshots and work.suspect is None:
+    if not integration.snapshots and work.suspect is not Absence.RESTORED:
         # A kill between the first commit of a whole snapshot and this file would look like a restore.
         highwater.note(integration.id, integration.fence, integration.snapshots)
     release()
     return work
 
 
-def _suspect(integration: Integration) -> Absence | None:
-    """Why this snapshot may be wrong about what it does not list; a database from the past is found out."""
-    if highwater.is_behind(integration.id, integration.fence - 1, integration.snapshots):
-        return Absence.RESTORED
-    return Absence(integration.suspect) if integration.suspect else None
+def _distrust_the_past(integration_id: int) -> None:
+    """Mark an integration whose database was put back by a plain copy, as `db restore` does.
+
+    Before anything else: the end of this run, whatever it is, makes the old database the newest.
+    """
+    integration = db.session.get_one(Integration, integration_id)
+    behind = highwater.is_behind(integration.id, integration.fence - 1, integration.snapshots)
+    release()
+    if behind:
+        with write() as session:
+            session.get_one(Integration, integration_id).suspect = Absence.RESTORED
 
 
 def _attempt(work: Sync, opener: Opener) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -101,18 +101,23 @@ def cover(wanted: Iterable[str], parents: Mapping[str, str | None]) -> dict[str,
     return {group: _highest(group, chosen, parents) for group in chosen}
 
 
-def still_there(chosen: Sequence[Group], seen: Iterable[Group]) -> tuple[list[Group], list[Group]]:
-    """The chosen groups that can be read, and those that cannot: gone from the UEM, or managed by nobody.
+def still_there(chosen: Sequence[Group], seen: Iterable[Group]) -> tuple[list[Group], list[str]]:
+    """The chosen groups that can be read, and in words those that cannot: gone, or managed by one that is.
 
     The UEM lists nothing for a group that is gone, which must never be read as "it is empty".
     """
     visible = {(group.kind, group.external_id) for group in seen}
-    there: list[Group] = []
-    gone: list[Group] = []
-    for group in chosen:
-        managed = group.kind is GroupKind.ORGANIZATION or group.organization_group_id
-        (there if managed and (group.kind, group.external_id) in visible else gone).append(group)
-    return there, gone
+    looked_for = [(group, _out_of_sight(group, visible)) for group in chosen]
+    return [group for group, gone in looked_for if not gone], [gone for _, gone in looked_for if gone]
+
+
+def _out_of_sight(group: Group, visible: Collection[tuple[GroupKind, str | None]]) -> str:
+    if (group.kind, group.external_id) not in visible:
+        return group.name
+    manager = (GroupKind.ORGANIZATION, group.organization_group_id)
+    if group.kind is GroupKind.SMART and manager not in visible:
+        return f"the group that manages {group.name}"
+    return ""
 
 
 def _highest(group: str, chosen: Mapping[str, object], parents: Mapping[str, str | None]) -> str:

@@ -16,7 +16,7 @@ from harmony.models.configuration import ServerDetails, Synchronization
 from harmony.sync import driver, schedule, store
 from harmony.sync.departures import Snapshot, depart
 from harmony.sync.outcome import Outcome, Tally, of_delta, of_snapshot
-from harmony.sync.plan import Plan, adopt, plan, strangers
+from harmony.sync.plan import Plan, adopt, newest
 from harmony.sync.reading import Reading
 from harmony.sync.schedule import Claim
 from harmony.sync.scope import Incoming
@@ -115,12 +115,9 @@ class Writer:
         """Plan and write what was kept."""
         arriving, self._arriving = self._arriving, []
         skipped, self._skipped = self._skipped, []
-        integration_id = self._work.held.integration_id
-        by_id = store.known_by_id(integration_id, [one.device.external_id for one in arriving])
-        strange = [one.udid_key for one in strangers(arriving, by_id)]
-        made = plan(arriving, by_id, store.known_by_udid(integration_id, strange))
-        release()
-        self._twins.update({one.udid_key: one for one in made.twins})
+        made = store.planned(self._work.held.integration_id, arriving, skipped)
+        if made.twins:
+            self._twins = newest([*self._twins.values(), *made.twins])
         self._write(made, skipped)
 
     def adopt(self, is_seen: Callable[[str | None, str], bool]) -> None:
@@ -151,7 +148,7 @@ def _count(tally: Tally, made: Plan, skipped: int) -> None:
     tally.added += len(made.create)
     tally.updated += len(made.update)
     tally.unchanged += made.unchanged
-    tally.reappeared += len(made.reappeared)
+    tally.reappeared += len(made.reappeared) + len(made.unread)
     tally.restored += len(made.restored)
 
 

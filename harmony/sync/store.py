@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from harmony.db import db
+from harmony.db import db, release
 from harmony.history import happened
 from harmony.models import Happening
 from harmony.sync import driver
 from harmony.sync.changes import NAMED_ONLY, SHOWN, described
-from harmony.sync.plan import Known, Plan
+from harmony.sync.plan import Known, Plan, plan, strangers, unread
 from harmony.sync.scope import Incoming
+from harmony.uem.records import SkippedRow
 
 Written = Callable[[datetime | None], Any]
 
@@ -36,12 +37,31 @@ BACK = (
     "UPDATE device SET absent_from = NULL, missing_since = NULL, absent_why = '', deleted_at = NULL, "
     "deleted_by = NULL WHERE id = ?"
 )
+# Of devices that Protect registered before the UEM listed them.
+UNLISTED = "SELECT id FROM device WHERE added_by IS NOT NULL AND {}"
+LISTED = "UPDATE device SET added_by = NULL WHERE id = ?"
 JOIN = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
+
+UNREAD = "It is listed again, but what the UEM says of it cannot be read"
+NOW_LISTED = "Added by registration; the UEM lists it now."
 
 KNOWN = (
     "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "
     "deleted_at IS NOT NULL, {enrolled} FROM device WHERE integration_id = ? AND {which}"
 )
+
+
+def planned(integration_id: int, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]) -> Plan:
+    """What a few pages change of what is stored. Reads only; nothing is left open."""
+    ids = [one.device.external_id for one in arriving]
+    by_id = known_by_id(integration_id, ids + [row.external_id for row in skipped if row.external_id])
+    strange = [one.udid_key for one in strangers(arriving, by_id)]
+    unnamed = [row.udid.casefold() for row in skipped if row.udid and not row.external_id]
+    by_udid = known_by_udid(integration_id, strange + unnamed)
+    release()
+    made = plan(arriving, by_id, by_udid)
+    made.unread = [id_ for id_ in unread(skipped, by_id, by_udid) if id_ not in made.reappeared]
+    return made
 
 
 def known_by_id(integration_id: int, external_ids: Sequence[str]) -> dict[str, Known]:
@@ -73,7 +93,7 @@ def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, n
     """Write a plan inside the caller's `write()`. Unchanged devices are not touched."""
     written = driver.written_time()
     driver.run_many(session, DETACH, [(id_,) for id_ in plan.detach])
-    driver.run_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.restored)])
+    driver.run_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
     driver.run_many(session, TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
     _tell(session, plan, run_id, now)
     _update(session, plan.update, written, now)
@@ -131,12 +151,27 @@ def search_text(*parts: str) -> str:
 def _tell(session: Session, plan: Plan, run_id: int, now: datetime) -> None:
     """The lines for the histories of the devices, before their rows change."""
     happened(session, ((id_, "") for id_ in plan.reappeared), Happening.REAPPEARED, now, run_id)
+    happened(session, ((id_, UNREAD) for id_ in plan.unread), Happening.REAPPEARED, now, run_id)
     happened(session, ((id_, "Listed again") for id_ in plan.restored), Happening.RESTORED, now, run_id)
     gone = "Its id in the UEM belongs to another device now"
     happened(session, ((id_, gone) for id_ in plan.detach), Happening.DETACHED, now, run_id)
-    again = [(k.id, _ids(k, one)) for k, one in plan.update if k.external_id != one.device.external_id]
+    first = _listed_at_last(session, plan, run_id, now)
+    known = [(k, one) for k, one in plan.update if k.id not in first]
+    again = [(k.id, _ids(k, one)) for k, one in known if k.external_id != one.device.external_id]
     happened(session, again, Happening.ENROLLED_AGAIN, now, run_id)
-    happened(session, _changes(session, plan.update), Happening.CHANGED, now, run_id)
+    happened(session, _changes(session, known), Happening.CHANGED, now, run_id)
+
+
+def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) -> set[int]:
+    """Say of devices that were added by registration that the UEM lists them now; their ids."""
+    without = [known.id for known, _ in plan.update if known.external_id is None]
+    if not without:
+        return set()
+    rows = driver.fetch(session, UNLISTED.format(driver.among("id")), (driver.listed(without),))
+    first = [id_ for (id_,) in rows]
+    driver.run_many(session, LISTED, [(id_,) for id_ in first])
+    happened(session, [(id_, NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
+    return set(first)
 
 
 def _ids(known: Known, one: Incoming) -> str:

@@ -6,15 +6,21 @@ from flask import Flask
 
 from harmony.web import (
     access,
+    apps,
     audit,
     chrome,
+    demo_device,
     device_history,
     devices,
+    duties,
     errors,
+    events,
     holds,
     htmx,
     integrations,
     leaving,
+    policy,
+    protection,
     removal,
     runs,
     tags,
@@ -30,6 +36,6 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for family in (
         access, integrations, wizard, leaving, verification, removal, runs, holds, tags, devices,
-        device_history, audit,
+        device_history, protection, apps, duties, events, policy, audit, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

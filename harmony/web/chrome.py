@@ -62,18 +62,24 @@ def _chrome() -> dict[str, Any]:
         "current_user": user,
         "theme": theme if (theme := request.cookies.get("theme")) in THEMES else "auto",
         "demo": settings.demo,
-        "nav": list(_nav()) if user else [],
+        "nav": list(_nav(settings.demo)) if user else [],
         "banners": list(_banners()) if user else [],
         "flashes": get_flashed_messages(with_categories=True),
     }
 
 
-def _nav() -> Iterator[NavItem]:
-    for label, endpoint, icon in (
+def _nav(demo: bool) -> Iterator[NavItem]:
+    entries = [
         ("Integrations", "integrations.index", "plug"),
         ("Devices", "devices.index", "device-mobile"),
+        ("Apps", "apps.index", "apps"),
+        ("Events", "events.index", "bell"),
+        ("Policy", "policy.show", "shield-check"),
         ("Audit", "audit.index", "clipboard-list"),
-    ):
+    ]
+    if demo:
+        entries.append(("Demo device", "demo_device.show", "shield-check"))
+    for label, endpoint, icon in entries:
         href = url_for(endpoint)
         yield NavItem(label, href, icon, request.path.startswith(href))
 

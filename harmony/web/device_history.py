@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from harmony.config import Settings
 from harmony.db import db
-from harmony.models import Device, DeviceEvent, SyncRun
+from harmony.models import Device, DeviceEvent, Happening, SyncRun
 from harmony.web.listing import PAGE_SIZE
 from harmony.web.newest import NEWEST, Place, Query, page_of
 
@@ -48,4 +48,15 @@ def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, An
         .where(DeviceEvent.device_id == device.id)
     )
     page = page_of(lines, DeviceEvent.id, place, size)
-    return {"page": page, "arrival": page.older is None, "kept_days": settings.history_kept_days}
+    return {
+        "page": page,
+        "arrival": page.older is None,
+        "by_registration": _by_registration(device),
+        "kept_days": settings.history_kept_days,
+    }
+
+
+def _by_registration(device: Device) -> bool:
+    """Whether Protect brought it before any sync: still so, or said by the line of its first listing."""
+    listed = (DeviceEvent.device_id == device.id, DeviceEvent.kind == Happening.LISTED)
+    return device.added_by is not None or db.session.scalar(select(exists().where(*listed))) is True

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from werkzeug.wrappers import Response
 
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
-from harmony.models import Device, Integration
+from harmony.models import Device, Integration, Risk
 from harmony.setup import groups
 from harmony.sync import deletion
-from harmony.web import tag_rows
+from harmony.web import protection, tag_rows
 from harmony.web.device_history import newest_lines
 from harmony.web.hold_words import counted
 from harmony.web.listing import COLUMNS, Filters, Shown, conditions, every, list_devices
+from harmony.web.standings import RISK
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("devices", __name__, url_prefix="/devices")
@@ -47,7 +49,7 @@ def index() -> ResponseReturnValue:
 def export() -> ResponseReturnValue:
     """The same devices as a file, all pages of them."""
     rows = every(Filters.from_query(request.args))
-    return csv_file("harmony-devices", FILE, ([getattr(row, name) for name in FILE] for row in rows))
+    return csv_file("harmony-devices", FILE, ([_written(row, name) for name in FILE] for row in rows))
 
 
 @blueprint.get("/<int:device_id>")
@@ -57,14 +59,13 @@ def show(device_id: int) -> ResponseReturnValue:
     integration = db.session.get_one(Integration, device.integration_id)
     known = {(group.kind, group.external_id): group.name for group in groups.known(integration.id)}
     names = [known.get((m.group_kind, m.group_id), f"group {m.group_id}") for m in device.memberships]
+    parts = {
+        "history": newest_lines(device),
+        "protection": protection.panel(device, integration),
+        "tags": tag_rows.of_device(device_id) if integration.connected else [],
+    }
     return render_template(
-        "devices/show.html",
-        device=device,
-        integration=integration,
-        names=names,
-        tags=tag_rows.of_device(device_id),
-        history=newest_lines(device),
-        kept=_kept(),
+        "devices/show.html", device=device, integration=integration, names=names, kept=_kept(), **parts
     )
 
 
@@ -86,6 +87,12 @@ def restore_all() -> ResponseReturnValue:
     restored = deletion.restore_all(conditions(filters), g.user.name, now())
     flash(f"Restored {counted(restored)}. What the UEM does not list counts as missing again.", "success")
     return _to_deleted()
+
+
+def _written(row: Row[Any], name: str) -> object:
+    """A value of the file; the risk as its word."""
+    value = getattr(row, name)
+    return Risk(value).label if name == RISK.key else value
 
 
 def _kept() -> timedelta:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from harmony.db import db
-from harmony.security.gate import local_path
+from harmony.protect.api import refuse_http
+from harmony.security.gate import is_of_machines, local_path
 from harmony.security.vault import VaultLocked
 from harmony.setup.drafts import SECRET_FIELDS
 
@@ -57,6 +58,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     if code < 400:
         return error
+    if is_of_machines(request.path):
+        return refuse_http(error)
     title, text, advice = PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
     if error.description and error.description != type(error).description:
         text = error.description

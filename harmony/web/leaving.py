@@ -10,7 +10,7 @@ from wtforms import Form, HiddenField, RadioField
 
 from harmony.clock import now
 from harmony.jobs.queue import ring
-from harmony.jobs.tasks import TICK
+from harmony.jobs.tasks import TAGGING as TAGGING_TASK
 from harmony.models import Integration
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.setup import apply, drafts
@@ -86,7 +86,7 @@ def save(integration_id: int) -> ResponseReturnValue:
     devices = counted(tag_rows.devices_with(integration_id, keys))
     take_off = form.tags.data == TAKE_OFF
     apply.save(integration_id, TAGGING, g.user.name, now(), take_off=take_off)
-    ring(TICK)
+    ring(TAGGING_TASK, integration_id)
     flash(SAVED[form.tags.data].format(devices), "success")
     page = "tags.index" if take_off else "integrations.show"
     return redirect(url_for(page, integration_id=integration_id), 303)

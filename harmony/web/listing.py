@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +14,8 @@ from flask import url_for
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from harmony.db import db, release
-from harmony.models import Device
+from harmony.models import Device, Protection
+from harmony.web.standings import ANY, FEW, RISK, STATUS, Wanted
 
 PAGE_SIZE = 50
 BATCH = 1000
@@ -35,16 +36,20 @@ COLUMNS = (
     Device.missing_since,
     Device.deleted_at,
     Device.deleted_by,
+    Device.added_by,
+    STATUS,
+    RISK,
 )
 Cursor = tuple[str, int]
 Where = Sequence[ColumnElement[bool]]
 
 
 class Shown(StrEnum):
-    """Which devices: those that are not deleted, the missing among them, or the deleted alone."""
+    """Which devices: all that are not deleted, the missing or never listed of them, or the deleted alone."""
 
     LIVE = ""
     MISSING = "missing"
+    UNLISTED = "unlisted"
     DELETED = "deleted"
 
 
@@ -57,6 +62,7 @@ class Filters:
     state: Shown = Shown.LIVE
     after: Cursor | None = None
     before: Cursor | None = None
+    wanted: Wanted = ANY
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Filters:
@@ -67,22 +73,26 @@ class Filters:
             Shown(state) if state in set(Shown) else Shown.LIVE,
             _cursor(query.get("after", "")),
             _cursor(query.get("before", "")),
+            Wanted.from_query(query),
         )
 
     @property
     def narrowed(self) -> bool:
         """Whether anything but the place in the list was asked for."""
-        return bool(self.text or self.integration_id is not None or self.state)
+        return bool(self.text or self.integration_id is not None or self.state or self.wanted)
+
+    @property
+    def few(self) -> bool:
+        """Whether its conditions find few devices by an index of their own."""
+        return bool(self.state) or (bool(self.wanted) and self.wanted.count(self.integration_id) <= FEW)
 
     def href(
         self, after: str | None = None, before: str | None = None, endpoint: str = "devices.index"
     ) -> str:
         """The address of the same list at another place, or of what is done with it."""
-        state = self.state.value or None
-        return url_for(
-            endpoint, q=self.text or None, integration=self.integration_id, state=state, after=after,
-            before=before,
-        )  # fmt: skip
+        place: dict[str, Any] = {"after": after, "before": before, "state": self.state.value or None}
+        place |= {"q": self.text or None, "integration": self.integration_id}
+        return url_for(endpoint, **place, **self.wanted.query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +130,12 @@ def list_devices(filters: Filters) -> Listed:
 
 def every(filters: Filters) -> Iterator[Row[Any]]:
     """All devices that `filters` asks for, from the first page on, by name."""
-    query: Any = select(*COLUMNS).where(*conditions(filters))
-    return all_of(query, few=bool(filters.state))
+    return all_of(_rows(filters), few=filters.few)
 
 
 def statement(filters: Filters) -> Select[Any]:
     """One page and one row more, so that we know whether there is a next one."""
-    query: Any = select(*COLUMNS).where(*conditions(filters))
-    return at(query, filters.after, filters.before, few=bool(filters.state))
+    return at(_rows(filters), filters.after, filters.before, few=filters.few)
 
 
 def conditions(filters: Filters) -> Where:
@@ -196,6 +204,11 @@ def place(query: Mapping[str, str]) -> tuple[Cursor | None, Cursor | None]:
     return _cursor(query.get("after", "")), _cursor(query.get("before", ""))
 
 
+def _rows(filters: Filters) -> Select[Any]:
+    query: Any = select(*COLUMNS).outerjoin(Protection, Protection.device_id == Device.id)
+    return query.where(*conditions(filters))  # type: ignore[no-any-return]
+
+
 def _kept(filters: Filters) -> Where:
     kept: list[ColumnElement[bool]] = []
     if filters.integration_id is not None:
@@ -203,6 +216,10 @@ def _kept(filters: Filters) -> Where:
     if filters.state is Shown.MISSING:
         # The second lets the index of the absent win over the others.
         kept += [Device.missing_since.is_not(None), Device.absent_from.is_not(None)]
+    if filters.state is Shown.UNLISTED:
+        kept.append(Device.added_by.is_not(None))
+    if filters.wanted:
+        kept.append(filters.wanted.condition())
     deleted = filters.state is Shown.DELETED
     return (*kept, Device.deleted_at.is_not(None) if deleted else Device.deleted_at.is_(None))
 
@@ -210,11 +227,9 @@ def _kept(filters: Filters) -> Where:
 def _total(filters: Filters) -> int:
     if filters.state is Shown.DELETED:
         return _count(conditions(filters))
-    if filters.state is Shown.MISSING:
+    if filters.state:
         return _count(_kept(filters))
-    # No index leaves the deleted out, but two small ones know all of them and the deleted.
-    mine = () if filters.integration_id is None else (Device.integration_id == filters.integration_id,)
-    return _count(mine) - _count(_kept(replace(filters, state=Shown.DELETED)))
+    return filters.wanted.count(filters.integration_id)
 
 
 def _count(where: Where) -> int:

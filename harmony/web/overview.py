@@ -24,19 +24,18 @@ from harmony.models.configuration import (
     IN_FORCE,
     SERVER,
     SYNCHRONIZATION,
-    TAGGING,
     Deployment,
     ServerDetails,
     Synchronization,
-    Tagging,
     from_row,
 )
+from harmony.protect import app_targets
 from harmony.sync import deletion
-from harmony.web import hold_words, tag_rows, tag_words
+from harmony.web import duty_status, hold_words, standings
 from harmony.web.attention import attention
 from harmony.web.chrome import Banner
 from harmony.web.context import verification_context
-from harmony.web.duty_state import state_of
+from harmony.web.tagging_state import tagging_context
 
 RECENT_RUNS = 10
 SKIPPED_SHOWN = 50
@@ -67,42 +66,40 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
     applied = {page.name: page.applied for page in integration.pages}
     server = from_row(ServerDetails, applied.get(SERVER))
     waiting = integration.state == IntegrationState.ACTIVE and integration.sync_requested_at is not None
-    return (
-        {
-            "integration": integration,
-            "running": under_way,
-            "last": last,
-            "waiting": waiting and under_way is None,
-            "runs": recent(integration.id),
-            "skipped": skipped(last),
-            "devices": device_count(integration.id),
-            "missing": missing_count(integration.id),
-            "deleted": deletion.deleted(integration.id),
-            "server": server,
-            "held": held(integration.id),
-            "attention": list(attention(integration, server, last, now)),
-            "last_verified": last_verified(integration),
-            "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
-            "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
-            "now": now,
-        }
-        | tagging_context(integration)
-        | verification_context(integration, IN_FORCE)
-    )
+    syncs = {
+        "running": under_way,
+        "last": last,
+        "waiting": waiting and under_way is None,
+        "runs": recent(integration.id),
+        "skipped": skipped(last),
+        "server": server,
+        "held": held(integration.id),
+        "attention": [*attention(integration, server, last, now), *duty_status.parked(integration)],
+        "last_verified": last_verified(integration),
+        "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
+        "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
+    }
+    more = counts(integration.id) | _apps(integration, now) | tagging_context(integration)
+    return syncs | more | verification_context(integration, IN_FORCE)
 
 
-def tagging_context(integration: Integration) -> dict[str, Any]:
-    """What a page needs to say how the tags of the integration stand."""
-    page = integration.page(TAGGING)
-    tagging, lines = from_row(Tagging, page.applied if page else None), tag_rows.lines(integration.id)
+def counts(integration_id: int) -> dict[str, Any]:
+    """The numbers of its devices, each of which leads to the rows behind it."""
     return {
-        "integration": integration,
-        "tagging": tagging,
-        "tagged": tag_words.switched_on(tagging),
-        "duty": state_of(integration, DutyName.TAGGING),
-        "totals": tag_rows.totals(integration.id),
-        "lines": lines,
-        "tags_missing": any(line.tag.external_id is None for line in lines),
+        "devices": device_count(integration_id),
+        "missing": missing_count(integration_id),
+        "deleted": deletion.deleted(integration_id),
+        "unlisted": deletion.unlisted(integration_id),
+        "statuses": standings.by_status(integration_id),
+        "risks": standings.by_risk(integration_id),
+    }
+
+
+def _apps(integration: Integration, now: datetime) -> dict[str, Any]:
+    return {
+        "apps": duty_status.standing(integration, DutyName.APPS),
+        "apps_fetched_at": app_targets.fetched_at(integration.id),
+        "apps_share": duty_status.share(integration, now),
     }
 
 

@@ -12,13 +12,12 @@ from wtforms import Form, RadioField, StringField
 from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import ring
-from harmony.jobs.tasks import REMOVE, TICK
+from harmony.jobs.tasks import REMOVE, TAGGING
 from harmony.models import DutyName, Integration, IntegrationState
 from harmony.sync import lifecycle
 from harmony.tagging.taking_off import retire_all
-from harmony.web import overview
+from harmony.web import duty_status, overview
 from harmony.web.attention import why_no_sync
-from harmony.web.duty_state import state_of
 from harmony.web.forms import stripped
 from harmony.web.tags_left import tags_left
 
@@ -68,7 +67,7 @@ def remove(integration_id: int) -> ResponseReturnValue:
         return _render(integration, form), 422
     if form.tags and form.tags.data == TAKE_OFF:
         retire_all(integration_id, g.user.name, now())
-        ring(TICK)
+        ring(TAGGING, integration_id)
         typed = {"devices": form.devices.data, "name": form.name.data}
         return redirect(url_for("removal.show", integration_id=integration_id, **typed), 303)
     return _cut(integration, keep=form.devices.data == KEEP and state != IntegrationState.REMOVED)
@@ -131,7 +130,7 @@ def _taking_off(integration: Integration) -> dict[str, Any]:
     return {
         "integration": integration,
         "left": tags_left(integration),
-        "duty": state_of(integration, DutyName.TAGGING),
+        "pushes": duty_status.standing(integration, DutyName.TAGGING),
     }
 
 

@@ -19,7 +19,7 @@ ADDED = "added"
 # Each number of a run and what stands in the history of the devices it counts.
 BEHIND: dict[str, tuple[Happening, ...]] = {
     ADDED: (),
-    "updated": (Happening.CHANGED, Happening.ENROLLED_AGAIN, Happening.DETACHED),
+    "updated": (Happening.CHANGED, Happening.ENROLLED_AGAIN, Happening.DETACHED, Happening.LISTED),
     "missing": (Happening.MISSING,),
     "reappeared": (Happening.REAPPEARED,),
     "deleted": (Happening.DELETED,),
@@ -129,6 +129,7 @@ def _added(run: SyncRun) -> tuple[Query, Key]:
         literal("").label("detail"), Device.id.label("device_id"), Device.name, Device.deleted_at,
     ).where(
         Device.integration_id == run.integration_id,
+        Device.added_by.is_(None),
         Device.created_at.between(run.started_at, run.finished_at or now()),
     )  # fmt: skip
     return query, Device.id

@@ -33,10 +33,9 @@ def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 FAILED = TagLink.state.in_((LinkState.FAILED, LinkState.DROPPED))
-# Of the open links: what waits, what failed, and by how much the tag will then stand on more devices.
+# Of open links: how many, and by how much the tag will then stand on more devices.
 TO_DO = (
-    _number(TagLink.state == LinkState.PENDING).label("pending"),
-    _number(FAILED).label("failed"),
+    func.count().label("links"),
     (_number(TagLink.wanted & ~TagLink.present) - _number(~TagLink.wanted & TagLink.present)).label(
         "to_come"
     ),
@@ -121,13 +120,14 @@ def in_order(tags: Iterable[UemTag]) -> list[UemTag]:
 def counts(integration_id: int) -> dict[str, Counts]:
     """Devices by the key of the tag. What is done is counted in an index; only open links are looked at."""
     mine = TagLink.integration_id == integration_id
-    number: Query = select(TagLink.key, func.count()).where(mine, TagLink.present == yes())
-    standing: dict[str, int] = {key: count for key, count in db.session.execute(number.group_by(TagLink.key))}
-    to_do: Query = select(TagLink.key, *TO_DO).where(mine, OPEN).group_by(TagLink.key)
-    found = {key: Counts(present, present) for key, present in standing.items()}
-    for row in db.session.execute(to_do):
-        present = standing.get(row.key, 0)
-        found[row.key] = Counts(present + row.to_come, present, row.pending, row.failed)
+    standing: Query = select(TagLink.key, func.count()).where(mine, TagLink.present == yes())
+    found = {key: Counts(many, many) for key, many in db.session.execute(standing.group_by(TagLink.key))}
+    # Grouped by the state too, so that the index of open links is the one in this order.
+    to_do: Query = select(TagLink.key, TagLink.state, *TO_DO).where(mine, OPEN)
+    for row in db.session.execute(to_do.group_by(TagLink.key, TagLink.state)):
+        waits = row.state == LinkState.PENDING
+        more = Counts(row.to_come, 0, row.links if waits else 0, 0 if waits else row.links)
+        found[row.key] = found.get(row.key, Counts()) + more
     return found
 
 
@@ -143,13 +143,13 @@ def tagged_devices(integration_id: int) -> int:
     return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*mine)) or 0
 
 
-def totals(integration_id: int) -> Totals:
-    """The sum over all tags, with the reasons of what failed."""
+def totals(integration_id: int, lines: Iterable[TagLine]) -> Totals:
+    """The sum over these tags, with the reasons of what failed."""
     mine = (TagLink.integration_id == integration_id, OPEN, FAILED)
     number = func.count().label("devices")
     reasons: Query = select(TagLink.reason, number).where(*mine).group_by(TagLink.reason)
     found = db.session.execute(reasons.order_by(number.desc(), TagLink.reason).limit(REASONS_SHOWN)).all()
-    return Totals(sum(counts(integration_id).values(), Counts()), found)
+    return Totals(sum((line.counts for line in lines), Counts()), found)
 
 
 def devices(filters: LinkFilters) -> Query:

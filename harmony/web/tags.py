@@ -10,18 +10,18 @@ from flask.typing import ResponseReturnValue
 from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import ring
-from harmony.jobs.tasks import TICK
-from harmony.models import DutyName, Integration, IntegrationState, TagLink, UemTag
+from harmony.jobs.tasks import TAGGING
+from harmony.models import Duty, DutyName, Integration, IntegrationState, TagLink, UemTag
 from harmony.setup import groups
 from harmony.sync import duties
 from harmony.web import tag_rows
 from harmony.web.attention import waits_for_worker, why_no_sync
 from harmony.web.connected import connected
 from harmony.web.newest import every, page_of
-from harmony.web.overview import tagging_context
 from harmony.web.table_file import csv_file
 from harmony.web.tag_rows import LINK, LinkFilters
 from harmony.web.tag_words import EMPTY, SHOWN, meaning, why_no_tags
+from harmony.web.tagging_state import tagging_context
 
 blueprint = Blueprint("tags", __name__, url_prefix="/integrations/<int:integration_id>/tags")
 
@@ -42,7 +42,7 @@ def status(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/push")
 def push(integration_id: int) -> ResponseReturnValue:
-    """Push tags now: what is not pushed yet is due at once, what failed is tried again."""
+    """Push tags now: what waits is pushed at once; what the UEM declined waits for its next try."""
     return _ask(_finished(integration_id), whole=False)
 
 
@@ -88,7 +88,6 @@ def export(integration_id: int, key: str) -> ResponseReturnValue:
 
 def _context(integration: Integration) -> dict[str, Any]:
     return tagging_context(integration) | {
-        "runs_href": None,
         "groups": {one.external_id: one.name for one in groups.known(integration.id)},
         "empty_why": why_no_tags(integration),
     }
@@ -97,11 +96,18 @@ def _context(integration: Integration) -> dict[str, Any]:
 def _ask(integration: Integration, *, whole: bool) -> ResponseReturnValue:
     moment = now()
     if not duties.request(integration.id, DutyName.TAGGING, g.user.name, moment, whole=whole):
-        flash(why_no_sync(integration, "No tags are pushed"), "warning")
+        flash(_why_not(integration), "warning")
     elif waits := waits_for_worker(integration, moment, "The push"):
         flash(waits, "warning")
-    ring(TICK)
+    ring(TAGGING, integration.id)
     return redirect(url_for("tags.index", integration_id=integration.id), 303)
+
+
+def _why_not(integration: Integration) -> str:
+    """Why no push can start, whoever asks."""
+    duty = db.session.get(Duty, (integration.id, DutyName.TAGGING))
+    parked = duty.parked_why if duty and integration.state == IntegrationState.ACTIVE else None
+    return parked or why_no_sync(integration, "No tags are pushed")
 
 
 def _finished(integration_id: int) -> Integration:

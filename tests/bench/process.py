@@ -52,7 +52,15 @@ def peak_rss_mib(pid: int | str = "self") -> float:
     raise RuntimeError("the peak of the memory is read from /proc, which is not there")
 
 
-def cpu_seconds(pid: int) -> float:
+def rss_mib(pid: int) -> float:
+    """Resident memory of a process now."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    raise RuntimeError("the memory is read from /proc, which is not there")
+
+
+def cpu_seconds(pid: int | str) -> float:
     """User and system time of a process until now, all its threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

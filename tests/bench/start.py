@@ -38,7 +38,7 @@ def measure(folder: Path) -> list[Result]:
         dashboard.make(place, uem)
         with dashboard.opened(place):
             create_user("bench", password, Role.ADMINISTRATOR, now())
-        with running(place) as product, closing(_Runs(place)) as runs:
+        with running(place) as product, closing(Runs(place)) as runs:
             product.until_ready()
             runs.until_idle()
             with signed_in(product.url(), "bench", password) as browser:
@@ -52,7 +52,7 @@ def measure(folder: Path) -> list[Result]:
     ]
 
 
-class _Runs:
+class Runs:
     """The runs as the database shows them to anybody else."""
 
     def __init__(self, place: Path) -> None:
@@ -62,10 +62,10 @@ class _Runs:
         """The newest run's id, 0 when there is none."""
         return self._ask("SELECT coalesce(max(id), 0) FROM sync_run")
 
-    def until_idle(self) -> None:
+    def until_idle(self, seconds: float = 30) -> None:
         """Wait until there was a run and none is under way."""
         done = "SELECT count(*) > 0 AND count(*) = count(finished_at) FROM sync_run"
-        wait_for(lambda: self._ask(done), "the end of the run")
+        wait_for(lambda: self._ask(done), "the end of the run", seconds)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -75,7 +75,7 @@ class _Runs:
         return int(self._database.execute(question).fetchone()[0])
 
 
-def _click(browser: requests.Session, url: str, runs: _Runs, number: int) -> float:
+def _click(browser: requests.Session, url: str, runs: Runs, number: int) -> float:
     """Milliseconds from the POST to the moment its run can be seen; the answer to the POST is read first."""
     runs.until_idle()
     time.sleep(REST_SECONDS + number * SHIFT_SECONDS % 0.1)

@@ -1,4 +1,4 @@
-"""Tagging: what the plan of a whole fleet costs, how many calls it makes, its first push against latency."""
+"""Tagging: what the plan of a fleet costs, how many calls it makes, its first push against latency."""
 
 from __future__ import annotations
 
@@ -61,8 +61,9 @@ def _results(
     }
     longest = max(run.said["longest_commit_ms"] for run in (*plans, *pushes))
     return [
-        Result("tagging.plan_seconds", middle([one.seconds for one in plans]), PLAN_SECONDS,
-               detail=_said(plans)),
+        Result(
+            "tagging.plan_seconds", middle([one.seconds for one in plans]), PLAN_SECONDS, detail=_said(plans)
+        ),
         Result("tagging.calls_planned", middle([one.said["calls"] for one in plans]), pushed),
         Result("tagging.first", middle([one.seconds / floor for one in pushes]), MOST_OF_THE_FLOOR,
                detail=detail | _said(pushes)),

@@ -1,4 +1,4 @@
-"""The table in docs/reliability.md names tests that exist, for every row of the matrix that is ours (pure)."""
+"""The table in docs/reliability.md names tests that exist, for every row of the matrix of ours (pure)."""
 
 from __future__ import annotations
 

@@ -13,11 +13,13 @@ from harmony.db import db
 from harmony.jobs import tasks
 from harmony.jobs.queue import RINGS, queue_of, ring
 from harmony.jobs.worker import sign_of_life
-from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState, Worker
+from harmony.models import Integration, IntegrationState, PolicyRecord, SyncRun, SyncRunState, Worker
+from harmony.protect import policy, rating
 from harmony.sync import run, schedule
 from harmony.sync.identity import identity
 from tests.builders import NOON, an_integration
 from tests.database import on_both
+from tests.protect.stored import open_codes, registered
 
 database = on_both
 
@@ -42,6 +44,20 @@ def test_a_tick_finishes_what_was_begun_removals_and_purges(context: Flask) -> N
     queue = queue_of(context)
     queue.execute(queue.dequeue())
     assert db.session.get(Integration, removed) is None
+
+
+def test_a_tick_goes_on_with_a_rating_that_was_cut_off_and_sweeps_the_devices(context: Flask) -> None:
+    (device,) = registered(an_integration(due=None), contact=now() - timedelta(days=8))
+    policy.save(PolicyRecord(inactive_days=9), 0, "kim", now())
+    tasks.tick()
+    assert open_codes(device) == {"DEVICE_SILENT": 0}
+    queue = queue_of(context)
+    assert queue.pending_count() == 1
+    queue.execute(queue.dequeue())
+    db.session.rollback()
+    assert not rating.pending()
+    tasks.tick()
+    assert queue.pending_count() == 0
 
 
 def test_a_sync_that_was_asked_for_during_another_is_rung_for_at_once(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -17,6 +18,9 @@ from harmony.models import (
     AuditEntry,
     Device,
     DeviceEvent,
+    DutyRun,
+    Event,
+    Finding,
     Hold,
     SkippedDevice,
     SyncKind,
@@ -215,3 +219,36 @@ def test_the_hourly_sweep_forgets(context: Flask) -> None:
     entries(9000)
     tasks.sweep()
     assert count(AuditEntry) == 0
+
+
+def test_events_and_ended_findings_older_than_the_limit_go_and_open_ones_stay(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    device = a_device(an_integration())
+    with write() as session:
+        for age in (400, 366, 365, 1):
+            session.add(Event(at=NOON - age * DAY, severity="warning", verb="inactive", device_id=device))
+        for number, ended in enumerate((400, 1, 390, None, 380, 370, 365)):
+            at = NOON - ended * DAY if ended else None
+            session.add(
+                Finding(device_id=device, code=f"C{number}", risk=1, opened_at=NOON - 500 * DAY, closed_at=at)
+            )
+    retention.sweep(NOON, Settings(data_dir=Path(), events_kept_days=365))
+    ages = [NOON - at for at in db.session.scalars(select(Event.at).order_by(Event.id))]
+    assert ages == [365 * DAY, DAY]
+    assert list(db.session.scalars(select(Finding.code).order_by(Finding.id))) == ["C1", "C3", "C6"]
+
+
+def test_old_runs_of_duties_go_but_the_newest_of_each(app: Flask) -> None:
+    with app.app_context():
+        id_ = an_integration()
+        with write() as session:
+            for duty, age in (("apps", 9), ("apps", 8), ("tagging", 9), ("apps", 0)):
+                row = DutyRun(
+                    integration_id=id_, duty=duty, state=OK, started_by="schedule", owner="w", fence=1
+                )
+                row.started_at = row.heartbeat_at = row.finished_at = NOON - age * DAY
+                session.add(row)
+        assert retention.forget_duty_runs(NOON - 5 * DAY) == 2
+        assert db.session.scalars(select(DutyRun.duty).order_by(DutyRun.id)).all() == ["tagging", "apps"]

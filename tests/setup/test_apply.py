@@ -86,11 +86,11 @@ def test_an_edit_of_scope_or_source_makes_the_next_snapshot_suspect(
     assert the_integration(id_).version == 2
 
 
-def test_before_the_first_snapshot_there_is_nothing_to_doubt_and_a_restore_stays_the_graver_reason() -> None:
+def test_an_edit_before_the_first_snapshot_is_doubted_too_and_a_restore_stays_the_graver_reason() -> None:
     new, restored = an_integration(), an_integration(snapshots=3, suspect=Absence.RESTORED)
     for id_ in (new, restored):
         saved(id_, SYNCHRONIZATION, groups=a_choice(f"{id_}00").groups)
-    assert the_integration(new).suspect is None
+    assert the_integration(new).suspect == Absence.EDITED
     assert the_integration(restored).suspect == Absence.RESTORED
 
 

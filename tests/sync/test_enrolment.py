@@ -37,6 +37,12 @@ def enrolled(external_id: str, udid: str = "AA", hours: int = 0) -> Record:
     return a_device(external_id=external_id, udid=udid, enrolled_at=NOON + timedelta(hours=hours))
 
 
+@pytest.fixture
+def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page is written before the next is asked for."""
+    monkeypatch.setattr(snapshot, "ROWS_PER_WRITE", 1)
+
+
 def test_a_device_enrolled_again_keeps_its_row_and_its_history() -> None:
     id_ = an_integration()
     sync(id_, enrolled("1"))
@@ -70,6 +76,19 @@ def test_when_the_newer_enrolment_is_gone_the_device_lives_on_under_the_older_at
     done = sync(id_, enrolled("1"), *devices(2, 3))
     assert (done.updated, done.missing, done.deleted, done.state) == (1, 0, 0, SyncRunState.OK)
     assert [external_id for _, external_id, _ in rows()] == ["1", "2", "3"]
+
+
+@pytest.mark.usefixtures("page_by_page")
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_of_several_older_enrolments_the_device_lives_on_under_the_newest_in_whatever_order_they_are_read(
+    order: tuple[int, int],
+) -> None:
+    id_ = an_integration()
+    sync(id_, enrolled("7", hours=3))
+    first, second = (enrolled(str(hours), hours=hours) for hours in order)
+    done = sync(id_, first, *devices(8), second, *devices(9))  # two to a page
+    assert (done.updated, done.missing) == (1, 0)
+    assert [external_id for _, external_id, _ in rows()] == ["2", "8", "9"]
 
 
 def test_an_id_given_to_other_hardware_makes_a_new_device_and_the_old_one_goes_missing() -> None:

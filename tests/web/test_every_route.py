@@ -14,7 +14,10 @@ from werkzeug.test import TestResponse
 from harmony.db import Base, db
 from harmony.security import gate, headers
 
-PUBLIC = {"/sign-in", "/setup", "/theme", "/healthz", "/readyz", "/static/<path:filename>"}
+PUBLIC = {
+    "/sign-in", "/setup", "/theme", "/healthz", "/readyz", "/static/<path:filename>",
+    "/protect/v1/register", "/protect/v1/check-in", "/protect/v1/unregister", "/protect/v1/openapi.json",
+}  # fmt: skip
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},

@@ -88,6 +88,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("version", name=op.f("pk_policy")),
     )
     op.create_table(
+        "sweep",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("gap_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sweep")),
+    )
+    op.create_table(
         "duty",
         sa.Column("integration_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=16), nullable=False),
@@ -191,6 +200,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_event_device_id_id", ["device_id", "id"], unique=False)
         batch_op.create_index("ix_event_integration_id_id", ["integration_id", "id"], unique=False)
         batch_op.create_index("ix_event_severity_id", ["severity", "id"], unique=False)
+        batch_op.create_index("ix_event_vector_id", ["vector", "id"], unique=False)
+        batch_op.create_index("ix_event_verb_id", ["verb", "id"], unique=False)
 
     op.create_table(
         "finding",
@@ -352,3 +363,10 @@ def upgrade() -> None:
 
     with op.batch_alter_table("device", schema=None) as batch_op:
         batch_op.add_column(sa.Column("added_by", sa.String(length=16), nullable=True))
+        batch_op.create_index(
+            "ix_device_unlisted",
+            ["integration_id"],
+            unique=False,
+            sqlite_where=sa.text("added_by IS NOT NULL"),
+            postgresql_where=sa.text("added_by IS NOT NULL"),
+        )

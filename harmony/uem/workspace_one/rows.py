@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
 from harmony.uem.records import Device, SkippedRow
+from harmony.uem.text import clean as harmless
 from harmony.uem.workspace_one.wire import AnyId, DeviceRow, Ref
 
 LONGEST_TEXT = 255
 LONGEST_INSTANT = 40
-# Characters that reorder or hide text; a device name must not be able to disguise a line of a page.
-_HIDDEN = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
 
 
 def device_record(row: DeviceRow) -> Device | SkippedRow:
@@ -88,14 +86,8 @@ def count(value: object) -> int | None:
 
 
 def clean(text: str | None) -> str:
-    """Text without control, surrogate and reordering characters, at most 255 long; None becomes ""."""
-    if not text:
-        return ""
-    if len(text) > LONGEST_TEXT:
-        text = text[:LONGEST_TEXT]
-    if text.isprintable():
-        return text.strip()
-    return "".join(letter for letter in text if _is_kept(letter)).strip()
+    """Text made harmless, at most 255 long; None becomes ""."""
+    return harmless(text, LONGEST_TEXT) if text else ""
 
 
 def flag(value: object) -> bool | None:
@@ -123,10 +115,6 @@ def _odd_instant(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _is_kept(letter: str) -> bool:
-    return unicodedata.category(letter) not in {"Cc", "Cs"} and letter not in _HIDDEN
 
 
 def _ref_name(value: AnyId) -> str:

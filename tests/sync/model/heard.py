@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from harmony.models.configuration import Synchronization
 from harmony.uem.records import Device
-from tests.sync.model import open_bugs
 from tests.sync.model.uem import ModelUem, below
 
 Groups = frozenset[tuple[str, str]]
@@ -68,8 +67,6 @@ def _everything_was_read(uem: ModelUem, choice: Synchronization) -> bool:
     read = {group for group, pull in last.items() if pull.whole}
     needed = {one.organization_group_id or one.external_id for one in choice.groups}
     chosen = {one.external_id for one in choice.groups}
-    if not open_bugs.MANAGER_OUT_OF_SIGHT:
-        chosen |= needed
-    return chosen <= uem.visible and all(
+    return chosen | needed <= uem.visible and all(
         group in read or (uem.world.inclusive and any(below(group, one) for one in read)) for group in needed
     )

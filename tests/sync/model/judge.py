@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from harmony.models import SyncKind, SyncRunState
 from harmony.models.configuration import Synchronization
-from tests.sync.model import open_bugs
 from tests.sync.model.heard import Heard, imported
 from tests.sync.model.oracle import Kept, Oracle
 from tests.sync.model.stage import TOLD, Stored, in_force, integration, last_run, pending, stored
@@ -40,15 +38,7 @@ def judge(machine: Machine, heard: Heard, choice: Synchronization, kind: SyncKin
         assert (run.missing, run.deleted) == (0, 0)
     if not complete:
         adopt_enrolments(oracle, heard, stored(machine.id))
-    elif open_bugs.LAST_TWIN_WINS:
-        adopt_enrolments(_with_twins(oracle, before, heard), heard, stored(machine.id))
     assert integration(machine.id).snapshots == oracle.snapshots, run.reason
-
-
-def _with_twins(oracle: Oracle, before: Oracle, heard: Heard) -> Oracle:
-    listed = Counter(row.udid.casefold() for row, _ in heard.rows.values())
-    gone = {udid for udid, one in before.known.items() if one.id not in heard.rows}
-    return Oracle({udid: one for udid, one in oracle.known.items() if listed[udid] > 1 and udid in gone})
 
 
 def adopt_enrolments(oracle: Oracle, heard: Heard, actual: dict[str, list[Stored]]) -> None:

@@ -14,7 +14,8 @@ from harmony.db import db
 from harmony.models import SyncKind, SyncRun
 from harmony.sync import lifecycle, recovery, run, schedule
 from harmony.uem.errors import RateLimited, ServerFailed, SignInRefused, UemError
-from tests.invariants import quick_invariants, repeating_changes_nothing, what_is_known
+from tests.builders import DEVICE
+from tests.invariants import check_invariants, repeating_changes_nothing, what_is_known
 from tests.sync.model.changes import WHAT, change
 from tests.sync.model.heard import hear
 from tests.sync.model.judge import agree, judge
@@ -36,7 +37,7 @@ ERRORS: dict[str, Callable[[datetime], UemError]] = {
     "429": lambda later: RateLimited("Too many calls.", later),
     "401": lambda later: SignInRefused("The UEM refused the credentials."),
 }
-IN_THE_WORLD = ["leave", "enrol", "repeat", "move"]
+IN_THE_WORLD = ["leave", "enrol", "repeat", "move", "damage", "repair"]
 TO_THE_RUN = [*ERRORS, "pause", "cancel", "edit", "private", "stop", "die"]
 SURPRISES = st.lists(
     st.tuples(st.integers(0, 6), st.sampled_from(IN_THE_WORLD * 3 + TO_THE_RUN), PICK), max_size=3
@@ -201,6 +202,17 @@ class Machine(People):
 
     @invariant()
     def agrees(self) -> None:
+        """The oracle, and the invariants of facts §2; I6 has a rule of its own, because it syncs."""
         agree(self)
-        quick_invariants(self.before, dying=self.dead)
+        check_invariants(self.before, canaries=self.private(), dying=self.dead)
         self.before = what_is_known()
+
+    def private(self) -> list[str]:
+        """The personal data that the UEM tells and nobody wants: in no table, whatever it is there for."""
+        choice = in_force(self.id)
+        wanted = {
+            DEVICE.name: choice.import_name,
+            DEVICE.phone: choice.import_number,
+            DEVICE.email: choice.import_email,
+        }
+        return [text for text, imported in wanted.items() if not imported]

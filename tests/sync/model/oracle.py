@@ -8,7 +8,6 @@ from typing import Any
 
 from harmony.models.configuration import Synchronization
 from harmony.uem.records import Device
-from tests.sync.model import open_bugs
 from tests.sync.model.heard import Groups, Heard
 
 DAY = timedelta(hours=24)
@@ -38,7 +37,10 @@ class Oracle:
     hold: tuple[str | None, int, datetime] | None = None
 
     def listed(self, heard: Heard, complete: bool) -> None:
-        """A listed device is there (again) as its newest enrolment; an id is whose it was listed as."""
+        """A listed device is there (again) as its newest enrolment; an id is whose it was listed as.
+
+        In a row that cannot be read it is there as it was known; a deleted one stays deleted.
+        """
         for udid, one in self.known.items():
             if one.id in heard.rows and heard.rows[one.id][0].udid.casefold() != udid:
                 one.id = None
@@ -50,6 +52,9 @@ class Oracle:
                 (old.row, 0)
             ):
                 self.known[udid] = Kept(row, groups, row.external_id)
+        for udid, one in self.live().items():
+            if one.id in heard.ids or udid in heard.udids:
+                one.absent, one.why = None, ""
 
     def ended(self, heard: Heard, choice: Synchronization, now: datetime) -> bool:
         """A complete snapshot has ended; whether it holds deletions back."""
@@ -57,10 +62,8 @@ class Oracle:
         chosen = {(group.kind, group.external_id) for group in choice.groups}
         empty = lambda one: bool(one.groups & chosen) and not one.groups & heard.listing  # noqa: E731
         for udid, one in self.live().items():
-            if one.id in heard.rows or one.id in heard.ids or udid in heard.udids:
-                if one.id in heard.rows or not open_bugs.UNREADABLE_STAYS_MISSING:
-                    one.absent, one.why = None, ""
-            elif one.absent is None:
+            seen = one.id in heard.rows or one.id in heard.ids or udid in heard.udids
+            if not seen and one.absent is None:
                 one.absent = self.snapshots
                 one.why = self.suspect or ("emptied" if empty(one) else "plain")
         if self.hold and self.hold[0] and now < self.hold[2]:

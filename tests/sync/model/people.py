@@ -19,7 +19,6 @@ from harmony.ops.restore import mark_restored
 from harmony.sync import deletion, holds, lifecycle
 from tests.builders import a_choice, an_integration
 from tests.invariants import what_is_known
-from tests.sync.model import open_bugs
 from tests.sync.model.heard import imported
 from tests.sync.model.oracle import Oracle
 from tests.sync.model.stage import Stage, in_force, integration, save, stored
@@ -85,8 +84,7 @@ class People(RuleBasedStateMachine):
         scope = [
             {(group.kind, group.external_id) for group in one.groups} for one in (old, in_force(self.id))
         ]
-        believed = open_bugs.FIRST_EDIT_IS_BELIEVED and not self.oracle.snapshots
-        if scope[0] != scope[1] and not believed:
+        if scope[0] != scope[1]:
             self.later = "edited"
 
     @rule()
@@ -192,7 +190,6 @@ class People(RuleBasedStateMachine):
     def put_back(self, marked: bool) -> None:
         """An old database is back, by the command that marks it or by a plain copy."""
         assert self.backup
-        marked = marked or open_bugs.RESTORE_IS_FORGOTTEN
         ran = db.session.query(SyncRun).count() > self.backup.runs
         self.stage.put(self.backup.file)
         self.oracle, self.dead, self.seen_list = deepcopy(self.backup.oracle), False, None

@@ -1,0 +1,166 @@
+"""The device API, /protect/v1: Protect apps register, check in, unregister; no session, only JSON."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from harmony.clock import monotonic, now
+from harmony.db import db
+from harmony.protect import bodies, checkin, ending, enrol, openapi
+from harmony.protect.bodies import CheckedIn, Problem, Registered
+from harmony.protect.changes import Standing
+from harmony.protect.checkin import Answer
+from harmony.protect.gathering import Gathering
+from harmony.protect.keys import KEY_PREFIX, key_hash
+from harmony.protect.refusals import Refused, by_status
+from harmony.protect.report import Report
+from harmony.protect.throttle import Limits
+from harmony.security.gate import public
+from harmony.security.throttle import counted_address
+from harmony.security.vault import VaultLocked
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/protect/v1"
+CHECK_IN_SECONDS = 900
+BEARER = "Bearer "
+
+blueprint = Blueprint("protect", __name__, url_prefix=PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the requests of one application share."""
+
+    reports: Gathering[Report, Answer] = field(default_factory=lambda: Gathering(checkin.take))
+    limits: Limits = field(default_factory=Limits)
+
+
+def init_app(app: Flask) -> None:
+    """Let devices in."""
+    app.extensions["harmony.protect"] = Desk()
+    app.register_blueprint(blueprint)
+
+
+@blueprint.post("/register", provide_automatic_options=False)
+@public
+def register() -> ResponseReturnValue:
+    """Register with the dashboard token or a one-time code; 201 with the device key."""
+    limits, address, at = _desk().limits, counted_address(request.remote_addr), monotonic()
+    limits.addresses.take(address, at)
+    limits.wrong.check(address, at)
+    asked = bodies.read_registration(request)
+    limits.registrations.take(asked.udid.casefold(), at)
+    try:
+        made = enrol.register(asked, now())
+    except Refused as refused:
+        raise _counted(refused) from None
+    stands = _stands(Standing(made.status, made.risk))
+    return _json(Registered(device_key=made.key, device_id=made.device_id, **stands), 201)
+
+
+@blueprint.post("/check-in", provide_automatic_options=False)
+@public
+def check_in() -> ResponseReturnValue:
+    """Take a report; 200 with how the device stands."""
+    key = _key()
+    _desk().limits.check_ins.take(key, monotonic())
+    answer = _desk().reports.submit(bodies.read_report(request, key, now()))
+    if isinstance(answer, Refused):
+        raise _counted(answer)
+    return _json(CheckedIn(**_stands(answer)))
+
+
+@blueprint.post("/unregister", provide_automatic_options=False)
+@public
+def unregister() -> ResponseReturnValue:
+    """End the registration of the key; 204."""
+    try:
+        ending.unregister(_key(), now())
+    except Refused as refused:
+        raise _counted(refused) from None
+    return "", 204
+
+
+@blueprint.get("/openapi.json", provide_automatic_options=False)
+@public
+def document() -> ResponseReturnValue:
+    """What this API is, for people and for programs."""
+    return _json(openapi.document(request.url_root.rstrip("/") + PREFIX))
+
+
+@blueprint.errorhandler(Refused)
+def refuse(refused: Refused) -> ResponseReturnValue:
+    """Every refusal in one form."""
+    answer = _json(Problem(error=refused.error, message=refused.message), refused.status)
+    if refused.retry_after is not None:
+        answer.headers["Retry-After"] = str(refused.retry_after)
+    if refused.error == "key_unknown":
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+@blueprint.errorhandler(HTTPException)
+def refuse_http(error: HTTPException) -> ResponseReturnValue:
+    """What Flask refuses, in the same form."""
+    answer = current_app.make_response(refuse(by_status(error.code or 500)))
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After"}:
+            answer.headers[name] = value
+    return answer
+
+
+@blueprint.errorhandler(OperationalError)
+@blueprint.errorhandler(VaultLocked)
+def busy(error: Exception) -> ResponseReturnValue:
+    """The database or the vault does not answer: nothing was half saved, and it may be tried again."""
+    db.session.rollback()
+    log.error("A device was turned away: %s", getattr(error, "orig", error))
+    return refuse(Refused("unavailable", retry_after=5))
+
+
+@blueprint.errorhandler(Exception)
+def unexpected(error: Exception) -> ResponseReturnValue:
+    """An error of our own."""
+    if current_app.testing:
+        raise error
+    db.session.rollback()
+    log.exception("Unexpected error of the device API")
+    return refuse(Refused("internal"))
+
+
+def _desk() -> Desk:
+    desk: Desk = current_app.extensions["harmony.protect"]
+    return desk
+
+
+def _key() -> str:
+    """The hash of the device key that the request shows. Raises Refused when it shows none."""
+    shown = request.headers.get("Authorization", "")
+    if not shown.startswith(BEARER + KEY_PREFIX):
+        raise _counted(Refused("key_unknown"))
+    return key_hash(shown.removeprefix(BEARER))
+
+
+def _counted(refused: Refused) -> Refused:
+    """Count what is wrong against its address. Raises Refused: too many by now."""
+    if refused.status == 401:
+        _desk().limits.wrong.take(counted_address(request.remote_addr), monotonic())
+    return refused
+
+
+def _stands(standing: Standing) -> dict[str, Any]:
+    risk = standing.risk.name.lower()
+    return {"status": standing.status, "risk": risk, "check_in_seconds": CHECK_IN_SECONDS}
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, mimetype=bodies.JSON)

@@ -1,0 +1,150 @@
+"""Takes the reports of Protect apps, those that arrive together in one write.
+
+A report that says what the last one said only moves the time of the last contact; statements go straight to
+the driver, because thousands of devices do this every few minutes (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from harmony.db import write
+from harmony.models import Action, AppException, DeviceStatus, PolicyRecord, Risk
+from harmony.protect import changes, policy
+from harmony.protect.apps import SeenApp, take_inventory
+from harmony.protect.changes import NewFinding, Standing
+from harmony.protect.factors import ANDROID, Vector, factor_of
+from harmony.protect.follow import follow
+from harmony.protect.refusals import Refused
+from harmony.protect.report import Found, Report, Threat, differing
+from harmony.protect.risk import finding_risk
+from harmony.sync import driver
+
+KNOWN = """
+SELECT r.key_hash, r.id, r.device_id, d.integration_id, r.profile, r.platform, r.report_digest, r.clock_skew,
+  r.os_version, r.client_version, d.deleted_at IS NOT NULL, p.status, p.risk, EXISTS (
+    SELECT 1 FROM finding f WHERE f.device_id = r.device_id AND f.profile = '' AND f.code = 'DEVICE_SILENT'
+    AND f.closed_at IS NULL)
+FROM registration r JOIN device d ON d.id = r.device_id JOIN protection p ON p.device_id = r.device_id
+WHERE r.ended_at IS NULL AND {}
+"""
+HEARD = "UPDATE registration SET last_contact_at = ?, clock_skew = ? WHERE id = ?"
+IN_CONTACT = "UPDATE protection SET last_contact_at = ? WHERE device_id = ?"
+KEEP = "UPDATE registration SET report_digest = ?, os_version = ?, client_version = ? WHERE id = ?"
+SILENT = "DEVICE_SILENT"
+
+Answer = Standing | Refused
+
+
+class Known(NamedTuple):
+    """What the database holds of a key. `silent`: the device was called so and now is heard."""
+
+    id: int
+    device_id: int
+    integration_id: int
+    profile: str
+    platform: str
+    digest: str
+    skew: int | None
+    os_version: str
+    client_version: str
+    deleted: bool
+    status: str
+    risk: int
+    silent: bool
+
+
+def take(reports: Sequence[Report]) -> list[Answer]:
+    """Write all of them in one transaction; for each how its device stands then, or why it was refused."""
+    with write() as session:
+        known = _known(session, reports)
+        answers: list[Answer] = [_one(session, known, one) for one in reports]
+        _heard(session, known, reports)
+    return answers
+
+
+def _known(session: Session, reports: Sequence[Report]) -> dict[str, Known]:
+    hashes = driver.listed([one.key_hash for one in reports])
+    rows = driver.fetch(session, KNOWN.format(driver.among("r.key_hash")), (hashes,))
+    return {key: Known(*rest) for key, *rest in rows}
+
+
+def _one(session: Session, known: dict[str, Known], report: Report) -> Answer:
+    of = known.get(report.key_hash)
+    if of is None or of.deleted:
+        return Refused("key_unknown" if of is None else "device_deleted")
+    digest = report.digest(of.digest)
+    if digest == of.digest and of.status == DeviceStatus.ACTIVE and not of.silent:
+        return Standing(DeviceStatus.ACTIVE, Risk(of.risk))
+    stands = _whole(session, of, report)
+    versions = (report.os_version or of.os_version, report.client_version or of.client_version)
+    driver.run(session, KEEP, (digest, *versions, of.id))
+    if versions != (of.os_version, of.client_version):
+        stands = _followed(session, of, report)
+    # The same device may have a second report in this write.
+    known[report.key_hash] = of._replace(
+        digest=digest, os_version=versions[0], client_version=versions[1], status=stands.status,
+        risk=int(stands.risk), silent=False,
+    )  # fmt: skip
+    return stands
+
+
+def _followed(session: Session, of: Known, report: Report) -> Standing:
+    """What the policy makes of other versions than before, at once instead of at the next sweep."""
+    # Or it would be judged by the silence that ends here.
+    driver.run(session, IN_CONTACT, (driver.written_time()(report.at), of.device_id))
+    _version, record = policy.in_force(session)
+    follow(session, [of.device_id], record, report.at)
+    return changes.standing(session, of.device_id)
+
+
+def _heard(session: Session, known: dict[str, Known], reports: Sequence[Report]) -> None:
+    """Move the last contact of everything that was heard."""
+    written = driver.written_time()
+    heard = [(one, of) for one in reports if (of := known.get(one.key_hash)) and not of.deleted]
+    driver.run_many(session, HEARD, [(written(one.at), one.skew(of.skew), of.id) for one, of in heard])
+    driver.run_many(session, IN_CONTACT, [(written(one.at), of.device_id) for one, of in heard])
+
+
+def _whole(session: Session, of: Known, report: Report) -> Standing:
+    """Take everything a report says, whatever the one before said."""
+    if report.apps is not None and of.platform == ANDROID:
+        apps = [SeenApp(*one) for one in report.apps]
+        take_inventory(session, of.device_id, of.integration_id, of.platform, of.profile, apps, report.at)
+    known = changes.open_findings(session, of.device_id)
+    new, ended = differing([Found(*one[:4]) for one in known], of.profile, report.threats)
+    ended += [one.id for one in known if one.code == SILENT]
+    return changes.apply(
+        session, of.device_id, of.integration_id, report.at,
+        opened=_rated(session, of, new) if new else (), closed_ids=ended, status=DeviceStatus.ACTIVE,
+    )  # fmt: skip
+
+
+def _rated(session: Session, of: Known, new: Sequence[Threat]) -> list[NewFinding]:
+    """The findings to open, with the risk that policy and app exceptions make of them."""
+    _version, record = policy.in_force(session)
+    actions = _actions(session, of.platform, new)
+    return [NewFinding(of.profile, *one, int(_risk(one, actions, record))) for one in new]
+
+
+def _risk(threat: Threat, actions: dict[str, Action], record: PolicyRecord) -> Risk:
+    action = actions.get(threat.subject) if _is_of_an_app(threat) else None
+    return finding_risk(threat.code, action, record.risks, record.silent_risk)
+
+
+def _is_of_an_app(threat: Threat) -> bool:
+    return factor_of(threat.code).vector is Vector.APPLICATION
+
+
+def _actions(session: Session, platform: str, new: Sequence[Threat]) -> dict[str, Action]:
+    subjects = {one.subject for one in new if one.subject and _is_of_an_app(one)}
+    if not subjects:
+        return {}
+    of_apps: Any = select(AppException.identifier, AppException.action).where(
+        AppException.platform == platform, AppException.identifier.in_(subjects)
+    )
+    return {identifier: Action(action) for identifier, action in session.execute(of_apps)}

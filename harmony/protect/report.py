@@ -1,0 +1,100 @@
+"""PURE: what a report of a Protect app says, whether it says anything new, and what it opens and closes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from harmony.protect.factors import factor_of
+
+HALF = 32
+LONGEST_SKEW = 100 * 365 * 86_400
+
+
+class Threat(NamedTuple):
+    """A threat factor and what it is about."""
+
+    code: str
+    subject: str
+
+
+class Seen(NamedTuple):
+    """An app on the device."""
+
+    identifier: str
+    version: str
+    name: str
+
+
+class Found(NamedTuple):
+    """An open finding, as far as it can be compared with a report."""
+
+    id: int
+    profile: str
+    code: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A check-in. `apps` is None when they are as before; `clock` is the device's own, None when not told."""
+
+    key_hash: str
+    at: datetime
+    threats: tuple[Threat, ...] = ()
+    os_version: str = ""
+    client_version: str = ""
+    apps: tuple[Seen, ...] | None = None
+    clock: datetime | None = None
+
+    def digest(self, before: str) -> str:
+        """64 hex digits for what it says; without apps the second half is that of the report before."""
+        said = _hash([sorted(self.threats), self.os_version, self.client_version])
+        return said + (before[HALF:] if self.apps is None else _hash(sorted(self.apps)))
+
+    def skew(self, before: int | None) -> int | None:
+        """How many seconds the device's clock is ahead of ours; as before when it does not tell."""
+        if self.clock is None:
+            return before
+        seconds = int((self.clock - self.at).total_seconds())
+        return max(-LONGEST_SKEW, min(LONGEST_SKEW, seconds))
+
+
+def believed(threats: Iterable[Threat]) -> tuple[Threat, ...]:
+    """Each threat once, without what the dashboard concludes by itself."""
+    return tuple(dict.fromkeys(one for one in threats if not factor_of(one.code).concluded))
+
+
+def clock_of(text: str | None) -> datetime | None:
+    """The device's time; None when it tells none, or none that can be read. Without a zone it is UTC.
+
+    >>> clock_of("2026-01-15T12:00:00+02:00"), clock_of("yesterday")
+    (datetime.datetime(2026, 1, 15, 10, 0, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def differing(
+    known: Collection[Found], profile: str, threats: Iterable[Threat]
+) -> tuple[list[Threat], list[int]]:
+    """The threats that a report opens, and the ids of the findings of its profile that it closes.
+
+    >>> differing([Found(7, "work", "ROOTED", "")], "work", [Threat("PHISHING", "")])
+    ([Threat(code='PHISHING', subject='')], [7])
+    """
+    mine = {Threat(one.code, one.subject): one.id for one in known if one.profile == profile}
+    wanted = dict.fromkeys(threats)
+    return [one for one in wanted if one not in mine], [id_ for one, id_ in mine.items() if one not in wanted]
+
+
+def _hash(value: Sequence[object]) -> str:
+    text = json.dumps(value, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HALF]

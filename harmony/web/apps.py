@@ -1,0 +1,108 @@
+"""The apps on the devices: the list, a file, one app with the devices that have it, its exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.jobs.queue import ring
+from harmony.jobs.tasks import EXCEPTIONS
+from harmony.models import Action, App
+from harmony.protect import app_exceptions
+from harmony.protect.app_exceptions import WORDS, Decision
+from harmony.web import app_listing
+from harmony.web.app_listing import PLATFORMS, AppFilters
+from harmony.web.forms_apps import NONE, ExceptionForm
+from harmony.web.newest import Place
+from harmony.web.table_file import csv_file
+
+blueprint = Blueprint("apps", __name__, url_prefix="/apps")
+
+HEADER = ("id", "application", "identifier", "version", "os", "install_base", "exception")
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """A page of versions of apps, by name."""
+    filters = AppFilters.from_query(request.args)
+    listed = app_listing.list_apps(filters)
+    return render_template(
+        "apps/index.html", filters=filters, listed=listed, platforms=PLATFORMS, words=WORDS
+    )
+
+
+@blueprint.get("/apps.csv")
+def export() -> ResponseReturnValue:
+    """The same versions as a file, all pages of them."""
+    rows = app_listing.every(AppFilters.from_query(request.args))
+    return csv_file("harmony-apps", HEADER, (_written(row) for row in rows))
+
+
+@blueprint.get("/<int:app_id>")
+def show(app_id: int) -> ResponseReturnValue:
+    """One app: its versions, the devices that have it, its exception and what was decided before."""
+    app: App = db.get_or_404(App, app_id)
+    there = app_listing.exception(app)
+    form = ExceptionForm(
+        data={"action": there.action if there else NONE, "reason": there.reason if there else ""}
+    )
+    return render_template("apps/show.html", **_context(app, form))
+
+
+@blueprint.get("/<int:app_id>/decisions")
+def decisions(app_id: int) -> ResponseReturnValue:
+    """The part of the page that changes while the devices are brought in line."""
+    app: App = db.get_or_404(App, app_id)
+    return render_template("apps/_decisions.html", app=app, **_decided(app))
+
+
+@blueprint.post("/<int:app_id>/exception")
+def edit_exception(app_id: int) -> ResponseReturnValue:
+    """Set or lift the exception at once; the worker is rung for the devices."""
+    app: App = db.get_or_404(App, app_id)
+    form = ExceptionForm(request.form)
+    if not form.validate():
+        return render_template("apps/show.html", **_context(app, form)), 422
+    made = Decision(form.decided(), form.reason.data or "", g.user.name, now())
+    if app_exceptions.decide(app, made):
+        ring(EXCEPTIONS)
+        flash("Saved. The devices that have the app follow within a minute.", "success")
+    else:
+        flash("It was so already; nothing was changed.", "info")
+    return redirect(url_for("apps.show", app_id=app_id), 303)
+
+
+def _context(app: App, form: ExceptionForm) -> dict[str, Any]:
+    """`only` narrows the devices to those with this very version."""
+    every, place, only = (
+        app_listing.versions(app),
+        Place.from_query(request.args),
+        request.args.get("only") == "1",
+    )
+    ids = [app.id] if only else [one.id for one in every]
+    return {
+        "app": app,
+        "form": form,
+        "versions": every,
+        "exception": app_listing.exception(app),
+        "page": app_listing.devices(ids, place),
+        "place": place,
+        "only": only,
+        "platforms": PLATFORMS,
+    } | _decided(app)
+
+
+def _decided(app: App) -> dict[str, Any]:
+    made = app_listing.decisions(app)
+    return {"decisions": made, "pending": any(one.done_at is None for one in made), "words": WORDS}
+
+
+def _written(row: Row[Any]) -> tuple[object, ...]:
+    os = PLATFORMS.get(row.platform, row.platform)
+    action = WORDS[Action(row.action)] if row.action else ""
+    return row.id, row.name, row.identifier, row.version, os, row.installs, action

@@ -1,0 +1,127 @@
+"""Where the duties of an integration stand, in words for its page and for their own pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app, url_for
+from sqlalchemy import select
+
+from harmony.config import Settings
+from harmony.db import db
+from harmony.models import Duty, DutyName, DutyRun, Integration, IntegrationState, SyncRunState
+from harmony.protect import app_targets
+from harmony.protect.app_share import Share
+from harmony.sync.duties import FIRST_SYNC
+from harmony.web.chrome import Banner
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a duty is called, what starts it, and what the numbers of its runs mean.
+
+    `done` are the counts that make up its progress, in `unit`.
+    """
+
+    title: str
+    ask: str
+    about: str
+    counts: dict[str, str]
+    done: tuple[str, ...]
+    unit: str
+
+
+WORDS = {
+    DutyName.APPS: Words(
+        "App sync",
+        "Sync apps now",
+        "Reads the apps of iOS devices that were in contact since theirs were last read. "
+        "Android devices send theirs with the check-in.",
+        {"read": "Read", "changed": "Changed", "skipped": "Skipped", "waiting": "Waiting"},
+        ("read", "skipped"),
+        "devices",
+    ),
+    DutyName.TAGGING: Words(
+        "Tagging",
+        "Push tags now",
+        "Writes status, risk and threat factors of devices into the UEM as tags.",
+        {
+            "added": "Put on",
+            "removed": "Taken off",
+            "waiting": "Waiting",
+            "failed": "Declined",
+            "dropped": "Unknown to the UEM",
+            "repaired": "Repaired",
+            "made": "Tags made",
+        },
+        ("added", "removed"),
+        "tags",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A duty with its run under way and its last one; `waiting`: somebody asked, no worker has begun yet."""
+
+    name: DutyName
+    words: Words
+    duty: Duty | None
+    running: DutyRun | None
+    last: DutyRun | None
+    waiting: bool
+
+    @property
+    def first_sync(self) -> bool:
+        """Whether it is parked until a device sync has been made with new Server Details."""
+        return self.duty is not None and self.duty.parked_why == FIRST_SYNC
+
+
+def standing(integration: Integration, name: DutyName) -> Standing:
+    """Where a duty of the integration stands."""
+    duty = db.session.get(Duty, (integration.id, name))
+    running, last = newest_run(integration.id, name, running=True), newest_run(integration.id, name)
+    active = integration.state == IntegrationState.ACTIVE
+    asked = active and duty is not None and duty.requested_at is not None
+    return Standing(name, WORDS[name], duty, running, last, asked and running is None)
+
+
+def newest_run(integration_id: int, name: DutyName, *, running: bool = False) -> DutyRun | None:
+    """The run under way, or the last that came to an end."""
+    mine = (DutyRun.integration_id == integration_id, DutyRun.duty == name)
+    under_way = DutyRun.state == SyncRunState.RUNNING
+    rows = select(DutyRun).where(*mine, under_way if running else ~under_way)
+    return db.session.scalar(rows.order_by(DutyRun.id.desc()).limit(1))
+
+
+def share(integration: Integration, now: datetime) -> Share:
+    """What reading apps has used of its share of the UEM's daily calls."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return app_targets.share_of(integration.id, settings.apps_quota_percent, now)
+
+
+def parked(integration: Integration) -> Iterator[Banner]:
+    """One banner for each duty that waits for a person; that of tagging has a button (tags/_trouble.html)."""
+    other = Duty.name != DutyName.TAGGING
+    mine = (Duty.integration_id == integration.id, Duty.parked_why.is_not(None), other)
+    for duty in db.session.scalars(select(Duty).where(*mine).order_by(Duty.name)):
+        words = WORDS[DutyName(duty.name)]
+        href = url_for("duties.index", integration_id=integration.id, name=duty.name)
+        if duty.parked_why == FIRST_SYNC:
+            yield Banner("info", f"{words.title}: {FIRST_SYNC}", href, words.title)
+        else:
+            text = f"{words.title} waits for you: {duty.parked_why} Then choose {words.ask}."
+            yield Banner("warning", text, href, words.title)
+
+
+def why_not(integration: Integration, name: DutyName) -> str:
+    """Why it could not be started, and what to do."""
+    duty = db.session.get(Duty, (integration.id, name))
+    if duty is not None and duty.parked_why == FIRST_SYNC:
+        return f"{WORDS[name].title} was not started. {FIRST_SYNC}"
+    start = f"{WORDS[name].title} was not started:"
+    if integration.state == IntegrationState.PAUSED:
+        return f"{start} the integration is paused. Resume it first."
+    return f"{start} {integration.stopped_reason} Edit Server Details and save them."

@@ -1,0 +1,110 @@
+"""How a device is, on its page: status, risk, profiles, findings; registration codes and the reset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.models import Device, Finding, Integration, Profile, Protection, Registration, Risk
+from harmony.protect import codes, ending
+from harmony.protect.admission import lacking
+from harmony.protect.factors import ANDROID, factor_of
+from harmony.protect.risk import platform_of
+from harmony.sync import schedule
+from harmony.web.newest import Place, Query, page_of
+
+blueprint = Blueprint("protection", __name__, url_prefix="/devices/<int:device_id>")
+
+FINDING = (
+    Finding.id, Finding.code, Finding.subject, Finding.profile, Finding.risk, Finding.opened_at,
+    Finding.closed_at,
+)  # fmt: skip
+FINDINGS_SHOWN = 50
+NOTHING_TO_RESET = "No Protect app was registered on this device, so there was nothing to reset."
+DELETED = "This device is deleted; restore it first."
+
+
+@blueprint.get("/findings")
+def findings(device_id: int) -> ResponseReturnValue:
+    """Every finding of the device, open or closed, newest first."""
+    device = db.get_or_404(Device, device_id)
+    place = Place.from_query(request.args)
+    page = page_of(_findings(device), Finding.id, place)
+    return render_template(
+        "devices/findings.html", device=device, place=place, page=page, factor_of=factor_of
+    )
+
+
+@blueprint.get("/registration-code")
+def code(device_id: int) -> ResponseReturnValue:
+    """The registration codes of the device; none can be read again."""
+    device = db.get_or_404(Device, device_id)
+    return render_template(
+        "devices/code.html", device=device, code=None, codes=codes.issued(device_id), now=now()
+    )
+
+
+@blueprint.post("/registration-code")
+def new_code(device_id: int) -> ResponseReturnValue:
+    """Make one and show it this once; a redirect would need a place to keep it."""
+    device = db.get_or_404(Device, device_id)
+    made = codes.issue(device_id, g.user.name, now())
+    if made is None:
+        flash(DELETED, "warning")
+        return redirect(url_for("devices.show", device_id=device_id), 303)
+    return render_template(
+        "devices/code.html", device=device, code=made, codes=codes.issued(device_id), now=now()
+    )
+
+
+@blueprint.post("/reset-registration")
+def reset(device_id: int) -> ResponseReturnValue:
+    """End what is registered; the device is Provisioned again and may register with the token."""
+    db.get_or_404(Device, device_id)
+    if ending.reset(device_id, g.user.name, now()):
+        flash("The registration was reset. Protect must register again on this device.", "success")
+    else:
+        flash(NOTHING_TO_RESET, "info")
+    return redirect(url_for("devices.show", device_id=device_id), 303)
+
+
+def panel(device: Device, integration: Integration) -> dict[str, Any]:
+    """What `devices/_protection.html` shows on the device's page."""
+    mine = select(Registration).where(Registration.device_id == device.id, Registration.ended_at.is_(None))
+    live = db.session.scalars(mine.order_by(Registration.profile)).all()
+    opened: Query = (
+        _findings(device).where(Finding.closed_at.is_(None)).order_by(Finding.risk.desc(), Finding.id)
+    )
+    closed = select(func.count(Finding.id)).where(
+        Finding.device_id == device.id, Finding.closed_at.is_not(None)
+    )
+    stands = db.session.get(Protection, device.id)
+    two = _has_two_profiles(device, integration)
+    return {
+        "stands": stands,
+        "risk": Risk(stands.risk) if stands else Risk.NONE,
+        "registrations": live,
+        "lacking": lacking(Profile(one.profile) for one in live) if two and live else [],
+        "two_profiles": two,
+        "open": db.session.execute(opened.limit(FINDINGS_SHOWN)).all(),
+        "closed": db.session.scalar(closed) or 0,
+        "factor_of": factor_of,
+    }
+
+
+def _findings(device: Device) -> Query:
+    return select(*FINDING).where(Finding.device_id == device.id)
+
+
+def _has_two_profiles(device: Device, integration: Integration) -> bool:
+    """An Android device in a chosen group for Android Enterprise (facts/harmony-mobile.md §2.6)."""
+    if platform_of(device.platform) != ANDROID:
+        return False
+    groups = schedule.choice(integration).groups
+    enterprise = {(group.kind, group.external_id) for group in groups if group.android_enterprise}
+    return any((one.group_kind, one.group_id) in enterprise for one in device.memberships)

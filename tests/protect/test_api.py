@@ -1,0 +1,171 @@
+"""What the device API answers to what is wrong: every refusal in JSON, floods stopped (rung: shell)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
+
+from harmony.db import write
+from harmony.models import SetupPage
+from harmony.protect import api, enrol
+from harmony.protect.bodies import LARGEST_BODY
+from harmony.security.vault import VaultLocked
+from tests.protect.agent import Agent, an_open_integration, refusal
+
+REGISTER, CHECK_IN = "/protect/v1/register", "/protect/v1/check-in"
+
+
+@pytest.fixture
+def database() -> str:
+    """The answers do not depend on it."""
+    return "sqlite"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", REGISTER, 405, "not_allowed"),
+        ("OPTIONS", CHECK_IN, 405, "not_allowed"),
+        ("POST", "/protect/v1/openapi.json", 405, "not_allowed"),
+        ("GET", "/protect/v1/nothing", 404, "not_found"),
+        ("POST", "/protect/v1/register/", 404, "not_found"),
+    ],
+)
+def test_an_address_or_method_that_does_not_exist_is_told_in_json(
+    agent: Agent, method: str, path: str, status: int, error: str
+) -> None:
+    answer = agent.client.open(path, method=method)
+    assert refusal(answer) == (status, error)
+    assert answer.content_type == "application/json"
+    assert ("Allow" in answer.headers) is (status == 405)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "error"),
+    [
+        (b"{", "application/json", 400, "malformed"),
+        (b"\xff\xfe", "application/json", 400, "malformed"),
+        (b'{"a":' + b"[" * 20_000, "application/json", 400, "malformed"),
+        (b"{}", "text/plain", 415, "not_json"),
+        (b"{}", "application/json", 422, "invalid"),
+        (b"[]", "application/json", 422, "invalid"),
+        (b" " * (LARGEST_BODY + 1), "application/json", 413, "too_large"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_for_what_it_is(
+    agent: Agent, body: bytes, kind: str, status: int, error: str
+) -> None:
+    assert refusal(agent.client.post(REGISTER, data=body, content_type=kind)) == (status, error)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("udid", ""), ("udid", "x" * 129), ("udid", "a b"), ("udid", "ab\n"), ("profile", "other"),
+        ("platform", "windows"), ("request_id", "1"), ("model", 7), ("serial", "x" * 129),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_valid_is_named(agent: Agent, field: str, value: object) -> None:
+    answer = agent.register(**{field: value})
+    assert refusal(answer) == (422, "invalid")
+    assert answer.json is not None
+    assert field in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"findings": [{"code": "ROOTED"}] * 201},
+        {"findings": [{"code": "rooted"}]},
+        {"findings": [{"code": "ROOTED\n"}]},
+        {"findings": [{"code": "ROOTED", "subject": "x" * 1025}]},
+        {"findings": [], "apps": [{"identifier": "a"}] * 501},
+        {"apps": []},
+    ],
+)
+def test_a_report_out_of_bounds_is_refused_whole(agent: Agent, body: dict[str, object]) -> None:
+    an_open_integration()
+    agent.register()
+    assert refusal(agent.client.post(CHECK_IN, json=body, headers=agent.headers))[0] == 422
+    assert agent.check_in().json == {"status": "active", "risk": "none", "check_in_seconds": 900}
+
+
+def test_what_is_not_known_in_a_body_is_ignored(agent: Agent) -> None:
+    an_open_integration()
+    assert agent.register(colour="red").status_code == 201
+    assert agent.check_in(mood={"good": True}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "shown", ["", "hmkey_", "Bearer", "Bearer nothing", "Bearer hmkey_nobody", "Basic x"]
+)
+def test_without_a_good_key_nothing_is_taken(agent: Agent, shown: str) -> None:
+    answer = agent.client.post(CHECK_IN, json={"findings": []}, headers={"Authorization": shown})
+    assert refusal(answer) == (401, "key_unknown")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_page_of_another_site_can_do_nothing(agent: Agent) -> None:
+    answer = agent.client.post(REGISTER, json={}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert refusal(answer) == (403, "refused")
+
+
+def test_a_flood_of_reports_is_stopped_and_the_device_told_when_to_come_back(agent: Agent) -> None:
+    an_open_integration(devices=2)
+    agent.register()
+    calm = Agent(agent.client, udid="UDID1")
+    calm.register()
+    answers = [agent.check_in(*["ROOTED"] * (number % 2)) for number in range(40)]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert refusal(answers[-1]) == (429, "too_many")
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+    assert calm.check_in().status_code == 200
+
+
+def test_guessing_is_stopped_by_address_and_does_not_stop_the_devices_behind_it(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    guesses = [Agent(agent.client, key=f"hmkey_{number}").check_in() for number in range(80)]
+    assert {answer.status_code for answer in guesses} == {401, 429}
+    assert refusal(agent.register(token="hmtoken_guessed"))[0] == 429
+    assert agent.check_in().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "error"),
+    [
+        (OperationalError("", {}, Exception("disk I/O error")), 503, "unavailable"),
+        (VaultLocked(), 503, "unavailable"),
+        (ZeroDivisionError(), 500, "internal"),
+    ],
+)
+def test_an_error_of_our_own_is_told_in_json_without_a_trace(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, raised: Exception, status: int, error: str
+) -> None:
+    def fail(*_args: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(enrol, "register", fail)
+    agent.client.application.testing = False
+    answer = agent.register()
+    assert refusal(answer) == (status, error)
+    assert "division" not in answer.get_data(as_text=True)
+
+
+def test_a_token_whose_seal_does_not_open_is_no_wrong_token(agent: Agent) -> None:
+    id_ = an_open_integration()
+    with write() as session:
+        page = session.get_one(SetupPage, (id_, "deployment"))
+        page.applied = page.applied | {"token": "v1.00000000.AAAA"}
+    assert refusal(agent.register()) == (503, "unavailable")
+
+
+def test_the_api_sets_no_cookie_and_asks_nobody_to_sign_in(client: FlaskClient) -> None:
+    answer = client.post(REGISTER, data="{}", content_type="application/json")
+    assert "Set-Cookie" not in answer.headers
+    assert client.get("/protect/v1/nothing").status_code == 404
+    assert json.loads(client.get("/protect/v1/openapi.json").data)["openapi"] == "3.1.0"
+    assert api.PREFIX == "/protect/v1"

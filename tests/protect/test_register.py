@@ -1,0 +1,265 @@
+"""Registering: token, code, takeover, replay, parallel (rung: shell; the parallel one with real threads)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.models import (
+    Device,
+    DeviceStatus,
+    Event,
+    IntegrationState,
+    Protection,
+    Registration,
+    RegistrationCode,
+    Risk,
+    Verb,
+)
+from harmony.protect import codes, ending, enrol
+from harmony.protect.bodies import Register
+from harmony.protect.refusals import Refused
+from harmony.sync import lifecycle
+from tests.protect.agent import TOKEN, Agent, an_open_integration, device_of, refusal
+
+
+def a_code(udid: str = "UDID0") -> str:
+    code = codes.issue(device_of(udid).id, "kim", now())
+    assert code is not None
+    return code
+
+
+def keys() -> list[str]:
+    db.session.rollback()
+    live = select(Registration.key_hash).where(Registration.ended_at.is_(None))
+    return list(db.session.scalars(live))
+
+
+def test_a_device_that_is_known_registers_with_the_token_and_is_active(agent: Agent) -> None:
+    an_open_integration()
+    answer = agent.register(udid="udid0", model="Pixel", client_version="4.2")
+    assert answer.status_code == 201
+    assert answer.json is not None
+    assert answer.json | {"device_key": ""} == {
+        "device_key": "", "device_id": device_of("UDID0").id, "status": "active", "risk": "none",
+        "check_in_seconds": 900,
+    }  # fmt: skip
+    assert db.session.get_one(Protection, device_of("UDID0").id).status == DeviceStatus.ACTIVE
+    verbs = db.session.scalars(select(Event.verb).order_by(Event.id)).all()
+    assert verbs == [Verb.ACTIVE, Verb.REGISTERED]
+
+
+def test_the_key_itself_is_nowhere_in_the_database(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    row = db.session.scalars(select(Registration)).one()
+    assert agent.key.startswith("hmkey_")
+    assert agent.key not in str([getattr(row, column.key) for column in Registration.__table__.columns])
+
+
+def test_an_unknown_device_has_to_wait_for_the_sync(agent: Agent) -> None:
+    an_open_integration()
+    answer = agent.register(udid="NEW")
+    assert refusal(answer) == (403, "device_unknown")
+    assert answer.json is not None
+    assert "after the next device sync" in answer.json["message"]
+
+
+def test_with_automatic_addition_an_unknown_device_is_created_and_marked(agent: Agent) -> None:
+    id_ = an_open_integration(auto_addition=True)
+    assert agent.register(udid="NEW-1", model="Pixel", serial="S9", os_version="15").status_code == 201
+    device = device_of("new-1", id_)
+    assert (device.added_by, device.external_id, device.udid) == ("registration", None, "NEW-1")
+    assert (device.platform, device.model, device.serial, device.os_version) == (
+        "Android",
+        "Pixel",
+        "S9",
+        "15",
+    )
+    agent.unregister()
+    assert agent.register(udid="nEW-1").status_code == 201
+    assert len(db.session.scalars(select(Device.id)).all()) == 2
+
+
+def test_the_token_decides_which_integration_a_udid_is_of(agent: Agent) -> None:
+    first, second = an_open_integration(), an_open_integration(token="hmtoken_second")
+    agent.register(token="hmtoken_second")
+    assert db.session.get(Protection, device_of("UDID0", second).id) is not None
+    assert db.session.get(Protection, device_of("UDID0", first).id) is None
+
+
+@pytest.mark.parametrize("state", [IntegrationState.PAUSED, IntegrationState.REMOVED])
+def test_a_token_or_code_of_an_integration_at_rest_opens_nothing(agent: Agent, state: str) -> None:
+    id_ = an_open_integration()
+    code = a_code()
+    if state == IntegrationState.PAUSED:
+        lifecycle.pause(id_, "kim", now())
+    else:
+        lifecycle.remove(id_, "kim", now(), keep_devices=True)
+    assert agent.register().status_code in {401, 403}
+    assert refusal(agent.register(token=None, code=code)) == (403, "integration_closed")
+
+
+def test_an_active_device_is_not_taken_over_with_the_token_alone(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    thief = Agent(agent.client)
+    assert refusal(thief.register()) == (409, "already_registered")
+    assert refusal(thief.register(device_key="hmkey_guessed")) == (409, "already_registered")
+    assert refusal(thief.register(profile="work")) == (409, "already_registered")
+    assert agent.check_in().status_code == 200
+
+
+@pytest.mark.parametrize("way", ["old key", "code", "reset"])
+def test_the_old_key_a_fresh_code_or_a_reset_registers_an_active_device_anew(agent: Agent, way: str) -> None:
+    an_open_integration()
+    agent.register()
+    old = agent.key
+    if way == "reset":
+        ending.reset(device_of("UDID0").id, "kim", now())
+    shown = {"old key": {"device_key": old}, "code": {"token": None, "code": a_code()}, "reset": {}}[way]
+    assert agent.register(**shown).status_code == 201
+    assert agent.key != old
+    assert refusal(Agent(agent.client, key=old).check_in()) == (401, "key_unknown")
+    assert len(keys()) == 1
+
+
+def test_a_device_that_fell_silent_may_register_with_the_token(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    with write() as session:
+        session.get_one(Protection, device_of("UDID0").id).status = DeviceStatus.INACTIVE
+    assert agent.register().status_code == 201
+
+
+def test_two_profiles_register_beside_each_other_and_the_whole_device_replaces_both(agent: Agent) -> None:
+    an_open_integration()
+    work = Agent(agent.client)
+    assert agent.register(profile="personal").status_code == 201
+    assert work.register(profile="work").status_code == 201
+    assert agent.check_in("ROOTED").json == work.check_in("ROOTED").json
+    whole = Agent(agent.client)
+    assert whole.register(profile="device", device_key=work.key).json["risk"] == "none"
+    assert {agent.check_in().status_code, work.check_in().status_code} == {401}
+
+
+def test_the_same_request_gets_the_same_answer(agent: Agent) -> None:
+    an_open_integration()
+    assert agent.register().json == agent.repeat().json == agent.repeat().json
+    assert len(keys()) == 1
+    code = a_code()
+    assert agent.register(token=None, code=code).json == agent.repeat().json
+
+
+def test_another_request_under_the_same_id_is_refused(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    agent.said["model"] = "Another"
+    assert refusal(agent.repeat()) == (409, "request_changed")
+
+
+def test_a_replay_after_the_reset_does_not_bring_the_old_key_back(agent: Agent) -> None:
+    an_open_integration()
+    agent.register(token=None, code=a_code())
+    ending.reset(device_of("UDID0").id, "kim", now())
+    assert refusal(agent.repeat()) == (401, "code_used")
+
+
+@pytest.mark.parametrize(
+    ("typed", "error"),
+    [
+        ("", "invalid"),
+        ("AAAA-AAAA-AAAA-AAAA", "code_unknown"),
+        ("expired", "code_expired"),
+        ("used", "code_used"),
+    ],
+)
+def test_a_code_works_once_and_for_a_day(agent: Agent, typed: str, error: str) -> None:
+    an_open_integration()
+    code = a_code()
+    if typed == "used":
+        agent.register(token=None, code=code.lower().replace("-", " "))
+    if typed == "expired":
+        with write() as session:
+            session.scalars(select(RegistrationCode)).one().expires_at = now() - timedelta(seconds=1)
+    shown = code if typed in {"expired", "used"} else typed
+    assert refusal(agent.register(token=None, code=shown))[1] == error
+
+
+def test_a_code_is_for_its_device_only_and_a_new_one_takes_its_place(agent: Agent) -> None:
+    an_open_integration(devices=2)
+    first = a_code()
+    assert refusal(agent.register(udid="UDID1", token=None, code=first)) == (401, "code_unknown")
+    second = a_code()
+    assert refusal(agent.register(token=None, code=first)) == (401, "code_unknown")
+    assert agent.register(token=None, code=second).status_code == 201
+
+
+def test_a_deleted_device_is_told_so_and_keeps_its_record(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    device = device_of("UDID0")
+    with write() as session:
+        session.get_one(Device, device.id).deleted_at = now()
+    before = keys()
+    assert refusal(agent.register()) == (410, "device_deleted")
+    assert refusal(agent.check_in("ROOTED")) == (410, "device_deleted")
+    assert refusal(agent.unregister()) == (410, "device_deleted")
+    assert keys() == before
+
+
+def test_of_a_hundred_registrations_with_one_code_exactly_one_wins(context: Flask) -> None:
+    an_open_integration()
+    code = a_code()
+    db.session.remove()
+
+    def one(_number: int) -> str:
+        with context.app_context():
+            asked = Register(code=code, udid="UDID0", platform="ios", request_id=uuid4())
+            try:
+                return enrol.register(asked, now()).key
+            except Refused as refused:
+                return refused.error
+
+    with ThreadPoolExecutor(20) as threads:
+        ends = list(threads.map(one, range(100)))
+    assert ends.count("code_used") == 99
+    assert len(keys()) == 1
+
+
+def test_the_same_request_a_hundred_times_at_once_gets_one_key(context: Flask) -> None:
+    an_open_integration(auto_addition=True)
+    asked = Register(token=TOKEN, udid="NEW", platform="ios", request_id=uuid4())
+    db.session.remove()
+
+    def one(_number: int) -> str:
+        with context.app_context():
+            return enrol.register(asked, now()).key
+
+    with ThreadPoolExecutor(20) as threads:
+        assert len(set(threads.map(one, range(100)))) == 1
+    assert len(keys()) == 1
+
+
+def test_unregistering_leaves_what_was_found_and_a_reset_closes_it(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    agent.check_in("ROOTED")
+    assert agent.unregister().status_code == 204
+    assert refusal(agent.unregister()) == (401, "key_unknown")
+    protection = db.session.get_one(Protection, device_of("UDID0").id)
+    assert (protection.status, protection.risk, protection.last_contact_at) == (
+        "provisioned",
+        Risk.HIGH,
+        None,
+    )
+    ending.reset(device_of("UDID0").id, "kim", now())
+    db.session.rollback()
+    assert protection.risk == Risk.NONE

@@ -1,0 +1,135 @@
+"""Where a device stands (rung: pure)."""
+
+from __future__ import annotations
+
+import doctest
+from datetime import timedelta
+from types import ModuleType
+
+import pytest
+
+from harmony.models.policy import PolicyRecord
+from harmony.models.states import Action, Risk
+from harmony.protect import differences, factors, risk
+from harmony.protect.differences import normal
+from harmony.protect.standing import Facts, Protector, Standing, bounds, standing
+from tests.builders import NOON
+
+ANDROID = ("android", "15", "4.2")
+DEVICE = Facts("active", 0, False, False, "Android", "15", (ANDROID,))
+POLICY = PolicyRecord(minimum_os={"android": "14", "ios": "17"}, minimum_client={"android": "4.1"})
+
+
+def after(facts: Facts = DEVICE, policy: PolicyRecord = POLICY) -> Standing:
+    return standing(facts, policy, {})
+
+
+def codes(facts: Facts, policy: PolicyRecord = POLICY) -> list[str]:
+    return [code for code, _risk in after(facts, policy).opened]
+
+
+@pytest.mark.parametrize("module", [differences, factors, risk], ids=lambda module: module.__name__)
+def test_the_examples_in_the_words_hold(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert (failed, tried > 0) == (0, True)
+
+
+def test_the_bounds_of_silence_lie_whole_days_back_and_zero_days_mean_never() -> None:
+    assert bounds(PolicyRecord(), NOON) == (NOON - timedelta(days=3), NOON - timedelta(days=7))
+    assert bounds(PolicyRecord(silent_days=0), NOON)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("silent", "inactive", "status", "opened"),
+    [
+        (False, False, "active", []),
+        (True, False, "active", ["DEVICE_SILENT"]),
+        (True, True, "inactive", ["DEVICE_SILENT"]),
+        (False, True, "inactive", []),
+        (None, None, "active", []),
+    ],
+)
+def test_silence_is_a_finding_first_and_a_status_later(
+    silent: bool | None, inactive: bool | None, status: str, opened: list[str]
+) -> None:
+    stands = after(DEVICE._replace(silent=silent, inactive=inactive))
+    assert (stands.status, [code for code, _risk in stands.opened]) == (status, opened)
+
+
+def test_a_silent_device_has_the_risk_the_policy_gives_it() -> None:
+    stands = after(DEVICE._replace(silent=True), PolicyRecord(silent_risk=2))
+    assert (stands.opened, stands.risk) == ((("DEVICE_SILENT", 2),), Risk.MEDIUM)
+
+
+def test_while_silence_cannot_be_judged_status_and_silence_stay_as_they_are() -> None:
+    silent = DEVICE._replace(status="inactive", findings=(("", "DEVICE_SILENT", "", 0),))
+    assert after(silent) == Standing("active", 0, closed=(0,))
+    assert after(silent._replace(silent=None, inactive=None)) == Standing("inactive", 0)
+
+
+@pytest.mark.parametrize(
+    ("uem", "protector", "expected"),
+    [
+        (("Android", "13"), ANDROID, []),
+        (("Android", "15"), ("android", "13", "4.2"), ["OS_OUTDATED"]),
+        (("Android", "13"), ("android", "", ""), ["OS_OUTDATED"]),
+        (("Apple", "16.7"), ("", "", "1"), ["OS_OUTDATED"]),
+        (("Android", "15"), ("android", "15", "4.0.9"), ["CLIENT_OUTDATED"]),
+        (("Android", "15"), ("android", "beta", "4.1.0.0"), []),
+        (("WinRT", "1"), ("", "1", "1"), []),
+    ],
+)
+def test_a_version_below_the_minimum_is_found(
+    uem: tuple[str, str], protector: Protector, expected: list[str]
+) -> None:
+    assert codes(DEVICE._replace(platform=uem[0], os_version=uem[1], protectors=(protector,))) == expected
+
+
+def test_one_old_app_of_two_profiles_is_enough() -> None:
+    assert codes(DEVICE._replace(protectors=(ANDROID, ("android", "15", "3")))) == ["CLIENT_OUTDATED"]
+
+
+def test_a_device_without_a_registered_app_is_only_freed_of_what_was_concluded() -> None:
+    old = ("", "OS_OUTDATED", "", 2)
+    gone = DEVICE._replace(os_version="1", silent=True, inactive=True, protectors=(), findings=(old,))
+    assert after(gone) == Standing("active", 0, closed=(0,))
+    assert after(DEVICE._replace(status="provisioned")).status == "provisioned"
+
+
+def test_what_a_device_reports_under_the_name_of_a_conclusion_is_not_taken_for_one() -> None:
+    claimed = DEVICE._replace(findings=(("device", "OS_OUTDATED", "", 0),))
+    assert after(claimed).closed == ()
+
+
+def test_the_device_is_as_risky_as_its_riskiest_finding_under_the_new_policy() -> None:
+    findings = (("device", "ROOTED", "", 3), ("device", "BACKUP_TOOL", "app", 1))
+    stands = after(DEVICE._replace(risk=3, findings=findings), PolicyRecord(risks={"ROOTED": 0}))
+    assert stands.risk == Risk.LOW
+    assert stands.rated == ((0, 0),)
+
+
+def test_an_exception_speaks_for_its_app_on_its_platform_and_for_nothing_else() -> None:
+    exceptions = {("android", "com.x"): Action.NO_RISK, ("ios", "com.y"): Action.NO_RISK}
+    findings = (
+        ("device", "HACKING_TOOL", "com.x", 2),
+        ("device", "HACKING_TOOL", "com.y", 2),
+        ("device", "PHISHING", "com.x", 3),
+        ("device", "MALICIOUS_APP", "com.x", 3),
+    )
+    stands = standing(DEVICE._replace(findings=findings), PolicyRecord(), exceptions)
+    assert stands.rated == ((0, 0),)
+
+
+def test_what_stands_right_asks_for_no_write() -> None:
+    findings = (("device", "ROOTED", "", 3), ("", "DEVICE_SILENT", "", 0))
+    facts = Facts("inactive", 3, True, True, "Android", "15", (ANDROID,), findings)
+    assert after(facts) == Standing("inactive", 3)
+
+
+def test_a_policy_keeps_only_what_it_says_beyond_the_defaults() -> None:
+    said = PolicyRecord(
+        risks={"ROOTED": 3, "MALICIOUS_APP": 0, "DEVICE_SILENT": 3, "PHISHING": 1, "NEW": 0},
+        minimum_os={"ios": "", "android": "14", "windows": "11"},
+    )
+    kept = normal(said)
+    assert (kept.risks, kept.minimum_os) == ({"NEW": 0, "PHISHING": 1}, {"android": "14"})

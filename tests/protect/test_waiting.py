@@ -1,0 +1,101 @@
+"""Buckets that bound what one may ask, and the line in which check-ins wait (rung: pure; real threads)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from harmony.protect import throttle
+from harmony.protect.gathering import Gathering
+from harmony.protect.refusals import Refused
+from harmony.protect.throttle import Buckets
+
+
+@pytest.fixture
+def database() -> str:
+    """None is used."""
+    return "sqlite"
+
+
+def taken(buckets: Buckets, key: str, at: float) -> int:
+    """0 when there was a try, else the seconds to wait."""
+    try:
+        buckets.take(key, at)
+    except Refused as refused:
+        return refused.retry_after or -1
+    return 0
+
+
+def test_a_bucket_gives_its_capacity_at_once_and_more_as_time_goes_by() -> None:
+    buckets = Buckets(3, 0.5)
+    assert [taken(buckets, "a", 100.0) for _ in range(5)] == [0, 0, 0, 2, 2]
+    assert taken(buckets, "a", 101.9) > 0
+    assert taken(buckets, "a", 102.0) == 0
+    assert taken(buckets, "b", 102.0) == 0
+    assert [taken(buckets, "a", 1000.0) for _ in range(4)] == [0, 0, 0, 2]
+
+
+def test_looking_uses_no_try() -> None:
+    buckets = Buckets(1, 1)
+    buckets.check("a", 5.0)
+    buckets.take("a", 5.0)
+    with pytest.raises(Refused):
+        buckets.check("a", 5.0)
+
+
+def test_strangers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "MOST_KEYS", 100)
+    buckets = Buckets(2, 1)
+    for number in range(1000):
+        buckets.take(f"key {number}", number / 1000)
+        assert len(buckets._full_at) <= 100
+    assert taken(buckets, "key 999", 1.0) == 0
+    assert taken(buckets, "key 999", 1.0) > 0
+
+
+def test_those_who_wait_are_served_together_and_each_gets_its_own() -> None:
+    begun, go_on, batches = Event(), Event(), []
+
+    def work(items: Sequence[int]) -> Sequence[int]:
+        batches.append(list(items))
+        begun.set()
+        go_on.wait(10)
+        return [item * 2 for item in items]
+
+    line = Gathering(work)
+    with ThreadPoolExecutor(9) as threads:
+        first = threads.submit(line.submit, 0)
+        assert begun.wait(10)
+        others = [threads.submit(line.submit, number) for number in range(1, 9)]
+        while len(line._line) < 8:
+            pass
+        go_on.set()
+        assert first.result(10) == 0
+        assert [one.result(10) for one in others] == [number * 2 for number in range(1, 9)]
+    assert batches[0] == [0]
+    assert sorted(batches[1]) == list(range(1, 9))
+    assert len(batches) == 2
+
+
+def test_one_that_cannot_be_done_does_not_take_the_others_with_it() -> None:
+    begun, go_on = Event(), Event()
+
+    def work(items: Sequence[int]) -> Sequence[float]:
+        begun.set()
+        go_on.wait(10)
+        return [1 / item for item in items]
+
+    line = Gathering(work)
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(line.submit, 1)
+        assert begun.wait(10)
+        good, bad = threads.submit(line.submit, 4), threads.submit(line.submit, 0)
+        while len(line._line) < 2:
+            pass
+        go_on.set()
+        assert (first.result(10), good.result(10)) == (1, 0.25)
+        with pytest.raises(ZeroDivisionError):
+            bad.result(10)

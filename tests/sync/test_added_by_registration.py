@@ -1,0 +1,95 @@
+"""Devices that Protect registered before the UEM listed them (rung R: a UEM in memory, both databases)."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.models import Device, DeviceEvent, Happening, Protection, SyncRun
+from harmony.protect import unlisted
+from harmony.protect.bodies import Register
+from harmony.sync import deletion, run, schedule
+from harmony.uem.records import Device as Record
+from tests.builders import FakeUem, a_choice, a_device, an_integration
+
+pytestmark = pytest.mark.usefixtures("context")
+
+
+def added(integration_id: int, udid: str = "AA-bb") -> int:
+    asked = Register(token="t", udid=udid, platform="ios", model="iPhone", serial="F1", request_id=uuid4())
+    with write() as session:
+        return unlisted.add(session, integration_id, asked, now()).id
+
+
+def sync(integration_id: int, *listed: Record) -> SyncRun:
+    schedule.request_sync(integration_id, "test", now())
+    run.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
+    db.session.rollback()
+    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+
+
+def told(device_id: int) -> list[tuple[str, str]]:
+    mine = select(DeviceEvent.kind, DeviceEvent.detail).where(DeviceEvent.device_id == device_id)
+    return [tuple(row) for row in db.session.execute(mine.order_by(DeviceEvent.id))]  # type: ignore[misc]
+
+
+def test_the_sync_that_lists_it_makes_it_a_device_like_any_other() -> None:
+    id_ = an_integration()
+    device_id = added(id_)
+    with write() as session:
+        session.add(Protection(device_id=device_id, integration_id=id_, changed_at=now()))
+    done = sync(id_, a_device(external_id="7", udid="aa-BB", name="Kim's iPhone"))
+    device = db.session.scalars(select(Device)).one()
+    assert (done.added, done.updated) == (0, 1)
+    assert (device.id, device.external_id, device.added_by) == (device_id, "7", None)
+    assert (device.udid, device.name) == ("aa-BB", "Kim's iPhone")
+    assert told(device_id) == [(Happening.LISTED, "Added by registration; the UEM lists it now.")]
+    assert db.session.get(Protection, device_id) is not None
+    assert deletion.unlisted(id_) == 0
+
+
+def test_it_is_merged_once_and_enrolled_again_afterwards() -> None:
+    id_ = an_integration()
+    device_id = added(id_)
+    sync(id_, a_device(external_id="7", udid="AA-bb"))
+    assert sync(id_, a_device(external_id="7", udid="AA-bb")).unchanged == 1
+    sync(id_, a_device(external_id="8", udid="AA-bb"))
+    assert [kind for kind, _ in told(device_id)][:2] == [Happening.LISTED, Happening.ENROLLED_AGAIN]
+
+
+def test_a_device_that_was_never_listed_is_never_missing() -> None:
+    id_ = an_integration(a_choice("570", deletion_after=1, deletion_threshold=100))
+    device_id = added(id_)
+    sync(id_, a_device(external_id="1"))
+    done = sync(id_, a_device(external_id="1"))
+    device = db.session.get_one(Device, device_id)
+    assert (done.missing, device.missing_since, device.deleted_at) == (0, None, None)
+    assert deletion.unlisted(id_) == 1
+
+
+def test_once_listed_it_can_be_missed() -> None:
+    id_ = an_integration()
+    device_id = added(id_)
+    sync(id_, a_device(external_id="7", udid="AA-bb"), a_device(external_id="1"))
+    assert sync(id_, a_device(external_id="1")).missing == 1
+    assert db.session.get_one(Device, device_id).missing_since is not None
+
+
+def test_devices_that_were_never_listed_do_not_make_room_for_deletions() -> None:
+    id_ = an_integration(a_choice("570", deletion_after=1, deletion_threshold=20))
+    for number in range(20):
+        added(id_, f"new {number}")
+    sync(id_, *(a_device(external_id=str(number)) for number in (1, 2, 3, 4)))
+    done = sync(id_, *(a_device(external_id=str(number)) for number in (1, 2, 3)))
+    assert (done.state, done.deleted) == ("held", 0)
+
+
+def test_it_holds_no_personal_data_and_the_placeholder_where_none_is_imported() -> None:
+    id_ = an_integration(a_choice("570", import_email=False))
+    device = db.session.get_one(Device, added(id_))
+    assert (device.email, device.name, device.phone) == ("AA-bb@WorkspaceONE.UEM", "", "")
+    assert db.session.get_one(Device, added(an_integration())).email == ""

@@ -1,0 +1,144 @@
+"""The pages of a duty, and what the integration's page says of it (rung: shell on a file SQLite)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.models import AuditEntry, Duty, DutyName, DutyRun, IntegrationState, SyncRunState
+from harmony.sync import duties
+from harmony.sync.identity import identity
+from harmony.web.listing import PAGE_SIZE
+from tests.builders import NOON, an_integration
+
+APPS = DutyName.APPS
+
+
+@pytest.fixture
+def integration(app: Flask) -> int:
+    with app.app_context():
+        id_ = an_integration()
+        with write() as session:
+            duties.nudge(session, id_, APPS, now() + timedelta(hours=3))
+        return id_
+
+
+def a_run(id_: int, **changes: Any) -> int:
+    values = {
+        "duty": APPS, "state": SyncRunState.OK, "started_by": "schedule", "started_at": now(),
+        "heartbeat_at": now(), "finished_at": now(), "owner": "w", "fence": 1, "calls": 7,
+        "counts": {"read": 7, "changed": 2, "skipped": 0, "waiting": 0},
+    } | changes  # fmt: skip
+    with write() as session:
+        row = DutyRun(integration_id=id_, **values)
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def look(client: FlaskClient, href: str) -> str:
+    answer = client.get(href)
+    assert answer.status_code == 200, answer.status
+    return answer.get_data(as_text=True)
+
+
+def flat(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+
+
+def test_the_integration_says_when_apps_were_fetched_and_what_it_cost(
+    app: Flask, signed_in: FlaskClient, integration: int
+) -> None:
+    page = flat(look(signed_in, f"/integrations/{integration}"))
+    assert "Apps of iOS devices were last fetched never" in page
+    assert "0 of the 10,000 calls a day that reading apps may use were used." in page
+    with app.app_context():
+        a_run(
+            integration, state=SyncRunState.WARNING, reason="40 devices wait.", quota_left=9, quota_limit=1000
+        )
+    page = flat(look(signed_in, f"/integrations/{integration}"))
+    assert "7 of the 200 calls a day" in page
+    assert "40 devices wait." in page
+
+
+def test_sync_apps_now_makes_it_due_and_says_when_it_cannot(
+    app: Flask, signed_in: FlaskClient, integration: int
+) -> None:
+    href = f"/integrations/{integration}/duties/apps"
+    answer = signed_in.post(href + "/run")
+    assert (answer.status_code, answer.location) == (303, href)
+    assert 'hx-get="' in look(signed_in, href)
+    with app.app_context():
+        assert list(duties.due(now())) == [(integration, APPS)]
+        assert db.session.scalars(select(AuditEntry.what)).all()[-1] == "Asked for an app sync"
+        with write() as session:
+            session.get_one(duties.Integration, integration).state = IntegrationState.PAUSED
+    page = signed_in.post(href + "/run", follow_redirects=True).get_data(as_text=True)
+    assert "the integration is paused" in page
+
+
+def test_its_page_lists_every_run_newest_first_and_each_has_a_page(
+    app: Flask, signed_in: FlaskClient, integration: int
+) -> None:
+    with app.app_context():
+        ids = [a_run(integration) for _ in range(PAGE_SIZE + 2)]
+    href = f"/integrations/{integration}/duties/apps"
+    first = re.findall(r"/duties/apps/runs/(\d+)", look(signed_in, href))
+    assert [int(one) for one in first] == ids[:1:-1]
+    older = re.findall(r"/duties/apps/runs/(\d+)", look(signed_in, f"{href}?older={first[-1]}"))
+    assert [int(one) for one in older] == [ids[1], ids[0]]
+    page = flat(look(signed_in, f"{href}/runs/{ids[0]}"))
+    assert "Calls made7" in page
+    assert signed_in.get(f"/integrations/{integration}/duties/tagging/runs/{ids[0]}").status_code == 404
+    assert signed_in.get(f"/integrations/{integration}/duties/nothing").status_code == 404
+
+
+def test_a_run_under_way_can_be_cancelled(app: Flask, signed_in: FlaskClient, integration: int) -> None:
+    href = f"/integrations/{integration}/duties/apps"
+    with app.app_context():
+        duties.request(integration, APPS, "kim", now())
+        held = duties.claim(integration, APPS, identity(), now())
+        assert held is not None
+    assert "Under way" in look(signed_in, href)
+    answer = signed_in.post(href + "/cancel", follow_redirects=True).get_data(as_text=True)
+    assert "Cancelled. What was done before was kept." in answer
+    with app.app_context():
+        assert db.session.get_one(DutyRun, held.run_id).state == SyncRunState.CANCELLED
+        following = db.session.get_one(Duty, (integration, APPS)).next_at
+        assert following is not None
+        assert following > now()
+    again = signed_in.post(href + "/cancel", follow_redirects=True).get_data(as_text=True)
+    assert "nothing to cancel any more" in again
+
+
+def test_a_parked_duty_is_one_banner_on_the_integration(
+    app: Flask, signed_in: FlaskClient, integration: int
+) -> None:
+    with app.app_context(), write() as session:
+        session.get_one(Duty, (integration, APPS)).parked_why = "The account may not do this."
+    page = look(signed_in, f"/integrations/{integration}")
+    assert page.count("App sync waits for you: The account may not do this. Then choose Sync apps now.") == 1
+    assert "It waits for you" in look(signed_in, f"/integrations/{integration}/duties/apps")
+
+
+def test_tagging_has_the_same_pages(signed_in: FlaskClient, integration: int) -> None:
+    assert "Tagging of" in look(signed_in, f"/integrations/{integration}/duties/tagging")
+
+
+def test_a_removed_integration_has_its_history_and_no_buttons(
+    app: Flask, signed_in: FlaskClient, integration: int
+) -> None:
+    with app.app_context():
+        a_run(integration, started_at=NOON)
+        with write() as session:
+            session.get_one(duties.Integration, integration).state = IntegrationState.REMOVED
+    assert "Sync apps now" not in look(signed_in, f"/integrations/{integration}/duties/apps")
+    assert signed_in.post(f"/integrations/{integration}/duties/apps/run").status_code == 404

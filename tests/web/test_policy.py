@@ -1,0 +1,164 @@
+"""The policy page: what it saves, refuses and shows (rung: shell on a file SQLite)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from harmony.db import db
+from harmony.jobs.queue import queue_of
+from harmony.models import PolicyRecord
+from harmony.protect import policy, rating
+from harmony.protect.factors import CATALOGUE
+from harmony.web import policy_form
+from tests.builders import NOON, an_integration
+from tests.conftest import ADMINISTRATOR
+from tests.protect.stored import registered
+
+PAGE = "/settings/policy"
+
+
+def values(app: Flask, **changes: str) -> dict[str, str]:
+    """What a browser would send of the page as it stands, with something changed."""
+    with app.test_request_context():
+        version, record = policy.in_force(db.session())
+        form = policy_form.filled(record)
+        sent = {
+            field.name: str(field.data or "0") for field in form if not field.name.startswith(("os", "cl"))
+        }
+    return sent | {"version": str(version)} | changes
+
+
+def in_force(app: Flask) -> tuple[int, PolicyRecord]:
+    with app.app_context():
+        return policy.in_force(db.session())
+
+
+def look(client: FlaskClient, href: str = PAGE) -> str:
+    answer = client.get(href)
+    assert answer.status_code == 200, answer.status
+    return answer.get_data(as_text=True)
+
+
+def test_a_new_dashboard_shows_the_defaults_and_every_threat_factor(signed_in: FlaskClient) -> None:
+    page = look(signed_in)
+    assert "The defaults are in force." in page
+    assert "Reset to defaults" not in page
+    assert all(factor.name in page for factor in CATALOGUE.values())
+    assert page.count("fixed</span>") == 2
+    assert not re.search(r'name="risk_(MALICIOUS_APP|BLOCKED_APP|DEVICE_SILENT)"', page)
+
+
+def test_saving_puts_a_version_in_force_and_rings_the_worker(app: Flask, signed_in: FlaskClient) -> None:
+    sent = values(app, risk_ROOTED="2", inactive_days="9", os_ios=" 17.5 ")
+    answer = signed_in.post(PAGE, data=sent)
+    assert (answer.status_code, answer.location) == (303, PAGE)
+    record = PolicyRecord(risks={"ROOTED": 2}, inactive_days=9, minimum_os={"ios": "17.5"})
+    assert in_force(app) == (1, record)
+    assert queue_of(app).pending_count() == 1
+    page = look(signed_in)
+    assert "Version 1 is in force. The worker rates every device anew." in page
+    assert f"by {ADMINISTRATOR}" in page
+    assert "Rooted: High → Medium" in page
+    assert 'value="17.5"' in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"inactive_days": "0"}, "Enter a whole number from 1 to 90 days."),
+        ({"inactive_days": "91"}, "Enter a whole number from 1 to 90 days."),
+        (
+            {"inactive_days": "7", "silent_days": "7"},
+            "Enter fewer days than until Inactive (7), or 0 for never.",
+        ),
+        ({"silent_days": "x"}, "Enter a whole number from 0 to 89 days."),
+        ({"os_ios": "seventeen"}, "Enter a version such as 17 or 17.5.1, or leave it empty."),
+        ({"client_android": "1." * 40}, "Field cannot be longer than 64 characters."),
+        ({"risk_ROOTED": "4"}, "Not a valid choice."),
+        ({"silent_risk": ""}, "Not a valid choice."),
+    ],
+)
+def test_what_cannot_be_is_refused_beside_its_field_and_kept(
+    app: Flask, signed_in: FlaskClient, changes: dict[str, str], complaint: str
+) -> None:
+    answer = signed_in.post(PAGE, data=values(app, **changes))
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, in_force(app)[0]) == (422, 0)
+    name = list(changes)[-1]
+    assert f'<div class="error" id="{name}-error">' in page
+    assert page.count(complaint) >= 2, "in the summary and beside the field"
+
+
+def test_one_day_until_inactive_is_possible_without_silence(app: Flask, signed_in: FlaskClient) -> None:
+    assert signed_in.post(PAGE, data=values(app, inactive_days="1", silent_days="0")).status_code == 303
+    assert in_force(app)[1].silent_days == 0
+
+
+def test_a_page_that_somebody_overtook_is_refused_and_can_be_sent_again(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    mine = values(app, inactive_days="9")
+    with app.app_context():
+        policy.save(PolicyRecord(inactive_days=20), 0, "lee", NOON)
+    answer = signed_in.post(PAGE, data=mine)
+    page = answer.get_data(as_text=True)
+    assert (answer.status_code, in_force(app)[1].inactive_days) == (409, 20)
+    assert "Somebody else saved the policy meanwhile" in page
+    assert 'value="9"' in page
+    seen = re.search(r'<input type="hidden" name="version" value="(\d+)">\s*<section', page)
+    assert seen
+    assert signed_in.post(PAGE, data=mine | {"version": seen[1]}).status_code == 303
+    assert in_force(app)[1].inactive_days == 9
+    assert signed_in.post(f"{PAGE}/reset", data={"version": "1"}).status_code == 409
+
+
+def test_saving_what_is_in_force_says_so(app: Flask, signed_in: FlaskClient) -> None:
+    signed_in.post(PAGE, data=values(app))
+    assert "nothing was changed" in look(signed_in)
+    assert (in_force(app)[0], queue_of(app).pending_count()) == (0, 0)
+
+
+def test_reset_to_defaults_is_a_version_too(app: Flask, signed_in: FlaskClient) -> None:
+    signed_in.post(PAGE, data=values(app, inactive_days="9"))
+    assert signed_in.post(f"{PAGE}/reset", data={"version": "1"}).status_code == 303
+    assert in_force(app) == (2, PolicyRecord())
+    assert "Days until Inactive: 9 → 7" in look(signed_in)
+
+
+def test_every_version_can_be_looked_up(app: Flask, signed_in: FlaskClient) -> None:
+    for days in range(8, 16):
+        signed_in.post(PAGE, data=values(app, inactive_days=str(days)))
+    assert len(re.findall(r">Version \d+</a>", look(signed_in))) == 5
+    assert len(re.findall(r">Version \d+</a>", look(signed_in, f"{PAGE}/versions"))) == 8
+    page = look(signed_in, f"{PAGE}/versions/2")
+    assert "8 → 9" in page
+    assert "Replaced" in page
+    assert "<select" not in page
+    assert "In force" in look(signed_in, f"{PAGE}/versions/8")
+    assert signed_in.get(f"{PAGE}/versions/9").status_code == 404
+    assert "No version was saved yet" not in look(signed_in, f"{PAGE}/versions")
+
+
+def test_the_progress_asks_for_itself_only_while_devices_are_rated(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    assert "hx-get" not in look(signed_in, f"{PAGE}/rating")
+    with app.app_context():
+        registered(an_integration(), 3)
+    signed_in.post(PAGE, data=values(app, inactive_days="9"))
+    with app.app_context():
+        assert rating.rate_range(NOON, 2) == 2
+    running = look(signed_in, f"{PAGE}/rating")
+    assert 'hx-get="/settings/policy/rating"' in running
+    assert "2 of 3 devices are done" in running
+    assert "2 of 3 devices are done" in look(signed_in)
+    with app.app_context():
+        rating.rate_all(NOON + timedelta(minutes=1))
+    done = look(signed_in, f"{PAGE}/rating")
+    assert "hx-get" not in done
+    assert "Version 1 is in force for every device: the worker has rated 3 devices." in done

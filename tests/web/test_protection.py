@@ -1,0 +1,186 @@
+"""How a device is, on its page and in the list: codes, reset, profiles, findings, filters (rung: shell)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Risk
+from harmony.models.configuration import ChosenGroup, Synchronization
+from harmony.protect import changes
+from harmony.protect.changes import NewFinding
+from tests.protect.agent import Agent, an_open_integration, device_of, refusal
+from tests.web.test_devices import look, names_on
+
+ENTERPRISE = Synchronization(
+    groups=(ChosenGroup(kind="organization", external_id="570", name="Acme", android_enterprise=True),)
+)
+
+
+@pytest.fixture
+def shown(app: Flask, signed_in: FlaskClient) -> FlaskClient:
+    """The dashboard with five devices: UDID1 active and High, UDID2 inactive, UDID3 provisioned and Low."""
+    with app.app_context():
+        id_ = an_open_integration(5, auto_addition=True)
+        for udid, status, risk in (
+            ("UDID1", "active", 3),
+            ("UDID2", "inactive", 0),
+            ("UDID3", "provisioned", 1),
+        ):
+            opened = [NewFinding("device", "ROOTED", "", risk)] if risk else []
+            with write() as session:
+                changes.apply(
+                    session, device_of(udid).id, id_, now(), opened=opened, status=DeviceStatus(status)
+                )
+    return signed_in
+
+
+def page_of(client: FlaskClient, udid: str) -> str:
+    with client.application.app_context():
+        id_ = device_of(udid).id
+    return look(client, f"/devices/{id_}")
+
+
+def an_agent(client: FlaskClient, udid: str = "UDID0") -> Agent:
+    return Agent(client.application.test_client(), udid)
+
+
+def numbers(names: list[str]) -> list[int]:
+    return [int(name.removeprefix("phone ")) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status=active", [1]),
+        ("status=inactive", [2]),
+        ("status=provisioned", [0, 3, 4]),
+        ("risk=high", [1]),
+        ("risk=low", [3]),
+        ("risk=none", [0, 2, 4]),
+        ("status=provisioned&risk=none", [0, 4]),
+        ("status=provisioned&risk=low", [3]),
+        ("status=active&risk=low", []),
+        ("status=asleep&risk=awful", [0, 1, 2, 3, 4]),
+        ("integration=1&risk=high", [1]),
+        ("q=udid3&risk=low", [3]),
+    ],
+)
+def test_the_list_can_be_narrowed_to_a_status_and_a_risk(
+    shown: FlaskClient, query: str, found: list[int]
+) -> None:
+    page = look(shown, f"/devices?{query}")
+    assert numbers(names_on(page)) == found
+    if "q=" not in query:
+        assert f'<p class="lead">{len(found)} device' in page
+
+
+def test_a_deleted_device_counts_nowhere(app: Flask, shown: FlaskClient) -> None:
+    with app.app_context():
+        ids = [device_of(udid).id for udid in ("UDID1", "UDID0")]
+        with write() as session:
+            for id_ in ids:
+                session.get_one(Device, id_).deleted_at = now()
+    assert "0 devices" in look(shown, "/devices?risk=high")
+    assert "2 devices" in look(shown, "/devices?status=provisioned")
+
+
+def test_the_numbers_of_an_integration_lead_to_the_devices_behind_them(shown: FlaskClient) -> None:
+    page = look(shown, "/integrations/1")
+    stats = re.findall(r'href="(/devices\?[^"]+)">\s*<span class="stat-value">(\d+)', page)
+    wanted = [
+        (href.replace("&amp;", "&"), int(count))
+        for href, count in stats
+        if "status" in href or "risk" in href
+    ]
+    assert sorted(count for _, count in wanted) == [0, 1, 1, 1, 1, 3, 3]
+    for href, count in wanted:
+        assert len(names_on(look(shown, href))) == count
+
+
+def test_the_file_has_status_and_risk_in_words(shown: FlaskClient) -> None:
+    rows = list(csv.DictReader(io.StringIO(look(shown, "/devices/devices.csv?risk=high"))))
+    assert [(row["status"], row["risk"]) for row in rows] == [("active", "High")]
+
+
+def test_a_device_that_no_sync_has_listed_is_flagged_and_can_be_found(shown: FlaskClient) -> None:
+    agent = an_agent(shown, "NEW")
+    assert agent.register().status_code == 201
+    assert len(names_on(look(shown, "/devices?state=unlisted"))) == 1
+    page = page_of(shown, "NEW")
+    assert "Not listed by the UEM" in page
+    assert "Added by registration" in page
+    assert "Not listed by the UEM" in look(shown, "/integrations/1")
+
+
+def test_a_code_is_shown_once_and_registers_an_active_device_anew(app: Flask, shown: FlaskClient) -> None:
+    agent = an_agent(shown)
+    agent.register()
+    with app.app_context():
+        href = f"/devices/{device_of('UDID0').id}/registration-code"
+    page = shown.post(href).get_data(as_text=True)
+    (code,) = re.findall(r'value="((?:[0-9A-Z]{4}-){3}[0-9A-Z]{4})"', page)
+    assert "Not used yet" in page
+    assert code not in look(shown, href)
+    assert refusal(agent.register())[0] == 409
+    assert agent.register(token=None, code=code).status_code == 201
+    assert "Used" in look(shown, href)
+    with app.app_context():
+        assert "Made a registration code" in db.session.scalars(select(AuditEntry.what)).all()
+
+
+def test_a_reset_ends_the_registration_and_is_audited(app: Flask, shown: FlaskClient) -> None:
+    agent = an_agent(shown)
+    agent.register()
+    agent.check_in("ROOTED")
+    assert "Rooted" in page_of(shown, "UDID0")
+    with app.app_context():
+        href = f"/devices/{device_of('UDID0').id}"
+    answer = shown.post(f"{href}/reset-registration")
+    assert (answer.status_code, answer.location) == (303, href)
+    page = page_of(shown, "UDID0")
+    assert "Provisioned" in page
+    assert "1 finding that has ended" in page
+    assert "Rooted" in look(shown, f"{href}/findings")
+    assert refusal(agent.check_in()) == (401, "key_unknown")
+    with app.app_context():
+        entry = db.session.scalars(
+            select(AuditEntry).where(AuditEntry.what == "Reset the registration")
+        ).one()
+        assert entry.who == "admin"
+    assert "nothing to reset" in shown.post(f"{href}/reset-registration", follow_redirects=True).get_data(
+        as_text=True
+    )
+
+
+def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    with app.app_context():
+        an_open_integration(choice=ENTERPRISE)
+        assert db.session.scalars(select(Membership.group_id)).all() == ["570"]
+    agent = an_agent(signed_in)
+    assert "needs one in the personal and one in the work profile" in page_of(signed_in, "UDID0")
+    agent.register(profile="work")
+    assert "not registered in the personal profile" in page_of(signed_in, "UDID0")
+    agent.register(profile="personal")
+    assert "Not fully protected" not in page_of(signed_in, "UDID0")
+
+
+def test_what_a_device_says_is_text_and_nothing_else(shown: FlaskClient) -> None:
+    agent = an_agent(shown)
+    agent.register(client_version="<b>4</b>")
+    agent.check_in("ZZ_UNKNOWN", findings=[{"code": "ZZ_UNKNOWN", "subject": "<script>alert(1)</script>"}])
+    page = page_of(shown, "UDID0")
+    assert "<script>alert" not in page
+    assert "<b>4</b>" not in page
+    assert "ZZ_UNKNOWN" in page
+    assert Risk.MEDIUM.label in page
