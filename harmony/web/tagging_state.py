@@ -7,7 +7,9 @@ from typing import Any
 from harmony.models import DutyName, Integration
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.sync.duties import FIRST_SYNC
+from harmony.tagging.names import is_managed
 from harmony.web import duty_status, tag_rows, tag_words
+from harmony.web.tag_rows import Counts, TagLine
 
 
 def tagging_context(integration: Integration) -> dict[str, Any]:
@@ -16,7 +18,8 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
     `awaits_sync`: nothing may be pushed before a device sync with new Server Details.
     """
     page = integration.page(TAGGING)
-    tagging, lines = from_row(Tagging, page.applied if page else None), tag_rows.lines(integration.id)
+    tagging = from_row(Tagging, page.applied if page else None)
+    lines = [line for line in tag_rows.lines(integration.id) if _matters(line, tagging)]
     pushes = duty_status.standing(integration, DutyName.TAGGING)
     return {
         "integration": integration,
@@ -26,5 +29,15 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
         "awaits_sync": pushes.duty is not None and pushes.duty.parked_why == FIRST_SYNC,
         "totals": tag_rows.totals(integration.id, lines),
         "lines": lines,
-        "tags_missing": any(line.tag.external_id is None for line in lines),
+        "tags_missing": any(_is_missing(line, tagging) for line in lines),
     }
+
+
+def _matters(line: TagLine, tagging: Tagging) -> bool:
+    """A tag that is only remembered as ours, on no device and for no use, is nothing to show."""
+    in_use = is_managed(line.tag.key, tagging) or line.tag.retired_at is not None
+    return in_use or line.counts != Counts()
+
+
+def _is_missing(line: TagLine, tagging: Tagging) -> bool:
+    return line.tag.external_id is None and is_managed(line.tag.key, tagging)

@@ -59,8 +59,11 @@ def synchronization(visitor: Visitor, groups: tuple[str, ...] = GROUPS) -> None:
     visitor.press("Next")
 
 
-def tagging(visitor: Visitor) -> None:
+def tagging(visitor: Visitor, *, off: bool = False) -> None:
+    """With `off` nothing is tagged: those of another integration at that UEM would have to be adopted."""
     visitor.heading("Tagging")
+    for label in ("Tag device status", "Tag device risk", "Tag device TF") if off else ():
+        visitor.field(label).uncheck()
     visitor.press("Verify and Next")
 
 
@@ -82,7 +85,7 @@ def connect(
         elsewhere(visitor, beside)
     server_details(visitor)
     synchronization(visitor, groups)
-    tagging(visitor)
+    tagging(visitor, off=beside is not None)
     deployment(visitor)
     return path_of(visitor.page)
 

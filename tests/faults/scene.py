@@ -13,11 +13,13 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import Device, Integration, SyncRun, SyncRunState
+from harmony.models import Device, DutyName, DutyRun, Integration, SyncRun, SyncRunState
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.setup import drafts
-from harmony.sync import run, schedule
+from harmony.sync import duties, run, schedule
 from harmony.sync.connect import connection
+from harmony.sync.run import Opener
+from harmony.tagging import run as tagging
 from harmony.uem.client import UemClient
 from harmony.uem.http import Limits, Times
 from harmony.uem.workspace_one.client import WorkspaceOne
@@ -94,6 +96,14 @@ class Scene:
         assert schedule.request_sync(self.integration_id, "test", now())
         run.sync(self.integration_id, opener=self._open)
         return self.last_run()
+
+    def tag(self, *, whole: bool = True, opener: Opener | None = None) -> DutyRun:
+        """Bring the tags in the UEM to what is wanted, now; the run's row."""
+        assert duties.request(self.integration_id, DutyName.TAGGING, "test", now(), whole=whole)
+        tagging.tag(self.integration_id, opener=opener or self._open)
+        db.session.rollback()
+        mine = select(DutyRun).where(DutyRun.integration_id == self.integration_id)
+        return db.session.scalars(mine.order_by(DutyRun.id.desc()).limit(1)).one()
 
     def last_run(self) -> SyncRun:
         """The newest run of the integration."""

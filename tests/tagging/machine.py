@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from flask import current_app
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
 from harmony.db import db, release, write
-from harmony.models import Device, DutyName, SyncRun, TagLink, UemTag
+from harmony.models import Device, DutyName, DutyRun, SyncRun, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.sync import deletion, duties
+from harmony.sync.outcome import UNEXPECTED
 from harmony.tagging import run, taking_off
 from harmony.tagging.names import is_managed, name_of, needed_keys
 from harmony.uem.errors import ConnectionLost, RateLimited, ServerFailed
@@ -36,10 +38,12 @@ class Machine(RuleBasedStateMachine):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage, self.uem = stage, TagUem()
+        self.app = current_app._get_current_object()  # type: ignore[attr-defined]  # threads outlive the proxy
         self.next_device, self.hands, self.dead, self.fuse = 1, 0, False, -1
         self.surprise, self.stop = "", False
         self.foreign: dict[str, set[str]] = {}
         self.strangers: dict[str, set[str]] = {}
+        self.by_hand: set[str] = set()
         stage.begin()
         self.id = fleet.a_fleet(0)
         self.uem.enrolled |= set(STRANGERS)
@@ -54,7 +58,7 @@ class Machine(RuleBasedStateMachine):
         self.uem.again, self.uem.all_fail = ("fault" if again else "accepted"), ("404" if all_fail else "200")
         for _ in range(devices):
             self.enrol()
-        self.uem.make("VIP", *STRANGERS, "1")
+        self.by_hand.add(self.uem.make("VIP", *STRANGERS, "1").id)
         if first:
             self.tag(whole=False, after=0, surprise="")
 
@@ -170,7 +174,8 @@ class Machine(RuleBasedStateMachine):
         asking = [row.key for row in self.rows() if row.organization_group_id and not row.external_id]
         name = f"Other {pick}" if key == "other" else name_of(key, self.tagging())
         if key not in asking and all(tag.name != name for tag in self.uem.held.values()):
-            self.uem.make(name, *(device for device in (self.device(pick),) if device in self.uem.enrolled))
+            carriers = [one for one in (self.device(pick),) if one in self.uem.enrolled]
+            self.by_hand.add(self.uem.make(name, *carriers).id)
 
     @rule(switch=st.sampled_from(SWITCHES), take_off=st.booleans())
     def switch(self, switch: str, take_off: bool) -> None:
@@ -200,19 +205,30 @@ class Machine(RuleBasedStateMachine):
         except Died:
             self.dead = True
             db.session.remove()
+        assert not self.erred(), "a run met an error of its own"
         self.stage.fuse, self.stage.died, self.fuse = None, False, -1
         self.stage.wait(timedelta(minutes=5))
+
+    @staticmethod
+    def erred() -> bool:
+        """Whether a run ended with an error that nobody foresaw."""
+        own = select(DutyRun.id).where(DutyRun.reason == UNEXPECTED)
+        found = db.session.scalar(own) is not None
+        release()
+        return found
 
     @rule(hours=st.integers(1, 30))
     def wait(self, hours: int) -> None:
         self.stage.wait(hours * HOUR)
 
     def before_call(self, what: str, about: str, devices: Sequence[str]) -> None:
+        """Pushes come from threads of their own."""
         self.fuse -= 1
-        if self.fuse == 0 and self.surprise not in {"lost answer", "die"}:
-            self.happens(devices)
-        if what == "remove" and not self.hands:
-            self.has_another_status(about, devices)
+        with self.app.app_context():
+            if self.fuse == 0 and self.surprise not in {"lost answer", "die"}:
+                self.happens(devices)
+            if what == "remove" and not self.hands:
+                self.has_another_status(about, devices)
 
     def after_call(self, *_: object) -> None:
         if self.fuse <= 0 and self.surprise in {"lost answer", "die"}:
@@ -253,7 +269,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nothing_but_ours_is_touched(self) -> None:
         """I8: foreign tags, and devices that are not ours, are as the administrators left them."""
-        ours = self.ours()
+        ours, adopted = self.ours(), self.tagging().adopted
+        taken = [row.name for row in self.rows() if row.external_id in self.by_hand]
+        assert set(taken) <= set(adopted), "I8: a tag was taken that nobody gave us"
         for id_, tag in self.uem.held.items():
             if id_ in ours:
                 self.foreign.pop(id_, None)

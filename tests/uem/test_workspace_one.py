@@ -581,9 +581,17 @@ def test_calls_per_minute_are_capped(wire: Any, seconds: Seconds) -> None:
     assert seconds.slept == [60.0, 60.0]
 
 
-def test_the_list_of_calls_is_closed_and_reads_only() -> None:
+def test_the_list_of_calls_is_closed_and_writes_nothing_but_tags() -> None:
     assert not any("bulk" in call.value.template or "command" in call.value.template for call in Call)
-    assert all(call.value.permission.endswith(("Read", "View Tag")) for call in Call)
+    reading = [call for call in Call if call.method == "GET"]
+    assert all(call.value.permission.endswith(("Read", "View Tag")) for call in reading)
+    assert {call.value.template for call in Call if call not in reading} == {
+        "/API/mdm/tags/addtag", "/API/mdm/tags/{id}/adddevices", "/API/mdm/tags/{id}/removedevices",
+    }  # fmt: skip
+    assert {call.method for call in Call} == {"GET", "POST"}
+    for id_ in ("bulk", "1/../../devices/bulk", "1?", "%2e%2e", ""):
+        with pytest.raises(ValueError, match="number"):
+            Call.ADD_DEVICES.path(id_)
     with pytest.raises(ValueError, match="number"):
         Call.DEVICE_APPS.path("bulk")
     with pytest.raises(ValueError, match="ids"):

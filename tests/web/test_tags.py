@@ -197,3 +197,21 @@ def test_the_sums_count_every_tag(app: Flask, tagged: int) -> None:
             wanted=4, present=3, pending=2, failed=1
         )
         assert tag_rows.counts(tagged)[HIGH] == Counts(wanted=1, present=1)
+
+
+def test_a_former_tag_is_listed_only_while_it_stands_somewhere(
+    app: Flask, signed_in: FlaskClient, tagged: int
+) -> None:
+    with app.app_context():
+        with write() as session:
+            session.add(UemTag(integration_id=tagged, key="old:77", name="Former", external_id="77"))
+            session.add(UemTag(integration_id=tagged, key="old:78", name="Lost"))
+        link(tagged, 1, "old:77", wanted=False, present=True)
+    page = look(signed_in, f"/integrations/{tagged}/tags")
+    assert "Former" in page
+    assert "Lost" not in page
+    assert "Create missing tags" not in page
+    assert "former tag" in look(signed_in, f"/integrations/{tagged}/tags/old:77")
+    with app.app_context(), write() as session:
+        session.query(TagLink).filter_by(key="old:77").delete()
+    assert "Former" not in look(signed_in, f"/integrations/{tagged}/tags")
