@@ -34,6 +34,9 @@ LABELS = {
     "tag_status": "Tag device status",
     "tag_risk": "Tag device risk",
     "tag_factors": "Tag device TF",
+    "tag_no_risk": "Tag No Risk",
+    "names": "Names of tags",
+    "adopted": "Adopted tags",
     "auto_addition": "Auto device addition",
     "token": "Token",
 }

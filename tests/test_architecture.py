@@ -49,6 +49,7 @@ PURE = [
     "sync/timing.py",
     "setup/edits.py",
     "setup/overlap.py",
+    "setup/needed_tags.py",
     "protect/factors.py",
     "protect/risk.py",
     "protect/admission.py",
@@ -68,6 +69,7 @@ PURE_MAY_IMPORT = {
     "models.states",
     "sync.privacy",
     "protect.factors",
+    "tagging.names",
     "simulator.agents.records",
     "protect.differences",
     "protect.risk",
@@ -75,7 +77,6 @@ PURE_MAY_IMPORT = {
     "protect.app_share",
     "sync.outcome",
     "protect.app_ends",
-    "tagging.names",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 

@@ -91,8 +91,8 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 def to_row(record: msgspec.Struct) -> dict[str, Any]:
-    """The JSON object that is stored for `record`."""
-    row: dict[str, Any] = msgspec.to_builtins(record)
+    """The JSON object that is stored for `record`, as it comes back: with lists for tuples."""
+    row: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
     return row
 
 

@@ -17,6 +17,7 @@ from harmony.db import changed, db, write
 from harmony.models import (
     AuditEntry,
     DeviceEvent,
+    DutyRun,
     Event,
     Finding,
     SkippedDevice,
@@ -44,6 +45,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
     """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
     gone = {
         "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "runs of duties": forget_duty_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
         ),
@@ -85,6 +87,21 @@ def forget_findings(before: datetime, should_stop: Stop = never) -> int:
         if ids:
             with write() as session:
                 total += changed(session, delete(Finding).where(Finding.id.in_(ids)))
+    return total
+
+
+def forget_duty_runs(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the runs of duties that ended before then, but of each duty the newest. How many."""
+    newest = select(func.max(DutyRun.id)).group_by(DutyRun.integration_id, DutyRun.duty)
+    old = select(DutyRun.id).where(DutyRun.finished_at < before, DutyRun.id.not_in(newest))
+    total = 0
+    while not should_stop():
+        with write() as session:
+            ids = session.scalars(old.order_by(DutyRun.id).limit(BATCH)).all()
+            count = changed(session, delete(DutyRun).where(DutyRun.id.in_(ids))) if ids else 0
+        total += count
+        if count < BATCH:
+            break
     return total
 
 

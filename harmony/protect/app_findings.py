@@ -6,20 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harmony.db import table_of
 from harmony.models import (
     Action,
-    App,
     AppException,
-    Device,
     DeviceStatus,
     DutyName,
-    Finding,
-    InstalledApp,
-    Protection,
     Severity,
     Verb,
 )
@@ -29,7 +23,7 @@ from harmony.protect.events import Line
 from harmony.protect.factors import CATALOGUE, Vector, factor_of
 from harmony.protect.policy import in_force
 from harmony.protect.risk import finding_risk, platform_of, severity
-from harmony.sync import duties
+from harmony.sync import driver, duties
 
 BLOCKED = factor_of("BLOCKED_APP")
 # What Protect reports of apps; the subject of such a finding is the app's identifier.
@@ -37,6 +31,27 @@ APP_CODES = tuple(
     factor.code
     for factor in CATALOGUE.values()
     if factor.vector is Vector.APPLICATION and not (factor.fixed or factor.concluded)
+)
+
+PLACES = "SELECT id, integration_id, platform FROM device WHERE {these}"
+WANTED = (
+    "SELECT i.device_id, a.identifier, max(a.name) FROM installed_app i JOIN app a ON a.id = i.app_id "
+    "JOIN app_exception e ON e.platform = a.platform AND e.identifier = a.identifier "
+    "WHERE e.action = ? AND {these}{about} GROUP BY i.device_id, a.identifier"
+)
+ABOUT = " AND subject = ?"
+FOUND = "SELECT device_id, subject, id FROM finding WHERE code = ? AND closed_at IS NULL AND {these}{about}"
+REPORTED = (
+    "SELECT id, device_id, code, subject, risk FROM finding "
+    "WHERE {these} AND closed_at IS NULL AND {codes}{about}"
+)
+OPEN = "INSERT INTO finding (device_id, profile, code, subject, risk, opened_at) VALUES (?, ?, ?, ?, ?, ?)"
+CLOSE = "UPDATE finding SET closed_at = ? WHERE id = ?"
+RATE = "UPDATE finding SET risk = ? WHERE id = ?"
+HIGHEST = "SELECT device_id, max(risk) FROM finding WHERE closed_at IS NULL AND {these} GROUP BY device_id"
+KEEP = (
+    "INSERT INTO protection (device_id, integration_id, status, risk, changed_at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (device_id) DO UPDATE SET risk = excluded.risk, changed_at = excluded.changed_at"
 )
 
 
@@ -64,22 +79,22 @@ def settle(session: Session, device_ids: Sequence[int], now: datetime, identifie
 
 
 def _places(session: Session, device_ids: Sequence[int]) -> dict[int, _Place]:
-    rows = select(Device.id, Device.integration_id, Device.platform).where(Device.id.in_(device_ids))
-    return {id_: _Place(owner, platform_of(text)) for id_, owner, text in session.execute(rows)}
+    sql = PLACES.format(these=driver.among("id"))
+    rows = driver.fetch(session, sql, (driver.listed(device_ids),))
+    return {id_: _Place(owner, platform_of(text)) for id_, owner, text in rows}
 
 
 def _block(session: Session, places: Mapping[int, _Place], now: datetime, identifier: str | None) -> set[int]:
     """Open a finding for each blocked app on each device, and close those that no longer hold."""
     wanted = _wanted(session, places, identifier)
-    there = (Finding.code == BLOCKED.code, Finding.closed_at.is_(None), Finding.device_id.in_(places))
-    rows = select(Finding.device_id, Finding.subject, Finding.id).where(*there, *_about(identifier))
-    found = {(device, subject): id_ for device, subject, id_ in session.execute(rows)}
+    sql = FOUND.format(these=driver.among("device_id"), about="" if identifier is None else ABOUT)
+    rows = driver.fetch(session, sql, (BLOCKED.code, driver.listed([*places]), *_asked(identifier)))
+    found = {(device, subject): id_ for device, subject, id_ in rows}
     opened, closed = wanted.keys() - found.keys(), found.keys() - wanted.keys()
-    if opened:
-        session.execute(insert(table_of(Finding)), [_finding(*one, now) for one in sorted(opened)])
-    if closed:
-        over = update(Finding).where(Finding.id.in_([found[one] for one in closed]))
-        session.execute(over.values(closed_at=now), execution_options={"synchronize_session": False})
+    moment = driver.written_time()(now)
+    fresh = [(id_, "", BLOCKED.code, app, int(BLOCKED.risk), moment) for id_, app in sorted(opened)]
+    driver.run_many(session, OPEN, fresh)
+    driver.run_many(session, CLOSE, [(moment, found[one]) for one in closed])
     told = [_event(one, places, titled(wanted[one], one[1]), now, Verb.DETECTED) for one in sorted(opened)]
     told += [_event(one, places, one[1], now, Verb.ENDED) for one in sorted(closed)]
     events.note_many(session, told)
@@ -90,24 +105,10 @@ def _wanted(
     session: Session, places: Mapping[int, _Place], identifier: str | None
 ) -> dict[tuple[int, str], str]:
     """The blocked apps on these devices, whichever profile has them, with their names."""
-    same = (AppException.platform == App.platform) & (AppException.identifier == App.identifier)
-    rows = (
-        select(InstalledApp.device_id, App.identifier, func.max(App.name))
-        .join(App, App.id == InstalledApp.app_id)
-        .join(AppException, same)
-        .where(InstalledApp.device_id.in_(places), AppException.action == Action.BLOCK)
-        .group_by(InstalledApp.device_id, App.identifier)
-    )
-    if identifier is not None:
-        rows = rows.where(App.identifier == identifier)
-    return {(device, app): name for device, app, name in session.execute(rows)}
-
-
-def _finding(device_id: int, identifier: str, now: datetime) -> dict[str, object]:
-    return {
-        "device_id": device_id, "profile": "", "code": BLOCKED.code, "subject": identifier,
-        "risk": int(BLOCKED.risk), "opened_at": now, "closed_at": None,
-    }  # fmt: skip
+    about = "" if identifier is None else " AND a.identifier = ?"
+    sql = WANTED.format(these=driver.among("i.device_id"), about=about)
+    rows = driver.fetch(session, sql, (Action.BLOCK.value, driver.listed([*places]), *_asked(identifier)))
+    return {(device, app): name for device, app, name in rows}
 
 
 def _event(
@@ -129,24 +130,22 @@ def titled(name: str, identifier: str) -> str:
 
 def _rate(session: Session, places: Mapping[int, _Place], identifier: str | None) -> set[int]:
     """Give the findings about apps the risk that policy and exceptions in force make of them."""
-    about_apps = (Finding.code.in_(APP_CODES), Finding.closed_at.is_(None), Finding.device_id.in_(places))
-    rows = select(Finding.id, Finding.device_id, Finding.code, Finding.subject, Finding.risk)
-    found = session.execute(rows.where(*about_apps, *_about(identifier))).all()
+    sql = REPORTED.format(
+        these=driver.among("device_id"), codes=driver.among("code"), about="" if identifier is None else ABOUT
+    )
+    among = (driver.listed([*places]), driver.listed(APP_CODES))
+    found = driver.fetch(session, sql, (*among, *_asked(identifier)))
     if not found:
         return set()
-    actions = actions_on(session, {one.subject for one in found})
+    actions = actions_on(session, {subject for *_, subject, _ in found})
     risks = in_force(session)[1].risks
-    moved: dict[int, list[int]] = {}
-    devices = set()
-    for one in found:
-        risk = finding_risk(one.code, actions.get((places[one.device_id].platform, one.subject)), risks)
-        if risk != one.risk:
-            moved.setdefault(int(risk), []).append(one.id)
-            devices.add(one.device_id)
-    for level, ids in moved.items():
-        anew = update(Finding).where(Finding.id.in_(ids)).values(risk=level)
-        session.execute(anew, execution_options={"synchronize_session": False})
-    return devices
+    moved = [
+        (int(risk), id_, device)
+        for id_, device, code, subject, before in found
+        if (risk := finding_risk(code, actions.get((places[device].platform, subject)), risks)) != before
+    ]
+    driver.run_many(session, RATE, [(risk, id_) for risk, id_, _ in moved])
+    return {device for *_, device in moved}
 
 
 def actions_on(session: Session, identifiers: Collection[str]) -> dict[tuple[str, str], Action]:
@@ -156,31 +155,16 @@ def actions_on(session: Session, identifiers: Collection[str]) -> dict[tuple[str
     return {(platform, app): Action(action) for platform, app, action in found}
 
 
-def _about(identifier: str | None) -> tuple[ColumnElement[bool], ...]:
-    return () if identifier is None else (Finding.subject == identifier,)
+def _asked(identifier: str | None) -> tuple[str, ...]:
+    return () if identifier is None else (identifier,)
 
 
 def _protect(session: Session, places: Mapping[int, _Place], now: datetime) -> None:
     """The risk of each device anew; the tags of its integration follow within seconds."""
-    still_open = (Finding.device_id.in_(places), Finding.closed_at.is_(None))
-    rows = select(Finding.device_id, func.max(Finding.risk)).where(*still_open).group_by(Finding.device_id)
-    risks = {device: risk for device, risk in session.execute(rows)}
-    have = select(Protection.device_id).where(Protection.device_id.in_(places))
-    known = set(session.scalars(have))
-    by_risk: dict[int, list[int]] = {}
-    for id_ in known:
-        by_risk.setdefault(risks.get(id_, 0), []).append(id_)
-    for risk, ids in by_risk.items():
-        anew = update(Protection).where(Protection.device_id.in_(ids)).values(risk=risk, changed_at=now)
-        session.execute(anew, execution_options={"synchronize_session": False})
-    fresh = [
-        {
-            "device_id": id_, "integration_id": places[id_].integration_id, "changed_at": now,
-            "status": DeviceStatus.PROVISIONED, "risk": risks.get(id_, 0),
-        }
-        for id_ in places.keys() - known
-    ]  # fmt: skip
-    if fresh:
-        session.execute(insert(table_of(Protection)), fresh)
+    sql = HIGHEST.format(these=driver.among("device_id"))
+    risks: dict[int, int] = dict(driver.fetch(session, sql, (driver.listed([*places]),)))
+    moment, new = driver.written_time()(now), DeviceStatus.PROVISIONED.value
+    rows = [(id_, one.integration_id, new, risks.get(id_, 0), moment) for id_, one in places.items()]
+    driver.run_many(session, KEEP, rows)
     for integration_id in {place.integration_id for place in places.values()}:
         duties.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)

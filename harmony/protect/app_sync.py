@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from time import sleep
 
 from flask import current_app
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from harmony.clock import now
+from harmony.clock import monotonic, now
 from harmony.config import Settings
 from harmony.db import db, release, write
 from harmony.models import DutyName, DutyRun, Integration, IntegrationState
@@ -30,9 +31,10 @@ from harmony.sync.identity import identity
 from harmony.sync.run import Opener, trouble
 from harmony.sync.schedule import LeaseLost
 from harmony.sync.snapshot import Stopped
-from harmony.sync.watch import watched
+from harmony.sync.watch import LOOK_SECONDS, watched
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
+from harmony.uem.pace import Spread
 from harmony.uem.records import Quota
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,9 @@ log = logging.getLogger(__name__)
 # Many apps are one commit; few devices are enough to show that something moves.
 APPS_PER_WRITE = 600
 LONGEST_KEPT_BACK = timedelta(seconds=1)
+# A device sync that starts meanwhile finds a third of the calls a minute free, and need not wait for ours.
+SHARE_OF_A_MINUTE = 2 / 3
+CALLS_AT_ONCE = 60
 
 
 @dataclass(slots=True)
@@ -52,18 +57,33 @@ class AppSync:
     share: Share
     percent: int
     should_stop: Callable[[], bool]
+    spread: Spread
+    must_end: Callable[[], bool] = lambda: False
     counts: Counts = field(default_factory=Counts)
     calls: int = 0
     quota: Quota | None = None
 
     def may_call(self, client: UemClient, under_way: int) -> bool:
-        """Whether one more call is within the share, and enough of the day's calls are left to others."""
+        """Whether one more call is within the share, and enough of the day's calls are left to others.
+
+        Waits for its turn in the minute, at the usual pace a tenth of a second at most.
+        """
         self.calls, self.quota = client.calls(), client.quota()
         if self.quota is not None:
             self.share = app_ends.told(self.share, self.quota, self.percent)
             if is_scarce(self.quota.remaining, self.quota.limit):
                 return False
-        return self.calls + under_way < self.share.left
+        if self.calls + under_way >= self.share.left:
+            return False
+        return self._turn()
+
+    def _turn(self) -> bool:
+        until = monotonic() + self.spread.book()
+        while (left := until - monotonic()) > 0:
+            if self.must_end():
+                return False
+            sleep(min(left, LOOK_SECONDS))
+        return True
 
 
 def sync_apps(
@@ -88,7 +108,8 @@ def _load(held: Holding, should_stop: Callable[[], bool]) -> AppSync:
     server = from_row(ServerDetails, page.applied if page else None)
     percent = settings.apps_quota_percent
     share = app_targets.share_of(integration.id, percent, now())
-    work = AppSync(held, integration.kind, server, share, percent, should_stop)
+    spread = Spread(settings.calls_per_minute * SHARE_OF_A_MINUTE, CALLS_AT_ONCE, monotonic)
+    work = AppSync(held, integration.kind, server, share, percent, should_stop, spread)
     work.counts.waiting = app_targets.waiting(integration.id)
     release()
     return work
@@ -118,17 +139,20 @@ def _watched(work: AppSync, client: UemClient) -> End:
         duties.renew(session, work.held, moment)
 
     with watched(renew, work.should_stop, client) as watch:
+        work.must_end = lambda: work.should_stop() or watch.lost
+        failed: UemError | None = None
         try:
             if work.counts.waiting and work.share.left:
                 _read(work, client)
-        except UemError:
-            if work.should_stop():
-                raise Stopped from None
-            if watch.lost:
-                raise LeaseLost from None
-            raise
-        finally:
-            work.calls, work.quota = client.calls(), client.quota()
+        except UemError as error:
+            failed = error
+        work.calls, work.quota = client.calls(), client.quota()
+        if work.should_stop():
+            raise Stopped
+        if watch.lost:
+            raise LeaseLost
+        if failed is not None:
+            raise failed
     return app_ends.of_reading(work.counts, work.share, work.quota)
 
 

@@ -6,17 +6,31 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from harmony.db import table_of
-from harmony.models import App, AppReading, InstalledApp, Severity, Verb
+from harmony.models import Severity, Verb
 from harmony.protect import events
 from harmony.protect.app_findings import settle, titled
 from harmony.protect.events import Line
 from harmony.protect.factors import Vector
+from harmony.sync import driver
 
 LONGEST_IDENTIFIER, LONGEST_VERSION, LONGEST_NAME = 256, 64, 256
+
+INSTALLED = (
+    "SELECT a.id, a.identifier, a.version, a.name FROM installed_app i JOIN app a ON a.id = i.app_id "
+    "WHERE i.device_id = ? AND i.profile = ?"
+)
+IDS = "SELECT id, identifier, version FROM app WHERE platform = ? AND {named}"
+CREATE = (
+    "INSERT INTO app (platform, identifier, version, name, name_key, first_seen_at, installs) "
+    "VALUES (?, ?, ?, ?, ?, ?, 0)"
+)
+WAS_READ = "SELECT 1 FROM app_reading WHERE device_id = ?"
+ELSEWHERE = "SELECT app_id FROM installed_app WHERE device_id = ? AND profile <> ?"
+COUNT = "UPDATE app SET installs = installs + ? WHERE id = ?"
+PUT = "INSERT INTO installed_app (device_id, profile, app_id) VALUES (?, ?, ?)"
+TAKE = "DELETE FROM installed_app WHERE device_id = ? AND profile = ? AND app_id = ?"
 
 
 class SeenApp(NamedTuple):
@@ -36,8 +50,9 @@ def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both k
     Inside the caller's `write()`. Writes the events Installed and Removed, but none for the first list of
     all; opens and closes "Blocked app" findings. A new version of an app that was there is no event.
     """
+    session.flush()
     before = _installed(session, device_id, profile)
-    listed = _known(session, platform, _distinct(apps), now)
+    listed = _known(session, platform, _distinct(apps), before, now)
     came, went = listed.keys() - before.keys(), before.keys() - listed.keys()
     if not (came or went):
         return False
@@ -65,65 +80,52 @@ def _distinct(apps: Iterable[SeenApp]) -> dict[tuple[str, str], SeenApp]:
 
 
 def _installed(session: Session, device_id: int, profile: str) -> dict[int, SeenApp]:
-    rows = (
-        select(App.id, App.identifier, App.version, App.name)
-        .join(InstalledApp, InstalledApp.app_id == App.id)
-        .where(InstalledApp.device_id == device_id, InstalledApp.profile == profile)
-    )
-    return {id_: SeenApp(*app) for id_, *app in session.execute(rows)}
+    rows = driver.fetch(session, INSTALLED, (device_id, profile))
+    return {id_: SeenApp(*app) for id_, *app in rows}
 
 
 def _known(
-    session: Session, platform: str, listed: Mapping[tuple[str, str], SeenApp], now: datetime
-) -> dict[int, SeenApp]:
-    """The rows of these apps by id, made where there were none."""
-    ids = _ids(session, platform, listed)
-    missing = [listed[one] for one in listed.keys() - ids.keys()]
-    if missing:
-        session.execute(insert(table_of(App)), [_row(platform, one, now) for one in missing])
-        ids = _ids(session, platform, listed)
+    session: Session, platform: str, listed: Mapping[tuple[str, str], SeenApp],
+    before: Mapping[int, SeenApp], now: datetime,
+) -> dict[int, SeenApp]:  # fmt: skip
+    """The rows of these apps by id, made where there were none; those it had before need no look."""
+    ids = {(app.identifier, app.version): id_ for id_, app in before.items()}
+    ids |= _ids(session, platform, listed.keys() - ids.keys())
+    if missing := listed.keys() - ids.keys():
+        driver.run_many(session, CREATE, [_row(platform, listed[key], now) for key in sorted(missing)])
+        ids |= _ids(session, platform, missing)
     return {ids[key]: app for key, app in listed.items()}
 
 
-def _ids(
-    session: Session, platform: str, listed: Mapping[tuple[str, str], SeenApp]
-) -> dict[tuple[str, str], int]:
-    named = {identifier for identifier, _ in listed}
-    rows = select(App.identifier, App.version, App.id)
-    found = session.execute(rows.where(App.platform == platform, App.identifier.in_(named)))
-    return {(identifier, version): id_ for identifier, version, id_ in found}
+def _ids(session: Session, platform: str, keys: Set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    if not keys:
+        return {}
+    sql = IDS.format(named=driver.among("identifier"))
+    rows = driver.fetch(session, sql, (platform, driver.listed(sorted({name for name, _ in keys}))))
+    return {(identifier, version): id_ for id_, identifier, version in rows}
 
 
-def _row(platform: str, app: SeenApp, now: datetime) -> dict[str, object]:
+def _row(platform: str, app: SeenApp, now: datetime) -> tuple[object, ...]:
     name = app.name or app.identifier
-    return {
-        "platform": platform, "identifier": app.identifier, "version": app.version, "name": name,
-        "name_key": name.casefold()[:LONGEST_NAME], "first_seen_at": now, "installs": 0,
-    }  # fmt: skip
+    key = name.casefold()[:LONGEST_NAME]
+    return platform, app.identifier, app.version, name, key, driver.written_time()(now)
 
 
 def _was_read(session: Session, device_id: int, profile: str) -> bool:
     """Whether the UEM listed this device before and found no app on it."""
-    return profile == "" and session.get(AppReading, device_id) is not None
+    return profile == "" and bool(driver.fetch(session, WAS_READ, (device_id,)))
 
 
 def _count(session: Session, device_id: int, profile: str, came: Set[int], went: Set[int]) -> None:
     """Keep the install base: an app that another profile of the device has too counts once."""
-    mine = (InstalledApp.device_id == device_id, InstalledApp.profile != profile)
-    elsewhere = set(session.scalars(select(InstalledApp.app_id).where(*mine)))
-    for ids, step in ((came - elsewhere, 1), (went - elsewhere, -1)):
-        if ids:
-            more = update(table_of(App)).where(App.id.in_(ids))
-            session.execute(more.values(installs=App.installs + step))
+    elsewhere = {id_ for (id_,) in driver.fetch(session, ELSEWHERE, (device_id, profile))}
+    steps = [(1, id_) for id_ in sorted(came - elsewhere)] + [(-1, id_) for id_ in sorted(went - elsewhere)]
+    driver.run_many(session, COUNT, steps)
 
 
 def _store(session: Session, device_id: int, profile: str, came: Set[int], went: Set[int]) -> None:
-    if went:
-        mine = (InstalledApp.device_id == device_id, InstalledApp.profile == profile)
-        session.execute(delete(table_of(InstalledApp)).where(*mine, InstalledApp.app_id.in_(went)))
-    if came:
-        rows = [{"device_id": device_id, "profile": profile, "app_id": id_} for id_ in sorted(came)]
-        session.execute(insert(table_of(InstalledApp)), rows)
+    driver.run_many(session, TAKE, [(device_id, profile, id_) for id_ in sorted(went)])
+    driver.run_many(session, PUT, [(device_id, profile, id_) for id_ in sorted(came)])
 
 
 def _moves(before: Mapping[int, SeenApp], after: Mapping[int, SeenApp]) -> list[tuple[Verb, str]]:

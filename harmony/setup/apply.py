@@ -19,6 +19,7 @@ from harmony.models.configuration import (
     Synchronization,
     from_row,
 )
+from harmony.setup import leaving
 from harmony.setup.drafts import is_verified
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
 from harmony.setup.readers import overlap_of
@@ -65,9 +66,12 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
         audit(session, by, "Finished the set-up", now, integration)
 
 
-def save(integration_id: int, page: str, by: str, now: datetime) -> int:
+def save(
+    integration_id: int, page: str, by: str, now: datetime, *, take_off: bool = True
+) -> int:  # fmt: skip
     """Put one page of a running integration in force, from its next run on.
 
+    `take_off`: whether tags that Tagging leaves behind are taken off the devices.
     Returns how many devices were cleared of personal data that is no longer imported. Raises NotVerified
     and Overlapping.
     """
@@ -83,7 +87,7 @@ def save(integration_id: int, page: str, by: str, now: datetime) -> int:
         if page == SYNCHRONIZATION:
             _synchronization_saved(session, integration, before, after, now)
         if page == TAGGING:
-            duty_lifecycle.again(session, integration.id, DutyName.TAGGING, now)
+            leaving.settle(session, integration, before, after, take_off, by, now)
         what = f"Edited {TITLES.get(page, page.title())}"
         audit(session, by, what, now, integration, detail=changed_fields(before, after))
     return redaction.purge(integration_id)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import TypeVar
 
-from harmony.clock import monotonic, now
+from harmony.clock import now
 from harmony.db import release
 from harmony.models import Integration
 from harmony.models.configuration import (
@@ -17,22 +16,22 @@ from harmony.models.configuration import (
     TAGGING,
     ServerDetails,
     Synchronization,
-    Tagging,
     from_row,
 )
-from harmony.setup import groups
+from harmony.setup import groups, tag_checks
 from harmony.setup.drafts import draft
+from harmony.setup.needed_tags import TagLook
+from harmony.setup.questions import timed
 from harmony.setup.readers import overlap_of
 from harmony.sync.connect import connection, reach
 from harmony.sync.preview import Preview, look
-from harmony.tagging.names import needed_names
 from harmony.uem.client import UemClient
 from harmony.uem.diagnose import RUNGS, diagnose
-from harmony.uem.errors import UemError
 from harmony.uem.records import Group
 from harmony.uem.rungs import Rung, RungState
 
-Answer = TypeVar("Answer")
+# What Verify finds: rungs, and between them what a page shows more of.
+Found = Rung | Preview | TagLook
 
 GROUP_LIST = "List the groups"
 READ_DEVICES = "Read the devices, changing nothing"
@@ -93,7 +92,7 @@ def _looked(
             return
         yield from groups
         if all(rung.state is not RungState.FAILED for rung in groups):
-            rung, preview = _timed(READ_DEVICES, lambda: look(id_, choice, client))
+            rung, preview = timed(READ_DEVICES, lambda: look(id_, choice, client))
             yield rung
             if preview is not None:
                 yield preview
@@ -112,52 +111,13 @@ def _chosen(name: str, group: Group | None) -> Rung:
     )
 
 
-def _tagging(integration: Integration) -> Iterable[Rung]:
-    """Which of the tags that will be needed exist in the UEM."""
-    wanted = needed_names(draft(integration, TAGGING, Tagging))
-    top = groups.top_group(integration.id)
-    with closing(_client(integration)) as client:
-        rung, tags = _timed("Read tags", lambda: client.tags(top or ""))
-    if tags is None:
-        return [rung]
-    found = {tag.name for tag in tags}
-    read = Rung(rung.name, RungState.OK, rung.milliseconds, f"{len(found):,} tags are visible.", None)
-    return [read, *(_tag(name, name in found) for name in wanted)]
-
-
-def _tag(name: str, exists: bool) -> Rung:
-    if exists:
-        return Rung(name, RungState.OK, None, "Found in the UEM.", None)
-    where = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
-    advice = f"Create the tag at the customer organization group: {where}."
-    return Rung(name, RungState.WARNING, None, "Not in the UEM yet.", advice)
-
-
-def _client(integration: Integration) -> UemClient:
-    target = connection(integration.id, draft(integration, SERVER, ServerDetails))
-    kind = integration.kind
-    release()
-    return reach(kind, target)
-
-
 def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Group]]:
-    rung, seen = _timed(GROUP_LIST, client.groups)
+    rung, seen = timed(GROUP_LIST, client.groups)
     if seen is None:
         return rung, []
     groups.remember(integration_id, seen)
     text = f"{len(seen):,} organization groups and smart groups are visible."
     return Rung(rung.name, RungState.OK, rung.milliseconds, text, None), seen
-
-
-def _timed(name: str, ask: Callable[[], Answer]) -> tuple[Rung, Answer | None]:
-    """One question to the UEM as a rung; None when it failed."""
-    started = monotonic()
-    try:
-        answer = ask()
-    except UemError as error:
-        spent = round((monotonic() - started) * 1000)
-        return Rung(name, RungState.FAILED, spent, error.sentence, error.advice), None
-    return Rung(name, RungState.OK, round((monotonic() - started) * 1000), "", None), answer
 
 
 # The rungs that are known beforehand, to be shown as pending until their turn comes.
@@ -166,12 +126,13 @@ EXPECTED = {
     IN_FORCE: RUNGS,
     SYNCHRONIZATION: (GROUP_LIST,),
     PREVIEW: (GROUP_LIST,),
+    TAGGING: (tag_checks.READ_TAGS, tag_checks.NAMES, tag_checks.TAGS),
 }
 
-CHECKS: dict[str, Callable[[Integration], Iterable[Rung | Preview]]] = {
+CHECKS: dict[str, Callable[[Integration], Iterable[Found]]] = {
     IN_FORCE: _in_force,
     PREVIEW: _preview,
     SERVER: _server,
     SYNCHRONIZATION: _synchronization,
-    TAGGING: _tagging,
+    TAGGING: tag_checks.look,
 }

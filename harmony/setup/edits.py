@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from harmony.models.configuration import ServerDetails, Synchronization
+from collections.abc import Iterable
+
+from harmony.models.configuration import ServerDetails, Synchronization, Tagging
+from harmony.tagging.names import is_managed, name_of
 
 # The toggles for personal data with their labels, in the order of the page.
 PERSONAL = {"import_name": "Device name", "import_number": "Device number", "import_email": "Device email"}
@@ -29,6 +32,18 @@ def switched_off(before: Synchronization, after: Synchronization) -> list[str]:
 def switched_on(before: Synchronization, after: Synchronization) -> list[str]:
     """The labels of the personal data that is to be imported from now on."""
     return switched_off(after, before)
+
+
+def left_behind(before: Tagging, after: Tagging, keys: Iterable[str]) -> list[str]:
+    """Of the keys of tags in use those that are switched off, or are called otherwise from now on.
+
+    >>> left_behind(Tagging(), Tagging(tag_risk=False, prefix="X_"), ["status:active", "risk:high"])
+    ['status:active', 'risk:high']
+    """
+    managed = [key for key in keys if is_managed(key, before)]
+    return [
+        key for key in managed if not is_managed(key, after) or name_of(key, before) != name_of(key, after)
+    ]
 
 
 def _source(server: ServerDetails) -> tuple[str | bool, ...]:

@@ -63,8 +63,9 @@ def chosen(integration_id: int, keys: Iterable[str], android: Iterable[str]) -> 
     )
 
 
-def top_group(integration_id: int) -> str | None:
-    """The organization group above all others that the account sees; tags live there."""
+def top(integration_id: int) -> tuple[str, str]:
+    """Id and name of the organization group above all others that the account sees; tags live there."""
     groups = [group for group in known(integration_id) if group.kind == GroupKind.ORGANIZATION]
     ids = {group.external_id for group in groups}
-    return next((group.external_id for group in groups if group.parent_id not in ids), None)
+    found = ((group.external_id, group.name) for group in groups if group.parent_id not in ids)
+    return next(found, ("", ""))

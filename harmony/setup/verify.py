@@ -17,8 +17,9 @@ from harmony.db import db, write
 from harmony.models import Integration, Verification
 from harmony.models.configuration import IN_FORCE, PREVIEW, SERVER, SYNCHRONIZATION
 from harmony.security.vault import VaultLocked
-from harmony.setup.checks import CHECKS, EXPECTED
+from harmony.setup.checks import CHECKS, EXPECTED, Found
 from harmony.setup.drafts import digest
+from harmony.setup.needed_tags import TagLook
 from harmony.sync import lifecycle
 from harmony.sync.preview import Preview
 from harmony.uem.rungs import Rung, RungState
@@ -30,10 +31,10 @@ UNEXPECTED = "Verify met an error of its own; the log has the details."
 
 @dataclass(slots=True)
 class Said:
-    """What a Verify has found so far."""
+    """What a Verify has found so far; `preview` is what the page shows more of than rungs."""
 
     rungs: list[Rung] = field(default_factory=list)
-    preview: Preview | None = None
+    preview: Preview | TagLook | None = None
 
 
 def verify(integration_id: int, subject: str) -> bool:
@@ -59,10 +60,10 @@ def start(integration_id: int, subject: str) -> None:
 def _carry_out(integration_id: int, subject: str, begun: datetime) -> bool:
     said = Said()
     for found in _rungs(integration_id, subject):
-        if isinstance(found, Preview):
-            said.preview = found
-        else:
+        if isinstance(found, Rung):
             said.rungs.append(found)
+        else:
+            said.preview = found
         _report(integration_id, subject, begun, said, finished=False)
     passed = _report(integration_id, subject, begun, said, finished=True)
     if passed and subject == IN_FORCE:
@@ -85,7 +86,7 @@ def _begin(integration_id: int, subject: str) -> datetime:
     return moment
 
 
-def _rungs(integration_id: int, subject: str) -> Iterator[Rung | Preview]:
+def _rungs(integration_id: int, subject: str) -> Iterator[Found]:
     integration = db.session.get_one(Integration, integration_id)
     try:
         yield from CHECKS[subject](integration)

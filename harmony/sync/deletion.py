@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from harmony.db import changed, db, table_of, write
 from harmony.history import audit, happened
-from harmony.models import Device, Happening, Integration
+from harmony.models import Device, DutyName, Happening, Integration
+from harmony.sync import duties
 
 DEVICES = table_of(Device)
 # Who deleted what no person approved.
@@ -148,4 +149,6 @@ def _note_restored(session: Session, where: Where, by: str, now: datetime) -> No
     counts = select(Device.integration_id, func.count()).where(*where).group_by(Device.integration_id)
     for integration_id, count in session.execute(counts).all():
         integration = session.get(Integration, integration_id)
+        # Their tags are to be on them again, and no change of theirs tells so.
+        duties.nudge(session, integration_id, DutyName.TAGGING, now, whole=True)
         audit(session, by, "Restored devices", now, integration, detail=f"{count:,} deleted devices")

@@ -20,7 +20,7 @@ ASKED_FOR = {DutyName.APPS: "Asked for an app sync", DutyName.TAGGING: "Asked fo
 DIED = "The worker stopped before this was done. What it had done was kept; the next run goes on."
 
 # Parked until the next complete device sync, whoever asks.
-FIRST_SYNC = "Tagging waits for the first complete device sync with these Server Details."
+FIRST_SYNC = "It waits for the first complete device sync with these Server Details."
 
 
 @dataclass(frozen=True, slots=True)

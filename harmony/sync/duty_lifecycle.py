@@ -43,9 +43,9 @@ def after_sync(session: Session, integration: Integration, complete: bool, now: 
 
     The first since there are app syncs counts as the first.
     """
-    duty = session.get(Duty, (integration.id, DutyName.TAGGING))
-    if duty is not None and complete and duty.parked_why == duties.FIRST_SYNC:
-        duty.parked_why, duty.whole = None, True
+    if complete:
+        waited = (Duty.integration_id == integration.id, Duty.parked_why == duties.FIRST_SYNC)
+        session.execute(update(Duty).where(*waited).values(parked_why=None, whole=True, next_at=now))
     duties.nudge(session, integration.id, DutyName.TAGGING, now)
     known = session.get(Duty, (integration.id, DutyName.APPS)) is not None
     if complete and (integration.snapshots == 1 or not known):
@@ -75,9 +75,11 @@ def again(session: Session, integration_id: int, name: DutyName, now: datetime) 
 
 
 def await_sync(session: Session, integration_id: int, now: datetime) -> None:
-    """Another UEM: its ids of devices and tags are not those we know, so nothing may be tagged by them."""
-    again(session, integration_id, DutyName.TAGGING, now)
-    mine = update(Duty).where(Duty.integration_id == integration_id, Duty.name == DutyName.TAGGING)
+    """Another UEM: its ids of devices and tags are not those we know, and nothing may be done by them."""
+    interrupt(session, integration_id, "Server Details were changed.", now)
+    for name in DutyName:
+        again(session, integration_id, name, now)
+    mine = update(Duty).where(Duty.integration_id == integration_id)
     session.execute(mine.values(parked_why=duties.FIRST_SYNC))
 
 

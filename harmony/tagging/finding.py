@@ -54,13 +54,8 @@ class Finder:
         if groups:
             self._note_lost(due, seen, moment)
         missing = [tag for tag in tags_of(self._id) if tag.external_id is None and tag.key in needed]
-        self._make(
-            [
-                tag
-                for tag in missing
-                if (whole or _is_due(tag, moment)) and not self._placed(tag, seen, moment)
-            ]
-        )
+        looked_for = [tag for tag in missing if whole or _is_due(tag, moment)]
+        self._make([tag for tag in looked_for if not self._placed(tag, seen, moment)])
 
     def _tags_in(self, group: str) -> list[Tag]:
         """A group that is gone has no tags; that of the account must be there."""

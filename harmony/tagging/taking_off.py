@@ -34,7 +34,7 @@ class TakingOff(NamedTuple):
 def retire(integration_id: int, keys: Collection[str], by: str, now: datetime) -> None:
     """Take the tags of these keys off every device. One that is needed again stays on."""
     with write() as session:
-        _retire(session, session.get_one(Integration, integration_id), keys, by, now)
+        retire_in(session, session.get_one(Integration, integration_id), keys, by, now)
 
 
 def retire_all(integration_id: int, by: str, now: datetime) -> None:
@@ -47,7 +47,7 @@ def retire_all(integration_id: int, by: str, now: datetime) -> None:
             page.draft = page.applied = to_row(off)
             integration.version += 1
         mine = select(UemTag.key).where(UemTag.integration_id == integration_id)
-        _retire(session, integration, session.scalars(mine).all(), by, now)
+        retire_in(session, integration, session.scalars(mine).all(), by, now)
 
 
 def no_longer_on(integration_id: int, before: Tagging, after: Tagging) -> list[str]:
@@ -66,9 +66,10 @@ def taking_off(integration_id: int) -> TakingOff:
     return TakingOff(len(keys), count or 0)
 
 
-def _retire(
+def retire_in(
     session: Session, integration: Integration, keys: Collection[str], by: str, now: datetime
 ) -> None:
+    """The same as `retire`, inside the caller's `write()`."""
     mine = (UemTag.integration_id == integration.id, UemTag.key.in_(keys), UemTag.external_id.is_not(None))
     # Looking who carries them finds also those that have been forgotten.
     session.execute(update(UemTag).where(*mine).values(retired_at=now, checked_at=None))

@@ -29,3 +29,22 @@ class Pace:
                 start = max(now, self._booked[0] + SPAN)
             self._booked.append(start)
             return start - now
+
+
+class Spread:
+    """Calls spread evenly over a minute, after a few at once: work that may take its time leaves room.
+
+    Where `Pace` says how many there may be at most, this keeps long work from taking all of them.
+    """
+
+    def __init__(self, calls_per_minute: float, at_once: int, now: Callable[[], float]) -> None:
+        self._gap = SPAN / calls_per_minute
+        self._at_once = at_once
+        self._now = now
+        self._free_at = now() - at_once * self._gap
+
+    def book(self) -> float:
+        """Reserve the next call; the answer is the number of seconds to wait before making it."""
+        now = self._now()
+        self._free_at = max(self._free_at, now - self._at_once * self._gap) + self._gap
+        return max(0.0, self._free_at - now)

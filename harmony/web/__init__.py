@@ -18,10 +18,12 @@ from harmony.web import (
     holds,
     htmx,
     integrations,
+    leaving,
     policy,
     protection,
     removal,
     runs,
+    tags,
     verification,
     wizard,
 )
@@ -33,7 +35,7 @@ def init_app(app: Flask) -> None:
     chrome.init_app(app)
     errors.init_app(app)
     for family in (
-        access, integrations, wizard, verification, removal, runs, holds, devices, device_history, protection,
-        apps, duties, events, policy, audit, demo_device,
+        access, integrations, wizard, leaving, verification, removal, runs, holds, tags, devices,
+        device_history, protection, apps, duties, events, policy, audit, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

@@ -39,13 +39,13 @@ def attention(
         yield Banner("warning", _quota(last.quota_left or 0, last.quota_limit or 0))
 
 
-def why_no_sync(integration: Integration) -> str:
-    """Why Sync Now could not start one, and what to do."""
+def why_no_sync(integration: Integration, what: str = "No sync was started") -> str:
+    """Why Sync Now, or another wish that `what` names, could not start anything, and what to do."""
     if integration.state == IntegrationState.PAUSED:
-        return "No sync was started: the integration is paused. Resume it; that starts a sync at once."
+        return f"{what}: the integration is paused. Resume it; that starts a sync at once."
     if integration.stopped_why:
-        return f"No sync was started: {integration.stopped_reason} Edit Server Details and save them."
-    return "No sync was started: the set-up of this integration is not finished."
+        return f"{what}: {integration.stopped_reason} Edit Server Details and save them."
+    return f"{what}: the set-up of this integration is not finished."
 
 
 def already_running(run: SyncRun) -> str:
@@ -56,15 +56,15 @@ def already_running(run: SyncRun) -> str:
     return f"A sync is already running {since}. No second one was started."
 
 
-def waits_for_worker(integration: Integration, now: datetime) -> str | None:
-    """Why a sync that was asked for does not start yet; None when it does."""
+def waits_for_worker(integration: Integration, now: datetime, what: str = "The sync") -> str | None:
+    """Why `what` was asked for and does not start yet; None when it does."""
     if integration.redact_pending:
         return CLEARING
     seen = worker_seen_at()
     if seen is not None and now - seen <= WORKER_SILENT_AFTER:
         return None
     since = f"no worker has been seen since {seen:%d %b %Y, %H:%M} UTC" if seen else "no worker has run yet"
-    return f"The sync is asked for, but {since}. It starts by itself once Harmony's worker runs again."
+    return f"{what} is asked for, but {since}. It starts by itself once Harmony's worker runs again."
 
 
 def _quarantine(integration: Integration) -> str:

@@ -10,11 +10,18 @@ from wtforms import Form
 
 from harmony.clock import now
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import DEPLOYMENT, PAGES, SERVER, SYNCHRONIZATION, ServerDetails
+from harmony.models.configuration import (
+    DEPLOYMENT,
+    PAGES,
+    SERVER,
+    SYNCHRONIZATION,
+    TAGGING,
+    ServerDetails,
+)
 from harmony.setup import drafts, groups
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.records import GroupKind
-from harmony.web import steps
+from harmony.web import steps, tagging_form
 from harmony.web.steps import STEPS, Step
 
 
@@ -64,6 +71,8 @@ def _extra(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
         return _server_extra(integration)
     if step.name == SYNCHRONIZATION:
         return _group_choices(integration, form)
+    if step.name == TAGGING:
+        return tagging_form.context(form)
     if step.name == DEPLOYMENT:
         return {"token": drafts.token(integration)}
     return {}

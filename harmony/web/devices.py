@@ -16,7 +16,7 @@ from harmony.db import db
 from harmony.models import Device, Integration, Risk
 from harmony.setup import groups
 from harmony.sync import deletion
-from harmony.web import protection
+from harmony.web import protection, tag_rows
 from harmony.web.device_history import newest_lines
 from harmony.web.hold_words import counted
 from harmony.web.listing import COLUMNS, Filters, Shown, conditions, every, list_devices
@@ -59,7 +59,11 @@ def show(device_id: int) -> ResponseReturnValue:
     integration = db.session.get_one(Integration, device.integration_id)
     known = {(group.kind, group.external_id): group.name for group in groups.known(integration.id)}
     names = [known.get((m.group_kind, m.group_id), f"group {m.group_id}") for m in device.memberships]
-    parts = {"history": newest_lines(device), "protection": protection.panel(device, integration)}
+    parts = {
+        "history": newest_lines(device),
+        "protection": protection.panel(device, integration),
+        "tags": tag_rows.of_device(device_id) if integration.connected else [],
+    }
     return render_template(
         "devices/show.html", device=device, integration=integration, names=names, kept=_kept(), **parts
     )

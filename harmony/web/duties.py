@@ -26,12 +26,7 @@ blueprint = Blueprint("duties", __name__, url_prefix="/integrations/<int:integra
 @blueprint.get("")
 def index(integration_id: int, name: str) -> ResponseReturnValue:
     """Where it stands, and its runs, newest first."""
-    integration, duty = _found(integration_id, name)
-    place = Place.from_query(request.args)
-    page = page_of(_runs(integration_id, duty), DutyRun.id, place)
-    settings: Settings = current_app.extensions["harmony.settings"]
-    more = {"page": page, "place": place, "length": length, "kept_days": settings.runs_kept_days}
-    return render_template("duties/index.html", **_context(integration, duty), **more)
+    return render_template("duties/index.html", **_context(*_found(integration_id, name)))
 
 
 @blueprint.get("/status")
@@ -59,7 +54,7 @@ def run_now(integration_id: int, name: str) -> ResponseReturnValue:
     """Due at once, and the worker is rung; else the page says why not."""
     integration, duty = _wanted(integration_id, name)
     if not duties.request(integration_id, duty, g.user.name, now()):
-        flash(duty_status.why_not(integration, duty_status.WORDS[duty]), "warning")
+        flash(duty_status.why_not(integration, duty), "warning")
     elif waits := waits_for_worker(integration, now()):
         flash(waits, "warning")
     ring(duty, integration_id)
@@ -101,7 +96,13 @@ def _runs(integration_id: int, name: DutyName) -> Query:
 
 
 def _context(integration: Integration, name: DutyName) -> dict[str, Any]:
+    settings: Settings = current_app.extensions["harmony.settings"]
+    place = Place.from_query(request.args)
     return {
+        "page": page_of(_runs(integration.id, name), DutyRun.id, place),
+        "place": place,
+        "length": length,
+        "kept_days": settings.runs_kept_days,
         "integration": integration,
         "standing": duty_status.standing(integration, name),
         "every": duty_lifecycle.interval(integration, name),

@@ -14,17 +14,23 @@ from harmony.db import db
 from harmony.models import Duty, DutyName, DutyRun, Integration, IntegrationState, SyncRunState
 from harmony.protect import app_targets
 from harmony.protect.app_share import Share
+from harmony.sync.duties import FIRST_SYNC
 from harmony.web.chrome import Banner
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a duty is called, what starts it, and what the numbers of its runs mean."""
+    """How a duty is called, what starts it, and what the numbers of its runs mean.
+
+    `done` are the counts that make up its progress, in `unit`.
+    """
 
     title: str
     ask: str
     about: str
     counts: dict[str, str]
+    done: tuple[str, ...]
+    unit: str
 
 
 WORDS = {
@@ -34,12 +40,24 @@ WORDS = {
         "Reads the apps of iOS devices that were in contact since theirs were last read. "
         "Android devices send theirs with the check-in.",
         {"read": "Read", "changed": "Changed", "skipped": "Skipped", "waiting": "Waiting"},
+        ("read", "skipped"),
+        "devices",
     ),
     DutyName.TAGGING: Words(
         "Tagging",
         "Push tags now",
         "Writes status, risk and threat factors of devices into the UEM as tags.",
-        {},
+        {
+            "added": "Put on",
+            "removed": "Taken off",
+            "waiting": "Waiting",
+            "failed": "Declined",
+            "dropped": "Unknown to the UEM",
+            "repaired": "Repaired",
+            "made": "Tags made",
+        },
+        ("added", "removed"),
+        "tags",
     ),
 }
 
@@ -54,6 +72,11 @@ class Standing:
     running: DutyRun | None
     last: DutyRun | None
     waiting: bool
+
+    @property
+    def first_sync(self) -> bool:
+        """Whether it is parked until a device sync has been made with new Server Details."""
+        return self.duty is not None and self.duty.parked_why == FIRST_SYNC
 
 
 def standing(integration: Integration, name: DutyName) -> Standing:
@@ -80,17 +103,25 @@ def share(integration: Integration, now: datetime) -> Share:
 
 
 def parked(integration: Integration) -> Iterator[Banner]:
-    """One banner for each duty that waits for a person."""
-    mine = (Duty.integration_id == integration.id, Duty.parked_why.is_not(None))
+    """One banner for each duty that waits for a person; that of tagging has a button (tags/_trouble.html)."""
+    other = Duty.name != DutyName.TAGGING
+    mine = (Duty.integration_id == integration.id, Duty.parked_why.is_not(None), other)
     for duty in db.session.scalars(select(Duty).where(*mine).order_by(Duty.name)):
         words = WORDS[DutyName(duty.name)]
-        text = f"{words.title} waits for you: {duty.parked_why} Then choose {words.ask}."
         href = url_for("duties.index", integration_id=integration.id, name=duty.name)
-        yield Banner("warning", text, href, words.title)
+        if duty.parked_why == FIRST_SYNC:
+            yield Banner("info", f"{words.title}: {FIRST_SYNC}", href, words.title)
+        else:
+            text = f"{words.title} waits for you: {duty.parked_why} Then choose {words.ask}."
+            yield Banner("warning", text, href, words.title)
 
 
-def why_not(integration: Integration, words: Words) -> str:
+def why_not(integration: Integration, name: DutyName) -> str:
     """Why it could not be started, and what to do."""
+    duty = db.session.get(Duty, (integration.id, name))
+    if duty is not None and duty.parked_why == FIRST_SYNC:
+        return f"{WORDS[name].title} was not started. {FIRST_SYNC}"
+    start = f"{WORDS[name].title} was not started:"
     if integration.state == IntegrationState.PAUSED:
-        return f"{words.title} was not started: the integration is paused. Resume it first."
-    return f"{words.title} was not started: {integration.stopped_reason} Edit Server Details and save them."
+        return f"{start} the integration is paused. Resume it first."
+    return f"{start} {integration.stopped_reason} Edit Server Details and save them."

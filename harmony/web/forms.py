@@ -31,6 +31,11 @@ def stripped(text: Any) -> Any:
     return text.strip() if isinstance(text, str) else text
 
 
+def complain(field: Any, sentence: str) -> None:
+    """Put a sentence beside a field that is wrong for a reason the form itself cannot know."""
+    field.errors = [*field.errors, sentence]
+
+
 class WholeNumber(IntegerField):
     """An integer field whose complaint names the range instead of the type."""
 
@@ -116,14 +121,6 @@ class SynchronizationForm(Form):
     def validate_android_enterprise(self, field: SelectMultipleField) -> None:
         if set(field.data or ()) - set(self.groups.data or ()):
             raise ValidationError("Only groups chosen above can be Android Enterprise groups.")
-
-
-class TaggingForm(Form):
-    """Page 3, Tagging."""
-
-    tag_status = BooleanField("Tag device status")
-    tag_risk = BooleanField("Tag device risk")
-    tag_factors = BooleanField("Tag device TF")
 
 
 class DeploymentForm(Form):

@@ -24,11 +24,9 @@ from harmony.models.configuration import (
     IN_FORCE,
     SERVER,
     SYNCHRONIZATION,
-    TAGGING,
     Deployment,
     ServerDetails,
     Synchronization,
-    Tagging,
     from_row,
 )
 from harmony.protect import app_targets
@@ -37,6 +35,7 @@ from harmony.web import duty_status, hold_words, standings
 from harmony.web.attention import attention
 from harmony.web.chrome import Banner
 from harmony.web.context import verification_context
+from harmony.web.tagging_state import tagging_context
 
 RECENT_RUNS = 10
 SKIPPED_SHOWN = 50
@@ -67,8 +66,7 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
     applied = {page.name: page.applied for page in integration.pages}
     server = from_row(ServerDetails, applied.get(SERVER))
     waiting = integration.state == IntegrationState.ACTIVE and integration.sync_requested_at is not None
-    return {
-        "integration": integration,
+    syncs = {
         "running": under_way,
         "last": last,
         "waiting": waiting and under_way is None,
@@ -77,15 +75,12 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "server": server,
         "held": held(integration.id),
         "attention": [*attention(integration, server, last, now), *duty_status.parked(integration)],
-        "apps": duty_status.standing(integration, DutyName.APPS),
-        "apps_fetched_at": app_targets.fetched_at(integration.id),
-        "apps_share": duty_status.share(integration, now),
         "last_verified": last_verified(integration),
         "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
-        "tagging": from_row(Tagging, applied.get(TAGGING)),
         "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
-        "now": now,
-    } | {**counts(integration.id), **verification_context(integration, IN_FORCE)}
+    }
+    more = counts(integration.id) | _apps(integration, now) | tagging_context(integration)
+    return syncs | more | verification_context(integration, IN_FORCE)
 
 
 def counts(integration_id: int) -> dict[str, Any]:
@@ -97,6 +92,14 @@ def counts(integration_id: int) -> dict[str, Any]:
         "unlisted": deletion.unlisted(integration_id),
         "statuses": standings.by_status(integration_id),
         "risks": standings.by_risk(integration_id),
+    }
+
+
+def _apps(integration: Integration, now: datetime) -> dict[str, Any]:
+    return {
+        "apps": duty_status.standing(integration, DutyName.APPS),
+        "apps_fetched_at": app_targets.fetched_at(integration.id),
+        "apps_share": duty_status.share(integration, now),
     }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import Form, RadioField, StringField
@@ -9,24 +12,32 @@ from wtforms import Form, RadioField, StringField
 from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import ring
-from harmony.jobs.tasks import REMOVE
-from harmony.models import Integration, IntegrationState
+from harmony.jobs.tasks import REMOVE, TAGGING
+from harmony.models import DutyName, Integration, IntegrationState
 from harmony.sync import lifecycle
-from harmony.web import overview
+from harmony.tagging.taking_off import retire_all
+from harmony.web import duty_status, overview
+from harmony.web.attention import why_no_sync
 from harmony.web.forms import stripped
+from harmony.web.tags_left import tags_left
 
 blueprint = Blueprint("removal", __name__, url_prefix="/integrations/<int:integration_id>/remove")
 
 KEEP, DELETE = "keep", "delete"
+TAKE_OFF, LEAVE = "take_off", "leave"
 SAID = {
     KEEP: "{} was removed. Its devices stay in the list and are no longer updated.",
     DELETE: "{} is being removed with its devices. The worker deletes them now; nothing in the UEM changes.",
 }
 
 
+STILL = "They still stand on {}. Wait until they are off, or leave them there."
+
+
 class RemoveForm(Form):
     """The name, typed, so that nobody removes the wrong one; keeping the devices is what can be undone."""
 
+    tags = RadioField("Its tags in the UEM", default=TAKE_OFF)
     devices = RadioField("Its devices", default=KEEP)
     name = StringField("Name of the integration", filters=[stripped])
 
@@ -40,41 +51,96 @@ def show(integration_id: int) -> ResponseReturnValue:
     return _render(integration, _form(integration))
 
 
+@blueprint.get("/tags")
+def tags(integration_id: int) -> ResponseReturnValue:
+    """The part of the page that follows while tags are taken off."""
+    integration = db.get_or_404(Integration, integration_id)
+    return render_template("integrations/_taking_off.html", **_taking_off(integration))
+
+
 @blueprint.post("")
 def remove(integration_id: int) -> ResponseReturnValue:
-    """Remove it, if the name was typed; a draft holds nothing worth the question."""
+    """Remove it, if the name was typed, its tags first if so wished; a draft is not worth the question."""
     integration = db.get_or_404(Integration, integration_id)
-    form, state, name = _form(integration), integration.state, integration.name
-    if state != IntegrationState.DRAFT and not _valid(form, name):
+    form, state = _form(integration), integration.state
+    if state != IntegrationState.DRAFT and not _valid(form, integration):
         return _render(integration, form), 422
-    keep = form.devices.data == KEEP and state != IntegrationState.REMOVED
+    if form.tags and form.tags.data == TAKE_OFF:
+        retire_all(integration_id, g.user.name, now())
+        ring(TAGGING, integration_id)
+        typed = {"devices": form.devices.data, "name": form.name.data}
+        return redirect(url_for("removal.show", integration_id=integration_id, **typed), 303)
+    return _cut(integration, keep=form.devices.data == KEEP and state != IntegrationState.REMOVED)
+
+
+def _cut(integration: Integration, *, keep: bool) -> ResponseReturnValue:
+    """The end of the link to the UEM."""
+    id_, state, name = integration.id, integration.state, integration.name
     if state != IntegrationState.REMOVING:
-        lifecycle.remove(integration_id, g.user.name, now(), keep_devices=keep)
-    ring(REMOVE, integration_id)
+        lifecycle.remove(id_, g.user.name, now(), keep_devices=keep)
+    ring(REMOVE, id_)
     text = "{} was discarded." if state == IntegrationState.DRAFT else SAID[KEEP if keep else DELETE]
     flash(text.format(name), "success")
     return redirect(url_for("integrations.index"), 303)
 
 
 def _form(integration: Integration) -> RemoveForm:
-    form = RemoveForm(request.form)
-    count = overview.device_count(integration.id)
-    devices = "the device" if count == 1 else f"the {count:,} devices"
+    form = RemoveForm(request.form, data=request.args)
+    devices = _the_devices(overview.device_count(integration.id))
     form.devices.choices = [
         (KEEP, f"Keep {devices}: marked as removed, no longer updated; you can delete them later."),
         (DELETE, f"Delete {devices} with their history. This cannot be undone."),
     ]
+    form.tags.choices = list(_ways(integration))
+    if not form.tags.choices:
+        del form.tags
     return form
 
 
-def _valid(form: RemoveForm, name: str) -> bool:
-    if not form.validate():
+def _ways(integration: Integration) -> Iterator[tuple[str, str]]:
+    """What can become of the tags; nothing where there are none to ask about."""
+    left = tags_left(integration)
+    if not left:
+        return
+    devices = _the_devices(left.devices)
+    if left.possible:
+        yield TAKE_OFF, f"Take them off {devices} first. The worker does it now; then press Remove again."
+    yield LEAVE, f"Leave them on {devices}. Rules in the UEM go on acting on them; nobody updates them."
+
+
+def _the_devices(count: int) -> str:
+    return "the device" if count == 1 else f"the {count:,} devices"
+
+
+def _valid(form: RemoveForm, integration: Integration) -> bool:
+    form.validate()
+    if form.devices.errors:
         form.devices.errors = ["Choose what becomes of the devices."]
-    if form.name.data != name:
-        form.name.errors = [f"Type {name} exactly as it is written here."]
+    if form.tags and form.tags.errors:
+        form.tags.errors = ["Choose what becomes of the tags."]
+    elif form.tags and form.tags.data == TAKE_OFF and (left := tags_left(integration)).begun:
+        form.tags.errors = [STILL.format(_the_devices(left.devices))]
+    if form.name.data != integration.name:
+        form.name.errors = [f"Type {integration.name} exactly as it is written here."]
     return not form.errors
 
 
+def _taking_off(integration: Integration) -> dict[str, Any]:
+    """How far it has come; the part of the page that follows it needs no more."""
+    return {
+        "integration": integration,
+        "left": tags_left(integration),
+        "pushes": duty_status.standing(integration, DutyName.TAGGING),
+    }
+
+
 def _render(integration: Integration, form: RemoveForm) -> str:
-    devices = overview.device_count(integration.id)
-    return render_template("integrations/remove.html", integration=integration, form=form, devices=devices)
+    context = _taking_off(integration)
+    possible = context["left"].possible
+    return render_template(
+        "integrations/remove.html",
+        form=form,
+        devices=overview.device_count(integration.id),
+        tags_help=None if possible else why_no_sync(integration, "They cannot be taken off now"),
+        **context,
+    )

@@ -21,24 +21,29 @@ from harmony.models.configuration import (
     Deployment,
     ServerDetails,
     Synchronization,
-    Tagging,
 )
 from harmony.setup import drafts, groups
 from harmony.setup.readers import overlap_of
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.connection import REGIONS
-from harmony.web.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, TaggingForm
+from harmony.web import tagging_form
+from harmony.web.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, complain
+from harmony.web.tagging_form import TaggingForm
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One page. `read` turns a valid form into a record, or adds errors to the form and returns None."""
+    """One page. `read` turns a valid form into a record, or adds errors to the form and returns None.
+
+    `judge` puts what Verify found wrong beside the fields; False when it is nothing about them.
+    """
 
     name: str
     title: str
     form: type[Form]
     fill: Callable[[Any], Mapping[str, Any]]
     read: Callable[[Any, Integration], msgspec.Struct | None]
+    judge: Callable[[Any, Integration], bool] = lambda _form, _integration: False
 
     @property
     def template(self) -> str:
@@ -132,11 +137,11 @@ def _require_secrets(form: ServerForm, stored: ServerDetails, integration_id: in
         if field.data:
             continue
         if not getattr(stored, name):
-            _complain(field, f"Enter the {field.label.text}.")
+            complain(field, f"Enter the {field.label.text}.")
         elif not drafts.opens(integration_id, name, getattr(stored, name)):
-            _complain(field, f"The key that sealed it is lost: enter the {field.label.text} again.")
+            complain(field, f"The key that sealed it is lost: enter the {field.label.text} again.")
         elif moved:
-            _complain(field, f"The address has changed: enter the {field.label.text} again.")
+            complain(field, f"The address has changed: enter the {field.label.text} again.")
 
 
 def _certificate(form: ServerForm, stored: ServerDetails) -> str:
@@ -145,18 +150,14 @@ def _certificate(form: ServerForm, stored: ServerDetails) -> str:
     given: bytes | str = (upload.read() if upload else b"") or form.certificate.data or ""
     if not form.self_signed.data or not given:
         if form.self_signed.data and not stored.certificate:
-            _complain(form.certificate, "Upload the certificate or paste its PEM text.")
+            complain(form.certificate, "Upload the certificate or paste its PEM text.")
         return stored.certificate
     try:
         return read_upload(given, now()).pem
     except CertificateRefused as refused:
         form.certificate.data = ""
-        _complain(form.certificate, refused.sentence)
+        complain(form.certificate, refused.sentence)
         return ""
-
-
-def _complain(field: Any, sentence: str) -> None:
-    field.errors = [*field.errors, sentence]
 
 
 def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:
@@ -170,10 +171,10 @@ def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:
 def _read_synchronization(form: SynchronizationForm, integration: Integration) -> Synchronization | None:
     chosen = groups.chosen(integration.id, form.groups.data or (), form.android_enterprise.data or ())
     if form.groups.data and not chosen:
-        _complain(form.groups, "None of these groups is known any more; refresh the list and choose again.")
+        complain(form.groups, "None of these groups is known any more; refresh the list and choose again.")
         return None
     if clash := overlap_of(integration, chosen):
-        _complain(form.groups, clash)
+        complain(form.groups, clash)
         return None
     numbers = ("device_interval", "deletion_threshold", "deletion_after", "app_interval")
     switches = ("import_name", "import_number", "import_email", "delta")
@@ -182,10 +183,6 @@ def _read_synchronization(form: SynchronizationForm, integration: Integration) -
 
 def _fill_same(record: msgspec.Struct) -> dict[str, Any]:
     return msgspec.structs.asdict(record)
-
-
-def _read_tagging(form: TaggingForm, _integration: Integration) -> Tagging:
-    return Tagging(**form.data)
 
 
 def _read_deployment(form: DeploymentForm, integration: Integration) -> Deployment:
@@ -204,7 +201,7 @@ STEPS = {
             _fill_synchronization,
             _read_synchronization,
         ),
-        Step(TAGGING, "Tagging", TaggingForm, _fill_same, _read_tagging),
+        Step(TAGGING, "Tagging", TaggingForm, tagging_form.fill, tagging_form.read, tagging_form.judge),
         Step(DEPLOYMENT, "Deployment", DeploymentForm, _fill_same, _read_deployment),
     )
 }

@@ -6,12 +6,15 @@ from flask import Blueprint, abort, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import IN_FORCE, PREVIEW
+from harmony.models.configuration import IN_FORCE, PREVIEW, TAGGING
 from harmony.setup import verify
 from harmony.setup.checks import CHECKS
 from harmony.web.connected import connected
 from harmony.web.context import verification_context
 from harmony.web.htmx import is_htmx
+
+# Where Verify ends without making another button the one to press.
+WITHOUT_BUTTONS = {IN_FORCE, PREVIEW, TAGGING}
 
 blueprint = Blueprint("verification", __name__, url_prefix="/integrations/<int:integration_id>")
 
@@ -49,7 +52,7 @@ def part(integration_id: int, subject: str) -> ResponseReturnValue:
         abort(404)
     context = verification_context(integration, subject)
     rungs = render_template("setup/_verification.html", **context)
-    if context["under_way"] or subject in {IN_FORCE, PREVIEW} or not is_htmx():
+    if context["under_way"] or subject in WITHOUT_BUTTONS or not is_htmx():
         return rungs
     return rungs + render_template("setup/_buttons.html", out_of_band=True, **context)
 

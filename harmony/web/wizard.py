@@ -10,14 +10,16 @@ from wtforms import Form
 
 from harmony.clock import now
 from harmony.jobs.queue import ring
-from harmony.jobs.tasks import SYNC
+from harmony.jobs.tasks import SYNC, TICK
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION
+from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TAGGING
 from harmony.setup import apply, drafts
+from harmony.setup.tag_making import make_missing
 from harmony.setup.verify import verify as verify_page
-from harmony.web import steps, verification
+from harmony.web import steps, tag_words, verification
 from harmony.web.connected import connected
 from harmony.web.context import page_context
+from harmony.web.leaving import leaving
 from harmony.web.steps import STEPS, Step
 
 blueprint = Blueprint("wizard", __name__, url_prefix="/integrations/<int:integration_id>/setup")
@@ -26,6 +28,8 @@ CONFLICT = (
     "This page was saved in another tab or by somebody else meanwhile. "
     "Your values are shown; send them again to replace theirs."
 )
+NOT_VERIFIED = "Your values are kept, but not verified."
+TAGS_NOW = "The worker brings the tags in the UEM in line now."
 UNVERIFIED = "These values are kept, but not verified yet. Press Verify first."
 
 
@@ -70,13 +74,15 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
     integration, step = _ordered(integration_id, page)
     if page in drafts.WITHOUT_VERIFY:
         abort(404)
-    _form, refused = _keep(integration, step)
+    form, refused = _keep(integration, step)
     if refused:
         return refused
     if request.args.get("then") != "next":
         verification.begin(integration_id, page)
     elif verify_page(integration_id, page):
         return _go_on(_integration(integration_id), step)
+    elif step.judge(form, _integration(integration_id)):
+        return _render(_integration(integration_id), step, form, outcome=NOT_VERIFIED), 422
     return redirect(_href(integration, step) + "#verification", 303)
 
 
@@ -96,6 +102,22 @@ def clear(integration_id: int, page: str) -> ResponseReturnValue:
     drafts.clear_secret(integration_id, field)
     form = step.form(request.form)
     return _render(integration, step, form, f"The stored {form[field].label.text} is cleared.")
+
+
+@blueprint.post("/tagging/create")
+def create_tags(integration_id: int) -> ResponseReturnValue:
+    """Keep the values, make the tags that are missing in the UEM, and look again what is there."""
+    integration, step = _ordered(integration_id, TAGGING)
+    if integration.state != IntegrationState.DRAFT:
+        abort(409, "The worker creates the tags of an integration that runs: save the page instead.")
+    _form, refused = _keep(integration, step)
+    if refused:
+        return refused
+    made = make_missing(integration_id, g.user.name, now())
+    for level, text in tag_words.of_making(made):
+        flash(text, level)
+    verify_page(integration_id, TAGGING)
+    return redirect(_href(_integration(integration_id), step) + "#verification", 303)
 
 
 @blueprint.post("/deployment/token")
@@ -131,14 +153,16 @@ def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnVal
 
 def _go_on(integration: Integration, step: Step) -> ResponseReturnValue:
     """To the next page of a draft; an integration that runs takes the page in force at once."""
-    if integration.state != IntegrationState.DRAFT:
-        cleared = apply.save(integration.id, step.name, g.user.name, now())
-        flash(f"{step.title} saved. It applies from the next sync.{_cleared(cleared)}", "success")
-        return redirect(url_for("integrations.show", integration_id=integration.id), 303)
     following = steps.after(step)
-    if following is None:
-        return _finish(integration)
-    return redirect(_href(integration, following), 303)
+    if integration.state == IntegrationState.DRAFT:
+        return redirect(_href(integration, following), 303) if following else _finish(integration)
+    if step.name == TAGGING and leaving(integration):
+        return redirect(url_for("leaving.show", integration_id=integration.id), 303)
+    cleared = apply.save(integration.id, step.name, g.user.name, now())
+    when = TAGS_NOW if step.name == TAGGING else "It applies from the next sync."
+    flash(f"{step.title} saved. {when}{_cleared(cleared)}", "success")
+    ring(TICK)
+    return redirect(url_for("integrations.show", integration_id=integration.id), 303)
 
 
 def _cleared(devices: int) -> str:
@@ -154,9 +178,9 @@ def _finish(integration: Integration) -> ResponseReturnValue:
     return redirect(url_for("integrations.show", integration_id=integration.id), 303)
 
 
-def _render(integration: Integration, step: Step, form: Form, notice: str | None = None) -> str:
+def _render(integration: Integration, step: Step, form: Form, notice: str = "", outcome: str = "") -> str:
     context: dict[str, Any] = page_context(integration, step, form)
-    return render_template(step.template, notice=notice, **context)
+    return render_template(step.template, notice=notice, outcome=outcome, **context)
 
 
 def _href(integration: Integration, step: Step) -> str:

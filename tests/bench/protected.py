@@ -6,13 +6,14 @@ import hashlib
 import secrets
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from harmony.clock import monotonic, now
 from harmony.db import db, release, table_of, write
 from harmony.models import (
     Device,
     DeviceStatus,
+    Duty,
     Finding,
     PolicyRecord,
     Protection,
@@ -67,6 +68,12 @@ def _registration(device_id: int, key: str) -> dict[str, Any]:
         "device_id": device_id, "profile": "device", "key_hash": hashlib.sha256(key.encode()).hexdigest(),
         "platform": "android", "registered_at": now(), "last_contact_at": now(), "ended_at": None,
     }  # fmt: skip
+
+
+def park_duties() -> None:
+    """Keep the app sync from running: measured is the load beside a device sync, and nothing else."""
+    with write() as session:
+        session.execute(update(Duty).values(next_at=None, parked_why="It is not measured here."))
 
 
 def rating_seconds(number: int) -> float:

@@ -15,6 +15,7 @@ from tests.browser.conftest import Arrive
 from tests.browser.product import Product
 from tests.browser.test_demo_device import take_an_android_device
 from tests.browser.visitor import Visitor
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -91,6 +92,41 @@ def tagging_verified(visitor: Visitor, _product: Product, integration: str) -> N
     expect(visitor.page.locator("#verification .ladder")).to_be_visible()
 
 
+def tagging_errors(visitor: Visitor, product: Product, _integration: str) -> None:
+    """Two errors of the form; below them what Verify found before."""
+    wizard.begin(visitor)
+    wizard.elsewhere(visitor, product)
+    wizard.server_details(visitor)
+    wizard.synchronization(visitor, ("organization:572",))
+    visitor.heading("Tagging")
+    visitor.press("Verify")
+    visitor.see("Tags that are needed")
+    visitor.page.locator("summary", has_text="Advanced").click()
+    visitor.field("High").fill("")
+    visitor.field("Low").fill("CHKP_TF_ROOTED")
+    visitor.press("Verify and Next")
+    visitor.see("2 things need your attention")
+
+
+def tags(visitor: Visitor, _product: Product, integration: str) -> None:
+    provisioned = visitor.page.get_by_role("link", name="CHKP_Status_Provisioned")
+    wait_for(lambda: visitor.go(integration + "/tags") and provisioned.count(), "the first push of tags", 60)
+
+
+def tag_devices(visitor: Visitor, product: Product, integration: str) -> None:
+    tags(visitor, product, integration)
+    visitor.page.get_by_role("link", name="CHKP_Status_Provisioned").click()
+    visitor.see("On the device")
+
+
+def tagging_leaving(visitor: Visitor, product: Product, integration: str) -> None:
+    tags(visitor, product, integration)
+    visitor.go(integration + "/setup/tagging")
+    visitor.field("Tag device status").uncheck()
+    visitor.press("Verify and Save")
+    visitor.heading("Tags that stand on devices")
+
+
 def running(visitor: Visitor, product: Product, integration: str) -> None:
     product.control("latency", ms=2000)
     visitor.go(integration)
@@ -115,6 +151,57 @@ def one_device(visitor: Visitor, _product: Product, _integration: str) -> None:
     visitor.go("/devices?q=script")
     visitor.page.locator("tbody th a").first.click()
     visitor.see("Organization group")
+
+
+def apps_read(visitor: Visitor, integration: str) -> None:
+    """Wait until the worker has read the apps of the devices."""
+    visitor.go(integration + "/duties/apps")
+    expect(visitor.page.locator("tbody .badge[data-state=ok]").first).to_be_visible(timeout=90_000)
+
+
+def apps(visitor: Visitor, _product: Product, integration: str) -> None:
+    apps_read(visitor, integration)
+    visitor.go("/apps")
+    visitor.see("com.example.hostile")
+
+
+def one_app(visitor: Visitor, product: Product, integration: str) -> None:
+    apps(visitor, product, integration)
+    visitor.page.get_by_role("link", name="Calendar").first.click()
+    visitor.see("Edit app exception")
+
+
+def app_errors(visitor: Visitor, product: Product, integration: str) -> None:
+    one_app(visitor, product, integration)
+    visitor.field("Block").check()
+    visitor.press("Save")
+    visitor.see("needs your attention")
+
+
+def app_blocked(visitor: Visitor, product: Product, integration: str) -> None:
+    app_errors(visitor, product, integration)
+    visitor.field("Reason").fill("Leaks contacts")
+    visitor.press("Save")
+    visitor.see("Leaks contacts")
+    expect(visitor.page.locator("#decisions .badge[data-state=running]")).to_have_count(0, timeout=20_000)
+    expect(visitor.page.locator("#decisions")).to_contain_text("changed")
+
+
+def one_app_sync(visitor: Visitor, _product: Product, integration: str) -> None:
+    apps_read(visitor, integration)
+    visitor.page.locator("tbody th a").first.click()
+    visitor.see("How it went")
+
+
+def app_sync_parked(visitor: Visitor, product: Product, integration: str) -> None:
+    apps_read(visitor, integration)
+    product.control("devices/touch")
+    visitor.go(integration)
+    wizard.sync_now(visitor)
+    product.control("access", denied="apps")
+    visitor.go(integration + "/duties/apps")
+    visitor.press("Sync apps now")
+    visitor.see("It waits for you")
 
 
 def runs_open(visitor: Visitor, integration: str, which: int) -> None:
@@ -234,6 +321,11 @@ PAGES: dict[str, Bring] = {
     "synchronization-overlap": synchronization_overlap,
     "synchronization-verified": synchronization_verified,
     "tagging": tagging_verified,
+    "tagging-errors": tagging_errors,
+    "tagging-leaving": tagging_leaving,
+    "tags": tags,
+    "tag-devices": tag_devices,
+    "tagging-runs": part("/duties/tagging"),
     "deployment": part("/setup/deployment"),
     "integration": part(""),
     "integration-running": running,
@@ -259,6 +351,14 @@ PAGES: dict[str, Bring] = {
     "policy-errors": policy_errors,
     "policy-version": policy_version,
     "policy-versions": policy_versions,
+    "apps": apps,
+    "apps-none-found": plain("/apps?q=no+such+app"),
+    "app": one_app,
+    "app-errors": app_errors,
+    "app-blocked": app_blocked,
+    "app-sync": part("/duties/apps"),
+    "app-sync-run": one_app_sync,
+    "app-sync-parked": app_sync_parked,
     "audit": plain("/audit"),
     "audit-none-found": plain("/audit?who=nobody"),
     "demo-register": demo_register_errors,
@@ -300,6 +400,16 @@ def test_a_page_can_be_read_by_everybody_on_every_screen(
 def restore(visitor: Visitor, product: Product, integration: str, name: str) -> None:
     """Leave the integration active and its last sync good."""
     product.calm()
+    if name == "tagging-leaving":
+        visitor.go(integration + "/setup/tagging")
+        visitor.field("Tag device status").check()
+        visitor.press("Verify and Save")
+        visitor.at(integration)
+    if name == "app-sync-parked":
+        product.control("access", denied="none")
+        visitor.go(integration + "/duties/apps")
+        visitor.press("Sync apps now")
+        expect(visitor.page.locator("#duty .banner")).to_have_count(0, timeout=60_000)
     if name in {
         "integration-running",
         "integration-paused",

@@ -18,6 +18,7 @@ from harmony.models import (
     AuditEntry,
     Device,
     DeviceEvent,
+    DutyRun,
     Event,
     Finding,
     Hold,
@@ -237,3 +238,17 @@ def test_events_and_ended_findings_older_than_the_limit_go_and_open_ones_stay(
     ages = [NOON - at for at in db.session.scalars(select(Event.at).order_by(Event.id))]
     assert ages == [365 * DAY, DAY]
     assert list(db.session.scalars(select(Finding.code).order_by(Finding.id))) == ["C1", "C3", "C6"]
+
+
+def test_old_runs_of_duties_go_but_the_newest_of_each(app: Flask) -> None:
+    with app.app_context():
+        id_ = an_integration()
+        with write() as session:
+            for duty, age in (("apps", 9), ("apps", 8), ("tagging", 9), ("apps", 0)):
+                row = DutyRun(
+                    integration_id=id_, duty=duty, state=OK, started_by="schedule", owner="w", fence=1
+                )
+                row.started_at = row.heartbeat_at = row.finished_at = NOON - age * DAY
+                session.add(row)
+        assert retention.forget_duty_runs(NOON - 5 * DAY) == 2
+        assert db.session.scalars(select(DutyRun.duty).order_by(DutyRun.id)).all() == ["tagging", "apps"]

@@ -5,20 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from harmony.db import db, write
 from harmony.models import Duty, DutyName, DutyRun, IntegrationState, SyncRunState
-from harmony.sync import duties
+from harmony.sync import duties, duty_lifecycle, lifecycle, timing
+from harmony.sync.duties import Holding
 from harmony.sync.identity import identity
 from harmony.sync.outcome import Outcome
 from harmony.sync.schedule import LEASE, LeaseLost
-from tests.builders import NOON, an_integration
+from tests.builders import NOON, a_choice, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
 
 ELSEWHERE = "another-host/boot/1:1:1"
 APPS, TAGGING = DutyName.APPS, DutyName.TAGGING
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 OK = Outcome(SyncRunState.OK)
 
 
@@ -125,3 +127,102 @@ def test_a_pause_takes_the_lease_away() -> None:
         session.get_one(duties.Integration, id_).state = IntegrationState.PAUSED
     with pytest.raises(LeaseLost), write() as session:
         duties.renew(session, held, NOON)
+
+
+def under_way(id_: int) -> Holding:
+    held = duties.claim(id_, TAGGING, identity(), NOON)
+    assert held is not None
+    return held
+
+
+def the_run(held: Holding) -> DutyRun:
+    return db.session.get_one(DutyRun, held.run_id)
+
+
+def test_pause_closes_the_run_and_resume_makes_every_duty_due() -> None:
+    id_ = a_duty()
+    held = under_way(id_)
+    with write() as session:
+        duties.nudge(session, id_, APPS, NOON + 9 * MINUTE)
+    assert lifecycle.pause(id_, "kim", NOON)
+    assert (the_run(held).state, the_run(held).reason) == (SyncRunState.CANCELLED, "Paused by kim.")
+    with pytest.raises(LeaseLost), write() as session:
+        duties.renew(session, held, NOON)
+    assert lifecycle.resume(id_, "kim", NOON + MINUTE)
+    assert set(duties.due(NOON + MINUTE)) == {(id_, APPS), (id_, TAGGING)}
+    assert the_duty(id_).whole, "what the run should have looked at is left to the next one"
+
+
+@pytest.mark.parametrize("keep_devices", [True, False])
+def test_remove_forgets_the_duties_and_keeps_their_runs(keep_devices: bool) -> None:
+    id_ = a_duty()
+    held = under_way(id_)
+    lifecycle.remove(id_, "kim", NOON, keep_devices=keep_devices)
+    assert db.session.get(Duty, (id_, TAGGING)) is None
+    assert the_run(held).reason == "Removed by kim."
+    assert list(duties.due(NOON + MINUTE)) == []
+
+
+def test_cancel_puts_it_off_to_its_usual_time() -> None:
+    id_ = a_duty(APPS)
+    held = duties.claim(id_, APPS, identity(), NOON)
+    assert held is not None
+    assert duty_lifecycle.cancel(id_, APPS, "kim", NOON)
+    assert the_run(held).state == SyncRunState.CANCELLED
+    following = the_duty(id_, APPS).next_at
+    assert following is not None
+    assert NOON + 8 * HOUR <= following <= NOON + 36 * HOUR
+    assert not duty_lifecycle.cancel(id_, APPS, "kim", NOON)
+
+
+def test_the_first_complete_sync_is_followed_by_an_app_sync_at_once() -> None:
+    id_ = an_integration()
+    with write() as session:
+        integration = session.get_one(duties.Integration, id_)
+        duty_lifecycle.begin(session, integration, APPS, NOON)
+        duty_lifecycle.after_sync(session, integration, False, NOON)
+    assert (id_, APPS) not in duties.due(NOON)
+    with write() as session:
+        integration = session.get_one(duties.Integration, id_)
+        integration.snapshots = 1
+        duty_lifecycle.after_sync(session, integration, True, NOON)
+    assert (id_, APPS) in duties.due(NOON)
+    with write() as session:
+        integration = session.get_one(duties.Integration, id_)
+        session.get_one(Duty, (id_, APPS)).next_at = NOON + HOUR
+        integration.snapshots = 2
+        duty_lifecycle.after_sync(session, integration, True, NOON)
+    assert (id_, APPS) not in duties.due(NOON)
+
+
+def test_a_clock_that_was_set_back_puts_off_no_duty() -> None:
+    id_ = a_duty()
+    with write() as session:
+        duties.nudge(session, id_, APPS, NOON + 40 * HOUR)
+    assert duty_lifecycle.mend(NOON) == 1
+    assert list(duties.due(NOON)) == [(id_, TAGGING), (id_, APPS)]
+    assert duty_lifecycle.mend(NOON) == 0
+
+
+def test_the_grid_of_the_app_sync_lies_apart_from_that_of_the_device_sync() -> None:
+    ids = [an_integration(a_choice(app_interval=60)) for _ in range(5)]
+    for integration in db.session.scalars(select(duties.Integration).where(duties.Integration.id.in_(ids))):
+        devices = timing.next_point(integration.id, HOUR, NOON - 9 * HOUR, NOON)
+        apps = duty_lifecycle.usual(integration, APPS, NOON - 9 * HOUR, NOON)
+        assert abs(devices - apps) > MINUTE
+
+
+def test_another_server_lets_every_duty_wait_for_its_first_complete_sync_whoever_asks() -> None:
+    id_ = a_duty()
+    held = under_way(id_)
+    with write() as session:
+        duty_lifecycle.await_sync(session, id_, NOON)
+    assert (the_run(held).state, the_run(held).reason) == (
+        SyncRunState.CANCELLED,
+        "Server Details were changed.",
+    )
+    assert not duties.request(id_, APPS, "kim", NOON)
+    assert list(duties.due(NOON)) == []
+    with write() as session:
+        duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), True, NOON)
+    assert set(duties.due(NOON)) == {(id_, APPS), (id_, TAGGING)}

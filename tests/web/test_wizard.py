@@ -211,16 +211,6 @@ def test_a_group_that_is_gone_from_the_uem_fails_verify(
     assert "The account no longer sees" in page
 
 
-def test_the_tagging_page_says_which_tags_are_missing_and_changes_nothing(
-    signed_in: FlaskClient, uem: RunningSimulator
-) -> None:
-    walk = Walk.begin(signed_in).to_tagging()
-    page = walk.verify("tagging")
-    assert "CHKP_Status_Provisioned" in page
-    assert "Not in the UEM yet." in page
-    assert not any("addtag" in path or "adddevices" in path for path in map(str, uem.tenant.meter.calls))
-
-
 def test_the_token_is_shown_to_be_copied_and_stays_the_same(signed_in: FlaskClient) -> None:
     walk = Walk.begin(signed_in).to_deployment()
     page = walk.look("deployment")

@@ -1,0 +1,65 @@
+"""What Verify looks at for the Tagging page: the tags in the UEM, and what is wrong with those needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harmony.models import Integration
+from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging
+from harmony.setup import groups, tagged
+from harmony.setup.drafts import draft
+from harmony.setup.needed_tags import NeededTag, Place, Standing, TagLook, judged
+from harmony.setup.questions import opened, timed
+from harmony.uem.rungs import Rung, RungState
+
+READ_TAGS = "Read tags"
+NAMES = "Names of the tags"
+TAGS = "Tags in the UEM"
+PERMISSION = "Settings > Tags > edit"
+MENU = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
+CHOOSE = "Tick Adopt beside the name if Harmony may put this tag on and take it off, or choose another name."
+NAMED = 3
+
+
+def look(integration: Integration) -> Iterator[Rung | TagLook]:
+    """The rungs, and between them what became of every tag that is needed."""
+    tagging, id_ = draft(integration, TAGGING, Tagging), integration.id
+    devices, ours = tagged.devices_by_key(id_), tagged.ours(id_)
+    top, where = groups.top(id_)
+    with opened(integration, draft(integration, SERVER, ServerDetails)) as client:
+        rung, in_uem = timed(READ_TAGS, lambda: client.tags(top))
+    if in_uem is None:
+        yield rung
+        return
+    yield Rung(
+        rung.name, rung.state, rung.milliseconds, f"{len(in_uem):,} tags are visible at {where}.", None
+    )
+    seen = judged(tagging, devices, Place(tags=in_uem, ours=ours, group=where))
+    yield seen
+    yield _names(seen.those(Standing.FOREIGN))
+    yield _tags(seen, where)
+
+
+def _names(foreign: Sequence[NeededTag]) -> Rung:
+    if not foreign:
+        return Rung(NAMES, RungState.OK, None, "No name is that of somebody else's tag.", None)
+    verb = "is in the UEM already, not made" if len(foreign) == 1 else "are in the UEM already, not made"
+    return Rung(NAMES, RungState.FAILED, None, f"{_listed(foreign)} {verb} by Harmony.", CHOOSE)
+
+
+def _tags(seen: TagLook, where: str) -> Rung:
+    missing, all_of = seen.those(Standing.MISSING), len(seen.tags)
+    if not all_of:
+        return Rung(TAGS, RungState.OK, None, "No tag is needed: all three are switched off.", None)
+    if not missing:
+        return Rung(TAGS, RungState.OK, None, f"All {all_of} are there.", None)
+    advice = (
+        f"Harmony can create them, if the account has {PERMISSION}. "
+        f"Or create them in the console at {where}, and adopt them here: {MENU}."
+    )
+    return Rung(TAGS, RungState.WARNING, None, f"{_listed(missing)} not there yet.", advice)
+
+
+def _listed(tags: Sequence[NeededTag]) -> str:
+    names = ", ".join(tag.name for tag in tags[:NAMED])
+    return f"{names} and {len(tags) - NAMED} more" if len(tags) > NAMED else names

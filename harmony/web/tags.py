@@ -1,0 +1,121 @@
+"""The tags of an integration: each with its devices, what waits and what failed; push, read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.jobs.queue import ring
+from harmony.jobs.tasks import TAGGING
+from harmony.models import Duty, DutyName, Integration, IntegrationState, TagLink, UemTag
+from harmony.setup import groups
+from harmony.sync import duties
+from harmony.web import tag_rows
+from harmony.web.attention import waits_for_worker, why_no_sync
+from harmony.web.connected import connected
+from harmony.web.newest import every, page_of
+from harmony.web.table_file import csv_file
+from harmony.web.tag_rows import LINK, LinkFilters
+from harmony.web.tag_words import EMPTY, SHOWN, meaning, why_no_tags
+from harmony.web.tagging_state import tagging_context
+
+blueprint = Blueprint("tags", __name__, url_prefix="/integrations/<int:integration_id>/tags")
+
+HEADER = tuple(column.key for column in LINK if column.key != "id")
+
+
+@blueprint.get("")
+def index(integration_id: int) -> ResponseReturnValue:
+    """Every tag of ours with the number of its devices."""
+    return render_template("tags/index.html", **_context(_finished(integration_id)))
+
+
+@blueprint.get("/status")
+def status(integration_id: int) -> ResponseReturnValue:
+    """The part of the page that changes while tags are pushed; only then does it ask for itself again."""
+    return render_template("tags/_state.html", **_context(_finished(integration_id)))
+
+
+@blueprint.post("/push")
+def push(integration_id: int) -> ResponseReturnValue:
+    """Push tags now: what waits is pushed at once; what the UEM declined waits for its next try."""
+    return _ask(_finished(integration_id), whole=False)
+
+
+@blueprint.post("/read-back")
+def read_back(integration_id: int) -> ResponseReturnValue:
+    """Read back: ask the UEM for the devices of every tag, and mend what was changed there by hand."""
+    return _ask(_finished(integration_id), whole=True)
+
+
+@blueprint.post("/create")
+def create(integration_id: int) -> ResponseReturnValue:
+    """Create missing tags: the worker makes those that are needed and not in the UEM, and pushes."""
+    return _ask(_finished(integration_id), whole=True)
+
+
+@blueprint.get("/<key>")
+def devices(integration_id: int, key: str) -> ResponseReturnValue:
+    """The devices of one tag."""
+    integration, tag = _tag(integration_id, key)
+    filters = LinkFilters.from_query(integration_id, key, request.args)
+    return render_template(
+        "tags/devices.html",
+        integration=integration,
+        tag=tag,
+        meaning=meaning(key),
+        counts=tag_rows.counts(integration_id).get(key, tag_rows.Counts()),
+        filters=filters,
+        words=SHOWN,
+        empty_words=EMPTY,
+        page=page_of(tag_rows.devices(filters), TagLink.device_id, filters.place),
+    )
+
+
+@blueprint.get("/<key>/devices.csv")
+def export(integration_id: int, key: str) -> ResponseReturnValue:
+    """The same devices as a file, all pages of them."""
+    _tag(integration_id, key)
+    filters = LinkFilters.from_query(integration_id, key, request.args)
+    found = every(tag_rows.devices(filters), TagLink.device_id)
+    rows = ([getattr(row, name) for name in HEADER] for row in found)
+    return csv_file(f"harmony-tag-{integration_id}-{filters.shown.value}", HEADER, rows)
+
+
+def _context(integration: Integration) -> dict[str, Any]:
+    return tagging_context(integration) | {
+        "groups": {one.external_id: one.name for one in groups.known(integration.id)},
+        "empty_why": why_no_tags(integration),
+    }
+
+
+def _ask(integration: Integration, *, whole: bool) -> ResponseReturnValue:
+    moment = now()
+    if not duties.request(integration.id, DutyName.TAGGING, g.user.name, moment, whole=whole):
+        flash(_why_not(integration), "warning")
+    elif waits := waits_for_worker(integration, moment, "The push"):
+        flash(waits, "warning")
+    ring(TAGGING, integration.id)
+    return redirect(url_for("tags.index", integration_id=integration.id), 303)
+
+
+def _why_not(integration: Integration) -> str:
+    """Why no push can start, whoever asks."""
+    duty = db.session.get(Duty, (integration.id, DutyName.TAGGING))
+    parked = duty.parked_why if duty and integration.state == IntegrationState.ACTIVE else None
+    return parked or why_no_sync(integration, "No tags are pushed")
+
+
+def _finished(integration_id: int) -> Integration:
+    integration = connected(integration_id)
+    if integration.state == IntegrationState.DRAFT:
+        abort(404)
+    return integration
+
+
+def _tag(integration_id: int, key: str) -> tuple[Integration, UemTag]:
+    return _finished(integration_id), db.get_or_404(UemTag, (integration_id, key))

@@ -1,0 +1,55 @@
+"""Which tags are needed, and whose those in the UEM are (rung: pure)."""
+
+from __future__ import annotations
+
+from harmony.models.configuration import Tagging
+from harmony.setup.needed_tags import Ours, Place, Standing, judged
+from harmony.uem.records import Tag
+
+OFF = {"tag_status": False, "tag_risk": False, "tag_factors": False}
+
+
+def there(*names: str) -> list[Tag]:
+    return [Tag(str(number), name, "570") for number, name in enumerate(names, 1)]
+
+
+def standings(tagging: Tagging, place: Place, devices: dict[str, int] | None = None) -> dict[str, str]:
+    return {tag.name: tag.standing for tag in judged(tagging, devices or {}, place).tags}
+
+
+def test_only_what_is_switched_on_needs_tags() -> None:
+    assert standings(Tagging(**OFF), Place()) == {}
+    risk = Tagging(**OFF | {"tag_risk": True, "tag_no_risk": True})
+    assert list(standings(risk, Place())) == [f"CHKP_Risk_{one}" for one in ("High", "Medium", "Low", "None")]
+
+
+def test_a_threat_factor_needs_its_tag_once_it_is_on_a_device() -> None:
+    only = Tagging(**OFF | {"tag_factors": True})
+    assert standings(only, Place()) == {}
+    assert standings(only, Place(), {"factor:ROOTED": 3}) == {"CHKP_TF_ROOTED": Standing.MISSING}
+
+
+def test_a_tag_is_ours_by_its_id_and_never_by_its_name_alone() -> None:
+    place = Place(tags=there("CHKP_Status_Active", "CHKP_Risk_High"), ours=Ours(frozenset("1")))
+    found = standings(Tagging(), place)
+    assert found["CHKP_Status_Active"] == Standing.FOUND
+    assert found["CHKP_Risk_High"] == Standing.FOREIGN
+    assert found["CHKP_Risk_Low"] == Standing.MISSING
+
+
+def test_a_tag_we_were_about_to_make_is_ours_though_its_answer_was_lost() -> None:
+    place = Place(tags=there("CHKP_Risk_High"), ours=Ours(begun=frozenset({"CHKP_Risk_High"})))
+    assert standings(Tagging(), place)["CHKP_Risk_High"] == Standing.FOUND
+
+
+def test_an_adopted_name_may_be_used() -> None:
+    place = Place(tags=there("Mine"))
+    tagging = Tagging(names={"risk:high": "Mine"}, adopted=("Mine",))
+    [high] = [tag for tag in judged(tagging, {"risk:high": 7}, place).tags if tag.key == "risk:high"]
+    assert (high.standing, high.adopted, high.devices) == (Standing.FOUND, True, 7)
+
+
+def test_names_are_compared_exactly() -> None:
+    """The UEM's search matches parts of names."""
+    place = Place(tags=there("CHKP_Risk_High_old", "chkp_risk_high"), ours=Ours(frozenset("12")))
+    assert standings(Tagging(), place)["CHKP_Risk_High"] == Standing.MISSING

@@ -1,0 +1,236 @@
+"""The Tagging page against a simulated UEM over real TLS (rung S), as without JavaScript."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.models import AuditEntry, Device, DutyName, Integration, UemTag
+from harmony.models.configuration import TAGGING, Tagging, from_row
+from harmony.simulator import changes
+from harmony.simulator.actions import ACTIONS
+from harmony.simulator.arguments import Arguments
+from harmony.simulator.server import RunningSimulator
+from harmony.sync import duties, run
+from harmony.tagging import run as tagging
+from tests.web.walking import Walk, form_of
+
+pytestmark = pytest.mark.usefixtures("uem")
+
+STANDARD = ("Provisioned", "Active", "Inactive")
+
+
+def foreign(uem: RunningSimulator, *names: str) -> None:
+    """Tags that somebody else made at the top group."""
+    world = uem.tenant.world
+    with world.lock:
+        for name in names:
+            changes.add_tag(world, name, avatar=name, kind=1, group=570, when=now())
+
+
+def kept(app: Flask, walk: Walk) -> Tagging:
+    """What the page's draft says."""
+    with app.app_context():
+        page = db.session.get_one(Integration, walk.id).page(TAGGING)
+        return from_row(Tagging, page.draft if page else None)
+
+
+def rows(page: str) -> dict[str, str]:
+    """The table of needed tags: name to the rest of its row."""
+    table = page.partition('id="needed-tags"')[2].partition("</table>")[0]
+    return dict(re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', table, re.S))
+
+
+def test_all_three_are_on_and_verify_lists_every_tag_with_group_and_devices(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    assert {"tag_status", "tag_risk", "tag_factors"} <= set(walk.values("tagging"))
+    assert "tag_no_risk" not in walk.values("tagging")
+    page = walk.verify("tagging")
+    found = rows(page)
+    expected = [f"CHKP_Status_{one}" for one in STANDARD] + [
+        f"CHKP_Risk_{one}" for one in ("High", "Medium", "Low")
+    ]
+    assert list(found) == expected
+    assert all('data-state="missing"' in row and "Acme Logistics" in row for row in found.values())
+    assert "Settings &gt; Tags &gt; edit" in page
+    assert "Devices &amp; Users &gt; Advanced &gt; Tags" in page
+    assert not any("addtag" in path or "adddevices" in path for path in map(str, uem.tenant.meter.calls))
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+def test_names_follow_the_prefix_unless_they_were_changed(app: Flask, signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    page = walk.verify("tagging", risk_high="On fire")
+    assert list(kept(app, walk).names) == ["risk:high"]
+    page = walk.verify("tagging", prefix="ACME ")
+    assert form_of(page)["status_active"] == "ACMEStatus_Active"
+    assert form_of(page)["risk_high"] == "On fire"
+    assert "ACMETF_ROOTED" in page
+    assert kept(app, walk).names == {"risk:high": "On fire"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "sentence"),
+    [
+        ({"risk_low": ""}, "risk_low", "Enter a name."),
+        ({"risk_low": "chkp_risk_HIGH"}, "risk_low", "Another tag has this name."),
+        ({"risk_low": "CHKP_TF_ROOTED"}, "risk_low", "Names that begin like this are for threat factors."),
+        ({"risk_low": "a\u200bb"}, "risk_low", "hidden characters"),
+        ({"prefix": "x" * 31}, "prefix", "At most 30 characters."),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_said_beside_its_field_and_nothing_is_lost(
+    app: Flask, signed_in: FlaskClient, typed: dict[str, str], field: str, sentence: str
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    answer = walk.send("tagging", "/verify?then=next", status_active="Kept", **typed)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert sentence in page.partition(f'id="field-{field}"')[2].partition("</div></div>")[0]
+    assert '<details class="panel" open>' in page
+    assert form_of(page)["status_active"] == "Kept"
+    assert form_of(page)[field] == typed[field]
+    assert kept(app, walk).names == {}
+
+
+def test_a_name_of_somebody_elses_tag_is_refused_until_it_is_adopted(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    foreign(uem, "CHKP_Risk_High", "CHKP_Risk_High_and_more")
+    walk = Walk.begin(signed_in).to_tagging()
+    answer = walk.send("tagging", "/verify?then=next")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "adopt it below" in page.partition('id="field-risk_high"')[2].partition("</div></div>")[0]
+    assert "Your values are kept, but not verified." in page
+    assert "Not made by Harmony" not in rows(page)["CHKP_Risk_Low"]
+    assert "Not made by Harmony" in rows(page)["CHKP_Risk_High"]
+    answer = walk.send("tagging", "/verify?then=next", adopted=["CHKP_Risk_High", "Somebody's"])
+    assert answer.location.endswith("/setup/deployment")
+    assert kept(app, walk).adopted == ("CHKP_Risk_High",)
+    assert form_of(walk.look("tagging")).getlist("adopted") == ["CHKP_Risk_High"]
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+    assert kept(app, walk).adopted == ("CHKP_Risk_High",)
+
+
+def test_adoption_ends_when_it_is_unticked_or_the_name_is_changed(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    foreign(uem, "CHKP_Risk_High")
+    walk = Walk.begin(signed_in).to_tagging()
+    walk.verify("tagging")
+    walk.verify("tagging", adopted=["CHKP_Risk_High"])
+    assert walk.send("tagging", "/verify?then=next", drop=("adopted",)).status_code == 422
+    assert kept(app, walk).adopted == ()
+    walk.verify("tagging", adopted=["CHKP_Risk_High"], risk_high="Mine")
+    assert kept(app, walk).adopted == ()
+
+
+def test_a_uem_that_cannot_be_asked_fails_verify_in_words(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    ACTIONS["faults"](uem.tenant, Arguments({"kind": "server_error"}))
+    answer = walk.send("tagging", "/verify?then=next")
+    assert answer.location.endswith("/setup/tagging#verification")
+    assert 'class="danger failed"' in walk.look("tagging")
+
+
+def in_uem(uem: RunningSimulator) -> set[str]:
+    return {tag.name for tag in uem.tenant.world.tags.values()}
+
+
+def test_missing_tags_are_created_from_the_page_and_known_to_be_ours(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    walk.verify("tagging")
+    answer = walk.send("tagging", "/create", risk_high="On fire")
+    assert answer.status_code == 303
+    page = walk.look("tagging")
+    assert "Created in the UEM: CHKP_Status_Provisioned, " in page
+    assert {"On fire", "CHKP_Risk_Low"} <= in_uem(uem)
+    assert "CHKP_Risk_High" not in in_uem(uem)
+    assert all('data-state="ok"' in row for row in rows(page).values())
+    assert "Create missing tags" not in page
+    with app.app_context():
+        made = {tag.name: tag for tag in db.session.query(UemTag)}
+        assert made["On fire"].key == "risk:high"
+        assert made["On fire"].organization_group_id == "570"
+        assert not any(tag.adopted for tag in made.values())
+        newest = db.session.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
+        assert newest is not None
+        assert newest.what == "Created tags in the UEM"
+    walk.send("tagging", "/create", risk_high="CHKP_Risk_High")
+    walk.send("tagging", "/create", risk_high="On fire")
+    assert 'data-state="ok"' in rows(walk.look("tagging"))["On fire"]
+
+
+def test_without_the_permission_the_page_names_it_and_the_menu(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    ACTIONS["access"](uem.tenant, Arguments({"denied": ["tags_write"]}))
+    walk.send("tagging", "/create")
+    page = walk.look("tagging")
+    assert "No tag was created:" in page
+    assert "Settings &gt; Tags" in page.partition("No tag was created:")[2].partition("</div>")[0]
+    assert "Advanced &gt; Tags" in page
+    assert "CHKP_Risk_High" not in in_uem(uem)
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+def test_somebody_elses_tag_is_not_made_a_second_time(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+    foreign(uem, "CHKP_Risk_High")
+    walk = Walk.begin(signed_in).to_tagging()
+    walk.send("tagging", "/create")
+    page = walk.look("tagging")
+    assert "A tag of this name is in the UEM already, and Harmony did not make it." in page
+    assert len([tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Risk_High"]) == 1
+
+
+def test_a_draft_that_runs_is_left_to_the_worker(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    assert "The worker creates the missing tags once you have saved." in walk.verify("tagging")
+    assert walk.send("tagging", "/create").status_code == 409
+    answer = signed_in.post(f"/integrations/{walk.id}/tags/create")
+    assert answer.location == f"/integrations/{walk.id}/tags"
+    with app.app_context():
+        assert (walk.id, DutyName.TAGGING) in duties.due(now())
+    assert "CHKP_Status_Active" not in in_uem(uem)
+
+
+def test_the_worker_tags_the_devices_and_every_page_says_so(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    with app.app_context():
+        run.sync(walk.id)
+        tagging.tag(walk.id)
+        devices = db.session.query(Device).filter_by(integration_id=walk.id).count()
+    provisioned = next(tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Status_Provisioned")
+    assert len(provisioned.devices) == devices
+    page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
+    assert f"CHKP_Status_Provisioned: {devices}" in page
+    page = signed_in.get(f"/integrations/{walk.id}/tags").get_data(as_text=True)
+    assert f">{devices}</a>" in page
+    assert 'data-state="ok"' in page
+    page = walk.verify("tagging")
+    assert 'data-state="ok"' in rows(page)["CHKP_Status_Provisioned"]
+    assert f'class="num">{devices}<' in rows(page)["CHKP_Status_Provisioned"]
+    with app.app_context():
+        one = db.session.query(Device).filter_by(integration_id=walk.id).first()
+        assert one is not None
+        device = one.id
+    panel = signed_in.get(f"/devices/{device}").get_data(as_text=True).partition("Tags in the UEM")[2]
+    assert "CHKP_Status_Provisioned" in panel
+    assert "On the device" in panel
