@@ -48,8 +48,9 @@ def check_invariants(
 ) -> None:
     """Assert I1 to I5, I6 (with `again`, which repeats the last sync), I7 and I9 to I12 (facts §2).
 
-    Needs the context of the application whose file is examined. I8 (foreign tags) belongs to the issue that
-    brings tags. `dying` as in `quick_invariants`.
+    Needs the context of the application whose file is examined. `dying` as in `quick_invariants`.
+    I8 (foreign tags) is about what the UEM holds: `tests/tagging/machine.py` asserts it after every step of a
+    model UEM with hostile administrators, `tests/faults/test_tagging.py` against the simulated one.
     """
     quick_invariants(before, dying=dying)
     no_secret_is_stored_or_logged([form for secret in canaries for form in forms_of(secret)], logs)
@@ -79,14 +80,17 @@ def quick_invariants(before: Known | None = None, *, dying: bool = False) -> Non
 
 def every_run_ended_and_no_lease_was_left(dying: bool = False) -> None:
     """I5 and I9: nothing runs any more, so that nothing has two live runs or a forgotten lease."""
-    live = rows("SELECT integration_id, count(*) AS n FROM sync_run WHERE state = 'running' GROUP BY 1")
-    assert not [row for row in live if row["n"] > 1], f"I5: several live runs: {live}"
-    if dying:
-        return
-    open_runs = rows("SELECT id, state FROM sync_run WHERE state = 'running' OR finished_at IS NULL")
-    assert not open_runs, f"I9: these runs did not end: {open_runs}"
-    held = rows("SELECT id FROM integration WHERE lease_owner IS NOT NULL OR lease_until IS NOT NULL")
-    assert not held, f"I9: a lease is left on {held}"
+    for runs, kind in (("sync_run", "''"), ("duty_run", "duty")):
+        live = rows(
+            f"SELECT integration_id, {kind} AS kind, count(*) AS n FROM {runs} "  # noqa: S608 - names of ours
+            "WHERE state = 'running' GROUP BY 1, 2"
+        )
+        assert not [row for row in live if row["n"] > 1], f"I5: several live runs: {live}"
+        open_runs = rows(f"SELECT id, state FROM {runs} WHERE state = 'running' OR finished_at IS NULL")  # noqa: S608
+        assert dying or not open_runs, f"I9: these runs did not end: {open_runs}"
+    for leased, key in (("integration", "id"), ("duty", "integration_id")):
+        held = rows(f"SELECT {key} FROM {leased} WHERE lease_owner IS NOT NULL OR lease_until IS NOT NULL")  # noqa: S608
+        assert dying or not held, f"I9: a lease is left on {held}"
 
 
 def every_decision_was_written_down(before: Known) -> None:
