@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
@@ -30,6 +29,9 @@ from harmony.simulator.world import World
 from harmony.uem import allowance
 from tests.canaries import WatchedClient, Watcher, watch
 from tests.database import INITDB, LEFT_OUT, Server, running_server
+from tests.told import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown, told
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 ADMINISTRATOR = "admin"
 PASSWORD = "eleven quiet lanterns over Oslo"
@@ -57,10 +59,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was not tested, and how to get it."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where two processes share the tests, those that start processes or a browser stay in one of them."""
+    for item in items:
+        if item.get_closest_marker("processes") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
     if not INITDB:
-        terminalreporter.write_line(LEFT_OUT)
+        told(config).append(LEFT_OUT)
 
 
 @pytest.fixture(autouse=True)

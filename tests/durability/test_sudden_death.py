@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.durability.conftest import told
+from tests.told import told
 
 pytestmark = pytest.mark.processes
 
