@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from flask import Flask
@@ -79,16 +80,29 @@ def explored(app: Flask, address: str, examples: int) -> tuple[Counter[tuple[str
         if isinstance(one, events.NonFatalError | events.FatalError):
             complaints.append(str(vars(one) if hasattr(one, "__dict__") else one))
         if isinstance(one, events.ScenarioFinished):
-            _read(one.recorder, answers, complaints)
+            _read(one.recorder, answers, complaints, schema.raw_schema)
     return answers, complaints, phases
 
 
-def _read(recorder: Any, answers: Counter[tuple[str, int]], complaints: list[str]) -> None:
+def _read(recorder: Any, answers: Counter[tuple[str, int]], complaints: list[str], document: Any) -> None:
     for case_id, interaction in recorder.interactions.items():
         if interaction.response is not None:
             answers[recorder.cases[case_id].value.path, interaction.response.status_code] += 1
-    for checks in recorder.checks.values():
-        complaints += [f"{one.name}: {one.failure_info.failure}" for one in checks if one.failure_info]
+    for case_id, checks in recorder.checks.items():
+        failed = [one for one in checks if one.failure_info]
+        if failed and not _is_taken_for_wrong(recorder.cases[case_id].value, failed, document):
+            complaints += [f"{one.name}: {one.failure_info.failure}" for one in failed]
+
+
+def _is_taken_for_wrong(case: Any, failed: list[Any], document: Any) -> bool:
+    """Whether a body is only said to violate the document: a rule of items, broken in an empty list."""
+    if [one.name for one in failed] != ["negative_data_rejection"] or "/properties/" not in str(
+        failed[0].failure_info.failure
+    ):
+        return False
+    name = {"/register": "Register", "/check-in": "CheckIn"}.get(case.path)
+    rules = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    return name is not None and jsonschema_rs.is_valid(rules, case.body)
 
 
 def test_no_request_gets_an_answer_that_is_not_in_the_document(app: Flask, address: str) -> None:

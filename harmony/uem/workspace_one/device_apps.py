@@ -20,7 +20,8 @@ def all_apps(fetch: Callable[[int], AppPage], page_size: int) -> list[AppOnDevic
     for number in range(MAX_PAGES):
         page = fetch(number)
         total = page.total if page.total is not None else total
-        fresh = {(app.identifier, app.version): app for app in page.apps}.items() - found.items()
+        listed = {(app.identifier, app.version): app for app in page.apps}
+        fresh = {key: app for key, app in listed.items() if found.get(key) != app}
         # The same page again means that this call knows no pages, which is not documented.
         rows += page.rows if fresh or number == 0 else 0
         found.update(fresh)
