@@ -1,6 +1,8 @@
 # Every chore, each from a fresh clone with only Python 3.11 or newer (with venv) and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests that start processes or a browser stay in one of the two (tests/conftest.py).
+PARALLEL ?= -n 2 --dist loadgroup
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -15,8 +17,8 @@ run: .venv/runtime ## Run the dashboard and its worker
 demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 	@exec $(BIN)/python -m harmony.ops.demo $(ARGS)
 
-test: .venv/dev ## Run every test
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/dev ## Run every test, two at a time; PARALLEL= for one after the other
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|protect|growth|tagging|start for a part, OUT=file.json
 	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)

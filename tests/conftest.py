@@ -8,10 +8,10 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -21,6 +21,7 @@ from harmony.config import Settings
 from harmony.db import db
 from harmony.models.access import Role
 from harmony.ops.migrate import migrate
+from harmony.security import passwords
 from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
@@ -28,9 +29,13 @@ from harmony.simulator.world import World
 from harmony.uem import allowance
 from tests.canaries import WatchedClient, Watcher, watch
 from tests.database import INITDB, LEFT_OUT, Server, running_server
+from tests.told import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown, told
+
+__all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 ADMINISTRATOR = "admin"
 PASSWORD = "eleven quiet lanterns over Oslo"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 watch(PASSWORD)
@@ -48,10 +53,20 @@ def pytest_configure() -> None:
         raise pytest.UsageError("REQUIRE_POSTGRES=1, but there is no initdb: apt-get install postgresql")
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was not tested, and how to get it."""
+def pytest_collection_finish() -> None:
+    """What was imported outlives every test: the collector need not look at it after each of them."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where two processes share the tests, those that start processes or a browser stay in one of them."""
+    for item in items:
+        if item.get_closest_marker("processes") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
     if not INITDB:
-        terminalreporter.write_line(LEFT_OUT)
+        told(config).append(LEFT_OUT)
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +86,13 @@ def no_secret_is_logged() -> Iterator[None]:
 def no_allowance_is_kept() -> None:
     """Each test meets its servers for the first time, whichever port they got."""
     allowance.forget()
+
+
+@pytest.fixture(autouse=True)
+def passwords_cost_little(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of a second a hash is right for people, and minutes for a suite; its own tests keep it."""
+    if "security" not in request.path.parts:
+        monkeypatch.setattr(passwords, "_hasher", CHEAP)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.db import write
+from harmony.history import SCHEDULE
 from harmony.models import UemTag
 from harmony.sync.outcome import Outcome
 from harmony.tagging import ends, ours, outbox
@@ -41,6 +42,8 @@ class Turn:
         self._work.step = "Working out the tags"
         with self._finder.looking(whole=self._work.held.whole):
             self._refresh(self._work.since)
+        if self._work.held.by != SCHEDULE:
+            self._hurry()
         for look in range(LOOKS):
             self._find(whole=self._work.held.whole and look == 0)
             self._read_back(whole=self._work.held.whole and look == 0)
@@ -56,6 +59,14 @@ class Turn:
             refresh_all(desire, now(), self._work.beat)
         else:
             refresh_changed(desire, since, now(), self._work.beat)
+
+    def _hurry(self) -> None:
+        """What was declined waits for its time, but not when somebody asks for a push."""
+        hurried = 1
+        while hurried:
+            with write() as session:
+                self._work.beat(session)
+                hurried = outbox.hurry(session, self._work.id)
 
     def _find(self, *, whole: bool) -> None:
         self._work.step = "Finding the tags in the UEM"

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from harmony.db import db, release
 from harmony.models import Device, Protection
-from harmony.web.standings import ANY, FEW, RISK, STATUS, Wanted
+from harmony.web.standings import ANY, RISK, STATUS, Wanted
 
 PAGE_SIZE = 50
 BATCH = 1000
@@ -84,7 +84,7 @@ class Filters:
     @property
     def few(self) -> bool:
         """Whether its conditions find few devices by an index of their own."""
-        return bool(self.state) or (bool(self.wanted) and self.wanted.count(self.integration_id) <= FEW)
+        return bool(self.state) or self.wanted.is_few()
 
     def href(
         self, after: str | None = None, before: str | None = None, endpoint: str = "devices.index"
@@ -219,7 +219,7 @@ def _kept(filters: Filters) -> Where:
     if filters.state is Shown.UNLISTED:
         kept.append(Device.added_by.is_not(None))
     if filters.wanted:
-        kept.append(filters.wanted.condition())
+        kept.append(filters.wanted.condition(few=filters.few))
     deleted = filters.state is Shown.DELETED
     return (*kept, Device.deleted_at.is_not(None) if deleted else Device.deleted_at.is_(None))
 

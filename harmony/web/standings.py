@@ -62,12 +62,21 @@ class Wanted:
             parts.append(Protection.risk == int(self.risk))
         return and_(*parts)
 
-    def condition(self) -> ColumnElement[bool]:
-        """For a statement over devices."""
+    def condition(self, *, few: bool) -> ColumnElement[bool]:
+        """For a statement over devices; `few` are found by what is said of them, many as names are read."""
         mine = Protection.device_id == Device.id
         if self._without_a_row:
             return not_(exists().where(mine, not_(self._said)).correlate(Device))
-        return Device.id.in_(select(Protection.device_id).where(self._said))
+        if few:
+            return Device.id.in_(select(Protection.device_id).where(self._said))
+        return exists().where(mine, self._said).correlate(Device)
+
+    def is_few(self) -> bool:
+        """Whether few devices stand so; looks no further than that takes."""
+        if not self or self._without_a_row:
+            return False
+        some = select(Protection.device_id).where(self._said).limit(FEW + 1).subquery()
+        return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
 
     def count(self, integration_id: int | None = None) -> int:
         """How many live devices stand so, of one integration or of all."""

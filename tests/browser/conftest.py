@@ -15,6 +15,7 @@ from tests.browser import wizard
 from tests.browser.product import Product, running_product
 from tests.browser.visitor import Visitor
 from tests.conftest import ADMINISTRATOR, PASSWORD
+from tests.told import told
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -26,7 +27,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LEFT_OUT = pytest.StashKey[list[str]]()
 Arrive = Callable[..., Visitor]
 
 
@@ -40,15 +40,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get("REQUIRE_BROWSER") == "1":
         raise pytest.UsageError("REQUIRE_BROWSER=1, but there is no Chromium: apt-get install chromium")
     config.hook.pytest_deselected(items=mine)
-    config.stash[LEFT_OUT] = [item.nodeid for item in mine]
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say which tests were left out, and how to get them."""
-    if left_out := config.stash.get(LEFT_OUT, []):
-        files = ", ".join(sorted({nodeid.partition("::")[0] for nodeid in left_out}))
-        how = "for lack of Chromium (apt-get install chromium brings them in)"
-        terminalreporter.write_line(f"Left out {len(left_out)} browser tests {how}: {files}")
+    files = ", ".join(sorted({item.nodeid.partition("::")[0] for item in mine}))
+    how = "for lack of Chromium (apt-get install chromium brings them in)"
+    told(config).append(f"Left out {len(mine)} browser tests {how}: {files}")
 
 
 @pytest.fixture(scope="session")

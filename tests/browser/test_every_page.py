@@ -272,6 +272,18 @@ def all_events(visitor: Visitor, product: Product, integration: str) -> None:
     visitor.see("Version 1: Days until Inactive")
 
 
+def registration_code(visitor: Visitor, product: Product, integration: str) -> None:
+    one_device(visitor, product, integration)
+    visitor.press("New registration code")
+    visitor.see("It is shown only now")
+
+
+def device_findings(visitor: Visitor, product: Product, integration: str) -> None:
+    one_device(visitor, product, integration)
+    visitor.go(f"{wizard.path_of(visitor.page)}/findings")
+    visitor.see("Nothing was found")
+
+
 def remove_errors(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/remove")
     visitor.press("Remove")
@@ -329,6 +341,10 @@ PAGES: dict[str, Bring] = {
     "devices-none-found": plain("/devices?q=no+such+device"),
     "device": one_device,
     "device-history": device_history,
+    "device-registration-code": registration_code,
+    "device-findings": device_findings,
+    "devices-of-a-status": plain("/devices?status=provisioned&risk=none"),
+    "devices-unlisted": plain("/devices?state=unlisted"),
     "events": all_events,
     "events-none-found": plain("/events?event=blocked"),
     "policy": policy_saved,

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.models import DeviceEvent, Happening, TagLink, UemTag
+from harmony.models import DeviceEvent, DutyName, Happening, TagLink, UemTag
 from harmony.sync import duties
 from harmony.sync.outcome import Outcome
 from harmony.tagging import outbox
@@ -210,6 +210,17 @@ def test_what_the_uem_declines_is_tried_again_later_with_its_reason() -> None:
     reasons = db.session.scalars(select(TagLink.reason).where(TagLink.state == "failed")).all()
     release()
     assert reasons == ["The UEM declined it (error 400)."]
+
+
+def test_somebody_who_asks_for_a_push_does_not_wait_for_what_was_declined() -> None:
+    id_, uem = a_fleet(2), a_uem(2)
+    uem.locked, uem.all_fail = {"2"}, "200"
+    assert tag(id_, uem).counts["failed"] == 1
+    uem.locked = set()
+    with write() as session:
+        duties.nudge(session, id_, DutyName.TAGGING, now())
+    assert tag_if_due(id_, uem).counts["failed"] == 1, "by itself it waits for its time"
+    assert tag(id_, uem).counts["failed"] == 0
 
 
 def refusing(error: UemError, *calls: str) -> Callable[[str, str, Sequence[str]], None]:
