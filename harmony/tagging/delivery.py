@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from harmony.clock import monotonic, now
 from harmony.db import write
+from harmony.sync import driver
 from harmony.sync.ids import Ids
 from harmony.tagging import outbox
 from harmony.tagging.ours import tags_of
@@ -18,6 +19,7 @@ from harmony.uem.errors import NotFound, TooLarge
 
 # After so long whoever asks looks whether something more urgent has come up.
 ROUND = timedelta(seconds=20)
+NOTES_PER_CHECKPOINT = 64
 NOT_FOUND = 404
 
 Unclear = dict[tuple[str, bool], dict[Target, int]]
@@ -32,6 +34,7 @@ class Delivery:
         self._tags: dict[str, str] = {}
         self._unclear: Unclear = {}
         self._until = 0.0
+        self._notes = 0
         self.late = False
 
     def deliver(self) -> list[str]:
@@ -72,6 +75,9 @@ class Delivery:
             for batch in fresh:
                 outbox.sent(session, batch)
             self._work.beat(session)
+        self._notes += 1
+        if self._notes % NOTES_PER_CHECKPOINT == 0:
+            driver.checkpoint()
 
     def _clear_up(self) -> list[str]:
         """Look who carries the tags of which something was unclear; the keys of those that are gone."""

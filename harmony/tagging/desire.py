@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,7 @@ from harmony.tagging.desired import LIVE, RATED, Desire, Scope
 
 # A device has a few links, so that these are a few thousand rows in a commit.
 DEVICES_PER_WRITE = 1500
+WRITES_PER_CHECKPOINT = 24
 
 # What is about a device that the UEM has under another id now, or no longer: nothing is known of the new one.
 ANEW = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT EXISTS
@@ -48,7 +50,7 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
     `beat` is called inside each `write()`; it may raise, and nothing is written then.
     """
     done = 0
-    while True:
+    for number in count(1):
         last = _nth_after(desire.integration_id, done, DEVICES_PER_WRITE)
         where = Scope("{id} > ? AND {id} <= ?", (done, last)) if last else Scope("{id} > ?", (done,))
         with write() as session:
@@ -58,6 +60,8 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
                 driver.run(session, BACK, (desire.integration_id,))
                 return
         done = last
+        if number % WRITES_PER_CHECKPOINT == 0:
+            driver.checkpoint()
 
 
 def refresh_changed(desire: Desire, since: datetime, now: datetime, beat: Beat) -> None:

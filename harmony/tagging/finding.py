@@ -6,8 +6,9 @@ knows that it is ours, even when the worker died before the answer came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -41,6 +42,16 @@ class Finder:
         self.group = group
         self._beat = beat
         self.made = 0
+        self._ahead: Future[list[Tag]] | None = None
+
+    @contextmanager
+    def looking(self, *, whole: bool) -> Iterator[None]:
+        """Read the tags of the group beside the body, if they will be needed; the UEM's time is not ours."""
+        unknown = any(tag.external_id is None and not tag.problem for tag in tags_of(self._id))
+        ask = self.group is not None and (whole or unknown)
+        with ThreadPoolExecutor(1, thread_name_prefix="uem-tag") as pool:
+            self._ahead = pool.submit(self._client.tags, self.group) if ask and self.group else None
+            yield
 
     def find(self, needed: Collection[str], moment: datetime, *, whole: bool) -> None:
         """Look for the tags without an id that are due, with `whole` for all; one that is gone is made anew.
@@ -59,8 +70,9 @@ class Finder:
 
     def _tags_in(self, group: str) -> list[Tag]:
         """A group that is gone has no tags; that of the account must be there."""
+        ahead, self._ahead = self._ahead, None
         try:
-            return self._client.tags(group)
+            return ahead.result() if ahead and group == self.group else self._client.tags(group)
         except (NotFound, RequestRefused):
             if group == self.group:
                 raise

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from harmony.db import db, release
 from harmony.history import happened
-from harmony.models import Happening
+from harmony.models import Happening, LinkState
 from harmony.sync import driver
 from harmony.tagging.names import FACTOR, OLD
 from harmony.tagging.plan import Batch, Target, waits_for_others
@@ -17,12 +17,14 @@ from harmony.tagging.plan import Batch, Target, waits_for_others
 UNKNOWN = "The UEM does not know this device."
 NOTE = "The UEM does not know this device any more: its tags are no longer pushed."
 AGAIN_AFTER = timedelta(days=1)
+ROWS_PER_READ = 5000
 # Minutes, hours, then once a day, by the number of tries.
 WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), AGAIN_AFTER)
 
 KEYS = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ? AND state <> 'done'"
 OPEN = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
- AND state <> 'done' AND {which} AND (next_try_at IS NULL OR next_try_at <= ?) {free} ORDER BY device_id"""
+ AND state <> 'done' AND state = '{state}' AND {which} AND (next_try_at IS NULL OR next_try_at <= ?) {free}
+ AND device_id > ? ORDER BY device_id LIMIT ?"""
 # Until the device carries what takes its place, so that it is never without its status.
 FREE = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND o.wanted
  AND NOT o.present AND o.state <> 'dropped' AND substr(o.key, 1, {length}) {kind})"""
@@ -57,11 +59,14 @@ def open_keys(integration_id: int) -> list[str]:
     return [row[0] for row in _fetched(KEYS, (integration_id,))]
 
 
-def targets(integration_id: int, key: str, add: bool, now: datetime) -> list[Target]:
-    """The devices on which the tag is to be put now, or from which it is to be taken off."""
-    sql = OPEN.format(which="wanted" if add else "NOT wanted", free="" if add else _free(key))
-    found = _fetched(sql, (integration_id, key, driver.written_time()(now)))
-    return [Target(*row) for row in found]
+def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator[Target]:
+    """The devices on which the tag is to be put now, or from which it is to be taken off; read as they go."""
+    which, free = ("wanted", "") if add else ("NOT wanted", _free(key))
+    for state in (LinkState.PENDING, LinkState.FAILED, LinkState.DROPPED):  # as the index has them
+        sql, last = OPEN.format(state=state, which=which, free=free), 0
+        while found := _fetched(sql, (integration_id, key, driver.written_time()(now), last, ROWS_PER_READ)):
+            yield from (Target(*row) for row in found)
+            last = found[-1][0]
 
 
 def hurry(session: Session, integration_id: int) -> int:

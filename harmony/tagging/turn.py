@@ -40,7 +40,8 @@ class Turn:
     def take(self) -> Outcome:
         """Bring the UEM to what is wanted. Raises UemError, LeaseLost or Stopped; what is written stays."""
         self._work.step = "Working out the tags"
-        self._refresh(self._work.since)
+        with self._finder.looking(whole=self._work.held.whole):
+            self._refresh(self._work.since)
         if self._work.held.by != SCHEDULE:
             self._hurry()
         for look in range(LOOKS):
@@ -86,7 +87,9 @@ class Turn:
         """Look who carries the tags that nobody has looked at for a day, and with `whole` at all of them."""
         needed = ours.needed(self._work.id, self._work.tagging)
         for tag in tags_of(self._work.id):
-            ask = whole or tag.is_due(now())
+            # Nobody carries what was made a moment ago.
+            fresh = tag.checked_at is not None and tag.checked_at >= self._work.began
+            ask = tag.is_due(now()) or (whole and not fresh)
             if ask and tag.external_id is not None and (tag.key in needed or tag.retired_at is not None):
                 self._work.step = f"Reading who carries {tag.name}"
                 self._work.go_on()

@@ -9,13 +9,21 @@ from flask import Flask
 from sqlalchemy import select
 
 from harmony.clock import now
-from harmony.db import db
+from harmony.db import db, write
 from harmony.jobs import tasks
 from harmony.jobs.queue import RINGS, queue_of, ring
 from harmony.jobs.worker import sign_of_life
-from harmony.models import Integration, IntegrationState, PolicyRecord, SyncRun, SyncRunState, Worker
+from harmony.models import (
+    DutyName,
+    Integration,
+    IntegrationState,
+    PolicyRecord,
+    SyncRun,
+    SyncRunState,
+    Worker,
+)
 from harmony.protect import policy, rating
-from harmony.sync import run, schedule
+from harmony.sync import duties, run, schedule
 from harmony.sync.identity import identity
 from tests.builders import NOON, an_integration
 from tests.database import on_both
@@ -32,6 +40,18 @@ def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(contex
     tasks.tick()
     assert db.session.get_one(SyncRun, held.run_id).state == SyncRunState.ABORTED
     assert queue_of(context).pending_count() == 2
+
+
+def test_the_worker_rings_for_duties_between_two_ticks_once_their_time_has_come(context: Flask) -> None:
+    id_ = an_integration(due=None)
+    with write() as session:
+        duties.nudge(session, id_, DutyName.TAGGING, now() + timedelta(seconds=20))
+    tasks.ring_for_duties()
+    assert queue_of(context).pending_count() == 0
+    with write() as session:
+        duties.nudge(session, id_, DutyName.TAGGING, now())
+    tasks.ring_for_duties()
+    assert queue_of(context).pending_count() == 1
 
 
 def test_a_tick_finishes_what_was_begun_removals_and_purges(context: Flask) -> None:

@@ -226,3 +226,28 @@ def test_another_server_lets_every_duty_wait_for_its_first_complete_sync_whoever
     with write() as session:
         duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), True, NOON)
     assert set(duties.due(NOON)) == {(id_, APPS), (id_, TAGGING)}
+
+
+def test_a_nudge_does_not_hurry_a_duty_whose_last_run_failed() -> None:
+    id_ = a_duty()
+    held = duties.claim(id_, TAGGING, "me", NOON)
+    assert held is not None
+    with write() as session:
+        duties.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + 30 * MINUTE, NOON)
+        duties.nudge(session, id_, TAGGING, NOON + MINUTE)
+    assert the_duty(id_).next_at == NOON + 30 * MINUTE
+    assert duties.request(id_, TAGGING, "kim", NOON), "a person is not put off"
+    assert the_duty(id_).next_at == NOON
+
+
+def test_with_another_server_nobody_tags_before_a_complete_sync() -> None:
+    id_ = a_duty()
+    with write() as session:
+        duty_lifecycle.await_sync(session, id_, NOON)
+    assert not duties.request(id_, TAGGING, "kim", NOON)
+    for complete in (False, True):
+        assert list(duties.due(NOON)) == []
+        with write() as session:
+            duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), complete, NOON)
+    assert (id_, TAGGING) in duties.due(NOON)
+    assert the_duty(id_).whole

@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import DeviceEvent, DutyName, Happening, TagLink, UemTag
-from harmony.sync import duties
+from harmony.sync import deletion, duties
 from harmony.sync.outcome import Outcome
-from harmony.tagging import outbox
+from harmony.tagging import outbox, taking_off
 from harmony.uem.errors import ConnectionLost, Forbidden, RateLimited, ServerFailed, UemError
 from tests.builders import NOON
 from tests.tagging.fleet import (
@@ -348,3 +348,29 @@ def test_no_row_of_ours_is_left_without_the_id_it_has_in_the_uem() -> None:
     rows = {row.key: row.external_id for row in db.session.scalars(select(UemTag))}
     release()
     assert set(rows.values()) == set(uem.held)
+
+
+def test_a_restored_device_is_tagged_again() -> None:
+    id_, uem = a_fleet(1), a_uem(1)
+    set_devices(id_, "1 = 1", deleted_at=NOON.replace(tzinfo=None), deleted_by="sync")
+    tag_if_due(id_, uem)
+    assert uem.carried("1") == set()
+    assert deletion.restore(device_of(id_, 1), "kim", now())
+    tag_if_due(id_, uem)
+    assert uem.carried("1") == {PROVISIONED}
+
+
+def test_what_was_switched_off_is_taken_off_when_that_was_asked_and_else_left_and_forgotten() -> None:
+    id_, uem = a_fleet(), a_uem()
+    protect(id_, 1, "active", 3)
+    tag(id_, uem)
+    before = settings(id_)
+    after = settings(id_, tag_risk=False)
+    tag_if_due(id_, uem)
+    assert uem.carried("1") == {ACTIVE, HIGH}
+    assert not [link for link in links(id_) if link[1] == "risk:high"]
+    taking_off.retire(id_, taking_off.no_longer_on(id_, before, after), "kim", now())
+    assert taking_off.taking_off(id_).tags == 3
+    tag_if_due(id_, uem)
+    assert uem.carried("1") == {ACTIVE}
+    assert taking_off.taking_off(id_) == (0, 0)
