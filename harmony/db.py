@@ -31,6 +31,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import TypeDecorator
 
+from harmony import turn
+
 try:
     from pysqlite3 import dbapi2 as bundled_sqlite
 except ImportError:  # not on every platform; the standard library's may be new enough
@@ -153,8 +155,10 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _on_begin(connection: Any) -> None:
         # A deferred BEGIN that turns into a write fails at once with SQLITE_BUSY_SNAPSHOT,
         # whatever the timeout; BEGIN IMMEDIATE waits its turn.
-        intent = connection.get_execution_options().get("write_intent")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if intent else "BEGIN")
+        if connection.get_execution_options().get("write_intent"):
+            turn.take(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
 
 def _prepare_postgresql(engine: Engine) -> None:

@@ -19,7 +19,8 @@ FLOOR = BASE | {"db", "models", "security", "uem", "history"}
 ROOMS = {
     "clock": set(),
     "config": set(),
-    "db": BASE,
+    "turn": {"clock"},
+    "db": BASE | {"turn"},
     "models": {"db"},
     "history": {"db", "models"},
     "security": BASE | {"db", "models"},
