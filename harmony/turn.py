@@ -27,7 +27,8 @@ def take(connection: Connection) -> None:
         while not _begun(connection, give_up):
             sleep(LOOK_AGAIN_SECONDS)
     finally:
-        raw.execute(f"PRAGMA busy_timeout={patience_ms}").close()
+        if not (connection.invalidated or connection.closed):  # as whoever dies in it leaves it
+            raw.execute(f"PRAGMA busy_timeout={patience_ms}").close()
 
 
 def _begun(connection: Connection, give_up: float) -> bool:

@@ -17,7 +17,6 @@ from harmony.models import SyncRun
 from harmony.sync import recovery
 from harmony.sync.recovery import SILENT
 from harmony.sync.schedule import LEASE
-from tests.durability.conftest import told
 from tests.durability.scene import CANARY, Scene
 from tests.durability.shortage import (
     files_end_at,
@@ -26,6 +25,7 @@ from tests.durability.shortage import (
     no_more_pages,
     small_file_system,
 )
+from tests.told import told
 
 pytestmark = pytest.mark.usefixtures("context")
 
