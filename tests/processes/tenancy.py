@@ -39,6 +39,8 @@ WHEN_IT_WENT = {"missing_since", "absent_from", "deleted_at", "deleted_by"}
 NOT_COMPARED = {"id", "integration_id", "created_at", "updated_at", *WHEN_IT_WENT}
 SEARCH = "/mdm/devices/search"
 LONGER_THAN_ANY_TEST = 600_000
+# A page as slow as this is written before the next one has come (`snapshot.LONGEST_KEPT_BACK`).
+A_GLANCE_MS = 1000
 
 
 class Tenancy:

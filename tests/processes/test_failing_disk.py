@@ -10,8 +10,8 @@ from harmony.simulator.server import RunningSimulator
 from harmony.sync.recovery import SILENT
 from tests.durability.shortage import files_end_at
 from tests.processes.conftest import DEVICES, Make
-from tests.processes.product import WORKER, running
-from tests.processes.tenancy import Tenancy
+from tests.processes.product import ONE_BY_ONE, WORKER, running
+from tests.processes.tenancy import A_GLANCE_MS, SEARCH, Tenancy
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
@@ -30,11 +30,13 @@ def wal_size(home: Tenancy) -> int:
 def test_a_worker_that_cannot_write_lives_on_and_its_run_is_closed_and_repeated(
     make: Make, uem: RunningSimulator
 ) -> None:
-    home, uem.tenant.latency_ms = make("home"), 100
-    with running(home.folder, WORKER) as worker:
+    home = make("home")
+    uem.tenant.faults.add("slow", path=SEARCH, value=A_GLANCE_MS)
+    with running(home.folder, WORKER, **ONE_BY_ONE) as worker:
         wait_for(lambda: wal_size(home) > LIMIT, "the database to grow")
         assert home.states() == ["running"]
         with files_end_at(LIMIT, worker.process.pid):
+            uem.tenant.faults.clear()
             wait_for(lambda: "The end of run 1 could not be written" in worker.text(), "it to fail")
             wait_for(lambda: "The sign of life could not be written" in worker.text(), "it to live on")
         assert worker.process.poll() is None

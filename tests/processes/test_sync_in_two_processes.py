@@ -16,15 +16,13 @@ from harmony.simulator.server import RunningSimulator
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.processes.conftest import DEVICES, Make
 from tests.processes.product import ONE_BY_ONE, Product, kill, running, signed_in
-from tests.processes.tenancy import SEARCH, Tenancy, hold, let_go
+from tests.processes.tenancy import A_GLANCE_MS, SEARCH, Tenancy, hold, let_go
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
 
 # What an upgrade may wait for; on an idle machine it takes two or three seconds.
 STOPS_WITHIN = 25
-# A page as slow as this is written before the next one has come (`snapshot.LONGEST_KEPT_BACK`).
-A_GLANCE_MS = 1000
 
 
 def test_a_first_sync_shows_its_progress_and_brings_every_device(make: Make, uem: RunningSimulator) -> None:

@@ -13,7 +13,7 @@ from harmony.simulator.server import RunningSimulator
 from harmony.sync.recovery import SILENT
 from tests.processes.conftest import Make
 from tests.processes.product import ONE_BY_ONE, WORKER, kill, running
-from tests.processes.tenancy import SEARCH, Tenancy, let_go
+from tests.processes.tenancy import A_GLANCE_MS, SEARCH, Tenancy, let_go
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
@@ -30,7 +30,7 @@ def workers_seen(home: Tenancy) -> int:
 
 
 def test_eight_rings_in_two_workers_make_one_run(make: Make, uem: RunningSimulator) -> None:
-    home, uem.tenant.latency_ms = make("home", "570", due=None), 100
+    home, uem.tenant.latency_ms = make("home", "570", due=None), A_GLANCE_MS
     with running(home.folder, WORKER), running(home.folder, WORKER), home.opened() as app:
         wait_for(lambda: workers_seen(home) == 2, "both workers")
         home.request_sync()
@@ -38,6 +38,7 @@ def test_eight_rings_in_two_workers_make_one_run(make: Make, uem: RunningSimulat
             ring(SYNC, 1)
         wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
         assert home.states() == ["running"], "all rings were heard while the one run was under way"
+        uem.tenant.latency_ms = 0
         home.until("ok")
 
 
