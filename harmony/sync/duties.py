@@ -39,7 +39,8 @@ class Holding:
 def due(now: datetime) -> Sequence[tuple[int, DutyName]]:
     """The duties of active integrations whose time has come and that nobody does, the longest due first."""
     rows = select(Duty.integration_id, Duty.name).join(Integration).where(*_claimable(now))
-    return [(id_, DutyName(name)) for id_, name in db.session.execute(rows.order_by(Duty.next_at)).all()]
+    first = rows.order_by(Duty.next_at, Duty.integration_id, Duty.name.desc())
+    return [(id_, DutyName(name)) for id_, name in db.session.execute(first).all()]
 
 
 def request(integration_id: int, name: DutyName, by: str, now: datetime, *, whole: bool = True) -> bool:
