@@ -28,7 +28,7 @@ TOP_ID = 570
 PAGE_SIZE = 500
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16384", "temp_store=MEMORY")
 # The secondary indexes of Harmony's device table; the key is `id`, the UEM's own.
-INDEXES = (("name_key", "id"), ("integration_id", "name_key", "id"), ("integration_id", "udid_key"))
+INDEXES = (("name_key", "id", "integration_id"), ("integration_id", "udid_key"))
 COLUMNS: dict[str, type] = {"id": int, "integration_id": int} | {
     name: str
     for name in (
