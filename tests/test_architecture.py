@@ -34,8 +34,7 @@ ROOMS = {
     "ops": FLOOR | {"sync", "protect", "tagging", "setup", "harmony", "simulator"},
     "jobs": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "harmony"},
     "web": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "jobs", "simulator"},
-    "api": FLOOR | {"sync", "protect", "tagging", "setup", "ops", "jobs"},
-    "application": FLOOR | {"ops", "jobs", "web", "api", "protect", "harmony"},
+    "application": FLOOR | {"ops", "jobs", "web", "protect", "harmony"},
     "__init__": {"application", "config"},
 }
 PURE = [
