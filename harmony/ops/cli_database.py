@@ -11,7 +11,7 @@ from flask_migrate.cli import db as group
 
 from harmony.clock import now
 from harmony.db import sqlite_module
-from harmony.ops import backup, restore
+from harmony.ops import backup, commands, restore
 from harmony.ops.migrate import head
 
 A_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -76,5 +76,6 @@ def check_file(file: Path | None) -> None:
 @with_appcontext
 def mark_restored() -> None:
     """Say that the database was restored by other means, such as pg_restore or a copied file."""
+    commands.need_this_version()
     count = restore.mark_restored(now())
     click.echo(f"Marked {count}. Their first sync will hold its deletions until you have looked at them.")

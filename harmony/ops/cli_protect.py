@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
 
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.history import COMMAND_LINE
+from harmony.ops import commands
 from harmony.ops import simulate as simulation
 from harmony.ops.handsets import NothingToSimulate, agents_for, candidates
 from harmony.simulator.agents.fleet import Pace
 
-group = AppGroup("protect", help="The devices' side: Protect apps to try Harmony with.")
+group = commands.group("protect", help="The devices' side: Protect apps to try Harmony with.")
 
 
 def register(app: Flask) -> None:

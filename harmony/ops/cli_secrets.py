@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
 
 from harmony.clock import now
 from harmony.db import write
 from harmony.history import COMMAND_LINE, audit
+from harmony.ops import commands
 from harmony.setup import secrets
 
-group = AppGroup("secrets", help="The stored secrets.")
+group = commands.group("secrets", help="The stored secrets.")
 
 
 def register(app: Flask) -> None:

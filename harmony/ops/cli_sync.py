@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
 from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db
 from harmony.history import COMMAND_LINE
 from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.ops import commands
 from harmony.security.vault import VaultLocked
 from harmony.sync import preview, run, schedule
 from harmony.sync.outcome import GOOD
 from harmony.uem.errors import UemError
 
-integrations = AppGroup("integrations", help="The links to UEMs.")
-sync = AppGroup("sync", help="Sync devices, or look what a sync would do.")
+integrations = commands.group("integrations", help="The links to UEMs.")
+sync = commands.group("sync", help="Sync devices, or look what a sync would do.")
 
 FIGURES = ("added", "updated", "unchanged", "reappeared", "restored", "missing", "deleted", "skipped")
 

@@ -6,15 +6,15 @@ import sys
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
 
 from harmony.clock import now
 from harmony.db import write
 from harmony.history import COMMAND_LINE, audit
 from harmony.models.access import Role
+from harmony.ops import commands
 from harmony.security import users as accounts
 
-users = AppGroup("users", help="Add users, and give them new passwords.")
+users = commands.group("users", help="Add users, and give them new passwords.")
 
 
 def register(app: Flask) -> None:

@@ -40,7 +40,7 @@ def migrate(now: datetime) -> None:
 
     Raises DatabaseTooNew when it knows a step that we do not, DatabaseSilent when it does not answer.
     """
-    current = _answered_revision()
+    current = answered_revision()
     db.session.rollback()
     if current == head():
         return
@@ -53,7 +53,8 @@ def migrate(now: datetime) -> None:
     upgrade(directory=str(SCRIPTS))
 
 
-def _answered_revision() -> str | None:
+def answered_revision() -> str | None:
+    """The same as `revision`; raises DatabaseSilent when there is no answer."""
     try:
         return revision()
     except OperationalError as error:

@@ -17,8 +17,8 @@ from harmony.ops.soundness import DatabaseUnfit, refuse_unfit
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security import setup_code
 from harmony.setup import secrets
+from harmony.sync.attempt import trouble
 from harmony.sync.outcome import database_says
-from harmony.sync.run import trouble
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from harmony.models.states import SyncRunState
 from harmony.protect.app_share import Share, is_scarce
+from harmony.sync.outcome import OVERTAKEN as OVERTAKEN_OUTCOME
 from harmony.sync.outcome import Outcome
 from harmony.sync.outcome import of_database as database_outcome
 from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
@@ -50,9 +51,7 @@ STOPPED = End(
     at_once=True,
 )
 PAUSED = End(Outcome(SyncRunState.CANCELLED, "The integration was paused during the app sync."), at_once=True)
-OVERTAKEN = End(
-    Outcome(SyncRunState.ABORTED, "Another worker took over, because this one was silent for too long.")
-)
+OVERTAKEN = End(OVERTAKEN_OUTCOME)
 
 
 def told(share: Share, quota: Quota, percent: int) -> Share:

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from time import sleep
 
 from flask import current_app
 from sqlalchemy import update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic, now
 from harmony.config import Settings
 from harmony.db import db, release, write
-from harmony.models import DutyName, DutyRun, Integration, IntegrationState
+from harmony.models import DutyName, DutyRun, Integration
 from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.protect import app_ends, app_targets
-from harmony.protect.app_ends import Counts, End
+from harmony.protect.app_ends import OVERTAKEN, PAUSED, STOPPED, Counts, End
 from harmony.protect.app_reading import Listed, Reader
 from harmony.protect.app_share import Share, is_scarce
-from harmony.security.vault import VaultLocked
 from harmony.sync import duties, duty_lifecycle
-from harmony.sync.connect import open_client
+from harmony.sync.attempt import Ends, attempt, writing_the_end
+from harmony.sync.connect import Opener, open_client
 from harmony.sync.duties import Holding
 from harmony.sync.identity import identity
-from harmony.sync.run import Opener, trouble
-from harmony.sync.schedule import LeaseLost
 from harmony.sync.snapshot import Stopped
-from harmony.sync.watch import LOOK_SECONDS, watched
+from harmony.sync.watch import LOOK_SECONDS, Watch
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 from harmony.uem.pace import Spread
@@ -45,6 +41,7 @@ LONGEST_KEPT_BACK = timedelta(seconds=1)
 # A device sync that starts meanwhile finds a third of the calls a minute free, and need not wait for ours.
 SHARE_OF_A_MINUTE = 2 / 3
 CALLS_AT_ONCE = 60
+NAME = "app sync"
 
 
 @dataclass(slots=True)
@@ -95,10 +92,8 @@ def sync_apps(
         return
     work = _load(held, should_stop)
     end = _attempt(work, opener)
-    try:
+    with writing_the_end(NAME, work):
         _finish(work, end)
-    except DBAPIError as error:  # a full disk, say; the reaper closes the run once its lease has ended
-        log.error("The end of app sync %d could not be written: %s.", held.run_id, error.orig)
 
 
 def _load(held: Holding, should_stop: Callable[[], bool]) -> AppSync:
@@ -116,43 +111,28 @@ def _load(held: Holding, should_stop: Callable[[], bool]) -> AppSync:
 
 
 def _attempt(work: AppSync, opener: Opener) -> End:
-    try:
-        with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
-            return _watched(work, client)
-    except UemError as error:
-        return app_ends.of_error(error, work.counts, work.server.use_oauth2)
-    except VaultLocked as locked:
-        return app_ends.of_locked(locked.sentence, locked.advice)
-    except Stopped:
-        return app_ends.STOPPED
-    except LeaseLost:
-        return _lost(work.held)
-    except Exception as error:  # a run must end with a word on the page, whatever went wrong
-        log.exception("App sync %d failed.", work.held.run_id)
-        return app_ends.of_database(trouble(error))
-
-
-def _watched(work: AppSync, client: UemClient) -> End:
-    """Read and write. A call that was cut off says nothing of the UEM, only that the run must end."""
-
     def renew(session: Session, moment: datetime) -> None:
         duties.renew(session, work.held, moment)
 
-    with watched(renew, work.should_stop, client) as watch:
-        work.must_end = lambda: work.should_stop() or watch.lost
-        failed: UemError | None = None
-        try:
-            if work.counts.waiting and work.share.left:
-                _read(work, client)
-        except UemError as error:
-            failed = error
+    def take(client: UemClient, watch: Watch) -> End:
+        return _take(work, client, watch)
+
+    def ended(error: UemError) -> End:
+        return app_ends.of_error(error, work.counts, work.server.use_oauth2)
+
+    ends = Ends(NAME, ended, app_ends.of_locked, app_ends.of_database, STOPPED, PAUSED, OVERTAKEN)
+    return attempt(work, opener, renew, take, ends)
+
+
+def _take(work: AppSync, client: UemClient, watch: Watch) -> End:
+    """Read and write what the share allows; a run that must end asks for no more, and raises."""
+    work.must_end = watch.must_end
+    try:
+        if work.counts.waiting and work.share.left:
+            _read(work, client)
+    finally:
         work.calls, work.quota = client.calls(), client.quota()
-        if work.should_stop():
-            raise Stopped
-        if watch.lost:
-            raise LeaseLost
-        if failed is not None:
-            raise failed
+    watch.go_on()
     return app_ends.of_reading(work.counts, work.share, work.quota)
 
 
@@ -206,13 +186,6 @@ def _show(session: Session, work: AppSync, moment: datetime) -> None:
     if work.quota is not None:
         values |= {"quota_left": work.quota.remaining, "quota_limit": work.quota.limit}
     session.execute(update(DutyRun).where(DutyRun.id == work.held.run_id).values(values))
-
-
-def _lost(held: Holding) -> End:
-    integration = db.session.get(Integration, held.integration_id)
-    release()
-    paused = integration is not None and integration.state == IntegrationState.PAUSED
-    return app_ends.PAUSED if paused else app_ends.OVERTAKEN
 
 
 def _finish(work: AppSync, end: End) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import current_app
 
 from harmony.config import Settings
@@ -11,6 +13,8 @@ from harmony.uem.client import UemClient
 from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.registry import connect
+
+Opener = Callable[[int, str, ServerDetails], UemClient]
 
 
 def bound_to(integration_id: int, field: str) -> str:

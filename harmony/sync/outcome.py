@@ -83,6 +83,10 @@ STOPPED = Outcome(
     "It syncs again at the next start.",
     again_at_once=True,
 )
+PAUSED = Outcome(SyncRunState.CANCELLED, "The integration was paused during the sync.")
+OVERTAKEN = Outcome(
+    SyncRunState.ABORTED, "Another worker took over, because this one was silent for too long."
+)
 
 
 def of_error(error: UemError, tally: Tally, use_oauth2: bool = True) -> Outcome:

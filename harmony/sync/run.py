@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.models import Absence, Integration, IntegrationState, SyncKind, SyncRun, SyncRunState
+from harmony.models import Absence, Integration, SyncKind, SyncRun, SyncRunState
 from harmony.models.configuration import (
     SERVER,
     SYNCHRONIZATION,
@@ -22,14 +20,14 @@ from harmony.models.configuration import (
     Synchronization,
     from_row,
 )
-from harmony.security.vault import VaultLocked
 from harmony.sync import duty_lifecycle, highwater, schedule
-from harmony.sync.connect import open_client
+from harmony.sync.attempt import Ends, attempt, writing_the_end
+from harmony.sync.connect import Opener, open_client
 from harmony.sync.identity import identity
-from harmony.sync.outcome import STOPPED, Outcome, of_database, of_error, of_locked
-from harmony.sync.schedule import Claim, LeaseLost
-from harmony.sync.snapshot import Stopped, Sync, take_delta, take_snapshot
-from harmony.sync.watch import watched
+from harmony.sync.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, of_database, of_error, of_locked
+from harmony.sync.schedule import Claim
+from harmony.sync.snapshot import Sync, take_delta, take_snapshot
+from harmony.sync.watch import Watch
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 
@@ -37,8 +35,7 @@ log = logging.getLogger(__name__)
 
 # A delta reads a little more than what moved since the last read: the two clocks may differ.
 OVERLAP = timedelta(minutes=10)
-
-Opener = Callable[[int, str, ServerDetails], UemClient]
+NAME = "run"
 
 
 def sync(
@@ -50,10 +47,8 @@ def sync(
         return
     work = _load(held, should_stop)
     outcome = _attempt(work, opener)
-    try:
+    with writing_the_end(NAME, work):
         _finish(work, outcome)
-    except DBAPIError as error:  # a full disk, say; the reaper closes the run once its lease has ended
-        log.error("The end of run %d could not be written: %s.", held.run_id, error.orig)
 
 
 def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
@@ -91,55 +86,17 @@ def _distrust_the_past(integration_id: int) -> None:
 
 
 def _attempt(work: Sync, opener: Opener) -> Outcome:
-    try:
-        with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
-            return _watched(work, client)
-    except UemError as error:
-        return of_error(error, work.tally, work.server.use_oauth2)
-    except VaultLocked as locked:
-        return of_locked(locked.sentence, locked.advice)
-    except Stopped:
-        return STOPPED
-    except LeaseLost:
-        return _lost(work.held)
-    except Exception as error:  # a run must end with a word on the page, whatever went wrong
-        log.exception("Run %d failed.", work.held.run_id)
-        return of_database(trouble(error))
-
-
-def trouble(error: Exception) -> str:
-    """What the database calls this error: SQLite's name or PostgreSQL's SQLSTATE; "" for any other error."""
-    cause = getattr(error, "orig", None) or error
-    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
-
-
-def _watched(work: Sync, client: UemClient) -> Outcome:
-    """Take the snapshot. A call that was cut off says nothing of the UEM, only that the run must end."""
-
     def renew(session: Session, moment: datetime) -> None:
         schedule.renew(session, work.held, moment)
 
-    with watched(renew, work.should_stop, client) as watch:
-        try:
-            return (
-                take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
-            )
-        except UemError:
-            if work.should_stop():
-                raise Stopped from None
-            if watch.lost:
-                raise LeaseLost from None
-            raise
+    def take(client: UemClient, _watch: Watch) -> Outcome:
+        return take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
 
+    def ended(error: UemError) -> Outcome:
+        return of_error(error, work.tally, work.server.use_oauth2)
 
-def _lost(held: Claim) -> Outcome:
-    integration = db.session.get(Integration, held.integration_id)
-    release()
-    if integration is not None and integration.state == IntegrationState.PAUSED:
-        return Outcome(SyncRunState.CANCELLED, "The integration was paused during the sync.")
-    return Outcome(
-        SyncRunState.ABORTED, "Another worker took over, because this one was silent for too long."
-    )
+    ends = Ends(NAME, ended, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    return attempt(work, opener, renew, take, ends)
 
 
 def _finish(work: Sync, outcome: Outcome) -> None:

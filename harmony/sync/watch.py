@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from harmony.clock import monotonic, now
 from harmony.db import write
 from harmony.sync.schedule import LeaseLost
+from harmony.sync.snapshot import Stopped
 from harmony.uem.client import UemClient
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,20 @@ class Watch:
             if monotonic() - renewed >= RENEW_SECONDS:
                 renewed = monotonic()
                 self._renew(app)
-            if self.lost or self.should_stop():
+            if self.must_end():
                 self.client.close()
                 return
+
+    def must_end(self) -> bool:
+        """Whether the client is cut off, or about to be."""
+        return self.lost or self.should_stop()
+
+    def go_on(self) -> None:
+        """Raises Stopped or LeaseLost when the run must end."""
+        if self.should_stop():
+            raise Stopped
+        if self.lost:
+            raise LeaseLost
 
     def _renew(self, app: Flask) -> None:
         try:

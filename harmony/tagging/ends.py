@@ -34,9 +34,6 @@ STOPPED = End(
     at_once=True,
 )
 PAUSED = End(Outcome(SyncRunState.CANCELLED, "The integration was paused during the tagging."), at_once=True)
-OVERTAKEN = End(
-    Outcome(SyncRunState.ABORTED, "Another worker took over, because this one was silent for too long.")
-)
 
 
 def of_push(counts: Counts, problems: Iterable[str]) -> Outcome:

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime
 
 from sqlalchemy import or_, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.models import Device, Duty, DutyName, Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.models import Device, Duty, DutyName, Integration, SyncRun, SyncRunState
 from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging, from_row
-from harmony.protect import app_ends
-from harmony.protect.app_ends import End
-from harmony.security.vault import VaultLocked
+from harmony.protect.app_ends import OVERTAKEN, End, of_database, of_locked
 from harmony.sync import duties
-from harmony.sync.connect import open_client
+from harmony.sync.attempt import Ends, attempt, writing_the_end
+from harmony.sync.connect import Opener, open_client
 from harmony.sync.duties import Holding
 from harmony.sync.identity import identity
-from harmony.sync.run import Opener, trouble
-from harmony.sync.schedule import LeaseLost
-from harmony.sync.snapshot import Stopped
-from harmony.sync.watch import watched
-from harmony.tagging import ends, outbox
+from harmony.sync.watch import Watch
+from harmony.tagging import outbox
+from harmony.tagging.ends import PAUSED, STOPPED, of_error, retry_wait
 from harmony.tagging.turn import OVERLAP, Turn
 from harmony.tagging.work import Work
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 
 log = logging.getLogger(__name__)
+
+NAME = "tagging run"
 
 
 def tag(
@@ -44,10 +41,8 @@ def tag(
         return
     work = _load(held, should_stop)
     end = _attempt(work, opener)
-    try:
+    with writing_the_end(NAME, work):
         _finish(work, end)
-    except DBAPIError as error:  # a full disk, say; the reaper closes the run once its lease has ended
-        log.error("The end of tagging run %d could not be written: %s.", held.run_id, error.orig)
 
 
 def _load(held: Holding, should_stop: Callable[[], bool]) -> Work:
@@ -81,46 +76,20 @@ def _since(duty: Duty) -> datetime | None:
 
 
 def _attempt(work: Work, opener: Opener) -> End:
-    try:
-        with closing(opener(work.id, work.kind, work.server)) as client:
-            return _watched(work, client)
-    except UemError as error:
-        return ends.of_error(error, work.counts, work.server.use_oauth2)
-    except VaultLocked as locked:
-        return app_ends.of_locked(locked.sentence, locked.advice)
-    except Stopped:
-        return ends.STOPPED
-    except LeaseLost:
-        return _lost(work.held)
-    except Exception as error:  # a run must end with a word on the page, whatever went wrong
-        log.exception("Tagging run %d failed.", work.held.run_id)
-        return app_ends.of_database(trouble(error))
-
-
-def _watched(work: Work, client: UemClient) -> End:
-    """Take the turn. A call that was cut off says nothing of the UEM, only that the run must end."""
-
     def renew(session: Session, moment: datetime) -> None:
         duties.renew(session, work.held, moment)
 
-    with watched(renew, work.should_stop, client) as watch:
+    def take(client: UemClient, _watch: Watch) -> End:
         try:
             return End(Turn(work, client).take())
-        except UemError:
-            if work.should_stop():
-                raise Stopped from None
-            if watch.lost:
-                raise LeaseLost from None
-            raise
         finally:
             work.heard(client)
 
+    def ended(error: UemError) -> End:
+        return of_error(error, work.counts, work.server.use_oauth2)
 
-def _lost(held: Holding) -> End:
-    integration = db.session.get(Integration, held.integration_id)
-    release()
-    paused = integration is not None and integration.state == IntegrationState.PAUSED
-    return ends.PAUSED if paused else ends.OVERTAKEN
+    ends = Ends(NAME, ended, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    return attempt(work, opener, renew, take, ends)
 
 
 def _finish(work: Work, end: End) -> None:
@@ -129,7 +98,7 @@ def _finish(work: Work, end: End) -> None:
     next_at = work.next_at
     work.counts.waiting, (work.counts.failed, _) = outbox.waiting(work.id), outbox.failed(work.id)
     if end.park or not end.outcome.good:
-        next_at = end.next_at(moment + ends.retry_wait(work.failures + 1), moment)
+        next_at = end.next_at(moment + retry_wait(work.failures + 1), moment)
     with write() as session:
         work.show(session, moment)
         if end.park:

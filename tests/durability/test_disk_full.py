@@ -128,9 +128,9 @@ def test_row_51_a_single_failed_write_ends_the_run_in_words(
                 scene.lasting.close()
 
     handler = MendedBeforeTheEnd()
-    logging.getLogger("harmony.sync.run").addHandler(handler)
+    logging.getLogger("harmony.sync.attempt").addHandler(handler)
     done = scene.sync(on_page=fails)
-    logging.getLogger("harmony.sync.run").removeHandler(handler)
+    logging.getLogger("harmony.sync.attempt").removeHandler(handler)
     assert done.state == "failed"
     assert done.reason.startswith("The disk failed while the database was read or written.")
     assert CANARY not in caplog.text, "personal data in the log"

@@ -17,8 +17,7 @@ from harmony.models import Device, DutyName, DutyRun, Integration, SyncRun, Sync
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.setup import drafts
 from harmony.sync import duties, run, schedule
-from harmony.sync.connect import connection
-from harmony.sync.run import Opener
+from harmony.sync.connect import Opener, connection
 from harmony.tagging import run as tagging
 from harmony.uem.client import UemClient
 from harmony.uem.http import Limits, Times

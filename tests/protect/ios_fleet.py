@@ -13,7 +13,7 @@ from harmony.models import Device, DutyName, DutyRun
 from harmony.protect.app_sync import sync_apps
 from harmony.simulator.server import RunningSimulator
 from harmony.sync import duties
-from harmony.sync.run import Opener
+from harmony.sync.connect import Opener
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.outbound import OutboundPolicy

@@ -31,7 +31,7 @@ from harmony.protect.app_reading import MOST_IN_A_ROW
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.sync import duties, lifecycle
-from harmony.sync.run import Opener
+from harmony.sync.connect import Opener
 from harmony.uem.client import UemClient
 from harmony.uem.errors import NotFound, ServerFailed, SignInRefused, UemError
 from harmony.uem.records import AppOnDevice, Quota
