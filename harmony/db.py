@@ -42,9 +42,9 @@ except ImportError:  # not on every platform; the standard library's may be new 
 SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 30_000
 PAGE_CACHE_KIB = 16 * 1024
-# A safety net of 32 MiB: a sync moves its pages from the WAL to the file itself, between two writes and
-# outside of any transaction, so that no commit of anybody has to wait for that (`checkpoint`).
-AUTOMATIC_CHECKPOINT_PAGES = 8000
+# A safety net of 64 MiB, for nobody's commit should have to move so much: who writes a lot moves its pages
+# from the WAL to the file between two writes (`driver.checkpoint`), the worker with every sign of life.
+AUTOMATIC_CHECKPOINT_PAGES = 16_000
 # PostgreSQL's "one writer at a time": an advisory lock of this number, "Harmony" in ASCII.
 WRITER_LOCK = int.from_bytes(b"Harmony")
 # It cannot store this one, and says so with an error; SQLite can.

@@ -29,7 +29,7 @@ SKIPPED_ROWS_KEPT = 1000
 # One commit rewrites the same pages of the indexes for a few pages of devices as for one; more would keep
 # other writers waiting for longer than they notice (docs/performance.md).
 ROWS_PER_WRITE = 1000
-WRITES_PER_CHECKPOINT = 6
+WRITES_PER_CHECKPOINT = 4
 LONGEST_KEPT_BACK = timedelta(milliseconds=500)
 
 
