@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models import Device, Finding, Integration, Profile, Protection, Registration, Risk
-from harmony.protect import codes, ending
+from harmony.models import App, Device, Finding, Integration, Profile, Protection, Registration, Risk
+from harmony.protect import codes, ending, policy
 from harmony.protect.admission import lacking
-from harmony.protect.factors import ANDROID, factor_of
+from harmony.protect.factors import ANDROID, Vector, factor_of
 from harmony.protect.risk import platform_of
+from harmony.protect.standing import outdated
 from harmony.sync import schedule
 from harmony.web.newest import Place, Query, page_of
 
@@ -25,7 +27,9 @@ FINDING = (
     Finding.closed_at,
 )  # fmt: skip
 FINDINGS_SHOWN = 50
-NOTHING_TO_RESET = "No Protect app was registered on this device, so there was nothing to reset."
+NOTHING_TO_RESET = (
+    "No Protect app is registered on this device, and none left anything: there was nothing to reset."
+)
 DELETED = "This device is deleted; restore it first."
 
 
@@ -85,13 +89,17 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
     )
     stands = db.session.get(Protection, device.id)
     two = _has_two_profiles(device, integration)
+    found = db.session.execute(opened.limit(FINDINGS_SHOWN)).all()
     return {
         "stands": stands,
         "risk": Risk(stands.risk) if stands else Risk.NONE,
         "registrations": live,
         "lacking": lacking(Profile(one.profile) for one in live) if two and live else [],
         "two_profiles": two,
-        "open": db.session.execute(opened.limit(FINDINGS_SHOWN)).all(),
+        "open": found,
+        "about": _outdated(device, live),
+        "apps": _apps(device, found),
+        "resettable": bool(live) or bool(found and stands and stands.registered_at),
         "closed": db.session.scalar(closed) or 0,
         "factor_of": factor_of,
     }
@@ -99,6 +107,20 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
 
 def _findings(device: Device) -> Query:
     return select(*FINDING).where(Finding.device_id == device.id)
+
+
+def _outdated(device: Device, live: Iterable[Registration]) -> dict[str, str]:
+    """What the dashboard concludes from versions, in words."""
+    told = [(one.platform, one.os_version, one.client_version) for one in live]
+    return outdated(device.platform, device.os_version, told, policy.in_force(db.session())[1])
+
+
+def _apps(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:
+    """The page of each app that one of these findings is about."""
+    about = {one.subject for one in found if factor_of(one.code).vector is Vector.APPLICATION}
+    same = (App.platform == platform_of(device.platform), App.identifier.in_(about))
+    newest = select(App.identifier, func.max(App.id)).where(*same).group_by(App.identifier)
+    return {identifier: id_ for identifier, id_ in db.session.execute(newest)}
 
 
 def _has_two_profiles(device: Device, integration: Integration) -> bool:

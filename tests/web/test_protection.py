@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Risk
+from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy, Risk
 from harmony.models.configuration import ChosenGroup, Synchronization
 from harmony.protect import changes
 from harmony.protect.changes import NewFinding
@@ -156,9 +156,40 @@ def test_a_reset_ends_the_registration_and_is_audited(app: Flask, shown: FlaskCl
             select(AuditEntry).where(AuditEntry.what == "Reset the registration")
         ).one()
         assert entry.who == "admin"
+    assert "Reset registration" not in page
     assert "nothing to reset" in shown.post(f"{href}/reset-registration", follow_redirects=True).get_data(
         as_text=True
     )
+
+
+def test_what_an_app_left_behind_can_be_reset_after_it_unregistered(shown: FlaskClient) -> None:
+    agent = an_agent(shown)
+    agent.register()
+    agent.check_in("ROOTED")
+    agent.unregister()
+    page = page_of(shown, "UDID0")
+    assert "Rooted" in page
+    (href,) = re.findall(r'action="(/devices/[0-9]+/reset-registration)"', page)
+    assert "The registration was reset" in shown.post(href, follow_redirects=True).get_data(as_text=True)
+    assert "1 finding that has ended" in page_of(shown, "UDID0")
+
+
+def test_a_finding_says_what_it_is_about_and_on_which_profile(app: Flask, shown: FlaskClient) -> None:
+    with app.app_context(), write() as session:
+        values = {"minimum_os": {"android": "14"}}
+        session.add(Policy(version=1, values=values, at=now(), by="kim"))
+    agent = an_agent(shown)
+    agent.register(profile="work")
+    agent.check_in(
+        os_version="13.1",
+        findings=[{"code": "SUSPICIOUS_APP", "subject": "com.example.torch"}],
+        apps=[{"identifier": "com.example.torch"}],
+    )
+    page = page_of(shown, "UDID0")
+    assert 'Suspicious App <span class="muted small">Work profile</span>' in page
+    assert re.search(r'<a href="/apps/\d+">com.example.torch</a>', page)
+    assert "13.1 is below 14" in page
+    assert "13.1 is below 14" in look(shown, "/events?event=detected")
 
 
 def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing(
