@@ -139,10 +139,12 @@ def test_a_block_is_saved_at_once_shown_while_it_is_under_way_and_lifted(
     page = look(signed_in, href)
     assert "Saved. The devices that have the app follow within a minute." in page
     assert f'hx-get="{href}/decisions"' in page
+    assert f'hx-get="{href}/decisions?only=1"' in look(signed_in, href + "?only=1")
     carry_out()
     assert risk_of(devices[0]) == 3
     part = look(signed_in, href + "/decisions")
     assert "hx-get" not in part
+    assert re.search(rf'href="/devices/{devices[0]}".*?High', part, re.DOTALL)
     assert "1 changed" in part
     assert "Leaks" in part
     signed_in.post(href + "/exception", data={"action": "", "reason": ""})
