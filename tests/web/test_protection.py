@@ -121,6 +121,37 @@ def test_a_device_that_no_sync_has_listed_is_flagged_and_can_be_found(shown: Fla
     assert "Not listed by the UEM" in look(shown, "/integrations/1")
 
 
+def test_a_device_that_is_nobodys_can_be_deleted_and_is_turned_away(app: Flask, shown: FlaskClient) -> None:
+    agent = an_agent(shown, "STRANGER-1")
+    agent.register()
+    assert "Delete</button>" in page_of(shown, "STRANGER-1")
+    assert "Delete</button>" not in page_of(shown, "UDID0")
+    with app.app_context():
+        stranger, ours = device_of("STRANGER-1").id, device_of("UDID0").id
+    assert "turned away" in shown.post(f"/devices/{stranger}/delete", follow_redirects=True).text
+    assert refusal(agent.check_in()) == (410, "device_deleted")
+    assert refusal(agent.register()) == (410, "device_deleted")
+    assert "Nothing was deleted" in shown.post(f"/devices/{ours}/delete", follow_redirects=True).text
+    shown.post(f"/devices/{stranger}/restore")
+    assert agent.check_in().status_code == 200
+
+
+def test_all_strangers_of_the_filter_are_deleted_at_once_and_nobody_else(
+    app: Flask, shown: FlaskClient
+) -> None:
+    for udid in ("STRANGER-1", "STRANGER-2", "OTHER"):
+        an_agent(shown, udid).register()
+    page = look(shown, "/devices?state=unlisted&q=stranger")
+    assert "Delete all 2" in page
+    answer = shown.post("/devices/delete?state=unlisted&q=stranger", follow_redirects=True)
+    assert "Deleted 2 devices" in answer.text
+    with app.app_context():
+        gone = db.session.scalars(select(Device.udid).where(Device.deleted_at.is_not(None)))
+        assert set(gone) == {"STRANGER-1", "STRANGER-2"}
+        entry = db.session.scalars(select(AuditEntry).where(AuditEntry.what == "Deleted devices")).one()
+        assert (entry.who, entry.detail) == ("admin", "2 devices that the UEM does not list")
+
+
 def test_a_code_is_shown_once_and_registers_an_active_device_anew(app: Flask, shown: FlaskClient) -> None:
     agent = an_agent(shown)
     agent.register()
