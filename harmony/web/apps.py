@@ -12,7 +12,7 @@ from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import EXCEPTIONS
-from harmony.models import Action, App
+from harmony.models import Action, App, Device
 from harmony.protect import app_exceptions
 from harmony.protect.app_exceptions import WORDS, Decision
 from harmony.web import app_listing
@@ -32,8 +32,9 @@ def index() -> ResponseReturnValue:
     filters = AppFilters.from_query(request.args)
     listed = app_listing.list_apps(filters)
     return render_template(
-        "apps/index.html", filters=filters, listed=listed, platforms=PLATFORMS, words=WORDS
-    )
+        "apps/index.html", filters=filters, listed=listed, platforms=PLATFORMS, words=WORDS,
+        device=db.session.get(Device, filters.device_id) if filters.device_id else None,
+    )  # fmt: skip
 
 
 @blueprint.get("/apps.csv")

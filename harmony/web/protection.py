@@ -18,6 +18,7 @@ from harmony.protect.factors import ANDROID, Vector, factor_of
 from harmony.protect.risk import platform_of
 from harmony.protect.standing import outdated
 from harmony.sync import schedule
+from harmony.web.app_listing import count_on
 from harmony.web.newest import Place, Query, page_of
 
 blueprint = Blueprint("protection", __name__, url_prefix="/devices/<int:device_id>")
@@ -98,7 +99,8 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
         "two_profiles": two,
         "open": found,
         "about": _outdated(device, live),
-        "apps": _apps(device, found),
+        "app_pages": _app_pages(device, found),
+        "apps": count_on(device.id),
         "resettable": bool(live) or bool(found and stands and stands.registered_at),
         "closed": db.session.scalar(closed) or 0,
         "factor_of": factor_of,
@@ -115,7 +117,7 @@ def _outdated(device: Device, live: Iterable[Registration]) -> dict[str, str]:
     return outdated(device.platform, device.os_version, told, policy.in_force(db.session())[1])
 
 
-def _apps(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:
+def _app_pages(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:
     """The page of each app that one of these findings is about."""
     about = {one.subject for one in found if factor_of(one.code).vector is Vector.APPLICATION}
     same = (App.platform == platform_of(device.platform), App.identifier.in_(about))
