@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
@@ -11,7 +12,17 @@ from sqlalchemy import Row, func, select
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models import App, Device, Finding, Integration, Profile, Protection, Registration, Risk
+from harmony.models import (
+    App,
+    Device,
+    Finding,
+    Integration,
+    PolicyRecord,
+    Profile,
+    Protection,
+    Registration,
+    Risk,
+)
 from harmony.protect import codes, ending, policy
 from harmony.protect.admission import lacking
 from harmony.protect.factors import ANDROID, Vector, factor_of
@@ -89,21 +100,29 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
         Finding.device_id == device.id, Finding.closed_at.is_not(None)
     )
     stands = db.session.get(Protection, device.id)
-    two = _has_two_profiles(device, integration)
+    _version, record = policy.in_force(db.session())
     found = db.session.execute(opened.limit(FINDINGS_SHOWN)).all()
     return {
         "stands": stands,
         "risk": Risk(stands.risk) if stands else Risk.NONE,
-        "registrations": live,
-        "lacking": lacking(Profile(one.profile) for one in live) if two and live else [],
-        "two_profiles": two,
         "open": found,
-        "about": _outdated(device, live),
+        "about": _outdated(device, live, record),
         "app_pages": _app_pages(device, found),
         "apps": count_on(device.id),
         "resettable": bool(live) or bool(found and stands and stands.registered_at),
         "closed": db.session.scalar(closed) or 0,
         "factor_of": factor_of,
+    } | _profiles(live, record, two=_has_two_profiles(device, integration))
+
+
+def _profiles(live: Sequence[Registration], record: PolicyRecord, *, two: bool) -> dict[str, Any]:
+    """Where Protect is, and on which profiles it is not or is silent."""
+    return {
+        "registrations": live,
+        "lacking": lacking(Profile(one.profile) for one in live) if two and live else [],
+        "two_profiles": two,
+        "unheard": _unheard(live, record),
+        "inactive_days": record.inactive_days,
     }
 
 
@@ -111,10 +130,17 @@ def _findings(device: Device) -> Query:
     return select(*FINDING).where(Finding.device_id == device.id)
 
 
-def _outdated(device: Device, live: Iterable[Registration]) -> dict[str, str]:
+def _unheard(live: Sequence[Registration], record: PolicyRecord) -> set[str]:
+    """The profiles that are silent while another is heard: the status of the device does not tell."""
+    longest = timedelta(days=record.inactive_days)
+    newest = max((one.last_contact_at for one in live), default=now())
+    return {one.profile for one in live if newest - one.last_contact_at > longest}
+
+
+def _outdated(device: Device, live: Iterable[Registration], record: PolicyRecord) -> dict[str, str]:
     """What the dashboard concludes from versions, in words."""
     told = [(one.platform, one.os_version, one.client_version) for one in live]
-    return outdated(device.platform, device.os_version, told, policy.in_force(db.session())[1])
+    return outdated(device.platform, device.os_version, told, record)
 
 
 def _app_pages(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:

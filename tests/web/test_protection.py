@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy, Risk
+from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy, Registration, Risk
 from harmony.models.configuration import ChosenGroup, Synchronization
 from harmony.protect import changes
 from harmony.protect.changes import NewFinding
@@ -223,7 +224,7 @@ def test_a_finding_says_what_it_is_about_and_on_which_profile(app: Flask, shown:
     assert "13.1 is below 14" in look(shown, "/events?event=detected")
 
 
-def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing(
+def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing_or_silent(
     app: Flask, signed_in: FlaskClient
 ) -> None:
     with app.app_context():
@@ -235,6 +236,10 @@ def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing(
     assert "not registered in the personal profile" in page_of(signed_in, "UDID0")
     agent.register(profile="personal")
     assert "Not fully protected" not in page_of(signed_in, "UDID0")
+    with app.app_context(), write() as session:
+        work = select(Registration).where(Registration.profile == "work")
+        session.scalars(work).one().last_contact_at -= timedelta(days=8)
+    assert "was not heard from the work profile for more than 7 days" in page_of(signed_in, "UDID0")
 
 
 def test_what_a_device_says_is_text_and_nothing_else(shown: FlaskClient) -> None:
