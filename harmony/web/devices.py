@@ -97,7 +97,7 @@ def delete_all() -> ResponseReturnValue:
     asked = Filters.from_query(request.args)
     filters = Filters(asked.text, asked.integration_id, Shown.UNLISTED, wanted=asked.wanted)
     deleted = deletion.delete_unlisted(conditions(filters), g.user.name, now())
-    flash(f"Deleted {counted(deleted)}. Each can be restored.", "success")
+    flash(f"Deleted {counted(deleted)}; what was deleted can be restored.", "success")
     return _to_deleted()
 
 

@@ -126,6 +126,7 @@ def test_a_device_that_is_nobodys_can_be_deleted_and_is_turned_away(app: Flask, 
     agent = an_agent(shown, "STRANGER-1")
     agent.register()
     assert "Delete</button>" in page_of(shown, "STRANGER-1")
+    assert "only what the UEM lists can carry one" in page_of(shown, "STRANGER-1")
     assert "Delete</button>" not in page_of(shown, "UDID0")
     with app.app_context():
         stranger, ours = device_of("STRANGER-1").id, device_of("UDID0").id
