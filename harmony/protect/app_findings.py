@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from harmony.models import (
     Action,
+    App,
     AppException,
     DeviceStatus,
     DutyName,
@@ -96,7 +97,10 @@ def _block(session: Session, places: Mapping[int, _Place], now: datetime, identi
     driver.run_many(session, OPEN, fresh)
     driver.run_many(session, CLOSE, [(moment, found[one]) for one in closed])
     told = [_event(one, places, titled(wanted[one], one[1]), now, Verb.DETECTED) for one in sorted(opened)]
-    told += [_event(one, places, one[1], now, Verb.ENDED) for one in sorted(closed)]
+    names = _names(session, {app for _, app in closed})
+    told += [
+        _event(one, places, titled(names.get(one[1], ""), one[1]), now, Verb.ENDED) for one in sorted(closed)
+    ]
     events.note_many(session, told)
     return {device for device, _ in opened | closed}
 
@@ -109,6 +113,14 @@ def _wanted(
     sql = WANTED.format(these=driver.among("i.device_id"), about=about)
     rows = driver.fetch(session, sql, (Action.BLOCK.value, driver.listed([*places]), *_asked(identifier)))
     return {(device, app): name for device, app, name in rows}
+
+
+def _names(session: Session, identifiers: Collection[str]) -> dict[str, str]:
+    """What apps are called that may be on none of these devices any more."""
+    if not identifiers:
+        return {}
+    named = select(App.identifier, func.max(App.name)).where(App.identifier.in_(identifiers))
+    return {app: name for app, name in session.execute(named.group_by(App.identifier))}
 
 
 def _event(

@@ -66,6 +66,22 @@ def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both k
     return True
 
 
+def forget_inventory(session: Session, device_id: int, profiles: Iterable[str], now: datetime) -> bool:
+    """Forget the apps of these profiles, whose Protect app is no more; False when it had listed none.
+
+    Inside the caller's `write()`. No event says Removed: nobody saw them go.
+    """
+    session.flush()
+    known = {profile: _installed(session, device_id, profile).keys() for profile in profiles}
+    if not any(known.values()):
+        return False
+    for profile, went in known.items():
+        _count(session, device_id, profile, set(), went)
+        _store(session, device_id, profile, set(), went)
+    settle(session, [device_id], now)
+    return True
+
+
 def _distinct(apps: Iterable[SeenApp]) -> dict[tuple[str, str], SeenApp]:
     """Each version of an app once, cut to what is stored; what has no identifier is no app."""
     cut = (

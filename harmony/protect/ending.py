@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from harmony.db import write
 from harmony.history import audit
-from harmony.models import Device, Integration, Protection, Registration, Severity, Verb
+from harmony.models import Device, Integration, Profile, Protection, Registration, Severity, Verb
 from harmony.protect import changes, events, policy
+from harmony.protect.apps import forget_inventory
 from harmony.protect.refusals import Refused
 from harmony.protect.risk import status
 
@@ -21,23 +22,26 @@ OF_THE_APP = frozenset({"DEVICE_SILENT", "CLIENT_OUTDATED"})
 
 
 def unregister(hashed: str, now: datetime) -> None:
-    """End the registration of the key with this hash. Raises Refused.
+    """End the registration of the key with this hash; nothing more when it has ended. Raises Refused.
 
     What was found stays open: no device got well because its app was removed.
     """
     with write() as session:
-        mine = (Registration.key_hash == hashed, Registration.ended_at.is_(None))
-        row = session.scalar(select(Registration).where(*mine))
+        row = session.scalar(select(Registration).where(Registration.key_hash == hashed))
         if row is None:
             raise Refused("key_unknown")
         device = session.get_one(Device, row.device_id)
         if device.deleted_at is not None:
             raise Refused("device_deleted")
-        _end(session, device, [row], (), now)
+        if row.ended_at is None:
+            _end(session, device, [row], (), now)
 
 
-def reset(device_id: int, by: str, now: datetime) -> int:
-    """End every registration of a device and close what they found; how many registrations there were."""
+def reset(device_id: int, by: str, now: datetime) -> bool:
+    """End every registration of a device, close what they found and forget the apps they listed.
+
+    False when there was nothing of the kind.
+    """
     with write() as session:
         device = session.get_one(Device, device_id)
         mine = (Registration.device_id == device_id, Registration.ended_at.is_(None))
@@ -47,11 +51,13 @@ def reset(device_id: int, by: str, now: datetime) -> int:
             for one in changes.open_findings(session, device_id)
             if one.profile or one.code in OF_THE_APP
         ]
-        if rows or closed:
-            _end(session, device, rows, closed, now)
+        forgot = forget_inventory(session, device_id, list(Profile), now)
+        if not (rows or closed or forgot):
+            return False
+        _end(session, device, rows, closed, now)
         integration = session.get(Integration, device.integration_id)
         audit(session, by, RESET, now, integration, detail=f"Device {device_id}")
-    return len(rows)
+    return True
 
 
 def _end(

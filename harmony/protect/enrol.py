@@ -27,6 +27,7 @@ from harmony.models import (
 )
 from harmony.protect import changes, events, unlisted
 from harmony.protect.admission import displaced, may_register
+from harmony.protect.apps import forget_inventory
 from harmony.protect.bodies import Register
 from harmony.protect.credentials import Credential, present
 from harmony.protect.keys import device_key, key_hash, request_digest, same_request
@@ -109,6 +110,7 @@ def _enrol(
     session: Session, device: Device, asked: Register, code: RegistrationCode | None, now: datetime
 ) -> Enrolled:
     replaced = _end_displaced(session, device.id, asked.profile, now)
+    forget_inventory(session, device.id, replaced, now)
     key = _store(session, device.id, asked, now)
     if code is not None:
         code.used_at, code.request_digest = now, request_digest(asked)

@@ -21,7 +21,7 @@ from harmony.protect.events import Line
 from harmony.protect.factors import factor_of
 from harmony.protect.hearing import may_judge_silence
 from harmony.protect.risk import severity
-from harmony.protect.standing import Exceptions, Facts, Standing, bounds, standing
+from harmony.protect.standing import Exceptions, Facts, Standing, bounds, no_contact, reason, standing
 from harmony.sync import driver, duties
 from harmony.sync.driver import among, listed, written_time
 
@@ -125,11 +125,11 @@ def _differs(facts: Facts, stands: Standing) -> bool:
 def _lines(one: Known, stands: Standing, policy: PolicyRecord, now: datetime) -> Iterator[Line]:
     about = (one.device_id, one.integration_id)
     for code, level in stands.opened:
-        yield Line(now, Verb.DETECTED, severity(Risk(level)), *about, code, factor_of(code).vector.value)
+        why = reason(code, one.facts, policy)
+        yield Line(now, Verb.DETECTED, severity(Risk(level)), *about, code, factor_of(code).vector.value, why)
     for code in (one.facts.findings[place][1] for place in stands.closed):
         yield Line(now, Verb.ENDED, Severity.INFORMATION, *about, code, factor_of(code).vector.value)
     if stands.status != one.facts.status:
         verb, loudness = TOLD[DeviceStatus(stands.status)]
-        days = policy.inactive_days
-        since = f"No contact for more than {days} {'day' if days == 1 else 'days'}."
-        yield Line(now, verb, loudness, *about, detail=since if verb is Verb.INACTIVE else "")
+        since = no_contact(policy.inactive_days) if verb is Verb.INACTIVE else ""
+        yield Line(now, verb, loudness, *about, detail=since)

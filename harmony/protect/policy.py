@@ -12,13 +12,15 @@ from sqlalchemy.orm import Session
 
 from harmony.db import db, write
 from harmony.history import audit
-from harmony.models import Policy, PolicyRecord, Protection, Severity, Verb
+from harmony.models import Finding, Policy, PolicyRecord, Protection, Severity, Verb
 from harmony.models.configuration import from_row
 from harmony.protect import events
 from harmony.protect.differences import Difference, differences, normal
+from harmony.protect.factors import CATALOGUE
 
 # Before anybody saves a policy the defaults are in force, without a row.
 DEFAULTS = 0
+UNKNOWN_SHOWN = 50
 
 
 class SavedMeanwhile(Exception):
@@ -71,6 +73,13 @@ def changes(versions: Sequence[Policy]) -> dict[int, list[Difference]]:
         one.version: differences(said.get(one.version - 1, PolicyRecord()), said[one.version])
         for one in versions
     }
+
+
+def reported_unknown() -> Sequence[str]:
+    """Codes of open findings that the catalogue does not know, so many as a page can show."""
+    mine = (Finding.closed_at.is_(None), Finding.code.not_in(CATALOGUE))
+    codes = select(Finding.code).where(*mine).distinct().order_by(Finding.code)
+    return db.session.scalars(codes.limit(UNKNOWN_SHOWN)).all()
 
 
 def _row(session: Session, version: int, record: PolicyRecord, by: str, now: datetime) -> Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from harmony.protect.factors import ANDROID, IOS, factor_of
 EXCEPTED = {Action.LOW: Risk.LOW, Action.MEDIUM: Risk.MEDIUM, Action.NO_RISK: Risk.NONE}
 # What the UEM and devices call it, folded.
 APPLE = ("apple", "ios", "ipados")
+NUMBERS = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)(?![0-9])")
 SEVERITIES = {Risk.HIGH: Severity.CRITICAL, Risk.NONE: Severity.INFORMATION}
 
 
@@ -56,8 +58,12 @@ def status(last_contact: datetime | None, inactive_days: int, now: datetime) -> 
 def is_older(version: str, minimum: str) -> bool:
     """Whether a dotted version is below the minimum; one that cannot be read, or no minimum, is not.
 
+    What follows the numbers, as in 16.5.1 (c) or 4.2.0-beta, is not compared.
+
     >>> is_older("9.3.5", "10"), is_older("10.0", "10"), is_older("15", ""), is_older("beta", "10")
     (True, False, False, False)
+    >>> is_older("16.5.1 (c)", "17"), is_older("16.5.1 (c)", "16.5.1")
+    (True, False)
     """
     have, need = _numbers(version), _numbers(minimum)
     if not have or not need:
@@ -79,6 +85,5 @@ def platform_of(text: str) -> str:
 
 
 def _numbers(version: str) -> list[int]:
-    parts = version.strip().split(".")
-    readable = all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts)
-    return [int(part) for part in parts] if readable else []
+    found = NUMBERS.match(version)
+    return [int(part) for part in found[1].split(".")] if found else []

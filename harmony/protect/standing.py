@@ -5,7 +5,7 @@ Facts hold neither ids nor times, so that devices of the same facts are decided 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -91,22 +91,40 @@ def standing(facts: Facts, policy: PolicyRecord, exceptions: Exceptions) -> Stan
 def conclusions(facts: Facts, policy: PolicyRecord, *, was_silent: bool) -> frozenset[str]:
     """The codes of what the dashboard concludes of the device; nothing while no Protect app is registered."""
     silent = was_silent if facts.silent is None else facts.silent and bool(facts.protectors)
-    versions = outdated(facts.platform, facts.os_version, facts.protectors, policy)
+    versions = frozenset(outdated(facts.platform, facts.os_version, facts.protectors, policy))
     return versions | {DEVICE_SILENT} if silent else versions
 
 
 def outdated(
-    platform: str, os_version: str, protectors: tuple[Protector, ...], policy: PolicyRecord
-) -> frozenset[str]:
-    """Which versions are below the minimum. Protect's word on the OS counts before that of the UEM."""
-    found = set()
+    platform: str, os_version: str, protectors: Iterable[Protector], policy: PolicyRecord
+) -> dict[str, str]:
+    """Which versions are below the minimum, in words. Protect's word on the OS counts before the UEM's.
+
+    >>> outdated("Android", "13", [("android", "", "4.2")], PolicyRecord(minimum_os={"android": "14"}))
+    {'OS_OUTDATED': '13 is below 14'}
+    """
+    found: dict[str, str] = {}
     for told, own_os_version, client_version in protectors:
         system = platform_of(told) or platform_of(platform)
-        if _is_older(own_os_version or os_version, policy.minimum_os.get(system, "")):
-            found.add(OS_OUTDATED)
-        if _is_older(client_version, policy.minimum_client.get(system, "")):
-            found.add(CLIENT_OUTDATED)
-    return frozenset(found)
+        for code, version, minimum in (
+            (OS_OUTDATED, own_os_version or os_version, policy.minimum_os.get(system, "")),
+            (CLIENT_OUTDATED, client_version, policy.minimum_client.get(system, "")),
+        ):
+            if _is_older(version, minimum):
+                found.setdefault(code, f"{version} is below {minimum}")
+    return found
+
+
+def reason(code: str, facts: Facts, policy: PolicyRecord) -> str:
+    """Why the dashboard concludes this of the device, in words."""
+    if code == DEVICE_SILENT:
+        return no_contact(policy.silent_days)
+    return outdated(facts.platform, facts.os_version, facts.protectors, policy).get(code, "")
+
+
+def no_contact(days: int) -> str:
+    """What is said of a device that was not heard for longer."""
+    return f"No contact for more than {days} {'day' if days == 1 else 'days'}."
 
 
 def _is_concluded(found: Found) -> bool:

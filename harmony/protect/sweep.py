@@ -100,7 +100,7 @@ def misjudged(session: Session, policy: PolicyRecord, since: datetime) -> Sequen
     return [
         device_id
         for device_id, platform, os_version, *told in fetch(session, VERSIONS, (moment, moment))
-        if outdated(platform, os_version, (tuple(told),), policy) != found.get(device_id, frozenset())
+        if outdated(platform, os_version, (tuple(told),), policy).keys() != found.get(device_id, frozenset())
     ]
 
 

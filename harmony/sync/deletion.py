@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -38,7 +39,16 @@ class Deletion:
 
     by: str
     detail: str
-    run_id: int
+    run_id: int | None
+    at: datetime
+
+
+class Done(NamedTuple):
+    """What a person did, with devices of which sort, and when."""
+
+    what: str
+    with_what: str
+    by: str
     at: datetime
 
 
@@ -95,6 +105,18 @@ def delete_softly(where: Where, deletion: Deletion, may: Callable[[Session], boo
     return _in_batches(one_batch, ROWS_PER_WRITE)
 
 
+def delete_unlisted(where: Where, by: str, now: datetime) -> int:
+    """Delete those among `where` that Protect registered and no sync has listed; how many.
+
+    No sync counts them as missing, so that only a person can tell which of them are nobody's.
+    """
+    where = (*where, Device.added_by.is_not(None), Device.deleted_at.is_(None))
+    with write() as session:
+        _note(session, where, Done("Deleted devices", "devices that the UEM does not list", by, now))
+    gone = Deletion(by, "By an administrator; the UEM never listed it.", None, now)
+    return delete_softly(where, gone, lambda _session: True)
+
+
 def restore(device_id: int, by: str, now: datetime) -> bool:
     """Bring one deleted device back. False when it is not deleted, or gone for good."""
     return restore_all((Device.id == device_id,), by, now) == 1
@@ -104,7 +126,7 @@ def restore_all(where: Where, by: str, now: datetime) -> int:
     """Bring back every deleted device among `where`; their absence is counted from nothing again."""
     where = (*where, Device.deleted_at.is_not(None))
     with write() as session:
-        _note_restored(session, where, by, now)
+        _note(session, where, Done("Restored devices", "deleted devices", by, now))
 
     def one_batch(session: Session) -> int:
         ids = _some(session, where, ROWS_PER_WRITE)
@@ -144,11 +166,11 @@ def _in_batches(one_batch: Callable[[Session], int], full: int) -> int:
     return total
 
 
-def _note_restored(session: Session, where: Where, by: str, now: datetime) -> None:
-    """Who brought back how many of which integration; before the first batch, so that none goes unsaid."""
+def _note(session: Session, where: Where, done: Done) -> None:
+    """Who did it with how many of which integration; before the first batch, so that none goes unsaid."""
     counts = select(Device.integration_id, func.count()).where(*where).group_by(Device.integration_id)
     for integration_id, count in session.execute(counts).all():
         integration = session.get(Integration, integration_id)
-        # Their tags are to be on them again, and no change of theirs tells so.
-        duties.nudge(session, integration_id, DutyName.TAGGING, now, whole=True)
-        audit(session, by, "Restored devices", now, integration, detail=f"{count:,} deleted devices")
+        # Their tags are to be on them or not any more, and no change of theirs tells so.
+        duties.nudge(session, integration_id, DutyName.TAGGING, done.at, whole=True)
+        audit(session, done.by, done.what, done.at, integration, detail=f"{count:,} {done.with_what}")

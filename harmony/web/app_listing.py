@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
 
 from harmony.db import db, release
 from harmony.models import App, AppDecision, AppException, Device, InstalledApp, Protection
@@ -15,7 +15,7 @@ from harmony.protect.factors import ANDROID, IOS
 from harmony.web import listing
 from harmony.web.listing import BATCH, PAGE_SIZE, Cursor
 from harmony.web.newest import Page as DevicePage
-from harmony.web.newest import Place, Query
+from harmony.web.newest import Place, Query, number
 from harmony.web.newest import page_of as newest_page
 
 # The words for the platforms.
@@ -35,6 +35,7 @@ class AppFilters:
     text: str = ""
     platform: str | None = None
     excepted: bool = False
+    device_id: int | None = None
     after: Cursor | None = None
     before: Cursor | None = None
 
@@ -46,6 +47,7 @@ class AppFilters:
             query.get("q", "").strip()[:200],
             platform if platform in PLATFORMS else None,
             query.get("excepted") == "1",
+            number(query.get("device", "")),
             after,
             before,
         )
@@ -53,13 +55,13 @@ class AppFilters:
     @property
     def narrowed(self) -> bool:
         """Whether anything but the place in the list was asked for."""
-        return bool(self.text or self.platform or self.excepted)
+        return bool(self.text or self.platform or self.excepted or self.device_id is not None)
 
     def href(self, endpoint: str = "apps.index", after: str | None = None, before: str | None = None) -> str:
         """The address of the same list at another place or in another form."""
         excepted = "1" if self.excepted else None
-        asked = {"q": self.text or None, "platform": self.platform, "excepted": excepted}
-        return url_for(endpoint, **asked, after=after, before=before)  # type: ignore[arg-type]
+        asked: dict[str, Any] = {"q": self.text or None, "platform": self.platform, "excepted": excepted}
+        return url_for(endpoint, **asked, device=self.device_id, after=after, before=before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,12 @@ def devices(app_ids: Sequence[int], place: Place) -> DevicePage:
     return newest_page(query, InstalledApp.device_id, place)
 
 
+def count_on(device_id: int) -> int:
+    """How many apps a device has, each version once."""
+    mine = select(func.count()).select_from(App).where(App.id.in_(_of_device(device_id)))
+    return db.session.scalar(mine) or 0
+
+
 def _kept(filters: AppFilters) -> list[ColumnElement[bool]]:
     kept: list[ColumnElement[bool]] = []
     if filters.text:
@@ -157,4 +165,10 @@ def _kept(filters: AppFilters) -> list[ColumnElement[bool]]:
         kept.append(App.platform == filters.platform)
     if filters.excepted:
         kept.append(AppException.id.is_not(None))
+    if filters.device_id is not None:
+        kept.append(App.id.in_(_of_device(filters.device_id)))
     return kept
+
+
+def _of_device(device_id: int) -> Select[int]:
+    return select(InstalledApp.app_id).where(InstalledApp.device_id == device_id)

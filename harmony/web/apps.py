@@ -12,7 +12,7 @@ from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import EXCEPTIONS
-from harmony.models import Action, App
+from harmony.models import Action, App, Device
 from harmony.protect import app_exceptions
 from harmony.protect.app_exceptions import WORDS, Decision
 from harmony.web import app_listing
@@ -32,8 +32,9 @@ def index() -> ResponseReturnValue:
     filters = AppFilters.from_query(request.args)
     listed = app_listing.list_apps(filters)
     return render_template(
-        "apps/index.html", filters=filters, listed=listed, platforms=PLATFORMS, words=WORDS
-    )
+        "apps/index.html", filters=filters, listed=listed, platforms=PLATFORMS, words=WORDS,
+        device=db.session.get(Device, filters.device_id) if filters.device_id else None,
+    )  # fmt: skip
 
 
 @blueprint.get("/apps.csv")
@@ -58,7 +59,7 @@ def show(app_id: int) -> ResponseReturnValue:
 def decisions(app_id: int) -> ResponseReturnValue:
     """The part of the page that changes while the devices are brought in line."""
     app: App = db.get_or_404(App, app_id)
-    return render_template("apps/_decisions.html", app=app, **_decided(app))
+    return render_template("apps/_decisions.html", app=app, **_following(app))
 
 
 @blueprint.post("/<int:app_id>/exception")
@@ -78,28 +79,28 @@ def edit_exception(app_id: int) -> ResponseReturnValue:
 
 
 def _context(app: App, form: ExceptionForm) -> dict[str, Any]:
-    """`only` narrows the devices to those with this very version."""
-    every, place, only = (
-        app_listing.versions(app),
-        Place.from_query(request.args),
-        request.args.get("only") == "1",
-    )
-    ids = [app.id] if only else [one.id for one in every]
     return {
         "app": app,
         "form": form,
-        "versions": every,
+        "versions": app_listing.versions(app),
         "exception": app_listing.exception(app),
+        "platforms": PLATFORMS,
+    } | _following(app)
+
+
+def _following(app: App) -> dict[str, Any]:
+    """What was decided, and the devices with their risk; `only` narrows them to this very version."""
+    made, place = app_listing.decisions(app), Place.from_query(request.args)
+    only = request.args.get("only") == "1"
+    ids = [app.id] if only else [one.id for one in app_listing.versions(app)]
+    return {
+        "decisions": made,
+        "pending": any(one.done_at is None for one in made),
+        "words": WORDS,
         "page": app_listing.devices(ids, place),
         "place": place,
         "only": only,
-        "platforms": PLATFORMS,
-    } | _decided(app)
-
-
-def _decided(app: App) -> dict[str, Any]:
-    made = app_listing.decisions(app)
-    return {"decisions": made, "pending": any(one.done_at is None for one in made), "words": WORDS}
+    }
 
 
 def _written(row: Row[Any]) -> tuple[object, ...]:

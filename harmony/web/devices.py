@@ -1,4 +1,4 @@
-"""The devices: search, filters, keyset pages, a file; one device with all that is known of it; restoring."""
+"""The devices: search, filters, keyset pages, a file; one device; deleting and restoring."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ blueprint = Blueprint("devices", __name__, url_prefix="/devices")
 FILE = tuple(column.key for column in COLUMNS if column.key != "name_key")
 COUNTED_ANEW = "If the UEM does not list it, it counts as missing from the next complete sync on."
 GONE = "Nothing was restored: it is not deleted any more, or was removed for good."
+DELETED = "Deleted: its Protect app is turned away. It comes back by itself when the UEM lists it."
+LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted already."
 
 
 @blueprint.get("")
@@ -76,6 +78,26 @@ def restore(device_id: int) -> ResponseReturnValue:
         flash(f"Restored. {COUNTED_ANEW}", "success")
         return redirect(url_for("devices.show", device_id=device_id), 303)
     flash(GONE, "warning")
+    return _to_deleted()
+
+
+@blueprint.post("/<int:device_id>/delete")
+def delete(device_id: int) -> ResponseReturnValue:
+    """Delete one device that no sync has listed."""
+    if deletion.delete_unlisted((Device.id == device_id,), g.user.name, now()):
+        flash(DELETED, "success")
+    else:
+        flash(LISTED, "warning")
+    return redirect(url_for("devices.show", device_id=device_id), 303)
+
+
+@blueprint.post("/delete")
+def delete_all() -> ResponseReturnValue:
+    """Delete every device that no sync has listed and that the filter of the list shows."""
+    asked = Filters.from_query(request.args)
+    filters = Filters(asked.text, asked.integration_id, Shown.UNLISTED, wanted=asked.wanted)
+    deleted = deletion.delete_unlisted(conditions(filters), g.user.name, now())
+    flash(f"Deleted {counted(deleted)}; what was deleted can be restored.", "success")
     return _to_deleted()
 
 

@@ -99,7 +99,7 @@ class Filters:
 class Listed:
     """A page of rows with the addresses of its neighbours.
 
-    `total` counts without the search text, except among the deleted, who may all be restored at once.
+    `total` counts without the search text, except where all of them can be deleted or restored at once.
     """
 
     rows: Sequence[Row[Any]]
@@ -227,7 +227,7 @@ def _kept(filters: Filters) -> Where:
 
 
 def _total(filters: Filters) -> int:
-    if filters.state is Shown.DELETED:
+    if filters.state in {Shown.DELETED, Shown.UNLISTED}:
         return _count(conditions(filters))
     if filters.state:
         return _count(_kept(filters))

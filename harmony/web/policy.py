@@ -34,7 +34,7 @@ NOTHING = "This is what was in force already; nothing was changed."
 def show() -> ResponseReturnValue:
     """The policy in force."""
     version, record = policy.in_force(db.session())
-    return _page(policy_form.filled(record), version)
+    return _page(policy_form.filled(record, policy.reported_unknown()), version)
 
 
 @blueprint.post("")
@@ -88,7 +88,7 @@ def _save(record: PolicyRecord, form: PlainForm | None) -> ResponseReturnValue:
     except policy.SavedMeanwhile:
         version, theirs = policy.in_force(db.session())
         notice = CONFLICT if form else NOT_RESET
-        return _page(form or policy_form.filled(theirs), version, notice), 409
+        return _page(form or policy_form.filled(theirs, policy.reported_unknown()), version, notice), 409
     if made == _version_seen():
         flash(NOTHING, "info")
         return _back()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,13 @@ from harmony.protect.differences import (
     SYSTEMS,
     risk_of,
 )
-from harmony.protect.factors import ANDROID, CATALOGUE, IOS, Factor, Vector
+from harmony.protect.factors import ANDROID, CATALOGUE, IOS, Factor, Vector, factor_of, is_code
 from harmony.web.forms import WholeNumber, stripped
 
 RISKS = [SelectChoice(str(int(risk)), risk.label) for risk in Risk]
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}")
+RISK_OF = "risk_"
+NOT_IN_CATALOGUE = "Not in the catalogue"
 # Why the policy does not change the risk of these.
 FIXED = {
     "MALICIOUS_APP": "An app known to do harm is always High.",
@@ -76,7 +78,7 @@ class PlainForm(Form):
 
 def name_of(code: str) -> str:
     """The name of the field of a threat factor."""
-    return f"risk_{code}"
+    return RISK_OF + code
 
 
 def is_set(factor: Factor) -> bool:
@@ -84,18 +86,19 @@ def is_set(factor: Factor) -> bool:
     return not factor.fixed and factor.code != SILENT
 
 
-# One field for each threat factor of the catalogue whose risk the policy sets.
-PolicyForm: type[PlainForm] = type(
-    "PolicyForm",
-    (PlainForm,),
-    {name_of(one.code): _risk_field(one.name, one.risk) for one in CATALOGUE.values() if is_set(one)},
-)
+def form_with(codes: Iterable[str]) -> type[PlainForm]:
+    """A field for each threat factor whose risk the policy sets: the catalogue's, and those of `codes`."""
+    factors = [one for one in map(factor_of, dict.fromkeys((*CATALOGUE, *codes))) if is_set(one)]
+    return type(
+        "PolicyForm", (PlainForm,), {name_of(one.code): _risk_field(one.name, one.risk) for one in factors}
+    )
 
 
-def filled(record: PolicyRecord) -> PlainForm:
-    """The form with what a policy says."""
-    risks = {name_of(code): str(int(risk_of(record, code))) for code in CATALOGUE}
-    return PolicyForm(
+def filled(record: PolicyRecord, reported: Iterable[str] = ()) -> PlainForm:
+    """The form with what a policy says, also of codes that devices have reported."""
+    codes = sorted({*record.risks, *reported})
+    risks = {name_of(code): str(int(risk_of(record, code))) for code in (*CATALOGUE, *codes)}
+    return form_with(codes)(
         data=risks
         | {
             "inactive_days": record.inactive_days,
@@ -110,15 +113,16 @@ def filled(record: PolicyRecord) -> PlainForm:
 
 
 def sent(values: MultiDict[str, str]) -> PlainForm:
-    """The form as it was sent."""
-    return PolicyForm(values)
+    """The form as it was sent; what is no code of a threat factor is no field of it."""
+    codes = (name.removeprefix(RISK_OF) for name in values if name.startswith(RISK_OF))
+    return form_with(sorted(code for code in codes if is_code(code)))(values)
 
 
 def record_of(form: PlainForm) -> PolicyRecord:
     """What a valid form says."""
     said: Mapping[str, Any] = form.data
     return PolicyRecord(
-        risks={one.code: int(said[name_of(one.code)]) for one in CATALOGUE.values() if is_set(one)},
+        risks={one.code: int(said[name_of(one.code)]) for one in _factors(form)},
         inactive_days=said["inactive_days"],
         silent_days=said["silent_days"],
         silent_risk=int(said["silent_risk"]),
@@ -127,12 +131,19 @@ def record_of(form: PlainForm) -> PolicyRecord:
     )
 
 
-def by_vector(form: PlainForm) -> Iterator[tuple[Vector, list[Line]]]:
-    """The threat factors under their attack vectors, in the order of the catalogue."""
+def by_vector(form: PlainForm) -> Iterator[tuple[str, list[Line]]]:
+    """The threat factors under their attack vectors, in the order of the catalogue, then those not in it."""
     for vector in Vector:
         lines = [_line(form, one) for one in CATALOGUE.values() if one.vector is vector]
         if lines:
-            yield vector, lines
+            yield vector.value, lines
+    if strangers := [_line(form, one) for one in _factors(form) if not one.known]:
+        yield NOT_IN_CATALOGUE, strangers
+
+
+def _factors(form: PlainForm) -> list[Factor]:
+    """The threat factors whose risk has a field of the form."""
+    return [factor_of(one.name.removeprefix(RISK_OF)) for one in form if one.name.startswith(RISK_OF)]
 
 
 def _line(form: PlainForm, factor: Factor) -> Line:

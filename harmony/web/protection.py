@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models import Device, Finding, Integration, Profile, Protection, Registration, Risk
-from harmony.protect import codes, ending
+from harmony.models import (
+    App,
+    Device,
+    Finding,
+    Integration,
+    PolicyRecord,
+    Profile,
+    Protection,
+    Registration,
+    Risk,
+)
+from harmony.protect import codes, ending, policy
 from harmony.protect.admission import lacking
-from harmony.protect.factors import ANDROID, factor_of
+from harmony.protect.factors import ANDROID, Vector, factor_of
 from harmony.protect.risk import platform_of
+from harmony.protect.standing import outdated
 from harmony.sync import schedule
+from harmony.web.app_listing import count_on
 from harmony.web.newest import Place, Query, page_of
 
 blueprint = Blueprint("protection", __name__, url_prefix="/devices/<int:device_id>")
@@ -25,7 +39,9 @@ FINDING = (
     Finding.closed_at,
 )  # fmt: skip
 FINDINGS_SHOWN = 50
-NOTHING_TO_RESET = "No Protect app was registered on this device, so there was nothing to reset."
+NOTHING_TO_RESET = (
+    "No Protect app is registered on this device, and none left anything: there was nothing to reset."
+)
 DELETED = "This device is deleted; restore it first."
 
 
@@ -84,21 +100,55 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
         Finding.device_id == device.id, Finding.closed_at.is_not(None)
     )
     stands = db.session.get(Protection, device.id)
-    two = _has_two_profiles(device, integration)
+    _version, record = policy.in_force(db.session())
+    found = db.session.execute(opened.limit(FINDINGS_SHOWN)).all()
     return {
         "stands": stands,
         "risk": Risk(stands.risk) if stands else Risk.NONE,
+        "open": found,
+        "about": _outdated(device, live, record),
+        "app_pages": _app_pages(device, found),
+        "apps": count_on(device.id),
+        "resettable": bool(live) or bool(found and stands and stands.registered_at),
+        "closed": db.session.scalar(closed) or 0,
+        "factor_of": factor_of,
+    } | _profiles(live, record, two=_has_two_profiles(device, integration))
+
+
+def _profiles(live: Sequence[Registration], record: PolicyRecord, *, two: bool) -> dict[str, Any]:
+    """Where Protect is, and on which profiles it is not or is silent."""
+    return {
         "registrations": live,
         "lacking": lacking(Profile(one.profile) for one in live) if two and live else [],
         "two_profiles": two,
-        "open": db.session.execute(opened.limit(FINDINGS_SHOWN)).all(),
-        "closed": db.session.scalar(closed) or 0,
-        "factor_of": factor_of,
+        "unheard": _unheard(live, record),
+        "inactive_days": record.inactive_days,
     }
 
 
 def _findings(device: Device) -> Query:
     return select(*FINDING).where(Finding.device_id == device.id)
+
+
+def _unheard(live: Sequence[Registration], record: PolicyRecord) -> set[str]:
+    """The profiles that are silent while another is heard: the status of the device does not tell."""
+    longest = timedelta(days=record.inactive_days)
+    newest = max((one.last_contact_at for one in live), default=now())
+    return {one.profile for one in live if newest - one.last_contact_at > longest}
+
+
+def _outdated(device: Device, live: Iterable[Registration], record: PolicyRecord) -> dict[str, str]:
+    """What the dashboard concludes from versions, in words."""
+    told = [(one.platform, one.os_version, one.client_version) for one in live]
+    return outdated(device.platform, device.os_version, told, record)
+
+
+def _app_pages(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:
+    """The page of each app that one of these findings is about."""
+    about = {one.subject for one in found if factor_of(one.code).vector is Vector.APPLICATION}
+    same = (App.platform == platform_of(device.platform), App.identifier.in_(about))
+    newest = select(App.identifier, func.max(App.id)).where(*same).group_by(App.identifier)
+    return {identifier: id_ for identifier, id_ in db.session.execute(newest)}
 
 
 def _has_two_profiles(device: Device, integration: Integration) -> bool:

@@ -62,7 +62,7 @@ def test_a_block_turns_each_device_that_has_any_version_high_and_lifting_it_turn
     assert say(None)
     carry_out()
     assert [risk_of(id_) for id_ in devices] == [Risk.NONE] * 3
-    assert events(devices[0])[1:] == [("ended", "com.example.maps")]
+    assert events(devices[0])[1:] == [("ended", "Maps (com.example.maps)")]
     assert events() == [
         ("blocked", "Maps (com.example.maps): Block"),
         ("unblocked", "Maps (com.example.maps): no exception"),

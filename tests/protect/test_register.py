@@ -253,7 +253,7 @@ def test_unregistering_leaves_what_was_found_and_a_reset_closes_it(agent: Agent)
     agent.register()
     agent.check_in("ROOTED")
     assert agent.unregister().status_code == 204
-    assert refusal(agent.unregister()) == (401, "key_unknown")
+    assert refusal(agent.check_in()) == (401, "key_unknown")
     protection = db.session.get_one(Protection, device_of("UDID0").id)
     assert (protection.status, protection.risk, protection.last_contact_at) == (
         "provisioned",

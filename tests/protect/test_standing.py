@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import sys
 from datetime import timedelta
 from types import ModuleType
 
@@ -28,7 +29,11 @@ def codes(facts: Facts, policy: PolicyRecord = POLICY) -> list[str]:
     return [code for code, _risk in after(facts, policy).opened]
 
 
-@pytest.mark.parametrize("module", [differences, factors, risk], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [differences, factors, risk, sys.modules[standing.__module__]],
+    ids=lambda module: module.__name__,
+)
 def test_the_examples_in_the_words_hold(module: ModuleType) -> None:
     failed, tried = doctest.testmod(module)
     assert (failed, tried > 0) == (0, True)

@@ -71,6 +71,19 @@ def test_a_device_that_was_never_listed_is_never_missing() -> None:
     assert deletion.unlisted(id_) == 1
 
 
+def test_one_that_a_person_deleted_comes_back_when_the_uem_lists_it() -> None:
+    id_ = an_integration()
+    device_id = added(id_)
+    sync(id_, a_device(external_id="1"))
+    mine = (Device.integration_id == id_,)
+    assert [deletion.delete_unlisted(mine, "kim", now()) for _ in range(2)] == [1, 0]
+    sync(id_, a_device(external_id="1"), a_device(external_id="7", udid="AA-bb"))
+    device = db.session.get_one(Device, device_id)
+    assert (device.external_id, device.added_by, device.deleted_at) == ("7", None, None)
+    assert told(device_id)[0][0] == Happening.DELETED
+    assert deletion.delete_unlisted(mine, "kim", now()) == 0
+
+
 def test_once_listed_it_can_be_missed() -> None:
     id_ = an_integration()
     device_id = added(id_)

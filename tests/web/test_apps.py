@@ -109,6 +109,17 @@ def test_an_app_names_its_versions_and_links_to_the_devices_that_have_it(
     assert "Devices that have version 1.2" in only
 
 
+def test_a_device_leads_to_the_apps_it_has(signed_in: FlaskClient, devices: list[int]) -> None:
+    page = look(signed_in, f"/devices/{devices[1]}")
+    (href, count) = re.findall(r'<a href="(/apps\?device=\d+)">(\d+) apps?</a>', page)[0]
+    listed = look(signed_in, href)
+    assert f'on <a href="/devices/{devices[1]}">' in listed
+    assert len(re.findall(r'<th scope="row"><a href="/apps/', listed)) == int(count) > 0
+    assert MAIL.identifier not in listed
+    assert MAIL.identifier not in signed_in.get(href.replace("/apps", "/apps/apps.csv")).text
+    assert "or is on this device" in look(signed_in, f"{href}&q={MAIL.name}")
+
+
 def test_deleted_devices_are_not_among_those_that_have_it(signed_in: FlaskClient, devices: list[int]) -> None:
     with write() as session:
         session.get_one(Device, devices[0]).deleted_at = NOON
@@ -139,10 +150,12 @@ def test_a_block_is_saved_at_once_shown_while_it_is_under_way_and_lifted(
     page = look(signed_in, href)
     assert "Saved. The devices that have the app follow within a minute." in page
     assert f'hx-get="{href}/decisions"' in page
+    assert f'hx-get="{href}/decisions?only=1"' in look(signed_in, href + "?only=1")
     carry_out()
     assert risk_of(devices[0]) == 3
     part = look(signed_in, href + "/decisions")
     assert "hx-get" not in part
+    assert re.search(rf'href="/devices/{devices[0]}".*?High', part, re.DOTALL)
     assert "1 changed" in part
     assert "Leaks" in part
     signed_in.post(href + "/exception", data={"action": "", "reason": ""})

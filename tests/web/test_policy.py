@@ -8,16 +8,17 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete
 
-from harmony.db import db
+from harmony.db import db, write
 from harmony.jobs.queue import queue_of
-from harmony.models import PolicyRecord
+from harmony.models import Finding, PolicyRecord
 from harmony.protect import policy, rating
 from harmony.protect.factors import CATALOGUE
 from harmony.web import policy_form
 from tests.builders import NOON, an_integration
 from tests.conftest import ADMINISTRATOR
-from tests.protect.stored import registered
+from tests.protect.stored import found, open_codes, registered
 
 PAGE = "/settings/policy"
 
@@ -162,3 +163,26 @@ def test_the_progress_asks_for_itself_only_while_devices_are_rated(
     done = look(signed_in, f"{PAGE}/rating")
     assert "hx-get" not in done
     assert "Version 1 is in force for every device: the worker has rated 3 devices." in done
+
+
+def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    assert policy_form.NOT_IN_CATALOGUE not in look(signed_in)
+    with app.app_context():
+        (id_,) = registered(an_integration())
+        found(id_, "JUICE_JACKING", 2)
+    assert 'name="risk_JUICE_JACKING"' in look(signed_in)
+    signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="3", **{"risk_no code": "3"}))
+    assert in_force(app) == (1, PolicyRecord(risks={"JUICE_JACKING": 3}))
+    with app.app_context():
+        rating.rate_all(NOON)
+        assert open_codes(id_) == {"JUICE_JACKING": 3}
+        with write() as session:
+            session.execute(delete(Finding))
+    assert 'name="risk_JUICE_JACKING"' in look(signed_in), "the policy says something of it"
+    assert "JUICE_JACKING: Medium → High" in look(signed_in)
+    assert policy_form.NOT_IN_CATALOGUE in look(signed_in, f"{PAGE}/versions/1")
+    signed_in.post(PAGE, data=values(app, inactive_days="9"))
+    assert in_force(app)[1].risks == {"JUICE_JACKING": 3}
+    assert signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="7")).status_code == 422

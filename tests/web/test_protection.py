@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Risk
+from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy, Registration, Risk
 from harmony.models.configuration import ChosenGroup, Synchronization
 from harmony.protect import changes
 from harmony.protect.changes import NewFinding
@@ -121,6 +122,38 @@ def test_a_device_that_no_sync_has_listed_is_flagged_and_can_be_found(shown: Fla
     assert "Not listed by the UEM" in look(shown, "/integrations/1")
 
 
+def test_a_device_that_is_nobodys_can_be_deleted_and_is_turned_away(app: Flask, shown: FlaskClient) -> None:
+    agent = an_agent(shown, "STRANGER-1")
+    agent.register()
+    assert "Delete</button>" in page_of(shown, "STRANGER-1")
+    assert "only what the UEM lists can carry one" in page_of(shown, "STRANGER-1")
+    assert "Delete</button>" not in page_of(shown, "UDID0")
+    with app.app_context():
+        stranger, ours = device_of("STRANGER-1").id, device_of("UDID0").id
+    assert "turned away" in shown.post(f"/devices/{stranger}/delete", follow_redirects=True).text
+    assert refusal(agent.check_in()) == (410, "device_deleted")
+    assert refusal(agent.register()) == (410, "device_deleted")
+    assert "Nothing was deleted" in shown.post(f"/devices/{ours}/delete", follow_redirects=True).text
+    shown.post(f"/devices/{stranger}/restore")
+    assert agent.check_in().status_code == 200
+
+
+def test_all_strangers_of_the_filter_are_deleted_at_once_and_nobody_else(
+    app: Flask, shown: FlaskClient
+) -> None:
+    for udid in ("STRANGER-1", "STRANGER-2", "OTHER"):
+        an_agent(shown, udid).register()
+    page = look(shown, "/devices?state=unlisted&q=stranger")
+    assert "Delete all 2" in page
+    answer = shown.post("/devices/delete?state=unlisted&q=stranger", follow_redirects=True)
+    assert "Deleted 2 devices" in answer.text
+    with app.app_context():
+        gone = db.session.scalars(select(Device.udid).where(Device.deleted_at.is_not(None)))
+        assert set(gone) == {"STRANGER-1", "STRANGER-2"}
+        entry = db.session.scalars(select(AuditEntry).where(AuditEntry.what == "Deleted devices")).one()
+        assert (entry.who, entry.detail) == ("admin", "2 devices that the UEM does not list")
+
+
 def test_a_code_is_shown_once_and_registers_an_active_device_anew(app: Flask, shown: FlaskClient) -> None:
     agent = an_agent(shown)
     agent.register()
@@ -156,12 +189,43 @@ def test_a_reset_ends_the_registration_and_is_audited(app: Flask, shown: FlaskCl
             select(AuditEntry).where(AuditEntry.what == "Reset the registration")
         ).one()
         assert entry.who == "admin"
+    assert "Reset registration" not in page
     assert "nothing to reset" in shown.post(f"{href}/reset-registration", follow_redirects=True).get_data(
         as_text=True
     )
 
 
-def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing(
+def test_what_an_app_left_behind_can_be_reset_after_it_unregistered(shown: FlaskClient) -> None:
+    agent = an_agent(shown)
+    agent.register()
+    agent.check_in("ROOTED")
+    agent.unregister()
+    page = page_of(shown, "UDID0")
+    assert "Rooted" in page
+    (href,) = re.findall(r'action="(/devices/[0-9]+/reset-registration)"', page)
+    assert "The registration was reset" in shown.post(href, follow_redirects=True).get_data(as_text=True)
+    assert "1 finding that has ended" in page_of(shown, "UDID0")
+
+
+def test_a_finding_says_what_it_is_about_and_on_which_profile(app: Flask, shown: FlaskClient) -> None:
+    with app.app_context(), write() as session:
+        values = {"minimum_os": {"android": "14"}}
+        session.add(Policy(version=1, values=values, at=now(), by="kim"))
+    agent = an_agent(shown)
+    agent.register(profile="work")
+    agent.check_in(
+        os_version="13.1",
+        findings=[{"code": "SUSPICIOUS_APP", "subject": "com.example.torch"}],
+        apps=[{"identifier": "com.example.torch"}],
+    )
+    page = page_of(shown, "UDID0")
+    assert 'Suspicious App <span class="muted small">Work profile</span>' in page
+    assert re.search(r'<a href="/apps/\d+">com.example.torch</a>', page)
+    assert "13.1 is below 14" in page
+    assert "13.1 is below 14" in look(shown, "/events?event=detected")
+
+
+def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing_or_silent(
     app: Flask, signed_in: FlaskClient
 ) -> None:
     with app.app_context():
@@ -173,6 +237,10 @@ def test_the_page_says_which_profile_of_an_android_enterprise_device_is_missing(
     assert "not registered in the personal profile" in page_of(signed_in, "UDID0")
     agent.register(profile="personal")
     assert "Not fully protected" not in page_of(signed_in, "UDID0")
+    with app.app_context(), write() as session:
+        work = select(Registration).where(Registration.profile == "work")
+        session.scalars(work).one().last_contact_at -= timedelta(days=8)
+    assert "was not heard from the work profile for more than 7 days" in page_of(signed_in, "UDID0")
 
 
 def test_what_a_device_says_is_text_and_nothing_else(shown: FlaskClient) -> None:
