@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
 from harmony.db import db, write
-from harmony.models import Device, Hold, Integration, IntegrationState
+from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
 from harmony.sync import holds
 from harmony.web.hold_words import BADGES
 from tests.builders import NOON, a_choice, an_integration
@@ -200,6 +200,19 @@ def test_dismissing_forgets_the_absence_and_says_so(app: Flask, signed_in: Flask
     assert "admin dismissed the deletion of 6 devices" in page
     with app.app_context():
         assert (missing(id_), len(live(id_))) == ([], 10)
+
+
+def test_once_it_is_decided_the_integration_says_no_longer_that_it_waits(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    id_, href = held(app)
+    with app.app_context(), write() as session:
+        session.execute(update(SyncRun).values(state="held", reason="Deletions wait for you."))
+    assert "waits for you" in look(signed_in, f"/integrations/{id_}")
+    signed_in.post(f"{href}/dismiss", data={"digest": digest_on(look(signed_in, href))})
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "wait for you" not in page
+    assert 'data-state="held"' in page, "the run itself did end so"
 
 
 def test_a_list_whose_devices_all_came_back_says_so(app: Flask, signed_in: FlaskClient) -> None:

@@ -12,7 +12,7 @@ from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, write
 from harmony.jobs.queue import queue_of
-from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState, Worker
+from harmony.models import Integration, IntegrationState, SyncKind, SyncRun, SyncRunState, Worker
 from harmony.setup.demo import announcement_file
 from harmony.sync import removal, run, schedule
 from harmony.uem.errors import ServerFailed
@@ -122,6 +122,47 @@ def test_cancel_ends_the_run_on_the_page_and_says_what_was_kept(app: Flask, sign
     assert "There was no sync to cancel any more" in again.get_data(as_text=True)
 
 
+def ended(app: Flask, id_: int, kind: SyncKind, state: SyncRunState, **changes: object) -> None:
+    """A run that ended like this, after all others."""
+    values = {"started_at": NOON, "heartbeat_at": NOON, "finished_at": NOON, "fence": 1, "version": 1}
+    values |= {"owner": "worker", "started_by": "schedule", "integration_id": id_}
+    with app.app_context(), write() as session:
+        session.add(SyncRun(**values | {"kind": kind, "state": state} | changes))
+
+
+def test_a_refresh_does_not_hide_how_the_last_full_sync_ended(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    reason = "The account no longer sees Sales."
+    ended(app, id_, SyncKind.SNAPSHOT, SyncRunState.INCOMPLETE, reason=reason)
+    ended(app, id_, SyncKind.DELTA, SyncRunState.OK)
+    page = look(signed_in, f"/integrations/{id_}")
+    assert f"The last sync was incomplete.</strong> {reason}" in page
+    assert "Refresh by schedule" in page
+    assert "Full sync by schedule" in page
+    for shown in (page[: page.index("Last sync</span>")], look(signed_in, "/integrations")):
+        assert 'data-state="incomplete"' in shown
+        assert 'data-state="ok"' not in shown
+
+
+def test_a_refresh_that_failed_is_told_until_one_succeeds(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    ended(app, id_, SyncKind.SNAPSHOT, SyncRunState.OK)
+    ended(
+        app,
+        id_,
+        SyncKind.DELTA,
+        SyncRunState.FAILED,
+        reason="Nothing listens.",
+        quota_left=5,
+        quota_limit=100,
+    )
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "The last refresh failed.</strong> Nothing listens." in page
+    assert "Only 5 of the UEM" in page, "the newest run knows the quota best"
+    ended(app, id_, SyncKind.DELTA, SyncRunState.OK)
+    assert "The last refresh failed" not in look(signed_in, f"/integrations/{id_}")
+
+
 def test_an_integration_in_quarantine_says_since_when_what_next_and_what_to_do(
     app: Flask, signed_in: FlaskClient
 ) -> None:
@@ -186,7 +227,8 @@ def test_each_end_of_a_run_looks_different(app: Flask, signed_in: FlaskClient, s
             one.state, one.finished_at, one.reason = state, now(), "For a reason."
     page = look(signed_in, f"/integrations/{id_}")
     assert f'data-state="{state}"' in page
-    assert ("For a reason." in page) == (state is not SyncRunState.OK)
+    # What a held one says stands in the banner of its hold, as long as that is not decided.
+    assert ("For a reason." in page) == (state not in {SyncRunState.OK, SyncRunState.HELD})
 
 
 def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
