@@ -52,7 +52,7 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
         held.clear(snapshot.integration_id, beat, now)
         return Departed(missing, approved)
     live = deletion.live(snapshot.integration_id) - deletion.unlisted(snapshot.integration_id)
-    verdict = guard.decide(facts(snapshot, up_to, due, live, now))
+    verdict = guard.decide(facts(snapshot, due, live, _whys(snapshot, up_to), now))
     release()
     if verdict.allowed:
         return Departed(missing, approved + _delete(snapshot, up_to, beat, now))
@@ -61,8 +61,8 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
     return Departed(missing, approved, held.keep(hold, beat, now), words)
 
 
-def facts(snapshot: Snapshot, up_to: int, due: int, live: int, now: datetime) -> Facts:
-    """What the guard is asked: may `due` of `live` devices go, those absent since snapshot `up_to`?
+def facts(snapshot: Snapshot, due: int, live: int, whys: frozenset[Absence], now: datetime) -> Facts:
+    """What the guard is asked: may `due` of `live` devices go, about whom `whys` say what may be wrong?
 
     Reads only; release() after it.
     """
@@ -71,7 +71,7 @@ def facts(snapshot: Snapshot, up_to: int, due: int, live: int, now: datetime) ->
         live,
         snapshot.choice.deletion_threshold,
         deletion.deleted_by_syncs(snapshot.integration_id, now - ROLLING),
-        _whys(snapshot, up_to),
+        whys,
         snapshot.suspect,
         open_hold(snapshot.integration_id) is not None,
     )

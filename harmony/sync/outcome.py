@@ -144,7 +144,8 @@ def of_snapshot(tally: Tally, doubt: Doubt, held: Sequence[str] = ()) -> Outcome
         return _doubtful(doubt)
     complete = not doubt
     if held:
-        reason = f"Deletions wait for you; none was made. {' '.join(held)} Everything else is in step."
+        made = "only those that had been approved were made" if tally.deleted else "none was made"
+        reason = f"Deletions wait for you; {made}. {' '.join(held)} Everything else is in step."
         return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=complete)
     if tally.skipped:
         return replace(_with_skipped(tally, doubt.nameless), complete=complete)
