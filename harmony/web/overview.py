@@ -69,14 +69,15 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
     newest = _newest(integration.id, SyncRun.state != SyncRunState.RUNNING)
     applied = {page.name: page.applied for page in integration.pages}
     server = from_row(ServerDetails, applied.get(SERVER))
-    waiting = integration.state == IntegrationState.ACTIVE and integration.sync_requested_at is not None
+    due = integration.next_sync_at is not None and integration.next_sync_at <= now
+    startable = integration.state == IntegrationState.ACTIVE and not integration.stopped_why
     syncs = {
         "running": under_way,
         "last": last,
         "newest": newest,
         "refresh": newest if newest and newest.kind == SyncKind.DELTA and newest.state not in GOOD else None,
         "kinds": KINDS,
-        "waiting": waiting and under_way is None,
+        "waiting": startable and under_way is None and (due or integration.sync_requested_at is not None),
         "runs": recent(integration.id),
         "skipped": skipped(last),
         "server": server,

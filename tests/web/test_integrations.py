@@ -137,8 +137,7 @@ def test_a_refresh_does_not_hide_how_the_last_full_sync_ended(app: Flask, signed
     ended(app, id_, SyncKind.DELTA, SyncRunState.OK)
     page = look(signed_in, f"/integrations/{id_}")
     assert f"The last sync was incomplete.</strong> {reason}" in page
-    assert "Refresh by schedule" in page
-    assert "Full sync by schedule" in page
+    assert [who in page for who in ('"By">Refresh<', '"By">schedule<')] == [True, True]
     for shown in (page[: page.index("Last sync</span>")], look(signed_in, "/integrations")):
         assert 'data-state="incomplete"' in shown
         assert 'data-state="ok"' not in shown
@@ -238,8 +237,19 @@ def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
     assert "no sync starts until you resume" in look(signed_in, f"/integrations/{id_}")
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True)
     assert "the integration is paused. Resume it" in answer.get_data(as_text=True)
-    signed_in.post(f"/integrations/{id_}/resume")
+    page = signed_in.post(f"/integrations/{id_}/resume", follow_redirects=True).get_data(as_text=True)
     assert the_integration(app, id_).state == IntegrationState.ACTIVE
+    assert "The sync is asked for; the worker starts it in a moment." in page
+    assert 'hx-trigger="every 2s"' in page, "the page follows what Resume starts"
+
+
+def test_a_sync_that_is_due_is_followed_unless_it_cannot_start(app: Flask, signed_in: FlaskClient) -> None:
+    page = look(signed_in, f"/integrations/{an_active(app, due=NOON)}")
+    assert "A sync is due; the worker starts it in a moment." in page
+    assert 'hx-trigger="every 2s"' in page
+    stopped = an_active(app, due=NOON, stopped_why="sign_in", stopped_reason="Refused.")
+    for id_ in (stopped, an_active(app, due=NOON, state=IntegrationState.PAUSED)):
+        assert "A sync is due" not in look(signed_in, f"/integrations/{id_}")
 
 
 def removed(app: Flask, client: FlaskClient, choice: str) -> int:
