@@ -77,14 +77,19 @@ def test_the_page_shows_why_and_every_device_that_would_go(app: Flask, signed_in
     assert '<td data-label="Misses" class="num">1</td>' in page
 
 
-def test_the_page_says_what_makes_a_device_doubtful(app: Flask, signed_in: FlaskClient) -> None:
+def test_the_page_says_what_makes_a_device_doubtful_and_in_which_group_it_was(
+    app: Flask, signed_in: FlaskClient
+) -> None:
     with app.app_context():
         id_ = an_integration(a_choice("570", deletion_after=1, deletion_threshold=100))
         store(id_, 3)
+        with write() as session:
+            session.execute(update(Device).values(group_name="Field Sales"))
         hold_id = synced(id_, [], emptied=[("organization", "570")]).hold_id
     page = look(signed_in, f"/integrations/{id_}/holds/{hold_id}")
     assert "Chosen groups that had devices list none any more." in page
     assert "Its groups list no device" in page
+    assert page.count("Field Sales") == 3
 
 
 def test_every_device_of_a_long_list_is_on_exactly_one_page_and_the_filter_finds_it(
@@ -243,6 +248,7 @@ def test_the_whole_list_is_a_file_that_no_spreadsheet_runs(app: Flask, signed_in
     _, href = held(app, 1300, 1200)
     names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", 'quo"te, comma', "plain"]
     with app.app_context(), write() as session:
+        session.execute(update(Device).values(group_name="=Sales"))
         for number, name in enumerate(names):
             session.execute(
                 update(Device)
@@ -258,7 +264,8 @@ def test_the_whole_list_is_a_file_that_no_spreadsheet_runs(app: Flask, signed_in
     assert len(rows) == 1200
     assert [row[0] for row in rows[:8]] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "'\rx", *names[6:]]
     assert len({row[1] for row in rows}) == 1200
-    assert rows[7][6] == "1"
+    assert dict(zip(header, rows[7], strict=True))["Misses"] == "1"
+    assert {dict(zip(header, row, strict=True))["Group"] for row in rows} == {"'=Sales"}
 
 
 def test_a_hold_is_found_only_under_its_own_integration(app: Flask, signed_in: FlaskClient) -> None:
