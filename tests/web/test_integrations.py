@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, write
 from harmony.jobs.queue import queue_of
-from harmony.models import Integration, IntegrationState, SyncKind, SyncRun, SyncRunState, Worker
+from harmony.models import Device, Integration, IntegrationState, SyncKind, SyncRun, SyncRunState, Worker
 from harmony.setup.demo import announcement_file
 from harmony.sync import removal, run, schedule
 from harmony.uem.errors import ServerFailed
@@ -294,6 +296,19 @@ def test_removing_with_the_devices_shows_that_it_goes_on_until_the_worker_is_don
     assert "No devices yet" in look(signed_in, "/devices")
     assert signed_in.get(f"/integrations/{id_}").status_code == 404
     assert "Being removed" not in look(signed_in, "/integrations")
+
+
+def test_the_page_of_a_kept_device_promises_nothing_of_the_uem(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = removed(app, signed_in, "keep")
+    first, second = re.findall(r'href="(/devices/\d+)"', look(signed_in, f"/devices?integration={id_}"))
+    with app.app_context(), write() as session:
+        session.execute(update(Device).values(missing_since=NOON, absent_from=1))
+        session.execute(update(Device).where(Device.id == int(second[9:])).values(deleted_at=NOON))
+    kept, deleted = look(signed_in, first), look(signed_in, second)
+    assert "nothing from the UEM changes it any more" in kept
+    assert "as soon as the UEM lists it" not in kept
+    assert "It can be restored until" in deleted
+    assert "when the UEM lists it again" not in deleted
 
 
 def test_kept_devices_stay_in_the_list_and_can_be_deleted_later(app: Flask, signed_in: FlaskClient) -> None:
