@@ -158,8 +158,9 @@ def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
     moment, new = now(), list(absences.unseen(snapshot))
     approved, due = _gone(snapshot, moment)
     ids = [row.id for row in due] + (new if snapshot.choice.deletion_after == 1 else [])
-    whys = {Absence(row.absent_why) for row in due} | _emptied(snapshot, ids)
-    told = departures.facts(snapshot, len(ids), live - len(approved), frozenset(whys), moment)
+    whys = frozenset(Absence(row.absent_why) for row in due)
+    emptied = _emptied(snapshot, ids)
+    told = departures.facts(snapshot, len(ids), live - len(approved), moment, whys=whys, emptied=emptied)
     verdict = guard.decide(told)
     release()
     held = tuple(reason.sentence for reason in verdict.reasons)
@@ -180,11 +181,8 @@ def _gone(snapshot: Snapshot, moment: datetime) -> tuple[list[Any], list[Any]]:
     return agreed, [row for row in gone if approved < row.absent_from <= up_to]
 
 
-def _emptied(snapshot: Snapshot, ids: Sequence[int]) -> set[Absence]:
-    """Whether one of them is only in groups that listed no device at all."""
-    if not snapshot.emptied:
-        return set()
-    only = absences.only_in_emptied(snapshot)
+def _emptied(snapshot: Snapshot, ids: Sequence[int]) -> set[tuple[str, str]]:
+    """The groups of those that are only in groups that listed no device at all."""
     some = (ids[start : start + ROWS_PER_LOOK] for start in range(0, len(ids), ROWS_PER_LOOK))
-    found = (db.session.scalar(select(Device.id).where(Device.id.in_(one), only).limit(1)) for one in some)
-    return {Absence.EMPTIED} if any(found) else set()
+    found = (absences.emptied_groups(snapshot, (Device.id.in_(one),)) for one in some)
+    return set().union(*found)

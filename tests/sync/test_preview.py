@@ -66,7 +66,7 @@ CASES = {
     ),
     "a group lists none for the first time": Case(
         ({"570": TEN, "571": (90,)}, {"570": TEN}),
-        {"deleted": 1, "held": ("Chosen groups that had devices list none any more.",)},
+        {"deleted": 1, "held": ("There were devices in Group 571; none is listed there any more.",)},
     ),
     "a group lists none, and some are not due yet": Case(
         ({"570": TEN, "571": (90,)}, {"570": TEN}), {"missing": 1, "deleted": 0, "held": ()}, after=2

@@ -87,7 +87,7 @@ def test_the_page_says_what_makes_a_device_doubtful_and_in_which_group_it_was(
             session.execute(update(Device).values(group_name="Field Sales"))
         hold_id = synced(id_, [], emptied=[("organization", "570")]).hold_id
     page = look(signed_in, f"/integrations/{id_}/holds/{hold_id}")
-    assert "Chosen groups that had devices list none any more." in page
+    assert "There were devices in Group 570; none is listed there any more." in page
     assert "Its groups list no device" in page
     assert page.count("Field Sales") == 3
 
