@@ -67,7 +67,10 @@ def look(integration_id: int) -> None:
         raise click.ClickException(str(locked)) from None
     for group in found.groups:
         click.echo(f"{group.name}: {group.devices:,} devices")
-    click.echo(", ".join(f"{getattr(found, name):,} {name}" for name in FIGURES))
+    words = {"deleted": "waiting for approval"} if found.held else {}
+    click.echo(", ".join(f"{getattr(found, name):,} {words.get(name, name)}" for name in FIGURES))
+    if found.approved:
+        click.echo(f"{found.approved:,} more are deleted, as it was approved.")
     for reason in (*found.held, *filter(None, [found.doubt])):
         click.echo(reason)
 

@@ -20,6 +20,7 @@ from harmony.models.configuration import (
 )
 from harmony.setup import groups, tag_checks
 from harmony.setup.drafts import draft
+from harmony.setup.edits import another_scope, another_source
 from harmony.setup.needed_tags import TagLook
 from harmony.setup.questions import timed
 from harmony.setup.readers import overlap_of
@@ -68,7 +69,16 @@ def _synchronization(integration: Integration) -> Iterator[Rung | Preview]:
     if clash := overlap_of(integration, choice.groups):
         yield Rung("Other integrations", RungState.FAILED, None, clash, None)
         return
-    yield from _looked(integration, server, choice)
+    yield from _looked(integration, server, choice, edited=_is_edit(integration, server, choice))
+
+
+def _is_edit(integration: Integration, server: ServerDetails, choice: Synchronization) -> bool:
+    """Whether these drafts read something else than what is in force; a new integration has none."""
+    applied = {page.name: page.applied for page in integration.pages if page.applied}
+    if SYNCHRONIZATION not in applied:
+        return False
+    before = from_row(ServerDetails, applied.get(SERVER)), from_row(Synchronization, applied[SYNCHRONIZATION])
+    return another_source(before[0], server) or another_scope(before[1], choice)
 
 
 def _preview(integration: Integration) -> Iterator[Rung | Preview]:
@@ -79,7 +89,7 @@ def _preview(integration: Integration) -> Iterator[Rung | Preview]:
 
 
 def _looked(
-    integration: Integration, server: ServerDetails, choice: Synchronization
+    integration: Integration, server: ServerDetails, choice: Synchronization, *, edited: bool = False
 ) -> Iterator[Rung | Preview]:
     id_, target, kind = integration.id, connection(integration.id, server), integration.kind
     release()
@@ -92,7 +102,7 @@ def _looked(
             return
         yield from groups
         if all(rung.state is not RungState.FAILED for rung in groups):
-            rung, preview = timed(READ_DEVICES, lambda: look(id_, choice, client))
+            rung, preview = timed(READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
             yield rung
             if preview is not None:
                 yield preview

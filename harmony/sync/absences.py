@@ -70,9 +70,22 @@ def only_in_emptied(snapshot: Snapshot) -> ColumnElement[bool]:
     return _member(emptied) & ~_member(chosen - emptied)
 
 
+def emptied_groups(snapshot: Snapshot, where: Iterable[ColumnElement[bool]]) -> set[tuple[str, str]]:
+    """The groups, as kind and id, of those devices whose every chosen group listed no device at all."""
+    if not snapshot.emptied:
+        return set()
+    group = (Membership.group_kind, Membership.group_id)
+    theirs = select(*group).join(Device, Device.id == Membership.device_id).distinct()
+    rows = _read(
+        theirs.where(*where, only_in_emptied(snapshot), tuple_(*group).in_(sorted(snapshot.emptied)))
+    )
+    return {(kind, id_) for kind, id_ in rows}
+
+
 def _member(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     group = tuple_(Membership.group_kind, Membership.group_id)
-    return exists().where(Membership.device_id == Device.id, group.in_(sorted(groups)))
+    mine = exists().where(Membership.device_id == Device.id, group.in_(sorted(groups)))
+    return mine.correlate(Device)  # also where the outer statement is about memberships
 
 
 def unseen(snapshot: Snapshot) -> Iterator[int]:

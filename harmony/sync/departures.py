@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,7 +52,12 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
         held.clear(snapshot.integration_id, beat, now)
         return Departed(missing, approved)
     live = deletion.live(snapshot.integration_id) - deletion.unlisted(snapshot.integration_id)
-    verdict = guard.decide(facts(snapshot, up_to, due, live, now))
+    gone = overdue(snapshot.integration_id, up_to)
+    whys = frozenset(
+        Absence(why) for why in db.session.scalars(select(Device.absent_why).where(*gone).distinct())
+    )
+    emptied = absences.emptied_groups(snapshot, gone)
+    verdict = guard.decide(facts(snapshot, due, live, now, whys=whys, emptied=emptied))
     release()
     if verdict.allowed:
         return Departed(missing, approved + _delete(snapshot, up_to, beat, now))
@@ -61,30 +66,31 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
     return Departed(missing, approved, held.keep(hold, beat, now), words)
 
 
-def facts(snapshot: Snapshot, up_to: int, due: int, live: int, now: datetime) -> Facts:
-    """What the guard is asked: may `due` of `live` devices go, those absent since snapshot `up_to`?
+def facts(
+    snapshot: Snapshot,
+    due: int,
+    live: int,
+    now: datetime,
+    *,
+    whys: frozenset[Absence],
+    emptied: Collection[tuple[str, str]],
+) -> Facts:
+    """What the guard is asked: may `due` of `live` devices go?
 
-    Reads only; release() after it.
+    What may be wrong about them: `whys` said it when they were first missed, `emptied` are the groups, kind
+    and id, that list none now. Reads only; release() after it.
     """
+    names = [one.name for one in snapshot.choice.groups if (one.kind, one.external_id) in emptied]
     return Facts(
         due,
         live,
         snapshot.choice.deletion_threshold,
         deletion.deleted_by_syncs(snapshot.integration_id, now - ROLLING),
-        _whys(snapshot, up_to),
+        whys | ({Absence.EMPTIED} if emptied else frozenset()),
         snapshot.suspect,
         open_hold(snapshot.integration_id) is not None,
+        tuple(names),
     )
-
-
-def _whys(snapshot: Snapshot, up_to: int) -> frozenset[Absence]:
-    """Why the due may not be gone: said when they were first missed, or by this snapshot."""
-    due = overdue(snapshot.integration_id, up_to)
-    whys = {Absence(why) for why in db.session.scalars(select(Device.absent_why).where(*due).distinct())}
-    if snapshot.emptied:
-        emptied = select(Device.id).where(*due, absences.only_in_emptied(snapshot)).limit(1)
-        whys |= {Absence.EMPTIED for _ in db.session.scalars(emptied)}
-    return frozenset(whys)
 
 
 def _delete(snapshot: Snapshot, up_to: int, beat: Beat, now: datetime) -> int:

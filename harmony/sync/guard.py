@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harmony.models.states import Absence
+from harmony.sync.outcome import named
 
 
 class Cause(StrEnum):
@@ -29,7 +31,8 @@ class Facts:
 
     `due` of the `live` devices would go; `threshold` is in percent; `deleted_lately` counts what syncs
     deleted by themselves in the last 24 hours; `whys` are those of the due devices, `suspect` is that of
-    this snapshot; `waiting`: an earlier hold is not decided yet.
+    this snapshot; `emptied` names the groups of due devices that list none now; `waiting`: an earlier hold
+    is not decided yet.
     """
 
     due: int
@@ -39,33 +42,40 @@ class Facts:
     whys: frozenset[Absence] = frozenset()
     suspect: Absence | None = None
     waiting: bool = False
+    emptied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A cause with the numbers its sentence names, as they were; `str()` is what a hold stores."""
+    """A cause with the numbers or groups its sentence names, as they were; `str()` is what a hold stores."""
 
     cause: Cause
     numbers: tuple[int, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return ":".join([self.cause.value, *map(str, self.numbers)])
+        told = f"={json.dumps(self.groups)}" if self.groups else ""
+        return ":".join([self.cause.value, *map(str, self.numbers)]) + told
 
     @classmethod
     def read(cls, stored: str) -> Reason:
         """The reason that was stored as `stored`."""
-        cause, *numbers = stored.split(":")
-        return cls(Cause(cause), tuple(map(int, numbers)))
+        head, _, told = stored.partition("=")
+        cause, *numbers = head.split(":")
+        return cls(Cause(cause), tuple(map(int, numbers)), tuple(json.loads(told)) if told else ())
 
     @property
     def sentence(self) -> str:
         """The reason in words for a page."""
         if self.cause is Cause.THRESHOLD and self.numbers[-1] == 0:
             return EVERY_ONE
+        if self.groups:
+            return LIST_NONE.format(named(self.groups))
         return SENTENCES[self.cause].format(*self.numbers)
 
 
 EVERY_ONE = "The deletion threshold is 0 %, so that every deletion needs approval."
+LIST_NONE = "There were devices in {0}; none is listed there any more."
 SENTENCES = {
     Cause.THRESHOLD: "{0:,} of {1:,} devices would go; the deletion threshold is {2} %.",
     Cause.ROLLING: "With the {0:,} deleted in the last 24 hours, {1:,} of {2:,} devices would be gone; "
@@ -109,7 +119,7 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     yield from _percentage(facts)
     for absence, cause in DOUBTS.items():
         if absence in facts.whys or facts.suspect is absence:
-            yield Reason(cause)
+            yield Reason(cause, groups=facts.emptied if cause is Cause.EMPTIED else ())
 
 
 def _percentage(facts: Facts) -> Iterator[Reason]:

@@ -46,6 +46,7 @@ def resume(integration_id: int, by: str, now: datetime) -> bool:
         if not _move(session, integration_id, IntegrationState.PAUSED, IntegrationState.ACTIVE, now):
             return False
         integration = session.get_one(Integration, integration_id)
+        integration.sync_requested_at, integration.sync_requested_by = now, by
         duty_lifecycle.wake(session, integration_id, now)
         duty_lifecycle.begin(session, integration, DutyName.APPS, now)
         audit(session, by, "Resumed", now, integration)

@@ -10,6 +10,7 @@ from harmony.models.states import Stopped, SyncRunState
 from harmony.uem.errors import RateLimited, SignInRefused, UemError
 
 KEPT = "Nothing was marked missing."
+NAMED, NAME_SHOWN = 5, 80
 # What a run may end with after it read all it was to read; anything else leaves the next one to find out.
 GOOD = frozenset({SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD})
 UNEXPECTED = "The sync met an error of its own; the worker's log has the details."
@@ -148,7 +149,8 @@ def of_snapshot(tally: Tally, doubt: Doubt, held: Sequence[str] = ()) -> Outcome
         return _doubtful(doubt)
     complete = not doubt
     if held:
-        reason = f"Deletions wait for you; none was made. {' '.join(held)} Everything else is in step."
+        made = "only those that had been approved were made" if tally.deleted else "none was made"
+        reason = f"Deletions wait for you; {made}. {' '.join(held)} Everything else is in step."
         return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=complete)
     if tally.skipped:
         return replace(_with_skipped(tally, doubt.nameless), complete=complete)
@@ -164,12 +166,22 @@ def of_delta(tally: Tally, doubt: Doubt) -> Outcome:
 
 def _doubtful(doubt: Doubt) -> Outcome:
     if doubt.gone:
-        reason = f"The account no longer sees {', '.join(doubt.gone)}. {KEPT}"
+        reason = f"The account no longer sees {named(doubt.gone)}. {KEPT}"
         advice = "Choose the groups again on the Synchronization page."
     else:
-        reason = f"{', '.join(doubt.short)} listed fewer devices than announced, twice. {KEPT}"
+        reason = f"{named(doubt.short)} listed fewer devices than announced, twice. {KEPT}"
         advice = "Devices may be moving between groups right now. The next sync reads everything again."
     return Outcome(SyncRunState.INCOMPLETE, reason, advice)
+
+
+def named(groups: Sequence[str]) -> str:
+    """The first of these names, so that a sentence with any number of them fits its column.
+
+    >>> named(["Sales"]), named([f"Group {n}" for n in range(7)])
+    ('Sales', 'Group 0, Group 1, Group 2, Group 3, Group 4 and 2 more')
+    """
+    short = ", ".join(name if len(name) <= NAME_SHOWN else f"{name[:NAME_SHOWN]}…" for name in groups[:NAMED])
+    return f"{short} and {len(groups) - NAMED:,} more" if len(groups) > NAMED else short
 
 
 def _with_skipped(tally: Tally, nameless: int) -> Outcome:

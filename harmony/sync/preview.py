@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +16,7 @@ from harmony.clock import now
 from harmony.db import db, release
 from harmony.models import Absence, Device, Integration
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
-from harmony.sync import absences, deletion, departures, guard, highwater, store
+from harmony.sync import absences, deletion, departures, guard, highwater, holds, store
 from harmony.sync.absences import Snapshot
 from harmony.sync.connect import open_client
 from harmony.sync.outcome import Doubt, Tally, of_snapshot
@@ -25,6 +27,7 @@ from harmony.uem.client import UemClient
 from harmony.uem.records import SkippedRow
 
 ROWS_PER_LOOK = 1500
+MISSING = (Device.id, Device.external_id, Device.udid_key, Device.absent_from, Device.absent_why)
 NO_RUN = 0
 
 
@@ -38,7 +41,8 @@ class GroupFigure(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """What a sync would do. `missing`: newly not listed; `deleted`: due, and let go by the guard or `held`.
+    """What a sync would do. `missing`: newly not listed; `approved`: deleted because a person said so;
+    `deleted`: due beside those, and let go by the guard or `held`.
 
     `doubt` says why the look is not complete; then nothing would be missing or deleted.
     """
@@ -51,6 +55,7 @@ class Preview(msgspec.Struct, frozen=True):
     restored: int = 0
     skipped: int = 0
     missing: int = 0
+    approved: int = 0
     deleted: int = 0
     live: int = 0
     held: tuple[str, ...] = ()
@@ -73,10 +78,15 @@ def look(
     choice: Synchronization,
     client: UemClient,
     on_page: Callable[[], None] = lambda: None,
+    *,
+    edited: bool = False,
 ) -> Preview:
-    """What a sync of `choice` would do, in force or not. Raises UemError, or what `on_page` raises."""
+    """What a sync of `choice` would do, in force or not. Raises UemError, or what `on_page` raises.
+
+    `edited`: putting what was asked with in force would make the next sync doubt what it does not list.
+    """
     integration = db.session.get_one(Integration, integration_id)
-    number, suspect = integration.snapshots + 1, integration.suspect
+    number, suspect = integration.snapshots + 1, integration.suspect or (Absence.EDITED if edited else None)
     if highwater.is_behind(integration_id, integration.fence, integration.snapshots):
         suspect = Absence.RESTORED
     release()
@@ -132,25 +142,47 @@ def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
         GroupFigure(one.name, one.kind, one.external_id, figures.groups[one.kind, one.external_id])
         for one in snapshot.choice.groups
     )
-    live = deletion.live(snapshot.integration_id) - deletion.unlisted(snapshot.integration_id)
+    live = deletion.live(snapshot.integration_id)
+    # The guard is asked once what comes is there, and does not count what the UEM has never listed.
+    counted = live - deletion.unlisted(snapshot.integration_id)
     release()
     seen = msgspec.convert({"groups": groups, "live": live} | figures.counts, Preview)
     if doubt:
         reason = of_snapshot(Tally(skipped=seen.skipped), doubt).reason
         return replace(seen, doubt=reason)
-    missing, due, verdict = _departing(snapshot, live)
-    held = tuple(reason.sentence for reason in verdict.reasons)
-    return replace(seen, missing=missing, deleted=due, held=held)
+    return _departing(seen, snapshot, counted + seen.added + seen.restored)
 
 
-def _departing(snapshot: Snapshot, live: int) -> tuple[int, int, guard.Verdict]:
-    """How many would be newly missing, how many due for deletion, and what the guard would say."""
-    missing = sum(1 for _ in absences.unseen(snapshot))
-    up_to = snapshot.number - snapshot.choice.deletion_after + 1
-    overdue = deletion.overdue(snapshot.integration_id, up_to)
-    rows = db.session.execute(select(Device.external_id, Device.udid_key).where(*overdue)).all()
+def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
+    """Who would be newly missing, and who would go of those and of the missing."""
+    moment, new = now(), list(absences.unseen(snapshot))
+    approved, due = _gone(snapshot, moment)
+    ids = [row.id for row in due] + (new if snapshot.choice.deletion_after == 1 else [])
+    whys = frozenset(Absence(row.absent_why) for row in due)
+    emptied = _emptied(snapshot, ids)
+    told = departures.facts(snapshot, len(ids), live - len(approved), moment, whys=whys, emptied=emptied)
+    verdict = guard.decide(told)
     release()
-    due = sum(1 for external_id, udid_key in rows if not snapshot.is_seen(external_id, udid_key))
-    if snapshot.choice.deletion_after == 1:
-        due += missing
-    return missing, due, guard.decide(departures.facts(snapshot, up_to, due, live, now()))
+    held = tuple(reason.sentence for reason in verdict.reasons)
+    return replace(seen, missing=len(new), approved=len(approved), deleted=len(ids), held=held)
+
+
+def _gone(snapshot: Snapshot, moment: datetime) -> tuple[list[Any], list[Any]]:
+    """Who went missing earlier and still is: those that were approved to go, and the others that are due."""
+    hold = holds.pending(db.session(), snapshot.integration_id)
+    in_force = hold is not None and hold.expires_at is not None and hold.expires_at > moment
+    approved = hold.up_to if hold is not None and in_force else 0
+    up_to = snapshot.number - snapshot.choice.deletion_after + 1
+    overdue = deletion.overdue(snapshot.integration_id, max(up_to, approved))
+    rows = db.session.execute(select(*MISSING).where(*overdue)).all()
+    release()
+    gone = [row for row in rows if not snapshot.is_seen(row.external_id, row.udid_key)]
+    agreed = [row for row in gone if row.absent_from <= approved]
+    return agreed, [row for row in gone if approved < row.absent_from <= up_to]
+
+
+def _emptied(snapshot: Snapshot, ids: Sequence[int]) -> set[tuple[str, str]]:
+    """The groups of those that are only in groups that listed no device at all."""
+    some = (ids[start : start + ROWS_PER_LOOK] for start in range(0, len(ids), ROWS_PER_LOOK))
+    found = (absences.emptied_groups(snapshot, (Device.id.in_(one),)) for one in some)
+    return set().union(*found)

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
-from harmony.db import db, release, write
+from harmony.db import changed, db, release, write
 from harmony.models import Absence, Integration, SyncKind, SyncRun, SyncRunState
 from harmony.models.configuration import (
     SERVER,
@@ -112,7 +112,7 @@ def _finish(work: Sync, outcome: Outcome) -> None:
     }
     with write() as session:
         ours = (SyncRun.id == work.held.run_id, SyncRun.state == SyncRunState.RUNNING)
-        session.execute(update(SyncRun).where(*ours).values(ended))
+        closed = changed(session, update(SyncRun).where(*ours).values(ended)) == 1
         schedule.settle(session, work.held, outcome, moment)
         integration = session.get(Integration, work.held.integration_id)
         if integration:
@@ -120,4 +120,18 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         marks = (integration.id, integration.fence, integration.snapshots) if integration else None
     if marks:
         highwater.note(*marks)
-    log.info("Run %d of integration %d ended: %s.", work.held.run_id, work.held.integration_id, outcome.state)
+    if closed:
+        _tell(work, outcome)
+    else:  # its row says by whom and why; that is nothing for a log
+        log.info("Run %d of integration %d had been ended.", work.held.run_id, work.held.integration_id)
+
+
+def _tell(work: Sync, outcome: Outcome) -> None:
+    """A line for the operator; what a person has to look at is loud enough for any level but ERROR."""
+    tally, calm = work.tally, outcome.good or outcome.state is SyncRunState.CANCELLED
+    log.log(
+        logging.INFO if calm else logging.WARNING,
+        "Run %d of integration %d ended: %s (%d added, %d updated, %d missing, %d deleted, %d skipped). %s",
+        *(work.held.run_id, work.held.integration_id, outcome.state, tally.added, tally.updated),
+        *(tally.missing, tally.deleted, tally.skipped, outcome.reason),
+    )

@@ -22,9 +22,9 @@ CLEARING = (
 
 
 def attention(
-    integration: Integration, server: ServerDetails, last: SyncRun | None, now: datetime
+    integration: Integration, server: ServerDetails, newest: SyncRun | None, now: datetime
 ) -> Iterator[Banner]:
-    """The banners of the integration's page, the gravest first."""
+    """The banners of the integration's page, the gravest first; `newest` is its newest run that ended."""
     edit = url_for("wizard.show", integration_id=integration.id, page=SERVER)
     if integration.stopped_why:
         text = f"Stopped: {integration.stopped_reason} Nothing is synced until Server Details are edited."
@@ -35,8 +35,8 @@ def attention(
         yield Banner("info", CLEARING)
     if server.self_signed and (ending := _certificate(server.certificate, now)):
         yield Banner("warning", ending, edit, "Upload the new one")
-    if last is not None and _is_low(last.quota_left, last.quota_limit):
-        yield Banner("warning", _quota(last.quota_left or 0, last.quota_limit or 0))
+    if newest is not None and _is_low(newest.quota_left, newest.quota_limit):
+        yield Banner("warning", _quota(newest.quota_left or 0, newest.quota_limit or 0))
 
 
 def why_no_sync(integration: Integration, what: str = "No sync was started") -> str:

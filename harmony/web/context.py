@@ -55,11 +55,13 @@ def page_context(integration: Integration, step: Step, form: Form) -> dict[str, 
 def verification_context(integration: Integration, subject: str) -> dict[str, Any]:
     """What the part of a page that shows Verify needs; it is a page part with an address of its own."""
     said, moment = integration.verification(subject), now()
+    ended, fresh = said.finished_at if said else None, integration.fresh_as_of
     return {
         "integration": integration,
         "subject": subject,
         "verification": said,
         "under_way": said is not None and said.under_way(moment),
+        "outdated": bool(ended and fresh and ended < fresh),
         "interrupted": said is not None and said.interrupted(moment),
         "editing": integration.state != IntegrationState.DRAFT,
         "verified": subject in PAGES and drafts.is_verified(integration, subject),

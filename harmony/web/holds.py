@@ -26,9 +26,9 @@ blueprint = Blueprint("holds", __name__, url_prefix="/integrations/<int:integrat
 SHOWN = 50
 COLUMNS = (
     Device.id, Device.name, Device.name_key, Device.serial, Device.udid, Device.user_name,
-    Device.last_seen_at, Device.missing_since, Device.absent_from, Device.absent_why,
+    Device.group_name, Device.last_seen_at, Device.missing_since, Device.absent_from, Device.absent_why,
 )  # fmt: skip
-HEADER = ("Name", "Serial", "UDID", "User", "Last seen", "Missing since", "Misses", "Why doubtful")
+HEADER = ("Name", "Serial", "UDID", "User", "Group", "Last seen", "Missing since", "Misses", "Why doubtful")
 AT_ONCE = "Approved. The sync that deletes what is still missing starts now."
 LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."
 
@@ -69,8 +69,8 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
     snapshots = db.session.get_one(Integration, integration_id).snapshots
     rows = (
         (
-            row.name, row.serial, row.udid, row.user_name, row.last_seen_at, row.missing_since,
-            snapshots - row.absent_from + 1, WHYS.get(row.absent_why, ""),
+            row.name, row.serial, row.udid, row.user_name, row.group_name, row.last_seen_at,
+            row.missing_since, snapshots - row.absent_from + 1, WHYS.get(row.absent_why, ""),
         )
         for row in listing.all_of(_devices(hold), few=True)
     )  # fmt: skip

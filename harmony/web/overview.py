@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from harmony.db import db
 from harmony.models import (
@@ -16,6 +16,7 @@ from harmony.models import (
     Integration,
     IntegrationState,
     SkippedDevice,
+    SyncKind,
     SyncRun,
     SyncRunState,
 )
@@ -31,10 +32,12 @@ from harmony.models.configuration import (
 )
 from harmony.protect import app_targets
 from harmony.sync import deletion
+from harmony.sync.outcome import GOOD
 from harmony.web import duty_status, hold_words, standings
 from harmony.web.attention import attention
 from harmony.web.chrome import Banner
 from harmony.web.context import verification_context
+from harmony.web.run_listing import KINDS
 from harmony.web.tagging_state import tagging_context
 
 RECENT_RUNS = 10
@@ -53,28 +56,33 @@ class Row:
 
 
 def rows(_now: datetime) -> list[Row]:
-    """Every integration with its running and its last finished run."""
+    """Every integration with its running run and its last full sync."""
     every = db.session.scalars(select(Integration).order_by(Integration.name, Integration.id)).all()
     return [
-        Row(one, device_count(one.id), held(one.id), running(one.id), last_finished(one.id)) for one in every
+        Row(one, device_count(one.id), held(one.id), running(one.id), last_full_sync(one.id)) for one in every
     ]
 
 
 def page(integration: Integration, now: datetime) -> dict[str, Any]:
     """The context of the integration page and of its status part."""
-    under_way, last = running(integration.id), last_finished(integration.id)
+    under_way, last = running(integration.id), last_full_sync(integration.id)
+    newest = _newest(integration.id, SyncRun.state != SyncRunState.RUNNING)
     applied = {page.name: page.applied for page in integration.pages}
     server = from_row(ServerDetails, applied.get(SERVER))
-    waiting = integration.state == IntegrationState.ACTIVE and integration.sync_requested_at is not None
+    due = integration.next_sync_at is not None and integration.next_sync_at <= now
+    startable = integration.state == IntegrationState.ACTIVE and not integration.stopped_why
     syncs = {
         "running": under_way,
         "last": last,
-        "waiting": waiting and under_way is None,
+        "newest": newest,
+        "refresh": newest if newest and newest.kind == SyncKind.DELTA and newest.state not in GOOD else None,
+        "kinds": KINDS,
+        "waiting": startable and under_way is None and (due or integration.sync_requested_at is not None),
         "runs": recent(integration.id),
         "skipped": skipped(last),
         "server": server,
         "held": held(integration.id),
-        "attention": [*attention(integration, server, last, now), *duty_status.parked(integration)],
+        "attention": [*attention(integration, server, newest, now), *duty_status.parked(integration)],
         "last_verified": last_verified(integration),
         "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
@@ -111,17 +119,17 @@ def last_verified(integration: Integration) -> datetime | None:
 
 def running(integration_id: int) -> SyncRun | None:
     """The run under way."""
-    return db.session.scalar(
-        select(SyncRun)
-        .where(SyncRun.integration_id == integration_id, SyncRun.state == SyncRunState.RUNNING)
-        .order_by(SyncRun.id.desc())
-        .limit(1)
-    )
+    return _newest(integration_id, SyncRun.state == SyncRunState.RUNNING)
 
 
-def last_finished(integration_id: int) -> SyncRun | None:
-    """The last run that came to an end, however it ended."""
-    return next((run for run in recent(integration_id) if run.state != SyncRunState.RUNNING), None)
+def last_full_sync(integration_id: int) -> SyncRun | None:
+    """The last full sync that came to an end, however it ended: a refresh after it mends nothing of it."""
+    return _newest(integration_id, SyncRun.state != SyncRunState.RUNNING, SyncRun.kind == SyncKind.SNAPSHOT)
+
+
+def _newest(integration_id: int, *conditions: ColumnElement[bool]) -> SyncRun | None:
+    mine = select(SyncRun).where(SyncRun.integration_id == integration_id, *conditions)
+    return db.session.scalar(mine.order_by(SyncRun.id.desc()).limit(1))
 
 
 def recent(integration_id: int) -> Sequence[SyncRun]:

@@ -72,7 +72,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimu
             home.until("aborted", "ok")
             after = home.dump(), home.runs()
             kill(slow.process.pid, signal.SIGCONT)
-            wait_for(lambda: "Run 1 of integration 1 ended: aborted" in slow.text(), "it to notice")
+            wait_for(lambda: "Run 1 of integration 1 had been ended" in slow.text(), "it to notice")
             assert (home.dump(), home.runs()) == after
             assert slow.process.poll() is None
             assert quick.process.poll() is None

@@ -21,10 +21,11 @@ from harmony.models import (
     SyncRunState,
 )
 from harmony.models.configuration import PAGES, SERVER, SYNCHRONIZATION, from_row, to_row
-from harmony.setup import apply
+from harmony.setup import apply, checks
 from harmony.setup.drafts import digest
-from harmony.sync import schedule, timing
-from tests.builders import NOON, a_choice, an_integration
+from harmony.setup.verify import verify
+from harmony.sync import run, schedule, timing
+from tests.builders import NOON, FakeUem, a_choice, an_integration, devices
 from tests.sync.stored import all_of, store_devices
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -84,6 +85,27 @@ def test_an_edit_of_scope_or_source_makes_the_next_snapshot_suspect(
     saved(id_, page, **change)
     assert the_integration(id_).suspect == (Absence.EDITED if suspect else None)
     assert the_integration(id_).version == 2
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_verify_of_another_scope_says_that_the_sync_after_save_would_hold_its_deletions(
+    edited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the page would promise deletions that the sync then holds."""
+    id_ = an_integration(a_choice("570", "571", deletion_after=1, deletion_threshold=100))
+    uem = FakeUem({"570": devices(1, 2), "571": devices(3, group_id="571")})
+    run.sync(id_, opener=lambda *_: uem)
+    chosen = a_choice("570") if edited else a_choice("570", "571")
+    typed(id_, SYNCHRONIZATION, groups=chosen.groups)
+    left = uem if edited else FakeUem({"570": devices(1), "571": devices(3, group_id="571")})
+    monkeypatch.setattr(checks, "connection", lambda *_: None)
+    monkeypatch.setattr(checks, "reach", lambda *_: left)
+    assert verify(id_, SYNCHRONIZATION)
+    said = the_integration(id_).verification(SYNCHRONIZATION)
+    assert said is not None
+    assert said.preview is not None
+    reason = "The groups, the server or its credentials were edited before the sync that missed them."
+    assert (said.preview["deleted"], said.preview["held"]) == (1, [reason] if edited else [])
 
 
 def test_an_edit_before_the_first_snapshot_is_doubted_too_and_a_restore_stays_the_graver_reason() -> None:

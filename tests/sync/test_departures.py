@@ -173,7 +173,7 @@ def test_a_group_that_empties_is_held_whatever_the_percentage() -> None:
     store(id_, 5, 95, [("organization", "600")])
     departed = synced(id_, range(95), emptied=[("organization", "600")])
     assert (departed.deleted, len(live(id_))) == (0, 100)
-    assert departed.reasons == ("Chosen groups that had devices list none any more.",)
+    assert departed.reasons == ("There were devices in Group 600; none is listed there any more.",)
 
 
 def test_a_group_that_empties_while_its_devices_are_counted_is_held() -> None:
@@ -181,7 +181,7 @@ def test_a_group_that_empties_while_its_devices_are_counted_is_held() -> None:
     store(id_, 10)
     synced(id_, range(1, 10))
     assert synced(id_, [], emptied=[GROUP]).deleted == 0
-    assert the_hold(id_).reasons == ["emptied"]
+    assert the_hold(id_).reasons == ['emptied=["Group 570"]']
 
 
 def test_everything_empty_is_held_with_the_threshold_off() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from harmony.clock import now
@@ -10,7 +11,7 @@ from harmony.db import db, release, write
 from harmony.models import Device, Integration, SyncRun, SyncRunState
 from harmony.sync import highwater, preview, run, schedule
 from harmony.uem.errors import ServerFailed
-from harmony.uem.records import SkippedRow
+from harmony.uem.records import Group, GroupKind, SkippedRow
 from tests.builders import FakeUem, a_choice, an_integration, devices
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -100,3 +101,21 @@ def test_a_row_that_can_be_read_at_the_second_look_is_taken() -> None:
 
     uem.on_page = mend
     assert (sync(id_, uem).added, uem.pages_given) == (2, 2)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_hundred_groups_that_are_gone_or_short_end_in_a_sentence_that_fits(gone: bool) -> None:
+    """Of more than its column holds PostgreSQL would take nothing, and the run would never end."""
+    groups = [str(number) for number in range(1000, 1100)]
+    choice = a_choice(*groups)
+    long = tuple(replace(one, name=f"{one.external_id} {'x' * 250}") for one in choice.groups)
+    id_ = an_integration(replace(choice, groups=long))
+    uem = FakeUem(gone=frozenset(groups)) if gone else FakeUem(totals=dict.fromkeys(groups, 9))
+    if not gone:
+        uem.groups = lambda: [  # type: ignore[method-assign]
+            Group(GroupKind.ORGANIZATION, one.external_id, one.name, "", 1, None, None) for one in long
+        ]
+    done = sync(id_, uem)
+    assert done.state == SyncRunState.INCOMPLETE
+    assert "and 95 more" in done.reason
+    assert len(done.reason) < 1024

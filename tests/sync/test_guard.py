@@ -31,6 +31,7 @@ def facts(draw: st.DrawFn) -> Facts:
         whys=draw(absences),
         suspect=draw(st.none() | st.sampled_from([Absence.EDITED, Absence.RESTORED])),
         waiting=draw(st.booleans()),
+        emptied=tuple(draw(st.lists(st.text(), max_size=7))),
     )
 
 
@@ -129,7 +130,7 @@ def test_a_reason_is_stored_and_read_without_loss_and_has_a_sentence(one: Facts)
     for reason in decide(one).reasons:
         assert Reason.read(str(reason)) == reason
         assert reason.sentence.endswith(".")
-        assert "{" not in reason.sentence
+        assert "{" not in reason.sentence or reason.groups
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,15 @@ def test_a_reason_is_stored_and_read_without_loss_and_has_a_sentence(one: Facts)
             "With the 10 deleted in the last 24 hours, 25 of 100 devices would be gone; "
             "the deletion threshold is 20 %.",
         ),
+        (
+            Facts(1, 90, 20, whys=frozenset({Absence.EMPTIED}), emptied=("Sales: R&D", "Lab=1")),
+            "There were devices in Sales: R&D, Lab=1; none is listed there any more.",
+        ),
+        (
+            Facts(1, 90, 20, whys=frozenset({Absence.EMPTIED})),
+            "Chosen groups that had devices list none any more.",
+        ),
     ],
 )
-def test_the_sentence_names_the_numbers(one: Facts, sentence: str) -> None:
+def test_the_sentence_names_the_numbers_and_the_groups(one: Facts, sentence: str) -> None:
     assert decide(one).reasons[0].sentence == sentence

@@ -98,6 +98,7 @@ def test_pausing_during_a_run_closes_it_and_resuming_is_due_at_once() -> None:
     assert the_integration(id_).lease_owner is None
     assert lifecycle.resume(id_, "lee", NOON)
     assert list(schedule.due(NOON)) == [id_]
+    assert the_integration(id_).sync_requested_by == "lee", "the run says who started it"
     assert audited() == [("kim", "Paused"), ("lee", "Resumed")]
 
 

@@ -237,6 +237,25 @@ def test_pausing_stops_the_run_at_the_next_page_and_deletes_nothing() -> None:
     assert not any(known(id_).values())
 
 
+def test_the_log_tells_what_a_sync_did_and_why_it_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """An operator reads it; who ended a run is told on the pages only."""
+    id_ = an_integration()
+    good, bad = FakeUem({"570": devices(1, 2)}), FakeUem({}, error=ServerFailed("The UEM answered 500."))
+    with caplog.at_level("INFO", "harmony.sync.run"):
+        done = sync(id_, good)
+        failed = sync(id_, bad)
+        ended = sync(id_, FakeUem({"570": devices(1)}, on_page=lambda _: lifecycle.pause(id_, "kim", now())))
+    assert ended.reason == "Paused by kim."
+    assert [(line.levelname, line.getMessage().rstrip()) for line in caplog.records] == [
+        ("INFO", f"Run {done.id} of integration {id_} ended: ok "
+         "(2 added, 0 updated, 0 missing, 0 deleted, 0 skipped)."),
+        ("WARNING", f"Run {failed.id} of integration {id_} ended: failed "
+         "(0 added, 0 updated, 0 missing, 0 deleted, 0 skipped). "
+         "The UEM answered 500. Nothing was marked missing."),
+        ("INFO", f"Run {ended.id} of integration {id_} had been ended."),
+    ]  # fmt: skip
+
+
 def test_a_stopping_process_ends_the_run_between_two_pages_and_leaves_it_due() -> None:
     id_ = an_integration()
     uem = FakeUem({"570": devices(*range(6))})

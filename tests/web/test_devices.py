@@ -271,6 +271,13 @@ def test_nothing_deleted_is_said_kindly(app: Flask, signed_in: FlaskClient) -> N
     assert "30 days" in page
 
 
+def test_nothing_missing_is_good_news_and_no_search_in_vain(app: Flask, signed_in: FlaskClient) -> None:
+    synced(app, *named("first"))
+    assert "No device is missing" in look(signed_in, "/devices?state=missing")
+    for narrower in ("q=first", "risk=high"):
+        assert "No device matches" in look(signed_in, f"/devices?state=missing&{narrower}")
+
+
 def test_the_integration_page_counts_the_live_the_missing_and_the_deleted(
     app: Flask, signed_in: FlaskClient
 ) -> None:

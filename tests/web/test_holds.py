@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
 from harmony.db import db, write
-from harmony.models import Device, Hold, Integration, IntegrationState
+from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
 from harmony.sync import holds
 from harmony.web.hold_words import BADGES
 from tests.builders import NOON, a_choice, an_integration
@@ -77,14 +77,19 @@ def test_the_page_shows_why_and_every_device_that_would_go(app: Flask, signed_in
     assert '<td data-label="Misses" class="num">1</td>' in page
 
 
-def test_the_page_says_what_makes_a_device_doubtful(app: Flask, signed_in: FlaskClient) -> None:
+def test_the_page_says_what_makes_a_device_doubtful_and_in_which_group_it_was(
+    app: Flask, signed_in: FlaskClient
+) -> None:
     with app.app_context():
         id_ = an_integration(a_choice("570", deletion_after=1, deletion_threshold=100))
         store(id_, 3)
+        with write() as session:
+            session.execute(update(Device).values(group_name="Field Sales"))
         hold_id = synced(id_, [], emptied=[("organization", "570")]).hold_id
     page = look(signed_in, f"/integrations/{id_}/holds/{hold_id}")
-    assert "Chosen groups that had devices list none any more." in page
+    assert "There were devices in Group 570; none is listed there any more." in page
     assert "Its groups list no device" in page
+    assert page.count("Field Sales") == 3
 
 
 def test_every_device_of_a_long_list_is_on_exactly_one_page_and_the_filter_finds_it(
@@ -202,6 +207,19 @@ def test_dismissing_forgets_the_absence_and_says_so(app: Flask, signed_in: Flask
         assert (missing(id_), len(live(id_))) == ([], 10)
 
 
+def test_once_it_is_decided_the_integration_says_no_longer_that_it_waits(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    id_, href = held(app)
+    with app.app_context(), write() as session:
+        session.execute(update(SyncRun).values(state="held", reason="Deletions wait for you."))
+    assert "waits for you" in look(signed_in, f"/integrations/{id_}")
+    signed_in.post(f"{href}/dismiss", data={"digest": digest_on(look(signed_in, href))})
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "wait for you" not in page
+    assert 'data-state="held"' in page, "the run itself did end so"
+
+
 def test_a_list_whose_devices_all_came_back_says_so(app: Flask, signed_in: FlaskClient) -> None:
     _, href = held(app)
     with app.app_context(), write() as session:
@@ -230,6 +248,7 @@ def test_the_whole_list_is_a_file_that_no_spreadsheet_runs(app: Flask, signed_in
     _, href = held(app, 1300, 1200)
     names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", 'quo"te, comma', "plain"]
     with app.app_context(), write() as session:
+        session.execute(update(Device).values(group_name="=Sales"))
         for number, name in enumerate(names):
             session.execute(
                 update(Device)
@@ -245,7 +264,8 @@ def test_the_whole_list_is_a_file_that_no_spreadsheet_runs(app: Flask, signed_in
     assert len(rows) == 1200
     assert [row[0] for row in rows[:8]] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "'\rx", *names[6:]]
     assert len({row[1] for row in rows}) == 1200
-    assert rows[7][6] == "1"
+    assert dict(zip(header, rows[7], strict=True))["Misses"] == "1"
+    assert {dict(zip(header, row, strict=True))["Group"] for row in rows} == {"'=Sales"}
 
 
 def test_a_hold_is_found_only_under_its_own_integration(app: Flask, signed_in: FlaskClient) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, write
 from harmony.jobs.queue import queue_of
-from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState, Worker
+from harmony.models import Device, Integration, IntegrationState, SyncKind, SyncRun, SyncRunState, Worker
 from harmony.setup.demo import announcement_file
 from harmony.sync import removal, run, schedule
 from harmony.uem.errors import ServerFailed
@@ -122,6 +124,46 @@ def test_cancel_ends_the_run_on_the_page_and_says_what_was_kept(app: Flask, sign
     assert "There was no sync to cancel any more" in again.get_data(as_text=True)
 
 
+def ended(app: Flask, id_: int, kind: SyncKind, state: SyncRunState, **changes: object) -> None:
+    """A run that ended like this, after all others."""
+    values = {"started_at": NOON, "heartbeat_at": NOON, "finished_at": NOON, "fence": 1, "version": 1}
+    values |= {"owner": "worker", "started_by": "schedule", "integration_id": id_}
+    with app.app_context(), write() as session:
+        session.add(SyncRun(**values | {"kind": kind, "state": state} | changes))
+
+
+def test_a_refresh_does_not_hide_how_the_last_full_sync_ended(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    reason = "The account no longer sees Sales."
+    ended(app, id_, SyncKind.SNAPSHOT, SyncRunState.INCOMPLETE, reason=reason)
+    ended(app, id_, SyncKind.DELTA, SyncRunState.OK)
+    page = look(signed_in, f"/integrations/{id_}")
+    assert f"The last sync was incomplete.</strong> {reason}" in page
+    assert [who in page for who in ('"By">Refresh<', '"By">schedule<')] == [True, True]
+    for shown in (page[: page.index("Last sync</span>")], look(signed_in, "/integrations")):
+        assert 'data-state="incomplete"' in shown
+        assert 'data-state="ok"' not in shown
+
+
+def test_a_refresh_that_failed_is_told_until_one_succeeds(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    ended(app, id_, SyncKind.SNAPSHOT, SyncRunState.OK)
+    ended(
+        app,
+        id_,
+        SyncKind.DELTA,
+        SyncRunState.FAILED,
+        reason="Nothing listens.",
+        quota_left=5,
+        quota_limit=100,
+    )
+    page = look(signed_in, f"/integrations/{id_}")
+    assert "The last refresh failed.</strong> Nothing listens." in page
+    assert "Only 5 of the UEM" in page, "the newest run knows the quota best"
+    ended(app, id_, SyncKind.DELTA, SyncRunState.OK)
+    assert "The last refresh failed" not in look(signed_in, f"/integrations/{id_}")
+
+
 def test_an_integration_in_quarantine_says_since_when_what_next_and_what_to_do(
     app: Flask, signed_in: FlaskClient
 ) -> None:
@@ -186,7 +228,8 @@ def test_each_end_of_a_run_looks_different(app: Flask, signed_in: FlaskClient, s
             one.state, one.finished_at, one.reason = state, now(), "For a reason."
     page = look(signed_in, f"/integrations/{id_}")
     assert f'data-state="{state}"' in page
-    assert ("For a reason." in page) == (state is not SyncRunState.OK)
+    # What a held one says stands in the banner of its hold, as long as that is not decided.
+    assert ("For a reason." in page) == (state not in {SyncRunState.OK, SyncRunState.HELD})
 
 
 def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
@@ -196,8 +239,19 @@ def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
     assert "no sync starts until you resume" in look(signed_in, f"/integrations/{id_}")
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True)
     assert "the integration is paused. Resume it" in answer.get_data(as_text=True)
-    signed_in.post(f"/integrations/{id_}/resume")
+    page = signed_in.post(f"/integrations/{id_}/resume", follow_redirects=True).get_data(as_text=True)
     assert the_integration(app, id_).state == IntegrationState.ACTIVE
+    assert "The sync is asked for; the worker starts it in a moment." in page
+    assert 'hx-trigger="every 2s"' in page, "the page follows what Resume starts"
+
+
+def test_a_sync_that_is_due_is_followed_unless_it_cannot_start(app: Flask, signed_in: FlaskClient) -> None:
+    page = look(signed_in, f"/integrations/{an_active(app, due=NOON)}")
+    assert "A sync is due; the worker starts it in a moment." in page
+    assert 'hx-trigger="every 2s"' in page
+    stopped = an_active(app, due=NOON, stopped_why="sign_in", stopped_reason="Refused.")
+    for id_ in (stopped, an_active(app, due=NOON, state=IntegrationState.PAUSED)):
+        assert "A sync is due" not in look(signed_in, f"/integrations/{id_}")
 
 
 def removed(app: Flask, client: FlaskClient, choice: str) -> int:
@@ -242,6 +296,19 @@ def test_removing_with_the_devices_shows_that_it_goes_on_until_the_worker_is_don
     assert "No devices yet" in look(signed_in, "/devices")
     assert signed_in.get(f"/integrations/{id_}").status_code == 404
     assert "Being removed" not in look(signed_in, "/integrations")
+
+
+def test_the_page_of_a_kept_device_promises_nothing_of_the_uem(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = removed(app, signed_in, "keep")
+    first, second = re.findall(r'href="(/devices/\d+)"', look(signed_in, f"/devices?integration={id_}"))
+    with app.app_context(), write() as session:
+        session.execute(update(Device).values(missing_since=NOON, absent_from=1))
+        session.execute(update(Device).where(Device.id == int(second[9:])).values(deleted_at=NOON))
+    kept, deleted = look(signed_in, first), look(signed_in, second)
+    assert "nothing from the UEM changes it any more" in kept
+    assert "as soon as the UEM lists it" not in kept
+    assert "It can be restored until" in deleted
+    assert "when the UEM lists it again" not in deleted
 
 
 def test_kept_devices_stay_in_the_list_and_can_be_deleted_later(app: Flask, signed_in: FlaskClient) -> None:

@@ -44,6 +44,22 @@ def test_it_says_what_a_sync_would_do_and_writes_nothing(
     assert counted(app) == (0, 0)
 
 
+def test_figures_from_before_a_sync_are_not_shown_as_what_one_would_do_now(
+    app: Flask, signed_in: FlaskClient, walk: Walk
+) -> None:
+    wizard, page = f"/integrations/{walk.id}/setup/synchronization", f"/integrations/{walk.id}/preview"
+    signed_in.post(page)
+    for look in (wizard, page):
+        assert "Would be added" in signed_in.get(look).get_data(as_text=True)
+    app.test_cli_runner().invoke(args=["sync", "run", str(walk.id)])
+    for look, button in ((wizard, "Verify"), (page, "Look now")):
+        shown = signed_in.get(look).get_data(as_text=True)
+        assert "Would be added" not in shown
+        assert f"A sync has run since this look at the devices. Press {button}" in shown
+    signed_in.post(page)
+    assert "Would be added" in signed_in.get(page).get_data(as_text=True)
+
+
 def test_a_draft_is_looked_at_in_the_wizard(signed_in: FlaskClient) -> None:
     draft = Walk.begin(signed_in)
     assert signed_in.post(f"/integrations/{draft.id}/preview").status_code == 409
