@@ -212,8 +212,7 @@ def _rows(filters: Filters) -> Select[Any]:
 def _kept(filters: Filters) -> Where:
     kept: list[ColumnElement[bool]] = []
     if filters.integration_id is not None:
-        # Who walks through the names finds it in their index; its own would have all of it sorted.
-        mine = Device.integration_id if filters.few else Device.integration_id + 0
+        mine = Device.integration_id if filters.few else Device.integration_id + 0  # in the index of names
         kept.append(mine == filters.integration_id)
     if filters.state is Shown.MISSING:
         # The second lets the index of the absent win over the others.
