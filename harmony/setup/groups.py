@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select
 from harmony.db import db, write
 from harmony.models import KnownGroup
 from harmony.models.configuration import ChosenGroup
+from harmony.tagging.home import home
 from harmony.uem.records import Group, GroupKind
 
 
@@ -64,8 +65,7 @@ def chosen(integration_id: int, keys: Iterable[str], android: Iterable[str]) -> 
 
 
 def top(integration_id: int) -> tuple[str, str]:
-    """Id and name of the organization group above all others that the account sees; tags live there."""
-    groups = [group for group in known(integration_id) if group.kind == GroupKind.ORGANIZATION]
-    ids = {group.external_id for group in groups}
-    found = ((group.external_id, group.name) for group in groups if group.parent_id not in ids)
-    return next(found, ("", ""))
+    """Id and name of the organization group that tags live in; both are "" while no group is known."""
+    id_ = home(integration_id)
+    groups = (group for group in known(integration_id) if group.kind == GroupKind.ORGANIZATION)
+    return next(((group.external_id, group.name) for group in groups if group.external_id == id_), ("", ""))

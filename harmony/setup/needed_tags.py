@@ -65,7 +65,8 @@ def judged(tagging: Tagging, devices: Mapping[str, int], place: Place) -> TagLoo
     A threat factor that is on no device needs none.
     """
     codes = [key.removeprefix(FACTOR) for key in devices if key.startswith(FACTOR)]
-    there = {tag.name: tag for tag in place.tags}
+    # The UEM may hold several tags of one name; ours, if one of them is, is the one we push.
+    there = {tag.name: tag for tag in sorted(place.tags, key=lambda tag: _is_ours(tag, place.ours))}
     needed = [(key, name_of(key, tagging)) for key in needed_keys(tagging, codes)]
     return TagLook(
         tags=tuple(
@@ -85,5 +86,8 @@ def judged(tagging: Tagging, devices: Mapping[str, int], place: Place) -> TagLoo
 def _standing(found: Tag | None, adopted: bool, ours: Ours) -> Standing:
     if found is None:
         return Standing.MISSING
-    known = found.external_id in ours.ids or found.name in ours.begun
-    return Standing.FOUND if adopted or known else Standing.FOREIGN
+    return Standing.FOUND if adopted or _is_ours(found, ours) else Standing.FOREIGN
+
+
+def _is_ours(tag: Tag, ours: Ours) -> bool:
+    return tag.external_id in ours.ids or tag.name in ours.begun

@@ -24,7 +24,7 @@ from harmony.uem.client import UemClient
 from harmony.uem.errors import Forbidden, NotFound, RequestRefused, UemError
 from harmony.uem.records import Tag
 
-FOREIGN = "A tag of this name is in the UEM already, and Harmony did not make it."
+FOREIGN = "A tag of this name is in the UEM already, and was not made for this integration."
 ADOPT = "Adopt it on the Tagging page, or give ours another name there."
 NO_GROUP = "No organization group is visible in which the tag could be made."
 BY_HAND = "Or make the tag in the console and adopt it on the Tagging page."

@@ -15,7 +15,7 @@ from harmony.uem.records import GroupKind
 def home(integration_id: int) -> str | None:
     """Its id as Verify last saw the groups; None when it never did."""
     mine = (KnownGroup.integration_id == integration_id, KnownGroup.kind == GroupKind.ORGANIZATION)
-    ids = select(KnownGroup.external_id, KnownGroup.parent_id).where(*mine).order_by(KnownGroup.name)
+    ids = select(KnownGroup.external_id, KnownGroup.parent_id).where(*mine)
     return topmost((row[0], row[1]) for row in db.session.execute(ids))
 
 
@@ -26,11 +26,14 @@ def home_now(client: UemClient) -> str | None:
 
 
 def topmost(groups: Iterable[tuple[str, str | None]]) -> str | None:
-    """The first group whose parent is not among them; groups come as (id, id of the parent).
+    """The oldest group whose parent is not among them; groups come as (id, id of the parent), in any order.
 
-    >>> topmost([("571", "570"), ("570", None)])
+    An account that sees several trees must find its tags in the same one, whoever looks.
+
+    >>> topmost([("1001", None), ("571", "570"), ("570", None)])
     '570'
     """
     every = list(groups)
     ids = {id_ for id_, _ in every}
-    return next((id_ for id_, parent in every if parent not in ids), None)
+    tops = (id_ for id_, parent in every if parent not in ids)
+    return min(tops, key=lambda id_: (len(id_), id_), default=None)

@@ -18,8 +18,10 @@ from harmony.web.forms import complain, stripped
 # Each tag that may have a name of its own, and its field.
 NAMES = {key: key.replace(":", "_") for key in (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)}
 SWITCHES = ("tag_status", "tag_risk", "tag_factors", "tag_no_risk")
-FOREIGN = "In the UEM already, not made by Harmony: adopt it below, or choose another name."
-FOREIGN_FACTOR = "{} is in the UEM already, not made by Harmony: adopt it below, or choose another prefix."
+FOREIGN = "In the UEM already, not made for this integration: adopt it below, or choose another name."
+FOREIGN_FACTOR = (
+    "{} is in the UEM already, not made for this integration: adopt it, or choose another prefix."
+)
 
 
 class TaggingForm(Form):

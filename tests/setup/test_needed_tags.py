@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harmony.models.configuration import Tagging
 from harmony.setup.needed_tags import Ours, Place, Standing, judged
 from harmony.uem.records import Tag
@@ -27,6 +29,12 @@ def test_a_threat_factor_needs_its_tag_once_it_is_on_a_device() -> None:
     only = Tagging(**OFF | {"tag_factors": True})
     assert standings(only, Place()) == {}
     assert standings(only, Place(), {"factor:ROOTED": 3}) == {"CHKP_TF_ROOTED": Standing.MISSING}
+
+
+@pytest.mark.parametrize("ours", ["1", "2"])
+def test_of_two_tags_of_one_name_ours_counts_wherever_it_stands(ours: str) -> None:
+    place = Place(tags=there("CHKP_Risk_High", "CHKP_Risk_High"), ours=Ours(frozenset({ours})))
+    assert standings(Tagging(), place)["CHKP_Risk_High"] == Standing.FOUND
 
 
 def test_a_tag_is_ours_by_its_id_and_never_by_its_name_alone() -> None:

@@ -110,8 +110,8 @@ def test_a_name_of_somebody_elses_tag_is_refused_until_it_is_adopted(
     assert answer.status_code == 422
     assert "adopt it below" in page.partition('id="field-risk_high"')[2].partition("</div></div>")[0]
     assert "Your values are kept, but not verified." in page
-    assert "Not made by Harmony" not in rows(page)["CHKP_Risk_Low"]
-    assert "Not made by Harmony" in rows(page)["CHKP_Risk_High"]
+    assert "Not made for this integration" not in rows(page)["CHKP_Risk_Low"]
+    assert "Not made for this integration" in rows(page)["CHKP_Risk_High"]
     answer = walk.send("tagging", "/verify?then=next", adopted=["CHKP_Risk_High", "Somebody's"])
     assert answer.location.endswith("/setup/deployment")
     assert kept(app, walk).adopted == ("CHKP_Risk_High",)
@@ -192,7 +192,7 @@ def test_somebody_elses_tag_is_not_made_a_second_time(signed_in: FlaskClient, ue
     walk = Walk.begin(signed_in).to_tagging()
     walk.send("tagging", "/create")
     page = walk.look("tagging")
-    assert "A tag of this name is in the UEM already, and Harmony did not make it." in page
+    assert "A tag of this name is in the UEM already, and was not made for this integration." in page
     assert len([tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Risk_High"]) == 1
 
 
