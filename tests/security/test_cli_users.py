@@ -17,9 +17,9 @@ GOOD = "seven tall giraffes"
 
 
 @pytest.fixture
-def terminal(app: Flask) -> Flask:
+def terminal(context: Flask) -> Flask:
     """A migrated application: a command on any other database says what to do first."""
-    return app
+    return context
 
 
 def run(app: Flask, *arguments: str, piped: str = GOOD + "\n") -> Result:
