@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +34,7 @@ SIGN_OF_LIFE_SECONDS = 10
 FORGET_AFTER = timedelta(days=1)
 # A run that is told to stop cuts its calls; what may take longer is a write that waits for its turn.
 STOP_WITHIN_SECONDS = 25
+NO_SIGN = "The sign of life could not be written."
 
 
 def run(app: Flask) -> None:
@@ -48,7 +50,7 @@ def run(app: Flask) -> None:
     )
     app.extensions[STOPPING] = consumer.stop_flag
     with app.app_context():
-        _show_life()
+        _try(sign_of_life, NO_SIGN)
         ring(TICK)
     threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
     _consume(consumer)
@@ -83,31 +85,23 @@ def sign_of_life() -> None:
 def _live(app: Flask, stop: threading.Event) -> None:
     while not stop.wait(SIGN_OF_LIFE_SECONDS):
         with app.app_context():
-            _show_life()
-            _look_for_duties()
-            _clear_the_wal()
+            for act, failed in EACH_BEAT:
+                _try(act, failed)
 
 
-def _show_life() -> None:
+def _try(act: Callable[[], None], failed: str) -> None:
     try:
-        sign_of_life()
+        act()
     except Exception:  # a locked or full database must end nothing; the next beat tries again
-        log.warning("The sign of life could not be written.", exc_info=True)
+        log.warning(failed, exc_info=True)
 
 
-def _look_for_duties() -> None:
-    try:
-        ring_for_duties()
-    except Exception:  # as above; the tick looks as well
-        log.warning("Nobody could look for what is due.", exc_info=True)
-
-
-def _clear_the_wal() -> None:
-    """Nobody's commit has to move the pages that check-ins left, not even on a day without a sync."""
-    try:
-        checkpoint()
-    except Exception:  # as above
-        log.warning("The WAL could not be moved into the database.", exc_info=True)
+# `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
+EACH_BEAT: tuple[tuple[Callable[[], None], str], ...] = (
+    (sign_of_life, NO_SIGN),
+    (ring_for_duties, "Nobody could look for what is due."),
+    (checkpoint, "The WAL could not be checkpointed."),
+)
 
 
 def main() -> int:

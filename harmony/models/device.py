@@ -32,8 +32,8 @@ class Device(Base):
     __tablename__ = "device"
     __table_args__ = (
         UniqueConstraint("integration_id", "external_id"),
-        # One for every list by name: each costs a first sync more than all other work on a row, because names
-        # come in no order. The integration stands last so that a list of one is filtered in the index.
+        # One for every list by name: names come in no order, so each commit of a first sync rewrites most of
+        # its pages. The integration stands last so that a list of one is filtered in the index.
         Index("ix_device_name_key_id_integration_id", "name_key", "id", "integration_id"),
         Index("ix_device_integration_id_created_at", "integration_id", "created_at"),
         Index("ix_device_integration_id_udid_key", "integration_id", "udid_key"),

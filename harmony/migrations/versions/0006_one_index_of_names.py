@@ -1,4 +1,4 @@
-"""One index for devices by name instead of two: half the pages that a first sync rewrites."""
+"""One index for devices by name instead of two: a third less that a first sync rewrites."""
 
 from __future__ import annotations
 
