@@ -271,11 +271,16 @@ def test_nothing_deleted_is_said_kindly(app: Flask, signed_in: FlaskClient) -> N
     assert "30 days" in page
 
 
-def test_nothing_missing_is_good_news_and_no_search_in_vain(app: Flask, signed_in: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    ("state", "news"), [("missing", "No device is missing"), ("unlisted", "The UEM lists every device")]
+)
+def test_nobody_out_of_step_is_good_news_and_no_search_in_vain(
+    app: Flask, signed_in: FlaskClient, state: str, news: str
+) -> None:
     synced(app, *named("first"))
-    assert "No device is missing" in look(signed_in, "/devices?state=missing")
+    assert news in look(signed_in, f"/devices?state={state}")
     for narrower in ("q=first", "risk=high"):
-        assert "No device matches" in look(signed_in, f"/devices?state=missing&{narrower}")
+        assert "No device matches" in look(signed_in, f"/devices?state={state}&{narrower}")
 
 
 def test_the_integration_page_counts_the_live_the_missing_and_the_deleted(
