@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harmony.models.configuration import ServerDetails, Synchronization, Tagging
-from harmony.tagging.names import is_managed, name_of
+from harmony.tagging.names import is_managed, name_of, tag_key
 
 # The toggles for personal data with their labels, in the order of the page.
 PERSONAL = {"import_name": "Device name", "import_number": "Device number", "import_email": "Device email"}
@@ -37,13 +37,17 @@ def switched_on(before: Synchronization, after: Synchronization) -> list[str]:
 def left_behind(before: Tagging, after: Tagging, keys: Iterable[str]) -> list[str]:
     """Of the keys of tags in use those that are switched off, or are called otherwise from now on.
 
+    Another spelling of the same name is no other name: for the UEM it is the same tag.
+
     >>> left_behind(Tagging(), Tagging(tag_risk=False, prefix="X_"), ["status:active", "risk:high"])
     ['status:active', 'risk:high']
     """
     managed = [key for key in keys if is_managed(key, before)]
-    return [
-        key for key in managed if not is_managed(key, after) or name_of(key, before) != name_of(key, after)
-    ]
+    return [key for key in managed if not is_managed(key, after) or _renamed(key, before, after)]
+
+
+def _renamed(key: str, before: Tagging, after: Tagging) -> bool:
+    return tag_key(name_of(key, before)) != tag_key(name_of(key, after))
 
 
 def _source(server: ServerDetails) -> tuple[str | bool, ...]:

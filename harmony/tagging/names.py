@@ -6,6 +6,8 @@ before, or stood under another id, goes on under a key `old:<id>` until it is of
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
 from collections.abc import Iterable
 
 from harmony.models.configuration import Tagging
@@ -18,12 +20,14 @@ NO_RISK_KEY = "risk:none"
 FACTOR, OLD = "factor:", "old:"
 PREFIX = "prefix"
 
-# No limit is published; this is well below what the console's own list shows in a line.
-LONGEST_NAME = 100
+# The UEM keeps this many characters of a name; what is typed may be longer, and is then shortened.
+LONGEST_NAME = 50
+LONGEST_TYPED = 100
 LONGEST_PREFIX = 30
+DIGEST_DIGITS = 8
 
 EMPTY = "Enter a name."
-TOO_LONG = f"At most {LONGEST_NAME} characters."
+TOO_LONG = f"At most {LONGEST_TYPED} characters; beyond {LONGEST_NAME} a name is shortened."
 PREFIX_TOO_LONG = f"At most {LONGEST_PREFIX} characters."
 UNREADABLE = "Letters, digits, signs and single spaces inside only; no line breaks or hidden characters."
 TWICE = "Another tag has this name."
@@ -45,13 +49,41 @@ def risk_key(risk: int) -> str:
     return f"risk:{Risk(risk).name.lower()}"
 
 
+def tag_key(name: str) -> str:
+    """The spelling by which tag names are compared, because the UEM compares so: two names with one key
+    are one tag. Without case, without spaces around, and only as many characters as the UEM keeps.
+
+    >>> tag_key(" CHKP_Risk_High "), tag_key("x" * 60) == tag_key("X" * 50)
+    ('chkp_risk_high', True)
+    """
+    cut = unicodedata.normalize("NFC", name).strip()[:LONGEST_NAME].strip()
+    return unicodedata.normalize("NFC", cut.casefold())
+
+
+def shortened(name: str) -> str:
+    """`name` if the UEM keeps all of it, else its beginning and a digest of the whole.
+
+    The same name always becomes the same; names that differ beyond the limit stay different.
+
+    >>> shortened("CHKP_Risk_High"), shortened("x" * 51)
+    ('CHKP_Risk_High', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-3ecd502a')
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    folded = unicodedata.normalize("NFC", name).casefold()
+    digest = hashlib.sha256(folded.encode(errors="surrogatepass")).hexdigest()[:DIGEST_DIGITS]
+    return f"{name[: LONGEST_NAME - DIGEST_DIGITS - 1].rstrip()}-{digest}"
+
+
 def name_of(key: str, tagging: Tagging) -> str:
     """How the tag of that key is called: its own name if it was given one, else the prefix and the usual.
+
+    Never longer than the UEM keeps.
 
     >>> name_of("status:active", Tagging()), name_of("factor:ROOTED", Tagging(prefix="X_"))
     ('CHKP_Status_Active', 'X_TF_ROOTED')
     """
-    return tagging.names.get(key) or tagging.prefix + _usual(key)
+    return shortened(tagging.names.get(key) or tagging.prefix + _usual(key))
 
 
 def needed_keys(tagging: Tagging, factor_codes: Iterable[str] = ()) -> tuple[str, ...]:
@@ -80,7 +112,7 @@ def is_managed(key: str, tagging: Tagging) -> bool:
 def complaints(tagging: Tagging) -> dict[str, str]:
     """What is wrong with prefix and names: a sentence by key, or by "prefix". Empty when nothing is.
 
-    Names are compared without regard to case: the UEM's search does so too.
+    Names are compared as the UEM compares them, and as they are after shortening.
     """
     found: dict[str, str] = {}
     if len(tagging.prefix) > LONGEST_PREFIX:
@@ -98,13 +130,13 @@ def _complaint(key: str, name: str, tagging: Tagging) -> str | None:
         return NO_SUCH_TAG
     if not name:
         return EMPTY
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_TYPED:
         return TOO_LONG
     if not _is_readable(name):
         return UNREADABLE
-    family = f"{tagging.prefix}TF_".casefold()
-    usual = (tagging.prefix + _usual(key)).casefold()
-    if name.casefold().startswith(family) and not (key.startswith(FACTOR) and name.casefold() == usual):
+    family, usual = tag_key(f"{tagging.prefix}TF_"), tag_key(shortened(tagging.prefix + _usual(key)))
+    own = tag_key(shortened(name))
+    if own.startswith(family) and not (key.startswith(FACTOR) and own == usual):
         return LIKE_A_FACTOR
     return None
 
@@ -115,7 +147,7 @@ def _twice(tagging: Tagging) -> set[str]:
     holders: dict[str, list[str]] = {}
     for key in every:
         if _exists(key):
-            holders.setdefault(name_of(key, tagging).casefold(), []).append(key)
+            holders.setdefault(tag_key(name_of(key, tagging)), []).append(key)
     return {key for keys in holders.values() if len(keys) > 1 for key in keys if key in tagging.names}
 
 

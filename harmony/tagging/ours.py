@@ -18,7 +18,7 @@ from harmony.models import UemTag
 from harmony.models.configuration import Tagging
 from harmony.sync import driver
 from harmony.tagging.desire import Beat
-from harmony.tagging.names import FACTOR, OLD, name_of, needed_keys
+from harmony.tagging.names import FACTOR, OLD, name_of, needed_keys, tag_key
 
 CHECK_EVERY = timedelta(days=1)
 LINKED = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ?"
@@ -95,18 +95,25 @@ class Rows(NamedTuple):
         row = self.by_key.get(key)
         if row is not None and row.retired_at is not None:
             row.retired_at = row.checked_at = None
-        if row is not None and row.name == name:
+        if row is not None and tag_key(row.name) == tag_key(name):
+            row.name = name
             return False
         renamed = row is not None and self._give_way(row)
-        former = next((one for one in self.by_key.values() if one.name == name and one.key[:4] == OLD), None)
+        former = self._former(name)
         if former is not None:
             self._move(former, key)
             former.retired_at = former.checked_at = None
+            former.name = name
         elif key not in self.by_key:
             self.by_key[key] = UemTag(integration_id=integration_id, key=key, name=name)
             self.session.add(self.by_key[key])
         self.session.flush()
         return renamed or former is not None
+
+    def _former(self, name: str) -> UemTag | None:
+        """The former tag of ours that the UEM takes for the one of this name."""
+        former = (row for row in self.by_key.values() if row.key.startswith(OLD))
+        return next((row for row in former if tag_key(row.name) == tag_key(name)), None)
 
     def _give_way(self, row: UemTag) -> bool:
         """A tag that was never in the UEM under its former name leaves nothing behind."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harmony.models.configuration import ServerDetails
-from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
+from harmony.models.configuration import ServerDetails, Tagging
+from harmony.setup.edits import another_scope, another_source, left_behind, switched_off, switched_on
 from tests.builders import a_choice
 
 OAUTH = ServerDetails(
@@ -49,3 +49,9 @@ def test_the_toggles_for_personal_data_are_told_by_their_labels() -> None:
     on, off = a_choice(), a_choice(import_name=False, import_email=False)
     assert switched_off(on, off) == switched_on(off, on) == ["Device name", "Device email"]
     assert switched_off(off, on) == switched_off(on, on) == []
+
+
+def test_another_spelling_of_a_tag_leaves_nothing_behind() -> None:
+    keys = ["risk:high", "status:active"]
+    respelled = Tagging(names={"risk:high": "chkp_risk_HIGH", "status:active": "Guarded"})
+    assert left_behind(Tagging(), respelled, keys) == ["status:active"]

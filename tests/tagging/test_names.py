@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,15 @@ from hypothesis import strategies as st
 from harmony.models.configuration import Tagging
 from harmony.protect.factors import CATALOGUE
 from harmony.tagging import names
-from harmony.tagging.names import complaints, is_managed, name_of, needed_keys, needed_names
+from harmony.tagging.names import (
+    complaints,
+    is_managed,
+    name_of,
+    needed_keys,
+    needed_names,
+    shortened,
+    tag_key,
+)
 
 FIXED = (*names.STATUS_KEYS, *names.RISK_KEYS, names.NO_RISK_KEY)
 
@@ -51,6 +61,8 @@ def test_no_risk_has_a_tag_only_where_it_is_wanted_and_risk_is_tagged_at_all() -
         (Tagging(names={"risk:high": "a\u202eb"}), "risk:high", names.UNREADABLE),
         (Tagging(names={"risk:high": "chkp_risk_LOW"}), "risk:high", names.TWICE),
         (Tagging(names={"risk:high": "A", "risk:low": "a"}), "risk:low", names.TWICE),
+        (Tagging(names={"risk:high": "y" * 60, "risk:low": "Y" * 60}), "risk:low", names.TWICE),
+        (Tagging(names={"risk:high": "Caf\u00e9", "risk:low": "cafe\u0301"}), "risk:low", names.TWICE),
         (Tagging(names={"risk:high": "CHKP_tf_ANY"}), "risk:high", names.LIKE_A_FACTOR),
         (Tagging(names={"risk:odd": "A"}), "risk:odd", names.NO_SUCH_TAG),
         (Tagging(names={"factor:no": "A"}), "factor:no", names.NO_SUCH_TAG),
@@ -70,7 +82,8 @@ def test_usual_and_sensible_names_are_not_complained_of() -> None:
 
 TYPED = st.dictionaries(
     st.sampled_from([*FIXED, "factor:ROOTED", "factor:BOTNET"]),
-    st.text("ab_ CHKP\u202e", max_size=12) | st.sampled_from(["CHKP_Risk_High", "chkp_status_active"]),
+    st.text("ab_ CHKP\u202e", max_size=12)
+    | st.sampled_from(["CHKP_Risk_High", "chkp_status_active", "z" * 51, "Z" * 51, "z" * 52]),
     max_size=4,
 )
 
@@ -81,10 +94,48 @@ def test_without_complaints_no_two_tags_share_a_name(typed: dict[str, str], pref
     if complaints(settings):
         return
     every = [name_of(key, settings) for key in (*FIXED, *(f"factor:{code}" for code in CATALOGUE))]
-    assert len({name.casefold() for name in every}) == len(every)
+    assert len({tag_key(name) for name in every}) == len(every)
+    assert all(len(name) <= names.LONGEST_NAME for name in every)
     assert all(name and name.isprintable() and name == name.strip() for name in every)
 
 
 @given(st.builds(Tagging, tag_status=st.booleans(), tag_risk=st.booleans(), tag_no_risk=st.booleans()))
 def test_what_is_needed_is_managed_and_the_other_way_round(settings: Tagging) -> None:
     assert {key for key in FIXED if is_managed(key, settings)} == set(needed_keys(settings))
+
+
+@given(st.text(min_size=1, max_size=150), st.text(min_size=1, max_size=150))
+def test_names_that_differ_stay_different_when_they_are_shortened(one: str, other: str) -> None:
+    assert len(shortened(one)) <= names.LONGEST_NAME
+    assert shortened(one) == shortened(one)
+    folded = {normalize("NFC", normalize("NFC", name).casefold()) for name in (one, other)}
+    if len(folded) == 1 or max(len(one), len(other)) <= names.LONGEST_NAME:
+        return
+    assert shortened(one) != shortened(other)
+
+
+@pytest.mark.parametrize("tail", ["_A", "_B", "_A_AND_MORE"])
+def test_long_codes_of_threat_factors_have_names_of_their_own(tail: str) -> None:
+    """They begin alike for 60 characters, which is more than the UEM keeps."""
+    codes = [f"factor:{'X' * 50}{one}" for one in ("_A", "_B", "_A_AND_MORE")]
+    keys = [tag_key(name_of(code, Tagging())) for code in codes]
+    assert len(set(keys)) == len(codes)
+    assert all(key.startswith("chkp_tf_x") for key in keys)
+    assert tag_key(name_of(f"factor:{'X' * 50}{tail}", Tagging(prefix="chkp_"))) in keys
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("CHKP_Risk_High", "chkp_RISK_high", True),
+        ("Geschützt", "GESCHÜTZT", True),
+        ("Caf\u00e9", "CAFE\u0301", True),
+        (" CHKP_Risk_High ", "CHKP_Risk_High", True),
+        ("n" * 50 + "a", "n" * 50 + "b", True),
+        ("n" * 49 + "a", "n" * 49 + "b", False),
+        ("CHKP_Risk_High", "CHKP_Risk_High_old", False),
+        ("CHKP Risk High", "CHKP_Risk_High", False),
+    ],
+)
+def test_names_are_compared_as_the_uem_compares_them(one: str, other: str, same: bool) -> None:
+    assert (tag_key(one) == tag_key(other)) is same
