@@ -11,6 +11,8 @@ from harmony.simulator.bodies import Draft, device_body, uuid_of
 from harmony.simulator.records import Device, Group, SmartGroup, Tag, device_of
 
 TOP_ID = 570
+# The group above the top one: children names it, nothing shows it.
+INVISIBLE_ID = 7
 FIRST_DEVICE_ID = 60001
 
 
@@ -33,6 +35,11 @@ def groups(seed: int) -> dict[int, Group]:
         for leaf in leaves:
             made.append(_group(seed, TOP_ID + len(made), leaf, parent))
     return {group.id: group for group in made}
+
+
+def invisible_uuid(seed: int) -> str:
+    """The UUID of the group above the top one."""
+    return uuid_of(digest(seed, "group", INVISIBLE_ID).hex())
 
 
 def _group(seed: int, ident: int, name: str, parent: Group | None) -> Group:

@@ -7,8 +7,11 @@ from urllib.parse import urlencode
 
 from harmony.simulator.answers import Answer, Call, Page, envelope, error, nothing, ok, page_of
 from harmony.simulator.context import Tenant
+from harmony.simulator.generate import INVISIBLE_ID, invisible_uuid
 from harmony.simulator.records import ENCODE, Group
 
+# Searches and single groups say 0 whatever the depth; only a tree counts, from the group asked (facts 14.2).
+_NO_LEVEL = 0
 _ORDERS = {"id": "id", "name": "name", "groupid": "group_id", "locationgrouptype": "type"}
 
 
@@ -45,14 +48,13 @@ def _found(tenant: Tenant, call: Call) -> list[Group]:
 def _second(tenant: Tenant, call: Call, shown: list[Group], page: Page, total: int) -> Answer:
     """v2: plain ids, `TotalResults`, and 200 with an empty array past the end."""
     items = [
-        {"Id": group.id, "Uuid": group.uuid} | _common(tenant, group) | {"LgLevel": group.level}
+        {"Id": group.id, "Uuid": group.uuid} | _common(tenant, group) | {"LgLevel": _NO_LEVEL}
         for group in shown
     ]
     for item in items:
         item.pop("IsCustomerTypeExistInParentHierarchy")
-    links = [_link(call, "self", page.number, page.size)]
-    if page.number:
-        links.append(_link(call, "prev", page.number - 1, page.size))
+    links = [_link(call, "prev", page.number - 1, page.size)] if page.number else []
+    links.append(_link(call, "self", page.number, page.size))
     if (page.number + 1) * page.size < total:
         links.append(_link(call, "next", page.number + 1, page.size))
     lie = call.faults.get("lying_total")
@@ -98,7 +100,7 @@ def one(tenant: Tenant, call: Call) -> Answer:
     if group is None:
         return _unknown(call)
     ident: dict[str, Any] = {"Id": group.id if call.version == 2 else {"Value": group.id}}
-    return ok(_common(tenant, group) | {"LgLevel": group.level} | ident | {"Uuid": group.uuid})
+    return ok(_common(tenant, group) | {"LgLevel": _NO_LEVEL} | ident | {"Uuid": group.uuid})
 
 
 def children(tenant: Tenant, call: Call) -> Answer:
@@ -113,10 +115,26 @@ def children(tenant: Tenant, call: Call) -> Answer:
 def _child(tenant: Tenant, group: Group, asked: Group) -> dict[str, Any]:
     item = _common(tenant, group) | {"Locale": "en-US", "LgLevel": group.level - asked.level}
     del item["IsCustomerTypeExistInParentHierarchy"]
-    if group.parent is not None:
-        parent = tenant.world.groups[group.parent]
-        item["ParentLocationGroup"] = {"Id": {"Value": parent.id}, "Uuid": parent.uuid}
+    item["ParentLocationGroup"] = _parent(tenant, group)
     return item | {"Id": {"Value": group.id}, "Uuid": group.uuid}
+
+
+def _parent(tenant: Tenant, group: Group) -> dict[str, Any]:
+    """The group above; above the account's own is one that no call of this account shows (facts 14.1)."""
+    if group.parent is None:
+        return {"Id": {"Value": INVISIBLE_ID}, "Uuid": invisible_uuid(tenant.world.seed)}
+    parent = tenant.world.groups[group.parent]
+    return {"Id": {"Value": parent.id}, "Uuid": parent.uuid}
+
+
+def tags(tenant: Tenant, call: Call) -> Answer:
+    """`GET /system/groups/{id}/tags`: the tags of one group with scalar ids, not filtered (facts 14.5)."""
+    with tenant.world.lock:
+        asked = _asked(tenant, call)
+        if asked is None:
+            return _unknown(call)
+        found = [tag for tag in tenant.world.tags.values() if tag.group == asked.id]
+    return ok({"Tags": [{"TagName": tag.name, "Id": tag.id} for tag in found]})
 
 
 def _asked(tenant: Tenant, call: Call) -> Group | None:

@@ -43,6 +43,7 @@ ROUTES = (
     _route("GET", "/mdm/devices/search", (1, 2), "devices", devices.search),
     _route("GET", "/mdm/devices/{id}/apps", (1,), "apps", apps.of_device),
     _route("POST", "/mdm/devices/bulk", (1,), "devices", devices.trap),
+    _route("GET", "/mdm/devices/{key}/tags", (1, 2), "tags", tags.of_device),
     _route("GET", "/mdm/devices/{key}", (1, 2), "devices", devices.one),
     _route("POST", "/mdm/tags/{id}/adddevices", (1,), "tags_write", tags.add_devices),
     _route("POST", "/mdm/tags/{id}/removedevices", (1,), "tags_write", tags.remove_devices),
@@ -55,6 +56,7 @@ ROUTES = (
     _route("GET", "/system/info", (1,), "system", system.info),
     _route("GET", "/system/groups/search", (1, 2), "groups", groups.search),
     _route("GET", "/system/groups/{key}/children", (1,), "groups", groups.children),
+    _route("GET", "/system/groups/{key}/tags", (1,), "tags", groups.tags),
     _route("GET", "/system/groups/{key}", (1, 2), "groups", groups.one),
 )
 

@@ -22,9 +22,17 @@ SWITCHES: dict[str, Switch] = {
     "tags_search_empty": Switch("200", ("200", "204"), "tags/search without a match"),
     "addtag_duplicate": Switch("400", ("400", "second_tag"), "addtag with a name that exists"),
     "addtag_status": Switch("200", ("200", "201"), "Status of a successful addtag"),
+    "tag_name_case": Switch("ignored", ("ignored", "kept"), "How addtag compares names"),
+    "tag_name_length": Switch("50", (), "Characters kept of a tag's name; 0 keeps all"),
     "bulk_all_fail": Switch("404", ("404", "200"), "adddevices where every item fails"),
-    "bulk_again": Switch("accepted", ("accepted", "fault"), "Tag already there, or already gone"),
+    "bulk_all_again": Switch("200", ("200", "404"), "adddevices where every item was so already"),
+    "bulk_again": Switch("fault", ("fault", "accepted"), "Tag already there, or already gone"),
+    "bulk_again_code": Switch("400", ("400", "404", "409", "0", "7032", "none"), "ErrorCode of that fault"),
+    "bulk_again_message": Switch(
+        "plain", ("plain", "full_stop", "capitals", "padded", "other", "none"), "Wording of that fault"
+    ),
     "bulk_limit": Switch("500", (), "Most items of one tag call; 400 above it"),
+    "device_tags_shape": Switch("lower", ("lower", "upper"), "Tags of a device: tags[].name, Tags[].TagName"),
     "tag_devices_empty": Switch("200", ("200", "204"), "Devices of a tag nobody carries"),
     "smartgroup_devices_empty": Switch("200", ("200", "204"), "Devices of a smart group without members"),
     "smartgroup_devices_paging": Switch("one", ("one", "paged"), "One page with all, or page and pagesize"),

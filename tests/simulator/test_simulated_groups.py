@@ -50,8 +50,41 @@ def test_children_is_a_bare_array_with_the_group_itself(uem: Caller) -> None:
     assert answer.headers["api-supported-versions"] == "1"
 
 
-def test_the_top_group_has_no_parent(uem: Caller) -> None:
-    assert "ParentLocationGroup" not in uem.get("/API/system/groups/570/children").json()[0]
+def test_the_top_group_names_a_parent_that_no_call_shows(uem: Caller) -> None:
+    parent = uem.get("/API/system/groups/570/children").json()[0]["ParentLocationGroup"]
+    assert parent["Id"]["Value"] not in uem.world.groups
+    assert uem.get(f"/API/system/groups/{parent['Id']['Value']}").status == 400
+    assert uem.get(f"/API/system/groups/{parent['Uuid']}", version=2).status == 400
+
+
+def test_a_tree_of_a_group_below_names_the_group_above_it(uem: Caller) -> None:
+    assert uem.get("/API/system/groups/572/children").json()[0]["ParentLocationGroup"] == {
+        "Id": {"Value": 571},
+        "Uuid": uem.world.groups[571].uuid,
+    }
+
+
+def test_only_a_tree_tells_levels(uem: Caller) -> None:
+    found = uem.get(SEARCH, version=2).json()["OrganizationGroups"]
+    assert {group["LgLevel"] for group in found} == {0}
+    assert uem.get("/API/system/groups/572").json()["LgLevel"] == 0
+    assert {group["LgLevel"] for group in uem.get("/API/system/groups/570/children").json()} == {0, 1, 2}
+
+
+def test_the_link_back_comes_before_the_link_to_itself(uem: Caller) -> None:
+    page = uem.get(SEARCH + "?page=1&pagesize=5", version=2).json()
+    assert [link["Rel"] for link in page["AdditionalInfo"]["Links"]] == ["prev", "self", "next"]
+
+
+def test_the_tags_of_a_group_have_scalar_ids_and_no_filter(uem: Caller) -> None:
+    found = uem.get("/API/system/groups/570/tags?name=VIP").json()["Tags"]
+    assert [(tag["TagName"], tag["Id"]) for tag in found] == [
+        ("VIP", 10001),
+        ("Kiosk", 10002),
+        ("Lost & <i>Found</i>", 10003),
+    ]
+    assert uem.get("/API/system/groups/571/tags").json() == {"Tags": []}
+    assert uem.get("/API/system/groups/1/tags").status == 400
 
 
 def test_one_group_by_number_and_by_uuid_in_the_second_version(uem: Caller) -> None:

@@ -71,13 +71,93 @@ def test_when_all_items_fail_it_answers_as_switched(uem: Caller) -> None:
     assert uem.post("/API/mdm/tags/10001/adddevices", bulk("1", "x")).json()["FailedItems"] == 2
 
 
-def test_a_second_time_is_accepted_or_a_fault_as_switched(uem: Caller) -> None:
+ALREADY = "Tag is already associated with the device"
+NOT_ON = "Tag is not associated with the device"
+
+
+def faults(answer: Answer) -> list[tuple[Any, str, Any]]:
+    found = answer.json()["Faults"]["Fault"]
+    return [(fault.get("ErrorCode"), fault["ItemValue"], fault.get("Message")) for fault in found]
+
+
+def test_a_tag_that_is_there_already_is_a_fault_of_that_item(uem: Caller) -> None:
+    uem.post("/API/mdm/tags/10001/adddevices", bulk("60003"))
+    answer = uem.post("/API/mdm/tags/10001/adddevices", bulk("60003", "60005"))
+    assert (answer.status, answer.json()["AcceptedItems"], answer.json()["FailedItems"]) == (200, 1, 1)
+    assert faults(answer) == [(400, "60003", ALREADY)]
+
+
+def test_a_tag_that_is_not_there_is_a_fault_of_that_item(uem: Caller) -> None:
+    uem.post("/API/mdm/tags/10001/adddevices", bulk("60003"))
+    answer = uem.post("/API/mdm/tags/10001/removedevices", bulk("60003", "60004"))
+    assert faults(answer) == [(400, "60004", NOT_ON)]
+    assert 60003 not in uem.world.tags[10001].devices
+
+
+@pytest.mark.parametrize(
+    ("code", "wording", "seen"),
+    [
+        ("404", "plain", (404, "60003", ALREADY)),
+        ("409", "full_stop", (409, "60003", ALREADY + ".")),
+        ("7032", "capitals", (7032, "60003", ALREADY.upper())),
+        ("0", "padded", (0, "60003", f"  {ALREADY} \r\n")),
+        ("none", "none", (None, "60003", None)),
+        ("400", "other", (400, "60003", "Nothing to change for this device")),
+    ],
+)
+def test_the_fault_has_the_code_and_wording_of_its_switches(
+    uem: Caller, code: str, wording: str, seen: tuple[Any, ...]
+) -> None:
+    uem.control("switches", bulk_again_code=code, bulk_again_message=wording)
+    uem.post("/API/mdm/tags/10001/adddevices", bulk("60003"))
+    answer = uem.post("/API/mdm/tags/10001/adddevices", bulk("60003", "60005"))
+    assert faults(answer) == [seen]
+
+
+def test_when_all_items_are_so_already_nothing_is_accepted_or_it_is_404(uem: Caller) -> None:
+    uem.post("/API/mdm/tags/10001/adddevices", bulk("60003", "60005"))
+    answer = uem.post("/API/mdm/tags/10001/adddevices", bulk("60003", "60005"))
+    assert (answer.status, answer.json()["AcceptedItems"], answer.json()["FailedItems"]) == (200, 0, 2)
+    uem.control("switches", bulk_all_again="404")
+    assert uem.post("/API/mdm/tags/10001/adddevices", bulk("60003", "60005")).status == 404
+
+
+def test_a_second_time_is_accepted_when_switched(uem: Caller) -> None:
+    uem.control("switches", bulk_again="accepted")
     for _ in range(2):
         answer = uem.post("/API/mdm/tags/10001/adddevices", bulk("60003", "60004"))
-        assert answer.json()["AcceptedItems"] == 2
-    uem.control("switches", bulk_again="fault")
-    answer = uem.post("/API/mdm/tags/10001/adddevices", bulk("60003", "60005"))
-    assert answer.json()["FailedItems"] == 1
+        assert answer.json() == {"TotalItems": 2, "AcceptedItems": 2, "FailedItems": 0}
+
+
+def test_names_are_compared_without_case_unless_switched(uem: Caller) -> None:
+    add(uem, "MTD - High Risk")
+    assert add(uem, "mtd - HIGH risk").status == 400
+    uem.control("switches", tag_name_case="kept")
+    assert add(uem, "mtd - HIGH risk").status == 200
+
+
+def test_a_name_is_cut_at_fifty_characters_and_then_compared(uem: Caller) -> None:
+    long = "Harmony " + "x" * 60
+    assert add(uem, long).status == 200
+    found = uem.get(SEARCH + "&name=Harmony").json()["Tags"]
+    assert [tag["TagName"] for tag in found] == [long[:50]]
+    assert add(uem, long[:50] + " of another meaning").status == 400
+    uem.control("switches", tag_name_length="0")
+    assert add(uem, long).status == 200
+
+
+def test_a_device_tells_its_tags_in_either_case_of_keys(uem: Caller) -> None:
+    uuid = uem.world.devices[60001].uuid
+    assert [tag["name"] for tag in uem.get(f"/API/mdm/devices/{uuid}/tags").json()["tags"]] == ["VIP"]
+    uem.control("switches", device_tags_shape="upper")
+    found = uem.get(f"/API/mdm/devices/{uuid.upper()}/tags", version=2).json()["Tags"]
+    assert [(tag["TagName"], tag["Id"]) for tag in found] == [("VIP", {"Value": 10001})]
+
+
+def test_tags_of_an_unknown_device_and_of_what_is_no_guid(uem: Caller) -> None:
+    unknown = uem.get("/API/mdm/devices/00000000-0000-4000-a000-000000000000/tags")
+    assert (unknown.status, unknown.json()["errorCode"]) == (404, 5061)
+    assert uem.get("/API/mdm/devices/60001/tags").content_type == "text/html; charset=utf-8"
 
 
 def test_more_items_than_the_limit_are_refused(uem: Caller) -> None:

@@ -474,8 +474,9 @@ def test_the_groups_have_parents_counts_and_kinds(wire: Any, basic: WorkspaceOne
             }
         ),
     )
+    invisible = {"Id": {"Value": 7}, "Uuid": "5ec0bd1e-0000-4000-a000-000000000007"}
     tree = [
-        {"Id": {"Value": 570}, "Name": "Acme", "Devices": "2"},
+        {"Id": {"Value": 570}, "Name": "Acme", "Devices": "2", "ParentLocationGroup": invisible},
         {
             "Id": {"Value": 571},
             "Name": "Sales",

@@ -205,7 +205,7 @@ class WorkspaceOne:
             if trees < MOST_TREES:
                 trees += 1
                 placed.update({group.external_id: group for group in self._tree(external_id)})
-        return [placed[external_id] for external_id in sorted(placed, key=int)]
+        return readers.under_visible_parents(placed[external_id] for external_id in sorted(placed, key=int))
 
     def _tree(self, external_id: str) -> list[Group]:
         try:

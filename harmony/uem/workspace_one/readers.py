@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from harmony.uem.answers import Answer
@@ -107,6 +108,13 @@ def _organization_group(row: Row, parent: Any) -> Group | None:
         parent_id=parent_id if parent_id != external_id else None,
         organization_group_id=None,
     )
+
+
+def under_visible_parents(groups: Iterable[Group]) -> list[Group]:
+    """The UEM names the parent of the account's own group too, although it shows that group to nobody."""
+    found = list(groups)
+    visible = {group.external_id for group in found}
+    return [group if group.parent_id in visible else replace(group, parent_id=None) for group in found]
 
 
 def read_smart_groups(answer: Answer) -> list[Group]:
