@@ -247,8 +247,8 @@ def test_groups_are_read_in_both_versions() -> None:
             {"Id": {"Value": 570}, "Name": "Acme", "LocationGroupType": "Customer", "Devices": "13"}
         ]
     }
-    ((first, _),) = readers.read_groups(answer(v2))
-    ((second, _),) = readers.read_groups(answer(v1))
+    (first,) = readers.read_groups(answer(v2))
+    (second,) = readers.read_groups(answer(v1))
     assert (first.external_id, first.devices, first.kind) == ("1112", 0, GroupKind.ORGANIZATION)
     assert (second.external_id, second.devices, second.type) == ("570", 13, "Customer")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from harmony.uem.answers import Answer
 from harmony.uem.http import Request
 from harmony.uem.workspace_one.endpoints import Call
+
+T = TypeVar("T")
 
 PAGE_SIZE = 500
 
@@ -23,6 +26,19 @@ class Body:
     content: Mapping[str, Any]
     expects: int | None = None
     repeatable: bool = True
+
+
+class Ask(Protocol):
+    """`WorkspaceOne.call`."""
+
+    def __call__(
+        self,
+        call: Call,
+        read: Callable[[Answer], T],
+        params: dict[str, str] | None = None,
+        numeric_id: str | None = None,
+        body: Body | None = None,
+    ) -> T: ...
 
 
 def request_of(

@@ -9,10 +9,10 @@ from typing import TypeVar
 from harmony.uem.address import parse_address, parse_server
 from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.connection import Basic, Connection, OAuth2
-from harmony.uem.errors import Forbidden, Incomplete, NotFound, SignInRefused
+from harmony.uem.errors import Incomplete, SignInRefused
 from harmony.uem.http import Limits, Times, Transport
 from harmony.uem.records import AppOnDevice, AppPage, BulkOutcome, DevicePage, Group, Quota, SystemInfo, Tag
-from harmony.uem.workspace_one import readers, tags
+from harmony.uem.workspace_one import groups, readers, tags
 from harmony.uem.workspace_one.ahead import MAX_PAGES, pages_in_order
 from harmony.uem.workspace_one.building import PAGE_SIZE, Body, paged, request_of
 from harmony.uem.workspace_one.device_apps import all_apps
@@ -26,8 +26,6 @@ T = TypeVar("T")
 SINCE_FORMAT = "%Y-%m-%dT%H:%M:%S.000"
 # A password changed during a run is refused to every call under way, and a few refusals lock the account.
 FETCHERS_BY_PASSWORD = 2
-# Each asks for one more tree; an account sees one top group, rarely a few.
-MOST_TREES = 20
 
 
 class WorkspaceOne:
@@ -56,19 +54,7 @@ class WorkspaceOne:
 
     def groups(self) -> list[Group]:
         """Organization groups with their parents, then smart groups."""
-        return self.organization_groups() + self._smart_groups()
-
-    def organization_groups(self) -> list[Group]:
-        """Every organization group of the account; a parent the account may not ask for stays None."""
-        found: dict[str, tuple[Group, int]] = {}
-        for number in range(MAX_PAGES):
-            page = self.call(Call.GROUPS_SEARCH, readers.read_groups, paged(number))
-            if not page:
-                break
-            before = len(found)
-            found.update({group.external_id: (group, level) for group, level in page})
-            _refuse_standstill(before, len(found), "organization groups")
-        return self._with_parents(found)
+        return groups.organization_groups(self.call) + groups.smart_groups(self.call)
 
     def device_pages(self, group_id: str, since: datetime | None = None) -> Iterator[DevicePage]:
         """Pages of devices of an organization group; the UEM includes its child groups."""
@@ -193,37 +179,6 @@ class WorkspaceOne:
         params = {**asked, **paged(number)}
         return self.call(Call.DEVICES_SEARCH, lambda answer: readers.read_device_page(answer, number), params)
 
-    def _with_parents(self, found: dict[str, tuple[Group, int]]) -> list[Group]:
-        """Trees from the top groups downwards; the search itself knows no parents."""
-        placed: dict[str, Group] = {}
-        by_level = sorted(found, key=lambda external_id: (found[external_id][1], int(external_id)))
-        trees = 0
-        for external_id in by_level:
-            if external_id in placed:
-                continue
-            placed[external_id] = found[external_id][0]
-            if trees < MOST_TREES:
-                trees += 1
-                placed.update({group.external_id: group for group in self._tree(external_id)})
-        return readers.under_visible_parents(placed[external_id] for external_id in sorted(placed, key=int))
-
-    def _tree(self, external_id: str) -> list[Group]:
-        try:
-            return self.call(Call.GROUP_CHILDREN, readers.read_tree, numeric_id=external_id)
-        except (NotFound, Forbidden):
-            return []
-
-    def _smart_groups(self) -> list[Group]:
-        found: dict[str, Group] = {}
-        for number in range(MAX_PAGES):
-            page = self.call(Call.SMART_GROUPS_SEARCH, readers.read_smart_groups, paged(number))
-            if not page:
-                break
-            before = len(found)
-            found.update({group.external_id: group for group in page})
-            _refuse_standstill(before, len(found), "smart groups")
-        return list(found.values())
-
 
 def make_sign_in(connection: Connection, limits: Limits | None, times: Times) -> SignIn:
     """The way to sign in that the connection names; the token address has a transport of its own."""
@@ -241,8 +196,3 @@ def _token_transport(
     # The uploaded certificate speaks for one server; the token service in the cloud has a public one.
     ca_pem = connection.ca_pem if address.host == server.host else None
     return Transport(address, connection.policy, ca_pem, limits, times)
-
-
-def _refuse_standstill(before: int, after: int, what: str) -> None:
-    if after == before:
-        raise Incomplete(f"The UEM sent the same {what} again instead of the next page.")

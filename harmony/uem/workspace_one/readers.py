@@ -70,18 +70,19 @@ def _page(number: int, records: list[Device | SkippedRow], total: int | None) ->
     return DevicePage(number, devices, skipped, total)
 
 
-def read_groups(answer: Answer) -> list[tuple[Group, int]]:
-    """Organization groups of a search with their level below the account's own (0 when not told)."""
+def read_groups(answer: Answer) -> list[Group]:
+    """Organization groups of a search, without parents, which only a tree has."""
     if answer.status == 204:
         return []
     rows = _objects(rows_of(loose_object(answer.body), "OrganizationGroups", "LocationGroups"))
-    return [
-        (group, count(row.get("LgLevel")) or 0) for row in rows if (group := _organization_group(row, None))
-    ]
+    return [group for row in rows if (group := _organization_group(row, None))]
 
 
 def read_tree(answer: Answer) -> list[Group]:
-    """The bare array of `groups/{id}/children`: the group itself and everything below, with parents."""
+    """The bare array of `groups/{id}/children`: the group itself and everything below, with parents.
+
+    The group itself has a parent too, if it is not the top of the tenant; the account may not see that one.
+    """
     if answer.status == 204:
         return []
     value = loose_json(answer.body)

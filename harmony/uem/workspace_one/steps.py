@@ -69,7 +69,7 @@ class WorkspaceOneSteps:
         found = self._client.call(Call.GROUPS_SEARCH, readers.read_groups, _ONE)
         if not found:
             return Finding("No organization group is visible.", "Give the account a role at a group.", True)
-        self._group = found[0][0]
+        self._group = found[0]
         return Finding("Organization groups can be read.")
 
     def _smart_groups(self) -> Finding:

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from harmony.uem.answers import Answer
 from harmony.uem.errors import MalformedAnswer, RateLimited, UemError
 from harmony.uem.records import BulkOutcome, Tag
 from harmony.uem.workspace_one import readers
 from harmony.uem.workspace_one.ahead import MAX_PAGES
-from harmony.uem.workspace_one.building import Body, paged
+from harmony.uem.workspace_one.building import Ask, Body, paged
 from harmony.uem.workspace_one.endpoints import Call
 from harmony.uem.workspace_one.rows import count, plain_id
 from harmony.uem.workspace_one.wire import Row, loose_json, loose_object, rows_of, typed_tagged
-
-T = TypeVar("T")
 
 DEVICE_TAG = 1
 # No limit is published; what works with pages of devices is a careful guess (facts §6.2).
 MOST_DEVICES = 500
 NOT_FOUND, NO_CODE = 404, 0
-
-
-class Ask(Protocol):
-    """`WorkspaceOne.call`."""
-
-    def __call__(
-        self,
-        call: Call,
-        read: Callable[[Answer], T],
-        params: dict[str, str] | None = None,
-        numeric_id: str | None = None,
-        body: Body | None = None,
-    ) -> T: ...
 
 
 def every(ask: Ask, group: str) -> list[Tag]:
