@@ -12,6 +12,9 @@ from harmony.uem.workspace_one.wire import AnyId, DeviceRow, Ref
 
 LONGEST_TEXT = 255
 LONGEST_INSTANT = 40
+# Outside of these "never" is meant: by the years 1, 1601, 1753, 1899, 1900, 1970, 1980, the first of 2000,
+# 2079 or 9999 of databases and clocks, each in some zone. No device was managed before the first.
+EARLIEST, LATEST = datetime(2000, 1, 3, tzinfo=UTC), datetime(2079, 1, 1, tzinfo=UTC)
 
 
 def device_record(row: DeviceRow) -> Device | SkippedRow:
@@ -99,22 +102,26 @@ def flag(value: object) -> bool | None:
 
 
 def instant(text: str | None) -> datetime | None:
-    """An ISO time, taken as UTC when it names no zone; the year 1 means never."""
-    if not text or text.startswith("0001-") or len(text) > LONGEST_INSTANT:
+    """Read an ISO time, as UTC when it names no zone; None for "never" in any spelling and for no time."""
+    if not text or len(text) > LONGEST_INSTANT:
         return None
     try:
-        return datetime.fromisoformat(text + "+00:00")
+        time = datetime.fromisoformat(text + "+00:00")
     except ValueError:
         return _odd_instant(text.strip())
+    if time.tzinfo is None:  # of a date alone, the zone was read as its time
+        time = time.replace(tzinfo=UTC)
+    return time if EARLIEST <= time < LATEST else None
 
 
 def _odd_instant(text: str) -> datetime | None:
-    """One with a zone of its own, or a date alone."""
+    """Read one with a zone of its own."""
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        parsed = datetime.fromisoformat(text)
+        time = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+    return time if EARLIEST <= time < LATEST else None
 
 
 def _ref_name(value: AnyId) -> str:
