@@ -6,10 +6,11 @@ import logging
 import secrets
 from collections.abc import Sequence
 
-from flask import Flask, current_app, render_template, request
+from flask import Flask, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from harmony.db import db
 from harmony.protect.api import refuse_http
@@ -60,6 +61,9 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if is_of_machines(request.path):
         return refuse_http(error)
+    if code == 405 and request.method in {"GET", "HEAD"} and (page := page_of_form(request.path)):
+        query = request.query_string.decode("ascii", "ignore")
+        return redirect(f"{page}?{query}" if query else page, 303)
     title, text, advice = PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
     if error.description and error.description != type(error).description:
         text = error.description
@@ -67,6 +71,24 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         pair for pair in error.get_headers() if pair[0].lower() not in {"content-type", "content-length"}
     ]
     return _page(code, title, text, advice), code, headers
+
+
+def page_of_form(path: str) -> str | None:
+    """Find the page that holds the form which posts to `path`: the nearest address above it that can be read.
+
+    A refused form leaves its own address in the browser's bar, and Reload asks for it with GET. None when
+    nothing above it is a page.
+    """
+    above, adapter = local_path(path), current_app.create_url_adapter(request)
+    assert adapter is not None  # there is a request
+    while len(above) > 1:
+        above = above.rpartition("/")[0] or "/"
+        try:
+            adapter.match(above, "GET")
+        except (HTTPException, RequestRedirect):
+            continue
+        return above
+    return None
 
 
 def _locked(error: VaultLocked) -> ResponseReturnValue:

@@ -58,6 +58,14 @@ def create(integration_id: int) -> ResponseReturnValue:
     return _ask(_finished(integration_id), whole=True)
 
 
+@blueprint.get("/push")
+@blueprint.get("/read-back")
+@blueprint.get("/create")
+def reload(integration_id: int) -> ResponseReturnValue:
+    """Lead Reload after one of the buttons to their page; without this they would be keys of tags."""
+    return redirect(url_for("tags.index", integration_id=integration_id), 303)
+
+
 @blueprint.get("/<key>")
 def devices(integration_id: int, key: str) -> ResponseReturnValue:
     """The devices of one tag."""
