@@ -9,9 +9,11 @@ from datetime import datetime
 
 from flask import Response, stream_with_context
 
-# A cell that begins so is a formula to a spreadsheet (facts: fault 34).
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A cell that begins so is a formula to a spreadsheet; the last four are the wide forms of the first.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 LINES_AT_ONCE = 200
+# Without it Excel reads a file in the encoding of the machine it runs on.
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
@@ -33,6 +35,7 @@ def cell(value: object) -> str:
 
 def _text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     buffer = io.StringIO()
+    buffer.write(BYTE_ORDER_MARK)
     writer = csv.writer(buffer)
     writer.writerow(header)
     for number, row in enumerate(rows, 1):

@@ -42,5 +42,5 @@ def test_a_list_is_saved_as_a_file_and_the_page_stays(
     with signed_in.page.expect_download() as download:
         signed_in.page.get_by_role("button", name="CSV").click()
     download.value.save_as(tmp_path / "list.csv")
-    assert (tmp_path / "list.csv").read_text(encoding="utf-8").startswith("id,")
+    assert (tmp_path / "list.csv").read_bytes().startswith(b"\xef\xbb\xbfid,")
     expect(signed_in.page.locator("table")).to_be_visible()

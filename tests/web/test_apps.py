@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 
@@ -18,6 +16,7 @@ from harmony.protect.app_exceptions import carry_out
 from harmony.protect.apps import SeenApp
 from harmony.web.listing import PAGE_SIZE
 from tests.builders import NOON, an_integration
+from tests.files import rows_of
 from tests.protect.stored_apps import MAIL, MAPS, list_apps, risk_of, some_devices
 
 HOSTILE = SeenApp("com.example.hostile", "1", "<img src=x onerror=alert(1)>")
@@ -92,7 +91,7 @@ def test_all_pages_together_list_every_app_once(signed_in: FlaskClient, devices:
 
 def test_the_file_has_all_of_them_and_no_formula(signed_in: FlaskClient, devices: list[int]) -> None:
     list_apps(devices[0], HOSTILE, FORMULA)
-    rows = list(csv.reader(io.StringIO(look(signed_in, "/apps/apps.csv"))))
+    rows = rows_of(signed_in.get("/apps/apps.csv"))
     assert rows[0] == ["id", "application", "identifier", "version", "os", "install_base", "exception"]
     assert [row[1] for row in rows[1:] if row[2] == FORMULA.identifier] == ["'=HYPERLINK(1)"]
     assert "<img src=x" not in look(signed_in, "/apps")

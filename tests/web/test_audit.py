@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from datetime import timedelta
 
@@ -23,6 +21,7 @@ from harmony.web.listing import PAGE_SIZE
 from harmony.web.newest import NEWEST, Place, statement
 from tests.builders import NOON, an_integration
 from tests.conftest import ADMINISTRATOR, PASSWORD
+from tests.files import records_of
 
 
 def note(app: Flask, who: str, *whats: str, on: int | None = None, detail: str = "") -> None:
@@ -134,7 +133,7 @@ def test_the_file_has_every_entry_of_the_filter_and_no_formula(app: Flask, signe
     forget(app)
     note(app, "lee", "Signed in")
     note(app, "=cmd()", *["Paused"] * (PAGE_SIZE + 5), on=an_active(app), detail="+1")
-    rows = list(csv.DictReader(io.StringIO(look(signed_in, "/audit.csv"))))
+    rows = records_of(signed_in.get("/audit.csv"))
     assert len(rows) == PAGE_SIZE + 6
     assert (rows[0]["who"], rows[0]["detail"], rows[0]["integration"]) == ("'=cmd()", "'+1", "Head office")
     assert "there" not in rows[0]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
+from datetime import UTC, datetime
 
 import pytest
-from flask import Flask
+from flask import Flask, get_template_attribute
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from harmony.sync import run, schedule
 from harmony.uem.records import Device as DeviceRecord
 from harmony.web.listing import PAGE_SIZE, Filters, Shown, statement
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
+from tests.files import rows_of
 from tests.stored import store
 from tests.stored import synced as snapshot
 
@@ -306,7 +306,7 @@ def test_the_list_is_a_file_with_the_same_filters(
     answer = signed_in.get(f"/devices/devices.csv?{query}")
     assert answer.headers["Content-Disposition"].startswith("attachment;")
     assert answer.headers["Cache-Control"] == "no-store"
-    header, *rows = csv.reader(io.StringIO(answer.get_data(as_text=True), newline=""))
+    header, *rows = rows_of(answer)
     assert len({row[0] for row in rows}) == len(rows) == count
     assert [row[header.index("name")] for row in rows] == sorted(row[header.index("name")] for row in rows)
 
@@ -326,3 +326,16 @@ def test_a_device_page_shows_what_is_known_and_that_it_is_missing(app: Flask, si
     assert "The last complete sync did not list this device" in page
     assert "kim@example.com" in page
     assert 'data-state="missing"' in look(signed_in, "/devices?state=missing")
+
+
+@pytest.mark.parametrize("year", [1, 1753, 1900, 1970, 9999])
+def test_a_year_that_means_never_is_shown_as_never(app: Flask, year: int) -> None:
+    with app.test_request_context():
+        shown = get_template_attribute("_ui.html", "time")(datetime(year, 1, 1, tzinfo=UTC))
+    assert ("never" in shown, str(year) in shown) == (True, False)
+
+
+def test_a_file_keeps_every_letter(app: Flask, signed_in: FlaskClient) -> None:
+    synced(app, *named("Größe 東京 İ"))
+    header, row = rows_of(signed_in.get("/devices/devices.csv"))
+    assert row[header.index("name")] == "Größe 東京 İ"

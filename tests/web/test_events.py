@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from datetime import timedelta
 from typing import Any
@@ -20,6 +18,7 @@ from harmony.web.event_listing import SEVERITIES, VERBS, EventFilters, events
 from harmony.web.listing import PAGE_SIZE
 from harmony.web.newest import NEWEST, Place, statement
 from tests.builders import NOON, an_integration
+from tests.files import records_of
 from tests.protect.stored import enrolled
 
 DETECTED: dict[str, Any] = {
@@ -112,7 +111,7 @@ def test_the_file_has_every_event_of_the_filter_and_no_formula(app: Flask, signe
     with app.app_context():
         one = an_integration(name="=cmd()")
     note(app, *[{"integration_id": one, "detail": "+1"}] * (PAGE_SIZE + 2), {"verb": "ended"})
-    rows = list(csv.DictReader(io.StringIO(look(signed_in, "/events.csv?event=detected"))))
+    rows = records_of(signed_in.get("/events.csv?event=detected"))
     assert len(rows) == PAGE_SIZE + 2
     assert (rows[0]["threat_factor"], rows[0]["code"], rows[0]["event"]) == ("Rooted", "ROOTED", "Detected")
     assert (rows[0]["detail"], rows[0]["integration"], rows[0]["severity"]) == ("'+1", "'=cmd()", "Critical")

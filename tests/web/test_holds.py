@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from datetime import timedelta
 
@@ -17,6 +15,7 @@ from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
 from harmony.sync import holds
 from harmony.web.hold_words import BADGES
 from tests.builders import NOON, a_choice, an_integration
+from tests.files import rows_of
 from tests.stored import a_hold, live, missing, store, synced
 
 HOUR = timedelta(hours=1)
@@ -259,7 +258,7 @@ def test_the_whole_list_is_a_file_that_no_spreadsheet_runs(app: Flask, signed_in
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert re.fullmatch(r'attachment; filename="[\w.-]+\.csv"', answer.headers["Content-Disposition"])
     assert answer.headers["Cache-Control"] == "no-store"
-    header, *rows = csv.reader(io.StringIO(answer.get_data(as_text=True), newline=""))
+    header, *rows = rows_of(answer)
     assert header[:2] == ["Name", "Serial"]
     assert len(rows) == 1200
     assert [row[0] for row in rows[:8]] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "'\rx", *names[6:]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from datetime import timedelta
 
@@ -18,6 +16,7 @@ from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy,
 from harmony.models.configuration import ChosenGroup, Synchronization
 from harmony.protect import changes
 from harmony.protect.changes import NewFinding
+from tests.files import records_of
 from tests.protect.agent import Agent, an_open_integration, device_of, refusal
 from tests.web.test_devices import look, names_on
 
@@ -108,7 +107,7 @@ def test_the_numbers_of_an_integration_lead_to_the_devices_behind_them(shown: Fl
 
 
 def test_the_file_has_status_and_risk_in_words(shown: FlaskClient) -> None:
-    rows = list(csv.DictReader(io.StringIO(look(shown, "/devices/devices.csv?risk=high"))))
+    rows = records_of(shown.get("/devices/devices.csv?risk=high"))
     assert [(row["status"], row["risk"]) for row in rows] == [("active", "High")]
 
 

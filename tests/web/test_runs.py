@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +34,7 @@ from harmony.web.newest import NEWEST, Key, Place, Query, number, statement
 from harmony.web.run_listing import RunFilters
 from harmony.web.table_file import cell
 from tests.builders import NOON, FakeUem, an_integration, devices
+from tests.files import records_of
 
 MINUTE = timedelta(minutes=1)
 
@@ -177,7 +176,7 @@ def test_the_file_has_every_page_of_the_filter_and_no_formula(app: Flask, signed
     answer = signed_in.get(f"/integrations/{id_}/runs.csv")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="harmony-runs-{id_}.csv"'
-    rows = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True))))
+    rows = records_of(answer)
     assert len(rows) == PAGE_SIZE * 3 + 1
     assert rows[0]["id"] == str(newest)
     assert (rows[0]["reason"], rows[0]["started_by"], rows[0]["added"]) == (
