@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harmony.config.kubernetes import of_kubernetes
 from harmony.config.table import SETTINGS, Setting
-from harmony.config.values import POSTGRESQL, SQLITE, Network
+from harmony.config.values import POSTGRESQL, SQLITE, Network, trimmed
 
 PREFIX = "HARMONY_"
+KNOWN = {PREFIX + s.name for s in SETTINGS} | {PREFIX + s.name + "_FILE" for s in SETTINGS if s.secret}
 
 
 class SettingsError(Exception):
@@ -41,12 +43,22 @@ class Settings:
     deleted_kept_days: int = 30
     log_level: str = "INFO"
     demo: bool = False
+    ignored: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `HARMONY_*`. Raises SettingsError on an unknown name or a malformed value."""
-        _refuse_unknown(environ)
-        return cls(**{setting.name.lower(): _read(setting, environ) for setting in SETTINGS})
+        """Read `HARMONY_*`; an empty value counts as none, `ignored` names what Kubernetes has set.
+
+        Raises SettingsError on an unknown name or a malformed value.
+        """
+        given = {
+            name: text for name in environ if name.startswith(PREFIX) and (text := trimmed(environ[name]))
+        }
+        ignored = {name for name in given.keys() - KNOWN if of_kubernetes(name, given[name])}
+        if unknown := sorted(given.keys() - KNOWN - ignored):
+            raise SettingsError(f"{unknown[0]} is not a setting of Harmony; the README lists those that are.")
+        values = {setting.name.lower(): _read(setting, given) for setting in SETTINGS}
+        return cls(**values, ignored=tuple(sorted(ignored)))
 
     @property
     def database_file(self) -> Path | None:
@@ -54,11 +66,6 @@ class Settings:
         if self.database_url.startswith(POSTGRESQL):
             return None
         return _file(self.database_url) or self.data_dir / "harmony.db"
-
-    @property
-    def database_address(self) -> str:
-        """The database as a URL, password included."""
-        return f"{SQLITE}{self.database_file}" if self.database_file else self.database_url
 
     @property
     def queue_file(self) -> Path:
@@ -69,20 +76,13 @@ def _file(url: str) -> Path | None:
     return Path(url.removeprefix(SQLITE)).resolve() if url else None
 
 
-def _refuse_unknown(environ: Mapping[str, str]) -> None:
-    known = {PREFIX + s.name for s in SETTINGS} | {PREFIX + s.name + "_FILE" for s in SETTINGS if s.secret}
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
-            raise SettingsError(f"{name} is not a setting of Harmony; the README lists those that are.")
-
-
-def _read(setting: Setting, environ: Mapping[str, str]) -> Any:
+def _read(setting: Setting, given: Mapping[str, str]) -> Any:
     name = PREFIX + setting.name
-    text = environ.get(name, setting.default)
-    if setting.secret and (path := environ.get(name + "_FILE")):
+    text = given.get(name, setting.default)
+    if setting.secret and (path := given.get(name + "_FILE")):
         text = _secret_from_file(name, text, path)
     try:
-        return setting.parse(text.strip())
+        return setting.parse(text)
     except ValueError as wrong:
         raise SettingsError(f"{name} must be {wrong}.") from None
 
@@ -91,6 +91,10 @@ def _secret_from_file(name: str, text: str, path: str) -> str:
     if text:
         raise SettingsError(f"Set {name} or {name}_FILE, not both.")
     try:
-        return Path(path).read_text(encoding="utf-8")
+        secret = trimmed(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"{name}_FILE names a file that cannot be read.") from None
+    if not secret:
+        # As unset it would be replaced by a generated one, which opens nothing.
+        raise SettingsError(f"{name}_FILE names an empty file.")
+    return secret

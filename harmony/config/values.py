@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 Network = IPv4Network | IPv6Network
 
+# Python's white space (no-break spaces among it), and the invisible marks that it does not count as such.
+AROUND = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+AROUND += "\u200b\u200c\u200d\u2060\ufeff"
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
+def trimmed(text: str) -> str:
+    """Cut what a file, a form or an editor leaves around a value: spaces, line ends, a byte order mark.
+
+    >>> trimmed("\\ufeff 127.0.0.1:8000\\r\\n")
+    '127.0.0.1:8000'
+    """
+    return text.strip(AROUND)
+
+
 def directory(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+    try:
+        return Path(text).expanduser().resolve()
+    except (RuntimeError, OSError):
+        raise ValueError("a folder, such as /var/lib/harmony") from None
 
 
 def bind(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("an address and a port, such as 127.0.0.1:8000")
-    return host, int(port)
+    numbered = port.isascii() and port.isdigit() and int(port) <= 65535
+    if not (colon and numbered and _is_host(host)):
+        raise ValueError("an address and a port, such as 127.0.0.1:8000, 0.0.0.0:8000 or [::1]:8000")
+    return host.strip("[]"), int(port)
+
+
+def _is_host(text: str) -> bool:
+    """Accept a name, IPv4, or IPv6 in brackets: without them the end of it could be the port."""
+    if not text.startswith("["):
+        return bool(text) and not set(text) & set(":/[] ")
+    try:
+        return text.endswith("]") and bool(IPv6Address(text[1:-1]))
+    except ValueError:
+        return False
 
 
 def sqlite_url(text: str) -> str:

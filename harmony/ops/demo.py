@@ -18,7 +18,15 @@ from harmony.config import Settings, SettingsError
 from harmony.models.access import Role
 from harmony.ops import logs
 from harmony.ops.migrate import migrate
-from harmony.ops.start import ROOT, PortTaken, refuse_taken_port, web, worker
+from harmony.ops.start import (
+    ROOT,
+    PortTaken,
+    listed_address,
+    refuse_taken_port,
+    warn_of_ignored,
+    web,
+    worker,
+)
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
@@ -41,14 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     logs.configure(settings.log_level)
+    warn_of_ignored(settings)
     refuse_taken_port(*settings.bind)
     app = create_app(settings)
     password = secrets.token_urlsafe(12)
     with app.app_context():
         migrate(now())
         create_user(NAME, password, Role.ADMINISTRATOR, now())
-    host, port = settings.bind
-    say("demo", f"Open http://{host}:{port} and sign in as {NAME} with the password {password}")
+    say(
+        "demo",
+        f"Open http://{listed_address(*settings.bind)} and sign in as {NAME} with the password {password}",
+    )
     say(
         "demo",
         "Then: New integration > Try the simulated UEM. All data is removed when you stop this (Ctrl+C).",

@@ -27,6 +27,7 @@ def main(app: Flask) -> int:
     """Run Harmony until it is told to stop. Returns the exit code."""
     settings: Settings = app.extensions["harmony.settings"]
     logs.configure(settings.log_level)
+    warn_of_ignored(settings)
     try:
         refuse_taken_port(*settings.bind)
         prepare(app)
@@ -43,14 +44,30 @@ class PortTaken(Exception):
 def refuse_taken_port(host: str, port: int) -> None:
     """Raises PortTaken when the address cannot be listened on; gunicorn alone would only try for ever."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(
-                f"{host}:{port} cannot be listened on ({error.strerror}); set HARMONY_BIND."
-            ) from None
+    except (OSError, UnicodeError) as error:  # the latter: no name that DNS could know
+        why = getattr(error, "strerror", None) or "no such name"
+        raise PortTaken(
+            f"{listed_address(host, port)} cannot be listened on ({why}); set HARMONY_BIND."
+        ) from None
+
+
+def listed_address(host: str, port: int) -> str:
+    """Return `host:port` as it stands in a URL, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def warn_of_ignored(settings: Settings) -> None:
+    """Say which variables look like settings and are not, in one line."""
+    if names := settings.ignored:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        say(
+            "main",
+            f"Ignored {names[0]}{more}: Kubernetes sets that for a service, it is no setting of Harmony.",
+        )
 
 
 def prepare(app: Flask) -> None:
@@ -79,8 +96,7 @@ def _unfit(error: DBAPIError) -> DatabaseUnfit:
 
 def web(settings: Settings, **environment: str) -> Child:
     """The dashboard: gunicorn on the configured address."""
-    host, port = settings.bind
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = listed_address(*settings.bind)
     command = (sys.executable, "-m", "gunicorn", "-c", "python:harmony.ops.gunicorn_conf", "-b", address)
     return Child("web ", command, environment, folder=ROOT)
 

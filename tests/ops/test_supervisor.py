@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harmony import history
+from harmony.config import kubernetes, values
 from harmony.ops import supervisor
 from harmony.sync import guard, scope, timing
 from tests.waiting import wait_for
@@ -75,7 +76,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("module", [supervisor, history, guard, scope, timing])
+@pytest.mark.parametrize("module", [supervisor, history, guard, scope, timing, kubernetes, values])
 def test_the_examples_in_the_documentation_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried
