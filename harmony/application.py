@@ -35,7 +35,7 @@ def build(settings: Settings) -> Flask:
         static_folder=str(ROOT / "static"),
     )
     _configure(app, settings)
-    db.init_app(app, settings.database_address)
+    db.init_app(app, settings.database_file or settings.database_url)
     security.init_app(app, settings)
     jobs.init_app(app, settings)
     web.init_app(app)

@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    URL,
     BigInteger,
     CursorResult,
     DateTime,
@@ -111,9 +113,13 @@ def _without_limit(_type: String, _compiler: object, **_options: object) -> str:
     return "TEXT"
 
 
-def init_app(app: Flask, url: str) -> None:
-    """Bind the database to the application; every connection gets our settings and transactions."""
-    address = make_url(url)
+def init_app(app: Flask, place: Path | str) -> None:
+    """Bind the database, a SQLite file or the URL of a PostgreSQL database, to the application.
+
+    Every connection gets our settings and transactions.
+    """
+    # The name of a file is never read as a URL: a `?` in it would end the name.
+    address = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else make_url(place)
     # The text of an error would carry the row that could not be written, personal data and all.
     options: dict[str, object] = {"pool_size": 20, "hide_parameters": True}
     if address.get_backend_name() == "sqlite":

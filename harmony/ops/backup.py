@@ -97,6 +97,6 @@ def reading(file: Path) -> Iterator[Any]:
     """A connection that cannot change `file`."""
     # Where nobody can write, nobody does, and SQLite could not make the files that a WAL needs.
     fixed = "" if os.access(file.resolve().parent, os.W_OK) else "&immutable=1"
-    address = f"file:{quote(str(file))}?mode=ro{fixed}"
+    address = f"file:{quote(os.fsencode(file))}?mode=ro{fixed}"
     with closing(sqlite_module().connect(address, uri=True)) as connection:
         yield connection

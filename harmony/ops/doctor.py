@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -106,8 +107,8 @@ def _files(settings: Settings) -> Iterator[Finding]:
     folder = settings.data_dir
     files = [path for path in folder.iterdir() if path.is_file()]
     files += [path for path in (settings.database_file, settings.queue_file) if path and path.exists()]
-    wrong = [f"chmod 700 {folder}"] if _is_open(folder) else []
-    wrong += [f"chmod 600 {path}" for path in sorted(set(files)) if _is_open(path)]
+    wrong = [f"chmod 700 {quote(str(folder))}"] if _is_open(folder) else []
+    wrong += [f"chmod 600 {quote(str(path))}" for path in sorted(set(files)) if _is_open(path)]
     yield findings.modes(wrong, os.access(folder, os.W_OK))
     place = settings.database_file
     size = place.stat().st_size if place and place.exists() else 0

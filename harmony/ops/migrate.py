@@ -32,7 +32,7 @@ class DatabaseSilent(Exception):
 
 def init_app(app: Flask) -> None:
     """Offer `flask db …`, and say where the migrations stand."""
-    Migrate(app, db, directory=str(SCRIPTS), render_as_batch=True)
+    Migrate(app, db, directory=_location(), render_as_batch=True)
 
 
 def migrate(now: datetime) -> None:
@@ -50,7 +50,7 @@ def migrate(now: datetime) -> None:
                 "A newer version of Harmony wrote this database; start that version, or restore a backup."
             )
         _keep(now)
-    upgrade(directory=str(SCRIPTS))
+    upgrade(directory=_location())
 
 
 def answered_revision() -> str | None:
@@ -84,8 +84,13 @@ def known_revisions() -> frozenset[str]:
     return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
+def _location() -> str:
+    """Return the folder as Alembic wants it: in its ConfigParser a lone `%` begins another option's name."""
+    return str(SCRIPTS).replace("%", "%%")
+
+
 @cache
 def _scripts() -> ScriptDirectory:
     config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("script_location", _location())
     return ScriptDirectory.from_config(config)

@@ -86,7 +86,7 @@ def server_context(certificate: Certificate) -> ssl.SSLContext:
     with tempfile.TemporaryDirectory(prefix="harmony-simulator-") as folder:
         path = Path(folder) / "server.pem"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(certificate.key_pem + certificate.pem)
         context.load_cert_chain(path)
     return context
