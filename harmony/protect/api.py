@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from harmony.clock import monotonic, now
 from harmony.db import db
+from harmony.models.device_ids import udid_key
 from harmony.protect import bodies, checkin, ending, enrol, openapi
 from harmony.protect.bodies import CheckedIn, Problem, Registered
 from harmony.protect.changes import Standing
@@ -58,7 +59,7 @@ def register() -> ResponseReturnValue:
     limits.addresses.take(address, at)
     limits.wrong.check(address, at)
     asked = bodies.read_registration(request)
-    limits.registrations.take(asked.udid.casefold(), at)
+    limits.registrations.take(udid_key(asked.udid), at)
     try:
         made = enrol.register(asked, now())
     except Refused as refused:

@@ -12,6 +12,7 @@ from flask import Request
 from msgspec import Meta
 
 from harmony.models import DeviceStatus, Profile
+from harmony.models.device_ids import is_placeholder
 from harmony.protect.factors import is_code
 from harmony.protect.refusals import Refused
 from harmony.protect.report import Report, Seen, Threat, believed, clock_of
@@ -37,10 +38,9 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     udid: Annotated[
         str,
         Meta(
-            min_length=1,
             max_length=128,
-            pattern="^[!-~]+$",
-            description="As the UEM has it; case does not matter.",
+            description="As the UEM has it; case, dashes, braces and blanks do not matter. A look-up value "
+            "that nobody replaced (`{DeviceUid}`) is refused.",
         ),
     ]
     profile: Profile = Profile.DEVICE
@@ -123,9 +123,9 @@ def read_registration(request: Request) -> Register:
     tidy = {
         name: clean(getattr(body, name), 256) for name in ("model", "os_version", "client_version", "serial")
     }
-    if body.udid.endswith("\n"):  # which a pattern's $ lets pass
-        raise Refused("invalid", "`udid` holds a line end.")
-    return msgspec.structs.replace(body, **tidy)
+    if is_placeholder(body.udid):
+        raise Refused("udid_placeholder")
+    return msgspec.structs.replace(body, udid=clean(body.udid, 128), **tidy)
 
 
 def read_report(request: Request, key_hash: str, at: datetime) -> Report:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.models import Device, Integration, IntegrationState, RegistrationCode
+from harmony.models.device_ids import udid_key
 from harmony.protect import tokens
 from harmony.protect.bodies import Register
 from harmony.protect.keys import code_hash, same_request
@@ -40,7 +41,7 @@ def present(session: Session, asked: Register, digest: str, now: datetime) -> Cr
 def _code(session: Session, asked: Register, code: str, digest: str, now: datetime) -> Credential:
     row = session.scalar(select(RegistrationCode).where(RegistrationCode.code_hash == code_hash(code)))
     device = session.get(Device, row.device_id) if row else None
-    if row is None or device is None or device.udid_key != asked.udid.casefold():
+    if row is None or device is None or device.udid_key != udid_key(asked.udid):
         raise Refused("code_unknown")
     if row.used_at is not None and row.request_digest != digest:
         raise Refused("request_changed" if same_request(row.request_digest, digest) else "code_used")

@@ -25,6 +25,7 @@ from harmony.models import (
     Severity,
     Verb,
 )
+from harmony.models.device_ids import udid_key
 from harmony.protect import changes, events, unlisted
 from harmony.protect.admission import displaced, may_register
 from harmony.protect.apps import forget_inventory
@@ -68,7 +69,7 @@ def register(asked: Register, now: datetime) -> Enrolled:
 
 def _device(session: Session, shown: Credential, asked: Register, now: datetime) -> Device:
     """The device meant, of several rows the live one, then the newest; perhaps a new one."""
-    mine = (Device.integration_id == shown.integration_id, Device.udid_key == asked.udid.casefold())
+    mine = (Device.integration_id == shown.integration_id, Device.udid_key == udid_key(asked.udid))
     newest = select(Device).where(*mine).order_by(Device.deleted_at.is_not(None), Device.id.desc()).limit(1)
     device = shown.device or session.scalar(newest)
     if device is None:

@@ -10,6 +10,7 @@ import secrets
 import msgspec
 from flask import current_app
 
+from harmony.models.device_ids import udid_key
 from harmony.protect.bodies import Register
 
 # A fixed beginning lets secret scanners recognise a key that strayed into a file.
@@ -40,7 +41,7 @@ def key_hash(key: str) -> str:
 
 def request_digest(body: Register) -> str:
     """64 hex digits for a request to register: the first half stands for its id, the second for all of it."""
-    whole = msgspec.json.encode(msgspec.structs.replace(body, udid=body.udid.casefold()))
+    whole = msgspec.json.encode(msgspec.structs.replace(body, udid=udid_key(body.udid)))
     return hashlib.sha256(body.request_id.bytes).hexdigest()[:HALF] + hashlib.sha256(whole).hexdigest()[:HALF]
 
 

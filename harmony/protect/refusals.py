@@ -24,6 +24,11 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "device_deleted": (410, "This device was deleted. It can register once the UEM lists it again."),
     "too_large": (413, "The body is larger than 64 KiB."),
     "not_json": (415, "The body must be sent as application/json."),
+    "udid_placeholder": (
+        422,
+        "`udid` identifies no device. The UEM did not replace the look-up value in the app configuration, or "
+        "has no UDID for this device.",
+    ),
     "invalid": (422, "A value is not valid."),
     "too_many": (429, "This was tried too often. Wait a moment, then try again."),
     "internal": (500, "Harmony met an error of its own. Nothing was half saved."),

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from harmony.models import Device, Integration
+from harmony.models.device_ids import udid_key
 from harmony.protect.bodies import Register
 from harmony.protect.factors import ANDROID, IOS
 from harmony.sync.privacy import PLACEHOLDER_EMAIL
@@ -34,7 +35,7 @@ def add(session: Session, integration_id: int, asked: Register, now: datetime) -
     device = Device(
         integration_id=integration_id,
         udid=asked.udid,
-        udid_key=asked.udid.casefold(),
+        udid_key=udid_key(asked.udid),
         serial=asked.serial,
         platform=PLATFORMS[asked.platform],
         model=asked.model,

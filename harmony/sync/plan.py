@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from harmony.models.device_ids import udid_key
 from harmony.sync.scope import Incoming, enrolment
 from harmony.uem.records import SkippedRow
 
@@ -79,7 +80,7 @@ def plan(arriving: Sequence[Incoming], by_id: Mapping[str, Known], by_udid: Mapp
             _same(made, known, one)
     detached = set(made.detach)
     for one in _newest_of_each(strange, made):
-        _stranger(made, by_udid.get(one.udid_key), one, detached)
+        _stranger(made, by_udid.get(one.identity), one, detached)
     return made
 
 
@@ -91,7 +92,7 @@ def unread(
     A deleted one stays so, until a row tells that it is this device and not another that got its id.
     """
     known = [
-        by_id.get(row.external_id) if row.external_id else by_udid.get(row.udid.casefold()) for row in skipped
+        by_id.get(row.external_id) if row.external_id else by_udid.get(udid_key(row.udid)) for row in skipped
     ]
     return list(dict.fromkeys(one.id for one in known if one and one.absent and not one.deleted))
 
@@ -106,8 +107,8 @@ def adopt(
 ) -> Plan:
     """At the end of a snapshot: a device whose own enrolment is gone lives on under the older one."""
     made = Plan()
-    for udid_key, one in twins.items():
-        known = by_udid.get(udid_key)
+    for key, one in twins.items():
+        known = by_udid.get(key)
         if known is not None and not is_listed(known.external_id):
             _same(made, known, one)
     return made
@@ -139,16 +140,18 @@ def _stranger(made: Plan, known: Known | None, one: Incoming, detached: set[int]
 def _newest_of_each(strange: Iterable[Incoming], made: Plan) -> list[Incoming]:
     kept: dict[str, Incoming] = {}
     for one in strange:
-        other = kept.setdefault(one.udid_key, one)
+        other = kept.setdefault(one.identity, one)
         if other is not one:
             older, newer = sorted((other, one), key=lambda each: each.enrolment)
             made.twins.append(older)
-            kept[one.udid_key] = newer
+            kept[one.identity] = newer
     return list(kept.values())
 
 
 def _other_hardware(known: Known, one: Incoming) -> bool:
-    return known.fingerprint != one.fingerprint and known.udid_key != one.udid_key
+    """A placeholder says nothing against the id."""
+    tells = bool(known.udid_key and one.udid_key)
+    return tells and known.fingerprint != one.fingerprint and known.udid_key != one.udid_key
 
 
 def _newer(one: Incoming, known: Known) -> bool:

@@ -128,7 +128,7 @@ class Figures:
 
     def _count(self, made: Plan) -> None:
         # Two enrolments of a device that no row stands for yet; by hash, to stay small.
-        fresh = {hash(one.udid_key) for one in made.create} - self._created
+        fresh = {hash(one.identity) for one in made.create} - self._created
         self._created |= fresh
         self.counts["added"] += len(fresh)
         self.counts["updated"] += len(made.update)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from harmony.models.configuration import Synchronization
+from harmony.models.device_ids import udid_key
 from harmony.sync.ids import Ids
 from harmony.sync.outcome import Doubt, Tally
 from harmony.sync.plan import read_to_the_end
@@ -155,13 +156,12 @@ class Reading:
 
     def _is_new(self, row: SkippedRow) -> bool:
         """A row without a readable id may still tell its UDID; without either, nobody knows which it is."""
-        if not (row.external_id or row.udid):
+        udid = udid_key(row.udid)
+        if not (row.external_id or udid):
             self.nameless += 1
             return True
         met, key = (
-            (self.unreadable_ids, row.external_id)
-            if row.external_id
-            else (self.unreadable_udids, row.udid.casefold())
+            (self.unreadable_ids, row.external_id) if row.external_id else (self.unreadable_udids, udid)
         )
         if key in met:
             return False

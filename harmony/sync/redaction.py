@@ -54,7 +54,7 @@ def blanks(device: Table, choice: Synchronization) -> dict[str, Any]:
     column = device.c
     values: dict[str, Any] = {"fingerprint": ""}
     if not choice.import_name:
-        found_by = "\n" + func.lower(column.serial) + "\n" + column.udid_key + "\n"
+        found_by = "\n" + func.lower(column.serial) + "\n" + func.lower(column.udid) + "\n"
         values |= {"name": "", "name_key": "", "user_name": "", "search_text": found_by}
     if not choice.import_number:
         values["phone"] = ""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+from harmony.models.device_ids import udid_key
 from harmony.uem.records import Device, Group, GroupKind
 
 Memberships = tuple[tuple[str, str], ...]
@@ -42,8 +43,13 @@ class Incoming(NamedTuple):
 
     @property
     def udid_key(self) -> str:
-        """The UDID without regard to case (facts/ws1-api.md §5.2)."""
-        return self.device.udid.casefold()
+        """The UDID however it is spelt; "" when it is a placeholder, which says nothing about the device."""
+        return udid_key(self.device.udid)
+
+    @property
+    def identity(self) -> str:
+        """The UDID key; where there is none, the UEM's id: such a device is nobody's second enrolment."""
+        return self.udid_key or f"id {self.device.external_id}"
 
     @property
     def enrolment(self) -> tuple[datetime, int, str]:

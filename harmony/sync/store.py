@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from harmony.db import db, release
 from harmony.history import happened
 from harmony.models import Happening
+from harmony.models.device_ids import udid_key
 from harmony.sync import driver
 from harmony.sync.changes import NAMED_ONLY, SHOWN, described
 from harmony.sync.plan import Known, Plan, plan, strangers, unread
@@ -56,7 +57,7 @@ def planned(integration_id: int, arriving: Sequence[Incoming], skipped: Sequence
     ids = [one.device.external_id for one in arriving]
     by_id = known_by_id(integration_id, ids + [row.external_id for row in skipped if row.external_id])
     strange = [one.udid_key for one in strangers(arriving, by_id)]
-    unnamed = [row.udid.casefold() for row in skipped if row.udid and not row.external_id]
+    unnamed = [udid_key(row.udid) for row in skipped if not row.external_id]
     by_udid = known_by_udid(integration_id, strange + unnamed)
     release()
     made = plan(arriving, by_id, by_udid)
@@ -71,10 +72,11 @@ def known_by_id(integration_id: int, external_ids: Sequence[str]) -> dict[str, K
 
 
 def known_by_udid(integration_id: int, udid_keys: Sequence[str]) -> dict[str, Known]:
-    """The same by UDID key; of several rows the live one, then the newest."""
-    if not udid_keys:
+    """The same by UDID key; of several rows the live one, then the newest. A placeholder ("") finds none."""
+    asked = [key for key in udid_keys if key]
+    if not asked:
         return {}
-    found = _known(integration_id, "enrolled_at", "udid_key", udid_keys)
+    found = _known(integration_id, "enrolled_at", "udid_key", asked)
     return {one.udid_key: one for one in sorted(found, key=lambda one: (not one.deleted, one.id))}
 
 

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from harmony.db import db, write
 from harmony.models import Device, SetupPage
 from harmony.models.configuration import DEPLOYMENT, Deployment, to_row
+from harmony.models.device_ids import udid_key
 from harmony.security.vault import vault
 from harmony.sync.connect import bound_to
 from tests.builders import an_integration
@@ -40,7 +41,7 @@ def an_open_integration(
 def device_of(udid: str, integration_id: int | None = None) -> Device:
     """The row of that UDID."""
     db.session.rollback()
-    mine = select(Device).where(Device.udid_key == udid.casefold())
+    mine = select(Device).where(Device.udid_key == udid_key(udid))
     if integration_id is not None:
         mine = mine.where(Device.integration_id == integration_id)
     return db.session.scalars(mine.order_by(Device.id.desc())).all()[0]

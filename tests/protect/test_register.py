@@ -88,6 +88,38 @@ def test_with_automatic_addition_an_unknown_device_is_created_and_marked(agent: 
     assert len(db.session.scalars(select(Device.id)).all()) == 2
 
 
+SPELLINGS = [
+    "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}",
+    "3f2504e04f8911d39a0c0305e82c3301",
+    " 3F2504E0-4f89-11D3-9A0C-0305E82C3301\u200b",
+]
+
+
+@pytest.mark.parametrize("first", SPELLINGS)
+def test_a_udid_is_the_same_device_however_it_is_spelt(agent: Agent, first: str) -> None:
+    an_open_integration(0, auto_addition=True)
+    ids = set()
+    for spelling in (first, *SPELLINGS):
+        answer = agent.register(udid=spelling, device_key=agent.key or None)
+        assert answer.json is not None
+        ids.add(answer.json["device_id"])
+    assert len(ids) == len(db.session.scalars(select(Device.id)).all()) == 1
+    code = a_code(SPELLINGS[0])
+    assert agent.register(udid=SPELLINGS[1], token=None, code=code).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "udid", ["", "{DeviceUid}", "$UDID", "System.Byte[]", "0" * 40, "N/A", "\u200b", "unknown"]
+)
+def test_a_udid_that_identifies_nobody_registers_nobody(agent: Agent, udid: str) -> None:
+    an_open_integration(0, auto_addition=True)
+    answer = agent.register(udid=udid)
+    assert refusal(answer) == (422, "udid_placeholder")
+    assert answer.json is not None
+    assert "app configuration" in answer.json["message"]
+    assert db.session.scalars(select(Device.id)).all() == []
+
+
 def test_the_token_decides_which_integration_a_udid_is_of(agent: Agent) -> None:
     first, second = an_open_integration(), an_open_integration(token="hmtoken_second")
     agent.register(token="hmtoken_second")

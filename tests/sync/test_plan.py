@@ -89,6 +89,19 @@ def test_of_two_new_rows_with_one_udid_the_newest_enrolment_becomes_the_device()
         assert (made.create, made.twins) == ([new], [old])
 
 
+def test_a_placeholder_is_nobodys_udid() -> None:
+    rows = [
+        enrolled("100", "System.Byte[]"),
+        enrolled("200", "System.Byte[]", hours=1),
+        enrolled("300", "{DeviceUid}"),
+    ]
+    held = known(enrolled("900", "0" * 40))
+    made = plan(rows, {}, {held.udid_key: held})
+    assert (made.create, made.twins, made.update) == (rows, [], [])
+    again = known(enrolled("100", "UDID100"), udid_key="udid100")
+    assert plan(rows[:1], {"100": again}, {}).detach == []
+
+
 def test_an_id_that_the_uem_gave_to_other_hardware_is_a_new_device_and_the_old_one_is_kept() -> None:
     held = known(enrolled("100", "OTHER"), udid_key="other")
     made = plan([enrolled("100", "UDID100")], {"100": held}, {})

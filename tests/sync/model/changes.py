@@ -75,7 +75,7 @@ def _replace(world: World, to: To) -> None:
 
 def _reuse_id(world: World, to: To) -> None:
     world.last_id += 1
-    world.put(to.id, to.group, f"Udid-{world.last_id}")
+    world.put(to.id, to.group, f"Udid{world.last_id}")
 
 
 def _swap_ids(world: World, to: To) -> None:

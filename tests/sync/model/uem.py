@@ -35,7 +35,7 @@ class World:
         """A new row, for new hardware or for the one with this UDID; its id."""
         self.last_id += 1
         id_ = str(self.last_id)
-        self.put(id_, group, udid or f"Udid-{id_}", enrolled)
+        self.put(id_, group, udid or f"Udid{id_}", enrolled)
         return id_
 
     def put(self, id_: str, group: str, udid: str, enrolled: datetime | None = NOON) -> None:
