@@ -81,15 +81,22 @@ def audit(
 
 
 def changed_fields(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
-    """The labels of the fields that differ between two rows of a wizard page, never a value of them.
+    """The labels of the fields that differ between two rows of a wizard page, and of a switch which way.
 
-    `old` and `new` are the JSON objects of `SetupPage`, `old` None for a page never in force before.
+    `old` and `new` are the JSON objects of `SetupPage`, `old` None for a page never in force before. Of a
+    field that is no switch no value is ever told.
 
-    >>> changed_fields({"client_id": "a", "password": "sealed 1"}, {"client_id": "a", "password": "sealed 2"})
-    'Password'
+    >>> changed_fields({"client_id": "a", "import_name": True}, {"client_id": "b", "import_name": False})
+    'Client ID, Device name switched off'
     """
     before = old or {}
-    return ", ".join(_label(name) for name in new if before.get(name) != new[name])
+    return ", ".join(_change(name, new[name]) for name in new if before.get(name) != new[name])
+
+
+def _change(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f"{_label(name)} switched {'on' if value else 'off'}"
+    return _label(name)
 
 
 def _label(name: str) -> str:

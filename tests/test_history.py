@@ -20,8 +20,21 @@ VALUES = st.one_of(st.text(), st.integers(), st.booleans(), st.none())
 def test_a_changed_setting_is_named_as_its_label_names_it() -> None:
     old = to_row(Synchronization())
     new = to_row(Synchronization(deletion_threshold=100, import_email=False))
-    assert changed_fields(old, new) == "Device email, Device deletion threshold"
+    assert changed_fields(old, new) == "Device email switched off, Device deletion threshold"
+    assert changed_fields(new, old) == "Device email switched on, Device deletion threshold"
     assert changed_fields(new, new) == ""
+
+
+def test_every_switch_of_every_page_says_which_way_it_went() -> None:
+    switches = 0
+    for kind in PAGES.values():
+        before = to_row(kind())
+        for name in [name for name, value in before.items() if isinstance(value, bool)]:
+            after = before | {name: not before[name]}
+            assert changed_fields(before, after).endswith(" switched off" if before[name] else " switched on")
+            assert changed_fields(after, before).endswith(" switched on" if before[name] else " switched off")
+            switches += 1
+    assert switches >= 11
 
 
 def test_a_secret_that_changed_is_named_without_any_of_its_text() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 from harmony.clock import now
 from harmony.db import release
@@ -29,7 +30,7 @@ from harmony.sync.preview import Preview, look
 from harmony.uem.client import UemClient
 from harmony.uem.diagnose import RUNGS, diagnose
 from harmony.uem.records import Group
-from harmony.uem.rungs import Rung, RungState
+from harmony.uem.rungs import Rung, RungState, not_tried
 
 # What Verify finds: rungs, and between them what a page shows more of.
 Found = Rung | Preview | TagLook
@@ -48,9 +49,11 @@ def _server(integration: Integration) -> Iterator[Rung]:
     for rung in diagnose(kind, target, now()):
         failed = failed or rung.state is RungState.FAILED
         yield rung
-    if not failed:
-        with closing(reach(kind, target)) as client:
-            yield _group_list(id_, client)[0]
+    if failed:
+        yield not_tried(GROUP_LIST)
+        return
+    with closing(reach(kind, target)) as client:
+        yield _group_list(id_, client)[0]
 
 
 def _in_force(integration: Integration) -> Iterable[Rung]:
@@ -68,6 +71,7 @@ def _synchronization(integration: Integration) -> Iterator[Rung | Preview]:
     server = draft(integration, SERVER, ServerDetails)
     if clash := overlap_of(integration, choice.groups):
         yield Rung("Other integrations", RungState.FAILED, None, clash, None)
+        yield from map(not_tried, (GROUP_LIST, *(group.name for group in choice.groups), READ_DEVICES))
         return
     yield from _looked(integration, server, choice, edited=_is_edit(integration, server, choice))
 
@@ -95,17 +99,25 @@ def _looked(
     release()
     with closing(reach(kind, target)) as client:
         listed, seen = _group_list(id_, client)
-        found = {(group.kind.value, group.external_id): group for group in seen}
-        groups = [_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups]
         yield listed
         if listed.state is RungState.FAILED:
+            yield from map(not_tried, (*(group.name for group in choice.groups), READ_DEVICES))
             return
+        found = {(group.kind.value, group.external_id): group for group in seen}
+        groups = [_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups]
         yield from groups
-        if all(rung.state is not RungState.FAILED for rung in groups):
-            rung, preview = timed(READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
-            yield rung
-            if preview is not None:
-                yield preview
+        if any(rung.state is RungState.FAILED for rung in groups):
+            yield not_tried(READ_DEVICES)
+            return
+        rung, preview = timed(READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
+        yield _doubtful(rung, preview.doubt) if preview is not None and preview.doubt else rung
+        if preview is not None:
+            yield preview
+
+
+def _doubtful(rung: Rung, doubt: str) -> Rung:
+    """The devices were read, but not so that all of them are known to be there."""
+    return replace(rung, state=RungState.WARNING, sentence=doubt)
 
 
 def _chosen(name: str, group: Group | None) -> Rung:

@@ -35,6 +35,10 @@ TOKEN_PREFIX = "hmtoken_"  # noqa: S105 - the public part of it
 WITHOUT_VERIFY = frozenset({DEPLOYMENT})
 
 
+# What a chosen group says besides its identity: the UEM may call it otherwise at any time.
+READ_FROM_UEM = frozenset({"name", "organization_group_id"})
+
+
 class EditedElsewhere(Exception):
     """The page was saved in another tab or by another person since this form was rendered."""
 
@@ -121,9 +125,22 @@ def _new_token(integration_id: int) -> str:
     return vault().seal(TOKEN_PREFIX + secrets.token_urlsafe(32), bound_to(integration_id, "token"))
 
 
+def decided(values: dict[str, Any]) -> dict[str, Any]:
+    """Of a page's values those that a person decided, without what Verify itself reads anew from the UEM.
+
+    >>> decided({"delta": True, "groups": [{"external_id": "570", "name": "Acme"}]})
+    {'delta': True, 'groups': [{'external_id': '570'}]}
+    """
+    groups = [
+        {name: value for name, value in group.items() if name not in READ_FROM_UEM}
+        for group in values.get("groups") or ()
+    ]
+    return values | {"groups": groups} if "groups" in values else values
+
+
 def digest(values: dict[str, Any]) -> str:
-    """64 hex digits that stand for exactly these values; a secret typed again is another value."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    """64 hex digits that stand for exactly these values as far as a person decided them."""
+    text = json.dumps(decided(values), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -150,7 +167,7 @@ def reachable(integration: Integration, page: str) -> bool:
 def differs_from_force(integration: Integration, page: str) -> bool:
     """Whether an integration that was finished has unsaved changes on this page."""
     row = integration.page(page)
-    return row is not None and row.applied is not None and row.applied != row.draft
+    return row is not None and row.applied is not None and decided(row.applied) != decided(row.draft)
 
 
 def _put(session: Session, integration_id: int, page: str, values: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from sqlalchemy import delete, insert, select
 
 from harmony.db import db, write
@@ -48,10 +49,15 @@ def key(kind: str, external_id: str) -> str:
     return f"{kind}:{external_id}"
 
 
-def chosen(integration_id: int, keys: Iterable[str], android: Iterable[str]) -> tuple[ChosenGroup, ...]:
-    """The chosen groups in the order of the list; a key that is not known is left out."""
+def chosen(
+    integration_id: int, keys: Iterable[str], android: Iterable[str], former: Iterable[ChosenGroup] = ()
+) -> tuple[ChosenGroup, ...]:
+    """The chosen groups in the order of the list, then those chosen before that the UEM no longer shows.
+
+    A key that is neither known nor of `former` is left out.
+    """
     wanted, both_profiles = set(keys), set(android)
-    return tuple(
+    visible = tuple(
         ChosenGroup(
             kind=group.kind,
             external_id=group.external_id,
@@ -62,6 +68,17 @@ def chosen(integration_id: int, keys: Iterable[str], android: Iterable[str]) -> 
         for group in known(integration_id)
         if key(group.kind, group.external_id) in wanted
     )
+    return visible + tuple(
+        msgspec.structs.replace(group, android_enterprise=key(group.kind, group.external_id) in both_profiles)
+        for group in gone(integration_id, former)
+        if key(group.kind, group.external_id) in wanted
+    )
+
+
+def gone(integration_id: int, former: Iterable[ChosenGroup]) -> list[ChosenGroup]:
+    """Of `former` those that the account does not see any more."""
+    visible = {(group.kind, group.external_id) for group in known(integration_id)}
+    return [group for group in former if (group.kind, group.external_id) not in visible]
 
 
 def top(integration_id: int) -> tuple[str, str]:

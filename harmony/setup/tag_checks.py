@@ -10,7 +10,7 @@ from harmony.setup import groups, tagged
 from harmony.setup.drafts import draft
 from harmony.setup.needed_tags import NeededTag, Place, Standing, TagLook, judged
 from harmony.setup.questions import opened, timed
-from harmony.uem.rungs import Rung, RungState
+from harmony.uem.rungs import Rung, RungState, not_tried
 
 READ_TAGS = "Read tags"
 NAMES = "Names of the tags"
@@ -18,6 +18,7 @@ TAGS = "Tags in the UEM"
 PERMISSION = "Settings > Tags > edit"
 MENU = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
 CHOOSE = "Tick Adopt beside the name if Harmony may put this tag on and take it off, or choose another name."
+NONE_NEEDED = "No tag is needed now."
 NAMED = 3
 
 
@@ -30,12 +31,16 @@ def look(integration: Integration) -> Iterator[Rung | TagLook]:
         rung, in_uem = timed(READ_TAGS, lambda: client.tags(top))
     if in_uem is None:
         yield rung
+        yield from map(not_tried, (NAMES, TAGS))
         return
     yield Rung(
         rung.name, rung.state, rung.milliseconds, f"{len(in_uem):,} tags are visible at {where}.", None
     )
     seen = judged(tagging, devices, Place(tags=in_uem, ours=ours, group=where))
     yield seen
+    if not seen.tags:
+        yield from (not_tried(name, NONE_NEEDED) for name in (NAMES, TAGS))
+        return
     yield _names(seen.those(Standing.FOREIGN))
     yield _tags(seen, where)
 
@@ -49,8 +54,6 @@ def _names(foreign: Sequence[NeededTag]) -> Rung:
 
 def _tags(seen: TagLook, where: str) -> Rung:
     missing, all_of = seen.those(Standing.MISSING), len(seen.tags)
-    if not all_of:
-        return Rung(TAGS, RungState.OK, None, "No tag is needed: all three are switched off.", None)
     if not missing:
         return Rung(TAGS, RungState.OK, None, f"All {all_of} are there.", None)
     advice = (

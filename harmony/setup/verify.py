@@ -22,10 +22,12 @@ from harmony.setup.drafts import digest
 from harmony.setup.needed_tags import TagLook
 from harmony.sync import lifecycle
 from harmony.sync.preview import Preview
-from harmony.uem.rungs import Rung, RungState
+from harmony.uem.rungs import Rung, RungState, not_tried
 
 log = logging.getLogger(__name__)
 
+# What nobody could find out yet, such as the apps of a UEM without devices, keeps nobody from going on.
+PASSING = {RungState.OK, RungState.WARNING, RungState.NOT_TRIED}
 UNEXPECTED = "Verify met an error of its own; the log has the details."
 
 
@@ -65,6 +67,8 @@ def _carry_out(integration_id: int, subject: str, begun: datetime) -> bool:
         else:
             said.preview = found
         _report(integration_id, subject, begun, said, finished=False)
+    reached = {rung.name for rung in said.rungs}
+    said.rungs += [not_tried(name) for name in EXPECTED.get(subject, ()) if name not in reached]
     passed = _report(integration_id, subject, begun, said, finished=True)
     if passed and subject == IN_FORCE:
         lifecycle.probe(integration_id, now())
@@ -99,7 +103,7 @@ def _rungs(integration_id: int, subject: str) -> Iterator[Found]:
 
 def _report(integration_id: int, subject: str, begun: datetime, said: Said, finished: bool) -> bool:
     """Write what is known so far, unless a newer Verify has begun or the integration is gone."""
-    passed = finished and all(rung.state in {RungState.OK, RungState.WARNING} for rung in said.rungs)
+    passed = finished and all(rung.state in PASSING for rung in said.rungs)
     mine = (
         Verification.integration_id == integration_id,
         Verification.subject == subject,

@@ -12,7 +12,7 @@ from harmony.uem.errors import UemError
 from harmony.uem.http import Limits, Times
 from harmony.uem.network_steps import NetworkSteps
 from harmony.uem.registry import KINDS
-from harmony.uem.rungs import Finding, Rung, RungState
+from harmony.uem.rungs import Finding, Rung, RungState, not_tried
 from harmony.uem.workspace_one.steps import NAMES, WorkspaceOneSteps
 
 NETWORK = ("Address", "Name", "Connection", "TLS")
@@ -38,7 +38,7 @@ def diagnose(
         for name, action in zip(NETWORK, actions, strict=True):
             yield ladder.climb(name, action)
     if ladder.stopped:
-        yield from map(_not_tried, NAMES)
+        yield from map(not_tried, NAMES)
         return
     yield from _api_rungs(ladder, connection)
 
@@ -50,7 +50,7 @@ def _api_rungs(ladder: _Ladder, connection: Connection) -> Iterator[Rung]:
     except UemError as error:
         # The token address is refused before anything is called.
         yield Rung(NAMES[0], RungState.FAILED, None, error.sentence, error.advice or None)
-        yield from map(_not_tried, NAMES[1:])
+        yield from map(not_tried, NAMES[1:])
         return
     with closing(api):
         for name, action in api.steps():
@@ -68,7 +68,7 @@ class _Ladder:
         """One rung; not tried after a failure or when no time is left."""
         began = clock.monotonic()
         if self.stopped:
-            return _not_tried(name)
+            return not_tried(name)
         if began >= self._end:
             self.stopped = True
             sentence = "The time for Verify was over before this could be tried."
@@ -78,12 +78,10 @@ class _Ladder:
         except UemError as error:
             self.stopped = True
             return Rung(name, RungState.FAILED, _since(began), error.sentence, error.advice or None)
+        if not found.tried:
+            return not_tried(name, found.sentence, found.advice)
         state = RungState.WARNING if found.warning else RungState.OK
         return Rung(name, state, _since(began), found.sentence, found.advice)
-
-
-def _not_tried(name: str) -> Rung:
-    return Rung(name, RungState.NOT_TRIED, None, "Not tried, because an earlier check failed.", None)
 
 
 def _since(began: float) -> int:

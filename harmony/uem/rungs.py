@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class RungState(StrEnum):
-    """How far a rung has come."""
+    """How far a rung has come. NOT_TRIED: nothing was found out, good or bad; its sentence says why."""
 
     OK = "ok"
     WARNING = "warning"
@@ -29,8 +29,20 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a step saw when it did not fail: a sentence, and advice when it is only a warning."""
+    """What a step saw when it did not fail: a sentence, and advice when it is only a warning.
+
+    `tried` is False when there was nothing to look at; the sentence then says why.
+    """
 
     sentence: str
     advice: str | None = None
     warning: bool = False
+    tried: bool = True
+
+
+EARLIER_FAILED = "Not tried, because an earlier check failed."
+
+
+def not_tried(name: str, sentence: str = EARLIER_FAILED, advice: str | None = None) -> Rung:
+    """A rung of which nothing was found out."""
+    return Rung(name, RungState.NOT_TRIED, None, sentence, advice)

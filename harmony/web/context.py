@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,16 @@ from harmony.models.configuration import (
     SYNCHRONIZATION,
     TAGGING,
     ServerDetails,
+    Synchronization,
 )
 from harmony.setup import drafts, groups
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.records import GroupKind
+from harmony.uem.rungs import RungState
 from harmony.web import steps, tagging_form
 from harmony.web.steps import STEPS, Step
+
+GONE = "The account no longer sees this group."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,17 @@ def verification_context(integration: Integration, subject: str) -> dict[str, An
         "outdated": bool(ended and fresh and ended < fresh),
         "interrupted": said is not None and said.interrupted(moment),
         "editing": integration.state != IntegrationState.DRAFT,
+        "seen": warnings_of(integration, subject),
         "verified": subject in PAGES and drafts.is_verified(integration, subject),
     }
+
+
+def warnings_of(integration: Integration, subject: str) -> str:
+    """A digest of what the last Verify of the page warned of; "" when it had nothing to warn of."""
+    said = integration.verification(subject)
+    warned = [rung for rung in (said.rungs if said else ()) if rung["state"] == RungState.WARNING]
+    text = "\n".join(f"{rung['name']}: {rung['sentence']}" for rung in warned)
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if warned else ""
 
 
 def _extra(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
@@ -99,13 +113,19 @@ def _group_choices(integration: Integration, form: Form) -> dict[str, Any]:
         for one in every
         if one.value in chosen
     ]
-    return {"group_choices": every, "android_choices": picked}
+    gone = [choice for choice in every if choice.detail == GONE]
+    return {"group_choices": every, "android_choices": picked, "gone_groups": gone}
 
 
 def _choices(integration: Integration, chosen: Collection[str]) -> list[Choice]:
     known = groups.known(integration.id)
+    former = drafts.draft(integration, SYNCHRONIZATION, Synchronization).groups
+    gone = [
+        Choice(value := groups.key(one.kind, one.external_id), one.name, GONE, None, value in chosen)
+        for one in groups.gone(integration.id, former)
+    ]
     names = {one.external_id: one.name for one in known if one.kind == GroupKind.ORGANIZATION}
-    return [
+    return gone + [
         Choice(
             value := groups.key(one.kind, one.external_id),
             one.name,

@@ -169,7 +169,8 @@ def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:
 
 
 def _read_synchronization(form: SynchronizationForm, integration: Integration) -> Synchronization | None:
-    chosen = groups.chosen(integration.id, form.groups.data or (), form.android_enterprise.data or ())
+    former = drafts.draft(integration, SYNCHRONIZATION, Synchronization).groups
+    chosen = groups.chosen(integration.id, form.groups.data or (), form.android_enterprise.data or (), former)
     if form.groups.data and not chosen:
         complain(form.groups, "None of these groups is known any more; refresh the list and choose again.")
         return None

@@ -18,7 +18,7 @@ from harmony.setup.tag_making import make_missing
 from harmony.setup.verify import verify as verify_page
 from harmony.web import steps, tag_words, verification
 from harmony.web.connected import connected
-from harmony.web.context import page_context
+from harmony.web.context import page_context, warnings_of
 from harmony.web.leaving import leaving
 from harmony.web.steps import STEPS, Step
 
@@ -30,6 +30,7 @@ CONFLICT = (
 )
 NOT_VERIFIED = "Your values are kept, but not verified."
 TAGS_NOW = "The worker brings the tags in the UEM in line now."
+WARNED = "Verify passed with a warning. Read it below, then press Verify and {} again to go on."
 UNVERIFIED = "These values are kept, but not verified yet. Press Verify first."
 
 
@@ -80,7 +81,7 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
     if request.args.get("then") != "next":
         verification.begin(integration_id, page)
     elif verify_page(integration_id, page):
-        return _go_on(_integration(integration_id), step)
+        return _past_warnings(_integration(integration_id), step)
     elif step.judge(form, _integration(integration_id)):
         return _render(_integration(integration_id), step, form, outcome=NOT_VERIFIED), 422
     return redirect(_href(integration, step) + "#verification", 303)
@@ -149,6 +150,15 @@ def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnVal
     except drafts.EditedElsewhere:
         return form, (_render(_integration(integration.id), step, form, CONFLICT), 409)
     return form, None
+
+
+def _past_warnings(integration: Integration, step: Step) -> ResponseReturnValue:
+    """Stop once at what Verify warns of; whoever has seen just these warnings goes on."""
+    warnings = warnings_of(integration, step.name)
+    if warnings and request.form.get("seen") != warnings:
+        flash(WARNED.format("Save" if integration.state != IntegrationState.DRAFT else "Next"), "warning")
+        return redirect(_href(integration, step) + "#verification", 303)
+    return _go_on(integration, step)
 
 
 def _go_on(integration: Integration, step: Step) -> ResponseReturnValue:

@@ -112,7 +112,7 @@ def test_a_name_of_somebody_elses_tag_is_refused_until_it_is_adopted(
     assert "Your values are kept, but not verified." in page
     assert "Not made for this integration" not in rows(page)["CHKP_Risk_Low"]
     assert "Not made for this integration" in rows(page)["CHKP_Risk_High"]
-    answer = walk.send("tagging", "/verify?then=next", adopted=["CHKP_Risk_High", "Somebody's"])
+    answer = walk.next("tagging", adopted=["CHKP_Risk_High", "Somebody's"])
     assert answer.location.endswith("/setup/deployment")
     assert kept(app, walk).adopted == ("CHKP_Risk_High",)
     assert form_of(walk.look("tagging")).getlist("adopted") == ["CHKP_Risk_High"]
@@ -234,3 +234,30 @@ def test_the_worker_tags_the_devices_and_every_page_says_so(
     panel = signed_in.get(f"/devices/{device}").get_data(as_text=True).partition("Tags in the UEM")[2]
     assert "CHKP_Status_Provisioned" in panel
     assert "On the device" in panel
+
+
+def test_verify_and_next_stops_once_at_its_warning(signed_in: FlaskClient, uem: RunningSimulator) -> None:
+    """The tags are not there yet: whoever goes on has read so, and is not stopped a second time."""
+    walk = Walk.begin(signed_in).to_tagging()
+    answer = walk.send("tagging", "/verify?then=next")
+    assert answer.location.endswith("/setup/tagging#verification")
+    page = walk.look("tagging")
+    assert "Verify passed with a warning." in page
+    assert "CHKP_Status_Provisioned, CHKP_Status_Active, CHKP_Status_Inactive and 3 more not there" in page
+    answer = walk.send("tagging", "/verify?then=next", risk_low="Another")
+    assert answer.location.endswith("/setup/deployment")
+
+
+def test_another_warning_than_the_one_that_was_read_stops_again(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    walk.verify("tagging")
+    answer = walk.send("tagging", "/verify?then=next", status_active="Guarded")
+    assert answer.location.endswith("/setup/tagging#verification")
+    assert "Guarded" in walk.look("tagging")
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+def test_verify_and_next_without_a_warning_goes_on_at_once(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    walk.send("tagging", "/create")
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -209,6 +210,39 @@ def test_a_group_that_is_gone_from_the_uem_fails_verify(
     ACTIONS["groups/delete"](uem.tenant, Arguments({"group": 571}))
     page = walk.verify("synchronization", groups=["organization:571"])
     assert "The account no longer sees" in page
+
+
+def test_one_verify_is_enough_for_a_group_that_was_renamed_in_the_uem(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    """The new name is read by Verify itself, so it is no other choice than the one that was verified."""
+    walk = Walk.begin(signed_in).to_deployment("organization:571").finish()
+    with uem.tenant.world.lock:
+        uem.tenant.world.groups[571] = replace(uem.tenant.world.groups[571], name="Renamed meanwhile")
+    walk.verify("synchronization")
+    page = walk.look("synchronization")
+    assert "Renamed meanwhile" in page
+    assert "This was for other values" not in page
+    assert walk.send("synchronization").location == f"/integrations/{walk.id}"
+    row = stored(app, walk).page(SYNCHRONIZATION)
+    assert row is not None
+    assert [group.name for group in from_row(Synchronization, row.applied).groups] == ["Renamed meanwhile"]
+    assert "not in force yet" not in walk.look("synchronization")
+
+
+def test_a_group_that_is_gone_stays_on_the_page_until_it_is_unticked(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_deployment("organization:570", "organization:571").finish()
+    ACTIONS["groups/delete"](uem.tenant, Arguments({"group": 571}))
+    page = walk.verify("synchronization")
+    assert "The account no longer sees this group." in page
+    assert "Untick what was deleted in the UEM" in page
+    assert set(form_of(page).getlist("groups")) == {"organization:570", "organization:571"}
+    assert walk.send("synchronization").status_code == 422
+    walk.verify("synchronization", groups=["organization:570"])
+    assert walk.send("synchronization").location == f"/integrations/{walk.id}"
+    assert "no longer sees" not in walk.look("synchronization").partition('id="verification"')[0]
 
 
 def test_the_token_is_shown_to_be_copied_and_stays_the_same(signed_in: FlaskClient) -> None:

@@ -100,6 +100,13 @@ class Walk:
         assert answer.status_code == 303, answer.get_data(as_text=True)
         return self.look(page)
 
+    def next(self, page: str, **changes: Any) -> TestResponse:
+        """Press *Verify and Next*, and once more when it stops at a warning, having read it."""
+        answer = self.send(page, "/verify?then=next", **changes)
+        if answer.status_code == 303 and answer.location.endswith("#verification"):
+            answer = self.send(page, "/verify?then=next")
+        return answer
+
     def to_synchronization(self) -> Walk:
         self.verify("server")
         assert self.send("server").location.endswith("/setup/synchronization")
@@ -113,7 +120,7 @@ class Walk:
 
     def to_deployment(self, *groups: str) -> Walk:
         self.to_tagging(*groups)
-        assert self.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+        assert self.next("tagging").location.endswith("/setup/deployment")
         return self
 
     def finish(self) -> Walk:

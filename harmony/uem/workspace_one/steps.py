@@ -91,19 +91,20 @@ class WorkspaceOneSteps:
     def _apps(self) -> Finding:
         ids = [device.external_id for device in self._page.devices] if self._page else []
         if not ids:
-            return Finding("Not known yet: there is no device whose apps could be read.")
+            return Finding("There is no device yet whose apps could be read.", tried=False)
         self._client.call(Call.DEVICE_APPS, readers.read_nothing, _ONE, ids[0])
         return Finding("The apps of a device can be read.")
 
     def _tags(self) -> Finding:
         if self._group is None:
-            return Finding("Not known yet: there is no group whose tags could be read.")
+            return Finding("There is no group yet whose tags could be read.", tried=False)
         params = {"organizationgroupid": self._group.external_id, **_ONE}
         self._client.call(Call.TAGS_SEARCH, readers.read_tags, params)
         return Finding("Tags can be read.")
 
     def _assign(self) -> Finding:
-        return Finding("Known only when tagging: Verify changes nothing in the UEM.")
+        sentence = "Verify changes nothing in the UEM. The first push of tags shows whether it is allowed."
+        return Finding(sentence, tried=False)
 
     def _clock(self) -> Finding:
         skew = self._client.clock_skew()
@@ -118,7 +119,7 @@ class WorkspaceOneSteps:
     def _quota(self) -> Finding:
         quota = self._client.quota()
         if quota is None:
-            return Finding("The server tells no quota.")
+            return Finding("The server does not say how many calls are left.", tried=False)
         reset = f", renewed {quota.reset_at:%Y-%m-%d %H:%M} UTC" if quota.reset_at else ""
         sentence = f"{quota.remaining:,} of {quota.limit:,} calls are left{reset}."
         if quota.remaining * 10 < quota.limit:
