@@ -185,7 +185,7 @@ def test_switching_personal_data_off_purges_it_at_once_and_ends_a_run_that_still
         schedule.renew(session, held, NOON)
     assert not the_integration(id_).redact_pending
     assert list(schedule.due(NOON)) == [id_]
-    assert audited()[-1][2] == "Device email"
+    assert audited()[-1][2] == "Device email switched off"
 
 
 def test_other_edits_purge_nothing_and_switching_on_again_is_due_at_once() -> None:
