@@ -17,7 +17,8 @@ class Duty(Base):
 
     `fence` rises with every claim, as that of an integration. `whole` asks for a look at everything, not only
     at what changed since `done_up_to`. `parked_why` is set while only a person can help, such as a missing
-    permission; a run that somebody asks for tries again.
+    permission; a run that somebody asks for tries again. `batch_limit` is how many devices the UEM takes in a
+    call, once it has refused a larger one.
     """
 
     __tablename__ = "duty"
@@ -36,6 +37,7 @@ class Duty(Base):
     lease_owner: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(default=0)
+    batch_limit: Mapped[int | None]
 
 
 class DutyRun(Base):

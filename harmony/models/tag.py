@@ -17,8 +17,11 @@ class UemTag(Base):
     `key` says what it stands for (`tagging/names.py`); `name` is how the UEM calls it. `external_id` is None
     until it was found, made or adopted there; `organization_group_id` is set just before we ask the UEM to
     make it, so that one whose answer was lost is still known to be ours. `checked_at` is when its devices
-    were last read; None makes that due. From `retired_at` on it is taken off every device of ours. `problem`
-    says why it cannot be used.
+    were last read; None makes that due. From `retired_at` on it is taken off every device of ours, and
+    `kept_off` goes on looking for it once it is off. `problem` says why it cannot be used.
+
+    An id is believed only together with the name: `proven` is false until the UEM at hand has shown both.
+    `doubted_at` is when answers first contradicted them; `former_id` is the id of a tag that was gone.
     """
 
     __tablename__ = "uem_tag"
@@ -33,6 +36,10 @@ class UemTag(Base):
     adopted: Mapped[bool] = mapped_column(default=False)
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    kept_off: Mapped[bool] = mapped_column(default=False)
+    proven: Mapped[bool] = mapped_column(default=True)
+    doubted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    former_id: Mapped[str | None] = mapped_column(String(64))
     problem: Mapped[str] = mapped_column(String(1024), default="")
 
 

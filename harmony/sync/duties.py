@@ -19,7 +19,7 @@ from harmony.sync.schedule import LEASE, LeaseLost
 ASKED_FOR = {DutyName.APPS: "Asked for an app sync", DutyName.TAGGING: "Asked for tagging"}
 DIED = "The worker stopped before this was done. What it had done was kept; the next run goes on."
 
-# Parked until the next complete device sync, whoever asks.
+# While ids are those of the former UEM, whoever asks.
 FIRST_SYNC = "It waits for the first complete device sync with these Server Details."
 
 
@@ -49,9 +49,9 @@ def request(integration_id: int, name: DutyName, by: str, now: datetime, *, whol
         integration = session.get(Integration, integration_id)
         if integration is None or integration.state != IntegrationState.ACTIVE or integration.stopped_why:
             return False
-        duty = _row(session, integration_id, name)
-        if duty.parked_why == FIRST_SYNC:
+        if integration.awaits_sync:
             return False
+        duty = _row(session, integration_id, name)
         duty.next_at, duty.requested_at, duty.requested_by, duty.parked_why = now, now, by, None
         duty.whole = duty.whole or whole
         audit(session, by, ASKED_FOR[name], now, integration)
@@ -162,6 +162,7 @@ def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
         Integration.state == IntegrationState.ACTIVE,
         Integration.stopped_why.is_(None),
         Integration.redact_pending.is_(False),
+        Integration.awaits_sync.is_(False),
         Duty.next_at <= now,
         Duty.parked_why.is_(None),
         or_(Duty.lease_until.is_(None), Duty.lease_until < now),

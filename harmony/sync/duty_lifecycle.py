@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.db import db, write
 from harmony.history import audit
-from harmony.models import Duty, DutyName, DutyRun, Integration, SyncRunState
+from harmony.models import Duty, DutyName, DutyRun, Integration, SyncRunState, UemTag
 from harmony.sync import duties, timing
 from harmony.sync.schedule import LEASE, choice
 
@@ -38,14 +38,18 @@ def begin(session: Session, integration: Integration, name: DutyName, now: datet
     duties.nudge(session, integration.id, name, usual(integration, name, now, now), whole=True)
 
 
-def after_sync(session: Session, integration: Integration, complete: bool, now: datetime) -> None:
+def after_sync(
+    session: Session, integration: Integration, complete: bool, now: datetime, *, version: int | None = None
+) -> None:
     """Every device sync is followed by tagging, and the first complete one by an app sync at once.
 
-    The first since there are app syncs counts as the first.
+    The first since there are app syncs counts as the first. `version` is that of the settings the sync was
+    made with: one made with former Server Details proves no id of another UEM.
     """
-    if complete:
-        waited = (Duty.integration_id == integration.id, Duty.parked_why == duties.FIRST_SYNC)
-        session.execute(update(Duty).where(*waited).values(parked_why=None, whole=True, next_at=now))
+    if complete and integration.awaits_sync and version in {None, integration.version}:
+        integration.awaits_sync, integration.ids_proven_at = False, now
+        mine = update(Duty).where(Duty.integration_id == integration.id)
+        session.execute(mine.values(whole=True, next_at=now))
     duties.nudge(session, integration.id, DutyName.TAGGING, now)
     known = session.get(Duty, (integration.id, DutyName.APPS)) is not None
     if complete and (integration.snapshots == 1 or not known):
@@ -75,12 +79,17 @@ def again(session: Session, integration_id: int, name: DutyName, now: datetime) 
 
 
 def await_sync(session: Session, integration_id: int, now: datetime) -> None:
-    """Another UEM: its ids of devices and tags are not those we know, and nothing may be done by them."""
+    """Another UEM: its ids of devices and tags are not those we know, and nothing may be done by them.
+
+    The integration says so until a complete device sync, and no duty is claimed before, whoever asks.
+    """
     interrupt(session, integration_id, "Server Details were changed.", now)
     for name in DutyName:
         again(session, integration_id, name, now)
-    mine = update(Duty).where(Duty.integration_id == integration_id)
-    session.execute(mine.values(parked_why=duties.FIRST_SYNC))
+    moved = update(Integration).where(Integration.id == integration_id)
+    session.execute(moved.values(awaits_sync=True, ids_proven_at=None))
+    session.execute(update(Duty).where(Duty.integration_id == integration_id).values(batch_limit=None))
+    session.execute(update(UemTag).where(UemTag.integration_id == integration_id).values(proven=False))
 
 
 def interrupt(session: Session, integration_id: int, reason: str, now: datetime) -> None:

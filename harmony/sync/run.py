@@ -116,7 +116,8 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         schedule.settle(session, work.held, outcome, moment)
         integration = session.get(Integration, work.held.integration_id)
         if integration:
-            duty_lifecycle.after_sync(session, integration, outcome.complete, moment)
+            version = session.get_one(SyncRun, work.held.run_id).version
+            duty_lifecycle.after_sync(session, integration, outcome.complete, moment, version=version)
         marks = (integration.id, integration.fence, integration.snapshots) if integration else None
     if marks:
         highwater.note(*marks)

@@ -144,7 +144,9 @@ def plan_delta(
 ) -> None:
     """Set when to refresh what was in contact lately: where wanted, with a UEM that was last seen working."""
     page = choice(integration)
-    sensible = page.delta and integration.snapshots > 0 and not integration.failures
+    sensible = (
+        page.delta and integration.snapshots > 0 and not integration.failures and not integration.awaits_sync
+    )
     quota = _quota(session, integration)
     integration.next_delta_at = timing.next_delta(sensible, integration.next_sync_at, quota, not_before, now)
 
@@ -172,7 +174,8 @@ def interval(integration: Integration) -> timedelta:
 
 
 def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    refresh = and_(Integration.next_delta_at <= now, Integration.snapshots > 0)
+    # What was in contact since the last sync is no answer to whose ids these are.
+    refresh = and_(Integration.next_delta_at <= now, Integration.snapshots > 0, ~Integration.awaits_sync)
     return (
         Integration.state == IntegrationState.ACTIVE,
         Integration.stopped_why.is_(None),

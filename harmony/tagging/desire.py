@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.db import db, write
 from harmony.sync import driver
-from harmony.tagging.desired import LIVE, RATED, Desire, Scope
+from harmony.tagging.desired import KNOWN_HERE, LIVE, RATED, Desire, Scope
 
 # A device has a few links, so that these are a few thousand rows in a commit.
 DEVICES_PER_WRITE = 1500
@@ -18,7 +18,8 @@ WRITES_PER_CHECKPOINT = 24
 
 # What is about a device that the UEM has under another id now, or no longer: nothing is known of the new one.
 ANEW = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT EXISTS
- (SELECT 1 FROM device d WHERE d.id = tag_link.device_id AND d.external_id = tag_link.external_id)"""
+ (SELECT 1 FROM device d WHERE d.id = tag_link.device_id
+ AND d.external_id = tag_link.external_id AND {here})"""
 # Left on the devices by whoever switched it off: forgotten.
 FORGET = "DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT ({ours})"
 UNWANT = """UPDATE tag_link SET wanted = false, state = 'pending', next_try_at = NULL, reason = '',
@@ -79,7 +80,7 @@ def _refresh(session: Session, desire: Desire, where: Scope, now: datetime) -> N
     scope, moment = where.of("device_id"), driver.written_time()(now)
     mine = (desire.integration_id, *where.values)
     ours, keys = desire.ours()
-    driver.run(session, ANEW.format(scope=scope), mine)
+    driver.run(session, ANEW.format(scope=scope, here=KNOWN_HERE), mine)
     driver.run(session, FORGET.format(scope=scope, ours=ours), (*mine, *keys))
     unwant = UNWANT.format(scope=scope, rated=RATED, live=LIVE, still=desire.still())
     driver.run(session, unwant, (moment, *mine))

@@ -9,6 +9,7 @@ from harmony.db import db, release, write
 from harmony.sync import driver
 from harmony.sync.ids import Ids
 from harmony.tagging.desire import Beat
+from harmony.tagging.desired import KNOWN_HERE
 
 ROWS_PER_WRITE = 1000
 
@@ -22,7 +23,7 @@ OVER = """DELETE FROM tag_link WHERE integration_id = ? AND key = ? AND state <>
 THERE = """INSERT INTO tag_link
  (device_id, key, integration_id, external_id, wanted, present, state, attempts, changed_at, reason)
  SELECT d.id, ?, d.integration_id, d.external_id, false, true, 'pending', 0, ?, '' FROM device d
- WHERE d.integration_id = ? AND {ids}
+ WHERE d.integration_id = ? AND {ids} AND {here}
  ON CONFLICT (device_id, key) DO UPDATE SET present = true, attempts = 0, reason = '', next_try_at = NULL,
  external_id = excluded.external_id,
  state = CASE WHEN tag_link.wanted THEN 'done' ELSE 'pending' END"""
@@ -44,7 +45,7 @@ def observe(integration_id: int, key: str, carriers: Sequence[str], now: datetim
         with write() as session:
             beat(session)
             some = driver.listed(fresh[start : start + ROWS_PER_WRITE])
-            sql = THERE.format(ids=driver.among("d.external_id"))
+            sql = THERE.format(ids=driver.among("d.external_id"), here=KNOWN_HERE)
             values = (key, driver.written_time()(now), integration_id, some)
             otherwise += driver.run(session, sql, values)
     with write() as session:

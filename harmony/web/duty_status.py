@@ -64,7 +64,10 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A duty with its run under way and its last one; `waiting`: somebody asked, no worker has begun yet."""
+    """A duty with its run under way and its last one; `waiting`: somebody asked, no worker has begun yet.
+
+    `first_sync`: it waits for a complete device sync with new Server Details.
+    """
 
     name: DutyName
     words: Words
@@ -72,11 +75,14 @@ class Standing:
     running: DutyRun | None
     last: DutyRun | None
     waiting: bool
+    first_sync: bool
 
     @property
-    def first_sync(self) -> bool:
-        """Whether it is parked until a device sync has been made with new Server Details."""
-        return self.duty is not None and self.duty.parked_why == FIRST_SYNC
+    def parked_why(self) -> str | None:
+        """Why it does not start by itself; with `first_sync` a device sync starts it, else a person."""
+        if self.first_sync:
+            return FIRST_SYNC
+        return self.duty.parked_why if self.duty else None
 
 
 def standing(integration: Integration, name: DutyName) -> Standing:
@@ -85,7 +91,8 @@ def standing(integration: Integration, name: DutyName) -> Standing:
     running, last = newest_run(integration.id, name, running=True), newest_run(integration.id, name)
     active = integration.state == IntegrationState.ACTIVE
     asked = active and duty is not None and duty.requested_at is not None
-    return Standing(name, WORDS[name], duty, running, last, asked and running is None)
+    waiting = asked and running is None
+    return Standing(name, WORDS[name], duty, running, last, waiting, integration.awaits_sync)
 
 
 def newest_run(integration_id: int, name: DutyName, *, running: bool = False) -> DutyRun | None:
@@ -104,22 +111,25 @@ def share(integration: Integration, now: datetime) -> Share:
 
 def parked(integration: Integration) -> Iterator[Banner]:
     """One banner for each duty that waits for a person; that of tagging has a button (tags/_trouble.html)."""
+    if integration.awaits_sync:
+        words, href = (
+            WORDS[DutyName.APPS],
+            url_for("duties.index", integration_id=integration.id, name="apps"),
+        )
+        yield Banner("info", f"{words.title}: {FIRST_SYNC}", href, words.title)
+        return
     other = Duty.name != DutyName.TAGGING
     mine = (Duty.integration_id == integration.id, Duty.parked_why.is_not(None), other)
     for duty in db.session.scalars(select(Duty).where(*mine).order_by(Duty.name)):
         words = WORDS[DutyName(duty.name)]
         href = url_for("duties.index", integration_id=integration.id, name=duty.name)
-        if duty.parked_why == FIRST_SYNC:
-            yield Banner("info", f"{words.title}: {FIRST_SYNC}", href, words.title)
-        else:
-            text = f"{words.title} waits for you: {duty.parked_why} Then choose {words.ask}."
-            yield Banner("warning", text, href, words.title)
+        text = f"{words.title} waits for you: {duty.parked_why} Then choose {words.ask}."
+        yield Banner("warning", text, href, words.title)
 
 
 def why_not(integration: Integration, name: DutyName) -> str:
     """Why it could not be started, and what to do."""
-    duty = db.session.get(Duty, (integration.id, name))
-    if duty is not None and duty.parked_why == FIRST_SYNC:
+    if integration.awaits_sync:
         return f"{WORDS[name].title} was not started. {FIRST_SYNC}"
     start = f"{WORDS[name].title} was not started:"
     if integration.state == IntegrationState.PAUSED:

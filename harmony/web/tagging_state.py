@@ -6,7 +6,6 @@ from typing import Any
 
 from harmony.models import DutyName, Integration
 from harmony.models.configuration import TAGGING, Tagging, from_row
-from harmony.sync.duties import FIRST_SYNC
 from harmony.tagging.names import is_managed
 from harmony.web import duty_status, tag_rows, tag_words
 from harmony.web.tag_rows import Counts, TagLine
@@ -26,7 +25,7 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
         "tagging": tagging,
         "tagged": tag_words.switched_on(tagging),
         "pushes": pushes,
-        "awaits_sync": pushes.duty is not None and pushes.duty.parked_why == FIRST_SYNC,
+        "awaits_sync": pushes.first_sync,
         "totals": tag_rows.totals(integration.id, lines),
         "lines": lines,
         "tags_missing": any(_is_missing(line, tagging) for line in lines),

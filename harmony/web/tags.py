@@ -11,7 +11,7 @@ from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import TAGGING
-from harmony.models import Duty, DutyName, Integration, IntegrationState, TagLink, UemTag
+from harmony.models import DutyName, Integration, IntegrationState, TagLink, UemTag
 from harmony.setup import groups
 from harmony.sync import duties
 from harmony.web import tag_rows
@@ -113,9 +113,8 @@ def _ask(integration: Integration, *, whole: bool) -> ResponseReturnValue:
 
 def _why_not(integration: Integration) -> str:
     """Why no push can start, whoever asks."""
-    duty = db.session.get(Duty, (integration.id, DutyName.TAGGING))
-    parked = duty.parked_why if duty and integration.state == IntegrationState.ACTIVE else None
-    return parked or why_no_sync(integration, "No tags are pushed")
+    waits = integration.awaits_sync and integration.state == IntegrationState.ACTIVE
+    return duties.FIRST_SYNC if waits else why_no_sync(integration, "No tags are pushed")
 
 
 def _finished(integration_id: int) -> Integration:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from harmony.db import db, write
 from harmony.models import Duty, DutyName, DutyRun, IntegrationState, SyncRunState
-from harmony.sync import duties, duty_lifecycle, lifecycle, timing
+from harmony.sync import duties, duty_lifecycle, lifecycle, schedule, timing
 from harmony.sync.duties import Holding
 from harmony.sync.identity import identity
 from harmony.sync.outcome import Outcome
@@ -251,3 +251,60 @@ def test_with_another_server_nobody_tags_before_a_complete_sync() -> None:
             duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), complete, NOON)
     assert (id_, TAGGING) in duties.due(NOON)
     assert the_duty(id_).whole
+
+
+def moved() -> int:
+    """An integration whose Server Details lead to another UEM, with a duty that is due."""
+    id_ = a_duty()
+    with write() as session:
+        duty_lifecycle.await_sync(session, id_, NOON)
+    return id_
+
+
+def pressed(id_: int, button: str) -> None:
+    """Whatever a person or the set-up can do that makes duties due."""
+    if button == "pause and resume":
+        assert lifecycle.pause(id_, "kim", NOON)
+        assert lifecycle.resume(id_, "kim", NOON)
+    elif button in {"Push tags now", "Sync apps now", "Read back"}:
+        name = APPS if button == "Sync apps now" else TAGGING
+        assert not duties.request(id_, name, "kim", NOON, whole=button == "Read back")
+    else:
+        with write() as session:
+            integration = session.get_one(duties.Integration, id_)
+            {
+                "saved again": lambda: duty_lifecycle.wake(session, id_, NOON),
+                "tags taken off": lambda: duty_lifecycle.again(session, id_, TAGGING, NOON),
+                "refresh": lambda: duty_lifecycle.after_sync(session, integration, False, NOON),
+                "old settings": lambda: duty_lifecycle.after_sync(
+                    session, integration, True, NOON, version=integration.version - 1
+                ),
+                "registration": lambda: duties.nudge(session, id_, TAGGING, NOON, whole=True),
+            }[button]()
+
+
+BUTTONS = [
+    "pause and resume", "Push tags now", "Sync apps now", "Read back", "saved again", "tags taken off",
+    "refresh", "old settings", "registration",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("button", BUTTONS)
+def test_ids_of_a_former_uem_are_worthless_until_a_complete_sync_whatever_is_pressed(button: str) -> None:
+    id_ = moved()
+    pressed(id_, button)
+    later = NOON + 48 * HOUR
+    assert list(duties.due(later)) == []
+    assert [duties.claim(id_, name, "me", later) for name in (APPS, TAGGING)] == [None, None]
+    with write() as session:
+        integration = session.get_one(duties.Integration, id_)
+        duty_lifecycle.after_sync(session, integration, True, NOON, version=integration.version)
+    assert (id_, TAGGING) in duties.due(NOON)
+
+
+def test_no_refresh_runs_before_the_first_complete_sync_of_another_uem() -> None:
+    id_ = moved()
+    with write() as session:
+        integration = session.get_one(duties.Integration, id_)
+        integration.snapshots, integration.next_sync_at, integration.next_delta_at = 5, None, NOON
+    assert schedule.claim(id_, "me", NOON) is None

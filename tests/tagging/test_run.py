@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import DeviceEvent, DutyName, Happening, TagLink, UemTag
-from harmony.sync import deletion, duties
+from harmony.sync import deletion, duties, duty_lifecycle
 from harmony.sync.outcome import Outcome
 from harmony.tagging import outbox, taking_off
 from harmony.uem.errors import ConnectionLost, Forbidden, RateLimited, ServerFailed, UemError
@@ -374,3 +374,20 @@ def test_what_was_switched_off_is_taken_off_when_that_was_asked_and_else_left_an
     tag_if_due(id_, uem)
     assert uem.carried("1") == {ACTIVE}
     assert taking_off.taking_off(id_) == (0, 0)
+
+
+def test_a_device_that_another_uem_did_not_list_is_never_tagged_by_its_former_id() -> None:
+    id_, uem = a_fleet(), a_uem()
+    protect(id_, 2, "active", 3)
+    tag(id_, uem)
+    with write() as session:
+        duty_lifecycle.await_sync(session, id_, NOON)
+        duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), True, NOON)
+    missing = (NOON - HOUR).replace(tzinfo=None)
+    set_devices(id_, "external_id = '2'", missing_since=missing, absent_from=1)
+    set_devices(id_, "external_id = '3'", deleted_at=missing, deleted_by="kim")
+    protect(id_, 2, "inactive", 1)
+    uem.log.clear()
+    tag(id_, uem, whole=True)
+    assert not [ids for _, _, ids in writes(uem) if {"2", "3"} & set(ids)]
+    assert {link[0] for link in links(id_)} == {"1"}
