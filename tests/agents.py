@@ -14,7 +14,7 @@ from harmony.security.vault import vault
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import ANDROID, Handset
 from harmony.simulator.agents.wire import Answer, Send
-from harmony.sync.connect import bound_to
+from harmony.sync.credentials import bound_to
 from tests.canaries import watch
 
 TOKEN = "hmtoken_of_the_tests"

@@ -19,7 +19,7 @@ from harmony.protect.risk import platform_of
 from harmony.security.vault import VaultLocked, vault
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import Handset
-from harmony.sync.connect import bound_to
+from harmony.sync.credentials import bound_to
 from harmony.sync.schedule import choice
 
 # On one Android Enterprise device of so many nobody installed Protect in the personal profile.

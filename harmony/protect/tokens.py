@@ -12,7 +12,7 @@ from harmony.models import Integration, SetupPage
 from harmony.models.configuration import DEPLOYMENT, Deployment, from_row
 from harmony.protect.refusals import Refused
 from harmony.security.vault import VaultLocked, vault
-from harmony.sync.connect import bound_to
+from harmony.sync.credentials import bound_to
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
-"""Secrets at rest: AES-256-GCM, every ciphertext bound to the row and the column it belongs to."""
+"""Secrets at rest: AES-256-GCM, every ciphertext bound to its row and column, and to where it may be sent.
+
+A value that leaves this installation is sealed for an origin. The origin is part of the sealed text and
+of what the cipher authenticates: nobody can open the value for another one, and it can be shown.
+"""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from typing import cast
@@ -15,7 +19,8 @@ from flask import current_app
 
 from harmony.security.keys import decode_vault_key
 
-VERSION = "v1"
+# `v1.<key id>.<body>` is for values that stay here; `v2.<key id>.<origin>.<body>` names where it may be sent.
+VERSION, WITH_ORIGIN = "v1", "v2"
 NONCE_BYTES = 12
 
 
@@ -32,6 +37,15 @@ class VaultLocked(Exception):
         super().__init__(f"{self.sentence} {self.advice}")
 
 
+class WrongOrigin(VaultLocked):
+    """The secret was entered for another server. It is never sent to this one."""
+
+    def __init__(self, label: str, origin: str) -> None:
+        self.sentence = f"The saved {label} belongs to {origin} and is not sent to another server."
+        self.advice = f"Enter the {label} again on Server Details."
+        super().__init__()
+
+
 class Vault:
     """Seals and opens short texts. The first key seals; any key of the list opens."""
 
@@ -42,36 +56,95 @@ class Vault:
             raise ValueError("a vault needs a key")
         self._ciphers = {_key_id(key): AESGCM(key) for key in raw}
         self._newest = _key_id(raw[0])
+        self._digest_key = hashlib.sha256(b"harmony fingerprints\0" + raw[0]).digest()
 
     def __repr__(self) -> str:
         return f"<Vault with {len(self._ciphers)} keys>"
 
-    def seal(self, plaintext: str, bound_to: str) -> str:
-        """`v1.<key id>.<base64 of nonce and ciphertext>`, to be opened with the same `bound_to` only."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._ciphers[self._newest].encrypt(nonce, plaintext.encode(), bound_to.encode())
-        return f"{VERSION}.{self._newest}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+    def seal(self, plaintext: str, bound_to: str, origin: str = "") -> str:
+        """Seal a text, to be opened with the same `bound_to` and `origin` only.
 
-    def open(self, sealed: str, bound_to: str) -> str:
-        """The text that was sealed. Raises VaultLocked: unknown key, changed text, or another row's."""
+        `origin`: where the text may be sent; "" for one that never leaves this installation.
+        """
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        cipher = self._ciphers[self._newest]
+        body = _encode(nonce + cipher.encrypt(nonce, plaintext.encode(), _associated(bound_to, origin)))
+        if origin:
+            return f"{WITH_ORIGIN}.{self._newest}.{_encode(origin.encode())}.{body}"
+        return f"{VERSION}.{self._newest}.{body}"
+
+    def open(self, sealed: str, bound_to: str, origin: str = "") -> str:
+        """Return the text that was sealed.
+
+        Raises VaultLocked: unknown key, changed text, another row's, or sealed for another origin.
+        """
+        key_id, body, sealed_for = _parts(sealed)
         try:
-            version, key_id, body = sealed.split(".")
-            if version != VERSION:
+            if sealed_for != origin:
                 raise VaultLocked
-            raw = base64.b64decode(body, altchars=b"-_", validate=True)
-            cipher = self._ciphers[key_id]
-            return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound_to.encode()).decode()
-        except (KeyError, ValueError, binascii.Error, InvalidTag):
+            raw, cipher = _decode(body), self._ciphers[key_id]
+            associated = _associated(bound_to, origin)
+            return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], associated).decode()
+        except (KeyError, ValueError, InvalidTag):
             raise VaultLocked from None
+
+    def reseal(self, sealed: str, bound_to: str) -> str:
+        """Seal under the newest key what an older one sealed, for the same origin. Raises VaultLocked."""
+        origin = origin_of(sealed)
+        return self.seal(self.open(sealed, bound_to, origin), bound_to, origin)
+
+    def has_key(self, sealed: str, bound_to: str) -> bool:
+        """Tell if the keys open this value for the origin that it was sealed for."""
+        try:
+            self.open(sealed, bound_to, origin_of(sealed))
+        except VaultLocked:
+            return False
+        return True
+
+    def fingerprint(self, *parts: str) -> str:
+        """Name these texts by 64 hex digits that reveal nothing of them without the newest key."""
+        text = "".join(f"{len(part)}:{part}" for part in parts)
+        return hmac.new(self._digest_key, text.encode(), hashlib.sha256).hexdigest()
 
     def is_current(self, sealed: str) -> bool:
         """Whether the newest key sealed it."""
-        return sealed.startswith(f"{VERSION}.{self._newest}.")
+        return sealed.startswith((f"{VERSION}.{self._newest}.", f"{WITH_ORIGIN}.{self._newest}."))
 
 
 def vault() -> Vault:
     """The vault of the running application."""
     return cast(Vault, current_app.extensions["harmony.vault"])
+
+
+def origin_of(sealed: str) -> str:
+    """Return the origin that a value was sealed for; "" when it names none. Raises VaultLocked on rubbish."""
+    return _parts(sealed)[2]
+
+
+def _parts(sealed: str) -> tuple[str, str, str]:
+    """Split a sealed text into key id, body and origin. Raises VaultLocked."""
+    try:
+        version, key_id, *origin, body = sealed.split(".")
+        if version == VERSION and not origin:
+            return key_id, body, ""
+        if version == WITH_ORIGIN and len(origin) == 1 and origin[0]:
+            return key_id, body, _decode(origin[0]).decode()
+    except ValueError:
+        pass
+    raise VaultLocked
+
+
+def _associated(bound_to: str, origin: str) -> bytes:
+    # No row, field or address has a NUL, so that no two pairs give the same bytes.
+    return f"{bound_to}\0{origin}".encode() if origin else bound_to.encode()
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text, altchars=b"-_", validate=True)
 
 
 def _key_id(key: bytes) -> str:

@@ -23,12 +23,11 @@ from harmony.models.configuration import (
     to_row,
 )
 from harmony.security.vault import VaultLocked, vault
-from harmony.sync.connect import bound_to
+from harmony.sync.credentials import bound_to, seal_secrets
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
 DEFAULT_NAME = "Workspace ONE Default"
-SECRET_FIELDS = ("client_secret", "password", "api_key")
 # Starts with a fixed word, so that secret scanners recognise it.
 TOKEN_PREFIX = "hmtoken_"  # noqa: S105 - the public part of it
 # Deployment has nothing to verify; every other page needs a Verify that passed for its values.
@@ -93,16 +92,6 @@ def renew_token(integration_id: int) -> None:
         row.edition += 1
 
 
-def seal_secrets(integration_id: int, server: ServerDetails) -> ServerDetails:
-    """`server` with its clear secrets sealed to this integration; an empty one stays empty."""
-    sealed = {
-        field: vault().seal(clear, bound_to(integration_id, field))
-        for field in SECRET_FIELDS
-        if (clear := getattr(server, field))
-    }
-    return msgspec.structs.replace(server, **sealed)
-
-
 def token(integration: Integration) -> str | None:
     """The dashboard token that the Protect app registers with, in clear text; None when it does not open."""
     sealed = draft(integration, DEPLOYMENT, Deployment).token
@@ -110,15 +99,6 @@ def token(integration: Integration) -> str | None:
         return vault().open(sealed, bound_to(integration.id, "token"))
     except VaultLocked:
         return None
-
-
-def opens(integration_id: int, field: str, sealed: str) -> bool:
-    """Whether the configured keys open this value."""
-    try:
-        vault().open(sealed, bound_to(integration_id, field))
-    except VaultLocked:
-        return False
-    return True
 
 
 def _new_token(integration_id: int) -> str:

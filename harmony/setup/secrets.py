@@ -11,11 +11,12 @@ from sqlalchemy import delete, select
 
 from harmony.db import db, write
 from harmony.models import Integration, SetupPage, Stopped, VaultCanary
-from harmony.models.configuration import DEPLOYMENT, SERVER
+from harmony.models.configuration import DEPLOYMENT, SERVER, ServerDetails, from_row
 from harmony.security.vault import VaultLocked, vault
-from harmony.setup.drafts import SECRET_FIELDS, digest, opens
-from harmony.sync import schedule
-from harmony.sync.connect import bound_to
+from harmony.setup import legacy_secrets
+from harmony.setup.drafts import digest
+from harmony.sync import credentials, schedule
+from harmony.sync.credentials import SECRET_FIELDS, bound_to
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def check() -> list[str]:
     for id_ in db.session.scalars(select(Integration.id)).all():
         with write() as session:
             integration = session.get_one(Integration, id_)
+            legacy_secrets.bind(integration)
             if not _all_open(integration):
                 schedule.stop(integration, Stopped.SECRETS, f"{VaultLocked.sentence} {VaultLocked.advice}")
                 stopped.append(integration.name)
@@ -66,10 +68,12 @@ def rotate(dry_run: bool) -> Rotation:
 
 
 def _all_open(integration: Integration) -> bool:
-    return all(
-        opens(integration.id, field, sealed)
-        for _page, values, field, sealed in _sealed(integration)
-        if values is _page.applied
+    server = integration.page(SERVER)
+    applied = from_row(ServerDetails, server.applied if server else None)
+    return credentials.usable(integration.id, applied) and all(
+        vault().has_key(sealed, bound_to(integration.id, field))
+        for page, values, field, sealed in _sealed(integration)
+        if values is page.applied
     )
 
 
@@ -89,8 +93,8 @@ def _renewals(integration: Integration, done: Rotation) -> dict[str, str]:
         where = bound_to(integration.id, field)
         if vault().is_current(sealed):
             done.current += 1
-        elif opens(integration.id, field, sealed):
-            renewed[sealed] = vault().seal(vault().open(sealed, where), where)
+        elif vault().has_key(sealed, where):
+            renewed[sealed] = vault().reseal(sealed, where)
             done.renewed += 1
         else:
             done.locked += 1

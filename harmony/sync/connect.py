@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import current_app
 
 from harmony.config import Settings
 from harmony.models.configuration import ServerDetails
-from harmony.security.vault import vault
+from harmony.sync.credentials import unseal
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.outbound import OutboundPolicy
@@ -17,22 +18,16 @@ from harmony.uem.registry import connect
 Opener = Callable[[int, str, ServerDetails], UemClient]
 
 
-def bound_to(integration_id: int, field: str) -> str:
-    """What a sealed value is bound to, so that it opens in its own row and field only."""
-    return f"integration:{integration_id}:{field}"
-
-
 def connection(integration_id: int, server: ServerDetails) -> Connection:
-    """How to reach the UEM, with secrets in clear text in memory. Raises VaultLocked."""
+    """Return how to reach the UEM, with secrets in clear text in memory.
 
-    def unsealed(field: str) -> str:
-        sealed = getattr(server, field)
-        return vault().open(sealed, bound_to(integration_id, field)) if sealed else ""
-
+    Raises VaultLocked, also when a secret was typed for other addresses.
+    """
+    secret = partial(unseal, integration_id, server)
     sign_in = (
-        OAuth2(server.token_address, server.client_id, unsealed("client_secret"))
+        OAuth2(server.token_address, server.client_id, secret("client_secret"))
         if server.use_oauth2
-        else Basic(server.username, unsealed("password"), unsealed("api_key"))
+        else Basic(server.username, secret("password"), secret("api_key"))
     )
     certificate = server.certificate if server.self_signed else None
     return Connection(server.server_address, sign_in, certificate, outbound_policy())

@@ -95,6 +95,10 @@ FORBIDDEN_PORTS = frozenset(
 )
 
 
+# Two addresses are one origin or not, whatever may be called.
+_ANY_SCHEME = OutboundPolicy(allow_http=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Scheme, host (IPv6 without brackets), port and path prefix ("" or "/…" without a slash at the end)."""
@@ -136,6 +140,18 @@ def parse_server(text: str, policy: OutboundPolicy) -> Address:
     """As `parse_address`, without the /API or /AirWatch/Login that people paste along."""
     address = parse_address(text, policy)
     return Address(address.scheme, address.host, address.port, _SUFFIXES.sub("", address.path))
+
+
+def origin_of(text: str) -> str:
+    """Return the origin an address leads to: `https://host[:port]`; the trimmed text when it is no address.
+
+    >>> origin_of("HTTPS://UEM.example.:443/API/"), origin_of("uem.example")
+    ('https://uem.example', 'uem.example')
+    """
+    try:
+        return parse_address(text, _ANY_SCHEME).origin
+    except BlockedByPolicy:
+        return text.strip()
 
 
 def _refuse_odd_characters(text: str) -> None:

@@ -20,7 +20,10 @@ from harmony.models.configuration import (
     ServerDetails,
     Synchronization,
 )
+from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
+from harmony.sync import credentials
+from harmony.sync.credentials import Credential
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.records import GroupKind
 from harmony.uem.rungs import RungState
@@ -96,12 +99,19 @@ def _extra(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
 
 def _server_extra(integration: Integration) -> dict[str, Any]:
     stored = drafts.draft(integration, SERVER, ServerDetails)
-    saved = {name: bool(getattr(stored, name)) for name in drafts.SECRET_FIELDS}
+    saved = {name: _saved(integration.id, stored, name) for name in credentials.SECRET_FIELDS}
     try:
         certificates = read_upload(stored.certificate, now()).certificates if stored.certificate else ()
     except CertificateRefused:  # it was fine when it was saved, and has expired since
         certificates = ()
     return {"saved": saved, "certificates": certificates}
+
+
+def _saved(integration_id: int, stored: ServerDetails, name: str) -> bool | str:
+    """Tell if a secret is stored; in words when it belongs to another server than the page names."""
+    if credentials.state(integration_id, stored, name) is Credential.FOREIGN:
+        return f"for {origin_of(getattr(stored, name))} only"
+    return bool(getattr(stored, name))
 
 
 def _group_choices(integration: Integration, form: Form) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from harmony.db import db
 from harmony.protect.api import refuse_http
 from harmony.security.gate import is_of_machines, local_path
 from harmony.security.vault import VaultLocked
-from harmony.setup.drafts import SECRET_FIELDS
+from harmony.sync.credentials import SECRET_FIELDS
 
 log = logging.getLogger(__name__)
 

@@ -22,8 +22,11 @@ from harmony.models.configuration import (
     ServerDetails,
     Synchronization,
 )
+from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
 from harmony.setup.readers import overlap_of
+from harmony.sync import credentials
+from harmony.sync.credentials import SECRET_FIELDS, Credential, seal_secrets
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.connection import REGIONS
 from harmony.web import tagging_form
@@ -89,7 +92,7 @@ def _mark(integration: Integration, step: Step, current: Step) -> Mark:
 def _fill_server(server: ServerDetails) -> dict[str, Any]:
     known = server.token_address in {url for _label, url in REGIONS}
     region = server.token_address if known else OTHER
-    visible = {name: value for name, value in _fill_same(server).items() if name not in drafts.SECRET_FIELDS}
+    visible = {name: value for name, value in _fill_same(server).items() if name not in SECRET_FIELDS}
     return visible | {
         "token_region": region if server.token_address else REGIONS[0][1],
         "token_other": "" if known else server.token_address,
@@ -98,11 +101,19 @@ def _fill_server(server: ServerDetails) -> dict[str, Any]:
 
 def _read_server(form: ServerForm, integration: Integration) -> ServerDetails | None:
     stored = drafts.draft(integration, SERVER, ServerDetails)
-    certificate = _certificate(form, stored)
-    _require_secrets(form, stored, integration.id)
+    typed = _typed_server(form, stored)
+    kept = {name: getattr(stored, name) for name in SECRET_FIELDS if not form[name].data}
+    _require_secrets(form, integration.id, msgspec.structs.replace(typed, **kept))
     if form.errors:
         return None
-    typed = ServerDetails(
+    fresh = {name: form[name].data or "" for name in SECRET_FIELDS}
+    sealed = seal_secrets(integration.id, msgspec.structs.replace(typed, **fresh))
+    return msgspec.structs.replace(sealed, **kept)
+
+
+def _typed_server(form: ServerForm, stored: ServerDetails) -> ServerDetails:
+    """Return what the page says, without secrets; what it hides stays as stored."""
+    return ServerDetails(
         display_name=form.display_name.data or "",
         server_address=(form.server_address.data or "").rstrip("/"),
         use_oauth2=form.use_oauth2.data,
@@ -110,11 +121,8 @@ def _read_server(form: ServerForm, integration: Integration) -> ServerDetails | 
         client_id=_sent("client_id", stored.client_id),
         username=_sent("username", stored.username),
         self_signed=form.self_signed.data,
-        certificate=certificate,
+        certificate=_certificate(form, stored),
     )
-    sealed = drafts.seal_secrets(integration.id, msgspec.structs.replace(typed, **_typed_secrets(form)))
-    kept = {name: getattr(stored, name) for name in drafts.SECRET_FIELDS if not form[name].data}
-    return msgspec.structs.replace(sealed, **kept)
 
 
 def _sent(name: str, stored: str) -> str:
@@ -122,26 +130,23 @@ def _sent(name: str, stored: str) -> str:
     return request.form.get(name, stored).strip()
 
 
-def _typed_secrets(form: ServerForm) -> dict[str, str]:
-    return {name: form[name].data or "" for name in drafts.SECRET_FIELDS}
+def _require_secrets(form: ServerForm, integration_id: int, kept: ServerDetails) -> None:
+    """Complain of a secret that must be typed: none is stored, its key is lost, or it is another server's.
 
-
-def _require_secrets(form: ServerForm, stored: ServerDetails, integration_id: int) -> None:
-    """A secret must be typed when none is stored, and again when it would go to another host."""
-    typed = (form.server_address.data or "").rstrip("/")
-    moved = bool(typed) and typed != stored.server_address
-    if form.use_oauth2.data:
-        moved = moved or form.token_address() != stored.token_address
-    for name in ("client_secret",) if form.use_oauth2.data else ("password", "api_key"):
-        field = form[name]
+    `kept` has the addresses of the page and the stored secrets where none was typed.
+    """
+    for name in credentials.fields_in_use(kept):
+        field, label = form[name], form[name].label.text
         if field.data:
             continue
-        if not getattr(stored, name):
-            complain(field, f"Enter the {field.label.text}.")
-        elif not drafts.opens(integration_id, name, getattr(stored, name)):
-            complain(field, f"The key that sealed it is lost: enter the {field.label.text} again.")
-        elif moved:
-            complain(field, f"The address has changed: enter the {field.label.text} again.")
+        state = credentials.state(integration_id, kept, name)
+        if state is Credential.ABSENT:
+            complain(field, f"Enter the {label}.")
+        elif state is Credential.LOCKED:
+            complain(field, f"The key that sealed it is lost: enter the {label} again.")
+        elif state is Credential.FOREIGN:
+            owner = origin_of(getattr(kept, name)) or "another server"
+            complain(field, f"Enter the {label} again: the saved one belongs to {owner}.")
 
 
 def _certificate(form: ServerForm, stored: ServerDetails) -> str:

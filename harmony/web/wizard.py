@@ -16,6 +16,7 @@ from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TA
 from harmony.setup import apply, drafts
 from harmony.setup.tag_making import make_missing
 from harmony.setup.verify import verify as verify_page
+from harmony.sync.credentials import SECRET_FIELDS
 from harmony.web import steps, tag_words, verification
 from harmony.web.connected import connected
 from harmony.web.context import page_context, warnings_of
@@ -98,7 +99,7 @@ def clear(integration_id: int, page: str) -> ResponseReturnValue:
     """Clear one stored secret; what else was typed stays on the page."""
     integration, step = _ordered(integration_id, page)
     field = request.args.get("field", "")
-    if page != SERVER or field not in drafts.SECRET_FIELDS:
+    if page != SERVER or field not in SECRET_FIELDS:
         abort(404)
     drafts.clear_secret(integration_id, field)
     form = step.form(request.form)

@@ -20,7 +20,7 @@ from harmony.config import Settings
 from harmony.db import db, release
 from harmony.models import AuditEntry, SetupPage, SyncRun
 from harmony.models.configuration import SERVER
-from harmony.setup.drafts import SECRET_FIELDS
+from harmony.sync.credentials import SECRET_FIELDS
 from harmony.sync.recovery import SILENT
 from tests.durability.scene import Scene
 from tests.durability.shortage import pragma

@@ -18,6 +18,7 @@ from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.setup import drafts
 from harmony.sync import duties, run, schedule
 from harmony.sync.connect import Opener, connection
+from harmony.sync.credentials import SECRET_FIELDS, seal_secrets
 from harmony.tagging import run as tagging
 from harmony.uem.client import UemClient
 from harmony.uem.http import Limits, Times
@@ -65,6 +66,7 @@ class Scene:
     fetchers: int = 2
     clock: Callable[[], datetime] = now
     slept: list[float] = field(default_factory=list)
+    clear: dict[str, str] = field(default_factory=dict)
 
     def point(self, **changes: Any) -> None:
         """Put other Server Details in force; secrets come in clear text and are sealed."""
@@ -73,9 +75,9 @@ class Scene:
             row = integration.page(SERVER)
             assert row is not None
             details = msgspec.structs.replace(from_row(ServerDetails, row.applied), **changes)
-            clear = {name: value for name, value in changes.items() if name in drafts.SECRET_FIELDS and value}
-            sealed = drafts.seal_secrets(self.integration_id, ServerDetails(**clear))
-            details = msgspec.structs.replace(details, **{name: getattr(sealed, name) for name in clear})
+            self.clear |= {name: value for name, value in changes.items() if name in SECRET_FIELDS}
+            # Sealed anew for these addresses: whoever puts them in force has typed the secrets for them.
+            details = seal_secrets(self.integration_id, msgspec.structs.replace(details, **self.clear))
             row.draft = row.applied = to_row(details)
             said = integration.verification(SERVER)
             assert said is not None

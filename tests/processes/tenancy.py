@@ -21,9 +21,9 @@ from harmony.models import SetupPage
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER, ServerDetails, to_row
 from harmony.security.users import create_user
-from harmony.setup.drafts import seal_secrets
 from harmony.simulator.server import RunningSimulator
 from harmony.sync import run, schedule
+from harmony.sync.credentials import seal_secrets
 from tests.builders import NOON, a_choice, an_integration
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.waiting import wait_for

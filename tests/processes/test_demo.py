@@ -17,8 +17,8 @@ from harmony.models.configuration import SERVER, to_row
 from harmony.ops.demo import free_port
 from harmony.protect.sweep import sweep
 from harmony.setup.demo import server_details
-from harmony.setup.drafts import seal_secrets
 from harmony.simulator.generate import groups
+from harmony.sync.credentials import seal_secrets
 from tests.agents import give_token
 from tests.builders import a_choice, an_integration
 from tests.canaries import watch

@@ -15,7 +15,7 @@ from harmony.models import Device, SetupPage
 from harmony.models.configuration import DEPLOYMENT, Deployment, to_row
 from harmony.models.device_ids import udid_key
 from harmony.security.vault import vault
-from harmony.sync.connect import bound_to
+from harmony.sync.credentials import bound_to
 from tests.builders import an_integration
 from tests.canaries import watch
 from tests.stored import store

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harmony.security.keys import new_vault_key
-from harmony.security.vault import Vault, VaultLocked
+from harmony.security.vault import Vault, VaultLocked, origin_of
 
 HERE = "integration:7:client_secret"
 KEY = new_vault_key()
@@ -80,3 +80,36 @@ def test_nothing_is_shown() -> None:
 def test_a_vault_without_a_key_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a key"):
         Vault(())
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.text())
+def test_what_is_sealed_for_an_origin_opens_for_no_other(origin: str, other: str, secret: str) -> None:
+    sealed = VAULT.seal(secret, HERE, origin)
+    assert VAULT.open(sealed, HERE, origin) == secret
+    assert origin_of(sealed) == origin
+    for wrong in {other, ""} - {origin}:
+        with pytest.raises(VaultLocked):
+            VAULT.open(sealed, HERE, wrong)
+
+
+def test_an_origin_that_is_exchanged_in_the_sealed_text_locks_it() -> None:
+    version, key_id, _origin, body = VAULT.seal("canary", HERE, "https://old.example").split(".")
+    forged = base64.urlsafe_b64encode(b"https://new.example").decode()
+    with pytest.raises(VaultLocked):
+        VAULT.open(f"{version}.{key_id}.{forged}.{body}", HERE, "https://new.example")
+    with pytest.raises(VaultLocked):
+        VAULT.open(f"v1.{key_id}.{body}", HERE)
+
+
+def test_a_new_key_keeps_the_origin() -> None:
+    newer = Vault((new_vault_key(), KEY))
+    renewed = newer.reseal(VAULT.seal("canary", HERE, "https://old.example"), HERE)
+    assert newer.is_current(renewed)
+    assert newer.open(renewed, HERE, "https://old.example") == "canary"
+    with pytest.raises(VaultLocked):
+        newer.open(renewed, HERE, "https://new.example")
+
+
+def test_a_fingerprint_tells_texts_apart_and_needs_the_key() -> None:
+    assert VAULT.fingerprint("a", "bc") == VAULT.fingerprint("a", "bc") != VAULT.fingerprint("ab", "c")
+    assert VAULT.fingerprint("a") != Vault((new_vault_key(),)).fingerprint("a")

@@ -17,10 +17,9 @@ from harmony.models import Integration, Stopped, SyncRun, VaultCanary
 from harmony.models.configuration import DEPLOYMENT, SERVER, ServerDetails, from_row
 from harmony.ops.start import prepare
 from harmony.security import keys
-from harmony.security.vault import vault
 from harmony.setup import apply, drafts, secrets
 from harmony.sync import run
-from harmony.sync.connect import bound_to
+from harmony.sync.credentials import seal_secrets, unseal
 from tests.builders import an_integration
 
 SECRET = "rotate-this-canary"
@@ -31,7 +30,7 @@ def with_secret() -> int:
     id_ = an_integration()
     with db_write() as session:
         page = session.get_one(Integration, id_).page(SERVER)
-        sealed = drafts.seal_secrets(id_, replace_struct(page.draft, client_secret=SECRET))
+        sealed = seal_secrets(id_, replace_struct(page.draft, client_secret=SECRET))
         page.draft = page.applied = drafts.to_row(sealed)
         said = session.get_one(Integration, id_).verification(SERVER)
         said.digest = drafts.digest(page.draft)
@@ -58,7 +57,7 @@ def under(settings: Settings, *vault_keys: str) -> Flask:
 def opened(id_: int) -> str:
     page = db.session.get_one(Integration, id_).page(SERVER)
     assert page is not None
-    return vault().open(from_row(ServerDetails, page.applied).client_secret, bound_to(id_, "client_secret"))
+    return unseal(id_, from_row(ServerDetails, page.applied), "client_secret")
 
 
 @pytest.fixture
@@ -138,9 +137,7 @@ def test_entering_the_secrets_again_frees_the_integration(settings: Settings, ol
         secrets.check()
         with db_write() as session:
             page = session.get_one(Integration, id_).page(SERVER)
-            page.draft = drafts.to_row(
-                drafts.seal_secrets(id_, replace_struct(page.draft, client_secret=SECRET))
-            )
+            page.draft = drafts.to_row(seal_secrets(id_, replace_struct(page.draft, client_secret=SECRET)))
             session.get_one(Integration, id_).verification(SERVER).digest = drafts.digest(page.draft)
         apply.save(id_, SERVER, "test", now())
         assert db.session.get_one(Integration, id_).stopped_why is None

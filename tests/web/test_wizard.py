@@ -89,7 +89,7 @@ def test_a_stored_secret_is_never_rendered_and_empty_means_keep(
     assert "Leave empty to keep what is saved." in page
     assert form_of(page)["client_secret"] == ""
     sealed = from_row(ServerDetails, stored(app, walk).page(SERVER).draft).client_secret  # type: ignore[union-attr]
-    assert sealed.startswith("v1.")
+    assert sealed.startswith("v2.")
     assert sealed not in page
     assert walk.send("server").status_code == 303
 
@@ -105,7 +105,8 @@ def test_a_moved_address_asks_for_the_secret_again(signed_in: FlaskClient, uem: 
     walk = Walk.begin(signed_in)
     answer = walk.send("server", "/verify", server_address="https://127.0.0.1:9")
     assert answer.status_code == 422
-    assert "The address has changed: enter the Client Secret again." in answer.get_data(as_text=True)
+    says = f"Enter the Client Secret again: the saved one belongs to {uem.url}."
+    assert says in answer.get_data(as_text=True)
     answer = walk.send("server", "/verify", token_other="https://127.0.0.1:9/connect/token")
     assert answer.status_code == 422
     assert uem.tenant.meter.calls == {} or "/connect/token" not in str(uem.tenant.meter.calls)
