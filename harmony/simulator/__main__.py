@@ -13,8 +13,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harmony.simulator import certificate
+from harmony.simulator.context import Tenant
 from harmony.simulator.records import ENCODE
 from harmony.simulator.server import RunningSimulator, start
+from harmony.simulator.switches import Switches
 from harmony.simulator.world import EPOCH, World
 
 
@@ -26,9 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopped.set())
     if asked.lifeline:
         threading.Thread(target=_hold_lifeline, args=(stopped,), daemon=True).start()
-    running = start(
-        World(asked.devices, asked.seed, quirks=not asked.no_quirks, epoch=asked.epoch), asked.port
-    )
+    world = World(asked.devices, asked.seed, quirks=not asked.no_quirks, epoch=asked.epoch)
+    tenant = Tenant(world)
+    for name, value in asked.switch:
+        tenant.switches.set(name, value)
+    running = start(world, asked.port, tenant=tenant, key=asked.key, older_tls=asked.older_tls)
     # A hundred thousand devices live as long as the process: the collector need not walk them.
     gc.freeze()
     if asked.announce:
@@ -48,10 +53,39 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--epoch", type=_moment, default=EPOCH, help="the moment the newest LastSeen is made from"
     )
-    parser.add_argument("--no-quirks", action="store_true", help="no missing or hostile values")
+    _add_knobs(parser)
     parser.add_argument("--announce", type=Path, metavar="FILE", help="write address and credentials here")
     parser.add_argument("--lifeline", action="store_true", help="stop when standard input ends")
     return parser
+
+
+def _add_knobs(parser: argparse.ArgumentParser) -> None:
+    """Add what makes another UEM of it."""
+    parser.add_argument(
+        "--no-quirks",
+        action="store_true",
+        help="no missing or hostile values: clients that expect an Id, always as a number, need this",
+    )
+    parser.add_argument(
+        *("--switch", "-s"),
+        type=_switch,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="turn one of the switches of the control page, as often as needed",
+    )
+    parser.add_argument("--key", choices=(certificate.EC, certificate.RSA), default=certificate.EC)
+    parser.add_argument("--older-tls", action="store_true", help="TLS 1.2 with the suites of older servers")
+
+
+def _switch(text: str) -> tuple[str, str]:
+    """A name and a position that the switches take."""
+    name, _, value = text.partition("=")
+    try:
+        Switches().set(name, value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return name, value
 
 
 def _moment(text: str) -> datetime:

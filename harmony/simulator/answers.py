@@ -113,9 +113,9 @@ def number(call: Call, name: str, default: int) -> int:
     return int(text)
 
 
-def page_of(call: Call) -> Page:
+def page_of(call: Call, size_name: str = "pagesize") -> Page:
     """The page asked for; sizes above 500, and 0, give 500."""
-    size = number(call, "pagesize", 500)
+    size = number(call, size_name, 500)
     asked = 0 if "repeated_page" in call.faults else number(call, "page", 0)
     return Page(asked, min(size or 500, 500))
 

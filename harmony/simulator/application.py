@@ -9,6 +9,7 @@ from harmony.simulator.answers import HTML, Answer, Call, Refusal, error, not_fo
 from harmony.simulator.context import Tenant
 from harmony.simulator.meter import Standing
 
+STRICT = "max-age=31536000; includeSubDomains"
 _SIGN_IN = (
     b"<!DOCTYPE html>\r\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\r\n"
 )
@@ -16,10 +17,20 @@ _GROUP_PATHS = ("lgid", "organizationgroupid", "organization_group_id")
 
 
 def answer(tenant: Tenant, call: Call) -> Answer:
-    """The answer to any call."""
+    """The answer to any call.
+
+    Only the control page has no strict-transport-security: a browser would keep it for the whole host, where
+    the dashboard may listen without TLS.
+    """
     lower = call.path.lower()
     if lower == "/control" or lower.startswith("/control/"):
         return control.answer(tenant, call)
+    made = _public(tenant, call, lower)
+    made.headers["strict-transport-security"] = STRICT
+    return made
+
+
+def _public(tenant: Tenant, call: Call, lower: str) -> Answer:
     tenant.wait(tenant.latency_ms)
     call.faults = tenant.faults.striking(call.path, call.query.get("page", "0"), _group(call))
     if "slow" in call.faults:

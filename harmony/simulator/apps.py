@@ -24,7 +24,10 @@ def of_device(tenant: Tenant, call: Call) -> Answer:
     if ident not in tenant.world.devices:
         return error(404, 5061, "Device not found for this request.")
     worded = tenant.switches["device_apps_types"] == "string"
-    found = [_body(ident, *app, worded) for app in installed(tenant.world, ident)]
+    present = installed(tenant.world, ident)
+    found = [_body(ident, *app, worded) for app in present]
+    if present and tenant.switches["device_apps_assigned"] == "listed":
+        found += [_not_installed(row, worded) for row in _assigned(ident, present, worded)]
     shown = found[page.number * page.size :][: page.size]
     if shown:
         return envelope("DeviceApps", [ENCODE(app) for app in shown], page, len(found))
@@ -55,6 +58,24 @@ def _born_with(seed: int, ident: int) -> list[tuple[str, tuple[str, str]]]:
 def _version(number: int, behind: bool) -> str:
     """The version that is out, or the one before it."""
     return f"{number % 9 + 1}.{number % 4 + (0 if behind else 1)}"
+
+
+def _assigned(ident: int, present: list[tuple[str, str, str]], worded: bool) -> list[dict[str, Any]]:
+    """The usual apps that this device lacks: assigned to everybody, and listed as such (facts 14.15)."""
+    identifiers = {identifier for identifier, _, _ in present}
+    return [
+        _body(ident, identifier, name, _version(number, behind=False), worded)
+        for number, (name, identifier) in enumerate(names.APPS[: names.USUAL_APPS])
+        if identifier not in identifiers
+    ]
+
+
+def _not_installed(row: dict[str, Any], worded: bool) -> dict[str, Any]:
+    return row | {
+        "Status": "NotInstalled" if worded else 1,
+        "Size": "0 MB" if worded else 0,
+        "IsManaged": True,
+    }
 
 
 def _body(ident: int, identifier: str, name: str, version: str, worded: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import hmac
 import secrets
 import threading
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus
 
 from harmony import clock
 from harmony.simulator.answers import Answer, Call, Refusal, error, ok
@@ -45,9 +45,9 @@ class Gate:
         self._lock = threading.Lock()
 
     def token(self, call: Call) -> Answer:
-        """`POST /connect/token`, the client in the body or as Basic (facts 1.5)."""
+        """`POST /connect/token`, the client in the body or as Basic (facts 1.5, 14.16)."""
         form = {key: values[0] for key, values in parse_qs(call.body.decode("utf-8", "replace")).items()}
-        ident, secret = basic(call) or (form.get("client_id", ""), form.get("client_secret", ""))
+        ident, secret = self._client(call, form)
         mine = self.credentials
         if self.revoked or not (same(ident, mine.client_id) and same(secret, mine.client_secret)):
             return self._token_error("invalid_client")
@@ -55,6 +55,16 @@ class Gate:
             return self._token_error("unsupported_grant_type")
         lifetime = self._switches.number("token_lifetime")
         return ok({"access_token": self._issue(lifetime), "token_type": "Bearer", "expires_in": lifetime})
+
+    def _client(self, call: Call, form: dict[str, str]) -> tuple[str, str]:
+        """The client, from the place that the switch names; a header is form-encoded (RFC 6749, 2.3.1)."""
+        place = self._switches["token_client"]
+        header = None if place == "body" else basic(call)
+        if header is not None:
+            return unquote_plus(header[0]), unquote_plus(header[1])
+        if place == "header":
+            return "", ""
+        return form.get("client_id", ""), form.get("client_secret", "")
 
     def _issue(self, lifetime: int) -> str:
         parts = (b'{"alg":"HS256","typ":"JWT"}', ENCODE({"client_id": self.credentials.client_id}))

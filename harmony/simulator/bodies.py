@@ -12,6 +12,7 @@ class Draft(NamedTuple):
 
     id: int
     raw: bytes
+    login: str
     user: dict[str, Any]
     location: dict[str, Any]
     seen: str
@@ -37,37 +38,35 @@ def device_body(draft: Draft) -> dict[str, Any]:
 
 
 def _identity(draft: Draft, text: str, platform: names.Platform, system: str) -> dict[str, Any]:
-    user = draft.user["Name"]
     mobile = platform.id in (names.APPLE.id, names.ANDROID.id)
     return {
         "EasIds": {},
         "TimeZone": names.ZONES[draft.raw[36] % 4],
-        "Udid": text[:40] if platform.id == names.APPLE.id else text[:32],
+        "Udid": text[: platform.udid_length],
         "SerialNumber": "R" + text[40:50].upper(),
         "MacAddress": text[50:62].upper(),
         "Imei": str(35 * 10**13 + int(text[64:75], 16) % 10**13) if mobile else "",
         "EasId": "",
-        "AssetNumber": text[:32],
-        "DeviceFriendlyName": f"{user} {platform.name} {system} {text[60:64].upper()}",
+        "AssetNumber": text[: platform.udid_length],
+        "DeviceFriendlyName": f"{draft.login} {platform.name} {system} {text[60:64].upper()}",
         "DeviceReportedName": f"{platform.name}-{text[60:64]}",
     }
 
 
 def _place(draft: Draft, text: str, platform: names.Platform, system: str) -> dict[str, Any]:
-    user = draft.user["Name"]
-    kind = {"Id": {"Value": platform.id}, "Name": platform.name}
+    model = platform.models[draft.raw[38] % len(platform.models)]
     return {
         "LocationGroupId": draft.location,
         "LocationGroupName": draft.location["Name"],
         "UserId": draft.user,
-        "UserName": user,
+        "UserName": draft.login,
         "DataProtectionStatus": 0,
-        "UserEmailAddress": f"{user}@example.com",
+        "UserEmailAddress": f"{draft.login}@example.com",
         "Ownership": names.OWNERSHIP_BY_BYTE[draft.raw[37]],
-        "PlatformId": kind,
+        "PlatformId": {"Id": {"Value": platform.id}, "Name": platform.name},
         "Platform": platform.name,
-        "ModelId": kind,
-        "Model": platform.models[draft.raw[38] % len(platform.models)],
+        "ModelId": {"Id": {"Value": platform.id}, "Name": model},
+        "Model": model,
         "OperatingSystem": system,
         "PhoneNumber": f"+316{int(text[76:82], 16) % 10**8:08d}" if draft.raw[39] < 128 else "",
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harmony import clock
@@ -38,6 +38,12 @@ _USAGE = x509.KeyUsage(
 )
 
 
+EC, RSA = "ec", "rsa"
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+# What Windows Server 2012 and its like offer at most; OpenSSL still takes it by default.
+_OLDER_SUITES = "ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA256"
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """A leaf that is its own issuer, so that pinning it verifies it."""
@@ -46,9 +52,13 @@ class Certificate:
     key_pem: str
 
 
-def make() -> Certificate:
-    """An EC P-256 certificate for this machine's loopback names, valid for 90 days."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def make(kind: str = EC) -> Certificate:
+    """An EC P-256 or RSA 2048 certificate for this machine's loopback names, valid for 90 days."""
+    key: Key = (
+        ec.generate_private_key(ec.SECP256R1())
+        if kind == EC
+        else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    )
     made = _signed(key)
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -56,7 +66,7 @@ def make() -> Certificate:
     return Certificate(made.public_bytes(serialization.Encoding.PEM).decode(), secret.decode())
 
 
-def _signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _signed(key: Key) -> x509.Certificate:
     now = clock.now()
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
@@ -79,10 +89,16 @@ def _signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     )
 
 
-def server_context(certificate: Certificate) -> ssl.SSLContext:
-    """The TLS settings of the listener; the key touches the disk only while OpenSSL reads it."""
+def server_context(certificate: Certificate, *, older: bool = False) -> ssl.SSLContext:
+    """The TLS settings of the listener; the key touches the disk only while OpenSSL reads it.
+
+    `older` offers nothing newer than TLS 1.2 with CBC suites (facts 14.18).
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if older:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(_OLDER_SUITES)
     with tempfile.TemporaryDirectory(prefix="harmony-simulator-") as folder:
         path = Path(folder) / "server.pem"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

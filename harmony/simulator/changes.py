@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from harmony import clock
 from harmony.simulator.bodies import uuid_of
 from harmony.simulator.generate import digest, stamp
 from harmony.simulator.records import ENCODE, Device, Tag, device_of
-from harmony.simulator.world import World
+from harmony.simulator.world import Unenrolled, World
 
 FIRST_NEW_TAG = 10021
 
@@ -32,8 +33,10 @@ def remove(world: World, ids: Iterable[int]) -> int:
     """Unenrol devices; their tags go with them."""
     with world.lock:
         gone = [world.devices.pop(ident) for ident in set(ids) if ident in world.devices]
+        now = stamp(clock.now())
         for device in gone:
             world.by_uuid.pop(device.uuid, None)
+            world.unenrolled[device.id] = Unenrolled(device, now)
             for tag in world.tags.values():
                 tag.devices.pop(device.id, None)
         world.changed()
@@ -123,6 +126,7 @@ def empty_smart_group(world: World, smart_group: int) -> int:
     with world.lock:
         held = len(world.members(smart_group))
         world.smart_groups[smart_group].nobody = True
+        world.smart_groups[smart_group].modified = stamp(clock.now())
         world.changed()
         return held
 

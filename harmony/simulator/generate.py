@@ -93,7 +93,7 @@ class DeviceMaker:
         self._homes = homes + [group for group in homes if group.level == 2] * 2
         self._locations = {group.id: _location(group) for group in tree.values()}
         self._minutes = [stamp(epoch - timedelta(minutes=11 * n, milliseconds=7 * n)) for n in range(4096)]
-        self._people: dict[int, dict[str, Any]] = {}
+        self._people: dict[int, tuple[str, dict[str, Any]]] = {}
 
     def location(self, group: int) -> dict[str, Any]:
         """The `LocationGroupId` of a group."""
@@ -105,18 +105,22 @@ class DeviceMaker:
         number = int.from_bytes(raw[48:52], "big") % self._users
         home = group or self._homes[scattered(number) % len(self._homes)].id
         seen = self._minutes[raw[33] * 16 + raw[34] % 16]
-        body = device_body(Draft(ident, raw, self._person(number), self._locations[home], seen))
+        login, person = self._person(number)
+        body = device_body(Draft(ident, raw, login, person, self._locations[home], seen))
         if self._quirks:
             hostile.bend(ident - FIRST_DEVICE_ID, body)
         return device_of(ident, home, body)
 
-    def _person(self, number: int) -> dict[str, Any]:
+    def _person(self, number: int) -> tuple[str, dict[str, Any]]:
+        """The user name, and the `UserId` whose Name is the one people read (facts 14.10)."""
         found = self._people.get(number)
         if found is None:
             first, last = names.FIRST[number % 32], names.LAST[number // 32 % 32]
-            name = f"{first}.{last}" + (str(number // 1024) if number >= 1024 else "")
+            same = str(number // 1024) if number >= 1024 else ""
+            shown = " ".join([first.capitalize(), last.capitalize(), same]).rstrip()
             uuid = uuid_of(digest(self._seed, "user", number).hex())
-            found = self._people[number] = {"Id": {"Value": 3000 + number}, "Name": name, "Uuid": uuid}
+            user = {"Id": {"Value": 3000 + number}, "Name": shown, "Uuid": uuid}
+            found = self._people[number] = (f"{first}.{last}{same}", user)
         return found
 
 

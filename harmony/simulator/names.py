@@ -86,23 +86,34 @@ EMPTY_GROUPS = ("Dormant", "Dormant Annex")
 
 
 class Platform(NamedTuple):
-    """A platform with its id (facts 5.2) and the models that run it."""
+    """A platform with its id (facts 5.2), the length of its UDIDs, and the models that run it."""
 
     id: int
     name: str
+    udid_length: int
     models: tuple[str, ...]
     systems: tuple[str, ...]
 
 
 APPLE = Platform(
-    2, "Apple", ("iPhone 15 (128 GB Black)", "iPhone 13 mini", "iPad Air (5th gen)"), ("17.6.1", "18.1.0")
+    *(2, "Apple", 40),
+    models=("iPhone 15 (128 GB Black)", "iPhone 13 mini", "iPad Air (5th gen)"),
+    systems=("17.6.1", "18.1.0"),
 )
 ANDROID = Platform(
-    5, "Android", ("samsung SM-A505FN", "Google Pixel 8", "Zebra TC52"), ("10.0.0", "13.0.0", "14.0.0")
+    *(5, "Android", 42),
+    models=("samsung SM-A505FN", "Google Pixel 8", "Zebra TC52"),
+    systems=("10.0.0", "13.0.0", "14.0.0"),
 )
-MAC = Platform(10, "AppleOsX", ("MacBook Pro (14-inch)", "MacBook Air (M2)"), ("14.6.1", "15.1.0"))
+MAC = Platform(
+    *(10, "AppleOsX", 40),
+    models=("MacBook Pro (14-inch)", "MacBook Air (M2)"),
+    systems=("14.6.1", "15.1.0"),
+)
 WINDOWS = Platform(
-    12, "WinRT", ("Latitude 7440", "Surface Pro 9", "ThinkPad X1"), ("10.0.19045", "10.0.22631")
+    *(12, "WinRT", 32),
+    models=("Latitude 7440", "Surface Pro 9", "ThinkPad X1"),
+    systems=("10.0.19045", "10.0.22631"),
 )
 PLATFORMS = (APPLE, APPLE, APPLE, APPLE, ANDROID, ANDROID, ANDROID, ANDROID, ANDROID, ANDROID)
 PLATFORMS_BY_BYTE = (PLATFORMS * 21 + (MAC,) * 20 + (WINDOWS,) * 26)[:256]

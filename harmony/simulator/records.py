@@ -33,6 +33,7 @@ class SmartGroup:
     uuid: str
     name: str
     managed_by: int
+    modified: str = "2026-01-05T09:00:00.000"
     groups: frozenset[int] = frozenset()
     platforms: frozenset[str] = frozenset()
     ownerships: frozenset[str] = frozenset()
@@ -77,6 +78,7 @@ class Device:
     ownership: str
     model: str
     last_seen: str
+    compliance: str
     body: bytes
 
     def json(self) -> dict[str, Any]:
@@ -97,6 +99,7 @@ def device_of(ident: int, group: int, data: dict[str, Any]) -> Device:
         ownership=_text(data.get("Ownership")),
         model=_text(data.get("Model")),
         last_seen=_text(data.get("LastSeen")),
+        compliance=_text(data.get("ComplianceStatus")),
         body=ENCODE(data),
     )
 

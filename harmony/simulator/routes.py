@@ -6,7 +6,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harmony.simulator import apps, devices, groups, smartgroups, system, tags
+from harmony.simulator import (
+    admins,
+    apps,
+    device_search,
+    devices,
+    extensive_search,
+    groups,
+    smartgroups,
+    system,
+    tags,
+)
 from harmony.simulator.answers import Answer, Call
 from harmony.simulator.context import Tenant
 
@@ -40,7 +50,10 @@ def _route(
 
 
 ROUTES = (
-    _route("GET", "/mdm/devices/search", (1, 2), "devices", devices.search),
+    _route("GET", "/mdm/devices/search", (1, 2, 3), "devices", device_search.search),
+    _route("GET", "/mdm/devices/extensivesearch", (1,), "devices", extensive_search.search),
+    _route("GET", "/mdm/devices", (1,), "devices", devices.by_identifier),
+    _route("GET", "/mdm/devices/udid/{key}", (1,), "devices", devices.by_udid),
     _route("GET", "/mdm/devices/{id}/apps", (1,), "apps", apps.of_device),
     _route("POST", "/mdm/devices/bulk", (1,), "devices", devices.trap),
     _route("GET", "/mdm/devices/{key}/tags", (1, 2), "tags", tags.of_device),
@@ -54,6 +67,7 @@ ROUTES = (
     _route("GET", "/mdm/smartgroups/{id}/devices", (1,), "smartgroups", smartgroups.devices),
     _route("GET", "/mdm/smartgroups/{id}", (1,), "smartgroups", smartgroups.one),
     _route("GET", "/system/info", (1,), "system", system.info),
+    _route("GET", "/system/admins/search", (1, 2), "system", admins.search),
     _route("GET", "/system/groups/search", (1, 2), "groups", groups.search),
     _route("GET", "/system/groups/{key}/children", (1,), "groups", groups.children),
     _route("GET", "/system/groups/{key}/tags", (1,), "tags", groups.tags),

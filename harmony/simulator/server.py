@@ -84,7 +84,9 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > _LARGEST_BODY or "transfer-encoding" in self.headers:
             self.close_connection = True
-            return error(413, 413, "The body must have a length, and a small one.")
+            made = error(413, 413, "The body must have a length, and a small one.")
+            made.headers["strict-transport-security"] = application.STRICT
+            return made
         url = urlsplit(self.path)
         call = Call(
             method=self.command,
@@ -156,11 +158,18 @@ class RunningSimulator:
         self._thread.join()
 
 
-def start(world: World, port: int = 0, *, tenant: Tenant | None = None) -> RunningSimulator:
+def start(
+    world: World,
+    port: int = 0,
+    *,
+    tenant: Tenant | None = None,
+    key: str = certificate.EC,
+    older_tls: bool = False,
+) -> RunningSimulator:
     """Serve a world from a background thread; it accepts connections when this returns."""
-    made = certificate.make()
+    signed = certificate.make(key)
     served = tenant or Tenant(world)
-    server = Server(served, certificate.server_context(made), port)
+    server = Server(served, certificate.server_context(signed, older=older_tls), port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="simulator", daemon=True)
     thread.start()
-    return RunningSimulator(served, made.pem, server, thread)
+    return RunningSimulator(served, signed.pem, server, thread)

@@ -17,7 +17,7 @@ from harmony.simulator.answers import (
     page_of,
 )
 from harmony.simulator.context import Tenant
-from harmony.simulator.devices import moment
+from harmony.simulator.device_search import moment
 from harmony.simulator.records import ENCODE, Device, SmartGroup
 
 
@@ -37,10 +37,14 @@ def search(tenant: Tenant, call: Call) -> Answer:
 def _found(tenant: Tenant, call: Call) -> list[SmartGroup]:
     name = call.query.get("name", "").lower()
     managed = number(call, "managedbyorganizationgroupid", 0) or number(call, "organizationgroupid", 0)
+    start, end = (moment(call.query.get(name, "")) for name in ("modifiedfrom", "modifiedtill"))
     found = [
         group
         for group in tenant.world.smart_groups.values()
-        if name in group.name.lower() and managed in (0, group.managed_by)
+        if name in group.name.lower()
+        and managed in (0, group.managed_by)
+        and start <= group.modified
+        and (not end or group.modified <= end)
     ]
     order = "name" if call.query.get("orderby", "").lower() == "name" else "id"
     found.sort(

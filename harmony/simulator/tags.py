@@ -20,7 +20,7 @@ from harmony.simulator.answers import (
     page_of,
 )
 from harmony.simulator.context import Tenant
-from harmony.simulator.devices import moment
+from harmony.simulator.device_search import moment
 from harmony.simulator.generate import stamp
 from harmony.simulator.records import ENCODE, Tag
 
@@ -30,9 +30,13 @@ def search(tenant: Tenant, call: Call) -> Answer:
     group, page = number(call, "organizationgroupid", 0), page_of(call)
     if not group:
         return error(400, 400, "organizationgroupid is required.")
-    name = call.query.get("name", "").lower()
+    name, kind = call.query.get("name", "").lower(), number(call, "tagtype", 0)
     with tenant.world.lock:
-        found = [tag for tag in tenant.world.tags.values() if tag.group == group and name in tag.name.lower()]
+        found = [
+            tag
+            for tag in tenant.world.tags.values()
+            if tag.group == group and name in tag.name.lower() and kind in (0, tag.type)
+        ]
     shown = found[page.number * page.size :][: page.size]
     if not shown and tenant.switches["tags_search_empty"] == "204":
         return nothing()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harmony.simulator import generate
@@ -11,6 +12,14 @@ from harmony.simulator.records import Device, Group, SmartGroup, Tag
 
 EPOCH = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
 _KEPT_LISTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Unenrolled:
+    """A device that was enrolled until `when`; only the extensive search still tells of it."""
+
+    device: Device
+    when: str
 
 
 class World:
@@ -30,6 +39,7 @@ class World:
         self.maker = generate.DeviceMaker(seed, self.groups, devices * 6 // 10, epoch, quirks)
         self.devices: dict[int, Device] = {}
         self.by_uuid: dict[str, int] = {}
+        self.unenrolled: dict[int, Unenrolled] = {}
         self.next_device = generate.FIRST_DEVICE_ID
         for _ in range(devices):
             self.enrol(None)

@@ -27,6 +27,30 @@ def test_the_client_may_come_as_basic(uem: Caller) -> None:
     assert (answer.json()["token_type"], answer.json()["expires_in"]) == ("Bearer", 3600)
 
 
+@pytest.mark.parametrize(
+    ("place", "header", "body"), [("either", 200, 200), ("header", 200, 400), ("body", 400, 200)]
+)
+def test_a_token_service_reads_the_client_where_it_is_switched_to(
+    uem: Caller, place: str, header: int, body: int
+) -> None:
+    uem.control("switches", token_client=place)
+    mine, grant = uem.credentials, "grant_type=client_credentials"
+    as_basic = basic(mine.client_id, mine.client_secret)
+    assert uem.send("POST", "/connect/token", grant.encode(), authorization=as_basic).status == header
+    form = f"{grant}&client_id={mine.client_id}&client_secret={mine.client_secret}"
+    assert uem.send("POST", "/connect/token", form.encode()).status == body
+
+
+def test_every_answer_but_the_control_page_asks_for_tls(uem: Caller) -> None:
+    answers = [uem.get(INFO), uem.get("/API/mdm/devices/search?page=99"), uem.get("/nothing")]
+    answers += [uem.get(INFO, accept="text/csv"), uem.send("POST", "/connect/token")]
+    assert [answer.status for answer in answers] == [200, 204, 404, 406, 400]
+    assert {answer.headers["strict-transport-security"] for answer in answers} == {
+        "max-age=31536000; includeSubDomains"
+    }
+    assert "strict-transport-security" not in uem.send("GET", "/control/state").headers
+
+
 def test_a_bad_client_and_a_bad_grant_are_400(uem: Caller) -> None:
     answer = uem.send("POST", "/connect/token", b"grant_type=client_credentials&client_id=x&client_secret=y")
     assert (answer.status, answer.json()) == (400, {"error": "invalid_client"})
@@ -112,11 +136,11 @@ def test_paths_are_not_case_sensitive(uem: Caller, path: str) -> None:
     assert uem.get(path).status == 200
 
 
-@pytest.mark.parametrize(("asked", "served"), [(None, "v1"), (1, "v1"), (2, "v2"), (9, "v2")])
+@pytest.mark.parametrize(("asked", "served"), [(None, "v1"), (1, "v1"), (2, "v2"), (9, "v3")])
 def test_a_version_that_is_lacking_falls_back(uem: Caller, asked: int | None, served: str) -> None:
     answer = uem.get("/API/mdm/devices/search", version=asked)
     assert answer.headers["x-api-version"] == served
-    assert answer.headers["api-supported-versions"] == "1, 2"
+    assert answer.headers["api-supported-versions"] == "1, 2, 3"
 
 
 def test_a_media_type_it_does_not_speak_is_406(uem: Caller) -> None:

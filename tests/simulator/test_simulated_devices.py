@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.simulator.caller import Caller
@@ -74,6 +76,65 @@ def test_seensince_refuses_what_is_no_date(uem: Caller) -> None:
     assert uem.get(f"{SEARCH}?seensince=yesterday").status == 400
 
 
+def test_the_model_filter_finds_a_model_and_breaks_on_parentheses(clean: Caller) -> None:
+    found = clean.get(f"{SEARCH}?model=google pixel 8").json()["Devices"]
+    assert {device["Model"] for device in found} == {"Google Pixel 8"}
+    assert clean.get(f"{SEARCH}?model=iPhone 15 (128 GB Black)").status == 204
+
+
+@pytest.mark.parametrize(
+    ("version", "query", "seen"),
+    [
+        (1, "compliantstatus=NonCompliant", "NonCompliant"),
+        (1, "compliantstatus=true", "Compliant"),
+        (2, "compliance_status=noncompliant", "NonCompliant"),
+        (3, "compliance_status=NonCompliant", "NonCompliant"),
+    ],
+)
+def test_the_compliance_filter_has_its_name_in_each_version(version: int, query: str, seen: str) -> None:
+    clean = Caller(300, quirks=False)
+    found = clean.get(f"{SEARCH}?{query}", version).json()["Devices"]
+    assert {device["ComplianceStatus"] for device in found} == {seen}
+
+
+def test_a_name_of_another_version_means_nothing(clean: Caller) -> None:
+    assert clean.get(f"{SEARCH}?compliance_status=NonCompliant", 1).json()["Total"] == 60
+    assert clean.get(f"{SEARCH}?platform=Apple&lgid=572", 3).json()["Total"] == 60
+
+
+def test_the_last_seen_filter_is_a_lower_bound(clean: Caller) -> None:
+    clean.control("devices/touch", ids=[60002], at="2026-12-01T00:00:01+00:00")
+    assert clean.ids(f"{SEARCH}?lastseen=2026-12-01") == [60002]
+    assert clean.get(f"{SEARCH}?last_seen=2026-12-01", 3).json()["Total"] == 1
+
+
+def test_the_third_version_names_group_platform_and_page_otherwise(clean: Caller) -> None:
+    group = clean.world.groups[571]
+    answer = clean.get(
+        f"{SEARCH}?organization_group_uuid={group.uuid.upper()}&device_type=Android&page_size=2"
+        "&order_by=last_seen&sort_order=DESC",
+        3,
+    )
+    page = answer.json()
+    assert answer.headers["x-api-version"] == "v3"
+    assert (len(page["Devices"]), page["PageSize"]) == (2, 2)
+    assert {device["Platform"] for device in page["Devices"]} == {"Android"}
+    assert {device["Id"]["Value"] for device in page["Devices"]} <= set(clean.world.inclusive(571))
+    seen = [device["LastSeen"] for device in page["Devices"]]
+    assert seen == sorted(seen, reverse=True)
+    assert clean.get(f"{SEARCH}?organization_group_uuid=nobody", 3).status == 204
+
+
+def test_model_udid_and_user_have_the_recorded_forms(clean: Caller) -> None:
+    devices = clean.get(SEARCH).json()["Devices"]
+    android = next(device for device in devices if device["Platform"] == "Android")
+    assert len(android["Udid"]) == 42
+    assert android["AssetNumber"] == android["Udid"]
+    assert android["ModelId"] == {"Id": {"Value": 5}, "Name": android["Model"]}
+    first, last = android["UserName"].split(".")
+    assert android["UserId"]["Name"] == f"{first.capitalize()} {last.capitalize()}"
+
+
 def test_it_sorts_by_last_seen_both_ways(clean: Caller) -> None:
     up, down = (clean.ids(f"{SEARCH}?orderby=lastseen&sortorder={order}") for order in ("ASC", "DESC"))
     assert up == down[::-1]
@@ -86,10 +147,41 @@ def test_new_devices_come_last_in_the_order_of_ids(clean: Caller) -> None:
     assert clean.ids(f"{SEARCH}?orderby=deviceid&sortorder=ASC")[-2:] == added
 
 
-def test_a_device_by_number_is_the_search_object(clean: Caller) -> None:
+def test_a_device_by_number_has_more_keys_than_the_search_object(clean: Caller) -> None:
     device = clean.get("/api/mdm/devices/60001").json()
+    listed = clean.get(SEARCH).json()["Devices"][0]
     assert device["Id"] == {"Value": 60001}
-    assert device == clean.get(SEARCH).json()["Devices"][0]
+    assert device == device | listed
+    assert {"DeviceCapacity", "DeviceNetworkInfo", "ComplianceSummary"} <= device.keys()
+    assert "DeviceCapacity" not in listed
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("Udid", "Udid"),
+        ("SERIALNUMBER", "SerialNumber"),
+        ("macaddress", "MacAddress"),
+        ("ImeiNumber", "Imei"),
+    ],
+)
+def test_a_device_is_found_by_another_identifier_without_case(clean: Caller, word: str, key: str) -> None:
+    wanted = next(device for device in clean.world.devices.values() if device.json()[key])
+    value = wanted.json()[key].upper()
+    found = clean.get(f"/API/mdm/devices?searchby={word}&id={value}").json()
+    assert found["Id"] == {"Value": wanted.id}
+
+
+def test_a_device_is_found_by_its_number_and_by_the_path_of_its_udid(clean: Caller) -> None:
+    by_number = clean.get("/API/mdm/devices?searchby=DeviceId&id=60007").json()
+    assert clean.get(f"/API/mdm/devices/udid/{by_number['Udid']}").json() == by_number
+    assert by_number["Id"] == {"Value": 60007}
+
+
+def test_an_identifier_that_is_nobodys_is_404_and_an_unknown_word_422(clean: Caller) -> None:
+    assert clean.get("/API/mdm/devices?searchby=Udid&id=nobody").json()["errorCode"] == 5061
+    assert clean.get("/API/mdm/devices?searchby=Shoe&id=42").status == 422
+    assert clean.get("/API/mdm/devices?searchby=Udid").status == 422
 
 
 def test_a_device_by_uuid_has_camel_case_and_its_own_enums(clean: Caller) -> None:
@@ -131,7 +223,24 @@ def test_apps_are_the_same_each_time_and_204_where_there_are_none(uem: Caller) -
 def apps_of(uem: Caller, ident: int) -> dict[str, str]:
     answer = uem.get(f"/API/mdm/devices/{ident}/apps")
     rows = answer.json()["DeviceApps"] if answer.status == 200 else []
-    return {row["ApplicationIdentifier"]: row["Version"] for row in rows}
+    return {row["ApplicationIdentifier"]: row["Version"] for row in rows if row["Status"] == 2}
+
+
+def test_apps_that_are_only_assigned_are_listed_with_another_status_unless_switched(uem: Caller) -> None:
+    def mail() -> dict[str, Any] | None:
+        rows = uem.get("/API/mdm/devices/60001/apps").json()["DeviceApps"]
+        return next((row for row in rows if row["ApplicationIdentifier"] == "com.example.mail"), None)
+
+    uem.control("apps/remove", ids=[60001], identifier="com.example.mail")
+    assigned = mail()
+    assert assigned
+    assert (assigned["Status"], assigned["IsManaged"]) == (1, True)
+    uem.control("switches", device_apps_types="string")
+    assigned = mail()
+    assert assigned
+    assert (assigned["Status"], assigned["Type"]) == ("NotInstalled", "Public")
+    uem.control("switches", device_apps_assigned="left_out")
+    assert mail() is None
 
 
 def test_an_app_is_installed_updated_and_removed_and_the_device_is_seen_with_it(uem: Caller) -> None:

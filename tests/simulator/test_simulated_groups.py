@@ -102,6 +102,13 @@ def test_smart_groups_mix_int_and_string_ids(uem: Caller) -> None:
     assert uem.get(SMART + "/search?page=1").status == 204
 
 
+def test_smart_groups_are_filtered_by_when_they_changed(uem: Caller) -> None:
+    uem.control("groups/empty", smart_group=4212)
+    changed = uem.get(SMART + "/search?modifiedfrom=2026-06-01").json()["SmartGroups"]
+    assert [group["SmartGroupID"] for group in changed] == [4212]
+    assert uem.get(SMART + "/search?modifiedtill=2026-06-01").json()["Total"] == 5
+
+
 def test_a_smart_group_page_size_is_honoured_and_total_is_constant(uem: Caller) -> None:
     page = uem.get(SMART + "/search?page=1&pagesize=4").json()
     assert (len(page["SmartGroups"]), page["PageSize"], page["Total"]) == (2, 4, 6)

@@ -52,6 +52,47 @@ def test_nobody_trusts_it_without_the_certificate(running: RunningSimulator) -> 
         requests.get(running.url, timeout=10)
 
 
+@pytest.mark.parametrize("key", ["ec", "rsa"])
+def test_an_older_server_speaks_tls_1_2_with_either_key(key: str) -> None:
+    older = start(World(5), key=key, older_tls=True)
+    try:
+        context = ssl.create_default_context(cadata=older.ca_pem)
+        with (
+            socket.create_connection(address(older), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            suite = secure.cipher()
+        assert suite
+        assert (suite[1], suite[0].split("-")[1]) == ("TLSv1.2", {"ec": "ECDSA", "rsa": "RSA"}[key])
+        assert "GCM" not in suite[0]
+    finally:
+        older.stop()
+
+
+def test_an_rsa_certificate_is_served_with_todays_tls_too() -> None:
+    simulator = start(World(5), key="rsa")
+    try:
+        context = ssl.create_default_context(cadata=simulator.ca_pem)
+        with (
+            socket.create_connection(address(simulator), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            assert secure.version() == "TLSv1.3"
+    finally:
+        simulator.stop()
+
+
+def test_tls_is_asked_for_on_the_wire_also_with_204_and_413(
+    running: RunningSimulator, session: requests.Session
+) -> None:
+    past = session.get(search(running, "page=99"), timeout=10)
+    large = session.post(search(running), headers={"content-length": "99999999"}, timeout=10)
+    assert [answer.status_code for answer in (past, large)] == [204, 413]
+    assert {answer.headers["strict-transport-security"] for answer in (past, large)} == {
+        "max-age=31536000; includeSubDomains"
+    }
+
+
 def test_the_certificate_also_names_localhost(running: RunningSimulator) -> None:
     context = ssl.create_default_context(cadata=running.ca_pem)
     with (
@@ -130,7 +171,7 @@ def test_stopping_ends_idle_connections() -> None:
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "harmony.simulator", "--devices", "20", "--lifeline"]
-    command += ["--announce", str(tmp_path / "uem.json")]
+    command += ["--announce", str(tmp_path / "uem.json"), "--switch", "token_client=header", "--key", "rsa"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
@@ -157,9 +198,16 @@ def test_the_process_announces_what_a_client_needs(process: subprocess.Popen[str
     pem.write_text(found["ca_pem"])
     with requests.Session() as client:
         client.trust_env = False
-        assert (
-            client.get(found["control_url"] + "/state", verify=str(pem), timeout=10).json()["devices"] == 20
-        )
+        state = client.get(found["control_url"] + "/state", verify=str(pem), timeout=10).json()
+        assert (state["devices"], state["switches"]["token_client"]) == (20, "header")
+
+
+@pytest.mark.processes
+def test_a_switch_that_does_not_exist_is_said_at_the_start() -> None:
+    command = [sys.executable, "-m", "harmony.simulator", "--switch", "nothing=1"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert "There is no switch 'nothing'." in ended.stderr
 
 
 @pytest.mark.processes

@@ -33,6 +33,13 @@ def test_a_search_without_a_match_answers_as_switched(uem: Caller) -> None:
     assert uem.get(SEARCH + "&name=nothing").status == 204
 
 
+def test_a_search_filters_by_the_type_of_tag(uem: Caller) -> None:
+    uem.post("/API/mdm/tags/addtag", {"TagName": "For content", "TagType": 2, "LocationGroupId": 570})
+    found = uem.get(SEARCH + "&tagtype=2").json()["Tags"]
+    assert [tag["TagName"] for tag in found] == ["For content"]
+    assert uem.get(SEARCH + "&tagtype=1").json()["Total"] == 3
+
+
 def test_a_search_needs_the_group(uem: Caller) -> None:
     assert uem.get("/API/mdm/tags/search").status == 400
 
@@ -162,6 +169,12 @@ def test_tags_of_an_unknown_device_and_of_what_is_no_guid(uem: Caller) -> None:
 
 def test_more_items_than_the_limit_are_refused(uem: Caller) -> None:
     assert uem.post("/API/mdm/tags/10001/adddevices", bulk(*range(501))).status == 400
+
+
+def test_the_limit_of_a_call_can_be_lower(uem: Caller) -> None:
+    uem.control("switches", bulk_limit=20)
+    assert uem.post("/API/mdm/tags/10001/adddevices", bulk(*range(60001, 60022))).status == 400
+    assert uem.post("/API/mdm/tags/10001/adddevices", bulk(*range(60001, 60021))).status == 200
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"BulkValues": {"Value": []}}, {"BulkValues": "x"}])
