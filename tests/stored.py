@@ -14,6 +14,7 @@ from harmony.models import Absence, Device, Hold, Integration, Membership, SyncR
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
 from harmony.sync.absences import Snapshot
 from harmony.sync.departures import Departed, depart
+from harmony.sync.search import search_text
 from tests.builders import NOON
 
 Groups = Sequence[tuple[str, str]]
@@ -126,7 +127,7 @@ def _row(integration_id: int, number: int) -> dict[str, Any]:
         "name_key": name,
         "user_name": f"user {number}",
         "platform": "Android",
-        "search_text": f"{name}\ns{number}\nudid{number}\nuser {number}",
+        "search_text": search_text(name, f"S{number}", f"UDID{number}", f"user {number}", ""),
         "fingerprint": "",
         "last_seen_at": NOON,
         "created_at": NOON,

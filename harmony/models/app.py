@@ -13,6 +13,7 @@ from harmony.db import Base, UtcDateTime
 class App(Base):
     """One version of an app; `identifier` is its package or bundle id, `platform` ios or android.
 
+    `name_key` is the folded name, `search_text` that and the folded identifier (`harmony.folding`).
     `installs` is how many devices have it: kept with every inventory, counted anew by the sweep.
     """
 
@@ -28,6 +29,7 @@ class App(Base):
     version: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(256))
     name_key: Mapped[str] = mapped_column(String(256))
+    search_text: Mapped[str] = mapped_column(String(1024), server_default="")
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     installs: Mapped[int] = mapped_column(default=0)
 

@@ -20,7 +20,8 @@ class Device(Base):
     """One enrolled device of one integration.
 
     `fingerprint` covers every column the UEM fills but `last_seen_at`, which moves at each contact
-    and therefore has no index. `search_text` is the folded name, serial, UDID and user.
+    and therefore has no index. `name_key` is the folded name, `search_text` the folded
+    name, serial, UDID, user and e-mail (`harmony.folding`).
     `external_id` is None once the UEM has given the id to another device.
     `absent_from` is the number of the first complete snapshot in a row that did not list it, so that a
     counter need not be written at every sync; `absent_why` (an `Absence`) is why that may be wrong.

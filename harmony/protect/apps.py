@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from harmony.folding import lines, sort_key
 from harmony.models import Severity, Verb
 from harmony.protect import events
 from harmony.protect.app_findings import settle, titled
@@ -23,8 +24,8 @@ INSTALLED = (
 )
 IDS = "SELECT id, identifier, version FROM app WHERE platform = ? AND {named}"
 CREATE = (
-    "INSERT INTO app (platform, identifier, version, name, name_key, first_seen_at, installs) "
-    "VALUES (?, ?, ?, ?, ?, ?, 0)"
+    "INSERT INTO app (platform, identifier, version, name, name_key, search_text, first_seen_at, installs) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
 )
 WAS_READ = "SELECT 1 FROM app_reading WHERE device_id = ?"
 ELSEWHERE = "SELECT app_id FROM installed_app WHERE device_id = ? AND profile <> ?"
@@ -123,8 +124,8 @@ def _ids(session: Session, platform: str, keys: Set[tuple[str, str]]) -> dict[tu
 
 def _row(platform: str, app: SeenApp, now: datetime) -> tuple[object, ...]:
     name = app.name or app.identifier
-    key = name.casefold()[:LONGEST_NAME]
-    return platform, app.identifier, app.version, name, key, driver.written_time()(now)
+    keys = (sort_key(name), lines(name, app.identifier))
+    return platform, app.identifier, app.version, name, *keys, driver.written_time()(now)
 
 
 def _was_read(session: Session, device_id: int, profile: str) -> bool:

@@ -12,7 +12,7 @@ from harmony.protect.bodies import Register
 from harmony.protect.factors import ANDROID, IOS
 from harmony.sync.privacy import PLACEHOLDER_EMAIL
 from harmony.sync.schedule import choice
-from harmony.sync.store import search_text
+from harmony.sync.search import search_text
 
 BY_REGISTRATION = "registration"
 # The UEM's words for the platforms.
@@ -41,7 +41,7 @@ def add(session: Session, integration_id: int, asked: Register, now: datetime) -
         model=asked.model,
         os_version=asked.os_version,
         email="" if imports_email else PLACEHOLDER_EMAIL.format(udid=asked.udid),
-        search_text=search_text("", asked.serial, asked.udid, ""),
+        search_text=search_text("", asked.serial, asked.udid, "", ""),
         added_by=BY_REGISTRATION,
         created_at=now,
         updated_at=now,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Table, func, literal, select, update
+from sqlalchemy import ColumnElement, Table, func, literal, select, update
+from sqlalchemy.orm import Session
 
 from harmony.db import changed, db, release, table_of, write
 from harmony.models import Device, Integration
 from harmony.models.configuration import Synchronization
-from harmony.sync import schedule
+from harmony.sync import driver, schedule
 from harmony.sync.privacy import PLACEHOLDER_EMAIL
+from harmony.sync.search import search_text
 
 log = logging.getLogger(__name__)
 
+SEARCHED = (Device.name, Device.serial, Device.udid, Device.user_name, Device.email)
+REFOLD = "UPDATE device SET search_text = ? WHERE id = ?"
 # Small enough that no other writer waits long for its turn.
 ROWS_PER_WRITE = 2000
 
@@ -48,14 +52,12 @@ def finish_pending() -> None:
 def blanks(device: Table, choice: Synchronization) -> dict[str, Any]:
     """The values, by column, that leave of a device only what `choice` imports.
 
-    Without a fingerprint it counts as changed at the next sync. `search_text` is folded by SQL, which is
-    exact for ASCII; the next sync folds the rest.
+    Without a fingerprint it counts as changed at the next sync.
     """
     column = device.c
     values: dict[str, Any] = {"fingerprint": ""}
     if not choice.import_name:
-        found_by = "\n" + func.lower(column.serial) + "\n" + func.lower(column.udid) + "\n"
-        values |= {"name": "", "name_key": "", "user_name": "", "search_text": found_by}
+        values |= {"name": "", "name_key": "", "user_name": ""}
     if not choice.import_number:
         values["phone"] = ""
     if not choice.import_email:
@@ -77,7 +79,15 @@ def _blank(integration_id: int, first: int, values: dict[str, Any]) -> int:
         Device.id < first + ROWS_PER_WRITE,
     )
     with write() as session:
-        return changed(session, update(table_of(Device)).where(*mine).values(values))
+        cleared = changed(session, update(table_of(Device)).where(*mine).values(values))
+        _fold_again(session, mine)
+    return cleared
+
+
+def _fold_again(session: Session, mine: Sequence[ColumnElement[bool]]) -> None:
+    """Leave nothing to be found by what is no longer stored."""
+    rows = session.execute(select(Device.id, *SEARCHED).where(*mine)).all()
+    driver.run_many(session, REFOLD, [(search_text(*texts), id_) for id_, *texts in rows])
 
 
 def _done(integration_id: int, version: int) -> None:

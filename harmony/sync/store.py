@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from harmony.db import db, release
+from harmony.folding import sort_key
 from harmony.history import happened
 from harmony.models import Happening
 from harmony.models.device_ids import udid_key
@@ -16,6 +17,7 @@ from harmony.sync import driver
 from harmony.sync.changes import NAMED_ONLY, SHOWN, described
 from harmony.sync.plan import Known, Plan, plan, strangers, unread
 from harmony.sync.scope import Incoming
+from harmony.sync.search import search_text
 from harmony.uem.records import SkippedRow
 
 Written = Callable[[datetime | None], Any]
@@ -140,14 +142,10 @@ def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
         device.email, device.user_name, device.platform, device.model, device.os_version, device.ownership,
         device.group_id, device.group_name, device.enrollment_status, device.compliance, device.compromised,
         written(device.enrolled_at), written(device.last_seen), one.udid_key,
-        device.name.casefold(), search_text(device.name, device.serial, device.udid, device.user_name),
+        sort_key(device.name),
+        search_text(device.name, device.serial, device.udid, device.user_name, device.email),
         one.fingerprint, moment,
     )  # fmt: skip
-
-
-def search_text(*parts: str) -> str:
-    """What the search on the Devices page looks in: folded, so that case does not matter."""
-    return "\n".join(parts).casefold()
 
 
 def _tell(session: Session, plan: Plan, run_id: int, now: datetime) -> None:

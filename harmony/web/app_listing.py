@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
 
 from harmony.db import db, release
 from harmony.models import App, AppDecision, AppException, Device, InstalledApp, Protection
@@ -17,6 +17,7 @@ from harmony.web.listing import BATCH, PAGE_SIZE, Cursor
 from harmony.web.newest import Page as DevicePage
 from harmony.web.newest import Place, Query, number
 from harmony.web.newest import page_of as newest_page
+from harmony.web.searching import search
 
 # The words for the platforms.
 PLATFORMS = {IOS: "iOS", ANDROID: "Android"}
@@ -157,10 +158,7 @@ def count_on(device_id: int) -> int:
 def _kept(filters: AppFilters) -> list[ColumnElement[bool]]:
     kept: list[ColumnElement[bool]] = []
     if filters.text:
-        folded = filters.text.casefold().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        pattern = f"%{folded}%"
-        identifier = func.lower(App.identifier).like(pattern, escape="\\")
-        kept.append(or_(App.name_key.like(pattern, escape="\\"), identifier))
+        kept += search(App.search_text, filters.text)
     if filters.platform:
         kept.append(App.platform == filters.platform)
     if filters.excepted:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from harmony.db import db, release
 from harmony.models import Device, Protection
+from harmony.web.searching import search
 from harmony.web.standings import ANY, RISK, STATUS, Wanted
 
 PAGE_SIZE = 50
@@ -144,11 +145,8 @@ def conditions(filters: Filters) -> Where:
 
 
 def containing(text: str) -> Where:
-    """The devices in whose name, serial, UDID or user the text stands."""
-    if not text:
-        return ()
-    pattern = text.casefold().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return (Device.search_text.like(f"%{pattern}%", escape="\\"),)
+    """The devices in whose name, serial, UDID, user or e-mail the text stands."""
+    return search(Device.search_text, text)
 
 
 def at(

@@ -164,11 +164,28 @@ function recount(list) {
   if (output) output.textContent = shown === boxes.length ? chosen : `${chosen}, ${shown} shown`;
 }
 
+// The same as harmony/folding.py does for the lists that the server searches.
+const ALIKE = [
+  [/[`\u00b4\u2018\u2019\u201a\u201b\u2032\u2035\u02b9\u02bb-\u02bd\u2039\u203a\uff07\u1ffd\u1fef]/g, "'"],
+  [/[\u201c-\u201f\u2033\u2036\u00ab\u00bb\u301d-\u301f\uff02]/g, '"'],
+];
+const PLAIN = [
+  ...ALIKE, [/[\p{Pd}\u2212\u2043]/gu, "-"], [/\s+/g, " "], [/\u0345/g, "\u03b9"], [/[\u0300-\u036f\ufe00-\ufe0f\p{Cf}\p{Cc}\p{Cs}]/gu, ""],
+  [/\u00df/g, "ss"], [/\u03c2/g, "\u03c3"], [/\u0131/g, "i"], [/\u00f8/g, "o"], [/\u0142/g, "l"], [/[\u0111\u00f0]/g, "d"],
+  [/\u0127/g, "h"], [/\u00e6/g, "ae"], [/\u0153/g, "oe"], [/ +/g, " "],
+];
+const replaced = (text, pairs) => pairs.reduce((done, [pattern, plain]) => done.replace(pattern, plain), text);
+
+function fold(text) {
+  const lower = replaced(text, ALIKE).normalize("NFKD").toLowerCase();
+  return replaced(lower.normalize("NFKD"), PLAIN).normalize("NFC").trim();
+}
+
 function filter(input) {
   const list = document.getElementById(input.dataset.filterFor);
   if (!list) return;
-  const wanted = input.value.trim().toLowerCase();
-  for (const item of list.children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+  const wanted = fold(input.value);
+  for (const item of list.children) item.hidden = !fold(item.textContent).includes(wanted);
   recount(list);
 }
 

@@ -19,7 +19,7 @@ from sqlalchemy import select, text
 from harmony import create_app
 from harmony.config import Settings
 from harmony.db import Base, db, is_sqlite, write
-from harmony.models import Integration
+from harmony.models import Device, Integration
 from harmony.ops import migrate
 from tests.builders import NOON
 from tests.database import Server, on_both
@@ -109,6 +109,39 @@ def test_an_upgrade_keeps_the_rows_and_a_backup_or_says_that_there_is_none(
         db.session.remove()
         db.engine.dispose()
     assert (len(list(tmp_path.glob("*.backup.db"))), caplog.text.count("pg_dump")) == expected
+
+
+def test_an_upgrade_folds_the_search_keys_anew_and_forgets_times_that_mean_never(
+    tmp_path: Path, empty_url: str
+) -> None:
+    texts = dict.fromkeys(
+        ("uuid", "udid_key", "serial", "imei", "name_key", "phone", "platform", "model", "os_version",
+         "ownership", "group_id", "group_name", "enrollment_status", "compliance", "search_text",
+         "fingerprint", "absent_why"), "",
+    )  # fmt: skip
+    devices = [
+        texts | {
+            "id": number, "integration_id": 1, "udid": f"AB-{number}", "name": f"Zo\u00eb\u2019s {number}",
+            "user_name": "zoe", "email": "Zoe@Example.com",
+            **dict.fromkeys(("last_seen_at", "created_at", "updated_at"), f"{day} 12:00:00.000000"),
+        } for number, day in ((1, "1753-01-01"), (2, "2026-01-15"), (7, "9999-12-31"))
+    ]  # fmt: skip
+    app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
+    with app.app_context():
+        a_database_at("0006")
+        with write() as session:
+            for row in devices:
+                names = ", ".join(row)
+                places = ", ".join(f":{name}" for name in row)
+                session.execute(text(f"INSERT INTO device ({names}) VALUES ({places})"), row)  # noqa: S608 - ours
+        migrate.migrate(NOON)
+        db.session.rollback()
+        found = db.session.scalars(select(Device).order_by(Device.id)).all()
+        assert [row.name_key for row in found] == ["zoe's 1", "zoe's 2", "zoe's 7"]
+        assert found[0].search_text == "zoe's 1\n\nab-1\nab1\nzoe\nzoe@example.com"
+        assert [row.last_seen_at for row in found] == [None, NOON, None]
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from harmony.db import db, table_of, write
+from harmony.folding import sort_key
 from harmony.history import happened
 from harmony.models import Device, Happening, Membership
 from harmony.models.device_ids import udid_key
-from harmony.sync.store import search_text
+from harmony.sync.search import search_text
 from tests.builders import NOON
 
 
@@ -29,12 +30,13 @@ def _row(integration_id: int, number: int) -> dict[str, Any]:
     udid, serial, name = f"UDID-{number}", f"S{number}", f"Kim's Pixel {number}"
     return {
         "integration_id": integration_id, "external_id": str(number), "uuid": f"u-{number}", "udid": udid,
-        "udid_key": udid_key(udid), "serial": serial, "imei": "", "name": name, "name_key": name.casefold(),
+        "udid_key": udid_key(udid), "serial": serial, "imei": "", "name": name, "name_key": sort_key(name),
         "phone": "+49 30 1", "email": "kim@example.com", "user_name": "kim", "platform": "Android",
         "model": "Pixel", "os_version": "15", "ownership": "C", "group_id": "570", "group_name": "Acme",
         "enrollment_status": "Enrolled", "compliance": "Compliant", "compromised": False,
-        "enrolled_at": NOON, "last_seen_at": NOON, "search_text": search_text(name, serial, udid, "kim"),
-        "fingerprint": f"f{number}", "created_at": NOON, "updated_at": NOON, "absent_why": "",
+        "enrolled_at": NOON, "last_seen_at": NOON, "absent_why": "",
+        "search_text": search_text(name, serial, udid, "kim", "kim@example.com"),
+        "fingerprint": f"f{number}", "created_at": NOON, "updated_at": NOON,
     }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def test_all_off_leaves_no_personal_data_in_any_table() -> None:
     first = all_of(id_)[0]
     assert (first.name, first.name_key, first.user_name, first.phone) == ("", "", "", "")
     assert first.email == PLACEHOLDER_EMAIL.format(udid="UDID-1")
-    assert first.search_text == "\ns1\nudid-1\n"
+    assert first.search_text == "\ns1\nudid-1\nudid1\n\n"
     assert (first.serial, first.udid, first.model) == ("S1", "UDID-1", "Pixel")
     assert first.fingerprint == ""
     assert not db.session.get_one(Integration, id_).redact_pending
@@ -53,7 +53,7 @@ def test_all_off_leaves_no_personal_data_in_any_table() -> None:
     [
         ("import_name", {"name", "name_key", "user_name", "search_text"}),
         ("import_number", {"phone"}),
-        ("import_email", {"email"}),
+        ("import_email", {"email", "search_text"}),
     ],
 )
 def test_each_toggle_clears_its_own_columns_and_no_other(off: str, blank: set[str]) -> None:
@@ -75,6 +75,12 @@ def test_deleted_and_missing_devices_are_cleared_too_and_those_of_others_are_not
     assert redaction.purge(id_) == 2
     assert {one.name for one in all_of(id_)} == {""}
     assert all_of(other)[0].name == "Kim's Pixel 1"
+
+
+def test_what_is_purged_is_not_found_and_the_rest_still_is() -> None:
+    id_ = pending(a_choice(import_email=False), 1)
+    redaction.purge(id_)
+    assert all_of(id_)[0].search_text == "kim's pixel 1\ns1\nudid-1\nudid1\nkim\n"
 
 
 def test_nothing_is_touched_when_nothing_is_pending() -> None:

@@ -49,11 +49,11 @@ def look(client: FlaskClient, href: str) -> str:
     return answer.get_data(as_text=True)
 
 
-def test_devices_stand_in_the_order_of_their_names_whatever_the_case(
+def test_devices_stand_in_the_order_of_their_names_whatever_case_and_accents(
     app: Flask, signed_in: FlaskClient
 ) -> None:
     synced(app, *named("berta", "Anton", "ÄRGER", "anna"))
-    assert names_on(look(signed_in, "/devices")) == ["anna", "Anton", "berta", "ÄRGER"]
+    assert names_on(look(signed_in, "/devices")) == ["anna", "Anton", "ÄRGER", "berta"]
 
 
 def test_every_device_is_on_exactly_one_page_forwards_and_backwards(
@@ -84,26 +84,46 @@ def test_every_device_is_on_exactly_one_page_forwards_and_backwards(
         ("serial-7", ["Kims phone"]),
         ("00aa", ["Kims phone"]),
         ("user.k", ["Kims phone"]),
+        ("KIM@example", ["Kims phone"]),
+        ("00AA", ["Kims phone"]),
+        ("ff-00aa", ["Kims phone"]),
         ("100%", ["100% cotton"]),
         ("a_b", ["a_b"]),
         ("\\", ["back\\slash"]),
         ("nobody", []),
     ],
 )
-def test_search_finds_name_serial_udid_and_user_to_the_letter(
+def test_search_finds_name_serial_udid_user_and_email_to_the_letter(
     app: Flask, signed_in: FlaskClient, typed: str, found: list[str]
 ) -> None:
-    bare = {"user_name": "", "serial": ""}
+    bare = {"user_name": "", "serial": "", "email": ""}
     others = [
         a_device(external_id=name, name=name, udid=f"{number}", **bare)
         for number, name in enumerate(("100% cotton", "100 cotton", "a_b", "axb", "back\\slash"))
     ]
-    kim = a_device(external_id="1", name="Kims phone", serial="SERIAL-7", udid="FF00AA", user_name="user.K")
+    kim = a_device(
+        external_id="1",
+        name="Kims phone",
+        serial="SERIAL-7",
+        udid="FF00AA",
+        user_name="user.K",
+        email="kim@example.com",
+    )
     synced(app, kim, *others)
     page = signed_in.get("/devices", query_string={"q": typed}).get_data(as_text=True)
     assert names_on(page) == found
     if not found:
         assert "No device matches" in page
+
+
+@pytest.mark.parametrize(
+    "typed", ["anna's iphone", "ANNA\u2019S", "JOSE\u0301", "jose", "m\u00fcller-lab", "a\u00a0b"]
+)
+def test_search_finds_what_is_typed_alike(app: Flask, signed_in: FlaskClient, typed: str) -> None:
+    name = "Anna\u2019s iPhone a\u2009b Jos\u00e9 Mu\u0308ller\u2011Lab"
+    synced(app, a_device(external_id="1", name=name), a_device(external_id="2", name="Annas iPad"))
+    page = signed_in.get("/devices", query_string={"q": typed}).get_data(as_text=True)
+    assert names_on(page) == [name]
 
 
 def test_the_list_can_be_narrowed_to_an_integration_and_to_missing_devices(

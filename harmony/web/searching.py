@@ -1,0 +1,29 @@
+"""What is typed into a search field, as a condition on a column of folded text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_
+
+from harmony.folding import fold
+
+ESCAPE = "\\"
+
+
+def search(column: Any, typed: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition, none when nothing that can be seen was typed.
+
+    With dashes in it the text is looked for without them too: a UDID is shown in both ways.
+    """
+    text = fold(typed)
+    if not text:
+        return ()
+    spellings = {text, text.replace("-", "")} - {""}
+    return (or_(*(_contains(column, spelling) for spelling in sorted(spellings))),)
+
+
+def _contains(column: Any, text: str) -> ColumnElement[bool]:
+    pattern = text.replace(ESCAPE, ESCAPE * 2).replace("%", f"{ESCAPE}%").replace("_", f"{ESCAPE}_")
+    condition: ColumnElement[bool] = column.like(f"%{pattern}%", escape=ESCAPE)
+    return condition
