@@ -14,7 +14,6 @@ from werkzeug.exceptions import HTTPException
 
 from harmony.clock import monotonic, now
 from harmony.db import db
-from harmony.models.device_ids import udid_key
 from harmony.protect import bodies, checkin, ending, enrol, openapi
 from harmony.protect.bodies import CheckedIn, Problem, Registered
 from harmony.protect.changes import Standing
@@ -57,11 +56,9 @@ def register() -> ResponseReturnValue:
     """Register with the dashboard token or a one-time code; 201 with the device key."""
     limits, address, at = _desk().limits, counted_address(request.remote_addr), monotonic()
     limits.addresses.take(address, at)
-    limits.wrong.check(address, at)
     asked = bodies.read_registration(request)
-    limits.registrations.take(udid_key(asked.udid), at)
     try:
-        made = enrol.register(asked, now())
+        made = enrol.register(asked, now(), lambda device_id: limits.registrations.take(str(device_id), at))
     except Refused as refused:
         raise _counted(refused) from None
     stands = _stands(Standing(made.status, made.risk))

@@ -41,7 +41,8 @@ def present(session: Session, asked: Register, digest: str, now: datetime) -> Cr
 def _code(session: Session, asked: Register, code: str, digest: str, now: datetime) -> Credential:
     row = session.scalar(select(RegistrationCode).where(RegistrationCode.code_hash == code_hash(code)))
     device = session.get(Device, row.device_id) if row else None
-    if row is None or device is None or device.udid_key != udid_key(asked.udid):
+    # A device of which the UEM tells no UDID can be named by a code alone.
+    if row is None or device is None or device.udid_key not in {"", udid_key(asked.udid)}:
         raise Refused("code_unknown")
     if row.used_at is not None and row.request_digest != digest:
         raise Refused("request_changed" if same_request(row.request_digest, digest) else "code_used")

@@ -6,7 +6,7 @@ that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,12 +27,13 @@ from harmony.models import (
 )
 from harmony.models.device_ids import udid_key
 from harmony.protect import changes, events, unlisted
-from harmony.protect.admission import displaced, may_register
+from harmony.protect.admission import displaced, refusal
 from harmony.protect.apps import forget_inventory
 from harmony.protect.bodies import Register
 from harmony.protect.credentials import Credential, present
 from harmony.protect.keys import device_key, key_hash, request_digest, same_request
 from harmony.protect.refusals import Refused
+from harmony.protect.situation import live_registrations, situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,14 @@ class Enrolled:
     risk: Risk
 
 
-def register(asked: Register, now: datetime) -> Enrolled:
-    """Register, or answer what was answered before to the same request. Raises Refused."""
+def register(
+    asked: Register, now: datetime, count: Callable[[int], None] = lambda _device_id: None
+) -> Enrolled:
+    """Register, or answer what was answered before to the same request. Raises Refused.
+
+    `count` is called with the device's id when a registration without a code is about to be made, and may
+    raise Refused. Whatever was refused before that was counted against no device: anybody can say a UDID.
+    """
     digest = request_digest(asked)
     # Strangers are turned away without waiting for the writer's turn.
     present(db.session(), asked, digest, now)
@@ -54,24 +61,23 @@ def register(asked: Register, now: datetime) -> Enrolled:
     with write() as session:
         shown = present(session, asked, digest, now)
         device = _device(session, shown, asked, now)
-        live = _live(session, device.id)
+        live = live_registrations(session, device.id)
         mine = next((one for one in live if one.profile == asked.profile), None)
         if again := _repeated(session, mine, digest):
             return again
         _refuse_what_changed(shown.code, mine, digest)
-        displacing = displaced(asked.profile, [Profile(one.profile) for one in live])
-        before = changes.standing(session, device.id)
-        entitled = shown.code is not None or _has_old_key(live, asked.device_key)
-        if not may_register(before.status, displacing, entitled=entitled):
-            raise Refused("already_registered")
+        entitled = shown.code is not None or _has_old_key(live, asked)
+        stands = situation(session, device, live)
+        if error := refusal(stands, asked.profile, asked.platform, entitled=entitled):
+            raise Refused(error)
+        if shown.code is None:
+            count(device.id)
         return _enrol(session, device, asked, shown.code, now)
 
 
 def _device(session: Session, shown: Credential, asked: Register, now: datetime) -> Device:
-    """The device meant, of several rows the live one, then the newest; perhaps a new one."""
-    mine = (Device.integration_id == shown.integration_id, Device.udid_key == udid_key(asked.udid))
-    newest = select(Device).where(*mine).order_by(Device.deleted_at.is_not(None), Device.id.desc()).limit(1)
-    device = shown.device or session.scalar(newest)
+    """The device that the code or else the UDID names; perhaps a new one."""
+    device = shown.device or _of_udid(session, shown.integration_id, udid_key(asked.udid))
     if device is None:
         if not shown.auto_addition:
             raise Refused("device_unknown")
@@ -81,9 +87,17 @@ def _device(session: Session, shown: Credential, asked: Register, now: datetime)
     return device
 
 
-def _live(session: Session, device_id: int) -> Sequence[Registration]:
-    mine = (Registration.device_id == device_id, Registration.ended_at.is_(None))
-    return session.scalars(select(Registration).where(*mine)).all()
+def _of_udid(session: Session, integration_id: int, key: str) -> Device | None:
+    """Of several rows the live one, then the one that the UEM lists, then the newest.
+
+    Raises Refused: the UEM lists several devices under this UDID, which then names none of them.
+    """
+    same = (Device.integration_id == integration_id, Device.udid_key == key)
+    order = (Device.deleted_at.is_not(None), Device.external_id.is_(None), Device.id.desc())
+    rows = session.scalars(select(Device).where(*same).order_by(*order).limit(2)).all()
+    if len([row for row in rows if row.deleted_at is None and row.external_id]) > 1:
+        raise Refused("udid_shared")
+    return rows[0] if rows else None
 
 
 def _repeated(session: Session, mine: Registration | None, digest: str) -> Enrolled | None:
@@ -103,8 +117,10 @@ def _refuse_what_changed(code: RegistrationCode | None, mine: Registration | Non
         raise Refused("code_used")
 
 
-def _has_old_key(live: Sequence[Registration], key: str) -> bool:
-    return bool(key) and key_hash(key) in {one.key_hash for one in live}
+def _has_old_key(live: Sequence[Registration], asked: Register) -> bool:
+    """The key of whatever profile of the device; no app changes its platform."""
+    keys = {one.key_hash for one in live if one.platform in {"", asked.platform}}
+    return bool(asked.device_key) and key_hash(asked.device_key) in keys
 
 
 def _enrol(
@@ -131,7 +147,7 @@ def _enrol(
 
 def _end_displaced(session: Session, device_id: int, profile: Profile, now: datetime) -> set[str]:
     """End the other registrations that this one takes the place of; which profiles they were on."""
-    others = [one for one in _live(session, device_id) if one.profile != profile]
+    others = [one for one in live_registrations(session, device_id) if one.profile != profile]
     ending = set(displaced(profile, [Profile(one.profile) for one in others]))
     for one in others:
         if one.profile in ending:

@@ -22,7 +22,8 @@ ALWAYS = ("refused", "internal", "unavailable", "malformed")
 BODY = ("too_large", "not_json", "invalid", "too_many")
 REGISTER = (
     "token_unknown", "code_unknown", "code_expired", "code_used", "device_unknown", "integration_closed",
-    "already_registered", "request_changed", "device_deleted",
+    "already_registered", "platform_differs", "udid_shared", "request_changed", "device_deleted",
+    "udid_placeholder",
 )  # fmt: skip
 KEY = ("key_unknown", "device_deleted", "too_many")
 

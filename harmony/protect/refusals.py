@@ -20,6 +20,15 @@ REFUSALS: dict[str, tuple[int, str]] = {
         "This device is already registered and active. It needs its old key, a registration code, or an "
         "administrator who resets its registration.",
     ),
+    "platform_differs": (
+        409,
+        "The UEM lists this device with another platform than the one it registers with.",
+    ),
+    "udid_shared": (
+        409,
+        "The UEM lists several devices with this UDID, so it does not say which one this is. Use a "
+        "registration code.",
+    ),
     "request_changed": (409, "A request with this request_id was made before, and it said something else."),
     "device_deleted": (410, "This device was deleted. It can register once the UEM lists it again."),
     "too_large": (413, "The body is larger than 64 KiB."),

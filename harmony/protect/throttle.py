@@ -35,10 +35,6 @@ class Buckets:
                 self._forget(at)
             self._full_at[key] = full_at + self._interval
 
-    def check(self, key: str, at: float) -> None:
-        """Raises Refused when there is no try left; uses none."""
-        _refuse(max(self._full_at.get(key, 0.0), at) - self._burst - at)
-
     def _forget(self, at: float) -> None:
         """Drop the full buckets, and the oldest half when that is not enough."""
         kept = {key: full_at for key, full_at in self._full_at.items() if full_at > at}
@@ -48,9 +44,11 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Registering counts by address and by device, checking in by device; what was refused by address.
+    """Requests to register by address, registrations by device, reports by key; wrong secrets by address.
 
-    Many devices share one address, so only what is wrong uses up the small limit of an address.
+    Nothing is counted against a device but what it did itself: anybody can say its UDID. Many devices share
+    one address, so a right token, code or key is heard even where wrong ones have used up the limit: what
+    keeps a code from being guessed are its 80 bits, its one day, and the limit of requests of an address.
     """
 
     addresses: Buckets = field(default_factory=lambda: Buckets(600, 100))

@@ -25,10 +25,10 @@ from harmony.models import (
 )
 from harmony.protect import codes, ending, policy
 from harmony.protect.admission import lacking
-from harmony.protect.factors import ANDROID, Vector, factor_of
+from harmony.protect.factors import Vector, factor_of
 from harmony.protect.risk import platform_of
+from harmony.protect.situation import has_two_profiles
 from harmony.protect.standing import outdated
-from harmony.sync import schedule
 from harmony.web.app_listing import count_on
 from harmony.web.newest import Place, Query, page_of
 
@@ -112,7 +112,7 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
         "resettable": bool(live) or bool(found and stands and stands.registered_at),
         "closed": db.session.scalar(closed) or 0,
         "factor_of": factor_of,
-    } | _profiles(live, record, two=_has_two_profiles(device, integration))
+    } | _profiles(live, record, two=has_two_profiles(device, integration))
 
 
 def _profiles(live: Sequence[Registration], record: PolicyRecord, *, two: bool) -> dict[str, Any]:
@@ -149,12 +149,3 @@ def _app_pages(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:
     same = (App.platform == platform_of(device.platform), App.identifier.in_(about))
     newest = select(App.identifier, func.max(App.id)).where(*same).group_by(App.identifier)
     return {identifier: id_ for identifier, id_ in db.session.execute(newest)}
-
-
-def _has_two_profiles(device: Device, integration: Integration) -> bool:
-    """An Android device in a chosen group for Android Enterprise (facts/harmony-mobile.md §2.6)."""
-    if platform_of(device.platform) != ANDROID:
-        return False
-    groups = schedule.choice(integration).groups
-    enterprise = {(group.kind, group.external_id) for group in groups if group.android_enterprise}
-    return any((one.group_kind, one.group_id) in enterprise for one in device.memberships)

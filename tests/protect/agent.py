@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from harmony.db import db, write
 from harmony.models import Device, SetupPage
-from harmony.models.configuration import DEPLOYMENT, Deployment, to_row
+from harmony.models.configuration import DEPLOYMENT, ChosenGroup, Deployment, Synchronization, to_row
 from harmony.models.device_ids import udid_key
 from harmony.security.vault import vault
 from harmony.sync.credentials import bound_to
@@ -21,6 +21,10 @@ from tests.canaries import watch
 from tests.stored import store
 
 TOKEN = "hmtoken_of-the-tests"
+# The devices of the tests are in a group for Android Enterprise: two Protect apps are expected on each.
+ENTERPRISE = Synchronization(
+    groups=(ChosenGroup(kind="organization", external_id="570", name="Acme", android_enterprise=True),)
+)
 watch(TOKEN)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harmony.models.states import DeviceStatus, Profile
-from harmony.protect.admission import displaced, lacking, may_register
+from harmony.protect.admission import Live, Situation, displaced, lacking, refusal
 
 D, P, W = Profile.DEVICE, Profile.PERSONAL, Profile.WORK
 
@@ -29,14 +29,42 @@ def test_one_profile_gives_way_to_itself_and_the_whole_device_to_a_part(
     assert displaced(asked, live) == ends
 
 
+def live(*profiles: Profile, platform: str = "android") -> list[Live]:
+    return [Live(profile, platform) for profile in profiles]
+
+
 @pytest.mark.parametrize("status", DeviceStatus)
-@pytest.mark.parametrize("displacing", [[], [D]])
+@pytest.mark.parametrize("two_profiles", [True, False])
 @pytest.mark.parametrize("entitled", [True, False])
-def test_only_an_active_device_is_shut_to_the_token_alone(
-    status: DeviceStatus, displacing: list[Profile], entitled: bool
+@pytest.mark.parametrize(
+    ("asked", "there"), [(D, []), (D, [D]), (W, [D]), (W, [W]), (D, [P, W]), (W, [P]), (P, [W]), (W, [P, W])]
+)
+def test_an_active_device_is_open_to_the_token_only_for_the_profile_that_is_expected(
+    asked: Profile, there: list[Profile], entitled: bool, two_profiles: bool, status: DeviceStatus
 ) -> None:
-    refused = status is DeviceStatus.ACTIVE and displacing == [D] and not entitled
-    assert may_register(status, displacing, entitled=entitled) is not refused
+    expected = two_profiles and {asked, *there} == {P, W} and len(there) == 1
+    refused = status is DeviceStatus.ACTIVE and there and not entitled and not expected
+    found = refusal(Situation(status, live(*there), "", two_profiles), asked, "android", entitled=entitled)
+    assert found == ("already_registered" if refused else None)
+
+
+@pytest.mark.parametrize("status", DeviceStatus)
+@pytest.mark.parametrize("entitled", [True, False])
+@pytest.mark.parametrize("said", ["ios", "android"])
+@pytest.mark.parametrize("told", ["ios", "android", ""])
+def test_nobody_registers_with_another_platform_than_the_uem_lists(
+    told: str, said: str, entitled: bool, status: DeviceStatus
+) -> None:
+    found = refusal(Situation(status, [], told, True), P, said, entitled=entitled)
+    assert found == ("platform_differs" if told not in {"", said} else None)
+
+
+@pytest.mark.parametrize("status", DeviceStatus)
+def test_a_second_profile_is_of_the_platform_of_the_first(status: DeviceStatus) -> None:
+    now = Situation(status, live(P, platform="android"), "", two_profiles=True)
+    assert refusal(now, W, "ios", entitled=False) == "already_registered"
+    assert refusal(now, W, "android", entitled=False) is None
+    assert refusal(now, W, "ios", entitled=True) is None
 
 
 @pytest.mark.parametrize(("live", "missing"), [([], [P, W]), ([W], [P]), ([P, W], []), ([D], [])])

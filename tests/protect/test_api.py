@@ -8,12 +8,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
+from harmony.clock import now
 from harmony.db import write
 from harmony.models import SetupPage
-from harmony.protect import api, enrol
+from harmony.protect import api, codes, enrol
 from harmony.protect.bodies import LARGEST_BODY
 from harmony.security.vault import VaultLocked
-from tests.protect.agent import Agent, an_open_integration, refusal
+from tests.protect.agent import Agent, an_open_integration, device_of, refusal
 
 REGISTER, CHECK_IN = "/protect/v1/register", "/protect/v1/check-in"
 
@@ -132,6 +133,59 @@ def test_guessing_is_stopped_by_address_and_does_not_stop_the_devices_behind_it(
     assert {answer.status_code for answer in guesses} == {401, 429}
     assert refusal(agent.register(token="hmtoken_guessed"))[0] == 429
     assert agent.check_in().status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"token": "hmtoken_guessed"}, {"token": None, "code": "AAAA-AAAA-AAAA-AAAA"}, {},
+        {"device_key": "hmkey_guessed"},
+        {"profile": "work"}, {"platform": "ios"}, {"udid": "UDID-0", "token": "hmtoken_guessed"},
+    ],
+)  # fmt: skip
+def test_what_others_say_of_a_device_never_keeps_it_out(agent: Agent, wrong: dict[str, object]) -> None:
+    an_open_integration(devices=2)
+    agent.register()
+    agent.check_in()
+    thief = Agent(agent.client)
+    answers = {thief.register(**wrong).status_code for _ in range(90)}
+    assert answers <= {401, 409, 429}
+    code = codes.issue(device_of("UDID0").id, "kim", now())
+    assert agent.register(token=None, code=code).status_code == 201
+    assert agent.register(device_key=agent.key).status_code == 201
+    assert Agent(agent.client, udid="UDID1").register().status_code == 201
+
+
+def test_the_code_of_somebody_else_is_not_used_up_by_trying_it(agent: Agent) -> None:
+    an_open_integration(devices=2)
+    code = codes.issue(device_of("UDID1").id, "kim", now())
+    answers = [agent.register(token=None, code=code) for _ in range(90)]
+    assert {answer.status_code for answer in answers} == {401, 429}
+    owner = Agent(agent.client, udid="UDID1")
+    assert owner.register(token=None, code=code).status_code == 201
+
+
+def test_a_device_that_keeps_registering_is_told_to_wait_and_no_other_is(agent: Agent) -> None:
+    an_open_integration(devices=2)
+    agent.register()
+    answers = [agent.register(device_key=agent.key) for _ in range(30)]
+    assert [answer.status_code for answer in answers[:19]] == [201] * 19
+    assert refusal(answers[-1]) == (429, "too_many")
+    assert agent.check_in().status_code == 200
+    assert Agent(agent.client, udid="UDID1").register().status_code == 201
+    code = codes.issue(device_of("UDID0").id, "kim", now())
+    assert agent.register(token=None, code=code).status_code == 201
+
+
+def test_an_address_that_floods_registrations_is_told_to_wait(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_open_integration()
+    monkeypatch.setattr(api, "monotonic", lambda: 1000.0)
+    answers = [agent.client.post(REGISTER, json={}).status_code for _ in range(601)]
+    assert answers == [422] * 600 + [429]
+    other = {"REMOTE_ADDR": "198.51.100.9"}
+    assert agent.client.post(REGISTER, json={}, environ_base=other).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from harmony.models import (
 from harmony.protect import changes
 from harmony.protect.changes import NewFinding
 from tests.builders import NOON
-from tests.protect.agent import Agent, an_open_integration, device_of
+from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_findings_replace_those_of_the_report_before(registered: Agent) -> None:
 
 
 def test_a_report_touches_the_findings_of_its_own_profile_only(agent: Agent) -> None:
-    an_open_integration()
+    an_open_integration(choice=ENTERPRISE)
     work = Agent(agent.client)
     agent.register(profile="personal")
     work.register(profile="work")

@@ -19,6 +19,7 @@ from schemathesis.engine import events, from_schema
 from werkzeug.serving import make_server
 
 from harmony.db import db
+from harmony.models.device_ids import is_placeholder
 from harmony.protect.api import Desk
 from harmony.protect.refusals import REFUSALS
 from harmony.protect.throttle import Buckets, Limits
@@ -52,6 +53,15 @@ def address(app: Flask) -> Iterator[str]:
     server.server_close()
 
 
+def plausible(body: Any) -> Any:
+    """Let the right token be among those that are tried, and no UDID be text that identifies nobody."""
+    if not isinstance(body, dict):
+        return body
+    udid = body.get("udid")
+    real = {"udid": "UDID0"} if isinstance(udid, str) and is_placeholder(udid) else {}
+    return body | real | ({"token": TOKEN} if body.get("token") else {})
+
+
 def explored(app: Flask, address: str, examples: int) -> tuple[Counter[tuple[str, int]], list[str], set[str]]:
     """How often which address answered what, what schemathesis has to complain of, and its phases."""
     config = SchemathesisConfig.from_dict(
@@ -77,8 +87,7 @@ def explored(app: Flask, address: str, examples: int) -> tuple[Counter[tuple[str
 
     @schema.hook
     def map_body(_context: Any, body: Any) -> Any:
-        """Let the right token be among those that are tried."""
-        return body | {"token": TOKEN} if isinstance(body, dict) and body.get("token") else body
+        return plausible(body)
 
     answers: Counter[tuple[str, int]] = Counter()
     complaints, phases = [], set()

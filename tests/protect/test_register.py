@@ -27,7 +27,8 @@ from harmony.protect import codes, ending, enrol
 from harmony.protect.bodies import Register
 from harmony.protect.refusals import Refused
 from harmony.sync import lifecycle
-from tests.protect.agent import TOKEN, Agent, an_open_integration, device_of, refusal
+from tests.protect.agent import ENTERPRISE, TOKEN, Agent, an_open_integration, device_of, refusal
+from tests.stored import store
 
 
 def a_code(udid: str = "UDID0") -> str:
@@ -172,7 +173,7 @@ def test_a_device_that_fell_silent_may_register_with_the_token(agent: Agent) -> 
 
 
 def test_two_profiles_register_beside_each_other_and_the_whole_device_replaces_both(agent: Agent) -> None:
-    an_open_integration()
+    an_open_integration(choice=ENTERPRISE)
     work = Agent(agent.client)
     assert agent.register(profile="personal").status_code == 201
     assert work.register(profile="work").status_code == 201
@@ -180,6 +181,87 @@ def test_two_profiles_register_beside_each_other_and_the_whole_device_replaces_b
     whole = Agent(agent.client)
     assert whole.register(profile="device", device_key=work.key).json["risk"] == "none"
     assert {agent.check_in().status_code, work.check_in().status_code} == {401}
+
+
+@pytest.mark.parametrize("checks_in", [True, False])
+def test_the_token_alone_puts_no_second_profile_on_a_device_in_contact(agent: Agent, checks_in: bool) -> None:
+    an_open_integration()
+    agent.register(profile="personal")
+    if checks_in:
+        agent.check_in()
+    for profile in ("work", "personal", "device"):
+        assert refusal(Agent(agent.client).register(profile=profile)) == (409, "already_registered")
+    assert agent.check_in().json["risk"] == "none"
+    assert len(keys()) == 1
+
+
+@pytest.mark.parametrize("way", ["code", "key of the first profile"])
+def test_a_code_or_the_key_of_the_first_profile_brings_a_second_one(agent: Agent, way: str) -> None:
+    an_open_integration()
+    agent.register(profile="personal")
+    shown = {"token": None, "code": a_code()} if way == "code" else {"device_key": agent.key}
+    work = Agent(agent.client)
+    assert work.register(profile="work", **shown).status_code == 201
+    assert {work.check_in().status_code, agent.check_in().status_code} == {200}
+
+
+def test_the_key_of_the_first_profile_brings_no_app_of_another_platform(agent: Agent) -> None:
+    an_open_integration(0, auto_addition=True)
+    agent.register(udid="NEW", profile="personal")
+    other = Agent(agent.client, udid="NEW")
+    answer = other.register(profile="work", platform="ios", device_key=agent.key)
+    assert refusal(answer) == (409, "already_registered")
+
+
+@pytest.mark.parametrize(("uem", "said"), [("Apple", "android"), ("Android", "ios"), ("iOS", "android")])
+@pytest.mark.parametrize("shown", ["token", "code"])
+def test_a_device_registers_with_the_platform_that_the_uem_lists(
+    agent: Agent, uem: str, said: str, shown: str
+) -> None:
+    an_open_integration(choice=ENTERPRISE)
+    with write() as session:
+        session.get_one(Device, device_of("UDID0").id).platform = uem
+    secret = {"token": None, "code": a_code()} if shown == "code" else {}
+    for profile in ("device", "work"):
+        assert refusal(agent.register(platform=said, profile=profile, **secret)) == (409, "platform_differs")
+    assert keys() == []
+    right = "android" if said == "ios" else "ios"
+    assert agent.register(platform=right, **secret).status_code == 201
+
+
+def test_a_platform_that_only_a_registration_said_keeps_nobody_out(agent: Agent) -> None:
+    an_open_integration(0, auto_addition=True)
+    agent.register(udid="NEW", platform="ios")
+    code = a_code("NEW")
+    assert agent.register(udid="NEW", platform="android", token=None, code=code).status_code == 201
+
+
+def test_a_udid_that_the_uem_gives_to_two_devices_names_neither_and_a_code_does(agent: Agent) -> None:
+    an_open_integration(devices=2)
+    with write() as session:
+        session.get_one(Device, device_of("UDID1").id).udid_key = "udid0"
+    assert refusal(agent.register()) == (409, "udid_shared")
+    ids = list(db.session.scalars(select(Device.id).order_by(Device.id)))
+    code = codes.issue(ids[0], "kim", now())
+    assert agent.register(token=None, code=code).json["device_id"] == ids[0]
+
+
+def test_of_a_listed_row_and_one_that_only_registered_the_listed_one_registers(agent: Agent) -> None:
+    id_ = an_open_integration(0, auto_addition=True)
+    agent.register(udid="UDID-0", profile="device")
+    agent.unregister()
+    store(id_, 1)
+    listed = db.session.scalars(select(Device.id).where(Device.external_id.is_not(None))).one()
+    assert agent.register().json["device_id"] == listed
+
+
+def test_a_device_without_a_udid_in_the_uem_registers_with_its_code(agent: Agent) -> None:
+    an_open_integration()
+    code = a_code()
+    with write() as session:
+        session.get_one(Device, device_of("UDID0").id).udid_key = ""
+    assert refusal(agent.register()) == (403, "device_unknown")
+    assert agent.register(token=None, code=code).status_code == 201
 
 
 def test_the_same_request_gets_the_same_answer(agent: Agent) -> None:
@@ -254,7 +336,7 @@ def test_of_a_hundred_registrations_with_one_code_exactly_one_wins(context: Flas
 
     def one(_number: int) -> str:
         with context.app_context():
-            asked = Register(code=code, udid="UDID0", platform="ios", request_id=uuid4())
+            asked = Register(code=code, udid="UDID0", platform="android", request_id=uuid4())
             try:
                 return enrol.register(asked, now()).key
             except Refused as refused:

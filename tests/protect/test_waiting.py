@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from harmony.protect import throttle
 from harmony.protect.gathering import Gathering
@@ -36,14 +37,6 @@ def test_a_bucket_gives_its_capacity_at_once_and_more_as_time_goes_by() -> None:
     assert taken(buckets, "a", 102.0) == 0
     assert taken(buckets, "b", 102.0) == 0
     assert [taken(buckets, "a", 1000.0) for _ in range(4)] == [0, 0, 0, 2]
-
-
-def test_looking_uses_no_try() -> None:
-    buckets = Buckets(1, 1)
-    buckets.check("a", 5.0)
-    buckets.take("a", 5.0)
-    with pytest.raises(Refused):
-        buckets.check("a", 5.0)
 
 
 def test_strangers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +92,46 @@ def test_one_that_cannot_be_done_does_not_take_the_others_with_it() -> None:
         assert (first.result(10), good.result(10)) == (1, 0.25)
         with pytest.raises(ZeroDivisionError):
             bad.result(10)
+
+
+def test_one_that_cannot_be_done_fails_alone() -> None:
+    def work(items: Sequence[int]) -> Sequence[int]:
+        if 13 in items:
+            raise ValueError(13)
+        return items
+
+    assert ends_of(work, [1, 13, 2]) == [1, ValueError, 2]
+
+
+def test_a_busy_database_is_told_to_all_that_wait_after_one_try() -> None:
+    tries = []
+
+    def work(items: Sequence[int]) -> Sequence[int]:
+        tries.append(list(items))
+        if len(tries) == 2:
+            raise OperationalError("", {}, Exception("database is locked"))
+        return items
+
+    assert ends_of(work, [1, 2, 3]) == [OperationalError] * 3
+    assert len(tries) == 2
+
+
+def ends_of(work: Callable[[Sequence[int]], Sequence[int]], numbers: Sequence[int]) -> list[object]:
+    """What becomes of `numbers`, which all wait while a first item is worked on."""
+    begun, go_on = Event(), Event()
+
+    def slowly(items: Sequence[int]) -> Sequence[int]:
+        if items == [0]:
+            begun.set()
+            go_on.wait(10)
+        return work(items)
+
+    line = Gathering(slowly)
+    with ThreadPoolExecutor(9) as threads:
+        threads.submit(line.submit, 0)
+        assert begun.wait(10)
+        waiting = [threads.submit(line.submit, number) for number in numbers]
+        while len(line._line) < len(numbers):
+            pass
+        go_on.set()
+        return [type(error) if (error := one.exception(10)) else one.result() for one in waiting]

@@ -155,13 +155,13 @@ def test_a_device_in_contact_needs_a_code(app: Flask, browser: FlaskClient) -> N
         from tests.agents import through
 
         an_agent(0).register(through(app.test_client()), Report())
-    refused = register(browser, device="2", udid="udid0")
+    refused = register(browser, device="2", udid="udid0", platform="android")
     assert (refused.status_code, "already registered and active" in refused.get_data(as_text=True)) == (
         409, True
     )  # fmt: skip
     with app.app_context():
         code = codes.issue(1, "admin", now())
-    assert register(browser, device="2", udid="udid0", code=code or "").status_code == 303
+    assert register(browser, device="2", udid="udid0", code=code or "", platform="android").status_code == 303
 
 
 def test_a_device_whose_registration_was_reset_is_out_of_the_hand(app: Flask, browser: FlaskClient) -> None:

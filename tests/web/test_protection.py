@@ -13,16 +13,11 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy, Registration, Risk
-from harmony.models.configuration import ChosenGroup, Synchronization
 from harmony.protect import changes
 from harmony.protect.changes import NewFinding
 from tests.files import records_of
-from tests.protect.agent import Agent, an_open_integration, device_of, refusal
+from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of, refusal
 from tests.web.test_devices import look, names_on
-
-ENTERPRISE = Synchronization(
-    groups=(ChosenGroup(kind="organization", external_id="570", name="Acme", android_enterprise=True),)
-)
 
 
 @pytest.fixture
