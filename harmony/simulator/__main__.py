@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harmony.simulator import certificate
+from harmony.simulator.actions import set_fault
+from harmony.simulator.arguments import Arguments
 from harmony.simulator.context import Tenant
-from harmony.simulator.records import ENCODE
+from harmony.simulator.records import DECODE, ENCODE
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.switches import Switches
 from harmony.simulator.world import EPOCH, World
@@ -33,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     tenant = Tenant(world)
     for name, value in asked.switch:
         tenant.switches.set(name, value)
+    for fault in asked.fault:
+        set_fault(tenant, fault)
     running = start(world, asked.port, tenant=tenant, key=asked.key, older_tls=asked.older_tls)
     # A hundred thousand devices live as long as the process: the collector need not walk them.
     gc.freeze()
@@ -74,6 +78,14 @@ def _add_knobs(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="turn one of the switches of the control page, as often as needed",
     )
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="JSON",
+        help='a fault or lie from the start, as the control page takes it: {"kind": "throttled", "after": 9}',
+    )
     parser.add_argument("--key", choices=(certificate.EC, certificate.RSA), default=certificate.EC)
     parser.add_argument("--older-tls", action="store_true", help="TLS 1.2 with the suites of older servers")
 
@@ -86,6 +98,16 @@ def _switch(text: str) -> tuple[str, str]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return name, value
+
+
+def _fault(text: str) -> Arguments:
+    """A fault that the simulator knows, as a JSON object."""
+    try:
+        found = Arguments(DECODE(text))
+        set_fault(Tenant(World(0)), found)
+    except (ValueError, AttributeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return found
 
 
 def _moment(text: str) -> datetime:

@@ -109,6 +109,9 @@ def set_fault(tenant: Tenant, asked: Arguments) -> Result:
         after=asked.number("after") or 0,
         times=asked.number("times"),
         value=asked.number("value"),
+        field=asked.text("field"),
+        text=asked.text("text"),
+        every=asked.number("every"),
     )
     return {"id": fault.id, "kind": fault.kind}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from harmony.simulator import control, routes
+from harmony.simulator import control, lies, routes
 from harmony.simulator.answers import HTML, Answer, Call, Refusal, error, not_found_page
 from harmony.simulator.context import Tenant
 from harmony.simulator.meter import Standing
@@ -110,11 +110,12 @@ def _broken(tenant: Tenant, call: Call) -> Answer | None:
         return tenant.gate.lacking()
     if "server_error" in faults:
         return error(faults["server_error"].value, 1000, "An error has occurred.")
-    return None
+    return lies.instead(call)
 
 
 def _bent(call: Call, made: Answer) -> Answer:
     """The real answer, spoilt on its way out."""
+    made = lies.told(call, made)
     if "html" in call.faults:
         return Answer(200, _SIGN_IN, HTML)
     if "empty_200" in call.faults:

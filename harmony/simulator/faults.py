@@ -6,6 +6,8 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harmony.simulator.records import DECODE
+
 KINDS: dict[str, str] = {
     "html": "An HTML page with status 200",
     "truncated": "The first half of the body, then the connection closes",
@@ -20,12 +22,35 @@ KINDS: dict[str, str] = {
     "moving_rows": "Rows move by value places per call (3): holes; negative gives duplicates",
     "lying_total": "Total says value (1000000)",
 }
+# Well-formed answers that say the wrong thing; `lies.py` tells them.
+LIES: dict[str, str] = {
+    "null_field": "The field is null",
+    "drop_field": "The field is left out",
+    "set_field": "The field is the text, read as JSON where it is JSON",
+    "text_field": "The field is text, whatever it was",
+    "list_field": "The field is a list of what it was",
+    "shared_field": "The rows share the value of the first of them",
+    "swapped_field": "Each row has the value of the next",
+    "odd_rows": "The rows are the text (null where it is empty)",
+    "short_list": "The rows are left out, and still counted in Total",
+    "doubled_rows": "The rows are listed twice",
+    "ghost_rows": "So many more rows (1) with ids that nothing else shows",
+    "empty_list": "An empty list with a Total of 0",
+    "no_content": "204, as if there were nothing",
+    "not_found": "404, and nothing is carried out",
+    "html_not_found": "404 as an HTML page, and nothing is carried out",
+    "done_not_found": "404, although it was carried out",
+    "unheeded": "A write over devices is accepted and not carried out",
+}
 DEFAULT_VALUES = {"server_error": 503, "slow": 1000, "moving_rows": 3, "lying_total": 1_000_000}
 
 
 @dataclass(slots=True)
 class Fault:
-    """One fault: it waits `after` matching calls, then strikes `times` times (None: for ever)."""
+    """One fault: it waits `after` matching calls, then strikes `times` times (None: for ever).
+
+    A lie is about `field` (dotted) of every `every`-th row.
+    """
 
     id: int
     kind: str
@@ -36,6 +61,16 @@ class Fault:
     times: int | None = None
     value: int = 0
     hits: int = 0
+    field: str = ""
+    text: str = ""
+    every: int = 1
+
+    def json(self) -> Any:
+        """The text as JSON, or as it is where it is none; null where there is none."""
+        try:
+            return DECODE(self.text) if self.text else None
+        except ValueError:
+            return self.text
 
     def strikes(self, path: str, page: str, group: str) -> bool:
         """Whether this call suffers; a call that matches is counted either way."""
@@ -59,6 +94,16 @@ class Fault:
         )
 
 
+def _refuse_unknown(kind: str, field: str, every: int | None) -> None:
+    known = KINDS | LIES
+    if kind not in known:
+        raise ValueError(f"There is no fault {kind!r}; there are {', '.join(known)}.")
+    if kind.endswith("_field") and not field:
+        raise ValueError(f"{kind} needs a field.")
+    if every is not None and every < 1:
+        raise ValueError("every counts rows from 1.")
+
+
 class FaultBook:
     """The faults in force."""
 
@@ -77,14 +122,17 @@ class FaultBook:
         after: int = 0,
         times: int | None = None,
         value: int | None = None,
+        field: str = "",
+        text: str = "",
+        every: int | None = None,
     ) -> Fault:
-        """Put a fault in force; an unknown kind is a ValueError."""
-        if kind not in KINDS:
-            raise ValueError(f"There is no fault {kind!r}; there are {', '.join(KINDS)}.")
+        """Put a fault in force; an unknown kind, or a lie about a field without one, is a ValueError."""
+        _refuse_unknown(kind, field, every)
         chosen = DEFAULT_VALUES.get(kind, 0) if value is None else value
         with self._lock:
             self._made += 1
             fault = Fault(self._made, kind, path, page, group, after, times, chosen)
+            fault.field, fault.text, fault.every = field, text, every or 1
             self._faults.append(fault)
             return fault
 

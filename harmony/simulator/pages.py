@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from harmony.simulator import state
 from harmony.simulator.context import Tenant
-from harmony.simulator.faults import KINDS
+from harmony.simulator.faults import KINDS, LIES
 from harmony.simulator.routes import AREAS
 from harmony.simulator.switches import SWITCHES
 
@@ -26,6 +26,7 @@ def control(tenant: Tenant, query: Mapping[str, str]) -> str:
         found=state.devices(tenant, query),
         query=query,
         kinds=KINDS,
+        lies=LIES,
         switches=SWITCHES,
         areas=AREAS,
     )

@@ -172,6 +172,7 @@ def test_stopping_ends_idle_connections() -> None:
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "harmony.simulator", "--devices", "20", "--lifeline"]
     command += ["--announce", str(tmp_path / "uem.json"), "--switch", "token_client=header", "--key", "rsa"]
+    command += ["--fault", '{"kind": "null_field", "field": "Id", "path": "/devices/search", "every": 9}']
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
@@ -200,14 +201,26 @@ def test_the_process_announces_what_a_client_needs(process: subprocess.Popen[str
         client.trust_env = False
         state = client.get(found["control_url"] + "/state", verify=str(pem), timeout=10).json()
         assert (state["devices"], state["switches"]["token_client"]) == (20, "header")
+        assert [(fault["kind"], fault["every"]) for fault in state["faults"]] == [("null_field", 9)]
 
 
 @pytest.mark.processes
-def test_a_switch_that_does_not_exist_is_said_at_the_start() -> None:
-    command = [sys.executable, "-m", "harmony.simulator", "--switch", "nothing=1"]
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--switch", "nothing=1", "There is no switch 'nothing'."),
+        ("--fault", '{"kind": "nothing"}', "There is no fault 'nothing'"),
+        ("--fault", "html", "JSON"),
+        ("--fault", "[]", "argument --fault"),
+    ],
+)
+def test_a_switch_or_fault_that_does_not_exist_is_said_at_the_start(
+    option: str, value: str, says: str
+) -> None:
+    command = [sys.executable, "-m", "harmony.simulator", option, value]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2
-    assert "There is no switch 'nothing'." in ended.stderr
+    assert says in ended.stderr
 
 
 @pytest.mark.processes
