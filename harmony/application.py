@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from harmony import db, jobs, ops, security, web
 from harmony.config import Settings, SettingsError
+from harmony.ops import first_start, temporary
 from harmony.protect import api as protect
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,8 @@ def build(settings: Settings) -> Flask:
         static_folder=str(ROOT / "static"),
     )
     _configure(app, settings)
+    temporary.prepare(settings.data_dir)
+    first_start.begin(settings)
     db.init_app(app, settings.database_file or settings.database_url)
     security.init_app(app, settings)
     jobs.init_app(app, settings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -28,9 +30,10 @@ STOPPING = "harmony.stopping"
 def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
     """The queue of this application. Messages are signed: whoever could forge one would run code.
 
-    Raises SettingsError when its file cannot be used.
+    Raises SettingsError when its file cannot be used; one that is damaged is begun anew.
     """
     try:
+        _drop_damaged(settings.queue_file)
         queue = SqliteHuey(
             name="harmony",
             filename=str(settings.queue_file),
@@ -40,12 +43,30 @@ def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
             strict_fifo=True,
             serializer=SignedSerializer(secret=app.config["SECRET_KEY"], salt="harmony.queue"),
         )
-    except sqlite_module().Error as error:
+    except (sqlite_module().Error, OSError) as error:
         raise SettingsError(f"{settings.queue_file} cannot be used as a queue ({error}).") from None
     app.extensions[EXTENSION] = queue
     app.extensions[RINGS] = {}
     app.extensions[STOPPING] = Event()
     return queue
+
+
+def _drop_damaged(file: Path) -> None:
+    """Remove a file that is no sound database: what waits in it may be lost, a start that fails may not."""
+    sqlite = sqlite_module()
+    if not file.is_file():
+        return
+    try:
+        with closing(sqlite.connect(file, timeout=30)) as connection:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite.OperationalError:  # busy or full: not a matter of the file
+        return
+    except sqlite.DatabaseError as error:
+        said = str(error)
+    if said != "ok":
+        log.warning("%s was damaged (%s) and is begun anew.", file, said)
+        for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+            path.unlink(missing_ok=True)
 
 
 def queue_of(app: Flask) -> SqliteHuey:

@@ -11,16 +11,32 @@ from flask_migrate.cli import db as group
 
 from harmony.clock import now
 from harmony.db import sqlite_module
-from harmony.ops import backup, commands, restore
+from harmony.ops import backup, commands, first_start, restore, soundness
 from harmony.ops.migrate import head
 
+UPGRADE = group.commands["upgrade"]
+UPGRADE_BY_ALEMBIC = UPGRADE.callback
 A_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def register(_app: Flask) -> None:
     """Offer the commands; Flask-Migrate offers its group to every application that has it."""
+    UPGRADE.callback = upgrade
     for command in (back_up, restore_from, check_file, mark_restored):
         group.add_command(command)
+
+
+@with_appcontext
+def upgrade(**options: object) -> None:
+    """Refuse what a start refuses: `db upgrade` would make a new database in the place of a lost one."""
+    try:
+        soundness.refuse_unfit()
+        first_start.refuse_lost()
+    except soundness.DatabaseUnfit as error:
+        raise click.ClickException(str(error)) from None
+    assert UPGRADE_BY_ALEMBIC is not None  # Flask-Migrate's own
+    UPGRADE_BY_ALEMBIC(**options)
+    first_start.end()
 
 
 @click.command("backup")

@@ -6,17 +6,21 @@ import argparse
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings, SettingsError
 from harmony.models.access import Role
 from harmony.ops import logs
+from harmony.ops.folder_lock import is_locked, locked
 from harmony.ops.migrate import migrate
 from harmony.ops.start import (
     ROOT,
@@ -32,6 +36,8 @@ from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 
 NAME = "demo"
+FOLDER = "harmony-demo-"
+SETTLED_SECONDS = 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # until the supervisor listens: leave, and clean up
     try:
-        with _environment() as settings:
+        remove_leftovers(_temporary_folder())
+        with _environment() as settings, locked(settings.data_dir):
             return _run(settings, options)
     except (SettingsError, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
@@ -95,9 +102,28 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 @contextlib.contextmanager
 def _environment() -> Iterator[Settings]:
     """Settings on a folder that is removed afterwards; the children inherit them."""
-    with tempfile.TemporaryDirectory(prefix="harmony-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
         os.environ |= {"HARMONY_DATA_DIR": folder, "HARMONY_DEMO": "1"}
         yield Settings.from_environment(os.environ)
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise SettingsError("no folder for temporary files can be written; set TMPDIR.") from None
+
+
+def remove_leftovers(place: Path) -> None:
+    """Remove the folders of demos that were killed: those of this user that no living demo holds."""
+    for folder in place.glob(f"{FOLDER}*"):
+        with contextlib.suppress(OSError):
+            found = folder.lstat()
+            # A demo that just begins has its folder and not yet its lock.
+            settled = now().timestamp() - found.st_mtime > SETTLED_SECONDS
+            ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            if ours and settled and not is_locked(folder):
+                shutil.rmtree(folder)
 
 
 def free_port() -> int:

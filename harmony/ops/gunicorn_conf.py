@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from harmony.config import Settings
-from harmony.ops import logs
+from harmony.ops import logs, temporary
 from harmony.ops.lifeline import leave_with_parent
 
 wsgi_app = "app:app"
@@ -19,6 +19,8 @@ graceful_timeout = 20
 keepalive = 5
 # gunicorn listens on a control socket by default since 25.1; nobody here uses it.
 control_socket_disable = True
+# Its heartbeat is a file too.
+worker_tmp_dir = temporary.prepare(Settings.from_environment(os.environ).data_dir)
 accesslog = None
 loglevel = "info"
 

@@ -7,13 +7,17 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from harmony.clock import within
+from harmony.config import Settings
 from harmony.db import db, release, sqlite_module, write
 from harmony.history import COMMAND_LINE, audit
 from harmony.models import Absence, Integration, Worker
 from harmony.ops.backup import copy, database_file, examine
+from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.migrate import known_revisions, migrate
 from harmony.sync.identity import is_gone
 
@@ -34,6 +38,15 @@ def restore(file: Path, now: datetime) -> Path | None:
     current = database_file()
     if current.exists():
         _refuse_living_worker(now)
+    settings: Settings = current_app.extensions["harmony.settings"]
+    try:
+        with locked(settings.data_dir):
+            return _put_in_place(file, current, now)
+    except FolderTaken as taken:
+        raise NotRestored(f"Nothing was changed: {taken}") from None
+
+
+def _put_in_place(file: Path, current: Path, now: datetime) -> Path | None:
     draft = _draft(file, current)
     try:
         db.session.remove()
@@ -64,7 +77,7 @@ def _refuse_living_worker(now: datetime) -> None:
         return
     finally:
         release()
-    if any(now - seen_at < ALIVE_WITHIN and not is_gone(who) for who, seen_at in seen):
+    if any(within(seen_at, ALIVE_WITHIN, now) and not is_gone(who) for who, seen_at in seen):
         raise NotRestored("A worker is running. Stop Harmony, then try again; nothing was changed.")
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from harmony.clock import now
 from harmony.config import Settings
-from harmony.ops import logs
+from harmony.ops import first_start, logs
+from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, migrate
 from harmony.ops.soundness import DatabaseUnfit, refuse_unfit
 from harmony.ops.supervisor import Child, say, supervise
@@ -29,12 +30,13 @@ def main(app: Flask) -> int:
     logs.configure(settings.log_level)
     warn_of_ignored(settings)
     try:
-        refuse_taken_port(*settings.bind)
-        prepare(app)
-    except (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, PortTaken) as error:
+        with locked(settings.data_dir):
+            refuse_taken_port(*settings.bind)
+            prepare(app)
+            return supervise([web(settings), worker()])
+    except (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, FolderTaken, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
-    return supervise([web(settings), worker()])
 
 
 class PortTaken(Exception):
@@ -77,8 +79,10 @@ def prepare(app: Flask) -> None:
     """
     with app.app_context():
         refuse_unfit()
+        first_start.refuse_lost()
         try:
             migrate(now())
+            first_start.end()
             code = setup_code.issue(now())
             stopped = secrets.check()
         except DBAPIError as error:
