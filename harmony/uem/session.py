@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import socket
 import ssl
-import tempfile
-import weakref
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -25,48 +21,49 @@ from harmony.uem.sockets import open_socket
 
 
 def make_session(policy: OutboundPolicy, ca_pem: str | None, pool_size: int) -> requests.Session:
-    """A session that trusts the PEM alone, or the public store when there is none.
-
-    Close it to remove the PEM's temporary file.
-    """
+    """A session that trusts the PEM alone, or the public store when there is none."""
     session = _Session()
     # .netrc replaces an Authorization header and REQUESTS_CA_BUNDLE a pinned certificate [measured, both].
     session.trust_env = False
     session.headers.clear()
     session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    session.verify = session.keep_file(ca_pem) if ca_pem else certifi.where()
+    session.verify = certifi.where()
     for prefix in ("https://", "http://"):
-        session.mount(prefix, _CheckedAdapter(policy, pool_size))
+        session.mount(prefix, _CheckedAdapter(policy, pool_size, ca_pem))
     return session
 
 
 class _Session(requests.Session):
-    def keep_file(self, pem: str) -> str:
-        """The PEM as a file that only we can read; a path in `verify` is the only store that is used.
-
-        An SSLContext in an adapter is undone by requests: it loads the public bundle into it [measured].
-        """
-        handle, path = tempfile.mkstemp(prefix="harmony-ca-", suffix=".pem")
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(pem)
-        self._forget_file = weakref.finalize(self, _remove, path)
-        return path
-
-    def close(self) -> None:
-        super().close()
-        forget = getattr(self, "_forget_file", None)
-        if forget is not None:
-            forget()
-
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Never a target: even with redirects off, requests would read the whole body of a 302."""
         return
 
 
 class _CheckedAdapter(HTTPAdapter):
-    def __init__(self, policy: OutboundPolicy, pool_size: int) -> None:
+    """Opens only checked sockets, and gives a pinned PEM to urllib3 as text: a file would outlive kill -9.
+
+    An SSLContext in an adapter is undone by requests, which loads the public bundle into it [measured].
+    """
+
+    def __init__(self, policy: OutboundPolicy, pool_size: int, ca_pem: str | None) -> None:
+        self._ca_pem = ca_pem
         super().__init__(pool_connections=2, pool_maxsize=pool_size, max_retries=0)
         self.poolmanager.pool_classes_by_scheme = _pool_classes(policy)
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        host, found = super().build_connection_pool_key_attributes(request, verify, cert)
+        pool: dict[str, Any] = {**found}
+        if self._ca_pem:
+            del pool["ca_certs"]
+            pool["ca_cert_data"] = self._ca_pem
+        return host, pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave a pool with a pinned PEM as it was made; requests would add the public bundle to it."""
+        if not self._ca_pem:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call] # requests' own
 
 
 def _pool_classes(policy: OutboundPolicy) -> Mapping[str, Any]:
@@ -119,8 +116,3 @@ def _close_half_wrapped(error: OSError) -> None:
         if isinstance(half, ssl.SSLSocket):
             half.close()
         trace = trace.tb_next
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)

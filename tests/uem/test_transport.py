@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import os
 import socket
 import ssl
-import stat
 import struct
 import threading
 import time
@@ -103,13 +101,24 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert b"Authorization: Bearer canary-token\r\n" in server.requests[0]
 
 
-def test_the_pinned_certificate_lies_in_a_private_file_that_goes_away() -> None:
+def test_the_pinned_certificate_is_never_written_to_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with serving(answering(http())) as (server, pem):
         transport = a_transport(server.url, pem)
-        path = str(transport._session.verify)
-        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        assert transport.fetch(GET, body) == b"{}"
+        assert list(tmp_path.iterdir()) == []
         transport.close()
-    assert not os.path.exists(path)
+
+
+def test_no_two_pinned_certificates_are_taken_for_each_other() -> None:
+    with serving(answering(http())) as (server, pem):
+        for _ in range(2):
+            transport = a_transport(server.url, pem)
+            assert transport.fetch(GET, body) == b"{}"
+            transport.close()
+            assert isinstance(failure(server.url, a_certificate().pem), CertificateChanged)
 
 
 def test_a_pinned_certificate_replaces_the_public_store(
@@ -467,10 +476,12 @@ def test_a_server_with_only_old_tls_is_told_so() -> None:
         assert isinstance(failure(server.url, pem), TlsTooOld)
 
 
-def test_a_trust_file_that_vanished_is_an_error_of_ours() -> None:
-    with serving(answering(http())) as (server, pem):
-        transport = a_transport(server.url, pem)
-        os.unlink(str(transport._session.verify))
+def test_a_public_store_that_vanished_is_an_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(certifi, "where", lambda: str(tmp_path / "public.pem"))
+    with serving(answering(http())) as (server, _pem):
+        transport = a_transport(server.url, None)
         with pytest.raises(UemError, match="trusted certificates"):
             transport.fetch(GET, body)
         transport.close()
