@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_BEGAN_AT = datetime.now(UTC)
+_BEGAN = time.clock_gettime(_UPTIME)
 
 
 def now() -> datetime:
@@ -14,3 +18,20 @@ def now() -> datetime:
 def monotonic() -> float:
     """Seconds on a clock that never jumps; only differences mean anything."""
     return time.monotonic()
+
+
+def steady() -> datetime:
+    """The instant at the start of this process plus the time since then: setting the clock does not move it.
+
+    For what must neither end nor live on because the clock jumped. Time asleep counts where the system
+    can tell it.
+    """
+    return _BEGAN_AT + timedelta(seconds=time.clock_gettime(_UPTIME) - _BEGAN)
+
+
+def within(at: datetime, span: timedelta, now: datetime) -> bool:
+    """Tell whether `at` is less than `span` away from `now`, on either side.
+
+    A stored time lies in the future when the clock was ahead as it was written: it must not count for ever.
+    """
+    return abs(now - at) < span

@@ -121,7 +121,7 @@ def _is_open(path: Path) -> bool:
 
 def _rows(moment: datetime) -> Iterator[Finding]:
     yield findings.keys(_canary_opens())
-    seen = worker_seen_at()
+    seen = worker_seen_at(moment)
     yield findings.worker(seen, moment, WORKER_SILENT_AFTER)
     beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))
     yield findings.clock(moment, max((at for at in (seen, beat) if at), default=None))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from harmony.clock import now
+from harmony.clock import now, within
 from harmony.db import db, sqlite_module
 from harmony.models import Worker
+from harmony.ops import disk
 from harmony.ops.migrate import head, revision
 from harmony.security.gate import public
 
@@ -30,11 +31,11 @@ def healthz() -> ResponseReturnValue:
 @blueprint.get("/readyz")
 @public
 def readyz() -> ResponseReturnValue:
-    """200, or 503 with the reasons: database, migrations, worker.
+    """200, or 503 with the reasons: disks, database, migrations, worker.
 
     It is public: it names our own parts, never the version of a server that others may reach.
     """
-    reasons = problems(now())
+    reasons = disk.problems(current_app.extensions["harmony.settings"]) + problems(now())
     return jsonify(
         status="not ready" if reasons else "ready",
         reasons=reasons,
@@ -48,15 +49,16 @@ def problems(moment: datetime) -> list[str]:
     try:
         if revision() != head():
             return ["The database is not migrated to this version; start Harmony with `make run`."]
-        seen = worker_seen_at()
+        seen = worker_seen_at(moment)
     except SQLAlchemyError:
         db.session.rollback()
         return ["The database does not answer."]
-    if seen is None or moment - seen > WORKER_SILENT_AFTER:
+    if seen is None or not within(seen, WORKER_SILENT_AFTER, moment):
         return ["No worker has shown a sign of life within the last minute; devices are not synced."]
     return []
 
 
-def worker_seen_at() -> datetime | None:
-    """When any worker last showed a sign of life."""
-    return db.session.scalar(select(func.max(Worker.seen_at)))
+def worker_seen_at(now: datetime) -> datetime | None:
+    """When any worker last showed a sign of life; none that only a clock that was set back explains."""
+    seen = select(func.max(Worker.seen_at)).where(Worker.seen_at < now + WORKER_SILENT_AFTER)
+    return db.session.scalar(seen)

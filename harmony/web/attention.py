@@ -60,7 +60,7 @@ def waits_for_worker(integration: Integration, now: datetime, what: str = "The s
     """Why `what` was asked for and does not start yet; None when it does."""
     if integration.redact_pending:
         return CLEARING
-    seen = worker_seen_at()
+    seen = worker_seen_at(now)
     if seen is not None and now - seen <= WORKER_SILENT_AFTER:
         return None
     since = f"no worker has been seen since {seen:%d %b %Y, %H:%M} UTC" if seen else "no worker has run yet"

@@ -85,7 +85,7 @@ def _nav(demo: bool) -> Iterator[NavItem]:
 
 
 def _banners() -> Iterator[Banner]:
-    seen = worker_seen_at()
+    seen = worker_seen_at(now())
     if seen is None:
         yield Banner("danger", "No worker has run yet: devices are not synced. Start Harmony with make run.")
     elif now() - seen > WORKER_SILENT_AFTER:
