@@ -8,7 +8,7 @@ from functools import wraps
 from flask import Flask, current_app
 from huey import SqliteHuey, crontab
 
-from harmony.clock import now
+from harmony.clock import now, steady
 from harmony.jobs.queue import RINGS, ring, stopping
 from harmony.models import DutyName
 from harmony.ops import retention
@@ -124,7 +124,7 @@ def _put_right() -> None:
 
 def sweep() -> None:
     """Forget what has expired, and what is older than the settings keep."""
-    sessions.sweep(now())
+    sessions.sweep(steady())
     throttle.sweep(now())
     install_base.count_anew()
     retention.sweep(now(), current_app.extensions["harmony.settings"], stopping().is_set)

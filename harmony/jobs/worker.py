@@ -77,9 +77,10 @@ def sign_of_life() -> None:
     """Write that this process is alive, and forget processes that were silent for a day."""
     moment = now()
     row = {"identity": identity(), "started_at": moment, "seen_at": moment}
+    long_ago = Worker.seen_at < moment - FORGET_AFTER
     with write() as session:
         upsert(table_of(Worker), [row], key=["identity"], columns=["seen_at"])
-        session.execute(delete(Worker).where(Worker.seen_at < moment - FORGET_AFTER))
+        session.execute(delete(Worker).where(long_ago | (Worker.seen_at > moment + FORGET_AFTER)))
 
 
 def _live(app: Flask, stop: threading.Event) -> None:

@@ -40,7 +40,7 @@ class Verification(Base):
         """Whether it still asks; a Verify whose process died counts as interrupted after a while."""
         looks = self.subject in {SYNCHRONIZATION, PREVIEW}
         longest = PREVIEW_INTERRUPTED_AFTER if looks else INTERRUPTED_AFTER
-        return self.finished_at is None and now - self.started_at < longest
+        return self.finished_at is None and abs(now - self.started_at) < longest
 
     def interrupted(self, now: datetime) -> bool:
         """Whether it never came to its end."""

@@ -49,7 +49,7 @@ def share(limit: int | None, percent: int, spent: Sequence[Spent], now: datetime
     1000
     """
     total = limit or USUAL_LIMIT
-    recent = [one for one in spent if one.at > now - DAY and one.calls]
+    recent = [one for one in spent if abs(now - one.at) < DAY and one.calls]
     return Share(
         max(1, total * percent // 100),
         total,

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from harmony.clock import within
 from harmony.models import Device, Integration, IntegrationState, RegistrationCode
 from harmony.models.device_ids import udid_key
 from harmony.protect import tokens
@@ -46,7 +47,7 @@ def _code(session: Session, asked: Register, code: str, digest: str, now: dateti
         raise Refused("code_unknown")
     if row.used_at is not None and row.request_digest != digest:
         raise Refused("request_changed" if same_request(row.request_digest, digest) else "code_used")
-    if row.used_at is None and row.expires_at <= now:
+    if row.used_at is None and not within(row.created_at, row.expires_at - row.created_at, now):
         raise Refused("code_expired")
     _refuse_closed(session.get_one(Integration, device.integration_id).state)
     return Credential(device.integration_id, code=row, device=device)

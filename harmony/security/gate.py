@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, g, redirect, request
 from werkzeug.exceptions import SecurityError
 from werkzeug.wrappers import Response as BaseResponse
 
-from harmony.clock import now
+from harmony.clock import steady
 from harmony.security import sessions, users
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -55,7 +55,7 @@ def admit() -> BaseResponse | None:
     nowhere = request.endpoint is None and is_of_machines(request.path)
     if nowhere or is_public(current_app, request.endpoint):
         return None
-    if session := sessions.session_for(sessions.read_cookie(), now()):
+    if session := sessions.session_for(sessions.read_cookie(), steady()):
         g.user = session.user
         return None
     return _to_the_door()

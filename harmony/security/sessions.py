@@ -12,6 +12,7 @@ from sqlalchemy import delete, or_, update
 from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response
 
+from harmony.clock import within
 from harmony.db import db, write
 from harmony.models import SignInSession, User
 
@@ -33,12 +34,14 @@ def open_session(user: User, now: datetime) -> str:
 
 
 def session_for(token: str | None, now: datetime) -> SignInSession | None:
-    """The living session behind a token, its user loaded; None when unknown, idle too long or too old."""
+    """The living session behind a token, its user loaded; None when unknown, idle too long or too old.
+
+    Times in the future are those of a clock that was ahead: they count as far as times in the past do.
+    """
     found = db.session.get(SignInSession, _hash(token)) if token else None
-    if found is None or now - found.seen_at >= IDLE or now - found.created_at >= ABSOLUTE:
+    if found is None or not (within(found.seen_at, IDLE, now) and within(found.created_at, ABSOLUTE, now)):
         return None
-    # The absolute value, so that a clock that was set back does not stop the writing.
-    if abs(now - found.seen_at) >= SEEN_EVERY:
+    if not within(found.seen_at, SEEN_EVERY, now):
         _touch(found.token_hash, now)
     return found
 
@@ -53,7 +56,10 @@ def close_session(token: str | None) -> None:
 def sweep(now: datetime) -> None:
     """Forget the sessions that have expired."""
     with write() as session:
-        expired = or_(SignInSession.seen_at <= now - IDLE, SignInSession.created_at <= now - ABSOLUTE)
+        expired = or_(
+            *(SignInSession.seen_at <= now - IDLE, SignInSession.seen_at >= now + IDLE),
+            *(SignInSession.created_at <= now - ABSOLUTE, SignInSession.created_at >= now + ABSOLUTE),
+        )
         session.execute(delete(SignInSession).where(expired))
 
 

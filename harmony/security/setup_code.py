@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from harmony.clock import within
 from harmony.db import db, release, write
 from harmony.models import SetupCode, User
 from harmony.models.access import Role
@@ -59,7 +60,7 @@ def redeem_and_create(code: str, name: str, password: str, now: datetime) -> Use
 
 def _is_current(code: str, now: datetime) -> bool:
     stored = db.session.scalar(select(SetupCode).order_by(SetupCode.id.desc()).limit(1))
-    if stored is None or now - stored.created_at >= VALID_FOR or users.any_user():
+    if stored is None or not within(stored.created_at, VALID_FOR, now) or users.any_user():
         return False
     return hmac.compare_digest(stored.code_hash, _hash(code))
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from harmony.db import db, release, write
 from harmony.models import Hold, HoldState
 from harmony.sync.deletion import Deletion, delete_softly, overdue
-from harmony.sync.holds import listed, listing, pending
+from harmony.sync.holds import approval_counts, listed, listing, pending
 
 # Renews the lease inside the caller's `write()`, or raises schedule.LeaseLost.
 Beat = Callable[[Session], None]
@@ -62,7 +62,7 @@ def expire(integration_id: int, beat: Beat, now: datetime) -> None:
     """An approval that no sync could carry out in time is over; its list is held anew, all of it."""
 
     def has_run_out(hold: Hold) -> bool:
-        return hold.expires_at is not None and hold.expires_at <= now
+        return hold.expires_at is not None and not approval_counts(hold, now)
 
     def hold_anew(session: Session, hold: Hold) -> None:
         hold.state = HoldState.EXPIRED

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from harmony.clock import within
 from harmony.db import db, table_of, write
 from harmony.history import audit
 from harmony.models import Device, Hold, HoldState, Integration
@@ -94,6 +95,11 @@ def approve(hold_id: int, digest: str, typed_number: int | None, by: str, now: d
         _note(session, hold, by, "Approved deletions", now)
         integration_id = hold.integration_id
     return schedule.request_sync(integration_id, by, now)
+
+
+def approval_counts(hold: Hold, now: datetime) -> bool:
+    """Tell whether the approval may still be carried out: given less than a day away from `now`."""
+    return hold.expires_at is not None and within(hold.expires_at - APPROVAL_HOLDS, APPROVAL_HOLDS, now)
 
 
 def dismiss(hold_id: int, digest: str, by: str, now: datetime) -> int:

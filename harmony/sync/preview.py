@@ -170,8 +170,7 @@ def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
 def _gone(snapshot: Snapshot, moment: datetime) -> tuple[list[Any], list[Any]]:
     """Who went missing earlier and still is: those that were approved to go, and the others that are due."""
     hold = holds.pending(db.session(), snapshot.integration_id)
-    in_force = hold is not None and hold.expires_at is not None and hold.expires_at > moment
-    approved = hold.up_to if hold is not None and in_force else 0
+    approved = hold.up_to if hold is not None and holds.approval_counts(hold, moment) else 0
     up_to = snapshot.number - snapshot.choice.deletion_after + 1
     overdue = deletion.overdue(snapshot.integration_id, max(up_to, approved))
     rows = db.session.execute(select(*MISSING).where(*overdue)).all()

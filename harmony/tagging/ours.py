@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from harmony.clock import within
 from harmony.db import db, release, write
 from harmony.models import UemTag
 from harmony.models.configuration import Tagging
@@ -42,7 +43,7 @@ class OurTag(NamedTuple):
 
     def is_due(self, now: datetime) -> bool:
         """Whether nobody has looked in the UEM for a day, or what was seen cannot be relied on any more."""
-        return self.checked_at is None or self.checked_at <= now - CHECK_EVERY
+        return self.checked_at is None or not within(self.checked_at, CHECK_EVERY, now)
 
 
 COLUMNS = (UemTag.key, UemTag.name, UemTag.external_id, UemTag.organization_group_id)

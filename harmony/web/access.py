@@ -9,7 +9,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as BaseResponse
 
-from harmony.clock import now
+from harmony.clock import now, steady
 from harmony.db import write
 from harmony.history import audit
 from harmony.models import User
@@ -34,7 +34,7 @@ def sign_in() -> ResponseReturnValue:
     if not users.any_user():
         return redirect(SETUP, 303)
     target = local_path(request.args.get("next"))
-    if sessions.session_for(sessions.read_cookie(), now()):
+    if sessions.session_for(sessions.read_cookie(), steady()):
         return redirect(target, 303)
     return _sign_in_page(SignInForm(), target)
 
@@ -120,7 +120,7 @@ def _signed_in(user: User, target: str, how: str = "Signed in") -> BaseResponse:
     response = redirect(target, 303)
     # Signing in again ends the former session of this browser instead of leaving it behind.
     sessions.close_session(sessions.read_cookie())
-    sessions.set_cookie(response, sessions.open_session(user, now()))
+    sessions.set_cookie(response, sessions.open_session(user, steady()))
     return response
 
 

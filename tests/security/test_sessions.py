@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 from flask import Flask, Response
-from sqlalchemy import func, select
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
 
+from harmony import clock
 from harmony.db import db, write
+from harmony.jobs.tasks import sweep
 from harmony.models import SignInSession, User
 from harmony.security import sessions
 from harmony.security.notes import NotesCookie
@@ -79,11 +82,57 @@ def test_its_last_use_is_written_at_most_once_a_minute(ada: User) -> None:
     assert seen == [0, 0, 0, 60, 60, 60, 120]
 
 
-def test_a_clock_that_was_set_back_neither_signs_out_nor_prolongs(ada: User) -> None:
+def test_a_clock_that_was_set_back_a_little_neither_signs_out_nor_prolongs(ada: User) -> None:
     token = sessions.open_session(ada, NOW)
-    assert sessions.session_for(token, minutes(-60)) is not None
-    assert sessions.session_for(token, minutes(-31)) is not None
-    assert sessions.session_for(token, minutes(0)) is None
+    assert sessions.session_for(token, minutes(-29)) is not None
+    assert sessions.session_for(token, minutes(-10)) is not None
+    assert sessions.session_for(token, minutes(20)) is None
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=30), timedelta(hours=5), timedelta(days=400)])
+def test_a_session_of_a_clock_that_was_ahead_is_not_valid_until_that_time_has_come(
+    ada: User, ahead: timedelta
+) -> None:
+    token = sessions.open_session(ada, NOW + ahead)
+    assert sessions.session_for(token, NOW) is None
+    sessions.sweep(NOW)
+    assert db.session.scalar(select(func.count()).select_from(SignInSession)) == 0
+
+
+def test_a_session_in_steady_use_of_a_clock_that_was_ahead_ends_as_well(ada: User) -> None:
+    token = sessions.open_session(ada, NOW + timedelta(hours=12))
+    with write() as session:
+        session.execute(update(SignInSession).values(seen_at=NOW))
+    assert sessions.session_for(token, NOW) is None
+    with write() as session:
+        session.execute(update(SignInSession).values(created_at=NOW + timedelta(hours=11, minutes=59)))
+    assert sessions.session_for(token, NOW) is not None
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=3), timedelta(days=2), timedelta(days=-300)])
+def test_a_jump_of_the_clock_there_and_back_ends_no_session(
+    app: Flask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    real = datetime.now
+
+    class Jumped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return real(tz) + jump
+
+    monkeypatch.setattr(clock, "datetime", Jumped)
+    assert abs(clock.now() - real(UTC) - jump) < timedelta(minutes=1)
+    assert signed_in.get("/devices").status_code == 200
+    with app.app_context():
+        sweep()
+    monkeypatch.undo()
+    assert signed_in.get("/devices").status_code == 200
+
+
+def test_steady_time_goes_on_as_the_clock_does() -> None:
+    before, start = clock.now(), clock.steady()
+    assert abs(start - before) < timedelta(hours=1)
+    assert clock.steady() >= start
 
 
 def test_signing_out_ends_this_session_only(ada: User) -> None:

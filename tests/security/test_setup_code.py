@@ -95,6 +95,12 @@ def test_a_code_expires_after_a_day(bare: Flask) -> None:
     assert not setup_code._is_current(code, NOW + timedelta(hours=24))
 
 
+def test_a_code_of_a_clock_that_was_ahead_is_not_valid_for_ever(bare: Flask) -> None:
+    code = setup_code.issue(NOW + timedelta(days=1)) or ""
+    assert not setup_code._is_current(code, NOW)
+    assert setup_code._is_current(code, NOW + timedelta(minutes=1))
+
+
 def test_an_unfit_password_leaves_the_code_usable(bare: Flask) -> None:
     code = issued()
     with pytest.raises(users.UnfitPassword):

@@ -340,6 +340,15 @@ def test_an_approval_that_ran_out_deletes_nothing_and_is_held_anew() -> None:
     assert departed.hold_id == the_hold(id_).id
 
 
+def test_an_approval_of_a_clock_that_was_ahead_does_not_count_until_that_time_has_come() -> None:
+    id_ = integration(threshold=20)
+    a_hold(id_, 10, 6)
+    approved(id_)
+    departed = synced(id_, range(6, 10), NOON - timedelta(hours=24))
+    assert (departed.deleted, len(live(id_))) == (0, 10)
+    assert db.session.scalars(select(Hold.state).order_by(Hold.id)).all() == ["expired", "open"]
+
+
 def test_a_list_of_an_approval_that_ran_out_waits_even_when_the_guard_would_let_it_go() -> None:
     id_ = integration(threshold=20)
     a_hold(id_, 10, 6)
