@@ -32,7 +32,7 @@ from harmony.uem.records import (
     Quota,
     SkippedRow,
     SystemInfo,
-    Tag,
+    TagList,
 )
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -152,8 +152,8 @@ class FakeUem:
         smart = [Group(GroupKind.SMART, id_, "", "", 1, None, "570") for id_ in ("8", "9")]
         return [group for group in organization + smart if group.external_id not in self.gone]
 
-    def tags(self, organization_group_id: str) -> list[Tag]:
-        return []
+    def tags(self, organization_group_id: str) -> TagList:
+        return TagList()
 
     def device_apps(self, external_id: str) -> list[AppOnDevice]:
         return []

@@ -40,6 +40,8 @@ def settle(  # noqa: PLR0917 - two rows of the page, and what was decided when a
     if take_off and off:
         taking_off.retire_in(session, integration, off, by, now)
     elif not take_off:
+        for key in left:
+            rows[key].kept_off = False
         _remember(rows[key] for key in left if key not in off)
     duty_lifecycle.again(session, integration.id, DutyName.TAGGING, now)
 

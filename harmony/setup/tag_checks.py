@@ -34,9 +34,9 @@ def look(integration: Integration) -> Iterator[Rung | TagLook]:
         yield from map(not_tried, (NAMES, TAGS))
         return
     yield Rung(
-        rung.name, rung.state, rung.milliseconds, f"{len(in_uem):,} tags are visible at {where}.", None
+        rung.name, rung.state, rung.milliseconds, f"{len(in_uem.tags):,} tags are visible at {where}.", None
     )
-    seen = judged(tagging, devices, Place(tags=in_uem, ours=ours, group=where))
+    seen = judged(tagging, devices, Place(tags=in_uem.tags, ours=ours, group=where))
     yield seen
     if not seen.tags:
         yield from (not_tried(name, NONE_NEEDED) for name in (NAMES, TAGS))

@@ -14,7 +14,8 @@ def ours(integration_id: int) -> Ours:
     """The tags that this integration made or adopted; one that it was about to make is known by its name."""
     tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == integration_id)).all()
     begun = {tag.name for tag in tags if tag.external_id is None and tag.organization_group_id is not None}
-    return Ours(frozenset(tag.external_id for tag in tags if tag.external_id), frozenset(begun))
+    ids = (id_ for tag in tags for id_ in (tag.external_id, tag.former_id) if id_)
+    return Ours(frozenset(ids), frozenset(begun))
 
 
 def devices_by_key(integration_id: int) -> dict[str, int]:

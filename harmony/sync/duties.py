@@ -131,6 +131,11 @@ def park(session: Session, held: Holding, why: str) -> None:
     session.execute(update(Duty).where(*_held(held)).values(parked_why=why[:1024]))
 
 
+def learn_limit(session: Session, held: Holding, devices: int) -> None:
+    """Remember how many devices the UEM takes in a call."""
+    session.execute(update(Duty).where(*_held(held)).values(batch_limit=devices))
+
+
 def reap(now: datetime) -> int:
     """Close the runs whose worker is gone or whose lease ended; their duties are due again."""
     mine = (Duty.integration_id == DutyRun.integration_id) & (Duty.name == DutyRun.duty)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic, now
 from harmony.db import write
@@ -11,8 +14,10 @@ from harmony.sync import driver
 from harmony.sync.ids import Ids
 from harmony.tagging import outbox
 from harmony.tagging.ours import tags_of
-from harmony.tagging.plan import Batch, Target, batches, in_order
+from harmony.tagging.plan import Batch, Target, in_order
+from harmony.tagging.plan import batches as in_calls
 from harmony.tagging.push import Answered, push
+from harmony.tagging.reading_back import look
 from harmony.tagging.work import Work
 from harmony.uem.client import UemClient
 from harmony.uem.errors import NotFound, TooLarge
@@ -22,15 +27,23 @@ ROUND = timedelta(seconds=20)
 NOTES_PER_CHECKPOINT = 64
 NOT_FOUND = 404
 
+NAMED = 3
+
 Unclear = dict[tuple[str, bool], dict[Target, int]]
 
 
 class Delivery:
-    """`late` says whether a round ended for lack of time, with something left."""
+    """`late` says whether a round ended for lack of time, with something left.
 
-    def __init__(self, work: Work, client: UemClient) -> None:
+    `disputed` are the keys of tags that are not written now.
+    """
+
+    def __init__(
+        self, work: Work, client: UemClient, disputed: Callable[[], Collection[str]] = tuple
+    ) -> None:
         self._work = work
         self._client = client
+        self._disputed = disputed
         self._tags: dict[str, str] = {}
         self._unclear: Unclear = {}
         self._until = 0.0
@@ -40,18 +53,21 @@ class Delivery:
     def deliver(self) -> list[str]:
         """Push for one round; the keys of tags that turned out to be gone from the UEM. Raises UemError."""
         tags = tags_of(self._work.id)
-        self._tags = {tag.key: tag.external_id for tag in tags if tag.external_id is not None}
+        usable = (tag for tag in tags if tag.proven and tag.key not in self._disputed())
+        self._tags = {tag.key: tag.external_id for tag in usable if tag.external_id is not None}
         self._until, self.late = monotonic() + ROUND.total_seconds(), False
         lost: list[str] = []
         for add in (True, False):
             if not self.late:
-                push(self._client, self._tags.__getitem__, self._batches(add=add), self._note)
+                push(
+                    self._client, self._tags.__getitem__, self._batches(add=add), self._note, self._work.size
+                )
                 lost += self._clear_up()
         return lost
 
     def _batches(self, *, add: bool) -> Iterator[Batch]:
         for key in in_order(self._tags.keys() & set(outbox.open_keys(self._work.id))):
-            for batch in batches(key, add, outbox.targets(self._work.id, key, add, now())):
+            for batch in in_calls(key, add, outbox.targets(self._work.id, key, add, now())):
                 self._work.go_on()
                 if monotonic() > self._until:
                     self.late = True
@@ -69,9 +85,9 @@ class Delivery:
                 unclear = {by_id[id_]: code for id_, code in outcome.unclear.items()}
                 well = [one for one in batch.targets if one not in unclear and one not in unknown]
                 outbox.done(session, batch.key, batch.add, well)
-                outbox.dropped(session, unknown, self._work.held.run_id, moment)
+                self._lost(session, batch.key, batch.add, unknown, moment)
                 self._unclear.setdefault(batch[:2], {}).update(unclear)
-                self._count(batch.add, len(well), len(unknown))
+                self._count(batch.add, len(well))
             for batch in fresh:
                 outbox.sent(session, batch)
             self._work.beat(session)
@@ -86,35 +102,51 @@ class Delivery:
 
     def _looked(self, key: str, add: bool, them: dict[Target, int]) -> bool:
         try:
-            carriers = Ids()
-            carriers.add(self._client.tagged_devices(self._tags[key]))
+            found = look(self._work, self._client, key, self._tags[key])
         except NotFound:
             del self._tags[key]
             return False
-        except TooLarge:  # nobody can tell: what is faulted as unknown is, the rest was so before
-            self._decide(key, add, [one for one in them if them[one] != NOT_FOUND], them)
+        except TooLarge:  # nobody can tell; it is tried again
+            self._decide(key, add, (), them)
             return True
-        self._decide(key, add, [one for one in them if (one.external_id in carriers) is add], them)
+        carriers = Ids()
+        carriers.add(found.ids)
+        there = [target for target in them if target.external_id in carriers]
+        off = [target for target in them if target.external_id not in carriers] if found.is_whole else []
+        self._decide(key, add, there if add else off, them)
         return True
 
     def _decide(self, key: str, add: bool, well: Collection[Target], them: dict[Target, int]) -> None:
         done = set(well)
-        unknown = [one for one in them if one not in done and them[one] == NOT_FOUND and add]
-        why = {one: _why(them[one]) for one in them if one not in done and one not in unknown}
+        unknown = [target for target in them if target not in done and them[target] == NOT_FOUND]
+        why = {target: _why(them[target]) for target in them if target not in done and target not in unknown}
         moment = now()
         with write() as session:
             self._work.beat(session)
             outbox.done(session, key, add, list(done))
-            outbox.dropped(session, unknown, self._work.held.run_id, moment)
+            self._lost(session, key, add, unknown, moment)
             outbox.refused(session, key, add, why, moment)
-        self._count(add, len(done), len(unknown))
+        self._name(key, why)
+        self._count(add, len(done))
 
-    def _count(self, add: bool, done: int, unknown: int) -> None:
+    def _lost(
+        self, session: Session, key: str, add: bool, unknown: Collection[Target], moment: datetime
+    ) -> None:
+        """The UEM says that it does not know these."""
+        run_id = self._work.held.run_id
+        dropped, _kept = outbox.unknown(session, key, add, unknown, run_id, moment)
+        self._work.counts.dropped += dropped
+
+    def _name(self, key: str, declined: Iterable[Target]) -> None:
+        names = {tag.key: tag.name for tag in tags_of(self._work.id)}
+        for target in islice(declined, max(0, NAMED - len(self._work.declined))):
+            self._work.declined.append(f"{names.get(key, key)} on device {target.external_id}")
+
+    def _count(self, add: bool, done: int) -> None:
         counts = self._work.counts
         counts.added += done if add else 0
         counts.removed += 0 if add else done
-        counts.dropped += unknown
 
 
 def _why(code: int) -> str:
-    return f"The UEM declined it (error {code})." if code else "The UEM declined it and gave no reason."
+    return f"The UEM declined it (error {code})." if code else "The UEM's answer was unclear."

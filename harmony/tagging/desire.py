@@ -35,10 +35,10 @@ WANT = """WITH want(device_id, external_id, key) AS ({want}) INSERT INTO tag_lin
  next_try_at = NULL, reason = ''"""
 NEVER_SENT = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope}
  AND NOT wanted AND NOT present AND attempts = 0"""
-# The UEM did not know them, but has heard of them since.
+# The UEM did not know them, and lists them again.
 BACK = """UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND state <> 'done'
  AND state = 'dropped' AND next_try_at IS NOT NULL AND EXISTS (SELECT 1 FROM device d
- WHERE d.id = tag_link.device_id AND d.missing_since IS NULL AND d.last_seen_at > tag_link.changed_at)"""
+ WHERE d.id = tag_link.device_id AND d.missing_since IS NULL AND d.deleted_at IS NULL)"""
 NEXT = "SELECT id FROM device WHERE +integration_id = ? AND id > ? ORDER BY id LIMIT 1 OFFSET ?"
 CHANGED = "SELECT device_id FROM protection WHERE integration_id = ? AND changed_at >= ? ORDER BY device_id"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
 
 REST = "The rest is pushed by the next run."
 DEVICES_GO_ON = "The device sync is not affected."
+MOST_DOUBTS = 2
 SOONEST, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -36,14 +37,20 @@ STOPPED = End(
 PAUSED = End(Outcome(SyncRunState.CANCELLED, "The integration was paused during the tagging."), at_once=True)
 
 
-def of_push(counts: Counts, problems: Iterable[str]) -> Outcome:
-    """The end of a run that no error ended; `problems` are the names of the tags that cannot be used."""
-    named, said = sorted(problems), []
-    if named:
-        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-        said.append(f"{', '.join(named[:3])}{more} cannot be used, see the tags.")
+def of_push(
+    counts: Counts, problems: Iterable[str], declined: Sequence[str] = (), doubts: Iterable[str] = ()
+) -> Outcome:
+    """The end of a run that no error ended.
+
+    `problems` are the names of the tags that cannot be used, `declined` says of some tags on which devices;
+    `doubts` are sentences about answers that contradict what is known.
+    """
+    said = _first_doubts(list(dict.fromkeys(doubts)))
+    if problems := sorted(problems):
+        said.append(f"{_some(problems)} cannot be used, see the tags.")
     if counts.failed:
-        said.append(f"The UEM declined {_tags(counts.failed)}; they are tried again by themselves.")
+        named = f" ({_some(declined, counts.failed)})" if declined else ""
+        said.append(f"The UEM declined {_tags(counts.failed)}{named}; they are tried again by themselves.")
     if said:
         return Outcome(SyncRunState.WARNING, " ".join(said), "Look at the tags of this integration.")
     return Outcome(SyncRunState.OK)
@@ -80,6 +87,51 @@ def next_due(times: Iterable[datetime | None], now: datetime) -> datetime | None
     """The earliest of the times at which there is something to do again, but not before a minute from now."""
     known = [time for time in times if time is not None]
     return max(min(known), now + SOONEST) if known else None
+
+
+def _first_doubts(doubts: list[str]) -> list[str]:
+    more = len(doubts) - MOST_DOUBTS
+    return doubts[:MOST_DOUBTS] + ([f"The UEM contradicted itself {more} more times."] if more > 0 else [])
+
+
+def disputed(names: Sequence[str]) -> str:
+    """The sentence about tags that the UEM lists otherwise than before; nothing is written with them."""
+    verb = "is" if len(names) == 1 else "are"
+    kept = "nothing is forgotten or written until that is clear"
+    return f"{_some(names)} {verb} not where the UEM showed it before; {kept}."
+
+
+def doubtful(names: Sequence[str]) -> str:
+    """The sentence about tags of which the UEM's answers contradict each other."""
+    return f"The UEM's answers about {_some(names)} contradict each other; nothing is forgotten."
+
+
+def contradicted(count: int) -> str:
+    """The sentence about answers that a second look put right."""
+    return f"The UEM once answered wrongly about {_tags(count)}; a second look agreed with what is known."
+
+
+def carriers_odd(name: str, unreadable: int) -> str:
+    """The sentence about a list of devices that cannot be read to its end."""
+    rows = "1 device" if unreadable == 1 else f"{unreadable:,} devices"
+    lacking = f"The UEM's list of devices with {name} has {rows} without a readable id"
+    return f"{lacking}; it only adds to what is known."
+
+
+def carriers_wrong(name: str, missing: int, known: int, *, again: bool) -> str:
+    """The sentence about a list that lacks many of the devices that are known to carry a tag."""
+    lacked = f"The UEM's list of devices with {name} lacked {missing:,} of {known:,} that have it"
+    return f"{lacked}, twice; it is put on them again." if again else f"{lacked}; a second look was right."
+
+
+def _some(names: Sequence[str], count: int | None = None) -> str:
+    """The first three names, and how many more there are.
+
+    >>> _some(["a", "b", "c", "d"])
+    'a, b, c and 1 more'
+    """
+    more = (count or len(names)) - len(names[:3])
+    return f"{', '.join(names[:3])} and {more:,} more" if more > 0 else ", ".join(names)
 
 
 def _tags(count: int) -> str:

@@ -6,7 +6,7 @@ knows that it is ours, even when the worker died before the answer came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,17 +16,21 @@ from harmony.clock import now
 from harmony.db import write
 from harmony.models import UemTag
 from harmony.models.configuration import Tagging
+from harmony.tagging import tag_row as change
 from harmony.tagging.desire import Beat
-from harmony.tagging.names import OLD
-from harmony.tagging.observe import observe
+from harmony.tagging.evidence import Verdict
+from harmony.tagging.names import tag_key
+from harmony.tagging.observe import forget
 from harmony.tagging.ours import OurTag, tags_of
+from harmony.tagging.proving import Prover
 from harmony.uem.client import UemClient
 from harmony.uem.errors import Forbidden, NotFound, RequestRefused, UemError
-from harmony.uem.records import Tag
+from harmony.uem.records import Tag, TagList
 
 FOREIGN = "A tag of this name is in the UEM already, and was not made for this integration."
 ADOPT = "Adopt it on the Tagging page, or give ours another name there."
 NO_GROUP = "No organization group is visible in which the tag could be made."
+NO_ID = "The UEM lists a tag of this name, and its id cannot be read."
 BY_HAND = "Or make the tag in the console and adopt it on the Tagging page."
 
 
@@ -42,7 +46,8 @@ class Finder:
         self.group = group
         self._beat = beat
         self.made = 0
-        self._ahead: Future[list[Tag]] | None = None
+        self.prover = Prover(client, self._listing)
+        self._ahead: Future[TagList] | None = None
 
     @contextmanager
     def looking(self, *, whole: bool) -> Iterator[None]:
@@ -53,22 +58,65 @@ class Finder:
             self._ahead = pool.submit(self._client.tags, self.group) if ask and self.group else None
             yield
 
-    def find(self, needed: Collection[str], moment: datetime, *, whole: bool) -> None:
-        """Look for the tags without an id that are due, with `whole` for all; one that is gone is made anew.
+    def find(self, needed: Collection[str], moment: datetime, *, whole: bool, again: bool = False) -> None:
+        """Look for the tags that are due, with `whole` for all; one that is surely gone is made anew.
 
-        Raises UemError; that the account may not make tags is only said beside the tag.
+        With `again` only for those without an id. Raises UemError; that the account may not make tags is only
+        said beside the tag.
         """
         every = [tag for tag in tags_of(self._id) if tag.external_id is not None or tag.key in needed]
-        due = [tag for tag in every if whole or _is_due(tag, moment)]
-        groups = {group for tag in due if (group := tag.group or self.group)}
-        seen = [tag for group in sorted(groups) for tag in self._tags_in(group)]
-        if groups:
-            self._note_lost(due, seen, moment)
+        due = [tag for tag in every if whole or _is_due(tag, moment, again=again)]
+        if not due:
+            return
+        listing = self._prove(due, self._listing(due), moment)
         missing = [tag for tag in tags_of(self._id) if tag.external_id is None and tag.key in needed]
-        looked_for = [tag for tag in missing if whole or _is_due(tag, moment)]
-        self._make([tag for tag in looked_for if not self._placed(tag, seen, moment)])
+        looked_for = [tag for tag in missing if whole or _is_due(tag, moment, again=again)]
+        if looked_for and not listing.tags:
+            listing = self._listing(looked_for)  # that there is no tag at all is seldom true
+        self._make([tag for tag in looked_for if not self._placed(tag, listing, moment)])
 
-    def _tags_in(self, group: str) -> list[Tag]:
+    def missing(self, keys: Collection[str], moment: datetime) -> None:
+        """The UEM did not know the ids of these tags when it was asked who carries them. Raises UemError."""
+        every = tags_of(self._id)
+        tags = [tag for tag in every if tag.key in keys and tag.external_id is not None]
+        if tags:
+            self._carry_out(self.prover.prove_missing(tags, moment, all_tags=every), moment)
+
+    def _prove(self, due: Sequence[OurTag], listing: TagList, moment: datetime) -> TagList:
+        every = tags_of(self._id)
+        tags = [tag for tag in due if tag.external_id is not None]
+        verdicts, listing = self.prover.prove(tags, listing, moment, all_tags=every)
+        self._carry_out(verdicts, moment)
+        for tag in every:
+            if tag.former_id not in {None, tag.external_id} and tag.external_id is not None:
+                self._take_back(tag, listing)
+        return listing
+
+    def _carry_out(self, verdicts: Mapping[str, Verdict], moment: datetime) -> None:
+        unproven = {tag.key for tag in tags_of(self._id) if not tag.proven}
+        for key, verdict in verdicts.items():
+            if verdict in {Verdict.GONE, Verdict.RENAMED}:
+                self._change(key, change.lose)
+                forget(self._id, key, moment, self._beat)
+            elif verdict is Verdict.OURS and key in unproven:
+                self._change(key, change.prove)
+
+    def _take_back(self, tag: OurTag, listing: TagList) -> None:
+        """A tag that was taken for gone, and made anew, is there after all: it is taken off the devices."""
+        former = [seen for seen in listing.tags if seen.external_id == tag.former_id]
+        if former and all(tag_key(seen.name) == tag_key(tag.name) for seen in former):
+            with write() as session:
+                self._beat(session)
+                change.split_former(session, self._id, tag.key, now())
+
+    def _listing(self, tags: Iterable[OurTag]) -> TagList:
+        """The tags of every group in which one of these is or belongs."""
+        found = TagList()
+        for group in sorted({group for tag in tags if (group := tag.group or self.group)}):
+            found = found.extended(self._tags_in(group))
+        return found
+
+    def _tags_in(self, group: str) -> TagList:
         """A group that is gone has no tags; that of the account must be there."""
         ahead, self._ahead = self._ahead, None
         try:
@@ -76,30 +124,24 @@ class Finder:
         except (NotFound, RequestRefused):
             if group == self.group:
                 raise
-            return []
+            return TagList()
 
-    def lost(self, key: str, moment: datetime) -> None:
-        """The UEM has no such tag any more, or calls it otherwise: it is not ours, and nobody has ours."""
-        self._change(key, _lose)
-        observe(self._id, key, (), moment, self._beat)
-
-    def _note_lost(self, due: Iterable[OurTag], seen: Iterable[Tag], moment: datetime) -> None:
-        names = {tag.external_id: tag.name for tag in seen}
-        for tag in due:
-            if tag.external_id is not None and names.get(tag.external_id) != tag.name:
-                self.lost(tag.key, moment)
-
-    def _placed(self, tag: OurTag, seen: Iterable[Tag], moment: datetime) -> bool:
+    def _placed(self, tag: OurTag, listing: TagList, moment: datetime) -> bool:
         """Whether it was found or cannot be used; False when it has to be made."""
-        taken = {one.external_id for one in tags_of(self._id)}
-        there = [one.external_id for one in seen if one.name == tag.name and one.external_id not in taken]
+        taken = {row.external_id for row in tags_of(self._id)}
+        own = tag_key(tag.name)
+        named = [seen for seen in listing.tags if tag_key(seen.name) == own]
+        there = [seen.external_id for seen in named if seen.external_id not in taken]
         group = tag.group or self.group
-        if there and tag.group is not None:
-            self._change(tag.key, lambda row: _found(row, there[-1]))
-        elif there and tag.name in self._tagging.adopted:
-            self._change(tag.key, lambda row: _adopt(row, there[0], group))
+        if there and (tag.group is not None or tag.former_id in there):
+            id_ = tag.former_id if tag.former_id in there else there[-1]
+            self._change(tag.key, lambda row: change.found(row, id_ or "", group))
+        elif there and own in map(tag_key, self._tagging.adopted):
+            self._change(tag.key, lambda row: change.adopt(row, there[0], group))
         elif there:
             self._trouble(tag.key, f"{FOREIGN} {ADOPT}", moment)
+        elif any(tag_key(row.name) == own for row in listing.odd):
+            self._trouble(tag.key, NO_ID, moment)
         elif group is None:
             self._trouble(tag.key, NO_GROUP, moment)
         else:
@@ -110,7 +152,7 @@ class Finder:
         """Make them, several at once. Raises the first UemError, once every answer has been written down."""
         group = {tag.key: tag.group or self.group or "" for tag in tags}
         for key, where in group.items():
-            self._change(key, partial(_ask, group=where))
+            self._change(key, partial(change.ask, group=where))
         with ThreadPoolExecutor(self._client.parallel(), thread_name_prefix="uem-tag") as pool:
             making = [(tag, pool.submit(self._client.create_tag, tag.name, group[tag.key])) for tag in tags]
         trouble = [error for tag, future in making if (error := self._made(tag, future)) is not None]
@@ -127,12 +169,12 @@ class Finder:
             return error
         else:
             self.made += 1
-            observe(self._id, tag.key, (), now(), self._beat)
-            self._change(tag.key, partial(_found, external_id=external_id, empty_since=now()))
+            forget(self._id, tag.key, now(), self._beat)
+            self._change(tag.key, partial(change.found, external_id=external_id, empty_since=now()))
         return None
 
     def _trouble(self, key: str, sentence: str, moment: datetime) -> None:
-        self._change(key, lambda row: _say(row, sentence, moment))
+        self._change(key, lambda row: change.say(row, sentence, moment))
 
     def _change(self, key: str, change: Callable[[UemTag], None]) -> None:
         with write() as session:
@@ -142,31 +184,8 @@ class Finder:
                 change(row)
 
 
-def _is_due(tag: OurTag, moment: datetime) -> bool:
-    """One with a problem waits for a day, or for somebody who asks."""
-    return tag.external_id is None and (not tag.problem or tag.is_due(moment))
-
-
-def _lose(row: UemTag) -> None:
-    row.external_id = row.organization_group_id = row.checked_at = None
-    row.adopted, row.problem = False, ""
-    if row.key.startswith(OLD):
-        row.retired_at = None
-
-
-def _ask(row: UemTag, group: str) -> None:
-    row.organization_group_id, row.problem = group, ""
-
-
-def _found(row: UemTag, external_id: str, empty_since: datetime | None = None) -> None:
-    """Who carries one that was there before has to be looked up; nobody carries one that was just made."""
-    row.external_id, row.problem, row.checked_at = external_id, "", empty_since
-
-
-def _adopt(row: UemTag, external_id: str, group: str | None) -> None:
-    _found(row, external_id)
-    row.adopted, row.organization_group_id = True, group
-
-
-def _say(row: UemTag, sentence: str, moment: datetime) -> None:
-    row.problem, row.checked_at, row.organization_group_id = sentence[:1024], moment, None
+def _is_due(tag: OurTag, moment: datetime, *, again: bool) -> bool:
+    """One with a problem waits for a day, or for somebody who asks; one that may come back does not."""
+    if tag.external_id is not None:
+        return not again and (not tag.proven or tag.doubted_at is not None)
+    return not tag.problem or tag.former_id is not None or tag.is_due(moment)

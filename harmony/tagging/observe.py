@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from harmony.db import db, release, write
 from harmony.sync import driver
@@ -15,10 +16,15 @@ ROWS_PER_WRITE = 1000
 
 BELIEVED = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ? AND present
  AND device_id > ? ORDER BY device_id LIMIT ?"""
+EVERY = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
+ AND device_id > ? ORDER BY device_id LIMIT ?"""
+# It is put on again, which does no harm; that it was sent keeps it from being taken for never there. What is
+# to be taken off is taken off, whatever a list says: the answer to that is the proof.
+UNSEEN = """UPDATE tag_link SET present = false, attempts = 1, state = 'pending', next_try_at = NULL,
+ reason = '', changed_at = ? WHERE key = ? AND {devices} AND wanted"""
 GONE = """UPDATE tag_link SET present = false, attempts = 0, state = 'pending', next_try_at = NULL,
- reason = '', changed_at = ? WHERE key = ? AND {devices}"""
-OVER = """DELETE FROM tag_link WHERE integration_id = ? AND key = ? AND state <> 'done'
- AND NOT wanted AND NOT present"""
+ reason = '', changed_at = ? WHERE integration_id = ? AND key = ? AND {devices} AND wanted"""
+OVER = "DELETE FROM tag_link WHERE integration_id = ? AND key = ? AND {devices} AND NOT wanted"
 # One that is ours under this id, live or deleted; anybody else's devices are not looked at.
 THERE = """INSERT INTO tag_link
  (device_id, key, integration_id, external_id, wanted, present, state, attempts, changed_at, reason)
@@ -29,17 +35,41 @@ THERE = """INSERT INTO tag_link
  state = CASE WHEN tag_link.wanted THEN 'done' ELSE 'pending' END"""
 
 
-def observe(integration_id: int, key: str, carriers: Sequence[str], now: datetime, beat: Beat) -> int:
+class Count(NamedTuple):
+    """How many devices are believed to carry a tag, and how many of them a list lacks."""
+
+    known: int
+    missing: int
+
+
+def compared(integration_id: int, key: str, carriers: Sequence[str]) -> Count:
+    """Compare a list of carriers with what is believed, and change nothing."""
+    listed, known, missing = _set(carriers), 0, 0
+    for rows in _believed(integration_id, key):
+        known += len(rows)
+        missing += sum(external_id not in listed for _, external_id in rows)
+    return Count(known, missing)
+
+
+def observe(
+    integration_id: int,
+    key: str,
+    carriers: Sequence[str],
+    now: datetime,
+    beat: Beat,
+    *,
+    partial: bool = False,
+) -> int:
     """Take over what the UEM says of one tag, in short writes; how many links were otherwise.
 
-    Devices that are not ours are left alone: another dashboard may use the same tag. `beat` is called inside
-    each `write()`.
+    Devices that are not ours are left alone: another dashboard may use the same tag. A `partial` list says
+    nothing of devices it does not name. `beat` is called inside each `write()`.
     """
-    listed, believed, otherwise = Ids(), Ids(), 0
-    listed.add(carriers)
+    listed, believed, otherwise = _set(carriers), Ids(), 0
     for rows in _believed(integration_id, key):
         believed.add([external_id for _, external_id in rows])
-        otherwise += _gone(key, [id_ for id_, external_id in rows if external_id not in listed], now, beat)
+        unseen = [id_ for id_, external_id in rows if external_id not in listed]
+        otherwise += 0 if partial else _unseen(key, unseen, now, beat)
     fresh = [external_id for external_id in carriers if external_id not in believed]
     for start in range(0, len(fresh), ROWS_PER_WRITE):
         with write() as session:
@@ -48,17 +78,39 @@ def observe(integration_id: int, key: str, carriers: Sequence[str], now: datetim
             sql = THERE.format(ids=driver.among("d.external_id"), here=KNOWN_HERE)
             values = (key, driver.written_time()(now), integration_id, some)
             otherwise += driver.run(session, sql, values)
-    with write() as session:
-        beat(session)
-        driver.run(session, OVER, (integration_id, key))
     return otherwise
+
+
+def forget(integration_id: int, key: str, now: datetime, beat: Beat) -> None:
+    """There is no such tag: nobody carries it, and what is to carry it waits for a new one."""
+    for rows in _links(integration_id, key):
+        ids = driver.listed([id_ for id_, _ in rows])
+        with write() as session:
+            beat(session)
+            gone = GONE.format(devices=driver.among("device_id"))
+            driver.run(session, gone, (driver.written_time()(now), integration_id, key, ids))
+            driver.run(session, OVER.format(devices=driver.among("device_id")), (integration_id, key, ids))
+
+
+def _set(ids: Sequence[str]) -> Ids:
+    listed = Ids()
+    listed.add(ids)
+    return listed
 
 
 def _believed(integration_id: int, key: str) -> Iterator[Sequence[driver.Row]]:
     """The links that we believe to be there, some at a time; what is found may be changed meanwhile."""
+    return _paged(BELIEVED, integration_id, key)
+
+
+def _links(integration_id: int, key: str) -> Iterator[Sequence[driver.Row]]:
+    return _paged(EVERY, integration_id, key)
+
+
+def _paged(sql: str, integration_id: int, key: str) -> Iterator[Sequence[driver.Row]]:
     last = 0
     while True:
-        rows = driver.fetch(db.session(), BELIEVED, (integration_id, key, last, ROWS_PER_WRITE))
+        rows = driver.fetch(db.session(), sql, (integration_id, key, last, ROWS_PER_WRITE))
         release()
         if not rows:
             return
@@ -66,10 +118,10 @@ def _believed(integration_id: int, key: str) -> Iterator[Sequence[driver.Row]]:
         last = rows[-1][0]
 
 
-def _gone(key: str, ids: Sequence[int], now: datetime, beat: Beat) -> int:
+def _unseen(key: str, ids: Sequence[int], now: datetime, beat: Beat) -> int:
     if not ids:
         return 0
     with write() as session:
         beat(session)
-        sql = GONE.format(devices=driver.among("device_id"))
+        sql = UNSEEN.format(devices=driver.among("device_id"))
         return driver.run(session, sql, (driver.written_time()(now), key, driver.listed(ids)))

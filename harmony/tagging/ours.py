@@ -19,7 +19,7 @@ from harmony.models import UemTag
 from harmony.models.configuration import Tagging
 from harmony.sync import driver
 from harmony.tagging.desire import Beat
-from harmony.tagging.names import FACTOR, OLD, name_of, needed_keys, tag_key
+from harmony.tagging.names import FACTOR, OLD, is_managed, name_of, needed_keys, tag_key
 
 CHECK_EVERY = timedelta(days=1)
 LINKED = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ?"
@@ -30,37 +30,51 @@ class OurTag(NamedTuple):
 
     key: str
     name: str
-    external_id: str | None
-    group: str | None
-    checked_at: datetime | None
-    retired_at: datetime | None
-    problem: str
+    external_id: str | None = None
+    group: str | None = None
+    checked_at: datetime | None = None
+    retired_at: datetime | None = None
+    problem: str = ""
+    kept_off: bool = False
+    proven: bool = True
+    doubted_at: datetime | None = None
+    former_id: str | None = None
 
     @property
     def is_used(self) -> bool:
         """Whether there will be something to look at in the UEM again."""
-        return self.problem != "" or (self.external_id is not None and not self.key.startswith(OLD))
+        watched = self.kept_off or not self.key.startswith(OLD)
+        return self.problem != "" or (self.external_id is not None and watched)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether nobody has looked in the UEM for a day, or what was seen cannot be relied on any more."""
-        return self.checked_at is None or not within(self.checked_at, CHECK_EVERY, now)
+        """Whether nobody has looked in the UEM for a day, or what was seen cannot be relied on."""
+        doubted = self.doubted_at is not None
+        return doubted or self.checked_at is None or not within(self.checked_at, CHECK_EVERY, now)
+
+    def is_read_back(self, tagging: Tagging) -> bool:
+        """Return True if it is to be known who carries it: it is put on devices, or must be on none."""
+        to_be_off = self.kept_off or self.retired_at is not None
+        return self.external_id is not None and (to_be_off or is_managed(self.key, tagging))
 
 
 COLUMNS = (UemTag.key, UemTag.name, UemTag.external_id, UemTag.organization_group_id)
-COLUMNS_OF_TIME = (UemTag.checked_at, UemTag.retired_at, UemTag.problem)
+COLUMNS_OF_STATE = (
+    UemTag.checked_at, UemTag.retired_at, UemTag.problem, UemTag.kept_off, UemTag.proven, UemTag.doubted_at,
+    UemTag.former_id,
+)  # fmt: skip
 
 
 def tags_of(integration_id: int) -> list[OurTag]:
     """Every row, as it is now."""
-    rows = select(*COLUMNS, *COLUMNS_OF_TIME).where(UemTag.integration_id == integration_id)
-    found = [OurTag(*row) for row in db.session.execute(rows.order_by(UemTag.key))]
+    rows = select(*COLUMNS, *COLUMNS_OF_STATE).where(UemTag.integration_id == integration_id)
+    found = [OurTag._make(row) for row in db.session.execute(rows.order_by(UemTag.key))]
     release()
     return found
 
 
 def retired(tags: Sequence[OurTag]) -> tuple[str, ...]:
-    """The keys of the tags that are being taken off everything."""
-    return tuple(tag.key for tag in tags if tag.retired_at is not None)
+    """The keys of the tags that are being taken off everything, or are kept off."""
+    return tuple(tag.key for tag in tags if tag.retired_at is not None or tag.kept_off)
 
 
 def needed(integration_id: int, tagging: Tagging) -> tuple[str, ...]:
@@ -94,8 +108,8 @@ class Rows(NamedTuple):
     def have(self, integration_id: int, key: str, name: str) -> bool:
         """Have a row of that key and name that is not retired; whether another row had to give way."""
         row = self.by_key.get(key)
-        if row is not None and row.retired_at is not None:
-            row.retired_at = row.checked_at = None
+        if row is not None and (row.retired_at is not None or row.kept_off):
+            row.retired_at, row.checked_at, row.kept_off = None, None, False
         if row is not None and tag_key(row.name) == tag_key(name):
             row.name = name
             return False
@@ -103,7 +117,7 @@ class Rows(NamedTuple):
         former = self._former(name)
         if former is not None:
             self._move(former, key)
-            former.retired_at = former.checked_at = None
+            former.retired_at, former.checked_at, former.kept_off = None, None, False
             former.name = name
         elif key not in self.by_key:
             self.by_key[key] = UemTag(integration_id=integration_id, key=key, name=name)
@@ -124,7 +138,7 @@ class Rows(NamedTuple):
             self.session.flush()
             return False
         self._move(row, f"{OLD}{row.external_id}")
-        row.retired_at, row.checked_at = self.now, None
+        row.retired_at, row.checked_at, row.kept_off = self.now, None, True
         return True
 
     def _move(self, row: UemTag, key: str) -> None:

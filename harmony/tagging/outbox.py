@@ -15,6 +15,7 @@ from harmony.tagging.names import FACTOR, OLD
 from harmony.tagging.plan import Batch, Target, waits_for_others
 
 UNKNOWN = "The UEM does not know this device."
+CONTRADICTED = "The UEM says that it does not know this device, but the last sync lists it."
 NOTE = "The UEM does not know this device any more: its tags are no longer pushed."
 AGAIN_AFTER = timedelta(days=1)
 ROWS_PER_READ = 5000
@@ -27,7 +28,7 @@ OPEN = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? A
  AND device_id > ? ORDER BY device_id LIMIT ?"""
 # Until the device carries what takes its place, so that it is never without its status.
 FREE = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND o.wanted
- AND NOT o.present AND o.state <> 'dropped' AND substr(o.key, 1, {length}) {kind})"""
+ AND NOT o.present AND substr(o.key, 1, {length}) {kind})"""
 
 SENT = "UPDATE tag_link SET attempts = attempts + 1 WHERE key = ? AND {devices}"
 ADDED = """UPDATE tag_link SET present = true, attempts = 0, next_try_at = NULL, reason = '',
@@ -42,11 +43,12 @@ FRESH = """SELECT DISTINCT device_id FROM tag_link WHERE {devices} AND wanted AN
 DROPPED = """UPDATE tag_link SET present = false, attempts = 0, state = 'dropped', reason = ?,
  next_try_at = ?, changed_at = ? WHERE {devices} AND wanted"""
 OFF = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"
+LISTED = "SELECT id FROM device WHERE {devices} AND missing_since IS NULL AND deleted_at IS NULL"
 LEFT = "SELECT count(*) FROM tag_link WHERE integration_id = ? AND key = ?"
-HURRY = """UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND state <> 'done'
- AND state = 'failed' AND next_try_at IS NOT NULL AND device_id IN (SELECT device_id FROM tag_link
- WHERE integration_id = ? AND state <> 'done' AND state = 'failed' AND next_try_at IS NOT NULL
- ORDER BY device_id LIMIT 1000)"""
+WAITS_FOR_ITS_TIME = "state <> 'done' AND state IN ('failed', 'dropped') AND next_try_at IS NOT NULL"
+HURRY = f"""UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND {WAITS_FOR_ITS_TIME}
+ AND device_id IN (SELECT device_id FROM tag_link WHERE integration_id = ? AND {WAITS_FOR_ITS_TIME}
+ ORDER BY device_id LIMIT 1000)"""  # noqa: S608 - constants
 FAILED = """SELECT count(*), min(next_try_at) FROM tag_link WHERE integration_id = ?
  AND state <> 'done' AND state = 'failed'"""
 WAITING = (
@@ -70,7 +72,7 @@ def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator
 
 
 def hurry(session: Session, integration_id: int) -> int:
-    """A person asks: what the UEM declined is tried now, whenever it was planned. How many; 0 at the end."""
+    """A person asks: what was declined or dropped is tried now, whenever planned. How many; 0 at the end."""
     return driver.run(session, HURRY, (integration_id, integration_id))
 
 
@@ -115,8 +117,25 @@ def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], no
         driver.run(session, sql, (not add, reason, *times, key, _ids(them)))
 
 
-def dropped(session: Session, them: Collection[Target], run_id: int, now: datetime) -> None:
-    """The UEM does not know these devices: their tags are not pushed for a day, as their history says."""
+def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by which run
+    session: Session, key: str, add: bool, them: Collection[Target], run_id: int, now: datetime
+) -> tuple[int, int]:
+    """The UEM says that it does not know these devices; how many were dropped, and how many kept.
+
+    Where the newest complete sync lists the device, one of the two is wrong: it is tried again soon. The tags
+    of the others are not pushed for a day, as their history says.
+    """
+    if not them:
+        return 0, 0
+    rows = driver.fetch(session, LISTED.replace("{devices}", driver.among("id")), (_ids(them),))
+    listed = {row[0] for row in rows}
+    kept = [target for target in them if target.device_id in listed]
+    refused(session, key, add, dict.fromkeys(kept, CONTRADICTED), now)
+    _drop(session, [target for target in them if target.device_id not in listed], run_id, now)
+    return len(them) - len(kept), len(kept)
+
+
+def _drop(session: Session, them: Collection[Target], run_id: int, now: datetime) -> None:
     if not them:
         return
     ids, written = _ids(them), driver.written_time()

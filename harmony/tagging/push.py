@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
 from typing import NamedTuple
 
+from harmony.tagging.call_size import TOO_LARGE, CallSize
 from harmony.tagging.plan import Batch
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
@@ -25,50 +26,102 @@ Note = Callable[[Sequence[Batch], Sequence[Answered]], None]
 TagIds = Callable[[str], str]
 
 
-def push(client: UemClient, tag_id: TagIds, batches: Iterator[Batch], note: Note) -> None:
+def push(
+    client: UemClient, tag_id: TagIds, batches: Iterator[Batch], note: Note, size: CallSize | None = None
+) -> None:
     """Send the batches in their order, as many at once as the client may; `note` comes before and after each.
 
-    Raises the first UemError, once what was under way has been answered and noted.
+    A call that is declined as a whole is halved, down to a single device. Raises the first other UemError,
+    once what was under way has been answered and noted.
     """
     lanes = client.parallel()
     with ThreadPoolExecutor(lanes, thread_name_prefix="uem-tag") as pool:
-        under_way: dict[Future[BulkOutcome], Batch] = {}
+        _Push(client, tag_id, batches, note, size or CallSize(), pool, lanes).run()
+
+
+class _Push:
+    """`again` are the pieces of declined calls, which go first; they were noted with the call."""
+
+    def __init__(  # noqa: PLR0917 - what `push` is given, and its pool
+        self,
+        client: UemClient,
+        tag_id: TagIds,
+        batches: Iterator[Batch],
+        note: Note,
+        size: CallSize,
+        pool: ThreadPoolExecutor,
+        lanes: int,
+    ) -> None:
+        self._client, self._tag_id, self._batches, self._note = client, tag_id, batches, note
+        self._size, self._pool, self._lanes = size, pool, lanes
+        self._again: deque[Batch] = deque()
+        self._under_way: dict[Future[BulkOutcome], Batch] = {}
+        self._trouble: UemError | None = None
+
+    def run(self) -> None:
         answered: list[Answered] = []
-        trouble: UemError | None = None
         while True:
-            # A few more than lanes, so that none is idle while we write.
-            fresh = [] if trouble else list(islice(batches, 2 * lanes - len(under_way)))
+            calls, fresh = self._next_calls()
             if fresh or answered:
-                note(fresh, answered)
-            under_way |= {pool.submit(_send, client, tag_id(batch.key), batch): batch for batch in fresh}
-            if not under_way:
+                self._note(fresh, answered)
+            self._under_way |= {self._pool.submit(self._send, call): call for call in calls}
+            if not self._under_way:
                 break
-            answered, failed = _answered(under_way)
-            trouble = trouble or failed
-            if trouble is not None:
-                _call_back(under_way)
-    if trouble is not None:
-        raise trouble
+            answered = self._answered()
+            if self._trouble is not None:
+                self._call_back()
+        if self._trouble is not None:
+            raise self._trouble
 
+    def _next_calls(self) -> tuple[list[Batch], list[Batch]]:
+        """The calls to send now, and the batches they come from that were not noted before."""
+        calls: list[Batch] = []
+        fresh: list[Batch] = []
+        # A few more than lanes, so that none is idle while we write.
+        room = 0 if self._trouble else 2 * self._lanes - len(self._under_way)
+        while len(calls) < room and (batch := self._take(fresh)) is not None:
+            call, *rest = self._size.pieces(batch)
+            self._again.extendleft(reversed(rest))
+            calls.append(call)
+        return calls, fresh
 
-def _send(client: UemClient, tag_id: str, batch: Batch) -> BulkOutcome:
-    change = client.tag_devices if batch.add else client.untag_devices
-    return change(tag_id, batch.external_ids)
+    def _take(self, fresh: list[Batch]) -> Batch | None:
+        if self._again:
+            return self._again.popleft()
+        batch = next(self._batches, None)
+        if batch is not None:
+            fresh.append(batch)
+        return batch
 
+    def _send(self, batch: Batch) -> BulkOutcome:
+        change = self._client.tag_devices if batch.add else self._client.untag_devices
+        return change(self._tag_id(batch.key), batch.external_ids)
 
-def _call_back(under_way: dict[Future[BulkOutcome], Batch]) -> None:
-    """What has not left yet stays here."""
-    for future in [future for future in under_way if future.cancel()]:
-        del under_way[future]
+    def _answered(self) -> list[Answered]:
+        """Wait until there is news, and return what was answered."""
+        answered = []
+        for future in wait(self._under_way, return_when=FIRST_COMPLETED).done:
+            batch = self._under_way.pop(future)
+            try:
+                answered.append(Answered(batch, future.result()))
+                self._size.accept()
+            except UemError as error:
+                answered += self._declined(batch, error)
+        return answered
 
+    def _declined(self, batch: Batch, error: UemError) -> list[Answered]:
+        """Halve a call that was declined as a whole; of a single device that is an answer."""
+        if error.status not in TOO_LARGE:
+            self._trouble = self._trouble or error
+            return []
+        pieces = self._size.decline(batch)
+        self._again.extendleft(reversed(pieces))
+        if self._size.is_hopeless:
+            self._trouble = self._trouble or error
+        unclear = dict.fromkeys(batch.external_ids, error.status)
+        return [] if pieces else [Answered(batch, BulkOutcome(unclear=unclear))]
 
-def _answered(under_way: dict[Future[BulkOutcome], Batch]) -> tuple[list[Answered], UemError | None]:
-    """Wait until there is news: what was answered, and the first error."""
-    answered, trouble = [], None
-    for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-        batch = under_way.pop(future)
-        try:
-            answered.append(Answered(batch, future.result()))
-        except UemError as error:
-            trouble = trouble or error
-    return answered, trouble
+    def _call_back(self) -> None:
+        """What has not left yet stays here."""
+        for future in [future for future in self._under_way if future.cancel()]:
+            del self._under_way[future]

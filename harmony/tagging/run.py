@@ -21,7 +21,9 @@ from harmony.sync.duties import Holding
 from harmony.sync.identity import identity
 from harmony.sync.watch import Watch
 from harmony.tagging import outbox
+from harmony.tagging.call_size import CallSize
 from harmony.tagging.ends import PAUSED, STOPPED, of_error, retry_wait
+from harmony.tagging.plan import PER_CALL
 from harmony.tagging.turn import OVERLAP, Turn
 from harmony.tagging.work import Work
 from harmony.uem.client import UemClient
@@ -58,6 +60,7 @@ def _load(held: Holding, should_stop: Callable[[], bool]) -> Work:
         began=now(),
         since=None if held.whole else _since(duty),
         failures=duty.failures,
+        size=CallSize(duty.batch_limit or PER_CALL),
     )
     release()
     return work
@@ -103,5 +106,7 @@ def _finish(work: Work, end: End) -> None:
         work.show(session, moment)
         if end.park:
             duties.park(session, held, f"{end.outcome.reason} {end.outcome.advice}".strip())
+        if work.size.learned is not None:
+            duties.learn_limit(session, held, work.size.learned)
         duties.settle(session, held, end.outcome, next_at, moment, done_up_to=work.began)
     log.info("Tagging run %d of integration %d: %s.", held.run_id, work.id, end.outcome.state)

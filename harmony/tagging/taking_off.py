@@ -72,7 +72,7 @@ def retire_in(
     """The same as `retire`, inside the caller's `write()`."""
     mine = (UemTag.integration_id == integration.id, UemTag.key.in_(keys), UemTag.external_id.is_not(None))
     # Looking who carries them finds also those that have been forgotten.
-    session.execute(update(UemTag).where(*mine).values(retired_at=now, checked_at=None))
+    session.execute(update(UemTag).where(*mine).values(retired_at=now, checked_at=None, kept_off=True))
     names = session.scalars(select(UemTag.name).where(*mine).order_by(UemTag.name)).all()
     audit(session, by, ASKED, now, integration, detail=", ".join(names))
     duty_lifecycle.again(session, integration.id, DutyName.TAGGING, now)

@@ -15,10 +15,12 @@ from harmony.tagging import ends, ours, outbox
 from harmony.tagging.delivery import Delivery
 from harmony.tagging.desire import refresh_all, refresh_changed
 from harmony.tagging.desired import Desire
+from harmony.tagging.evidence import look_again_after
 from harmony.tagging.finding import Finder
 from harmony.tagging.home import home, home_now
 from harmony.tagging.observe import observe
 from harmony.tagging.ours import OurTag, tags_of
+from harmony.tagging.reading_back import look
 from harmony.tagging.work import Work
 from harmony.uem.client import UemClient
 from harmony.uem.errors import NotFound, TooLarge
@@ -44,13 +46,15 @@ class Turn:
             self._refresh(self._work.since)
         if self._work.held.by != SCHEDULE:
             self._hurry()
-        for look in range(LOOKS):
-            self._find(whole=self._work.held.whole and look == 0)
-            self._read_back(whole=self._work.held.whole and look == 0)
+        for time in range(LOOKS):
+            whole = self._work.held.whole and time == 0
+            self._find(whole=whole, again=time > 0)
+            self._read_back(whole=whole)
             self._deliver()
             if not any(tag.external_id is None and not tag.problem for tag in self._needed()):
                 break
         self._end_retirements()
+        self._settle_doubts()
         return self._ended()
 
     def _refresh(self, since: datetime | None) -> None:
@@ -68,14 +72,14 @@ class Turn:
                 self._work.beat(session)
                 hurried = outbox.hurry(session, self._work.id)
 
-    def _find(self, *, whole: bool) -> None:
+    def _find(self, *, whole: bool, again: bool) -> None:
         self._work.step = "Finding the tags in the UEM"
         needed = ours.needed(self._work.id, self._work.tagging)
         if ours.prepare(self._work.id, self._work.tagging, now(), self._work.beat):
             self._refresh(None)
         if self._finder.group is None and any(tag.external_id is None for tag in self._needed()):
             self._finder.group = home_now(self._client)
-        self._finder.find(needed, now(), whole=whole)
+        self._finder.find(needed, now(), whole=whole, again=again)
         self._work.counts.made = self._finder.made
         self._work.heard(self._client)
 
@@ -84,46 +88,62 @@ class Turn:
         return [tag for tag in tags_of(self._work.id) if tag.key in needed]
 
     def _read_back(self, *, whole: bool) -> None:
-        """Look who carries the tags that nobody has looked at for a day, and with `whole` at all of them."""
-        needed = ours.needed(self._work.id, self._work.tagging)
+        """Look who carries the tags that nobody has looked at for a day, and with `whole` all of them."""
+        missing: list[str] = []
         for tag in tags_of(self._work.id):
-            # Nobody carries what was made a moment ago.
+            # Nobody carries what was made a moment ago, and what was read in this run is known.
             fresh = tag.checked_at is not None and tag.checked_at >= self._work.began
-            ask = tag.is_due(now()) or (whole and not fresh)
-            if ask and tag.external_id is not None and (tag.key in needed or tag.retired_at is not None):
+            ask = (tag.is_due(now()) or whole) and not fresh and tag.proven
+            if ask and tag.external_id is not None and tag.is_read_back(self._work.tagging):
                 self._work.step = f"Reading who carries {tag.name}"
                 self._work.go_on()
-                self._look(tag, tag.external_id)
+                missing += [] if self._look(tag, tag.external_id) else [tag.key]
+        self._finder.missing(missing, now())
 
-    def _look(self, tag: OurTag, external_id: str) -> None:
+    def _look(self, tag: OurTag, external_id: str) -> bool:
+        """Read who carries the tag; False when the UEM does not know its id."""
         moment = now()
         try:
-            carriers = self._client.tagged_devices(external_id)
+            found = look(self._work, self._client, tag.key, external_id)
         except NotFound:
-            self._finder.lost(tag.key, moment)
-            return
+            return False
         except TooLarge:  # the API has no pages here; what we pushed is all we can know of this tag
-            carriers = None
-        if carriers is not None:
-            found = observe(self._work.id, tag.key, carriers, moment, self._work.beat)
-            # What was never looked at, or is being taken off, is no drift.
-            if tag.checked_at is not None and tag.retired_at is None:
-                self._work.counts.repaired += found
+            found = None
+        if found is not None:
+            partial = not found.is_complete
+            otherwise = observe(self._work.id, tag.key, found.ids, moment, self._work.beat, partial=partial)
+            # What was never looked at, or must be on no device, is no drift.
+            if tag.checked_at is not None and tag.retired_at is None and not tag.kept_off:
+                self._work.counts.repaired += otherwise
         self._mark(tag.key, checked_at=moment)
         self._work.heard(self._client)
+        return True
 
     def _deliver(self) -> None:
-        delivery = Delivery(self._work, self._client)
+        delivery = Delivery(self._work, self._client, lambda: self._finder.prover.disputed)
         while True:
             began = now()
             self._work.step = "Pushing tags"
             lost = delivery.deliver()
-            for key in lost:
-                self._finder.lost(key, now())
+            self._finder.missing(lost, now())
             if not delivery.late:
                 return
             # Who became High meanwhile goes first.
             self._refresh(began - OVERLAP)
+
+    def _settle_doubts(self) -> None:
+        """Tell what was odd, and note since when a tag has been in doubt; what is clear again is not."""
+        work, prover, tags = self._work, self._finder.prover, tags_of(self._work.id)
+        names = {tag.key: tag.name for tag in tags}
+        disputed = sorted(names[key] for key in prover.disputed & names.keys())
+        unclear = sorted(names[key] for key in (prover.doubtful - prover.disputed) & names.keys())
+        work.doubts += [ends.disputed(disputed)] if disputed else []
+        work.doubts += [ends.doubtful(unclear)] if unclear else []
+        work.doubts += [ends.contradicted(prover.contradictions)] if prover.contradictions else []
+        work.doubtful |= prover.doubtful
+        for tag in tags:
+            if (tag.doubted_at is not None) != (tag.key in work.doubtful):
+                self._mark(tag.key, doubted_at=now() if tag.key in work.doubtful else None)
 
     def _end_retirements(self) -> None:
         """A tag that is off every device is only remembered as ours."""
@@ -144,5 +164,7 @@ class Turn:
         work.counts.waiting = outbox.waiting(work.id)
         work.counts.failed, again = outbox.failed(work.id)
         looks = [tag.checked_at and tag.checked_at + ours.CHECK_EVERY for tag in tags if tag.is_used]
+        looks += [now() + look_again_after(tag.doubted_at, now()) for tag in tags if tag.doubted_at]
         work.next_at = ends.next_due([*looks, again], now())
-        return ends.of_push(work.counts, [tag.name for tag in self._needed() if tag.problem])
+        problems = [tag.name for tag in self._needed() if tag.problem]
+        return ends.of_push(work.counts, problems, work.declined, work.doubts)

@@ -16,6 +16,7 @@ from harmony.models.configuration import ServerDetails, Tagging
 from harmony.sync import duties
 from harmony.sync.duties import Holding
 from harmony.sync.snapshot import Stopped
+from harmony.tagging.call_size import CallSize
 from harmony.tagging.ends import Counts
 from harmony.uem.client import UemClient
 from harmony.uem.records import Quota
@@ -25,7 +26,9 @@ from harmony.uem.records import Quota
 class Work:
     """`began` is when it looked at the devices, at all of them or at those that changed after `since`.
 
-    `next_at` is when there will be something to do even if nothing changes.
+    `next_at` is when there will be something to do even if nothing changes. `declined` names a few tags that
+    the UEM declined, `doubts` says in sentences what it answered that contradicts what is known; `doubtful`
+    are the keys of the tags these are still about.
     """
 
     held: Holding
@@ -41,6 +44,10 @@ class Work:
     counts: Counts = field(default_factory=Counts)
     calls: int = 0
     quota: Quota | None = None
+    size: CallSize = field(default_factory=CallSize)
+    declined: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    doubtful: set[str] = field(default_factory=set)
 
     @property
     def id(self) -> int:

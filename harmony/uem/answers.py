@@ -63,6 +63,8 @@ def refuse_non_data(answer: Answer) -> None:
     # Refusals keep their meaning however they are dressed: IIS sends its 401 and 403 as web pages.
     if answer.is_markup and answer.status not in {401, 403}:
         kind = answer.content_type or "no content type"
-        raise HtmlAnswer(
+        page = HtmlAnswer(
             f"A web page came instead of data (status {answer.status}, {kind}, {len(answer.body)} bytes)."
         )
+        page.status = answer.status
+        raise page

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from harmony.uem.records import AppOnDevice, BulkOutcome, DevicePage, Group, Quota, SystemInfo, Tag
+from harmony.uem.records import (
+    AppOnDevice,
+    BulkOutcome,
+    Carriers,
+    DevicePage,
+    Group,
+    Quota,
+    SystemInfo,
+    Tag,
+    TagList,
+)  # fmt: skip
 
 
 class UemClient(Protocol):
@@ -31,8 +41,8 @@ class UemClient(Protocol):
     def device_apps(self, external_id: str) -> list[AppOnDevice]:
         """The apps of one device, all of them or an error; NotFound when the UEM knows no such device."""
 
-    def tags(self, organization_group_id: str) -> list[Tag]:
-        """The device tags visible at an organization group."""
+    def tags(self, organization_group_id: str) -> TagList:
+        """The device tags visible at an organization group, with the rows that could not be read."""
 
     def create_tag(self, name: str, organization_group_id: str) -> Tag:
         """Make a device tag. Look first that there is none of that name: nothing here prevents a second one.
@@ -41,13 +51,16 @@ class UemClient(Protocol):
         """
 
     def tag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
-        """Put a tag on at most 500 devices; once more does no harm. That there is no such tag is not told."""
+        """Put a tag on at most 500 devices; once more does no harm. That there is no such tag is not told.
+
+        Raises RequestRefused or HtmlAnswer with their `status` when the call as a whole is declined.
+        """
 
     def untag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
         """Take it off them; once more does no harm."""
 
-    def tagged_devices(self, tag_id: str) -> list[str]:
-        """The ids of the devices that carry the tag; NotFound when there is no such tag."""
+    def tagged_devices(self, tag_id: str) -> Carriers:
+        """The devices that carry the tag; NotFound when there is no such tag."""
 
     def quota(self) -> Quota | None:
         """Calls left, as the last answer told; None before the first."""

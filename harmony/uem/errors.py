@@ -12,18 +12,18 @@ from typing import ClassVar
 class UemError(Exception):
     """A call failed: `sentence` says what happened, `advice` the next step, `code` is its lasting name.
 
-    `retryable`: the same call may succeed soon; `asked`: seconds the server asked us to wait, if it did.
+    `retryable`: it may succeed soon; `asked`: seconds the server wants us to wait; `status`: of a refusal.
     """
 
     code: ClassVar[str] = "uem-error"
     retryable: ClassVar[bool] = False
     usual_advice: ClassVar[str] = ""
+    status: int = 0
 
     def __init__(self, sentence: str, advice: str | None = None, *, asked: float | None = None) -> None:
         super().__init__(sentence)
-        self.sentence = sentence
+        self.sentence, self.asked = sentence, asked
         self.advice = self.usual_advice if advice is None else advice
-        self.asked = asked
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sentence!r})"

@@ -98,6 +98,45 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class OddTag:
+    """A row of a list of tags of which the id (None) or the name ("") could not be read."""
+
+    external_id: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagList:
+    """The tags of a group; an id may come with two names, and a name with two ids.
+
+    `odd` are the rows that could be any tag; `rows` counts all of them, `total` is what the UEM announced.
+    """
+
+    tags: tuple[Tag, ...] = ()
+    odd: tuple[OddTag, ...] = ()
+    rows: int = 0
+    total: int = 0
+
+    @property
+    def is_short(self) -> bool:
+        """Return True if the UEM announced more tags than it listed."""
+        return self.total > self.rows
+
+    def extended(self, page: TagList) -> TagList:
+        """Return both lists as one; a row that was there before counts once."""
+        tags, odd = dict.fromkeys((*self.tags, *page.tags)), dict.fromkeys((*self.odd, *page.odd))
+        return TagList(tuple(tags), tuple(odd), self.rows + page.rows, max(self.total, page.total))
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """The ids of the devices that carry a tag, and how many more there are whose ids could not be read."""
+
+    ids: tuple[str, ...] = ()
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AppOnDevice:
     """An app that a device has; `identifier` is its bundle or package id, `version` may be ""."""
 
@@ -119,9 +158,9 @@ class AppPage:
 class BulkOutcome:
     """What became of one call for many devices, by their ids in the UEM.
 
-    The UEM does not know the `unknown`; whether the `unclear` are as they should be only a look can tell: it
-    may fault what was so already (facts/ws1-api.md §6.2). Each has the UEM's code, 404 where not one could be
-    changed and the device may be unknown, or the tag. All others are done.
+    The UEM says that it does not know the `unknown`; whether the `unclear` are as they should be only a look
+    can tell. Each has the UEM's code, 404 where not one could be changed and the device may be unknown, or
+    the tag, and 0 where the answer says nothing of it. All others are done.
     """
 
     unknown: frozenset[str] = frozenset()

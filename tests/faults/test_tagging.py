@@ -193,7 +193,7 @@ def test_row_67_a_name_that_somebody_else_made_is_not_used(tagged: Scene, tenant
     assert carriers(tenant) == {PROVISIONED: 1098, ACTIVE: 2}
 
 
-def test_row_67_devices_that_left_the_uem_are_dropped_when_every_one_of_a_call_is_gone(
+def test_row_67_devices_that_left_the_uem_are_dropped_once_a_sync_does_not_list_them_either(
     tagged: Scene, tenant: Tenant
 ) -> None:
     tagged.tag()
@@ -205,8 +205,67 @@ def test_row_67_devices_that_left_the_uem_are_dropped_when_every_one_of_a_call_i
         del tenant.world.devices[id_]
         tag_of(tenant, PROVISIONED).devices.pop(id_)
     run = tagged.tag(whole=False)
-    states = select(TagLink.state, func.count()).where(TagLink.integration_id == tagged.integration_id)
-    found = {state: count for state, count in db.session.execute(states.group_by(TagLink.state))}
+    assert (run.state, run.counts["dropped"]) == (WARNING, 0)
+    assert states(tagged) == {LinkState.DONE: 1098, LinkState.FAILED: 4, LinkState.PENDING: 2}
+    due = the_duty(tagged).next_at
+    assert due is not None
+    assert due - now() <= timedelta(minutes=5)
+    with write() as session:
+        missing = update(Device).where(Device.external_id.in_(map(str, gone)))
+        session.execute(missing.values(missing_since=now(), absent_from=1))
+    run = tagged.tag(whole=False)
     tenant.world.devices |= kept
     assert (run.state, run.counts["dropped"] >= 2) == (OK, True)
-    assert found == {LinkState.DONE: 1098, LinkState.DROPPED: 4}
+    assert states(tagged) == {LinkState.DONE: 1098, LinkState.DROPPED: 4}
+
+
+def states(scene: Scene) -> dict[str, int]:
+    """How many links are in each state."""
+    found = select(TagLink.state, func.count()).where(TagLink.integration_id == scene.integration_id)
+    return {state: count for state, count in db.session.execute(found.group_by(TagLink.state))}
+
+
+@pytest.mark.parametrize("limit", ["1", "130"])
+def test_a_bulk_limit_of_the_uem_is_found_and_kept_to(tagged: Scene, tenant: Tenant, limit: str) -> None:
+    tenant.switches.set("bulk_limit", limit)
+    protect(tagged, 3)
+    assert tagged.tag().state == OK
+    assert carriers(tenant) == {PROVISIONED: 1097, ACTIVE: 3, HIGH: 3}
+    learned = the_duty(tagged).batch_limit
+    assert learned is not None
+    assert int(limit) / 2 - 1 <= learned <= int(limit)
+
+
+CODES, WORDS = (
+    ("400", "404", "409", "0", "none"),
+    ("plain", "full_stop", "capitals", "padded", "other", "none"),
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(code, "plain") for code in CODES] + [("400", word) for word in WORDS]
+)
+def test_a_tag_that_is_there_already_is_done_however_the_uem_says_so(
+    tagged: Scene, tenant: Tenant, code: str, words: str
+) -> None:
+    tagged.tag()
+    tenant.switches.set("bulk_again_code", code)
+    tenant.switches.set("bulk_again_message", words)
+    with write() as session:
+        session.execute(update(TagLink).values(present=False, state=LinkState.PENDING))
+    run = tagged.tag(whole=False)
+    assert (run.state, run.counts["failed"]) == (OK, 0)
+    assert carriers(tenant) == {PROVISIONED: 1100}
+
+
+@pytest.mark.parametrize("empty", ["200", "204"])
+def test_one_empty_list_of_tags_costs_no_tag_and_no_link(tagged: Scene, tenant: Tenant, empty: str) -> None:
+    tagged.tag()
+    tenant.switches.set("tags_search_empty", empty)
+    kept, tenant.world.tags = tenant.world.tags, {}
+    assert tagged.tag().state == WARNING
+    tenant.world.tags = kept
+    assert states(tagged) == {LinkState.DONE: 1100}
+    assert tagged.tag().state == OK
+    assert carriers(tenant) == {PROVISIONED: 1100}
+    check_invariants(canaries=CANARIES, logs=tagged.logs())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,9 +20,10 @@ from harmony.sync.outcome import UNEXPECTED
 from harmony.tagging import run, taking_off
 from harmony.tagging.names import is_managed, name_of, needed_keys
 from harmony.uem.errors import ConnectionLost, RateLimited, ServerFailed
+from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
 from tests.sync.model.stage import Died, Stage, integration
 from tests.tagging import fleet
-from tests.tagging.uem import ModelTag, TagUem
+from tests.tagging.uem import NOT_FOUND, ModelTag, TagUem
 
 PICK = st.integers(0, 11)
 STATUSES = st.sampled_from(["provisioned", "active", "inactive"])
@@ -29,7 +31,34 @@ CODES = st.lists(st.sampled_from(["ROOTED", "BOTNET", "PHISHING"]), max_size=2, 
 STRANGERS = ("900", "901")
 SURPRISES = ["429", "503", "lost answer", "die", "stop", "untag", "tag", "delete tag", "unenrol"]
 SWITCHES = ["tag_status", "tag_risk", "tag_factors", "tag_no_risk"]
+# What a call is, and what is made of its true answer; a pair of them lies together.
+LIES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "no tags": ("tags", lambda _: TagList()),
+    "half of the tags": ("tags", lambda true: TagList(true.tags[::2], (), true.rows, true.total)),
+    "tags without ids": ("tags", lambda true: odd_tags(OddTag(None, tag.name) for tag in true.tags)),
+    "tags without names": ("tags", lambda true: odd_tags(OddTag(tag.external_id, "") for tag in true.tags)),
+    "ids of other tags": ("tags", lambda true: replace(true, tags=_rotated(true.tags))),
+    "no such tag": ("carriers", lambda _: NOT_FOUND),
+    "no carriers": ("carriers", lambda _: Carriers()),
+    "unreadable carriers": ("carriers", lambda _: Carriers((), 9)),
+    "everybody": ("carriers", lambda _: Carriers(tuple(map(str, range(1, 9))))),
+    "unclear": ("add", lambda true: BulkOutcome(unclear=dict.fromkeys({*true.unknown, *true.unclear}, 0))),
+    "unknown": ("add", lambda true: BulkOutcome(unknown=frozenset({*true.unknown, *true.unclear}))),
+    "removal unclear": ("remove", lambda true: BulkOutcome(unclear=dict.fromkeys(true.unclear, 404))),
+}
 HOUR = timedelta(hours=1)
+
+
+def odd_tags(rows: Iterable[OddTag]) -> TagList:
+    """A list of nothing but these."""
+    odd = tuple(rows)
+    return TagList((), odd, len(odd), len(odd))
+
+
+def _rotated(tags: Sequence[Tag]) -> tuple[Tag, ...]:
+    """The ids with the names of their neighbours."""
+    names = [tag.name for tag in tags]
+    return tuple(replace(tag, name=name) for tag, name in zip(tags, names[1:] + names[:1], strict=True))
 
 
 class Machine(RuleBasedStateMachine):
@@ -78,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         return {
             row.external_id
             for row in self.rows()
-            if row.external_id and (is_managed(row.key, switches) or row.retired_at is not None)
+            if row.external_id and (is_managed(row.key, switches) or row.retired_at or row.kept_off)
         }
 
     def device(self, pick: int) -> str | None:
@@ -142,6 +171,17 @@ class Machine(RuleBasedStateMachine):
             times = dict.fromkeys(("started_at", "heartbeat_at", "finished_at"), self.stage.now)
             session.add(SyncRun(integration_id=self.id, **owner, **times))
             duties.nudge(session, self.id, DutyName.TAGGING, self.stage.now)
+
+    @rule()
+    def complete_sync(self) -> None:
+        """Those that the UEM does not know are missing."""
+        mine = select(Device.external_id).where(
+            Device.integration_id == self.id, Device.missing_since.is_(None)
+        )
+        ids = [id_ for id_ in db.session.scalars(mine) if id_]
+        release()
+        for device in set(ids) - self.uem.enrolled:
+            self.set_device(device, missing_since=self.stage.now.replace(tzinfo=None), absent_from=1)
 
     # --- the administrators ---
 
@@ -208,6 +248,34 @@ class Machine(RuleBasedStateMachine):
         assert not self.erred(), "a run met an error of its own"
         self.stage.fuse, self.stage.died, self.fuse = None, False, -1
         self.stage.wait(timedelta(minutes=5))
+
+    @rule(
+        lies=st.sets(st.sampled_from(sorted(LIES)), min_size=1, max_size=2),
+        whole=st.booleans(),
+        left=st.integers(1, 6),
+    )
+    def tag_with_lies(self, lies: set[str], whole: bool, left: int) -> None:
+        """One or two calls answer wrongly for a while; a person pushes tags meanwhile."""
+        chosen, told = [LIES[name] for name in sorted(lies)], [left]
+
+        def lie(what: str, about: str, answer: Any) -> Any:
+            made = next((make for call, make in chosen if call == what), None)
+            if made is None or not told[0] or (what != "tags" and about in self.foreign):
+                return answer
+            told[0] -= 1
+            return made(answer)
+
+        self.uem.lie, before = lie, self.linked_ids()
+        self.hands += 1
+        self.tag(whole=whole, after=0, surprise="")
+        self.uem.lie = lambda _what, _about, answer: answer
+        assert before <= self.linked_ids() | {None}, "a tag was forgotten on the word of a liar"
+
+    def linked_ids(self) -> set[str | None]:
+        """The ids of our tags that are there: in use, or remembered."""
+        rows = self.rows()
+        known = {row.external_id for row in rows} | {row.former_id for row in rows}
+        return known & self.uem.held.keys()
 
     @staticmethod
     def erred() -> bool:
@@ -286,6 +354,7 @@ class Machine(RuleBasedStateMachine):
         self.tag(whole=True, after=0, surprise="")
         fleet.settings(self.id, adopted=tuple(tag.name for tag in self.uem.held.values()))
         for _ in range(3):
+            self.complete_sync()
             self.stage.wait(25 * HOUR)
             self.tag(whole=True, after=0, surprise="")
         self.nothing_but_ours_is_touched()

@@ -155,10 +155,13 @@ POSITIONS = [(again, fail) for again in ("accepted", "fault") for fail in ("404"
 
 
 @pytest.mark.parametrize(("again", "all_fail"), POSITIONS)
-def test_a_device_the_uem_does_not_know_is_dropped_with_one_note(again: str, all_fail: str) -> None:
+def test_a_device_that_neither_the_uem_nor_the_last_sync_knows_is_dropped_with_one_note(
+    again: str, all_fail: str
+) -> None:
     id_, uem = a_fleet(), a_uem()
     uem.again, uem.all_fail = again, all_fail
     uem.enrolled = {"2"}
+    set_devices(id_, "external_id <> '2'", missing_since=NOON.replace(tzinfo=None), absent_from=1)
     run = tag(id_, uem)
     assert (run.state, run.counts["dropped"], run.counts["waiting"]) == ("ok", 2, 0)
     assert uem.carried("2") == {PROVISIONED}
@@ -167,7 +170,7 @@ def test_a_device_the_uem_does_not_know_is_dropped_with_one_note(again: str, all
     tag(id_, uem)
     assert notes(id_, 1) == notes(id_, 3) == [outbox.NOTE]
     uem.enrolled |= {"1", "3"}
-    set_devices(id_, "external_id = '1'", last_seen_at=(now() + HOUR).replace(tzinfo=None))
+    set_devices(id_, "external_id = '1'", missing_since=None, absent_from=None)
     tag_if_due(id_, uem)
     assert [uem.carried(device) for device in "13"] == [{PROVISIONED}, set()]
 

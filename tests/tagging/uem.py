@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from harmony.tagging.names import tag_key
 from harmony.uem.errors import NotFound, RequestRefused
-from harmony.uem.records import BulkOutcome, Quota, Tag
+from harmony.uem.records import BulkOutcome, Carriers, Quota, Tag, TagList
 from tests.builders import FakeUem
 
 GROUP = "570"
+NOT_FOUND = NotFound("The UEM does not find what was asked for (status 404).")
 
 
 @dataclass
@@ -27,6 +30,7 @@ class TagUem(FakeUem):
 
     `again` and `all_fail` as the simulator's switches of that name. `before_call` sees each call about tags
     and may raise; `after_call` sees those that were carried out and may lose the answer. `log` keeps both.
+    `lie` is given what a call is, what it is about and its true answer, and returns what is answered.
     """
 
     enrolled: set[str] = field(default_factory=set)
@@ -34,6 +38,7 @@ class TagUem(FakeUem):
     held: dict[str, ModelTag] = field(default_factory=dict)
     again: str = "accepted"
     all_fail: str = "404"
+    lie: Callable[[str, str, Any], Any] = lambda _what, _about, answer: answer
     before_call: Callable[[str, str, Sequence[str]], None] = lambda *_: None
     after_call: Callable[[str, str, Sequence[str]], None] = lambda *_: None
     log: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
@@ -64,13 +69,14 @@ class TagUem(FakeUem):
     def quota(self) -> Quota | None:
         return None
 
-    def tags(self, organization_group_id: str) -> list[Tag]:
+    def tags(self, organization_group_id: str) -> TagList:
         self._called("tags", organization_group_id)
-        return [Tag(tag.id, tag.name, GROUP) for tag in self.held.values()]
+        tags = tuple(Tag(tag.id, tag.name, GROUP) for tag in self.held.values())
+        return self._told("tags", organization_group_id, TagList(tags, (), len(tags), len(tags)))
 
     def create_tag(self, name: str, organization_group_id: str) -> Tag:
         self._called("create", name)
-        if any(tag.name == name for tag in self.held.values()):
+        if any(tag_key(tag.name) == tag_key(name) for tag in self.held.values()):
             raise RequestRefused("The UEM declined the call (status 400, errorCode 400).")
         tag = self.make(name)
         self.after_call("create", name, ())
@@ -78,23 +84,29 @@ class TagUem(FakeUem):
 
     def tag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
         self._called("add", tag_id, device_ids)
-        return self._changed("add", tag_id, device_ids, self._put)
+        return self._told("add", tag_id, self._changed("add", tag_id, device_ids, self._put))
 
     def untag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
         self._called("remove", tag_id, device_ids)
-        return self._changed("remove", tag_id, device_ids, self._take)
+        return self._told("remove", tag_id, self._changed("remove", tag_id, device_ids, self._take))
 
-    def tagged_devices(self, tag_id: str) -> list[str]:
+    def tagged_devices(self, tag_id: str) -> Carriers:
         self._called("carriers", tag_id)
-        if tag_id not in self.held:
-            raise NotFound("The UEM does not find what was asked for (status 404).")
-        return sorted(self.held[tag_id].devices)
+        held = self.held.get(tag_id)
+        true = NOT_FOUND if held is None else Carriers(tuple(sorted(held.devices)))
+        return self._told("carriers", tag_id, true)
 
     def unenrol(self, device: str) -> None:
         """Its tags go with it."""
         self.enrolled.discard(device)
         for tag in self.held.values():
             tag.devices.discard(device)
+
+    def _told(self, what: str, about: str, answer: Any) -> Any:
+        told = self.lie(what, about, answer)
+        if isinstance(told, Exception):
+            raise told
+        return told
 
     def _called(self, what: str, about: str, devices: Sequence[str] = ()) -> None:
         self.before_call(what, about, devices)

@@ -288,7 +288,7 @@ def test_a_whole_tenant_is_read_over_real_tls(simulator: RunningSimulator, way: 
     rows = [row for page in client.device_pages(top.external_id) for row in (*page.devices, *page.skipped)]
     smart = next(group for group in groups if group.kind.value == "smart" and group.devices)
     members = client.smart_group_members(smart.external_id)
-    tags = client.tags(top.external_id)
+    tags = client.tags(top.external_id).tags
     client.close()
     ids = [row.external_id for row in rows if row.external_id is not None]
     assert len(rows) == 1200

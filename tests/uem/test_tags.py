@@ -13,10 +13,10 @@ from harmony.simulator.context import Tenant
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.errors import Forbidden, NotFound, RequestRefused
+from harmony.uem.errors import Forbidden, HtmlAnswer, NotFound, RequestRefused, UemError
 from harmony.uem.http import Times
 from harmony.uem.outbound import OutboundPolicy
-from harmony.uem.records import BulkOutcome, Tag
+from harmony.uem.records import BulkOutcome, Carriers, Tag
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.uem.test_workspace_one import BASIC, HOST, Reply, Seconds, reply, sent, serve
 
@@ -62,11 +62,25 @@ def fault(device: str | int, code: int | str | None) -> dict[str, Any]:
     return {"ErrorCode": code, "ItemValue": device, "Message": "words"}
 
 
+UNCLEAR = BulkOutcome(unclear={"1": 0, "2": 0})
+
+
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
         (counted(2), BulkOutcome()),
-        (reply("", 204), BulkOutcome()),
+        (reply("", 204), UNCLEAR),
+        (reply({}), UNCLEAR),
+        (reply({"TotalItems": 2, "AcceptedItems": 0, "FailedItems": 0}), UNCLEAR),
+        (reply({"TotalItems": "2", "AcceptedItems": "2", "FailedItems": "0"}), BulkOutcome()),
+        (reply({"TotalItems": 2, "AcceptedItems": 2, "FailedItems": -1}), UNCLEAR),
+        (reply({"TotalItems": 9, "AcceptedItems": 9, "FailedItems": 0}), UNCLEAR),
+        (reply({"TotalItems": 1, "AcceptedItems": 1, "FailedItems": 0}), UNCLEAR),
+        (reply({"TotalItems": 2, "AcceptedItems": 2}), UNCLEAR),
+        (reply({"TotalItems": 2, "AcceptedItems": 2, "FailedItems": 0, "Faults": "none"}), UNCLEAR),
+        (counted(2, fault("2", 400), failed=0), BulkOutcome(unclear={"1": 0, "2": 400})),
+        (counted(2, fault("x", 404), failed=1), UNCLEAR),
+        (counted(2, fault("1", 404), fault("2", 404)), BulkOutcome(frozenset({"1", "2"}))),
         (counted(2, fault("1", 404)), BulkOutcome(frozenset({"1"}))),
         (counted(2, fault(1, "404")), BulkOutcome(frozenset({"1"}))),
         (counted(2, fault("2", 400)), BulkOutcome(unclear={"2": 400})),
@@ -87,6 +101,102 @@ def test_an_answer_for_many_devices_tells_of_each(
         {"BulkValues": {"Value": ["1", "2"]}}
     ]
     assert sent(wire, ADD)[0].headers["Content-Type"] == "application/json;version=1"
+
+
+ALREADY = [
+    "Tag is already associated with the device", "TAG IS ALREADY ASSOCIATED WITH THE DEVICE.",
+    "  Device is already tagged. ", "The tag has already been assigned to this device",
+]  # fmt: skip
+NOT_THERE = [
+    "Tag is not associated with the device", "Tag is not associated with the device.",
+    "TAG IS NOT ASSIGNED TO DEVICE", "This device doesn\u2019t have the tag", "Device is not tagged",
+    "The tag is no longer present on the device",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [400, 404, 409, 0, 7032, None, "x"])
+@pytest.mark.parametrize("words", [*ALREADY, *NOT_THERE])
+def test_a_fault_that_says_it_was_so_already_is_done_whatever_its_code(
+    wire: responses.RequestsMock, client: WorkspaceOne, words: str, code: Any
+) -> None:
+    said = counted(2, {"ErrorCode": code, "ItemValue": "2", "Message": words})
+    answer(wire, ADD, said)
+    answer(wire, REMOVE, said)
+    number = code if isinstance(code, int) else 0
+    added, removed = client.tag_devices("7", ["1", "2"]), client.untag_devices("7", ["1", "2"])
+    done, not_done = (added, removed) if words in ALREADY else (removed, added)
+    assert done == BulkOutcome()
+    assert not_done == BulkOutcome(unclear={"2": number}), "what was asked for is not so"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "meant"),
+    [
+        ("Device Not Found", 400, BulkOutcome(frozenset({"2"}))),
+        ("Device could not be found or not enrolled", 0, BulkOutcome(frozenset({"2"}))),
+        ("Tag not found", 404, BulkOutcome(unclear={"2": 404})),
+        ("Device is not associated with the organization group", 400, BulkOutcome(unclear={"2": 400})),
+        ("Etikett ist schon da", 400, BulkOutcome(unclear={"2": 400})),
+        (None, 404, BulkOutcome(frozenset({"2"}))),
+    ],
+)
+def test_a_fault_is_read_by_its_message_and_its_code(
+    wire: responses.RequestsMock, client: WorkspaceOne, words: str | None, code: int, meant: BulkOutcome
+) -> None:
+    said = counted(2, {"ErrorCode": code, "ItemValue": "2", "Message": words})
+    answer(wire, ADD, said)
+    answer(wire, REMOVE, said)
+    assert client.tag_devices("7", ["1", "2"]) == client.untag_devices("7", ["1", "2"]) == meant
+
+
+@pytest.mark.parametrize("status", [400, 413, 414, 422])
+@pytest.mark.parametrize("page", ["<html><body>Request Entity Too Large</body></html>", "{}"])
+def test_a_call_that_is_declined_as_a_whole_says_with_which_status(
+    wire: responses.RequestsMock, client: WorkspaceOne, status: int, page: str
+) -> None:
+    answer(wire, ADD, reply(page, status))
+    with pytest.raises(UemError) as raised:
+        client.tag_devices("7", ["1"])
+    assert raised.value.status == status
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_web_page_is_no_answer_about_devices(
+    wire: responses.RequestsMock, client: WorkspaceOne, status: int
+) -> None:
+    answer(wire, ADD, reply("<html>not found</html>", status))
+    with pytest.raises(HtmlAnswer):
+        client.tag_devices("7", ["1"])
+
+
+def listed(*rows: Any, total: int | None = None) -> Reply:
+    return reply({"Tags": list(rows), "Total": len(rows) if total is None else total})
+
+
+A, ODD_ID = {"TagName": "A", "Id": {"Value": 1}}, {"TagName": "B", "Id": {"Value": None}}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (reply("", 204), ([], [], False)),
+        (listed(A), ([("1", "A")], [], False)),
+        (listed(A, A), ([("1", "A")], [], False)),
+        (listed(A, {"TagName": "C", "Id": 1}), ([("1", "A"), ("1", "C")], [], False)),
+        (listed(A, {"TagName": "A", "Id": 2}), ([("1", "A"), ("2", "A")], [], False)),
+        (listed(A, ODD_ID), ([("1", "A")], [(None, "B")], False)),
+        (listed(A, {"TagName": None, "Id": "7"}), ([("1", "A")], [("7", "")], False)),
+        (listed(A, "x", {"TagName": ["y"], "Id": "z"}), ([("1", "A")], [(None, "")], False)),
+        (listed(A, total=3), ([("1", "A")], [], True)),
+    ],
+)
+def test_every_row_of_a_list_of_tags_is_accounted_for(
+    wire: responses.RequestsMock, client: WorkspaceOne, said: Reply, found: Any
+) -> None:
+    serve(wire, "/API/mdm/tags/search", said)
+    tags = client.tags("570")
+    rows = [[(row.external_id, row.name) for row in rows] for rows in (tags.tags, tags.odd)]
+    assert (*rows, tags.is_short) == found
 
 
 @pytest.mark.parametrize(
@@ -131,7 +241,9 @@ def test_a_tag_is_made_once_and_its_id_read_in_any_form(
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("there", "found"), [(["A"], "100"), (["A", "A"], "101"), (["a", "B"], None)])
+@pytest.mark.parametrize(
+    ("there", "found"), [(["A"], "100"), (["A", "A"], "101"), (["a", "B"], "100"), (["B"], None)]
+)
 def test_a_tag_whose_answer_was_lost_is_looked_for_and_never_made_twice(
     wire: responses.RequestsMock, client: WorkspaceOne, there: list[str], found: str | None
 ) -> None:
@@ -155,14 +267,22 @@ def test_a_tag_that_was_not_made_for_lack_of_calls_is_tried_again(
 @pytest.mark.parametrize(
     ("said", "ids"),
     [
-        (reply({"Device": [{"DeviceId": 5, "FriendlyName": "kim"}, {"DeviceId": "6"}]}), ["5", "6"]),
-        (reply({"device": [{"deviceid": 5}, {"Id": {"Value": 7}}, {"DeviceId": None}, 8]}), ["5", "7"]),
-        (reply({"Device": []}), []),
-        (reply("", 204), []),
+        (
+            reply({"Device": [{"DeviceId": 5, "FriendlyName": "kim"}, {"DeviceId": "6"}]}),
+            Carriers(("5", "6")),
+        ),
+        (
+            reply({"device": [{"deviceid": 5}, {"Id": {"Value": 7}}, {"DeviceId": None}, 8]}),
+            Carriers(("5", "7"), 2),
+        ),
+        (reply({"Device": [{"DeviceId": 5}, {"DeviceId": "x"}]}), Carriers(("5",), 1)),
+        (reply({"Device": [{"DeviceId": 5}], "Total": 3000}), Carriers(("5",), 2999)),
+        (reply({"Device": []}), Carriers()),
+        (reply("", 204), Carriers()),
     ],
 )
 def test_the_devices_of_a_tag_are_read_in_any_form(
-    wire: responses.RequestsMock, client: WorkspaceOne, said: Reply, ids: list[str]
+    wire: responses.RequestsMock, client: WorkspaceOne, said: Reply, ids: Carriers
 ) -> None:
     serve(wire, "/API/mdm/tags/7/devices", said)
     assert client.tagged_devices("7") == ids
@@ -190,9 +310,9 @@ def test_the_simulated_uem_agrees(simulated: RunningSimulator, real: WorkspaceOn
     group, devices = str(tenant.top), [str(one) for one in tenant.world.devices][:500]
     tag = real.create_tag("CHKP_Risk_High", group).external_id
     assert real.tag_devices(tag, [*devices[:499], "1"]) == BulkOutcome(frozenset({"1"}))
-    assert sorted(real.tagged_devices(tag)) == sorted(devices[:499])
+    assert sorted(real.tagged_devices(tag).ids) == sorted(devices[:499])
     assert real.untag_devices(tag, devices[:499]) == BulkOutcome()
-    assert real.tagged_devices(tag) == []
+    assert real.tagged_devices(tag) == Carriers()
     assert real.tag_devices("99", ["1"]).unclear == {"1": 404}
     with pytest.raises(NotFound):
         real.tagged_devices("99")

@@ -279,7 +279,6 @@ def test_smart_groups_carry_their_managing_group() -> None:
         readers.read_groups,
         readers.read_smart_groups,
         readers.read_members,
-        readers.read_tags,
         readers.read_tree,
     ],
 )

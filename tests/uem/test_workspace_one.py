@@ -541,7 +541,7 @@ def test_a_member_without_id_makes_the_list_incomplete(wire: Any, basic: Workspa
 def test_tags_are_read_to_the_end(wire: Any, basic: WorkspaceOne, end: Reply | None) -> None:
     first = reply({"Tags": [{"TagName": "CHKP_Risk_High", "Id": {"Value": 10021}}, {"TagName": "x"}]})
     serve(wire, "/API/mdm/tags/search", paged({0: first, 1: end or first}))
-    assert [(tag.external_id, tag.name) for tag in basic.tags("570")] == [("10021", "CHKP_Risk_High")]
+    assert [(tag.external_id, tag.name) for tag in basic.tags("570").tags] == [("10021", "CHKP_Risk_High")]
 
 
 def test_429_is_waited_for_as_asked(wire: Any, basic: WorkspaceOne, seconds: Seconds) -> None:

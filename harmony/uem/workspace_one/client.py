@@ -11,7 +11,18 @@ from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.errors import Incomplete, SignInRefused
 from harmony.uem.http import Limits, Times, Transport
-from harmony.uem.records import AppOnDevice, AppPage, BulkOutcome, DevicePage, Group, Quota, SystemInfo, Tag
+from harmony.uem.records import (
+    AppOnDevice,
+    AppPage,
+    BulkOutcome,
+    Carriers,
+    DevicePage,
+    Group,
+    Quota,
+    SystemInfo,
+    Tag,
+    TagList,
+)  # fmt: skip
 from harmony.uem.workspace_one import groups, readers, tags
 from harmony.uem.workspace_one.ahead import MAX_PAGES, pages_in_order
 from harmony.uem.workspace_one.building import PAGE_SIZE, Body, paged, request_of
@@ -82,8 +93,8 @@ class WorkspaceOne:
         """The apps of a device, in one call unless it has more than a page of them."""
         return all_apps(lambda number: self._app_page(external_id, number), PAGE_SIZE)
 
-    def tags(self, organization_group_id: str) -> list[Tag]:
-        """The tags visible at an organization group, by id."""
+    def tags(self, organization_group_id: str) -> TagList:
+        """The tags visible at an organization group."""
         return tags.every(self.call, organization_group_id)
 
     def create_tag(self, name: str, organization_group_id: str) -> Tag:
@@ -98,7 +109,7 @@ class WorkspaceOne:
         """Take a tag off devices."""
         return tags.change(self.call, Call.REMOVE_DEVICES, tag_id, device_ids)
 
-    def tagged_devices(self, tag_id: str) -> list[str]:
+    def tagged_devices(self, tag_id: str) -> Carriers:
         """The devices that carry a tag."""
         return tags.carriers(self.call, tag_id)
 

@@ -15,9 +15,11 @@ from harmony.uem.records import (
     DevicePage,
     Group,
     GroupKind,
+    OddTag,
     SkippedRow,
     SystemInfo,
     Tag,
+    TagList,
 )
 from harmony.uem.workspace_one.rows import clean, count, device_record, plain_id
 from harmony.uem.workspace_one.wire import (
@@ -177,18 +179,22 @@ def _app(row: Row) -> AppOnDevice | None:
     return AppOnDevice(identifier, version, name or identifier)
 
 
-def read_tags(answer: Answer) -> list[Tag]:
-    """Tags of a search."""
+def read_tags(answer: Answer) -> TagList:
+    """A page of the tags of a search, odd rows included."""
     if answer.status == 204:
-        return []
-    rows = _objects(rows_of(loose_object(answer.body), "Tags"))
-    return [tag for row in rows if (tag := _tag(row))]
+        return TagList()
+    envelope = loose_object(answer.body)
+    rows = rows_of(envelope, "Tags")
+    read = [_tag(Row(row)) if isinstance(row, dict) else OddTag(None, "") for row in rows]
+    tags = tuple(row for row in read if isinstance(row, Tag))
+    odd = tuple(row for row in read if isinstance(row, OddTag))
+    return TagList(tags, odd, len(rows), count(envelope.get("Total")) or 0)
 
 
-def _tag(row: Row) -> Tag | None:
+def _tag(row: Row) -> Tag | OddTag:
     external_id, name = plain_id(row.ref("Id")), clean(row.text("TagName", "Name"))
     if external_id is None or not name:
-        return None
+        return OddTag(external_id, name)
     return Tag(external_id, name, plain_id(row.ref("LocationGroupId")))
 
 

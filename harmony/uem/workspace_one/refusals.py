@@ -56,7 +56,9 @@ def _other(status: int, code: int | None, call: Call, advice: str) -> UemError:
     if status == 406:
         version = call.value.version
         return RequestRefused(f"The UEM does not offer version {version} of this call (status 406).")
-    return RequestRefused(f"The UEM declined the call (status {status}{_said(code)}).")
+    refusal = RequestRefused(f"The UEM declined the call (status {status}{_said(code)}).")
+    refusal.status = status
+    return refusal
 
 
 def error_code(answer: Answer) -> int | None:

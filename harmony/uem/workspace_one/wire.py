@@ -77,6 +77,7 @@ class TaggedEnvelope(msgspec.Struct, rename="pascal", gc=False):
     """The devices of a tag, all in one answer; the key is singular."""
 
     device: list[TaggedRow]
+    total: Scalar = None
 
 
 _tagged = msgspec.json.Decoder(TaggedEnvelope)
@@ -103,12 +104,13 @@ def typed_devices(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
     return list(page.devices), page.total
 
 
-def typed_tagged(body: bytes) -> list[AnyId] | None:
-    """The ids of a tag's devices; None when the answer is not as usual."""
+def typed_tagged(body: bytes) -> tuple[list[AnyId], Scalar] | None:
+    """The ids of a tag's devices and Total; None when the answer is not as usual."""
     try:
-        return [row.id if row.device_id is None else row.device_id for row in _tagged.decode(body).device]
+        found = _tagged.decode(body)
     except _UNEXPECTED:
         return None
+    return [row.id if row.device_id is None else row.device_id for row in found.device], found.total
 
 
 def _row_by_row(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:

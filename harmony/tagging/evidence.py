@@ -1,0 +1,122 @@
+"""PURE: what answers about a tag of ours prove. A stored id is believed only with the name beside it.
+
+A single answer can be well formed and wrong. So a tag is *gone* only if two lists do not name it and the UEM
+knows no such id, *renamed* only if two lists say so, and never are all tags of ours gone or renamed at once
+unless they still are a while later. Anything else is a doubt, and a doubt keeps the tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from harmony.tagging.names import tag_key
+from harmony.uem.records import Carriers, OddTag, TagList
+
+# So long all tags of ours must be gone before we believe it.
+CONFIRMED_AFTER = timedelta(minutes=10)
+# So few contradictions, or this share of what is known in percent, may be what happened since the last look.
+FEW, SHARE = 10, 10
+# A doubtful tag is looked at again after as long as it has been doubtful, within these.
+SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
+
+
+class Seen(StrEnum):
+    """What one list of tags says of a tag of ours."""
+
+    OURS = "ours"
+    ABSENT = "absent"
+    RENAMED = "renamed"
+    UNCLEAR = "unclear"
+
+
+class Verdict(StrEnum):
+    """What all looks at a tag of ours say together. Disputed: kept, and not written in this run."""
+
+    OURS = "ours"
+    GONE = "gone"
+    RENAMED = "renamed"
+    DOUBTFUL = "doubtful"
+    DISPUTED = "disputed"
+
+
+class Looks(NamedTuple):
+    """Two lists of tags, and whether the UEM knows the id: None when it was not asked."""
+
+    first: Seen
+    second: Seen
+    exists: bool | None = None
+
+
+def seen(external_id: str, name: str, listing: TagList) -> Seen:
+    """Read a list for the tag of that id and name.
+
+    >>> from harmony.uem.records import Tag
+    >>> seen("7", "A", TagList((Tag("7", "a", None),))).value, seen("7", "A", TagList()).value
+    ('ours', 'absent')
+    """
+    own = tag_key(name)
+    names = {tag_key(tag.name) for tag in listing.tags if tag.external_id == external_id}
+    doubts = listing.is_short or any(_may_be(row, external_id, own) for row in listing.odd)
+    if names == {own}:
+        return Seen.OURS
+    if own in names or doubts:
+        return Seen.UNCLEAR
+    return Seen.RENAMED if names else Seen.ABSENT
+
+
+def verdict(looks: Looks, *, proven: bool = True) -> Verdict:
+    """Decide about one tag. An id that this UEM has not `proven` is not kept once two lists lack it.
+
+    >>> verdict(Looks(Seen.ABSENT, Seen.ABSENT, False)).value, verdict(Looks(Seen.ABSENT, Seen.OURS)).value
+    ('gone', 'ours')
+    """
+    if looks.second is Seen.OURS:
+        return Verdict.OURS if looks.exists is not False else Verdict.DOUBTFUL
+    if looks.first is looks.second is Seen.RENAMED:
+        return Verdict.RENAMED
+    if looks.first is looks.second is Seen.ABSENT and (looks.exists is False or not proven):
+        return Verdict.GONE
+    renamed = Seen.RENAMED in {looks.first, looks.second}
+    return Verdict.DOUBTFUL if proven and not renamed else Verdict.DISPUTED
+
+
+def believed(
+    verdicts: Mapping[str, Verdict], ours: Collection[str], doubted: Mapping[str, datetime], now: datetime
+) -> dict[str, Verdict]:
+    """Decide about all: that every one of `ours`, of two or more, is lost at once takes a second time.
+
+    `doubted` says since when tags are in doubt; `verdicts` may be about some of `ours` only.
+    """
+    lost = {key for key, said in verdicts.items() if said in {Verdict.GONE, Verdict.RENAMED}}
+    old = all(key in doubted and abs(now - doubted[key]) >= CONFIRMED_AFTER for key in lost)
+    if len(lost) < 2 or not lost.issuperset(ours) or old:
+        return dict(verdicts)
+    return {key: Verdict.DISPUTED if key in lost else said for key, said in verdicts.items()}
+
+
+def is_believable(carriers: Carriers, missing: int, known: int) -> bool:
+    """Tell whether a list of carriers that lacks `missing` of the `known` ones is believed at first sight."""
+    return not carriers.unreadable and not contradicts_many(missing, known)
+
+
+def contradicts_many(contradicted: int, known: int) -> bool:
+    """Tell whether one answer contradicts too much of what is known to be believed.
+
+    >>> contradicts_many(10, 12), contradicts_many(11, 200), contradicts_many(21, 200)
+    (False, False, True)
+    """
+    return contradicted > FEW and contradicted * 100 > SHARE * known
+
+
+def look_again_after(doubted_since: datetime, now: datetime) -> timedelta:
+    """How long until a doubtful tag is looked at again."""
+    return min(max(now - doubted_since, SOONEST), LATEST)
+
+
+def _may_be(row: OddTag, external_id: str, own: str) -> bool:
+    if row.external_id is not None:
+        return row.external_id == external_id
+    return not row.name or tag_key(row.name) == own
