@@ -47,6 +47,7 @@ PAGE_CACHE_KIB = 16 * 1024
 # A safety net of 64 MiB, for nobody's commit should have to move so much: who writes a lot moves its pages
 # from the WAL to the file between two writes (`driver.checkpoint`), the worker with every sign of life.
 AUTOMATIC_CHECKPOINT_PAGES = 16_000
+LARGEST_WAL_BYTES = 64 * 1024 * 1024
 # PostgreSQL's "one writer at a time": an advisory lock of this number, "Harmony" in ASCII.
 WRITER_LOCK = int.from_bytes(b"Harmony")
 # It cannot store this one, and says so with an error; SQLite can.
@@ -140,21 +141,25 @@ def is_sqlite() -> bool:
     return db.engine.dialect.name == "sqlite"
 
 
-def _prepare_sqlite(engine: Engine) -> None:
-    journal = journal_mode()
+def _pragmas() -> tuple[str, ...]:
+    """Return what every connection to a SQLite file says first."""
+    return (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        f"journal_mode={journal_mode()}",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"cache_size=-{PAGE_CACHE_KIB}",
+        "temp_store=MEMORY",
+        f"wal_autocheckpoint={AUTOMATIC_CHECKPOINT_PAGES}",
+        f"journal_size_limit={LARGEST_WAL_BYTES}",
+    )
 
+
+def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, see _on_begin
-        for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-            f"journal_mode={journal}",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-            f"cache_size=-{PAGE_CACHE_KIB}",
-            "temp_store=MEMORY",
-            f"wal_autocheckpoint={AUTOMATIC_CHECKPOINT_PAGES}",
-        ):
+        for pragma in _pragmas():
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

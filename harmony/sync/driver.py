@@ -7,6 +7,7 @@ The SQL is written once with `?`, for SQLite and PostgreSQL alike.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,9 +15,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from harmony.db import db, is_sqlite
+from harmony.clock import monotonic
+from harmony.db import LARGEST_WAL_BYTES, db, is_sqlite
 
 Row = tuple[Any, ...]
+
+EMPTY_WITHIN_MS = 250
+# After a try in vain, so that a long reader does not make writers wait again and again.
+GIVE_WAY_SECONDS = 5.0
 
 
 def run_many(session: Session, sql: str, rows: Sequence[Row]) -> None:
@@ -71,14 +77,50 @@ def read_time(value: Any) -> datetime | None:
 
 
 def checkpoint() -> None:
-    """Move what is in the WAL into the database file, outside of any transaction; nobody waits for it.
+    """Move what is in the WAL into the database file, outside of any transaction.
 
     A few pages of devices rewrite the same pages of the indexes: moved less often, they are moved once.
+    Nobody waits for it, unless the WAL has become large: then writers do, for a quarter of a second at most.
     """
     if not is_sqlite():
         return
     with closing(db.engine.raw_connection()) as raw:
-        raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        if monotonic() < _give_way.until or _wal_bytes() <= LARGEST_WAL_BYTES:
+            raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        elif not _emptied(raw.cursor()):
+            _give_way.until = monotonic() + GIVE_WAY_SECONDS
+
+
+class _GiveWay:
+    """When this process may next ask for an empty WAL."""
+
+    until = 0.0
+
+
+_give_way = _GiveWay()
+
+
+def _emptied(cursor: Any) -> bool:
+    """Move all of the WAL and cut it to nothing; False when somebody read an old state of it for too long.
+
+    As long as there is always some reader, a passive checkpoint never lets the WAL begin anew: it grew to
+    five times the database [measured]. This one keeps writers out until the readers of now have ended; those
+    who come meanwhile read the file.
+    """
+    patience_ms = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+    cursor.execute(f"PRAGMA busy_timeout={EMPTY_WITHIN_MS}")
+    try:
+        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={patience_ms}")
+    return not busy
+
+
+def _wal_bytes() -> int:
+    try:
+        return os.stat(f"{db.engine.url.database}-wal").st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _marked(sql: str) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
+from typing import Any
 
+import pytest
 from flask import Flask
+from sqlalchemy import text
 
-from harmony.clock import now
-from harmony.db import db, write
+from harmony.clock import monotonic, now
+from harmony.db import BUSY_TIMEOUT_MS, LARGEST_WAL_BYTES, db, sqlite_module, write
 from harmony.jobs.worker import _live
 from harmony.models import Worker
+from harmony.sync import driver
+from tests.waiting import wait_for
 
 
 class OneBeat(Event):
@@ -32,3 +40,79 @@ def test_with_each_sign_of_life_the_worker_moves_what_was_written_into_the_file(
         assert said.encode() not in file.read_bytes()
         _live(app, OneBeat())
         assert said.encode() in file.read_bytes()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A WAL of more than 64 KiB counts as large."""
+    monkeypatch.setattr(driver, "LARGEST_WAL_BYTES", 64 * 1024)
+    monkeypatch.setattr(driver._give_way, "until", 0.0)
+    return 64 * 1024
+
+
+def write_pages(count: int) -> None:
+    """Rewrite about as many pages of 4 KiB."""
+    for _ in range(count):
+        with write() as session:
+            session.execute(text("DELETE FROM worker"))
+            session.add(Worker(identity="x" * 3000, started_at=now(), seen_at=now()))
+
+
+def wal() -> int:
+    return os.stat(f"{db.engine.url.database}-wal").st_size
+
+
+@contextmanager
+def reading() -> Iterator[Any]:
+    """Somebody who reads the present state until told to end."""
+    with closing(sqlite_module().connect(str(db.engine.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM worker").fetchone()
+        yield other
+
+
+def read_on(file: str, stop: Event) -> None:
+    """Read in one short transaction after the other, as open pages do."""
+    with closing(sqlite_module().connect(file, isolation_level=None, timeout=30)) as other:
+        while not stop.is_set():
+            other.execute("SELECT count(*) FROM worker").fetchone()
+
+
+@pytest.mark.usefixtures("context")
+def test_a_large_wal_is_emptied_though_there_is_always_somebody_who_reads(
+    small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "GIVE_WAY_SECONDS", 0.0)
+    write_pages(40)
+    assert wal() > small
+    stop, file = Event(), str(db.engine.url.database)
+    readers = [Thread(target=read_on, args=(file, stop)) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        wait_for(lambda: [driver.checkpoint(), wal() <= small][1], "a small WAL")
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert db.session.execute(text("PRAGMA busy_timeout")).scalar_one() == BUSY_TIMEOUT_MS
+
+
+@pytest.mark.usefixtures("context")
+def test_a_long_reader_makes_writers_wait_once_and_not_at_every_page(small: int) -> None:
+    with reading():
+        write_pages(40)
+        driver.checkpoint()
+        again = driver._give_way.until
+        assert again > monotonic()
+        driver.checkpoint()
+        assert driver._give_way.until == again
+        assert wal() > small
+    driver._give_way.until = 0.0
+    driver.checkpoint()
+    assert wal() == 0
+
+
+@pytest.mark.usefixtures("context")
+def test_a_wal_that_begins_anew_is_cut_to_its_bound() -> None:
+    assert db.session.execute(text("PRAGMA journal_size_limit")).scalar_one() == LARGEST_WAL_BYTES
