@@ -71,7 +71,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         "demo",
         "Then: New integration > Try the simulated UEM. All data is removed when you stop this (Ctrl+C).",
     )
-    return supervise([simulator(settings, options), web(settings), worker(), *agents(options)])
+    return supervise([simulator(settings, options), web(), worker(), *agents(options)])
 
 
 def simulator(settings: Settings, options: argparse.Namespace) -> Child:

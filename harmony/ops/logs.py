@@ -18,5 +18,7 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in ("huey", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # It warns for every request that waits for a thread.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # It quotes what a broken server sent; our own errors say what happened, without the server's bytes.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)

@@ -33,7 +33,7 @@ def main(app: Flask) -> int:
         with locked(settings.data_dir):
             refuse_taken_port(*settings.bind)
             prepare(app)
-            return supervise([web(settings), worker()])
+            return supervise([web(), worker()])
     except (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, FolderTaken, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
@@ -44,7 +44,7 @@ class PortTaken(Exception):
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raises PortTaken when the address cannot be listened on; gunicorn alone would only try for ever."""
+    """Raises PortTaken when the address cannot be listened on, before anything is started."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
@@ -98,11 +98,9 @@ def _unfit(error: DBAPIError) -> DatabaseUnfit:
     return DatabaseUnfit(f"{sentence} {advice}".rstrip())
 
 
-def web(settings: Settings, **environment: str) -> Child:
-    """The dashboard: gunicorn on the configured address."""
-    address = listed_address(*settings.bind)
-    command = (sys.executable, "-m", "gunicorn", "-c", "python:harmony.ops.gunicorn_conf", "-b", address)
-    return Child("web ", command, environment, folder=ROOT)
+def web(**environment: str) -> Child:
+    """The dashboard on the configured address."""
+    return Child("web ", (sys.executable, "-m", "harmony.ops.web_server"), environment, folder=ROOT)
 
 
 def worker(**environment: str) -> Child:

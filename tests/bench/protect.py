@@ -55,7 +55,7 @@ def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
 
 def _loads(product: Product, runs: Runs, keys: Path, password: str) -> list[Result]:
     runs.until_idle()
-    web = product.gunicorn()[-1]
+    web = product.web()
     # Every device once, so that what is measured is the day after, and the process is warm.
     _load(product, keys, RATE, REGISTERED / RATE)
     before = rss_mib(web)
@@ -90,7 +90,7 @@ def _beside_a_sync(product: Product, keys: Path, runs: Runs, password: str) -> d
 
 def _load(product: Product, keys: Path, rate: float, seconds: float) -> dict[str, Any]:
     """Check-ins for so long; also what each cost the web process, which other processes cannot change."""
-    web = product.gunicorn()[-1]
+    web = product.web()
     before = cpu_seconds(web)
     with _checking_in(product.url(), keys, rate, seconds) as ended:
         found = ended()

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     with opened(Path(arguments[0])):
         for _ in range(WARM_UP):
             _one_write()
-        # As the product's web process does (ops/gunicorn_conf.py).
+        # As the product's web process does (ops/web_server.py).
         gc.collect()
         gc.freeze()
         sys.stdout.write("ready\n")

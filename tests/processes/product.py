@@ -70,11 +70,10 @@ class Product:
         (pid,) = wait_for(lambda: self.pids("harmony.jobs.worker"), "a worker process")
         return pid
 
-    def gunicorn(self) -> list[int]:
-        """The pids of gunicorn: its main process, then the one that serves."""
-        return wait_for(
-            lambda: found if len(found := self.pids("gunicorn")) == 2 else [], "both processes of gunicorn"
-        )
+    def web(self) -> int:
+        """The pid of the one living web process."""
+        (pid,) = wait_for(lambda: self.pids("harmony.ops.web_server"), "a web process")
+        return pid
 
     def readiness(self) -> requests.Response | None:
         """The answer of /readyz; None while nobody answers."""

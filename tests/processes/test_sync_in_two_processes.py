@@ -125,7 +125,7 @@ def test_a_stop_in_mid_sync_cancels_the_run(
     home = make("home")
     uem.tenant.faults.add("slow", path=SEARCH, value=A_GLANCE_MS)
     with running(home.folder, **ONE_BY_ONE) as product:
-        product.gunicorn()
+        product.web()
         home.until_pages()
         told = time.monotonic()
         stop(product)
