@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -12,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from harmony import db, jobs, ops, security, web
 from harmony.config import Settings, SettingsError
 from harmony.ops import first_start, temporary
+from harmony.ops.hosts import HostCheck
 from harmony.protect import api as protect
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,8 +51,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.extensions["harmony.settings"] = settings
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    if settings.public_url:
-        app.config["TRUSTED_HOSTS"] = [urlsplit(settings.public_url).hostname]
+    # Flask types wsgi_app as a method; replacing it is its documented way to add middleware.
+    app.wsgi_app = HostCheck(app.wsgi_app, settings.public_url)  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
-        # Flask types wsgi_app as a method; replacing it is its documented way to add middleware.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -69,6 +69,8 @@ PURE = [
     "protect/app_ends.py",
     "sync/changes.py",
     "ops/findings.py",
+    "security/bare_page.py",
+    "security/hosts.py",
 ]
 PURE_MAY_IMPORT = {
     "folding",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, abort, request
 
+from harmony.security.hosts import normal_origin
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # `none` is what the browser sends when the user acted in person, such as reloading a posted page.
 OWN_SITES = frozenset({"same-origin", "none"})
@@ -31,4 +33,5 @@ def _is_own() -> bool:
     if site is not None:
         return site in OWN_SITES
     origin = request.headers.get("Origin")
-    return origin is None or origin.lower() == f"{request.scheme}://{request.host}".lower()
+    own = normal_origin(f"{request.scheme}://{request.host}")
+    return origin is None or (own is not None and normal_origin(origin) == own)

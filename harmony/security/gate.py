@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, current_app, g, redirect, request
-from werkzeug.exceptions import SecurityError
 from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.clock import steady
@@ -50,8 +49,6 @@ def init_app(app: Flask) -> None:
 def admit() -> BaseResponse | None:
     """Let a public or signed-in request through; send any other to the door."""
     g.user = None
-    if isinstance(request.routing_exception, SecurityError):
-        raise request.routing_exception  # an untrusted host name gets its 400, not a way to the door
     nowhere = request.endpoint is None and is_of_machines(request.path)
     if nowhere or is_public(current_app, request.endpoint):
         return None

@@ -14,6 +14,7 @@ from werkzeug.routing import RequestRedirect
 
 from harmony.db import db
 from harmony.protect.api import refuse_http
+from harmony.security.bare_page import bare_page
 from harmony.security.gate import is_of_machines, local_path
 from harmony.security.vault import VaultLocked
 from harmony.sync.credentials import SECRET_FIELDS
@@ -127,4 +128,9 @@ def _page(
     typed: Sequence[tuple[str, str]] = (),
 ) -> str:
     about = {"code": code, "title": title, "text": text, "advice": advice, "error_id": error_id}
-    return render_template("error.html", **about, typed=typed, again=local_path(request.full_path))
+    try:
+        return render_template("error.html", **about, typed=typed, again=local_path(request.full_path))
+    except Exception:  # what surrounds a page asks the database, which may be what is broken
+        log.exception("The page of an error could not be made")
+        db.session.rollback()
+        return bare_page(title, f"{text} {advice}").decode()
