@@ -1,11 +1,14 @@
-"""Passwords: Argon2id with argon2-cffi's defaults, and which passwords are refused."""
+"""Passwords: Argon2id with argon2-cffi's defaults, a few at once, and which passwords are refused."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Semaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -33,17 +36,55 @@ _NOBODY = (
 )
 
 
+# Each hash takes 64 MiB. Whoever waits keeps a thread of the server, so that few may.
+MOST_AT_ONCE = 2
+MOST_WAITING = 6
+LONGEST_WAIT_SECONDS = 5.0
+_running = Semaphore(MOST_AT_ONCE)
+_admitted = Semaphore(MOST_AT_ONCE + MOST_WAITING)
+
+
+class TooManyAtOnce(Exception):
+    """So many passwords are being hashed that this one was not; `retry_after` is in seconds."""
+
+    retry_after = 2
+
+
 def hash_password(password: str) -> str:
-    """Argon2id in its usual text form. About 0.2 s and 64 MiB: never inside `write()`."""
-    return _hasher.hash(_normal(password))
+    """Return Argon2id in its usual text form. About 0.2 s and 64 MiB: never inside `write()`.
+
+    Raises TooManyAtOnce.
+    """
+    with _turn():
+        return _hasher.hash(_normal(password))
 
 
 def check_password(stored: str | None, given: str) -> bool:
-    """Whether `given` is the password behind `stored`; False, after the same time, when that is None."""
+    """Return whether `given` is the password behind `stored`; False, after the same time, when that is None.
+
+    Raises TooManyAtOnce, which says nothing about the password.
+    """
     try:
-        return _hasher.verify(stored or _NOBODY, _normal(given)) and stored is not None
+        with _turn():
+            return _hasher.verify(stored or _NOBODY, _normal(given)) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait for one of the few places. Raises TooManyAtOnce when too many wait already, or it takes long."""
+    if not _admitted.acquire(blocking=False):
+        raise TooManyAtOnce
+    try:
+        if not _running.acquire(timeout=LONGEST_WAIT_SECONDS):
+            raise TooManyAtOnce
+        try:
+            yield
+        finally:
+            _running.release()
+    finally:
+        _admitted.release()
 
 
 def needs_rehash(stored: str) -> bool:

@@ -54,24 +54,43 @@ def sign_in_wait(ip: str | None, name: str, now: datetime) -> float:
 
 def sign_in_succeeded(ip: str | None, name: str, now: datetime) -> None:
     """Forget the tries of somebody who got in, and every bucket that has long been full again."""
-    address = _address_limit(ip)
+    # Only the one try comes back: a colleague's success must not pay for somebody else's guessing.
+    _give_back((_address_limit(ip),), now)
     with write() as session:
         session.execute(delete(ThrottleBucket).where(ThrottleBucket.key == _account_limit(ip, name).key))
-        bucket = _refilled(session, address, now)
-        # Only the one try comes back: a colleague's success must not pay for somebody else's guessing.
-        bucket.tokens = min(address.capacity, bucket.tokens + 1)
         session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - FORGET_AFTER))
+
+
+def sign_in_not_tried(ip: str | None, name: str, now: datetime) -> None:
+    """Give the try back: the password was not looked at."""
+    _give_back((_address_limit(ip), _account_limit(ip, name)), now)
+
+
+def setup_not_tried(ip: str | None, now: datetime) -> None:
+    """Give the try back: the account was not made, although the code was right."""
+    _give_back((_setup_limit(ip),), now)
 
 
 def setup_wait(ip: str | None, now: datetime) -> float:
     """Seconds before this address may try another set-up code; 0 uses one try."""
-    return take(f"setup:{counted_address(ip)}", 10, 600, now)
+    return take_all((_setup_limit(ip),), now)
 
 
 def sweep(now: datetime) -> None:
     """Forget the buckets that nobody asked for in a day; they are full, as a missing one is."""
     with write() as session:
         session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - FORGET_AFTER))
+
+
+def _give_back(limits: Sequence[Limit], now: datetime) -> None:
+    with write() as session:
+        for limit in limits:
+            bucket = _refilled(session, limit, now)
+            bucket.tokens = min(float(limit.capacity), bucket.tokens + 1)
+
+
+def _setup_limit(ip: str | None) -> Limit:
+    return Limit(f"setup:{counted_address(ip)}", 10, 600)
 
 
 def _address_limit(ip: str | None) -> Limit:

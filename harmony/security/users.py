@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import delete, exists, select, update
@@ -11,7 +12,13 @@ from sqlalchemy.orm import Session
 from harmony.db import db, release, write
 from harmony.models import SignInSession, User
 from harmony.models.access import Role
-from harmony.security.passwords import check_password, hash_password, needs_rehash, password_problem
+from harmony.security.passwords import (
+    TooManyAtOnce,
+    check_password,
+    hash_password,
+    needs_rehash,
+    password_problem,
+)
 
 LONGEST_NAME = 64
 
@@ -88,14 +95,18 @@ def create_user(name: str, password: str, role: Role, now: datetime) -> User:
 
 
 def authenticate(name: str, password: str) -> User | None:
-    """The user whose password this is; None, after the same time, for a wrong one and for nobody's name."""
+    """Return the user whose password this is; None, after the same time, for a wrong one and nobody's name.
+
+    Raises TooManyAtOnce.
+    """
     user = find(name)
     stored = user.password_hash if user else None
     release()  # the check takes long, and no read should stay open for it
     if not check_password(stored, password) or user is None or stored is None:
         return None
     if needs_rehash(stored):
-        _renew_hash(user.id, stored, hash_password(password))
+        with suppress(TooManyAtOnce):  # the next sign-in renews it
+            _renew_hash(user.id, stored, hash_password(password))
     return user
 
 

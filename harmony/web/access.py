@@ -15,6 +15,7 @@ from harmony.history import audit
 from harmony.models import User
 from harmony.security import sessions, setup_code, throttle, users
 from harmony.security.gate import HOME, SETUP, SIGN_IN, local_path, public
+from harmony.security.passwords import TooManyAtOnce
 from harmony.web.forms_access import SetupForm, SignInForm
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ blueprint = Blueprint("access", __name__)
 THEMES = ("auto", "light", "dark")
 THEME_KEPT_SECONDS = 365 * 24 * 3600
 WRONG = "User name and password do not match."
+BUSY = "Too many people are signing in at this moment. Wait a few seconds, then try again."
 WRONG_CODE = "This is not the current set-up code. Restarting Harmony prints a new one."
 
 
@@ -48,7 +50,11 @@ def sign_in_submitted() -> ResponseReturnValue:
         return _sign_in_page(form, target), 422
     if wait := throttle.sign_in_wait(request.remote_addr, form.name.data, now()):
         return _too_often(_sign_in_page(form, target, _wait_sentence(wait)), wait)
-    user = users.authenticate(form.name.data, form.password.data)
+    try:
+        user = users.authenticate(form.name.data, form.password.data)
+    except TooManyAtOnce as busy:
+        throttle.sign_in_not_tried(request.remote_addr, form.name.data, now())
+        return _too_often(_sign_in_page(form, target, BUSY), busy.retry_after)
     if user is None:
         log.warning("A sign-in from %s was refused.", request.remote_addr)
         return _sign_in_page(form, target, WRONG), 422
@@ -88,6 +94,9 @@ def setup_submitted() -> ResponseReturnValue:
         return _too_often(_setup_page(form, _wait_sentence(wait)), wait)
     try:
         user = setup_code.redeem_and_create(form.code.data, form.name.data, form.password.data, now())
+    except TooManyAtOnce as busy:
+        throttle.setup_not_tried(request.remote_addr, now())
+        return _too_often(_setup_page(form, BUSY), busy.retry_after)
     except setup_code.WrongCode:
         log.warning("A set-up code from %s was refused.", request.remote_addr)
         return _setup_page(form, WRONG_CODE), 422
