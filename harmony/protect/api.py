@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/protect/v1"
 CHECK_IN_SECONDS = 900
-BEARER = "Bearer "
+BEARER = "bearer"
 
 blueprint = Blueprint("protect", __name__, url_prefix=PREFIX)
 
@@ -142,10 +142,11 @@ def _desk() -> Desk:
 
 def _key() -> str:
     """The hash of the device key that the request shows. Raises Refused when it shows none."""
-    shown = request.headers.get("Authorization", "")
-    if not shown.startswith(BEARER + KEY_PREFIX):
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    key = shown.strip(" ")
+    if scheme.lower() != BEARER or not key.startswith(KEY_PREFIX):  # a scheme has no case (RFC 9110)
         raise _counted(Refused("key_unknown"))
-    return key_hash(shown.removeprefix(BEARER))
+    return key_hash(key)
 
 
 def _counted(refused: Refused) -> Refused:

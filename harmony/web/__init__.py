@@ -17,6 +17,7 @@ from harmony.web import (
     events,
     holds,
     htmx,
+    ids,
     integrations,
     leaving,
     policy,
@@ -31,6 +32,7 @@ from harmony.web import (
 
 def init_app(app: Flask) -> None:
     """Register every page family and what they share."""
+    ids.init_app(app)
     htmx.init_app(app)
     chrome.init_app(app)
     errors.init_app(app)

@@ -13,9 +13,10 @@ from harmony.db import db, release
 from harmony.models import App, AppDecision, AppException, Device, InstalledApp, Protection
 from harmony.protect.factors import ANDROID, IOS
 from harmony.web import listing
+from harmony.web.ids import number
 from harmony.web.listing import BATCH, PAGE_SIZE, Cursor
 from harmony.web.newest import Page as DevicePage
-from harmony.web.newest import Place, Query, number
+from harmony.web.newest import Place, Query
 from harmony.web.newest import page_of as newest_page
 from harmony.web.searching import search
 

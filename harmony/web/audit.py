@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from harmony.config import Settings
 from harmony.db import db
 from harmony.models import AuditEntry, Integration
-from harmony.web.newest import NEWEST, Place, Query, every, number, page_of
+from harmony.web.ids import number
+from harmony.web.newest import NEWEST, Place, Query, every, page_of
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("audit", __name__)

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from harmony.models import Device, Event, Integration, Severity, Verb
 from harmony.protect.factors import Vector
-from harmony.web.newest import NEWEST, Place, Query, number
+from harmony.web.ids import number
+from harmony.web.newest import NEWEST, Place, Query
 
 SEVERITIES = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFORMATION: "Information"}
 VERBS = {

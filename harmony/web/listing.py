@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from flask import url_for
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from harmony.db import db, release
 from harmony.models import Device, Protection
+from harmony.web.ids import LARGEST_ID, number
 from harmony.web.searching import search
 from harmony.web.standings import ANY, RISK, STATUS, Wanted
 
 PAGE_SIZE = 50
 BATCH = 1000
-LARGEST_ID = 2**63 - 1
 
 COLUMNS = (
     Device.id,
@@ -42,6 +42,7 @@ COLUMNS = (
     RISK,
 )
 Cursor = tuple[str, int]
+_CURSOR = msgspec.json.Decoder(tuple[str, Annotated[int, msgspec.Meta(ge=-LARGEST_ID, le=LARGEST_ID)]])
 Where = Sequence[ColumnElement[bool]]
 
 
@@ -67,10 +68,10 @@ class Filters:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Filters:
-        number, state = query.get("integration", ""), query.get("state", "")
+        state = query.get("state", "")
         return cls(
             query.get("q", "").strip()[:200],
-            int(number) if number.isascii() and number.isdigit() and int(number) <= LARGEST_ID else None,
+            number(query.get("integration", "")),
             Shown(state) if state in set(Shown) else Shown.LIVE,
             _cursor(query.get("after", "")),
             _cursor(query.get("before", "")),
@@ -242,7 +243,6 @@ def _token(row: Row[Any]) -> str:
 
 def _cursor(token: str) -> Cursor | None:
     try:
-        name, id_ = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return (str(name), int(id_)) if abs(int(id_)) <= LARGEST_ID else None
-    except (ValueError, TypeError, binascii.Error):
+        return _CURSOR.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, RecursionError):  # binascii's and msgspec's errors are ValueErrors
         return None

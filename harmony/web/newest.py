@@ -10,7 +10,8 @@ from sqlalchemy import Row, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from harmony.db import db, release
-from harmony.web.listing import LARGEST_ID, PAGE_SIZE
+from harmony.web.ids import number
+from harmony.web.listing import PAGE_SIZE
 
 # Any columns; its rows need `id`, the value of the key.
 Query = Select[*tuple[Any, ...]]
@@ -44,11 +45,6 @@ class Page:
 
 
 NEWEST = Place()
-
-
-def number(text: str) -> int | None:
-    """An id as it stands in an address; None for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and int(text[:20]) <= LARGEST_ID else None
 
 
 def page_of(query: Query, key: Key, place: Place, size: int = PAGE_SIZE) -> Page:

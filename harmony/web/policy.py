@@ -16,7 +16,8 @@ from harmony.jobs.tasks import RATE
 from harmony.models import Policy, PolicyRecord
 from harmony.protect import policy
 from harmony.web import policy_form
-from harmony.web.newest import NEWEST, Page, Place, number, page_of
+from harmony.web.ids import number
+from harmony.web.newest import NEWEST, Page, Place, page_of
 from harmony.web.policy_form import PlainForm, by_vector
 
 blueprint = Blueprint("policy", __name__, url_prefix="/settings/policy")

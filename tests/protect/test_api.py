@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
+from werkzeug.test import TestResponse
 
 from harmony.clock import now
 from harmony.db import write
 from harmony.models import SetupPage
 from harmony.protect import api, codes, enrol
 from harmony.protect.bodies import LARGEST_BODY
+from harmony.protect.checkin import Answer
+from harmony.protect.gathering import Gathering
 from harmony.security.vault import VaultLocked
 from tests.protect.agent import Agent, an_open_integration, device_of, refusal
+from tests.waiting import wait_for
 
 REGISTER, CHECK_IN = "/protect/v1/register", "/protect/v1/check-in"
 
@@ -107,6 +114,45 @@ def test_without_a_good_key_nothing_is_taken(agent: Agent, shown: str) -> None:
     answer = agent.client.post(CHECK_IN, json={"findings": []}, headers={"Authorization": shown})
     assert refusal(answer) == (401, "key_unknown")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+@pytest.mark.parametrize("space", [" ", "   "])
+def test_the_scheme_of_a_key_has_no_case(agent: Agent, scheme: str, space: str) -> None:
+    an_open_integration()
+    agent.register()
+    headers = {"Authorization": f"{scheme}{space}{agent.key}"}
+    assert agent.client.post(CHECK_IN, json={"findings": []}, headers=headers).status_code == 200
+    assert agent.client.post("/protect/v1/unregister", headers=headers).status_code == 204
+
+
+def test_a_database_that_is_busy_is_told_to_every_device_of_the_batch(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    begun, go_on, batches = Event(), Event(), []
+
+    def work(reports: Sequence[object]) -> Sequence[Answer]:
+        batches.append(len(reports))
+        begun.set()
+        go_on.wait(10)
+        raise OperationalError("", {}, Exception("database is locked"))
+
+    app = agent.client.application
+    desk = app.extensions["harmony.protect"] = api.Desk(reports=Gathering(work))
+
+    def check_in() -> TestResponse:
+        return Agent(app.test_client(), key=agent.key).check_in()
+
+    with ThreadPoolExecutor(9) as threads:
+        first = threads.submit(check_in)
+        assert begun.wait(10)
+        others = [threads.submit(check_in) for _ in range(8)]
+        wait_for(lambda: len(desk.reports._line) == 8, "a batch of eight")
+        go_on.set()
+        answers = [future.result() for future in (first, *others)]
+    assert batches == [1, 8]
+    assert [refusal(answer) for answer in answers] == [(503, "unavailable")] * 9
+    assert {answer.headers["Retry-After"] for answer in answers} == {"5"}
 
 
 def test_a_page_of_another_site_can_do_nothing(agent: Agent) -> None:
