@@ -28,20 +28,28 @@ class Device(Base):
     `deleted_at` is set while the device can still be restored; then it is purged.
     `added_by` is "registration" for one that Protect registered before the UEM ever listed it; it stays None
     for all others, and becomes None once the UEM lists it.
+    `status` and `risk` are those of its `Protection`, kept by triggers for lists (decision 18);
+    a status of None is Provisioned, so that one that never registered costs nothing in the index.
     """
 
     __tablename__ = "device"
     __table_args__ = (
         UniqueConstraint("integration_id", "external_id"),
         # One for every list by name: names come in no order, so each commit of a first sync rewrites most of
-        # its pages. The integration stands last so that a list of one is filtered in the index.
-        Index("ix_device_name_key_id_integration_id", "name_key", "id", "integration_id"),
+        # its pages. What lists are filtered by stands behind, so that they are filtered in the index.
+        Index("ix_device_by_name", "name_key", "id", "integration_id", "status", "risk", "deleted_at"),
+        # Where few have a status or a risk. A first sync appends to the first, and writes none of the other.
+        Index("ix_device_status", "status", "integration_id", "deleted_at", "risk"),
+        Index(
+            "ix_device_risk", "risk", "integration_id", "deleted_at", "status",
+            sqlite_where=text("risk > 0"), postgresql_where=text("risk > 0"),
+        ),
         Index("ix_device_integration_id_created_at", "integration_id", "created_at"),
         Index("ix_device_integration_id_udid_key", "integration_id", "udid_key"),
-        _partial("ix_device_absent", "missing_since", "integration_id", "absent_from"),
+        _partial("ix_device_absent", "missing_since", "integration_id", "absent_from", "deleted_at"),
         _partial("ix_device_deleted", "deleted_at", "integration_id", "deleted_at"),
         _partial("ix_device_unlisted", "added_by", "integration_id"),
-    )
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
@@ -77,6 +85,8 @@ class Device(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deleted_by: Mapped[str | None] = mapped_column(String(64))
     added_by: Mapped[str | None] = mapped_column(String(16))
+    status: Mapped[str | None] = mapped_column(String(16))
+    risk: Mapped[int] = mapped_column(default=0, server_default="0")
 
     memberships: Mapped[list[Membership]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import url_for
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 
-from harmony.db import db, release
+from harmony.db import db
 from harmony.models import App, AppDecision, AppException, Device, InstalledApp, Protection
 from harmony.protect.factors import ANDROID, IOS
 from harmony.web import listing
+from harmony.web.filters import Choice, Conditions, Filter, Filters, Text
 from harmony.web.ids import number
-from harmony.web.listing import BATCH, PAGE_SIZE, Cursor
+from harmony.web.listing import Key
 from harmony.web.newest import Page as DevicePage
 from harmony.web.newest import Place, Query
 from harmony.web.newest import page_of as newest_page
-from harmony.web.searching import search
 
 # The words for the platforms.
 PLATFORMS = {IOS: "iOS", ANDROID: "Android"}
@@ -30,89 +29,53 @@ COLUMNS = (
 )  # fmt: skip
 
 
+BY_NAME = Key(App.name_key, App.id)  # type: ignore[arg-type] # columns
+
+
 @dataclass(frozen=True, slots=True)
-class AppFilters:
-    """What the address asks for; nonsense in it is ignored rather than answered with an error."""
+class OnDevice:
+    """The apps of one device, by its id."""
 
-    text: str = ""
-    platform: str | None = None
-    excepted: bool = False
-    device_id: int | None = None
-    after: Cursor | None = None
-    before: Cursor | None = None
+    name: str = "device"
 
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> AppFilters:
-        platform = query.get("platform")
-        after, before = listing.place(query)
-        return cls(
-            query.get("q", "").strip()[:200],
-            platform if platform in PLATFORMS else None,
-            query.get("excepted") == "1",
-            number(query.get("device", "")),
-            after,
-            before,
-        )
+    def read(self, text: str) -> int | None:
+        return number(text)
 
-    @property
-    def narrowed(self) -> bool:
-        """Whether anything but the place in the list was asked for."""
-        return bool(self.text or self.platform or self.excepted or self.device_id is not None)
+    def condition(self, value: int) -> ColumnElement[bool]:
+        return App.id.in_(_of_device(value))
 
-    def href(self, endpoint: str = "apps.index", after: str | None = None, before: str | None = None) -> str:
-        """The address of the same list at another place or in another form."""
-        excepted = "1" if self.excepted else None
-        asked: dict[str, Any] = {"q": self.text or None, "platform": self.platform, "excepted": excepted}
-        return url_for(endpoint, **asked, device=self.device_id, after=after, before=before)
+
+FILTERS: tuple[Filter, ...] = (
+    Text("q", App.search_text),
+    Choice("platform", {platform: platform for platform in PLATFORMS}, App.platform),
+    Conditions("excepted", {"1": AppException.id.is_not(None)}),
+    OnDevice(),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of versions with the addresses of its neighbours, and how many the filter finds."""
+    """A page of versions, and how many the filters find."""
 
-    rows: Sequence[Row[Any]]
+    page: listing.Page
     total: int
-    previous_href: str | None
-    next_href: str | None
 
 
-def list_apps(filters: AppFilters) -> Listed:
+def list_apps(filters: Filters, place: listing.Place) -> Listed:
     """The page that `filters` asks for."""
-    found = list(db.session.execute(statement(filters, filters.after, filters.before)))
-    page = listing.page_of(found, filters.after, filters.before)
-    total = select(func.count()).select_from(App).outerjoin(AppException, SAME).where(*_kept(filters))
-    return Listed(
-        page.rows,
-        db.session.scalar(total) or 0,
-        filters.href(before=page.before) if page.before else None,
-        filters.href(after=page.after) if page.after else None,
-    )
+    where = filters.conditions()
+    total = select(func.count()).select_from(App).outerjoin(AppException, SAME).where(*where)
+    return Listed(listing.page_of(_query(filters), BY_NAME, place), db.session.scalar(total) or 0)
 
 
-def statement(
-    filters: AppFilters, after: Cursor | None, before: Cursor | None, size: int = PAGE_SIZE
-) -> Query:
-    """One page by name, and one row more, so that we know whether there is a next one."""
-    query: Query = select(*COLUMNS).outerjoin(AppException, SAME).where(*_kept(filters)).limit(size + 1)
-    place = tuple_(App.name_key, App.id)
-    if before is not None:
-        return query.where(place < before).order_by(App.name_key.desc(), App.id.desc())
-    if after is not None:
-        query = query.where(place > after)
-    return query.order_by(App.name_key, App.id)
+def every(filters: Filters) -> Iterator[Row[Any]]:
+    """All versions by name."""
+    return listing.every(_query(filters), BY_NAME)
 
 
-def every(filters: AppFilters) -> Iterator[Row[Any]]:
-    """All versions by name; nothing is held open between two batches, however slow the reader is."""
-    after: Cursor | None = None
-    rows: list[Row[Any]] = []
-    while not rows or len(rows) > BATCH:
-        rows = list(db.session.execute(statement(filters, after, None, BATCH)))
-        release()
-        if not rows:
-            return
-        yield from rows[:BATCH]
-        after = (rows[:BATCH][-1].name_key, rows[:BATCH][-1].id)
+def _query(filters: Filters) -> Query:
+    query: Query = select(*COLUMNS).outerjoin(AppException, SAME).where(*filters.conditions())
+    return query
 
 
 def versions(app: App) -> Sequence[App]:
@@ -154,19 +117,6 @@ def count_on(device_id: int) -> int:
     """How many apps a device has, each version once."""
     mine = select(func.count()).select_from(App).where(App.id.in_(_of_device(device_id)))
     return db.session.scalar(mine) or 0
-
-
-def _kept(filters: AppFilters) -> list[ColumnElement[bool]]:
-    kept: list[ColumnElement[bool]] = []
-    if filters.text:
-        kept += search(App.search_text, filters.text)
-    if filters.platform:
-        kept.append(App.platform == filters.platform)
-    if filters.excepted:
-        kept.append(AppException.id.is_not(None))
-    if filters.device_id is not None:
-        kept.append(App.id.in_(_of_device(filters.device_id)))
-    return kept
 
 
 def _of_device(device_id: int) -> Select[int]:

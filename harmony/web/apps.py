@@ -15,8 +15,9 @@ from harmony.jobs.tasks import EXCEPTIONS
 from harmony.models import Action, App, Device
 from harmony.protect import app_exceptions
 from harmony.protect.app_exceptions import WORDS, Decision
-from harmony.web import app_listing
-from harmony.web.app_listing import PLATFORMS, AppFilters
+from harmony.web import app_listing, listing
+from harmony.web.app_listing import FILTERS, PLATFORMS
+from harmony.web.filters import Filters
 from harmony.web.forms_apps import NONE, ExceptionForm
 from harmony.web.newest import Place
 from harmony.web.table_file import csv_file
@@ -29,18 +30,18 @@ HEADER = ("id", "application", "identifier", "version", "os", "install_base", "e
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """A page of versions of apps, by name."""
-    filters = AppFilters.from_query(request.args)
-    listed = app_listing.list_apps(filters)
+    filters, place = Filters.from_query(FILTERS, request.args), listing.Place.from_query(request.args)
+    listed = app_listing.list_apps(filters, place)
     return render_template(
-        "apps/index.html", filters=filters, listed=listed, platforms=PLATFORMS, words=WORDS,
-        device=db.session.get(Device, filters.device_id) if filters.device_id else None,
+        "apps/index.html", filters=filters, place=place, listed=listed, platforms=PLATFORMS, words=WORDS,
+        device=db.session.get(Device, filters["device"]) if filters["device"] else None,
     )  # fmt: skip
 
 
 @blueprint.get("/apps.csv")
 def export() -> ResponseReturnValue:
     """The same versions as a file, all pages of them."""
-    rows = app_listing.every(AppFilters.from_query(request.args))
+    rows = app_listing.every(Filters.from_query(FILTERS, request.args))
     return csv_file("harmony-apps", HEADER, (_written(row) for row in rows))
 
 

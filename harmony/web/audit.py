@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from flask import Blueprint, current_app, render_template, request, url_for
+from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from harmony.config import Settings
 from harmony.db import db
 from harmony.models import AuditEntry, Integration
-from harmony.web.ids import number
-from harmony.web.newest import NEWEST, Place, Query, every, page_of
+from harmony.web.filters import Exactly, Filter, Filters, Number
+from harmony.web.newest import Place, Query, every, page_of
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("audit", __name__)
@@ -22,43 +21,22 @@ HEADER = ("id", "at", "who", "what", "integration_id", "integration", "detail")
 LONGEST_NAME = 64
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFilters:
-    """What the address asks for; nonsense in it is ignored rather than answered with an error."""
-
-    who: str = ""
-    integration_id: int | None = None
-    place: Place = NEWEST
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> AuditFilters:
-        return cls(
-            query.get("who", "")[:LONGEST_NAME],
-            number(query.get("integration", "")),
-            Place.from_query(query),
-        )
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether anything but the place in the list was asked for."""
-        return bool(self.who) or self.integration_id is not None
-
-    def href(self, endpoint: str = "audit.index", older: int | None = None, newer: int | None = None) -> str:
-        """The address of the same list at another place or in another form."""
-        return url_for(
-            endpoint, who=self.who or None, integration=self.integration_id, older=older, newer=newer
-        )
+FILTERS: tuple[Filter, ...] = (
+    Exactly("who", AuditEntry.who, LONGEST_NAME),
+    Number("integration", AuditEntry.integration_id),
+)
 
 
 @blueprint.get("/audit")
 def index() -> ResponseReturnValue:
     """A page of entries."""
-    filters = AuditFilters.from_query(request.args)
+    filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
     settings: Settings = current_app.extensions["harmony.settings"]
     return render_template(
         "audit/index.html",
         filters=filters,
-        page=page_of(entries(filters), AuditEntry.id, filters.place),
+        place=place,
+        page=page_of(entries(filters), AuditEntry.id, place),
         people=people(),
         integrations=integrations(),
         kept_days=settings.audit_kept_days,
@@ -68,11 +46,11 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/audit.csv")
 def export() -> ResponseReturnValue:
     """The same entries as a file, all pages of them."""
-    rows = every(entries(AuditFilters.from_query(request.args)), AuditEntry.id)
+    rows = every(entries(Filters.from_query(FILTERS, request.args)), AuditEntry.id)
     return csv_file("harmony-audit", HEADER, (row[: len(HEADER)] for row in rows))
 
 
-def entries(filters: AuditFilters) -> Query:
+def entries(filters: Filters) -> Query:
     """The entries; `there` is the id of the integration while it exists."""
     # An id may be given again after a removal: what is older than its bearer meant another one.
     same = (Integration.id == AuditEntry.integration_id) & (Integration.created_at <= AuditEntry.at)
@@ -80,11 +58,7 @@ def entries(filters: AuditFilters) -> Query:
         AuditEntry.id, AuditEntry.at, AuditEntry.who, AuditEntry.what, AuditEntry.integration_id,
         AuditEntry.integration_name, AuditEntry.detail, Integration.id.label("there"),
     ).outerjoin(Integration, same)  # fmt: skip
-    if filters.who:
-        query = query.where(AuditEntry.who == filters.who)
-    if filters.integration_id is not None:
-        query = query.where(AuditEntry.integration_id == filters.integration_id)
-    return query
+    return query.where(*filters.conditions())
 
 
 def people() -> Sequence[str]:

@@ -18,15 +18,14 @@ from harmony.setup import groups
 from harmony.sync import deletion
 from harmony.web import protection, tag_rows
 from harmony.web.device_history import newest_lines
+from harmony.web.device_listing import FILE, Shown, conditions_of, every, filters_of, list_devices
+from harmony.web.filters import Filters
 from harmony.web.hold_words import counted
-from harmony.web.listing import COLUMNS, Filters, Shown, conditions, every, list_devices
-from harmony.web.standings import RISK
+from harmony.web.listing import Place
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("devices", __name__, url_prefix="/devices")
 
-# What finds the place in the list is of no use in a file.
-FILE = tuple(column.key for column in COLUMNS if column.key != "name_key")
 COUNTED_ANEW = "If the UEM does not list it, it counts as missing from the next complete sync on."
 GONE = "Nothing was restored: it is not deleted any more, or was removed for good."
 DELETED = "Deleted: its Protect app is turned away. It comes back by itself when the UEM lists it."
@@ -36,12 +35,13 @@ LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted already
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """A page of devices by name."""
-    filters = Filters.from_query(request.args)
+    filters, place = filters_of(request.args), Place.from_query(request.args)
     integrations = db.session.scalars(select(Integration).order_by(Integration.name)).all()
     return render_template(
         "devices/index.html",
         filters=filters,
-        listed=list_devices(filters),
+        place=place,
+        listed=list_devices(filters, place),
         integrations=integrations,
         kept=_kept(),
     )
@@ -50,7 +50,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/devices.csv")
 def export() -> ResponseReturnValue:
     """The same devices as a file, all pages of them."""
-    rows = every(Filters.from_query(request.args))
+    rows = every(filters_of(request.args))
     return csv_file("harmony-devices", FILE, ([_written(row, name) for name in FILE] for row in rows))
 
 
@@ -78,7 +78,7 @@ def restore(device_id: int) -> ResponseReturnValue:
         flash(f"Restored. {COUNTED_ANEW}", "success")
         return redirect(url_for("devices.show", device_id=device_id), 303)
     flash(GONE, "warning")
-    return _to_deleted()
+    return _to_deleted(filters_of(request.args))
 
 
 @blueprint.post("/<int:device_id>/delete")
@@ -94,27 +94,25 @@ def delete(device_id: int) -> ResponseReturnValue:
 @blueprint.post("/delete")
 def delete_all() -> ResponseReturnValue:
     """Delete every device that no sync has listed and that the filter of the list shows."""
-    asked = Filters.from_query(request.args)
-    filters = Filters(asked.text, asked.integration_id, Shown.UNLISTED, wanted=asked.wanted)
-    deleted = deletion.delete_unlisted(conditions(filters), g.user.name, now())
+    filters = filters_of(request.args).asking(state=Shown.UNLISTED)
+    deleted = deletion.delete_unlisted(conditions_of(filters), g.user.name, now())
     flash(f"Deleted {counted(deleted)}; what was deleted can be restored.", "success")
-    return _to_deleted()
+    return _to_deleted(filters)
 
 
 @blueprint.post("/restore")
 def restore_all() -> ResponseReturnValue:
     """Bring back every deleted device that the filter of the list shows."""
-    asked = Filters.from_query(request.args)
-    filters = Filters(asked.text, asked.integration_id, Shown.DELETED)
-    restored = deletion.restore_all(conditions(filters), g.user.name, now())
+    filters = filters_of(request.args).asking(state=Shown.DELETED)
+    restored = deletion.restore_all(conditions_of(filters), g.user.name, now())
     flash(f"Restored {counted(restored)}. What the UEM does not list counts as missing again.", "success")
-    return _to_deleted()
+    return _to_deleted(filters)
 
 
 def _written(row: Row[Any], name: str) -> object:
     """A value of the file; the risk as its word."""
     value = getattr(row, name)
-    return Risk(value).label if name == RISK.key else value
+    return Risk(value).label if name == Device.risk.key else value
 
 
 def _kept() -> timedelta:
@@ -123,5 +121,5 @@ def _kept() -> timedelta:
     return timedelta(days=settings.deleted_kept_days)
 
 
-def _to_deleted() -> Response:
-    return redirect(url_for("devices.index", state=Shown.DELETED.value), 303)
+def _to_deleted(filters: Filters) -> Response:
+    return redirect(filters.asking(state=Shown.DELETED).href("devices.index"), 303)

@@ -13,8 +13,9 @@ from harmony.config import Settings
 from harmony.db import db
 from harmony.models import Device, Event, Integration
 from harmony.protect.factors import Vector, factor_of
-from harmony.web.event_listing import SEVERITIES, VERBS, EventFilters, events
-from harmony.web.newest import every, page_of
+from harmony.web.event_listing import FILTERS, SEVERITIES, VERBS, events
+from harmony.web.filters import Filters
+from harmony.web.newest import Place, every, page_of
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("events", __name__)
@@ -28,15 +29,16 @@ HEADER = (
 @blueprint.get("/events")
 def index() -> ResponseReturnValue:
     """A page of events."""
-    filters = EventFilters.from_query(request.args)
+    filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
     settings: Settings = current_app.extensions["harmony.settings"]
     return render_template(
         "events/index.html",
         filters=filters,
-        page=page_of(events(filters), Event.id, filters.place),
+        place=place,
+        page=page_of(events(filters), Event.id, place),
         words={"severity": SEVERITIES, "event": VERBS, "vector": {one: one.value for one in Vector}},
         factor_of=factor_of,
-        device=db.session.get(Device, filters.device_id) if filters.device_id else None,
+        device=db.session.get(Device, filters["device"]) if filters["device"] else None,
         integrations=db.session.scalars(select(Integration).order_by(Integration.name)).all(),
         kept_days=settings.events_kept_days,
     )
@@ -45,7 +47,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/events.csv")
 def export() -> ResponseReturnValue:
     """The same events as a file, all pages of them."""
-    rows = every(events(EventFilters.from_query(request.args)), Event.id)
+    rows = every(events(Filters.from_query(FILTERS, request.args)), Event.id)
     return csv_file("harmony-events", HEADER, _lines(rows))
 
 

@@ -18,7 +18,10 @@ from harmony.models import Device, Hold, HoldState, Integration, IntegrationStat
 from harmony.sync import holds
 from harmony.sync.holds import ListChanged, NotOpen, WrongNumber, listed
 from harmony.web import listing
+from harmony.web.device_listing import by_name
+from harmony.web.filters import Filter, Filters, Text
 from harmony.web.hold_words import BADGES, WHYS, counted, reasons
+from harmony.web.listing import Query
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("holds", __name__, url_prefix="/integrations/<int:integration_id>/holds")
@@ -28,6 +31,9 @@ COLUMNS = (
     Device.id, Device.name, Device.name_key, Device.serial, Device.udid, Device.user_name,
     Device.group_name, Device.last_seen_at, Device.missing_since, Device.absent_from, Device.absent_why,
 )  # fmt: skip
+# They are found by an index of their own, and sorted.
+BY_NAME = by_name(few=True)
+FILTERS: tuple[Filter, ...] = (Text("q", Device.search_text),)
 HEADER = ("Name", "Serial", "UDID", "User", "Group", "Last seen", "Missing since", "Misses", "Why doubtful")
 AT_ONCE = "Approved. The sync that deletes what is still missing starts now."
 LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."
@@ -62,7 +68,7 @@ def show(integration_id: int, hold_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/<int:hold_id>/devices.csv")
 def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
-    """The whole list as a file."""
+    """The devices that the filter shows, as a file."""
     hold = _hold(integration_id, hold_id)
     if hold.state not in holds.PENDING:
         abort(404, "This hold is over, and its list with it.")
@@ -72,7 +78,7 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
             row.name, row.serial, row.udid, row.user_name, row.group_name, row.last_seen_at,
             row.missing_since, snapshots - row.absent_from + 1, WHYS.get(row.absent_why, ""),
         )
-        for row in listing.all_of(_devices(hold), few=True)
+        for row in listing.every(_devices(hold), BY_NAME)
     )  # fmt: skip
     return csv_file(f"harmony-held-deletions-{integration_id}-{hold_id}", HEADER, rows)
 
@@ -117,8 +123,14 @@ def _hold(integration_id: int, hold_id: int) -> Hold:
     return hold
 
 
-def _devices(hold: Hold, text: str = "") -> Any:
-    query: Any = select(*COLUMNS).where(*listed(hold), *listing.containing(text))
+def _filters(hold: Hold) -> Filters:
+    route = {"integration_id": hold.integration_id, "hold_id": hold.id}
+    return Filters.from_query(FILTERS, request.args, **route)
+
+
+def _devices(hold: Hold) -> Query:
+    """The devices of the list that the address asks for."""
+    query: Query = select(*COLUMNS).where(*listed(hold), *_filters(hold).conditions())
     return query
 
 
@@ -135,6 +147,7 @@ def _render(hold: Hold, form: ApprovalForm, *, changed: bool = False) -> str:
         reasons=reasons(hold),
         form=form,
         changed=changed,
+        filters=_filters(hold),
         **(_list(hold, form) if pending else {}),
     )
 
@@ -143,23 +156,8 @@ def _list(hold: Hold, form: ApprovalForm) -> dict[str, Any]:
     """The devices the address asks for, fifty at a time, and the stamp of all of them."""
     whole = holds.listing(db.session(), listed(hold))
     form.digest.data = whole.digest
-    text = request.args.get("q", "").strip()[:200]
-    after, before = listing.place(request.args)
-    found = list(db.session.execute(listing.at(_devices(hold, text), after, before, few=True)))
-    page = listing.page_of(found, after, before)
-
-    def href(**place: str) -> str:
-        address = {"integration_id": hold.integration_id, "hold_id": hold.id, "q": text or None} | place
-        return url_for("holds.show", **address)  # type: ignore[arg-type] # all of them are values of the address
-
-    return {
-        "text": text,
-        "whole": whole,
-        "whys": WHYS,
-        "rows": page.rows,
-        "previous_href": href(before=page.before) if page.before else None,
-        "next_href": href(after=page.after) if page.after else None,
-    }
+    place = listing.Place.from_query(request.args)
+    return {"whole": whole, "whys": WHYS, "page": listing.page_of(_devices(hold), BY_NAME, place)}
 
 
 def _back(integration_id: int, hold_id: int) -> ResponseReturnValue:

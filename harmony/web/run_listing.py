@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 
-from flask import url_for
 from sqlalchemy import literal, select
 
 from harmony.clock import now
 from harmony.models import Device, DeviceEvent, Happening, SkippedDevice, SyncKind, SyncRun, SyncRunState
-from harmony.web.newest import NEWEST, Key, Place, Query
+from harmony.web.filters import Choice, Filter, Filters
+from harmony.web.newest import Key, Query
 
 # The words of the pages and of the README's glossary.
 KINDS = {SyncKind.SNAPSHOT: "Full sync", SyncKind.DELTA: "Refresh"}
@@ -40,37 +39,15 @@ EVENT = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilters:
-    """What the address asks for; a state or kind that does not exist is no filter."""
-
-    integration_id: int
-    state: str | None = None
-    kind: str | None = None
-    place: Place = NEWEST
-
-    @classmethod
-    def from_query(cls, integration_id: int, query: Mapping[str, str]) -> RunFilters:
-        return cls(
-            integration_id,
-            _one_of(SyncRunState, query.get("state")),
-            _one_of(SyncKind, query.get("kind")),
-            Place.from_query(query),
-        )
-
-    def href(self, endpoint: str = "runs.index", older: int | None = None, newer: int | None = None) -> str:
-        """The address of the same list at another place or in another form."""
-        wanted = {"state": self.state, "kind": self.kind, "older": older, "newer": newer}
-        return url_for(endpoint, integration_id=self.integration_id, **wanted)  # type: ignore[arg-type]
+FILTERS: tuple[Filter, ...] = (
+    Choice("state", {state.value: state.value for state in SyncRunState}, SyncRun.state),
+    Choice("kind", {kind.value: kind.value for kind in SyncKind}, SyncRun.kind),
+)
 
 
-def runs(filters: RunFilters) -> Query:
+def runs(integration_id: int, filters: Filters) -> Query:
     """The runs of the integration, all columns a page or a file shows."""
-    query: Query = select(*COLUMNS).where(SyncRun.integration_id == filters.integration_id)
-    if filters.state:
-        query = query.where(SyncRun.state == filters.state)
-    if filters.kind:
-        query = query.where(SyncRun.kind == filters.kind)
+    query: Query = select(*COLUMNS).where(SyncRun.integration_id == integration_id, *filters.conditions())
     return query
 
 
@@ -133,7 +110,3 @@ def _added(run: SyncRun) -> tuple[Query, Key]:
         Device.created_at.between(run.started_at, run.finished_at or now()),
     )  # fmt: skip
     return query, Device.id
-
-
-def _one_of(words: type[SyncKind] | type[SyncRunState], text: str | None) -> str | None:
-    return text if text in set(words) else None

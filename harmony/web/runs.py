@@ -13,9 +13,10 @@ from harmony.db import db
 from harmony.models import Hold, HoldState, Integration, SkippedDevice, SyncRun, SyncRunState
 from harmony.sync.snapshot import SKIPPED_ROWS_KEPT
 from harmony.web import run_listing
+from harmony.web.filters import Filters
 from harmony.web.hold_words import BADGES
 from harmony.web.newest import Place, every, page_of
-from harmony.web.run_listing import BEHIND, COLUMNS, KINDS, RunFilters, length
+from harmony.web.run_listing import BEHIND, COLUMNS, FILTERS, KINDS, length
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("runs", __name__, url_prefix="/integrations/<int:integration_id>")
@@ -28,13 +29,14 @@ HEADER = tuple(column.key for column in COLUMNS)
 def index(integration_id: int) -> ResponseReturnValue:
     """A page of runs, newest first."""
     integration = db.get_or_404(Integration, integration_id)
-    filters = RunFilters.from_query(integration_id, request.args)
+    filters, place = _filters(integration_id), Place.from_query(request.args)
     settings: Settings = current_app.extensions["harmony.settings"]
     return render_template(
         "runs/index.html",
         integration=integration,
         filters=filters,
-        page=page_of(run_listing.runs(filters), SyncRun.id, filters.place),
+        place=place,
+        page=page_of(run_listing.runs(integration_id, filters), SyncRun.id, place),
         states=[state.value for state in SyncRunState],
         kinds=KINDS,
         length=length,
@@ -46,8 +48,8 @@ def index(integration_id: int) -> ResponseReturnValue:
 def export(integration_id: int) -> ResponseReturnValue:
     """The same runs as a file, all pages of them."""
     db.get_or_404(Integration, integration_id)
-    filters = RunFilters.from_query(integration_id, request.args)
-    return csv_file(f"harmony-runs-{integration_id}", HEADER, every(run_listing.runs(filters), SyncRun.id))
+    rows = every(run_listing.runs(integration_id, _filters(integration_id)), SyncRun.id)
+    return csv_file(f"harmony-runs-{integration_id}", HEADER, rows)
 
 
 @blueprint.get("/runs/<int:run_id>")
@@ -78,6 +80,10 @@ def devices(integration_id: int, run_id: int) -> ResponseReturnValue:
         place=place,
         page=page_of(*run_listing.devices(run, number), place),
     )
+
+
+def _filters(integration_id: int) -> Filters:
+    return Filters.from_query(FILTERS, request.args, integration_id=integration_id)
 
 
 def _run(integration_id: int, run_id: int) -> SyncRun:

@@ -11,16 +11,14 @@ from harmony.folding import fold
 ESCAPE = "\\"
 
 
-def search(column: Any, typed: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition, none when nothing that can be seen was typed.
+def search(column: Any, typed: str) -> ColumnElement[bool]:
+    """Return the condition; what is typed must hold a letter that can be seen.
 
     With dashes in it the text is looked for without them too: a UDID is shown in both ways.
     """
     text = fold(typed)
-    if not text:
-        return ()
-    spellings = {text, text.replace("-", "")} - {""}
-    return (or_(*(_contains(column, spelling) for spelling in sorted(spellings))),)
+    spellings = {text, text.replace("-", "") or text}
+    return or_(*(_contains(column, spelling) for spelling in sorted(spellings)))
 
 
 def _contains(column: Any, text: str) -> ColumnElement[bool]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from flask import url_for
-from sqlalchemy import ColumnElement, Row, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, select
 from sqlalchemy import true as yes
 
 from harmony.db import db
 from harmony.models import Device, LinkState, TagLink, UemTag
 from harmony.tagging.names import NO_RISK_KEY, RISK_KEYS, STATUS_KEYS
-from harmony.web.newest import NEWEST, Place, Query
+from harmony.web.filters import Conditions, Filter, Filters
+from harmony.web.newest import Query
 
 # Written into the statement: a bound value would hide from SQLite that the index of open links fits.
 OPEN = TagLink.state != literal(LinkState.DONE.value, literal_execute=True)
@@ -73,27 +73,18 @@ class TagLine:
     counts: Counts
 
 
-@dataclass(frozen=True, slots=True)
-class LinkFilters:
-    """What the address of a tag's devices asks for; nonsense in it is ignored."""
-
-    integration_id: int
-    key: str
-    shown: Shown = Shown.PRESENT
-    place: Place = NEWEST
-
-    @classmethod
-    def from_query(cls, integration_id: int, key: str, query: Mapping[str, str]) -> LinkFilters:
-        text = query.get("state", "")
-        shown = Shown(text) if text in set(Shown) else Shown.PRESENT
-        return cls(integration_id, key, shown, Place.from_query(query))
-
-    def href(self, endpoint: str = "tags.devices", older: int | None = None, newer: int | None = None) -> str:
-        """The address of the same list at another place or in another form."""
-        return url_for(
-            endpoint, integration_id=self.integration_id, key=self.key, state=self.shown.value,
-            older=older, newer=newer,
-        )  # fmt: skip
+FILTERS: tuple[Filter, ...] = (
+    Conditions(
+        "state",
+        {
+            Shown.PRESENT: TagLink.present == yes(),
+            Shown.WANTED: TagLink.wanted == yes(),
+            Shown.PENDING: and_(OPEN, TagLink.state == LinkState.PENDING),
+            Shown.FAILED: and_(OPEN, FAILED),
+        },
+        default=Shown.PRESENT,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +143,11 @@ def totals(integration_id: int, lines: Iterable[TagLine]) -> Totals:
     return Totals(sum((line.counts for line in lines), Counts()), found)
 
 
-def devices(filters: LinkFilters) -> Query:
+def devices(integration_id: int, key: str, filters: Filters) -> Query:
     """The devices of a tag: id, device_id, name, wanted, present, state, attempts, next try, reason."""
     query: Query = select(*LINK).join(Device, Device.id == TagLink.device_id)
-    mine = (TagLink.integration_id == filters.integration_id, TagLink.key == filters.key)
-    return query.where(*mine, *_shown(filters.shown))
+    mine = (TagLink.integration_id == integration_id, TagLink.key == key)
+    return query.where(*mine, *filters.conditions())
 
 
 def of_device(device_id: int) -> Sequence[Row[Any]]:
@@ -170,11 +161,3 @@ def of_device(device_id: int) -> Sequence[Row[Any]]:
     ).all()
     rank = {key: number for number, key in enumerate(ORDER)}
     return sorted(rows, key=lambda row: (rank.get(row.key, len(ORDER)), row.key))
-
-
-def _shown(shown: Shown) -> tuple[ColumnElement[bool], ...]:
-    if shown is Shown.PRESENT:
-        return (TagLink.present == yes(),)
-    if shown is Shown.WANTED:
-        return (TagLink.wanted == yes(),)
-    return (OPEN, FAILED if shown is Shown.FAILED else TagLink.state == shown.value)

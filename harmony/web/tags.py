@@ -17,9 +17,10 @@ from harmony.sync import duties
 from harmony.web import tag_rows
 from harmony.web.attention import waits_for_worker, why_no_sync
 from harmony.web.connected import connected
-from harmony.web.newest import every, page_of
+from harmony.web.filters import Filters
+from harmony.web.newest import Place, every, page_of
 from harmony.web.table_file import csv_file
-from harmony.web.tag_rows import LINK, LinkFilters
+from harmony.web.tag_rows import FILTERS, LINK
 from harmony.web.tag_words import EMPTY, SHOWN, meaning, why_no_tags
 from harmony.web.tagging_state import tagging_context
 
@@ -70,7 +71,7 @@ def reload(integration_id: int) -> ResponseReturnValue:
 def devices(integration_id: int, key: str) -> ResponseReturnValue:
     """The devices of one tag."""
     integration, tag = _tag(integration_id, key)
-    filters = LinkFilters.from_query(integration_id, key, request.args)
+    filters, place = _filters(integration_id, key), Place.from_query(request.args)
     return render_template(
         "tags/devices.html",
         integration=integration,
@@ -80,7 +81,8 @@ def devices(integration_id: int, key: str) -> ResponseReturnValue:
         filters=filters,
         words=SHOWN,
         empty_words=EMPTY,
-        page=page_of(tag_rows.devices(filters), TagLink.device_id, filters.place),
+        place=place,
+        page=page_of(tag_rows.devices(integration_id, key, filters), TagLink.device_id, place),
     )
 
 
@@ -88,10 +90,14 @@ def devices(integration_id: int, key: str) -> ResponseReturnValue:
 def export(integration_id: int, key: str) -> ResponseReturnValue:
     """The same devices as a file, all pages of them."""
     _tag(integration_id, key)
-    filters = LinkFilters.from_query(integration_id, key, request.args)
-    found = every(tag_rows.devices(filters), TagLink.device_id)
+    filters = _filters(integration_id, key)
+    found = every(tag_rows.devices(integration_id, key, filters), TagLink.device_id)
     rows = ([getattr(row, name) for name in HEADER] for row in found)
-    return csv_file(f"harmony-tag-{integration_id}-{filters.shown.value}", HEADER, rows)
+    return csv_file(f"harmony-tag-{integration_id}-{filters['state']}", HEADER, rows)
+
+
+def _filters(integration_id: int, key: str) -> Filters:
+    return Filters.from_query(FILTERS, request.args, integration_id=integration_id, key=key)
 
 
 def _context(integration: Integration) -> dict[str, Any]:

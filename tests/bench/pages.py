@@ -17,7 +17,9 @@ from harmony.models import Device
 from harmony.models.access import Role
 from harmony.security.gate import public
 from harmony.security.users import create_user
-from harmony.web.listing import Filters, list_devices, statement
+from harmony.web.device_listing import filters_of, list_devices, statement
+from harmony.web.filters import Filters
+from harmony.web.listing import Place
 from tests.bench import dashboard
 from tests.bench.results import Result, middle
 from tests.bench.simulated import Simulated
@@ -49,9 +51,9 @@ def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
         }
         asked = _time({name: _view(client, path) for name, path in views.items()}, rounds)
         wanted = {
-            "indexed": Filters(),
-            "search_hit": Filters(text=serial),
-            "search_miss": Filters(text=NOBODY),
+            "indexed": filters_of({}),
+            "search_hit": filters_of({"q": serial}),
+            "search_miss": filters_of({"q": NOBODY}),
         }
         queried = _time({name: _query(filters) for name, filters in wanted.items()}, rounds)
     return _results(asked, queried)
@@ -104,9 +106,10 @@ def _landmarks(app: Flask) -> tuple[str, str]:
     if middle_row is None:
         raise RuntimeError("there are no devices")
     with app.test_request_context():
-        listed = list_devices(Filters(after=(middle_row[0], middle_row[1])))
+        listed = list_devices(filters_of({}), Place(after=(middle_row[0], middle_row[1])))
+        deep = filters_of({}).href("devices.index", after=listed.page.after)
     db.session.rollback()
-    return listed.next_href or "", middle_row[2]
+    return deep, middle_row[2]
 
 
 def _view(client: FlaskClient, path: str) -> Callable[[], None]:

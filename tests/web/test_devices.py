@@ -14,10 +14,11 @@ from sqlalchemy import text
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import Device
+from harmony.models import Device, DeviceStatus, Risk
 from harmony.sync import run, schedule
 from harmony.uem.records import Device as DeviceRecord
-from harmony.web.listing import PAGE_SIZE, Filters, Shown, statement
+from harmony.web.device_listing import FEW, FILTERS, filters_of, statement
+from harmony.web.listing import BEGINNING, PAGE_SIZE, Place
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
 from tests.files import rows_of
 from tests.stored import store
@@ -178,41 +179,74 @@ def test_nonsense_in_the_address_is_no_error(signed_in: FlaskClient, query: str)
 
 @given(st.text(), st.text(), st.text())
 def test_no_cursor_is_an_error(after: str, before: str, number: str) -> None:
-    filters = Filters.from_query({"after": after, "before": before, "integration": number})
-    assert str(statement(filters))
+    filters = filters_of({"integration": number})
+    assert str(statement(filters, Place.from_query({"after": after, "before": before})))
 
 
-def test_no_page_of_the_list_sorts_or_reads_the_whole_table(app: Flask) -> None:
+PLACES = [BEGINNING, Place(after=("m", 5)), Place(before=("m", 5))]
+WALKED: list[dict[str, str]] = [
+    {},
+    *({"integration": "1"} | other for other in ({}, {"status": "active"}, {"risk": "high"}, {"q": "x-1"})),
+    *({"status": status.value} for status in DeviceStatus),
+    *({"risk": risk.name.lower()} for risk in Risk),
+    {"status": "inactive", "risk": "none"},
+    {"status": "provisioned", "risk": "low", "integration": "1"},
+    {"q": "anna"},
+    {"q": "anna", "status": "active"},
+]
+
+
+def plan_of(query: dict[str, str], place: Place) -> list[str]:
+    sql = statement(filters_of(query), place).compile(db.engine, compile_kwargs={"literal_binds": True})
+    return [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+
+
+@pytest.mark.parametrize("query", WALKED, ids=str)
+def test_no_page_of_the_list_sorts_or_reads_the_whole_table(app: Flask, query: dict[str, str]) -> None:
+    """The index of names leads, and filters are checked in it; nothing else is looked at."""
     with app.app_context():
-        for filters in (
-            Filters(),
-            Filters(after=("m", 5)),
-            Filters(before=("m", 5)),
-            Filters(integration_id=1),
-            Filters(integration_id=1, after=("m", 5)),
-            Filters(integration_id=1, before=("m", 5)),
-        ):
-            sql = statement(filters).compile(db.engine, compile_kwargs={"literal_binds": True})
-            plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
-            # The devices in the order of their names, and how each of them stands.
-            assert len(plan) == 2
-            assert "USING INDEX" in plan[0], plan
-            assert plan[1].startswith("SEARCH protection USING INTEGER PRIMARY KEY"), plan
+        for place in PLACES:
+            plan = plan_of(query, place)
+            assert len(plan) == 1, plan
+            assert "USING INDEX ix_device_by_name" in plan[0], plan
 
 
+def test_every_single_filter_of_the_list_has_a_plan() -> None:
+    """A new filter has to be added to the queries above or below."""
+    assert {kind.name for kind in FILTERS} == {name for query in WALKED for name in query} | {"state"}
+
+
+STATES = [
+    ("missing", "ix_device_absent"),
+    ("deleted", "ix_device_deleted"),
+    ("unlisted", "ix_device_unlisted"),
+]
+
+
+@pytest.mark.parametrize(("state", "index"), STATES)
 @pytest.mark.parametrize(
-    ("state", "index"), [(Shown.MISSING, "ix_device_absent"), (Shown.DELETED, "ix_device_deleted")]
+    "other", [{}, {"integration": "1"}, {"status": "active"}, {"risk": "high", "q": "x"}]
 )
-@pytest.mark.parametrize("integration_id", [None, 1])
-def test_the_few_missing_and_deleted_are_found_by_an_index_of_their_own(
-    app: Flask, state: Shown, index: str, integration_id: int | None
+def test_the_few_of_a_state_are_found_by_an_index_of_their_own(
+    app: Flask, state: str, index: str, other: dict[str, str]
 ) -> None:
     with app.app_context():
-        for place in ({}, {"after": ("m", 5)}, {"before": ("m", 5)}):
-            filters = Filters(integration_id=integration_id, state=state, **place)  # type: ignore[arg-type]
-            sql = statement(filters).compile(db.engine, compile_kwargs={"literal_binds": True})
-            plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+        for place in PLACES:
+            plan = plan_of({"state": state} | other, place)
             assert index in plan[0], plan
+
+
+@pytest.mark.parametrize(("state", "index"), STATES)
+def test_of_many_of_a_state_none_are_sorted(
+    app: Flask, state: str, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harmony.web.device_listing._is_few", lambda _state: False)
+    with app.app_context():
+        for place in PLACES:
+            plan = plan_of({"state": state}, place)
+            assert len(plan) == 1, plan
+            assert "USING INDEX ix_device_by_name" in plan[0], plan
+    assert FEW > PAGE_SIZE
 
 
 def test_a_device_that_is_not_there_is_a_404_with_a_way_on(signed_in: FlaskClient) -> None:
@@ -359,3 +393,13 @@ def test_a_file_keeps_every_letter(app: Flask, signed_in: FlaskClient) -> None:
     synced(app, *named("Größe 東京 İ"))
     header, row = rows_of(signed_in.get("/devices/devices.csv"))
     assert row[header.index("name")] == "Größe 東京 İ"
+
+
+@pytest.mark.parametrize(("udid", "marked"), [("System.Byte[]", True), ("00008030-001C2D3E4F50002E", False)])
+def test_a_device_whose_udid_identifies_nobody_is_marked(
+    app: Flask, signed_in: FlaskClient, udid: str, marked: bool
+) -> None:
+    synced(app, a_device(external_id="1", udid=udid))
+    id_ = device_ids(app)[0]
+    for href in ("/devices", f"/devices/{id_}"):
+        assert ("annot be matched with an app" in look(signed_in, href)) == marked

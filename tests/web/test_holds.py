@@ -13,7 +13,9 @@ from sqlalchemy import text, update
 from harmony.db import db, write
 from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
 from harmony.sync import holds
+from harmony.web import holds as pages
 from harmony.web.hold_words import BADGES
+from harmony.web.listing import BEGINNING, Place, statement
 from tests.builders import NOON, a_choice, an_integration
 from tests.files import rows_of
 from tests.stored import a_hold, live, missing, store, synced
@@ -254,7 +256,7 @@ def test_the_whole_list_is_a_file_that_no_spreadsheet_runs(app: Flask, signed_in
                 .where(Device.external_id == str(number))
                 .values(name=name, name_key=f"a{number}")
             )
-    answer = signed_in.get(f"{href}/devices.csv?q=ignored")
+    answer = signed_in.get(f"{href}/devices.csv")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert re.fullmatch(r'attachment; filename="[\w.-]+\.csv"', answer.headers["Content-Disposition"])
     assert answer.headers["Cache-Control"] == "no-store"
@@ -265,6 +267,8 @@ def test_the_whole_list_is_a_file_that_no_spreadsheet_runs(app: Flask, signed_in
     assert len({row[1] for row in rows}) == 1200
     assert dict(zip(header, rows[7], strict=True))["Misses"] == "1"
     assert {dict(zip(header, row, strict=True))["Group"] for row in rows} == {"'=Sales"}
+    narrowed = rows_of(signed_in.get(f"{href}/devices.csv?q=S1199"))
+    assert [row[1] for row in narrowed[1:]] == ["S1199"], "the file has what the filter shows"
 
 
 def test_a_hold_is_found_only_under_its_own_integration(app: Flask, signed_in: FlaskClient) -> None:
@@ -297,14 +301,11 @@ def test_an_integration_without_a_hold_says_when_there_would_be_one(
 
 
 def test_the_list_is_read_from_its_index(app: Flask) -> None:
-    with app.app_context():
+    with app.test_request_context("/?q=phone"):
         id_ = an_integration(a_choice("570", deletion_after=1))
         hold = a_hold(id_, 10, 6)
-        from harmony.web.holds import _devices
-        from harmony.web.listing import at
-
-        for after, before in ((None, None), (("m", 5), None), (None, ("m", 5))):
-            query = at(_devices(hold), after, before, few=True)
+        for place in (BEGINNING, Place(after=("m", 5)), Place(before=("m", 5))):
+            query = statement(pages._devices(hold), pages.BY_NAME, place)
             sql = query.compile(db.engine, compile_kwargs={"literal_binds": True})
             plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
             assert "ix_device_absent (integration_id=? AND absent_from<?)" in plan[0], plan

@@ -29,9 +29,10 @@ from harmony.models import (
 )
 from harmony.sync import run as engine
 from harmony.web import run_listing
+from harmony.web.filters import Filters
 from harmony.web.listing import PAGE_SIZE
 from harmony.web.newest import NEWEST, Key, Place, Query, number, statement
-from harmony.web.run_listing import RunFilters
+from harmony.web.run_listing import FILTERS
 from harmony.web.table_file import cell
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.files import records_of
@@ -401,8 +402,8 @@ def test_no_page_sends_more_statements_for_more_rows(app: Flask, signed_in: Flas
 def test_no_page_reads_a_whole_table_or_sorts_one(app: Flask) -> None:
     run = SyncRun(id=5, integration_id=1, started_at=NOON, finished_at=NOON + MINUTE)
     with app.app_context():
-        every_run = run_listing.runs(RunFilters(1)), SyncRun.id
-        failed = run_listing.runs(RunFilters(1, "failed", "delta")), SyncRun.id
+        every_run = run_listing.runs(1, Filters(FILTERS)), SyncRun.id
+        failed = run_listing.runs(1, Filters(FILTERS, {"state": "failed", "kind": "delta"})), SyncRun.id
         skipped = run_listing.skipped(run), SkippedDevice.id
         changed = run_listing.devices(run, "updated")
         for asked in (every_run, failed, skipped, changed):

@@ -1,0 +1,204 @@
+"""Every filter of every list is carried wherever the list leads; the next one too (rung R)."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, select, update
+
+from harmony.db import db, write
+from harmony.models import Device, DeviceStatus, Protection, Risk
+from harmony.web import app_listing, audit, device_listing, event_listing, holds, run_listing, tag_rows
+from harmony.web.filters import Filter, Filters
+from harmony.web.listing import Place
+from tests.builders import NOON, an_integration
+from tests.database import on_both
+from tests.files import records_of
+from tests.stored import devices as devices_of
+from tests.stored import store
+
+database = on_both
+
+Kinds = tuple[Filter, ...]
+
+# Of each list a word for every filter. A filter without one fails the first test.
+LISTS: dict[str, tuple[Kinds, dict[str, str]]] = {
+    "devices.index": (
+        device_listing.FILTERS,
+        {"q": "a b&c", "integration": "7", "state": "deleted", "status": "active", "risk": "high"},
+    ),
+    "apps.index": (app_listing.FILTERS, {"q": "maps", "platform": "ios", "excepted": "1", "device": "3"}),
+    "events.index": (
+        event_listing.FILTERS,
+        {"severity": "critical", "event": "blocked", "vector": "Device", "integration": "7", "device": "3"},
+    ),
+    "audit.index": (audit.FILTERS, {"who": "kim & co", "integration": "7"}),
+    "runs.index": (run_listing.FILTERS, {"state": "failed", "kind": "delta"}),
+    "tags.devices": (tag_rows.FILTERS, {"state": "failed"}),
+    "holds.show": (holds.FILTERS, {"q": "a b&c"}),
+}
+ROUTES: dict[str, dict[str, object]] = {
+    "runs.index": {"integration_id": 1},
+    "tags.devices": {"integration_id": 1, "key": "risk:high"},
+    "holds.show": {"integration_id": 1, "hold_id": 2},
+}
+ACTIONS = {
+    "devices.index": ("devices.export", "devices.restore_all", "devices.delete_all"),
+    "apps.index": ("apps.export",),
+    "events.index": ("events.export",),
+    "audit.index": ("audit.export",),
+    "runs.index": ("runs.export",),
+    "tags.devices": ("tags.export",),
+    "holds.show": ("holds.export", "holds.approve", "holds.dismiss"),
+}
+
+
+def asked(href: str) -> dict[str, str]:
+    """The filters in an address."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(html.unescape(href)).query).items()}
+
+
+def sent_by(form: str) -> set[str]:
+    """The names of what a form sends."""
+    return set(re.findall(r'<(?:input|select)[^>]* name="([^"]+)"', form))
+
+
+@pytest.mark.parametrize("endpoint", LISTS)
+def test_every_filter_is_in_every_address_of_its_list(app: Flask, endpoint: str) -> None:
+    kinds, words = LISTS[endpoint]
+    assert [kind.name for kind in kinds] == list(words)
+    with app.test_request_context():
+        filters = Filters.from_query(kinds, words, **ROUTES.get(endpoint, {}))
+        assert len(filters.conditions()) == len(kinds)
+        for target in (endpoint, *ACTIONS[endpoint]):
+            assert asked(filters.href(target)) == words
+        assert asked(filters.href(endpoint, older=5)) == words | {"older": "5"}
+        assert dict(filters.hidden(())) == words
+
+
+@pytest.mark.parametrize("endpoint", ["devices.index", "apps.index", "events.index", "audit.index"])
+def test_the_form_of_a_list_sends_every_filter(app: Flask, signed_in: FlaskClient, endpoint: str) -> None:
+    kinds, words = LISTS[endpoint]
+    with app.test_request_context():
+        filters = Filters.from_query(kinds, words)
+        everything, single = (
+            filters.href(endpoint),
+            [Filters.from_query(kinds, {name: word}).href(endpoint) for name, word in words.items()],
+        )
+    for href in (everything, *single):
+        page = signed_in.get(href).get_data(as_text=True)
+        form = re.search(r'<form method="get".*?</form>', page, re.DOTALL)
+        assert form is not None
+        assert asked(href).keys() <= sent_by(form[0]), href
+
+
+@pytest.fixture
+def fleet(app: Flask) -> Iterator[tuple[int, int]]:
+    """Two integrations with devices of every state, status and risk."""
+    with app.app_context():
+        ids = an_integration(name="One"), an_integration(name="Two")
+        for id_ in ids:
+            store(id_, 24)
+            _spread(id_)
+        yield ids
+
+
+def _spread(integration_id: int) -> None:
+    standings = [(status, risk) for status in DeviceStatus for risk in (Risk.NONE, Risk.LOW, Risk.HIGH)]
+    ids = [device.id for device in devices_of(integration_id)]
+    with write() as session:
+        for number, id_ in enumerate(ids):
+            status, risk = standings[number % len(standings)]
+            if (status, risk) != (DeviceStatus.PROVISIONED, Risk.NONE):
+                said = {"status": status, "risk": int(risk), "changed_at": NOON}
+                session.add(Protection(device_id=id_, integration_id=integration_id, **said))
+        session.flush()
+        of = update(Device).where(Device.id.in_(ids))
+        session.execute(of.where(Device.id % 4 == 0).values(deleted_at=NOON, deleted_by="sync"))
+        session.execute(of.where(Device.id % 4 == 1).values(added_by="registration"))
+        session.execute(of.where(Device.id % 4 == 2).values(missing_since=NOON, absent_from=1))
+
+
+def _queries(integration_id: int, state: str) -> Iterator[dict[str, str]]:
+    """The state alone, with each other filter, and with each pair of them."""
+    words = {"q": "phone 00001", "integration": str(integration_id), "status": "active", "risk": "high"}
+    assert words.keys() | {"state"} == {kind.name for kind in device_listing.FILTERS}
+    for many in range(3):
+        for names in combinations(words, many):
+            yield {"state": state} | {name: words[name] for name in names}
+
+
+def _ids(query: dict[str, str]) -> set[int]:
+    found = list(device_listing.every(device_listing.filters_of(query)))
+    assert device_listing.list_devices(device_listing.filters_of(query), Place()).total == len(found)
+    return {row.id for row in found}
+
+
+@pytest.mark.parametrize(("state", "action"), [("deleted", "restore"), ("unlisted", "delete")])
+def test_an_action_on_all_acts_on_exactly_what_is_shown(
+    app: Flask, signed_in: FlaskClient, fleet: tuple[int, int], state: str, action: str
+) -> None:
+    for query in _queries(fleet[0], state):
+        shown, every = _ids(query), _ids({"state": state})
+        page = signed_in.get("/devices", query_string=query).get_data(as_text=True)
+        form = re.search(rf'action="(/devices/{action}\?[^"]*)"', page)
+        assert (form is not None) == bool(shown), query
+        file = records_of(signed_in.get("/devices/devices.csv", query_string=query))
+        assert {int(row["id"]) for row in file} == shown, query
+        if form is None:
+            continue
+        assert f"all {len(shown)}<" in page, query
+        signed_in.post(html.unescape(form[1]))
+        db.session.rollback()
+        assert _ids({"state": state}) == every - shown, query
+        _put_back(state, shown)
+
+
+def _put_back(state: str, ids: set[int]) -> None:
+    """As it was before the action."""
+    values = {"deleted_at": NOON, "deleted_by": "sync"} if state == "deleted" else {"deleted_at": None}
+    with write() as session:
+        session.execute(update(Device).where(Device.id.in_(ids)).values(values))
+
+
+def test_a_narrowed_list_of_deleted_devices_does_not_say_that_none_is_deleted(
+    signed_in: FlaskClient, fleet: tuple[int, int]
+) -> None:
+    for narrower in ("risk=medium", "status=active&risk=medium", "q=nobody"):
+        page = signed_in.get(f"/devices?state=deleted&{narrower}").get_data(as_text=True)
+        assert "No device matches" in page
+        assert "No device is deleted" not in page
+
+
+def test_after_an_action_the_same_filter_is_shown(signed_in: FlaskClient, fleet: tuple[int, int]) -> None:
+    answer = signed_in.post("/devices/restore?state=deleted&risk=high&q=phone")
+    assert asked(answer.location) == {"state": "deleted", "risk": "high", "q": "phone"}
+
+
+def test_status_and_risk_of_a_device_follow_its_protection(fleet: tuple[int, int]) -> None:
+    """Whoever writes it and however: the database keeps them."""
+
+    def kept() -> dict[int, tuple[str | None, int]]:
+        db.session.rollback()
+        return {id_: (status, risk) for id_, status, risk in db.session.execute(
+            select(Device.id, Device.status, Device.risk))}  # fmt: skip
+
+    def told() -> dict[int, tuple[str | None, int]]:
+        rows = db.session.execute(select(Protection.device_id, Protection.status, Protection.risk))
+        said = {id_: (None if status == "provisioned" else status, risk) for id_, status, risk in rows}
+        return {id_: said.get(id_, (None, 0)) for id_ in kept()}
+
+    assert kept() == told()
+    with write() as session:
+        session.execute(update(Protection).where(Protection.risk == 1).values(status="inactive", risk=2))
+    assert kept() == told()
+    with write() as session:
+        session.execute(delete(Protection).where(Protection.risk == 3))
+    assert kept() == told()
