@@ -103,6 +103,33 @@ def test_it_allows_http_only_when_told() -> None:
     assert parse_address("http://127.0.0.1:8080", DEMO).url == "http://127.0.0.1:8080"
 
 
+SPECIAL = {
+    "100.64.0.0/10": ("100.64.0.1", "100.127.255.254", "::ffff:100.64.0.1", "64:ff9b::100.64.0.1"),
+    "192.0.0.0/24": ("192.0.0.1", "192.0.0.170", "2002:c000:1::1"),
+    "192.88.99.0/24": ("192.88.99.1",),
+    "198.18.0.0/15": ("198.18.0.1", "198.19.255.255"),
+    "192.0.2.0/24": ("192.0.2.7",),
+    "198.51.100.0/24": ("198.51.100.7",),
+    "203.0.113.0/24": ("203.0.113.7",),
+    "2001:db8::/32": ("2001:db8::7",),
+    "3fff::/20": ("3fff:0:1::7",),
+    "fec0::/10": ("fec0::1", "feff::1"),
+    "100::/64": ("100::1",),
+}
+
+
+@pytest.mark.parametrize(("network", "ips"), SPECIAL.items(), ids=SPECIAL)
+def test_a_special_range_is_called_only_when_it_is_allowed_by_itself(
+    network: str, ips: tuple[str, ...]
+) -> None:
+    everything = OutboundPolicy(allow=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+    by_itself = OutboundPolicy(allow=(ip_network(network), ip_network("::/0")))
+    for ip in ips:
+        assert address_refusal(ip, STRICT)
+        assert address_refusal(ip, everything)
+        assert address_refusal(ip, by_itself) is None
+
+
 REFUSED_IPS = [
     "127.0.0.1",
     "127.255.255.254",
@@ -124,6 +151,19 @@ REFUSED_IPS = [
     "ff02::1",
     "fd00:ec2::254",
     "fd20:ce::254",
+    "fd00:ec2::23",
+    "fd00:ec2::123",
+    "169.254.170.23",
+    "169.254.170.2",
+    "fec0::1",
+    "::ffff:0:127.0.0.1",
+    "::ffff:0:169.254.169.254",
+    "::ffff:0:0.0.0.0",
+    "64:ff9b:1:7f00:0:100::",
+    "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1:0:7f:0:100:0",
+    "fd12::5efe:127.0.0.1",
+    "2600::200:5efe:169.254.169.254",
     "::ffff:127.0.0.1",
     "::ffff:169.254.169.254",
     "::127.0.0.1",
@@ -148,8 +188,16 @@ def test_it_never_calls_itself_or_a_metadata_service(ip: str) -> None:
         "10.0.0.1",
         "172.16.5.4",
         "192.168.1.1",
-        "100.64.0.1",
+        "100.63.255.255",
+        "100.128.0.1",
+        "192.0.1.1",
+        "198.17.0.1",
+        "198.20.0.1",
+        "203.0.112.1",
         "8.8.8.8",
+        "fd00:ec1::254",
+        "64:ff9b:1::808:808",
+        "2001:4860:4860::8888",
         "fd12:3456::1",
         "2600::1",
         "::ffff:10.0.0.1",
