@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 from typing import Any
 
@@ -26,7 +27,10 @@ class WatchedClient(FlaskClient):
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         answer = super().open(*args, **kwargs)
-        text = f"{answer.headers}\n{answer.get_data(as_text=True)}"
+        body = answer.get_data()
+        if answer.headers.get("Content-Encoding") == "gzip" and body:
+            body = gzip.decompress(body)
+        text = f"{answer.headers}\n{body.decode('utf-8', 'replace')}"
         assert not found_in(text), f"{answer.request.path} shows a secret: {found_in(text)}"
         return answer
 

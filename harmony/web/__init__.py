@@ -9,6 +9,7 @@ from harmony.web import (
     apps,
     audit,
     chrome,
+    compression,
     demo_device,
     device_history,
     devices,
@@ -33,6 +34,7 @@ from harmony.web import (
 def init_app(app: Flask) -> None:
     """Register every page family and what they share."""
     ids.init_app(app)
+    compression.init_app(app)
     htmx.init_app(app)
     chrome.init_app(app)
     errors.init_app(app)
