@@ -15,7 +15,7 @@ from harmony.ops import retention
 from harmony.protect import app_exceptions, app_sync, install_base, rating
 from harmony.protect import sweep as devices
 from harmony.security import sessions, throttle
-from harmony.sync import duties, duty_lifecycle, recovery, redaction, removal, run, schedule
+from harmony.sync import duties, duty_lifecycle, recovery, redaction, removal, run, schedule, shared_state
 from harmony.tagging import run as tagging_run
 
 SYNC = "sync"
@@ -126,5 +126,6 @@ def sweep() -> None:
     """Forget what has expired, and what is older than the settings keep."""
     sessions.sweep(steady())
     throttle.sweep(now())
+    shared_state.sweep(now())
     install_base.count_anew()
     retention.sweep(now(), current_app.extensions["harmony.settings"], stopping().is_set)

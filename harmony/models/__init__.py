@@ -28,11 +28,13 @@ from harmony.models.states import (
     Verb,
 )
 from harmony.models.tag import TagLink, UemTag
+from harmony.models.uem_state import AccessToken, WaitRow
 from harmony.models.verification import Verification
 from harmony.models.worker import Sweep, Worker
 
 __all__ = [
     "Absence",
+    "AccessToken",
     "Action",
     "App",
     "AppDecision",
@@ -80,5 +82,6 @@ __all__ = [
     "VaultCanary",
     "Verb",
     "Verification",
+    "WaitRow",
     "Worker",
 ]

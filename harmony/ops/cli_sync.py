@@ -12,7 +12,7 @@ from harmony.history import COMMAND_LINE
 from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
 from harmony.ops import commands
 from harmony.security.vault import VaultLocked
-from harmony.sync import preview, run, schedule
+from harmony.sync import preview, run, schedule, server_waits
 from harmony.sync.outcome import GOOD
 from harmony.uem.errors import UemError
 
@@ -43,6 +43,8 @@ def run_now(integration_id: int) -> None:
     _finished(integration_id)
     if not schedule.request_sync(integration_id, COMMAND_LINE, now()):
         raise click.ClickException("It is paused or stopped; resume it, or edit Server Details, first.")
+    if wait := server_waits.standing(db.session(), integration_id, now()):
+        raise click.ClickException(f"{wait.sentence(now())} The sync is requested and starts after that.")
     before = _newest(integration_id)
     run.sync(integration_id)
     done = _newest(integration_id)

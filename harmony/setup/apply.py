@@ -24,6 +24,7 @@ from harmony.setup.drafts import is_verified
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
 from harmony.setup.readers import overlap_of
 from harmony.sync import duty_lifecycle, lifecycle, redaction, schedule, timing
+from harmony.sync.connect import forget_token, token_key
 
 REDACTED = "The settings for personal data were changed during the sync."
 
@@ -121,7 +122,10 @@ def _server_saved(
     integration.failures = 0
     if integration.state == IntegrationState.ACTIVE:
         integration.next_sync_at = now
-    if another_source(from_row(ServerDetails, before), from_row(ServerDetails, after)):
+    old, new = from_row(ServerDetails, before), from_row(ServerDetails, after)
+    if token_key(integration.id, old) != token_key(integration.id, new):
+        forget_token(session, integration.id, old)
+    if another_source(old, new):
         _doubt(integration)
         duty_lifecycle.await_sync(session, integration.id, now)
 

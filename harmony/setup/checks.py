@@ -25,7 +25,7 @@ from harmony.setup.edits import another_scope, another_source
 from harmony.setup.needed_tags import TagLook
 from harmony.setup.questions import timed
 from harmony.setup.readers import overlap_of
-from harmony.sync.connect import connection, reach
+from harmony.sync.connect import AT_A_REQUEST, connection, reach
 from harmony.sync.preview import Preview, look
 from harmony.uem.client import UemClient
 from harmony.uem.diagnose import RUNGS, diagnose
@@ -52,7 +52,7 @@ def _server(integration: Integration) -> Iterator[Rung]:
     if failed:
         yield not_tried(GROUP_LIST)
         return
-    with closing(reach(kind, target)) as client:
+    with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
         yield _group_list(id_, client)[0]
 
 
@@ -97,7 +97,7 @@ def _looked(
 ) -> Iterator[Rung | Preview]:
     id_, target, kind = integration.id, connection(integration.id, server), integration.kind
     release()
-    with closing(reach(kind, target)) as client:
+    with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
         listed, seen = _group_list(id_, client)
         yield listed
         if listed.state is RungState.FAILED:

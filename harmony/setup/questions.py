@@ -10,7 +10,7 @@ from harmony.clock import monotonic
 from harmony.db import release
 from harmony.models import Integration
 from harmony.models.configuration import ServerDetails
-from harmony.sync.connect import connection, reach
+from harmony.sync.connect import AT_A_REQUEST, connection, reach
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 from harmony.uem.rungs import Rung, RungState
@@ -23,7 +23,7 @@ def opened(integration: Integration, server: ServerDetails) -> Iterator[UemClien
     """A client for that server; nothing is held open in the database meanwhile. Raises VaultLocked."""
     target, kind = connection(integration.id, server), integration.kind
     release()
-    with closing(reach(kind, target)) as client:
+    with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from harmony.db import changed, db, write
 from harmony.history import SCHEDULE, audit
 from harmony.models import Duty, DutyName, DutyRun, Integration, IntegrationState, SyncRunState
+from harmony.sync import server_waits
 from harmony.sync.identity import is_gone
 from harmony.sync.outcome import Outcome
 from harmony.sync.schedule import LEASE, LeaseLost
@@ -40,7 +41,9 @@ def due(now: datetime) -> Sequence[tuple[int, DutyName]]:
     """The duties of active integrations whose time has come and that nobody does, the longest due first."""
     rows = select(Duty.integration_id, Duty.name).join(Integration).where(*_claimable(now))
     first = rows.order_by(Duty.next_at, Duty.integration_id, Duty.name.desc())
-    return [(id_, DutyName(name)) for id_, name in db.session.execute(first).all()]
+    found = [(id_, DutyName(name)) for id_, name in db.session.execute(first).all()]
+    waiting = server_waits.waiting({id_ for id_, _name in found}, now)
+    return [(id_, name) for id_, name in found if id_ not in waiting]
 
 
 def request(integration_id: int, name: DutyName, by: str, now: datetime, *, whole: bool = True) -> bool:
@@ -72,11 +75,14 @@ def nudge(
 
 
 def claim(integration_id: int, name: DutyName, owner: str, now: datetime) -> Holding | None:
-    """Take the duty if it is due and free, and open its run. None: not due, or somebody was quicker."""
+    """Take the duty if it is due and free, and open its run.
+
+    None: not due, somebody was quicker, or the server asked to wait.
+    """
     with write() as session:
         mine = (Duty.integration_id == integration_id, Duty.name == name)
         ready = select(Integration.id).join(Duty).where(*mine, *_claimable(now))
-        if session.scalar(ready) is None:
+        if session.scalar(ready) is None or server_waits.standing(session, integration_id, now):
             return None
         duty = session.get_one(Duty, (integration_id, name))
         duty.lease_owner, duty.lease_until, duty.fence = owner, now + LEASE, duty.fence + 1

@@ -21,7 +21,9 @@ from harmony.models import (
     SyncRunState,
     Verification,
 )
+from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.sync import duty_lifecycle, redaction, schedule
+from harmony.sync.connect import forget_token
 from harmony.sync.outcome import Outcome
 
 READ_IS_KEPT = "What it had read was kept."
@@ -117,6 +119,8 @@ def remove(integration_id: int, by: str, now: datetime, *, keep_devices: bool) -
 
 def _unlink(session: Session, integration: Integration) -> None:
     """Forget secrets, settings and plans; what is left knows no way to the UEM."""
+    page = integration.page(SERVER)
+    forget_token(session, integration.id, from_row(ServerDetails, page.applied if page else None))
     for table in (SetupPage, Verification, KnownGroup):
         session.execute(delete(table).where(table.integration_id == integration.id))
     duty_lifecycle.forget(session, integration.id)

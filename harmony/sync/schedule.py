@@ -13,7 +13,7 @@ from harmony.db import changed, db, write
 from harmony.history import audit
 from harmony.models import Integration, IntegrationState, Stopped, SyncKind, SyncRun, SyncRunState
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
-from harmony.sync import timing
+from harmony.sync import server_waits, timing
 from harmony.sync.outcome import Outcome
 
 # A living worker renews it every few seconds (sync/watch.py); only a dead or a stopped one lets it end.
@@ -36,10 +36,12 @@ class Claim:
 
 
 def due(now: datetime) -> Sequence[int]:
-    """The ids of the active integrations whose time has come and that nobody is syncing."""
-    return db.session.scalars(
+    """The ids of the active integrations whose time has come, that nobody is syncing and no server delays."""
+    ids = db.session.scalars(
         select(Integration.id).where(*_claimable(now)).order_by(Integration.next_sync_at)
     ).all()
+    waiting = server_waits.waiting(ids, now)
+    return [id_ for id_ in ids if id_ not in waiting]
 
 
 def request_sync(integration_id: int, by: str, now: datetime) -> bool:
@@ -61,8 +63,13 @@ def request_sync(integration_id: int, by: str, now: datetime) -> bool:
 
 
 def claim(integration_id: int, owner: str, now: datetime) -> Claim | None:
-    """Take the integration if it is due and free, and open its run. None: somebody else was quicker."""
+    """Take the integration if it is due and free, and open its run.
+
+    None: somebody else was quicker, or its server asked to wait.
+    """
     with write() as session:
+        if server_waits.standing(session, integration_id, now):
+            return None
         take = (
             update(Integration)
             .where(Integration.id == integration_id, *_claimable(now))

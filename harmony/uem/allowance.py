@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from harmony.uem import retry
 from harmony.uem.errors import RateLimited
 from harmony.uem.pace import Pace
 from harmony.uem.records import Quota
+from harmony.uem.server_wait import LOOK_AGAIN, ServerWait, asked_for
+from harmony.uem.shared_state import SharedState
 
 Server = tuple[str, int]
 
-# Somebody may have raised the quota meanwhile: an older word that nothing is left is worth one call.
-LOOK_AGAIN = timedelta(minutes=10)
-
 
 class Allowance:
-    """The pace towards one server and what it last said of its daily quota; for many threads at once."""
+    """The pace towards one server, its daily quota and the wait it asked for; for many threads at once."""
 
     def __init__(self, calls_per_minute: int, now: Callable[[], float]) -> None:
         self.pace = Pace(calls_per_minute, now)
         self.quota: Quota | None = None
+        self.wait: ServerWait | None = None
         self._told_at: datetime | None = None
 
     def told(self, quota: Quota, at: datetime) -> None:
@@ -38,6 +38,50 @@ class Allowance:
         if self.quota is None or self._told_at is None or now - self._told_at > LOOK_AGAIN:
             return None
         return retry.quota_error(self.quota, now)
+
+
+class Waits:
+    """The waits that one server asks for, known to every thread and process."""
+
+    def __init__(
+        self, origin: str, allowance: Allowance, shared: SharedState, now: Callable[[], datetime]
+    ) -> None:
+        self._origin = origin
+        self._allowance = allowance
+        self._shared = shared
+        self._now = now
+
+    @property
+    def until(self) -> datetime | None:
+        """When the wait that was last asked for ends."""
+        wait = self._allowance.wait
+        return None if wait is None else wait.until
+
+    def binding(self) -> ServerWait | None:
+        """Return the wait during which no call may leave."""
+        now = self._now()
+        known = (self._allowance.wait, self._shared.wait(self._origin))
+        lasting = [wait for wait in known if wait is not None and wait.lasts(now)]
+        wait = max(lasting, key=lambda wait: wait.until, default=None)
+        self._allowance.wait = wait
+        return wait if wait is not None and wait.binds(now) else None
+
+    def keep(self, seconds: float, *, quota: bool) -> None:
+        """Let every thread and process keep to what the server has just asked for."""
+        wait = asked_for(self._origin, seconds, self._now(), quota=quota)
+        self._allowance.wait = wait
+        self._shared.keep_wait(wait)
+
+    def note(self, quota: Quota) -> None:
+        """Wait from the last call of the day on; end that wait when there are calls again."""
+        now, known = self._now(), self._allowance.wait
+        used_up = known is not None and known.quota and known.binds(now)
+        refusal = retry.quota_error(quota, now)
+        if refusal is not None and refusal.asked is not None and not used_up:
+            self.keep(refusal.asked, quota=True)
+        elif quota.remaining > 0 and known is not None and known.quota:
+            self._allowance.wait = None
+            self._shared.end_wait(self._origin)
 
 
 _shared: dict[tuple[Server, int, Callable[[], float]], Allowance] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harmony.uem.outbound import DEFAULT_POLICY, OutboundPolicy
+from harmony.uem.shared_state import NotShared, SharedState
 
 # Label and token address; docs.omnissa.com, "Using UEM functionality with a REST API".
 # A trailing slash makes the token service answer 404.
@@ -38,10 +39,12 @@ class Basic:
 class Connection:
     """Everything needed to talk to one server.
 
-    `ca_pem`, when given, replaces the public certificate store for this server.
+    `ca_pem`, when given, replaces the public certificate store for this server. `shared` is where the
+    processes of this installation meet.
     """
 
     server_url: str
     sign_in: OAuth2 | Basic
     ca_pem: str | None = None
     policy: OutboundPolicy = DEFAULT_POLICY
+    shared: SharedState = field(default_factory=NotShared, repr=False, compare=False)

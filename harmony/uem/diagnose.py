@@ -44,7 +44,9 @@ def diagnose(
 
 
 def _api_rungs(ladder: _Ladder, connection: Connection) -> Iterator[Rung]:
-    limits = Limits(request_seconds=CALL_SECONDS, total_seconds=CALL_SECONDS, attempts=1, pool_size=1)
+    limits = Limits(
+        request_seconds=CALL_SECONDS, total_seconds=CALL_SECONDS, attempts=1, pool_size=1, longest_wait=0
+    )
     try:
         api = WorkspaceOneSteps(connection, limits, Times())
     except UemError as error:

@@ -16,29 +16,36 @@ import urllib3
 from harmony import clock
 from harmony.uem import allowance, retry
 from harmony.uem.address import Address
+from harmony.uem.allowance import Waits
 from harmony.uem.answers import MAX_BODY, Answer, read_answer
 from harmony.uem.deadline import Deadline
-from harmony.uem.errors import Closed, RateLimited, UemError
+from harmony.uem.errors import BlockedByPolicy, Closed, RateLimited, UemError
 from harmony.uem.failures import Target, call_error
 from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.records import Quota
 from harmony.uem.session import make_session
+from harmony.uem.shared_state import NotShared, SharedState
 from harmony.uem.sockets import CONNECT_SECONDS
 
 T = TypeVar("T")
 
 USER_AGENT = "Harmony"
+RETYPE = "Enter them again on Server Details."
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How patient a transport is: seconds for one attempt and of work for all attempts together."""
+    """How patient a transport is: seconds for one attempt and of work for all attempts together.
+
+    A wait that the server asks for is sat out up to `longest_wait` seconds; a longer one ends the call.
+    """
 
     request_seconds: float = 30.0
     total_seconds: float = 60.0
     attempts: int = retry.ATTEMPTS
     calls_per_minute: int = 1000
     pool_size: int = 16
+    longest_wait: float = retry.LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class Request:
     """One call; headers and form may hold secrets and are therefore not part of the repr.
 
     `repeatable`: whether making it twice does no more than making it once; one that is not is tried again
-    only when it surely was not carried out. No answer of more than `largest` bytes is read.
+    only when it surely was not carried out. No answer of more than `largest` bytes is read. `secret_of`: the
+    origin that the secrets in it belong to, None without any; nobody else is sent this request.
     """
 
     method: str
@@ -67,6 +75,7 @@ class Request:
     json: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
     largest: int = MAX_BODY
+    secret_of: str | None = None
 
 
 class Transport:
@@ -79,6 +88,8 @@ class Transport:
         ca_pem: str | None,
         limits: Limits | None = None,
         times: Times | None = None,
+        *,
+        shared: SharedState | None = None,
     ) -> None:
         self.address = address
         self.clock_skew: float | None = None
@@ -89,6 +100,7 @@ class Transport:
         self._allowance = allowance.shared(
             (address.host, address.port), self._limits.calls_per_minute, self._times.monotonic
         )
+        self._waits = Waits(address.origin, self._allowance, shared or NotShared(), self._times.now)
         self._session = make_session(policy, ca_pem, self._limits.pool_size)
         self._closed = threading.Event()
         self._sleep = self._times.sleep or self._closed.wait
@@ -105,10 +117,11 @@ class Transport:
 
         Raises UemError. `read` raises a UemError of its own for an answer it cannot use.
         """
-        attempt, worked = 0, 0.0
+        self._refuse_foreign(request)
+        attempt, worked, served = 0, 0.0, None
         while True:
             attempt += 1
-            self._admit()
+            self._admit(served)
             began = self._times.monotonic()
             try:
                 return read(self._once(request, self._limits.total_seconds - worked))
@@ -117,7 +130,13 @@ class Transport:
                 wait = self._wait(error, attempt, worked)
                 if wait is None or not (request.repeatable or isinstance(error, RateLimited)):
                     raise
+                served = self._waits.until if error.asked is not None else None
             self._sleep(wait)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises Closed as soon as somebody closes the transport."""
+        self._sleep(seconds)
+        self._refuse_closed()
 
     def close(self) -> None:
         """End every call under way, wake every waiting one, and forget the connections."""
@@ -130,16 +149,31 @@ class Transport:
     def _wait(self, error: UemError, attempt: int, worked: float) -> float | None:
         if worked >= self._limits.total_seconds:
             return None
-        return retry.pause(error, attempt, self._times.random, self._limits.attempts)
+        limits = self._limits
+        return retry.pause(error, attempt, self._times.random, limits.attempts, limits.longest_wait)
 
-    def _admit(self) -> None:
+    def _refuse_foreign(self, request: Request) -> None:
+        if request.secret_of not in {None, self.address.origin}:
+            raise BlockedByPolicy("The credentials belong to another server and were not sent.", RETYPE)
+
+    def _admit(self, served: datetime | None) -> None:
+        """Let a call leave; `served` is the end of a wait that it has sat out already."""
         self._refuse_closed()
         if refusal := self._allowance.refusal(self._times.now()):
             raise refusal
+        self._sit_out(served)
         wait = self._allowance.pace.book()
         if wait > 0:
-            self._sleep(wait)
-            self._refuse_closed()
+            self.sleep(wait)
+
+    def _sit_out(self, served: datetime | None) -> None:
+        """Wait as the server asked any process to. Raises RateLimited when that is too long."""
+        while (wait := self._waits.binding()) is not None and wait.until != served:
+            now = self._times.now()
+            if wait.quota or wait.seconds_left(now) > self._limits.longest_wait:
+                raise wait.refusal(now)
+            self.sleep(wait.seconds_left(now))
+            served = wait.until
 
     def _refuse_closed(self) -> None:
         if self._closed.is_set():
@@ -172,6 +206,9 @@ class Transport:
         self._note(answer)
         refusal = retry.status_error(answer.status, answer.headers, self._times.now())
         if refusal is not None:
+            if refusal.asked is not None:
+                told = retry.asked_wait(answer.headers, self._times.now())
+                self._waits.keep(refusal.asked, quota=told is None)
             raise refusal
         return answer
 
@@ -199,6 +236,7 @@ class Transport:
     def _note(self, answer: Answer) -> None:
         if told := retry.read_quota(answer.headers):
             self._allowance.told(told, self._times.now())
+            self._waits.note(told)
         self.clock_skew = _skew(answer.headers.get("Date", ""), self._times.now())
 
 

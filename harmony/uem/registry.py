@@ -5,6 +5,7 @@ from __future__ import annotations
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection
 from harmony.uem.http import Limits, Times
+from harmony.uem.retry import LONGEST_WAIT
 from harmony.uem.workspace_one.client import WorkspaceOne
 
 KINDS: dict[str, str] = {"workspace_one": "Workspace ONE UEM"}
@@ -16,12 +17,15 @@ def connect(
     *,
     fetchers: int = 4,
     calls_per_minute: int = 1000,
+    longest_wait: float = LONGEST_WAIT,
     times: Times | None = None,
 ) -> UemClient:
     """A client that has not called anybody yet; raises BlockedByPolicy for an address that may not be called.
 
-    `fetchers` is the number of pages fetched at once, 1 to 16.
+    `fetchers` is the number of pages fetched at once, 1 to 16; `longest_wait` the seconds of patience with a
+    server that asks to wait.
     """
     if kind not in KINDS:
         raise ValueError(f"no UEM of kind {kind}")
-    return WorkspaceOne(connection, fetchers, Limits(calls_per_minute=calls_per_minute), times)
+    limits = Limits(calls_per_minute=calls_per_minute, longest_wait=longest_wait)
+    return WorkspaceOne(connection, fetchers, limits, times)

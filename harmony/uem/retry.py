@@ -20,7 +20,11 @@ REPEATED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def pause(
-    error: UemError, attempt: int, random: Callable[[], float], attempts: int = ATTEMPTS
+    error: UemError,
+    attempt: int,
+    random: Callable[[], float],
+    attempts: int = ATTEMPTS,
+    longest: float = LONGEST_WAIT,
 ) -> float | None:
     """Seconds to wait before the next attempt, or None to give up; `attempt` counts from 1.
 
@@ -29,7 +33,7 @@ def pause(
     if not error.retryable or attempt >= attempts:
         return None
     if error.asked is not None:
-        return error.asked if error.asked <= LONGEST_WAIT else None
+        return error.asked if error.asked <= longest else None
     return random() * min(LONGEST_BACKOFF, 2.0 ** (attempt - 1))
 
 

@@ -10,6 +10,7 @@ from flask import url_for
 from harmony.models import Integration, IntegrationState, SyncKind, SyncRun
 from harmony.models.configuration import SERVER, ServerDetails
 from harmony.ops.health import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.sync import server_waits
 from harmony.uem.certificates import WARN_DAYS, CertificateRefused, read_upload
 from harmony.web.chrome import Banner
 
@@ -33,6 +34,8 @@ def attention(
         yield Banner("danger", _quarantine(integration), edit, "Edit Server Details")
     if integration.redact_pending:
         yield Banner("info", CLEARING)
+    if wait := server_waits.why_waiting(integration, now):
+        yield Banner("info", f"{wait} Syncs, app syncs and tagging start again after that.")
     if server.self_signed and (ending := _certificate(server.certificate, now)):
         yield Banner("warning", ending, edit, "Upload the new one")
     if newest is not None and _is_low(newest.quota_left, newest.quota_limit):
@@ -60,6 +63,8 @@ def waits_for_worker(integration: Integration, now: datetime, what: str = "The s
     """Why `what` was asked for and does not start yet; None when it does."""
     if integration.redact_pending:
         return CLEARING
+    if wait := server_waits.why_waiting(integration, now):
+        return f"{wait} {what} starts by itself after that."
     seen = worker_seen_at(now)
     if seen is not None and now - seen <= WORKER_SILENT_AFTER:
         return None

@@ -55,7 +55,7 @@ def run_now(integration_id: int, name: str) -> ResponseReturnValue:
     integration, duty = _wanted(integration_id, name)
     if not duties.request(integration_id, duty, g.user.name, now()):
         flash(duty_status.why_not(integration, duty), "warning")
-    elif waits := waits_for_worker(integration, now()):
+    elif waits := waits_for_worker(integration, now(), duty_status.WORDS[duty].title):
         flash(waits, "warning")
     ring(duty, integration_id)
     return _back(integration_id, duty)

@@ -9,11 +9,13 @@ from datetime import datetime
 from flask import current_app, url_for
 from sqlalchemy import select
 
+from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
 from harmony.models import Duty, DutyName, DutyRun, Integration, IntegrationState, SyncRunState
 from harmony.protect import app_targets
 from harmony.protect.app_share import Share
+from harmony.sync import server_waits
 from harmony.sync.duties import FIRST_SYNC
 from harmony.web.chrome import Banner
 
@@ -66,7 +68,8 @@ WORDS = {
 class Standing:
     """A duty with its run under way and its last one; `waiting`: somebody asked, no worker has begun yet.
 
-    `first_sync`: it waits for a complete device sync with new Server Details.
+    `first_sync`: it waits for a complete device sync with new Server Details. `server_wait` says until when
+    the UEM asked that nothing is started.
     """
 
     name: DutyName
@@ -76,6 +79,7 @@ class Standing:
     last: DutyRun | None
     waiting: bool
     first_sync: bool
+    server_wait: str | None
 
     @property
     def parked_why(self) -> str | None:
@@ -92,7 +96,8 @@ def standing(integration: Integration, name: DutyName) -> Standing:
     active = integration.state == IntegrationState.ACTIVE
     asked = active and duty is not None and duty.requested_at is not None
     waiting = asked and running is None
-    return Standing(name, WORDS[name], duty, running, last, waiting, integration.awaits_sync)
+    wait = server_waits.why_waiting(integration, now())
+    return Standing(name, WORDS[name], duty, running, last, waiting, integration.awaits_sync, wait)
 
 
 def newest_run(integration_id: int, name: DutyName, *, running: bool = False) -> DutyRun | None:

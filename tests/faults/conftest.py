@@ -56,6 +56,7 @@ def scene(house: Flask, made: Made, caplog: pytest.LogCaptureFixture) -> Iterato
         found = Scene(an_integration(), lambda: caplog.text, fleet, server, pem)
         found.point(server_address=server.url, self_signed=True, certificate=pem)
         found.by_password()
+        found.forget_tokens()
         yield found
         db.session.rollback()
         lifecycle.remove(found.integration_id, "test", now(), keep_devices=False)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import Device, DutyName, DutyRun, Integration, SyncRun, SyncRunState
+from harmony.models import AccessToken, Device, DutyName, DutyRun, Integration, SyncRun, SyncRunState, WaitRow
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.setup import drafts
 from harmony.sync import duties, run, schedule
 from harmony.sync.connect import Opener, connection
 from harmony.sync.credentials import SECRET_FIELDS, seal_secrets
 from harmony.tagging import run as tagging
+from harmony.uem import allowance
 from harmony.uem.client import UemClient
 from harmony.uem.http import Limits, Times
 from harmony.uem.workspace_one.client import WorkspaceOne
@@ -55,7 +56,7 @@ def cases(*every: Case) -> Any:
 
 @dataclass
 class Scene:
-    """See the module. `slept` holds the waits that the client asked for; none of them was waited."""
+    """See the module. `slept` holds the client's waits; its clock goes on by them, and nobody waited."""
 
     integration_id: int
     logs: Callable[[], str]
@@ -92,14 +93,21 @@ class Scene:
         own = {"token_address": f"{self.server.url}/connect/token", "client_secret": SECRET}
         self.point(**({"use_oauth2": True, "client_id": "harmony"} | own | changes))
 
+    def forget_tokens(self) -> None:
+        """The next call needs a token from the token service."""
+        with write() as session:
+            session.execute(delete(AccessToken))
+
     def sync(self) -> SyncRun:
-        """Sync now; the run's row."""
+        """Sync now, any wait that was asked for being over; the run's row."""
+        self._end_waits()
         assert schedule.request_sync(self.integration_id, "test", now())
         run.sync(self.integration_id, opener=self._open)
         return self.last_run()
 
     def tag(self, *, whole: bool = True, opener: Opener | None = None) -> DutyRun:
-        """Bring the tags in the UEM to what is wanted, now; the run's row."""
+        """Bring the tags in the UEM to what is wanted, now, any wait being over; the run's row."""
+        self._end_waits()
         assert duties.request(self.integration_id, DutyName.TAGGING, "test", now(), whole=whole)
         tagging.tag(self.integration_id, opener=opener or self._open)
         db.session.rollback()
@@ -151,6 +159,7 @@ class Scene:
         if case.oauth:
             self.by_oauth()
         self.learn()
+        self.forget_tokens()
         self.fleet.break_with(case.faults)
         self.limits = case.limits
         with monkeypatch.context() as patched:
@@ -163,9 +172,19 @@ class Scene:
             self.learn()
         return done
 
+    def _end_waits(self) -> None:
+        with write() as session:
+            session.execute(delete(WaitRow))
+        allowance.forget()
+
     def _open(self, integration_id: int, kind: str, server: ServerDetails) -> UemClient:
         target = connection(integration_id, server)
-        times = Times(now=self.clock, sleep=self.slept.append, random=lambda: 1.0)
+        before = sum(self.slept)
+
+        def later() -> datetime:
+            return self.clock() + timedelta(seconds=sum(self.slept) - before)
+
+        times = Times(now=later, sleep=self.slept.append, random=lambda: 1.0)
         return WorkspaceOne(target, self.fetchers, self.limits, times)
 
 

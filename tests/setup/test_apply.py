@@ -99,7 +99,7 @@ def test_verify_of_another_scope_says_that_the_sync_after_save_would_hold_its_de
     typed(id_, SYNCHRONIZATION, groups=chosen.groups)
     left = uem if edited else FakeUem({"570": devices(1), "571": devices(3, group_id="571")})
     monkeypatch.setattr(checks, "connection", lambda *_: None)
-    monkeypatch.setattr(checks, "reach", lambda *_: left)
+    monkeypatch.setattr(checks, "reach", lambda *_, **_patience: left)
     assert verify(id_, SYNCHRONIZATION)
     said = the_integration(id_).verification(SYNCHRONIZATION)
     assert said is not None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from harmony.uem.address import parse_address, parse_server
+from harmony.uem.address import parse_server
 from harmony.uem.answers import Answer, refuse_non_data
-from harmony.uem.connection import Basic, Connection, OAuth2
+from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import Incomplete, SignInRefused
 from harmony.uem.http import Limits, Times, Transport
 from harmony.uem.records import (
@@ -29,7 +30,7 @@ from harmony.uem.workspace_one.building import PAGE_SIZE, Body, paged, request_o
 from harmony.uem.workspace_one.device_apps import all_apps
 from harmony.uem.workspace_one.endpoints import Call
 from harmony.uem.workspace_one.refusals import refuse_failures
-from harmony.uem.workspace_one.sign_in import BasicSignIn, SignIn, TokenSignIn
+from harmony.uem.workspace_one.sign_in import make_sign_in
 
 T = TypeVar("T")
 
@@ -55,8 +56,9 @@ class WorkspaceOne:
         self._fetchers = min(fetchers, FETCHERS_BY_PASSWORD) if few else fetchers
         times = times or Times()
         address = parse_server(connection.server_url, connection.policy)
-        self._sign_in = make_sign_in(connection, limits, times)
-        self._transport = Transport(address, connection.policy, connection.ca_pem, limits, times)
+        self._sign_in = make_sign_in(connection, address, limits, times)
+        policy, shared = connection.policy, connection.shared
+        self._transport = Transport(address, policy, connection.ca_pem, limits, times, shared=shared)
         self._proven = False
 
     def system_info(self) -> SystemInfo:
@@ -129,9 +131,10 @@ class WorkspaceOne:
         """Seconds the server's clock is ahead of ours."""
         return self._transport.clock_skew
 
-    def authenticate(self) -> None:
-        """Fetch a token now when one is needed; raises UemError."""
+    def authenticate(self) -> bool:
+        """Sign in now; tell if that took a new token. Raises UemError."""
         self._sign_in.headers()
+        return self._sign_in.fetched
 
     def close(self) -> None:
         """End calls under way and forget the connections."""
@@ -159,7 +162,8 @@ class WorkspaceOne:
             return read(answer)
 
         def once() -> T:
-            return self._transport.fetch(request_of(call, path, params or {}, signed, body), understand)
+            request = request_of(call, path, params or {}, signed, body)
+            return self._transport.fetch(replace(request, secret_of=self._sign_in.origin), understand)
 
         signed = self._sign_in.headers()
         try:
@@ -189,21 +193,3 @@ class WorkspaceOne:
     def _device_page(self, asked: dict[str, str], number: int) -> DevicePage | None:
         params = {**asked, **paged(number)}
         return self.call(Call.DEVICES_SEARCH, lambda answer: readers.read_device_page(answer, number), params)
-
-
-def make_sign_in(connection: Connection, limits: Limits | None, times: Times) -> SignIn:
-    """The way to sign in that the connection names; the token address has a transport of its own."""
-    credentials = connection.sign_in
-    if isinstance(credentials, Basic):
-        return BasicSignIn(credentials)
-    return TokenSignIn(credentials, _token_transport(connection, credentials, limits, times), times.monotonic)
-
-
-def _token_transport(
-    connection: Connection, credentials: OAuth2, limits: Limits | None, times: Times
-) -> Transport:
-    address = parse_address(credentials.token_url, connection.policy)
-    server = parse_server(connection.server_url, connection.policy)
-    # The uploaded certificate speaks for one server; the token service in the cloud has a public one.
-    ca_pem = connection.ca_pem if address.host == server.host else None
-    return Transport(address, connection.policy, ca_pem, limits, times)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
 
-from harmony.uem.answers import Answer, refuse_non_data
-from harmony.uem.connection import Basic, OAuth2
-from harmony.uem.errors import MalformedAnswer, NotFound, SignInRefused, UemError
-from harmony.uem.http import Request, Transport
+from harmony.uem.address import Address, parse_address
+from harmony.uem.connection import Basic, Connection, OAuth2
+from harmony.uem.errors import SignInRefused, UemError
+from harmony.uem.http import Limits, Times, Transport
+from harmony.uem.shared_state import SharedState, Token, TokenKey
 from harmony.uem.workspace_one.refusals import BASIC_ADVICE, OAUTH_ADVICE
-from harmony.uem.workspace_one.wire import loose_object
+from harmony.uem.workspace_one.tokens import TokenService
 
 RENEW_AT = 0.8
-USUAL_LIFE = 300.0
-LONGEST_LIFE = 3600.0
-_LONGEST_TOKEN = 16 * 1024
+# How long to wait for the token that another process is fetching: as long as its right to fetch lasts.
+LOOK_SECONDS, MOST_LOOKS = 0.25, 80
 
 
 class SignIn(Protocol):
-    """Headers for a call, and what to do when they are refused. Safe to use from several threads."""
+    """Headers for a call, and what to do when they are refused. Safe to use from several threads.
+
+    `origin` is the one server that they may be sent to; `fetched` tells of a token that is new.
+    """
 
     advice: str
+    origin: str
+    fetched: bool
 
     def headers(self) -> dict[str, str]:
         """The headers that identify us; may call the token address. Raises UemError."""
@@ -42,8 +47,10 @@ class BasicSignIn:
     """User name, password and tenant code. A 401 is final: asking again would lock the account."""
 
     advice = BASIC_ADVICE
+    fetched = False
 
-    def __init__(self, credentials: Basic) -> None:
+    def __init__(self, credentials: Basic, origin: str) -> None:
+        self.origin = origin
         pair = f"{credentials.username}:{credentials.password}".encode()
         self._headers = {
             "Authorization": "Basic " + base64.b64encode(pair).decode(),
@@ -70,16 +77,23 @@ class BasicSignIn:
 
 
 class TokenSignIn:
-    """Client credentials; one thread fetches the token while the others wait for it."""
+    """Client credentials; one thread of one process fetches the token while all others wait for it."""
 
     advice = OAUTH_ADVICE
 
-    def __init__(self, credentials: OAuth2, transport: Transport, now: Callable[[], float]) -> None:
-        self._credentials = credentials
+    def __init__(
+        self, credentials: OAuth2, origin: str, transport: Transport, times: Times, shared: SharedState
+    ) -> None:
+        """`origin`: the server that the token is for, the only one that it is ever sent to."""
+        self.origin = origin
+        self._key = TokenKey(origin, credentials.token_url, credentials.client_id, credentials.client_secret)
+        self._service = TokenService(transport, credentials)
         self._transport = transport
-        self._now = now
+        self._times = times
+        self._shared = shared
         self._token = ""
         self._renew_at = 0.0
+        self.fetched = False
         self._refusal: SignInRefused | None = None
         self._lock = threading.Lock()
 
@@ -88,14 +102,15 @@ class TokenSignIn:
         with self._lock:
             if self._refusal is not None:
                 raise _again(self._refusal)
-            if not self._token or self._now() >= self._renew_at:
-                self._fetch()
+            if not self._token or self._times.monotonic() >= self._renew_at:
+                self._obtain()
             return {"Authorization": f"Bearer {self._token}"}
 
     def renew(self, refused: dict[str, str]) -> bool:
-        """Drop the token that was refused, unless another thread already has a newer one."""
+        """Drop the token that was refused, everywhere, unless there already is a newer one."""
         with self._lock:
             if refused.get("Authorization") == f"Bearer {self._token}":
+                self._shared.drop_token(self._key, self._token)
                 self._token = ""
         return True
 
@@ -107,53 +122,47 @@ class TokenSignIn:
         """End a token call that is under way."""
         self._transport.close()
 
+    def _obtain(self) -> None:
+        """Take the token that another process fetched, or fetch one while no other does."""
+        for _look in range(MOST_LOOKS):
+            now = self._times.now()
+            token = self._shared.token(self._key)
+            if token is not None and token.usable(now):
+                self._token = token.text
+                self._renew_at = self._times.monotonic() + (token.renew_at - now).total_seconds()
+                return
+            if self._shared.begin_fetch(self._key, now):
+                break
+            self._transport.sleep(LOOK_SECONDS)
+        self._fetch()
+
     def _fetch(self) -> None:
-        request = Request(
-            "POST",
-            "",
-            headers={"Accept": "application/json"},
-            form={
-                "grant_type": "client_credentials",
-                "client_id": self._credentials.client_id,
-                "client_secret": self._credentials.client_secret,
-            },
-        )
-        began = self._now()
+        began, now, token = self._times.monotonic(), self._times.now(), None
         try:
-            self._token, life = self._transport.fetch(request, read_token)
+            text, life = self._service.fetch(
+                self._shared.by_header(self._key),
+                lambda by_header: self._shared.keep_by_header(self._key, by_header),
+            )
+            self._token, self._renew_at = text, began + RENEW_AT * life
+            self.fetched = True
+            token = Token(text, now, now + timedelta(seconds=RENEW_AT * life))
         except SignInRefused as refusal:
             self._refusal = refusal
             raise
-        self._renew_at = began + RENEW_AT * life
+        finally:
+            self._shared.keep_token(self._key, token)
 
 
-def read_token(answer: Answer) -> tuple[str, float]:
-    """The token and its life in seconds: 5 minutes when not told, an hour at most, 0 for a single use."""
-    if answer.status == 404:
-        raise NotFound(
-            "There is no token service at the token address (status 404).",
-            "Choose the region of your tenant; the address ends in /connect/token without a slash.",
-        )
-    refuse_non_data(answer)
-    if answer.status >= 400:
-        raise SignInRefused(f"The token service refuses the client (status {answer.status}).", OAUTH_ADVICE)
-    row = loose_object(answer.body)
-    token = row.get("access_token")
-    if not isinstance(token, str) or not _is_sendable(token):
-        raise MalformedAnswer("The token service answered without a usable token.")
-    return token, _life(row.get("expires_in"))
-
-
-def _is_sendable(token: str) -> bool:
-    return 0 < len(token) <= _LONGEST_TOKEN and all("!" <= character <= "~" for character in token)
-
-
-def _life(value: object) -> float:
-    try:
-        seconds = float(value) if isinstance(value, int | float | str) else USUAL_LIFE
-    except (ValueError, OverflowError):
-        return USUAL_LIFE
-    return min(seconds, LONGEST_LIFE) if seconds >= 0 else USUAL_LIFE
+def make_sign_in(connection: Connection, server: Address, limits: Limits | None, times: Times) -> SignIn:
+    """The way to sign in that the connection names; the token address has a transport of its own."""
+    credentials, shared = connection.sign_in, connection.shared
+    if isinstance(credentials, Basic):
+        return BasicSignIn(credentials, server.origin)
+    address = parse_address(credentials.token_url, connection.policy)
+    # The uploaded certificate speaks for one server; the token service in the cloud has a public one.
+    ca_pem = connection.ca_pem if address.host == server.host else None
+    transport = Transport(address, connection.policy, ca_pem, limits, times, shared=shared)
+    return TokenSignIn(credentials, server.origin, transport, times, shared)
 
 
 def _again(refusal: SignInRefused) -> UemError:

@@ -56,8 +56,9 @@ class WorkspaceOneSteps:
 
     def _sign_in(self) -> Finding:
         if self._oauth:
-            self._client.authenticate()
-            return Finding("The token service gave a token.")
+            if self._client.authenticate():
+                return Finding("The token service gave a token.")
+            return Finding("The token that the token service gave before is still valid.")
         self._info = self._client.system_info()
         return Finding("The UEM accepts user name, password and API key.")
 

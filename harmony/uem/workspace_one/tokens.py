@@ -1,0 +1,109 @@
+"""The token service: client credentials in the form or as a Basic header, and what its answer says."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from urllib.parse import quote_plus
+
+from harmony.uem.answers import Answer, refuse_non_data
+from harmony.uem.connection import OAuth2
+from harmony.uem.errors import MalformedAnswer, NotFound, SignInRefused
+from harmony.uem.http import Request, Transport
+from harmony.uem.workspace_one.refusals import OAUTH_ADVICE
+from harmony.uem.workspace_one.wire import loose_object
+
+USUAL_LIFE = 300.0
+LONGEST_LIFE = 3600.0
+_LONGEST_TOKEN = 16 * 1024
+
+
+class ClientRefused(SignInRefused):
+    """The service does not know the client, or does not read it from where it was sent (invalid_client)."""
+
+
+class TokenService:
+    """Asks for tokens. Some services read the client from the form, newer ones from a Basic header."""
+
+    def __init__(self, transport: Transport, credentials: OAuth2) -> None:
+        self._transport = transport
+        self._credentials = credentials
+
+    def fetch(self, by_header: bool | None, remember: Callable[[bool], None]) -> tuple[str, float]:
+        """Return a token and its life in seconds. Raises UemError.
+
+        `by_header` is the way that worked last, None when none did yet. The other way is tried once, and
+        only after invalid_client: any other refusal counts against the account, whatever the way.
+        """
+        first = bool(by_header)
+        try:
+            found = self._ask(first)
+        except ClientRefused as refusal:
+            try:
+                found = self._ask(not first)
+            except SignInRefused:
+                raise refusal from None
+            first = not first
+        if first is not by_header:
+            remember(first)
+        return found
+
+    def _ask(self, by_header: bool) -> tuple[str, float]:
+        client = {
+            "client_id": self._credentials.client_id,
+            "client_secret": self._credentials.client_secret,
+        }
+        request = Request(
+            "POST",
+            "",
+            headers={"Accept": "application/json"} | (_basic(client) if by_header else {}),
+            form={"grant_type": "client_credentials"} | ({} if by_header else client),
+            secret_of=self._transport.address.origin,
+        )
+        return self._transport.fetch(request, read_token)
+
+
+def _basic(client: dict[str, str]) -> dict[str, str]:
+    """The header of RFC 6749, section 2.3.1: both parts encoded as in a form."""
+    pair = ":".join(quote_plus(part) for part in client.values())
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+def read_token(answer: Answer) -> tuple[str, float]:
+    """The token and its life in seconds: 5 minutes when not told, an hour at most, 0 for a single use."""
+    if answer.status == 404:
+        raise NotFound(
+            "There is no token service at the token address (status 404).",
+            "Choose the region of your tenant; the address ends in /connect/token without a slash.",
+        )
+    refuse_non_data(answer)
+    if answer.status >= 400:
+        refusal = ClientRefused if _is_invalid_client(answer) else SignInRefused
+        raise refusal(f"The token service refuses the client (status {answer.status}).", OAUTH_ADVICE)
+    row = loose_object(answer.body)
+    token = row.get("access_token")
+    if not isinstance(token, str) or not _is_sendable(token):
+        raise MalformedAnswer("The token service answered without a usable token.")
+    return token, _life(row.get("expires_in"))
+
+
+def _is_invalid_client(answer: Answer) -> bool:
+    if answer.status not in {400, 401}:
+        return False
+    try:
+        error = loose_object(answer.body).text("error")
+    except MalformedAnswer:
+        return False
+    return (error or "").strip().casefold() == "invalid_client"
+
+
+def _is_sendable(token: str) -> bool:
+    return 0 < len(token) <= _LONGEST_TOKEN and all("!" <= character <= "~" for character in token)
+
+
+def _life(value: object) -> float:
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) else USUAL_LIFE
+    except (ValueError, OverflowError):
+        return USUAL_LIFE
+    return min(seconds, LONGEST_LIFE) if seconds >= 0 else USUAL_LIFE
