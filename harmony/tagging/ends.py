@@ -13,7 +13,7 @@ from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
 
 REST = "The rest is pushed by the next run."
 DEVICES_GO_ON = "The device sync is not affected."
-MOST_DOUBTS = 2
+MOST_DOUBTS, LONGEST_REASON = 2, 1024
 SOONEST, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -52,7 +52,7 @@ def of_push(
         named = f" ({_some(declined, counts.failed)})" if declined else ""
         said.append(f"The UEM declined {_tags(counts.failed)}{named}; they are tried again by themselves.")
     if said:
-        return Outcome(SyncRunState.WARNING, " ".join(said), "Look at the tags of this integration.")
+        return Outcome(SyncRunState.WARNING, _fitting(said), "Look at the tags of this integration.")
     return Outcome(SyncRunState.OK)
 
 
@@ -89,9 +89,20 @@ def next_due(times: Iterable[datetime | None], now: datetime) -> datetime | None
     return max(min(known), now + SOONEST) if known else None
 
 
+def _fitting(sentences: Iterable[str]) -> str:
+    """As many of the sentences as the column takes, the first at least in part."""
+    text = ""
+    for sentence in sentences:
+        if len(text) + len(sentence) >= LONGEST_REASON:
+            return text.strip() or sentence[:LONGEST_REASON]
+        text += f"{sentence} "
+    return text.strip()
+
+
 def _first_doubts(doubts: list[str]) -> list[str]:
     more = len(doubts) - MOST_DOUBTS
-    return doubts[:MOST_DOUBTS] + ([f"The UEM contradicted itself {more} more times."] if more > 0 else [])
+    times = "once" if more == 1 else f"{more} times"
+    return doubts[:MOST_DOUBTS] + ([f"It contradicted itself {times} more."] if more > 0 else [])
 
 
 def disputed(names: Sequence[str]) -> str:
