@@ -14,7 +14,7 @@ from harmony.models import DutyName
 from harmony.ops import retention
 from harmony.protect import app_exceptions, app_sync, install_base, rating
 from harmony.protect import sweep as devices
-from harmony.security import sessions, throttle
+from harmony.security import kept_forms, sessions, throttle
 from harmony.sync import duties, duty_lifecycle, recovery, redaction, removal, run, schedule, shared_state
 from harmony.tagging import run as tagging_run
 
@@ -125,6 +125,7 @@ def _put_right() -> None:
 def sweep() -> None:
     """Forget what has expired, and what is older than the settings keep."""
     sessions.sweep(steady())
+    kept_forms.sweep(steady())
     throttle.sweep(now())
     shared_state.sweep(now())
     install_base.count_anew()

@@ -1,6 +1,6 @@
 """The rows and their invariants; importing this package registers every table."""
 
-from harmony.models.access import SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
+from harmony.models.access import KeptForm, SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
 from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
 from harmony.models.device import Device, Membership
 from harmony.models.duty import Duty, DutyRun
@@ -27,7 +27,7 @@ from harmony.models.states import (
     SyncRunState,
     Verb,
 )
-from harmony.models.tag import TagLink, UemTag
+from harmony.models.tag import FormerTag, TagLink, UemTag
 from harmony.models.uem_state import AccessToken, WaitRow
 from harmony.models.verification import Verification
 from harmony.models.worker import Sweep, Worker
@@ -49,12 +49,14 @@ __all__ = [
     "DutyRun",
     "Event",
     "Finding",
+    "FormerTag",
     "Happening",
     "Hold",
     "HoldState",
     "InstalledApp",
     "Integration",
     "IntegrationState",
+    "KeptForm",
     "KnownGroup",
     "LinkState",
     "Membership",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
@@ -31,7 +31,10 @@ class User(Base):
 
 
 class SignInSession(Base):
-    """One browser that is signed in. Only the SHA-256 of its cookie is stored."""
+    """One browser that is signed in. Only the SHA-256 of its cookie is stored.
+
+    One that has ended by itself is remembered for a few days: it opens nothing, but tells whose it was.
+    """
 
     __tablename__ = "sign_in_session"
 
@@ -39,8 +42,21 @@ class SignInSession(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class KeptForm(Base):
+    """A form that was sent to `page` after the session of `user_id` had ended, sealed with all it carried."""
+
+    __tablename__ = "kept_form"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    page: Mapped[str] = mapped_column(String(512))
+    sealed: Mapped[str] = mapped_column(Text)
+    kept_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class SetupCode(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
@@ -76,6 +76,7 @@ class Integration(Base):
 class SetupPage(Base):
     """One wizard page: what was typed (`draft`) and what is in force (`applied`).
 
+    `typed` is the form as it was left, sealed, when it could not become a draft.
     Secrets inside both are sealed (`security.vault`). `edition` guards against two tabs.
     """
 
@@ -88,6 +89,7 @@ class SetupPage(Base):
     draft: Mapped[dict[str, Any]] = mapped_column(JSON)
     applied: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     edition: Mapped[int] = mapped_column(default=1)
+    typed: Mapped[str | None] = mapped_column(Text)
 
 
 class KnownGroup(Base):

@@ -43,6 +43,20 @@ class UemTag(Base):
     problem: Mapped[str] = mapped_column(String(1024), default="")
 
 
+class FormerTag(Base):
+    """A tag that Harmony made or adopted in a UEM, kept when the integration that did so is gone.
+
+    `server` is `host:port`: ids mean something within one UEM only.
+    """
+
+    __tablename__ = "former_tag"
+
+    server: Mapped[str] = mapped_column(String(512), primary_key=True)
+    external_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class TagLink(Base):
     """One tag on one device: whether it should stand there, whether it does as far as we know, what is to do.
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from flask import Flask, Response, current_app, g, redirect, request
+from flask import Flask, Response, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.clock import steady
-from harmony.security import sessions, users
+from harmony.security import kept_forms, sessions, typed_form, users
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -20,6 +20,9 @@ HOME = "/"
 STATIC = "static"
 LONGEST_PATH = 2048
 PUBLIC = "harmony_public"
+FORM = "harmony_form"
+# The part of a page's address that names a form that was kept for it.
+KEPT = "kept"
 # Below these addresses programs ask, not browsers: what is not there is said, no door is shown.
 MACHINES = ("/protect/v1/",)
 
@@ -28,6 +31,31 @@ def public(view: View) -> View:
     """Mark a view as open to everybody. Goes below the route's decorator."""
     view.__dict__[PUBLIC] = True
     return view
+
+
+def shown_on(endpoint: str, **values: str) -> Callable[[View], View]:
+    """Mark a view that takes a form with the page the form is on. Goes below the route's decorator.
+
+    What is sent to it after the session has ended is kept, and is on that page again after signing in.
+    """
+
+    def mark(view: View) -> View:
+        view.__dict__[FORM] = (endpoint, values)
+        return view
+
+    return mark
+
+
+def page_of_form() -> str | None:
+    """The path of the page whose form was sent with this request; None when it is a button alone."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    marked: tuple[str, dict[str, str]] | None = getattr(view, "__dict__", {}).get(FORM)
+    if marked is None:
+        return None
+    endpoint, values = marked
+    taken = {name for rule in current_app.url_map.iter_rules(endpoint) for name in rule.arguments}
+    given = {name: value for name, value in (request.view_args or {}).items() if name in taken}
+    return url_for(endpoint, **given | values)
 
 
 def is_public(app: Flask, endpoint: str | None) -> bool:
@@ -79,8 +107,23 @@ def _to_the_door() -> BaseResponse:
 
 
 def _sign_in_address() -> str:
-    wanted = local_path(_page_asked_for())
+    wanted = local_path(_kept_form() or _page_asked_for())
     return SIGN_IN if wanted == HOME else f"{SIGN_IN}?next={quote(wanted, safe='/')}"
+
+
+def _kept_form() -> str | None:
+    """The page that will show what was just sent, once its user has signed in again; kept for that user only.
+
+    None when it was no form, or nobody's.
+    """
+    if request.method in {"GET", "HEAD"} or (page := page_of_form()) is None:
+        return None
+    moment = steady()
+    user_id = sessions.former_user(sessions.read_cookie(), moment)
+    if user_id is None:
+        return None
+    id_ = kept_forms.keep(user_id, page, typed_form.of_request(), moment)
+    return f"{page}?{KEPT}={id_}" if id_ else page
 
 
 def _page_asked_for() -> str:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
+# So long an ended session still tells whose it was: a form may stay open over a weekend.
+REMEMBERED = timedelta(days=3)
 SEEN_EVERY = timedelta(minutes=1)
 # A fixed beginning lets secret scanners recognise a token that strayed into a file.
 TOKEN_PREFIX = "hrmns_"  # noqa: S105
@@ -39,11 +41,19 @@ def session_for(token: str | None, now: datetime) -> SignInSession | None:
     Times in the future are those of a clock that was ahead: they count as far as times in the past do.
     """
     found = db.session.get(SignInSession, _hash(token)) if token else None
-    if found is None or not (within(found.seen_at, IDLE, now) and within(found.created_at, ABSOLUTE, now)):
+    if found is None or not _is_living(found, now):
         return None
     if not within(found.seen_at, SEEN_EVERY, now):
         _touch(found.token_hash, now)
     return found
+
+
+def former_user(token: str | None, now: datetime) -> int | None:
+    """The id of the user whose session ended by itself under that token; None for a living or unknown one."""
+    found = db.session.get(SignInSession, _hash(token)) if token else None
+    if found is None or not within(found.seen_at, REMEMBERED, now):
+        return None
+    return None if _is_living(found, now) else found.user_id
 
 
 def close_session(token: str | None) -> None:
@@ -54,13 +64,15 @@ def close_session(token: str | None) -> None:
 
 
 def sweep(now: datetime) -> None:
-    """Forget the sessions that have expired."""
+    """End the sessions that have expired, and forget those whose forms nobody will send any more."""
+    seen, created = SignInSession.seen_at, SignInSession.created_at
+    expired = or_(seen <= now - IDLE, created <= now - ABSOLUTE)
+    # One of a clock that was ahead tells nothing that could be relied on.
+    forgotten = or_(seen <= now - REMEMBERED, seen >= now + IDLE, created >= now + ABSOLUTE)
     with write() as session:
-        expired = or_(
-            *(SignInSession.seen_at <= now - IDLE, SignInSession.seen_at >= now + IDLE),
-            *(SignInSession.created_at <= now - ABSOLUTE, SignInSession.created_at >= now + ABSOLUTE),
-        )
-        session.execute(delete(SignInSession).where(expired))
+        ended = update(SignInSession).where(expired, SignInSession.ended_at.is_(None))
+        session.execute(ended.values(ended_at=now))
+        session.execute(delete(SignInSession).where(forgotten))
 
 
 def read_cookie() -> str | None:
@@ -88,6 +100,11 @@ def _cookie_name() -> str:
     the request's own scheme is read; a plain cookie never counts over https.
     """
     return "__Host-harmony" if request.is_secure else "harmony"
+
+
+def _is_living(found: SignInSession, now: datetime) -> bool:
+    in_time = within(found.seen_at, IDLE, now) and within(found.created_at, ABSOLUTE, now)
+    return found.ended_at is None and in_time
 
 
 def _touch(token_hash: str, now: datetime) -> None:

@@ -22,6 +22,8 @@ from harmony.models.configuration import (
     from_row,
     to_row,
 )
+from harmony.security import typed_form
+from harmony.security.typed_form import TypedForm
 from harmony.security.vault import VaultLocked, vault
 from harmony.sync.credentials import bound_to, seal_secrets
 
@@ -69,11 +71,50 @@ def save(integration_id: int, page: str, record: msgspec.Struct, edition: int) -
         values = to_row(record)
         if row is None:
             _put(session, integration_id, page, values)
-        elif row.draft != values:
-            row.draft = values
+        elif row.draft != values or row.typed is not None:
+            row.draft, row.typed = values, None
             row.edition += 1
         if page == SERVER:
             _rename_draft(session, integration_id, values["display_name"])
+
+
+def keep_typed(integration_id: int, page: str, typed: TypedForm, edition: int) -> bool:
+    """Keep a form as it was left, because it is no draft yet. False when it is too large to be kept.
+
+    Raises EditedElsewhere when `edition` is no longer the newest.
+    """
+    sealed = typed_form.seal(typed, _typed_on(integration_id, page))
+    with write() as session:
+        row = session.get(SetupPage, (integration_id, page))
+        if (row.edition if row else 0) != edition:
+            raise EditedElsewhere
+        if row is None:
+            _put(session, integration_id, page, to_row(PAGES[page]()))
+            row = session.get_one(SetupPage, (integration_id, page))
+        row.typed = sealed
+        row.edition = edition + 1
+    return sealed is not None
+
+
+def typed(integration: Integration, page: str) -> TypedForm | None:
+    """The form of that page as it was left; None when the page has a draft instead."""
+    row = integration.page(page)
+    if row is None or row.typed is None:
+        return None
+    return typed_form.unseal(row.typed, _typed_on(integration.id, page))
+
+
+def revert(integration_id: int, page: str) -> None:
+    """Drop what was left or drafted on a page: what is in force is its draft again."""
+    with write() as session:
+        row = session.get(SetupPage, (integration_id, page))
+        if row is not None:
+            row.draft, row.typed = row.applied or row.draft, None
+            row.edition += 1
+
+
+def _typed_on(integration_id: int, page: str) -> str:
+    return f"{bound_to(integration_id, page)} as typed"
 
 
 def clear_secret(integration_id: int, field: str) -> None:
@@ -81,6 +122,10 @@ def clear_secret(integration_id: int, field: str) -> None:
     with write() as session:
         row = session.get_one(SetupPage, (integration_id, SERVER))
         row.draft = row.draft | {field: ""}
+        left = typed_form.unseal(row.typed, _typed_on(integration_id, SERVER)) if row.typed else None
+        if left is not None:
+            others = typed_form.of_values(pair for pair in left.values if pair[0] != field)
+            row.typed = typed_form.seal(others, _typed_on(integration_id, SERVER))
         row.edition += 1
 
 
@@ -127,9 +172,15 @@ def digest(values: dict[str, Any]) -> str:
 def is_verified(integration: Integration, page: str) -> bool:
     """Whether Verify passed for what the page's draft says now."""
     row, said = integration.page(page), integration.verification(page)
-    if row is None or page in WITHOUT_VERIFY:
-        return row is not None
-    return said is not None and said.passed and said.digest == digest(row.draft)
+    if row is None or (row.typed is not None and integration.state == IntegrationState.DRAFT):
+        return False
+    if page in WITHOUT_VERIFY:
+        return True
+    values = digest(row.draft)
+    if said is not None and said.digest == values:
+        return said.passed
+    # What is in force passed when it was put there, whatever was tried and given up since.
+    return row.applied is not None and digest(row.applied) == values
 
 
 def first_open_page(integration: Integration) -> str:

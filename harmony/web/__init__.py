@@ -20,6 +20,7 @@ from harmony.web import (
     htmx,
     ids,
     integrations,
+    leave,
     leaving,
     policy,
     protection,
@@ -39,7 +40,7 @@ def init_app(app: Flask) -> None:
     chrome.init_app(app)
     errors.init_app(app)
     for family in (
-        access, integrations, wizard, leaving, verification, removal, runs, holds, tags, devices,
+        access, integrations, wizard, leave, leaving, verification, removal, runs, holds, tags, devices,
         device_history, protection, apps, duties, events, policy, audit, demo_device,
     ):  # fmt: skip
         app.register_blueprint(family.blueprint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -13,8 +14,8 @@ from harmony.clock import now, steady
 from harmony.db import write
 from harmony.history import audit
 from harmony.models import User
-from harmony.security import sessions, setup_code, throttle, users
-from harmony.security.gate import HOME, SETUP, SIGN_IN, local_path, public
+from harmony.security import kept_forms, sessions, setup_code, throttle, users
+from harmony.security.gate import HOME, KEPT, SETUP, SIGN_IN, local_path, public
 from harmony.security.passwords import TooManyAtOnce
 from harmony.web.forms_access import SetupForm, SignInForm
 
@@ -135,7 +136,9 @@ def _signed_in(user: User, target: str, how: str = "Signed in") -> BaseResponse:
 
 def _sign_in_page(form: SignInForm, target: str, problem: str | None = None) -> str:
     form.form_errors = [problem] if problem else []
-    return render_template("auth/sign_in.html", form=form, next="" if target == HOME else target)
+    is_kept = kept_forms.is_kept(parse_qs(urlsplit(target).query).get(KEPT, [""])[0], steady())
+    next_ = "" if target == HOME else target
+    return render_template("auth/sign_in.html", form=form, next=next_, kept=is_kept)
 
 
 def _setup_page(form: SetupForm, problem: str) -> str:

@@ -15,7 +15,8 @@ from harmony.jobs.tasks import EXCEPTIONS
 from harmony.models import Action, App, Device
 from harmony.protect import app_exceptions
 from harmony.protect.app_exceptions import WORDS, Decision
-from harmony.web import app_listing, listing
+from harmony.security.gate import shown_on
+from harmony.web import app_listing, listing, typed
 from harmony.web.app_listing import FILTERS, PLATFORMS
 from harmony.web.filters import Filters
 from harmony.web.forms_apps import NONE, ExceptionForm
@@ -51,7 +52,8 @@ def show(app_id: int) -> ResponseReturnValue:
     app: App = db.get_or_404(App, app_id)
     there = app_listing.exception(app)
     form = ExceptionForm(
-        data={"action": there.action if there else NONE, "reason": there.reason if there else ""}
+        typed.sent(),
+        data={"action": there.action if there else NONE, "reason": there.reason if there else ""},
     )
     return render_template("apps/show.html", **_context(app, form))
 
@@ -64,6 +66,7 @@ def decisions(app_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:app_id>/exception")
+@shown_on("apps.show")
 def edit_exception(app_id: int) -> ResponseReturnValue:
     """Set or lift the exception at once; the worker is rung for the devices."""
     app: App = db.get_or_404(App, app_id)

@@ -14,6 +14,7 @@ from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.ops.health import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.web import typed
 
 THEMES = ("auto", "light", "dark")
 
@@ -64,6 +65,7 @@ def _chrome() -> dict[str, Any]:
         "demo": settings.demo,
         "nav": list(_nav(settings.demo)) if user else [],
         "banners": list(_banners()) if user else [],
+        "typed_notice": typed.notice(),
         "flashes": get_flashed_messages(with_categories=True),
     }
 

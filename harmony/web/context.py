@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from flask import request
 from wtforms import Form
 
 from harmony.clock import now
@@ -20,6 +21,7 @@ from harmony.models.configuration import (
     ServerDetails,
     Synchronization,
 )
+from harmony.security.gate import KEPT
 from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
 from harmony.sync import credentials
@@ -55,9 +57,18 @@ def page_context(integration: Integration, step: Step, form: Form) -> dict[str, 
         "marks": steps.marks(integration, step),
         "edition": row.edition if row else 0,
         "pending_changes": drafts.differs_from_force(integration, step.name),
+        "left": row is not None and row.typed is not None,
+        "kept_id": request.args.get(KEPT) or request.form.get(KEPT, ""),
+        "typed_secrets": _kept_secrets(step, form),
         "following": STEPS[following.name].title if following else None,
     }
     return shared | verification_context(integration, step.name) | _extra(integration, step, form)
+
+
+def _kept_secrets(step: Step, form: Form) -> frozenset[str]:
+    """The secrets that were typed before and are kept sealed; they need not be typed again."""
+    names = credentials.SECRET_FIELDS if step.name == SERVER else ()
+    return frozenset(name for name in names if form[name].data and not request.form.get(name))
 
 
 def verification_context(integration: Integration, subject: str) -> dict[str, Any]:

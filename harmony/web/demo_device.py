@@ -12,9 +12,11 @@ from harmony.db import db
 from harmony.models import Device, Integration, Risk
 from harmony.ops.handsets import token_in_force
 from harmony.protect.risk import platform_of
+from harmony.security.gate import shown_on
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import Handset, Report
 from harmony.simulator.agents.wire import Refused, Unreachable
+from harmony.web import typed
 from harmony.web.demo_forms import RegisterForm, ReportForm, by_vector, offer, switches
 from harmony.web.demo_state import InHand, drop, in_hand, in_hand_of, keep, send
 
@@ -38,11 +40,12 @@ def show() -> ResponseReturnValue:
     """The device, or the form that registers one."""
     device = in_hand()
     if device is None:
-        return _register_page(offer(RegisterForm(udid=request.args.get("udid", ""))))
+        return _register_page(offer(RegisterForm(typed.sent(), udid=request.args.get("udid", ""))))
     return _device_page(device, _report_form(device))
 
 
 @blueprint.post("/register")
+@shown_on("demo_device.show")
 def register() -> ResponseReturnValue:
     """Register it through the device API."""
     form = offer(RegisterForm(request.form))
@@ -58,6 +61,7 @@ def register() -> ResponseReturnValue:
 
 
 @blueprint.post("/check-in")
+@shown_on("demo_device.show")
 def check_in() -> ResponseReturnValue:
     """Report what is switched on."""
     device = in_hand()
@@ -110,7 +114,7 @@ def _report_form(device: InHand) -> ReportForm:
     """The form as it was sent, or as the device is."""
     codes = {factor.code for _, factors in by_vector(device.platform) for factor in factors}
     form = ReportForm(
-        request.form if request.method == "POST" else None,
+        typed.sent() or None,
         threats=[code for code in device.threats if code in codes],
         other=next((code for code in device.threats if code not in codes), ""),
         os_version=device.os_version,

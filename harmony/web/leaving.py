@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import Form, HiddenField, RadioField
 
@@ -13,10 +13,11 @@ from harmony.jobs.queue import ring
 from harmony.jobs.tasks import TAGGING as TAGGING_TASK
 from harmony.models import Integration
 from harmony.models.configuration import TAGGING, Tagging, from_row
+from harmony.security.gate import shown_on
 from harmony.setup import apply, drafts
 from harmony.setup.edits import left_behind
 from harmony.tagging.names import is_managed, name_of
-from harmony.web import tag_rows
+from harmony.web import tag_rows, typed
 from harmony.web.connected import connected
 from harmony.web.hold_words import counted
 
@@ -73,6 +74,7 @@ def show(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("")
+@shown_on("leaving.show")
 def save(integration_id: int) -> ResponseReturnValue:
     """Put the page in force, and have the tags taken off or left."""
     integration = connected(integration_id)
@@ -93,7 +95,7 @@ def save(integration_id: int) -> ResponseReturnValue:
 
 
 def _form(integration: Integration) -> LeavingForm:
-    form = LeavingForm(request.form, data={"edition": _edition(integration)})
+    form = LeavingForm(typed.sent(), data={"edition": _edition(integration)})
     devices = counted(tag_rows.devices_with(integration.id, [one.key for one in leaving(integration)]))
     form.tags.choices = [
         (TAKE_OFF, f"Take them off {devices}. The worker does it at once, and you can follow it."),

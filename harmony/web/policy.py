@@ -15,7 +15,8 @@ from harmony.jobs.queue import ring
 from harmony.jobs.tasks import RATE
 from harmony.models import Policy, PolicyRecord
 from harmony.protect import policy
-from harmony.web import policy_form
+from harmony.security.gate import shown_on
+from harmony.web import policy_form, typed
 from harmony.web.ids import number
 from harmony.web.newest import NEWEST, Page, Place, page_of
 from harmony.web.policy_form import PlainForm, by_vector
@@ -33,12 +34,15 @@ NOTHING = "This is what was in force already; nothing was changed."
 
 @blueprint.get("")
 def show() -> ResponseReturnValue:
-    """The policy in force."""
+    """The policy in force, or what was typed into its form and could not be saved."""
+    if values := typed.sent():
+        return _page(policy_form.sent(values), number(values.get("version", "")) or policy.DEFAULTS)
     version, record = policy.in_force(db.session())
     return _page(policy_form.filled(record, policy.reported_unknown()), version)
 
 
 @blueprint.post("")
+@shown_on("policy.show")
 def save() -> ResponseReturnValue:
     """Put what was sent in force, and let the worker rate every device anew."""
     form = policy_form.sent(request.form)
@@ -51,6 +55,12 @@ def save() -> ResponseReturnValue:
 def reset() -> ResponseReturnValue:
     """Reset to defaults: another version, so that the one before can be looked up."""
     return _save(PolicyRecord(), None)
+
+
+@blueprint.get("/reset")
+def reset_again() -> ResponseReturnValue:
+    """Where a browser stands after a reset that was refused: its Reload button leads back to the page."""
+    return _back()
 
 
 @blueprint.get("/rating")

@@ -14,9 +14,10 @@ from harmony.db import db
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import REMOVE, TAGGING
 from harmony.models import DutyName, Integration, IntegrationState
+from harmony.security.gate import shown_on
 from harmony.sync import lifecycle
 from harmony.tagging.taking_off import retire_all
-from harmony.web import duty_status, overview
+from harmony.web import duty_status, overview, typed
 from harmony.web.attention import why_no_sync
 from harmony.web.forms import stripped
 from harmony.web.tags_left import tags_left
@@ -59,6 +60,7 @@ def tags(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("")
+@shown_on("removal.show")
 def remove(integration_id: int) -> ResponseReturnValue:
     """Remove it, if the name was typed, its tags first if so wished; a draft is not worth the question."""
     integration = db.get_or_404(Integration, integration_id)
@@ -85,7 +87,7 @@ def _cut(integration: Integration, *, keep: bool) -> ResponseReturnValue:
 
 
 def _form(integration: Integration) -> RemoveForm:
-    form = RemoveForm(request.form, data=request.args)
+    form = RemoveForm(typed.sent(), data=request.args)
     devices = _the_devices(overview.device_count(integration.id))
     form.devices.choices = [
         (KEEP, f"Keep {devices}: marked as removed, no longer updated; you can delete them later."),

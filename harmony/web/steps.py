@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A step as the stepper shows it; `href` is None while it cannot be reached."""
+    """A step as the stepper shows it; `href` takes the page that is left, None while it cannot be reached."""
 
     title: str
     href: str | None
@@ -80,7 +80,7 @@ def after(step: Step) -> Step | None:
 
 
 def _mark(integration: Integration, step: Step, current: Step) -> Mark:
-    href = url_for("wizard.show", integration_id=integration.id, page=step.name)
+    href = url_for("leave.leave", integration_id=integration.id, page=current.name, to=step.name)
     if step is current:
         return Mark(step.title, href, "current")
     if not drafts.reachable(integration, step.name):

@@ -13,6 +13,7 @@ from harmony.jobs.queue import ring
 from harmony.jobs.tasks import SYNC, TICK
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TAGGING
+from harmony.security.gate import shown_on
 from harmony.setup import apply, drafts
 from harmony.setup.tag_making import make_missing
 from harmony.setup.verify import verify as verify_page
@@ -22,13 +23,11 @@ from harmony.web.connected import connected
 from harmony.web.context import page_context, warnings_of
 from harmony.web.leaving import leaving
 from harmony.web.steps import STEPS, Step
+from harmony.web.unfinished import CONFLICT, shown_again, values_sent
 
 blueprint = Blueprint("wizard", __name__, url_prefix="/integrations/<int:integration_id>/setup")
 
-CONFLICT = (
-    "This page was saved in another tab or by somebody else meanwhile. "
-    "Your values are shown; send them again to replace theirs."
-)
+KEPT_AS_TYPED = "Your values are kept as you typed them."
 NOT_VERIFIED = "Your values are kept, but not verified."
 TAGS_NOW = "The worker brings the tags in the UEM in line now."
 WARNED = "Verify passed with a warning. Read it below, then press Verify and {} again to go on."
@@ -39,21 +38,25 @@ UNVERIFIED = "These values are kept, but not verified yet. Press Verify first."
 def resume(integration_id: int) -> ResponseReturnValue:
     """Go on where the set-up was left."""
     integration = _integration(integration_id)
-    return redirect(_href(integration, STEPS[drafts.first_open_page(integration)]), 303)
+    return redirect(href_of(integration, STEPS[drafts.first_open_page(integration)]), 303)
 
 
 @blueprint.get("/<page>")
 def show(integration_id: int, page: str) -> ResponseReturnValue:
     """One page with what was last typed."""
-    integration, step = _integration(integration_id), _step(page)
+    integration, step = _integration(integration_id), step_of(page)
     if not drafts.reachable(integration, page):
         flash("The pages before this one come first.", "info")
-        return redirect(_href(integration, STEPS[drafts.first_open_page(integration)]), 303)
+        return redirect(href_of(integration, STEPS[drafts.first_open_page(integration)]), 303)
+    if unfinished := shown_again(integration, step):
+        form, notice = unfinished
+        return render_page(integration, step, form, notice, KEPT_AS_TYPED)
     form = step.form(data=step.fill(steps.record_of(integration, step)))
-    return _render(integration, step, form)
+    return render_page(integration, step, form)
 
 
 @blueprint.post("/<page>")
+@shown_on("wizard.show")
 def save(integration_id: int, page: str) -> ResponseReturnValue:
     """Next, Save or Finish: keep the values, and go on if Verify passed for exactly these."""
     integration, step = _ordered(integration_id, page)
@@ -62,15 +65,16 @@ def save(integration_id: int, page: str) -> ResponseReturnValue:
         return refused
     integration = _integration(integration_id)
     if not drafts.is_verified(integration, page):
-        return _render(integration, step, form, UNVERIFIED), 422
+        return render_page(integration, step, form, UNVERIFIED), 422
     try:
         return _go_on(integration, step)
     except apply.Overlapping as overlapping:
         notice = f"These values are kept, but not in force. {overlapping.sentence}"
-        return _render(_integration(integration_id), step, form, notice), 422
+        return render_page(_integration(integration_id), step, form, notice), 422
 
 
 @blueprint.post("/<page>/verify")
+@shown_on("wizard.show")
 def verify(integration_id: int, page: str) -> ResponseReturnValue:
     """Keep the values and ask the UEM whether they work; the answer stands on the page."""
     integration, step = _ordered(integration_id, page)
@@ -84,17 +88,12 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
     elif verify_page(integration_id, page):
         return _past_warnings(_integration(integration_id), step)
     elif step.judge(form, _integration(integration_id)):
-        return _render(_integration(integration_id), step, form, outcome=NOT_VERIFIED), 422
-    return redirect(_href(integration, step) + "#verification", 303)
-
-
-@blueprint.get("/<page>/verify")
-def verify_again(integration_id: int, page: str) -> ResponseReturnValue:
-    """Where a browser stands after errors in a verified form: its Reload button leads back to the page."""
-    return redirect(_href(_integration(integration_id), _step(page)), 303)
+        return render_page(_integration(integration_id), step, form, outcome=NOT_VERIFIED), 422
+    return redirect(href_of(integration, step) + "#verification", 303)
 
 
 @blueprint.post("/<page>/clear")
+@shown_on("wizard.show")
 def clear(integration_id: int, page: str) -> ResponseReturnValue:
     """Clear one stored secret; what else was typed stays on the page."""
     integration, step = _ordered(integration_id, page)
@@ -103,10 +102,13 @@ def clear(integration_id: int, page: str) -> ResponseReturnValue:
         abort(404)
     drafts.clear_secret(integration_id, field)
     form = step.form(request.form)
-    return _render(integration, step, form, f"The stored {form[field].label.text} is cleared.")
+    return render_page(
+        integration, step, form, f"The stored {form[field].label.text} is cleared.", kept_id=""
+    )
 
 
 @blueprint.post("/tagging/create")
+@shown_on("wizard.show", page=TAGGING)
 def create_tags(integration_id: int) -> ResponseReturnValue:
     """Keep the values, make the tags that are missing in the UEM, and look again what is there."""
     integration, step = _ordered(integration_id, TAGGING)
@@ -119,18 +121,20 @@ def create_tags(integration_id: int) -> ResponseReturnValue:
     for level, text in tag_words.of_making(made):
         flash(text, level)
     verify_page(integration_id, TAGGING)
-    return redirect(_href(_integration(integration_id), step) + "#verification", 303)
+    return redirect(href_of(_integration(integration_id), step) + "#verification", 303)
 
 
 @blueprint.post("/deployment/token")
+@shown_on("wizard.show", page=DEPLOYMENT)
 def new_token(integration_id: int) -> ResponseReturnValue:
     """Make another token; apps that carry the former one can then no longer register."""
     integration, step = _ordered(integration_id, DEPLOYMENT)
     drafts.renew_token(integration_id)
-    return redirect(_href(integration, step), 303)
+    return redirect(href_of(integration, step), 303)
 
 
 @blueprint.post("/synchronization/android-enterprise-groups")
+@shown_on("wizard.show", page=SYNCHRONIZATION)
 def android_enterprise_groups(integration_id: int) -> ResponseReturnValue:
     """The part of the Synchronization page that offers only the groups chosen above it."""
     integration, step = _ordered(integration_id, SYNCHRONIZATION)
@@ -140,16 +144,16 @@ def android_enterprise_groups(integration_id: int) -> ResponseReturnValue:
 
 def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnValue | None]:
     """Read and store the form; the second value is the answer when that was not possible."""
-    form = step.form(request.form)
+    form = step.form(values_sent(integration, step))
     valid = form.validate()
     # Read in any case: what it complains of belongs into the same answer.
     record = step.read(form, integration)
     if record is None or not valid:
-        return form, (_render(integration, step, form), 422)
+        return form, (render_page(integration, step, form), 422)
     try:
         drafts.save(integration.id, step.name, record, request.form.get("edition", 0, int))
     except drafts.EditedElsewhere:
-        return form, (_render(_integration(integration.id), step, form, CONFLICT), 409)
+        return form, (render_page(_integration(integration.id), step, form, CONFLICT), 409)
     return form, None
 
 
@@ -158,7 +162,7 @@ def _past_warnings(integration: Integration, step: Step) -> ResponseReturnValue:
     warnings = warnings_of(integration, step.name)
     if warnings and request.form.get("seen") != warnings:
         flash(WARNED.format("Save" if integration.state != IntegrationState.DRAFT else "Next"), "warning")
-        return redirect(_href(integration, step) + "#verification", 303)
+        return redirect(href_of(integration, step) + "#verification", 303)
     return _go_on(integration, step)
 
 
@@ -166,7 +170,7 @@ def _go_on(integration: Integration, step: Step) -> ResponseReturnValue:
     """To the next page of a draft; an integration that runs takes the page in force at once."""
     following = steps.after(step)
     if integration.state == IntegrationState.DRAFT:
-        return redirect(_href(integration, following), 303) if following else _finish(integration)
+        return redirect(href_of(integration, following), 303) if following else _finish(integration)
     if step.name == TAGGING and leaving(integration):
         return redirect(url_for("leaving.show", integration_id=integration.id), 303)
     cleared = apply.save(integration.id, step.name, g.user.name, now())
@@ -189,12 +193,16 @@ def _finish(integration: Integration) -> ResponseReturnValue:
     return redirect(url_for("integrations.show", integration_id=integration.id), 303)
 
 
-def _render(integration: Integration, step: Step, form: Form, notice: str = "", outcome: str = "") -> str:
-    context: dict[str, Any] = page_context(integration, step, form)
+def render_page(
+    integration: Integration, step: Step, form: Form, notice: str = "", outcome: str = "", **more: Any
+) -> str:
+    """The page of a step with its form as it is, `notice` on top, `outcome`: what became of wrong values."""
+    context: dict[str, Any] = page_context(integration, step, form) | more
     return render_template(step.template, notice=notice, outcome=outcome, **context)
 
 
-def _href(integration: Integration, step: Step) -> str:
+def href_of(integration: Integration, step: Step) -> str:
+    """The address of a step's page."""
     return url_for("wizard.show", integration_id=integration.id, page=step.name)
 
 
@@ -202,13 +210,14 @@ def _integration(integration_id: int) -> Integration:
     return connected(integration_id)
 
 
-def _step(page: str) -> Step:
+def step_of(page: str) -> Step:
+    """The step of that name. Aborts with 404."""
     return STEPS.get(page) or abort(404)
 
 
 def _ordered(integration_id: int, page: str) -> tuple[Integration, Step]:
     """The page, unless pages before it are still open: their order is part of the promise."""
-    integration, step = _integration(integration_id), _step(page)
+    integration, step = _integration(integration_id), step_of(page)
     if not drafts.reachable(integration, page):
         abort(409, "The pages before this one are not verified yet; nothing was saved.")
     return integration, step

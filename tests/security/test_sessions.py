@@ -144,12 +144,19 @@ def test_signing_out_ends_this_session_only(ada: User) -> None:
     assert sessions.session_for(there, NOW) is not None
 
 
-def test_sweeping_takes_exactly_what_has_expired(ada: User) -> None:
+def test_sweeping_ends_exactly_what_has_expired_and_forgets_it_later(ada: User) -> None:
+    """An ended session stays ended whatever the clock does, and tells for some days whose it was."""
     idle, living = sessions.open_session(ada, NOW), sessions.open_session(ada, minutes(5))
+    assert sessions.former_user(idle, minutes(29)) is None
+    assert sessions.former_user(idle, minutes(30)) == ada.id
     sessions.sweep(minutes(30))
-    assert db.session.scalar(select(func.count()).select_from(SignInSession)) == 1
     assert sessions.session_for(idle, NOW) is None
+    assert sessions.former_user(idle, minutes(31)) == ada.id
+    assert sessions.former_user(idle, NOW + sessions.REMEMBERED) is None
+    assert sessions.former_user(living, minutes(30)) is None
     assert sessions.session_for(living, minutes(30)) is not None
+    sessions.sweep(NOW + sessions.REMEMBERED)
+    assert db.session.scalar(select(func.count()).select_from(SignInSession)) == 1
 
 
 @pytest.mark.parametrize(
