@@ -15,7 +15,7 @@ from harmony.ops.hosts import HostCheck
 from harmony.protect import api as protect
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
 def build(settings: Settings) -> Flask:

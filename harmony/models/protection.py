@@ -42,6 +42,7 @@ class Registration(Base):
     `ended_at` is set once it unregistered or an administrator reset it; its key is worthless then.
     `request_digest` stands for the request that made it, so that the same one gets the same answer.
     `report_digest` stands for the last full report: one that says the same writes only the contact.
+    `unread` says in numbers what of its last report could not be read; "" when all of it was.
     The device's clock is recorded, never believed: `clock_skew` are the seconds it is ahead of ours.
     """
 
@@ -60,6 +61,7 @@ class Registration(Base):
     client_version: Mapped[str] = mapped_column(String(64), default="")
     serial: Mapped[str] = mapped_column(String(128), default="")
     clock_skew: Mapped[int | None]
+    unread: Mapped[str] = mapped_column(String(256), default="", server_default="")
     registered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_contact_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

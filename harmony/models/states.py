@@ -145,6 +145,7 @@ class Verb(StrEnum):
     REMOVED = "removed"
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
+    UNREAD = "unread"
 
 
 class DutyName(StrEnum):

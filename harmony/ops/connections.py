@@ -23,7 +23,7 @@ from harmony.security.throttle import counted_address
 
 # From the first byte, or from the connection when it is new, to the end of the header fields.
 HEADER_SECONDS = 10.0
-# From there to the end of the body, which is 1 MiB at most.
+# From there to the end of the body, which is 2 MiB at most.
 BODY_SECONDS = 30.0
 # Longer than a reverse proxy keeps an idle connection (nginx: 60), so that it is the one that closes.
 KEEP_ALIVE_SECONDS = 65.0

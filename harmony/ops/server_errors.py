@@ -7,7 +7,8 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask
 from waitress.utilities import BadRequest
 
-from harmony.protect.bodies import JSON, Problem
+from harmony.protect.bodies import Problem
+from harmony.protect.decoding import JSON
 from harmony.protect.refusals import by_status
 from harmony.security.bare_page import bare_page
 from harmony.security.gate import is_of_machines

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from harmony.clock import monotonic, now
 from harmony.db import db
-from harmony.protect import bodies, checkin, ending, enrol, openapi
+from harmony.protect import checkin, decoding, ending, enrol, openapi
 from harmony.protect.bodies import CheckedIn, Problem, Registered
 from harmony.protect.changes import Standing
 from harmony.protect.checkin import Answer
@@ -56,13 +56,14 @@ def register() -> ResponseReturnValue:
     """Register with the dashboard token or a one-time code; 201 with the device key."""
     limits, address, at = _desk().limits, counted_address(request.remote_addr), monotonic()
     limits.addresses.take(address, at)
-    asked = bodies.read_registration(request)
+    asked, omissions = decoding.read_registration(request)
     try:
         made = enrol.register(asked, now(), lambda device_id: limits.registrations.take(str(device_id), at))
     except Refused as refused:
         raise _counted(refused) from None
     stands = _stands(Standing(made.status, made.risk))
-    return _json(Registered(device_key=made.key, device_id=made.device_id, **stands), 201)
+    unread = decoding.omitted(omissions)
+    return _json(Registered(device_key=made.key, device_id=made.device_id, unread=unread, **stands), 201)
 
 
 @blueprint.post("/check-in", provide_automatic_options=False)
@@ -71,10 +72,13 @@ def check_in() -> ResponseReturnValue:
     """Take a report; 200 with how the device stands."""
     key = _key()
     _desk().limits.check_ins.take(key, monotonic())
-    answer = _desk().reports.submit(bodies.read_report(request, key, now()))
+    if decoding.is_large(request) and not checkin.is_known(key):
+        raise _counted(Refused("key_unknown"))
+    report = decoding.read_report(request, key, now())
+    answer = _desk().reports.submit(report)
     if isinstance(answer, Refused):
         raise _counted(answer)
-    return _json(CheckedIn(**_stands(answer)))
+    return _json(CheckedIn(unread=decoding.omitted(report.omissions), **_stands(answer)))
 
 
 @blueprint.post("/unregister", provide_automatic_options=False)
@@ -162,4 +166,4 @@ def _stands(standing: Standing) -> dict[str, Any]:
 
 
 def _json(value: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, mimetype=bodies.JSON)
+    return Response(msgspec.json.encode(value), status, mimetype=decoding.JSON)

@@ -16,6 +16,8 @@ from harmony.protect.events import Line
 from harmony.protect.factors import Vector
 from harmony.sync import driver
 
+# So many apps of a profile are kept where lists that are not whole let none go.
+MOST_KEPT = 2000
 LONGEST_IDENTIFIER, LONGEST_VERSION, LONGEST_NAME = 256, 64, 256
 
 INSTALLED = (
@@ -44,9 +46,11 @@ class SeenApp(NamedTuple):
 
 def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both know, in the order they know it
     session: Session, device_id: int, integration_id: int, platform: str, profile: str,
-    apps: Sequence[SeenApp], now: datetime,
+    apps: Sequence[SeenApp], now: datetime, *, whole: bool = True,
 ) -> bool:  # fmt: skip
-    """Keep the whole list of a profile of a device ("" when the UEM told it); whether it had changed.
+    """Keep the list of a profile of a device ("" when the UEM told it); whether it had changed.
+
+    Of a list that is not `whole` no app goes that it does not name: it may be one that could not be read.
 
     Inside the caller's `write()`. Writes the events Installed and Removed, but none for the first list of
     all; opens and closes "Blocked app" findings. A new version of an app that was there is no event.
@@ -55,6 +59,9 @@ def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both k
     before = _installed(session, device_id, profile)
     listed = _known(session, platform, _distinct(apps), before, now)
     came, went = listed.keys() - before.keys(), before.keys() - listed.keys()
+    if not whole and len(before) + len(came) <= MOST_KEPT:
+        named = {app.identifier for app in listed.values()}
+        went = {id_ for id_ in went if before[id_].identifier in named}
     if not (came or went):
         return False
     first = not before and not _was_read(session, device_id, profile)

@@ -1,29 +1,33 @@
-"""What a Protect app sends and gets: records with their bounds, read from the body of a request."""
+"""What a Protect app sends and gets: records with their bounds, from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from flask import Request
 from msgspec import Meta
 
 from harmony.models import DeviceStatus, Profile
-from harmony.models.device_ids import is_placeholder
-from harmony.protect.factors import is_code
-from harmony.protect.refusals import Refused
-from harmony.protect.report import Report, Seen, Threat, believed, clock_of
-from harmony.uem.text import clean
+from harmony.protect import partial
 
-LARGEST_BODY = 64 * 1024
-LONGEST_SUBJECT = 256
-JSON = "application/json"
+Json = dict[str, Any]
 
-Short = Annotated[str, Meta(max_length=64)]
-Body = TypeVar("Body", bound=msgspec.Struct)
+
+def _lenient(schema: Json, description: str) -> Meta:
+    """A value that is read in full when it fits `schema`, and that spoils nothing when it does not."""
+    return Meta(description=description, extra_json_schema={"anyOf": [schema, {}]})
+
+
+def _text(longest: int, meaning: str = "") -> Meta:
+    return _lenient(
+        {"type": "string", "maxLength": longest}, f"{meaning} Cut at {longest} characters.".strip()
+    )
+
+
+def _items(name: str) -> Json:
+    """Entries of a list; one that does not fit is left out and told in `unread`."""
+    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"}, {}]}
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,17 +49,25 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     ]
     profile: Profile = Profile.DEVICE
     platform: Literal["ios", "android"]
-    model: Annotated[str, Meta(max_length=256)] = ""
-    os_version: Short = ""
-    client_version: Short = ""
-    serial: Annotated[str, Meta(max_length=128)] = ""
+    model: Annotated[Any, _text(256)] = ""
+    os_version: Annotated[Any, _text(64)] = ""
+    client_version: Annotated[Any, _text(64)] = ""
+    serial: Annotated[Any, _text(128)] = ""
     request_id: Annotated[
         UUID, Meta(description="Random, made once per registration and repeated when it is tried again.")
     ]
-    device_key: Annotated[str, Meta(max_length=128, description="The old key, when it registers again.")] = ""
+    device_key: Annotated[Any, _text(128, "The key of an app on the device, when it registers again.")] = ""
 
 
-class Registered(msgspec.Struct, frozen=True, kw_only=True):
+class Omitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A field that could not be read in full: entries or values left out, texts cut. The rest counts."""
+
+    field: str
+    left_out: int
+    cut: int
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `register` answers; the key is never shown again."""
 
     device_key: str
@@ -63,19 +75,20 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
     status: DeviceStatus
     risk: Literal["none", "low", "medium", "high"]
     check_in_seconds: int
+    unread: list[Omitted] = []
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """A threat factor that is open on the device."""
+    """A threat factor that is open on the device; its code is read in capitals."""
 
     code: Annotated[
         str, Meta(min_length=1, max_length=64, pattern="^[A-Z0-9]+(_+[A-Z0-9]+)*$", examples=["ROOTED"])
     ]
-    subject: Annotated[str, Meta(max_length=1024, description="The app, network or address meant.")] = ""
+    subject: Annotated[str, Meta(max_length=256, description="The app, network or address meant.")] = ""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """An app that is installed on an Android device."""
+    """An app that is installed on an Android device; without a readable identifier it is left out."""
 
     identifier: Annotated[str, Meta(min_length=1, max_length=256, examples=["com.example.mail"])]
     version: Annotated[str, Meta(max_length=64)] = ""
@@ -83,26 +96,37 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
-    """What `check-in` takes: everything that is open now; what is not named any more has ended."""
+    """What `check-in` takes: everything that is open now; what is not named any more has ended.
 
-    findings: Annotated[list[Reported], Meta(max_length=200)]
-    os_version: Short = ""
-    client_version: Short = ""
-    apps: (
-        Annotated[list[Listed], Meta(max_length=500, description="Every app; left out when unchanged.")]
-        | None
-    ) = None
-    device_time: (
-        Annotated[str, Meta(max_length=64, description="ISO 8601; recorded, never believed.")] | None
-    ) = None
+    Nothing ends, and no app goes, while an entry of its list is left out: it may be that one.
+    """
+
+    findings: Annotated[
+        list[Any],
+        Meta(
+            description=f"What is open; {partial.MOST_FINDINGS} are read.",
+            extra_json_schema={"items": _items("Reported")},
+        ),
+    ]
+    os_version: Annotated[Any, _text(64)] = ""
+    client_version: Annotated[Any, _text(64)] = ""
+    apps: Annotated[
+        Any,
+        _lenient(
+            {"type": "array", "items": _items("Listed")},
+            f"Every app; left out when unchanged. {partial.MOST_APPS} are read.",
+        ),
+    ] = None
+    device_time: Annotated[Any, _text(64, "ISO 8601; recorded, never believed.")] = None
 
 
-class CheckedIn(msgspec.Struct, frozen=True, kw_only=True):
+class CheckedIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `check-in` answers."""
 
     status: DeviceStatus
     risk: Literal["none", "low", "medium", "high"]
     check_in_seconds: int
+    unread: list[Omitted] = []
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,55 +134,3 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     error: str
     message: str
-
-
-_REGISTER, _CHECK_IN = msgspec.json.Decoder(Register), msgspec.json.Decoder(CheckIn)
-
-
-def read_registration(request: Request) -> Register:
-    """The body of `register`, its texts cleaned. Raises Refused."""
-    body = _decoded(_REGISTER, request)
-    if (body.token is None) == (body.code is None):
-        raise Refused("invalid", "Give either `token` or `code`, one of the two.")
-    tidy = {
-        name: clean(getattr(body, name), 256) for name in ("model", "os_version", "client_version", "serial")
-    }
-    if is_placeholder(body.udid):
-        raise Refused("udid_placeholder")
-    return msgspec.structs.replace(body, udid=clean(body.udid, 128), **tidy)
-
-
-def read_report(request: Request, key_hash: str, at: datetime) -> Report:
-    """The body of `check-in`, its texts cleaned. Raises Refused."""
-    body = _decoded(_CHECK_IN, request)
-    if not all(is_code(one.code) for one in body.findings):
-        raise Refused("invalid", "`findings[...].code`: no code of a threat factor looks like this.")
-    threats = believed(Threat(one.code, clean(one.subject, LONGEST_SUBJECT)) for one in body.findings)
-    return Report(
-        key_hash, at, threats, clean(body.os_version, 64), clean(body.client_version, 64),
-        None if body.apps is None else _seen(body.apps), clock_of(body.device_time),
-    )  # fmt: skip
-
-
-def _seen(apps: Iterable[Listed]) -> tuple[Seen, ...]:
-    """Each app once; what has no readable identifier is none."""
-    every = (Seen(clean(one.identifier, 256), clean(one.version, 64), clean(one.name, 256)) for one in apps)
-    return tuple(dict.fromkeys(one for one in every if one.identifier))
-
-
-def _decoded(decoder: msgspec.json.Decoder[Body], request: Request) -> Body:
-    request.max_content_length = LARGEST_BODY
-    if request.mimetype != JSON:
-        raise Refused("not_json")
-    try:
-        return decoder.decode(request.get_data(cache=False))
-    except msgspec.ValidationError as wrong:
-        raise Refused("invalid", _sentence(str(wrong))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused("malformed") from None
-
-
-def _sentence(text: str) -> str:
-    """msgspec's words with the field first: "`udid`: expected `str`, got `int`."."""
-    what, _, where = text.partition(" - at `$.")
-    return f"`{where.rstrip('`')}`: {what[:1].lower()}{what[1:]}." if where else f"{what}."

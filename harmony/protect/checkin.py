@@ -12,13 +12,23 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harmony.db import write
-from harmony.models import Action, AppException, DeviceStatus, PolicyRecord, Risk
-from harmony.protect import changes, policy
+from harmony.db import db, release, write
+from harmony.models import (
+    Action,
+    AppException,
+    DeviceStatus,
+    PolicyRecord,
+    Registration,
+    Risk,
+    Severity,
+    Verb,
+)
+from harmony.protect import changes, events, policy
 from harmony.protect.apps import SeenApp, take_inventory
 from harmony.protect.changes import NewFinding, Standing
 from harmony.protect.factors import ANDROID, Vector, factor_of
 from harmony.protect.follow import follow
+from harmony.protect.partial import APPS, FINDINGS, in_words
 from harmony.protect.refusals import Refused
 from harmony.protect.report import Found, Report, Threat, differing
 from harmony.protect.risk import finding_risk
@@ -26,7 +36,7 @@ from harmony.sync import driver
 
 KNOWN = """
 SELECT r.key_hash, r.id, r.device_id, d.integration_id, r.profile, r.platform, r.report_digest, r.clock_skew,
-  r.os_version, r.client_version, d.deleted_at IS NOT NULL, p.status, p.risk, EXISTS (
+  r.os_version, r.client_version, r.unread, d.deleted_at IS NOT NULL, p.status, p.risk, EXISTS (
     SELECT 1 FROM finding f WHERE f.device_id = r.device_id AND f.profile = '' AND f.code = 'DEVICE_SILENT'
     AND f.closed_at IS NULL)
 FROM registration r JOIN device d ON d.id = r.device_id JOIN protection p ON p.device_id = r.device_id
@@ -34,7 +44,9 @@ WHERE r.ended_at IS NULL AND {}
 """
 HEARD = "UPDATE registration SET last_contact_at = ?, clock_skew = ? WHERE id = ?"
 IN_CONTACT = "UPDATE protection SET last_contact_at = ? WHERE device_id = ?"
-KEEP = "UPDATE registration SET report_digest = ?, os_version = ?, client_version = ? WHERE id = ?"
+KEEP = (
+    "UPDATE registration SET report_digest = ?, os_version = ?, client_version = ?, unread = ? WHERE id = ?"
+)
 SILENT = "DEVICE_SILENT"
 
 Answer = Standing | Refused
@@ -52,10 +64,19 @@ class Known(NamedTuple):
     skew: int | None
     os_version: str
     client_version: str
+    unread: str
     deleted: bool
     status: str
     risk: int
     silent: bool
+
+
+def is_known(key_hash: str) -> bool:
+    """Return True for the key of a registration that has not ended."""
+    live = select(Registration.id).where(Registration.key_hash == key_hash, Registration.ended_at.is_(None))
+    found = db.session.scalar(live) is not None
+    release()
+    return found
 
 
 def take(reports: Sequence[Report]) -> list[Answer]:
@@ -82,15 +103,27 @@ def _one(session: Session, known: dict[str, Known], report: Report) -> Answer:
         return Standing(DeviceStatus.ACTIVE, Risk(of.risk))
     stands = _whole(session, of, report)
     versions = (report.os_version or of.os_version, report.client_version or of.client_version)
-    driver.run(session, KEEP, (digest, *versions, of.id))
+    unread = _note_unread(session, of, report)
+    driver.run(session, KEEP, (digest, *versions, unread, of.id))
     if versions != (of.os_version, of.client_version):
         stands = _followed(session, of, report)
     # The same device may have a second report in this write.
     known[report.key_hash] = of._replace(
-        digest=digest, os_version=versions[0], client_version=versions[1], status=stands.status,
-        risk=int(stands.risk), silent=False,
+        digest=digest, os_version=versions[0], client_version=versions[1], unread=unread,
+        status=stands.status, risk=int(stands.risk), silent=False,
     )  # fmt: skip
     return stands
+
+
+def _note_unread(session: Session, of: Known, report: Report) -> str:
+    """Say in numbers what could not be read, unless the report before lacked the same; return it."""
+    unread = in_words(report.omissions)[: events.LONGEST_DETAIL]
+    if unread and unread != of.unread:
+        events.note(
+            session, report.at, Verb.UNREAD, Severity.WARNING, device_id=of.device_id,
+            integration_id=of.integration_id, detail=unread,
+        )  # fmt: skip
+    return unread
 
 
 def _followed(session: Session, of: Known, report: Report) -> Standing:
@@ -114,9 +147,13 @@ def _whole(session: Session, of: Known, report: Report) -> Standing:
     """Take everything a report says, whatever the one before said."""
     if report.apps is not None and of.platform == ANDROID:
         apps = [SeenApp(*one) for one in report.apps]
-        take_inventory(session, of.device_id, of.integration_id, of.platform, of.profile, apps, report.at)
+        whole = report.is_whole(APPS)
+        take_inventory(
+            session, of.device_id, of.integration_id, of.platform, of.profile, apps, report.at, whole=whole
+        )
     known = changes.open_findings(session, of.device_id)
-    new, ended = differing([Found(*one[:4]) for one in known], of.profile, report.threats)
+    found, whole = [Found(*one[:4]) for one in known], report.is_whole(FINDINGS)
+    new, ended = differing(found, of.profile, report.threats, whole=whole)
     ended += [one.id for one in known if one.code == SILENT]
     return changes.apply(
         session, of.device_id, of.integration_id, report.at,

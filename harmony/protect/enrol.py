@@ -166,7 +166,8 @@ def _store(session: Session, device_id: int, asked: Register, now: datetime) -> 
     key = device_key(digest, device_id, now.isoformat())
     row.key_hash, row.request_digest, row.report_digest = key_hash(key), digest, ""
     row.platform, row.model, row.serial = asked.platform, asked.model, asked.serial
-    row.os_version, row.client_version, row.clock_skew = asked.os_version, asked.client_version, None
+    row.os_version, row.client_version = asked.os_version, asked.client_version
+    row.clock_skew, row.unread = None, ""
     row.registered_at = row.last_contact_at = now
     row.ended_at = None
     session.flush()

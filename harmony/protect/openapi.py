@@ -7,15 +7,18 @@ from typing import Any
 
 import msgspec
 
-from harmony.protect.bodies import CheckedIn, CheckIn, Problem, Register, Registered
+from harmony.protect.bodies import CheckedIn, CheckIn, Listed, Problem, Register, Registered, Reported
 from harmony.protect.refusals import REFUSALS
 
 Json = dict[str, Any]
 
 DESCRIPTION = (
     "How a Protect app registers a device with this dashboard, reports what it finds, and leaves. "
-    "Bodies are JSON in UTF-8, at most 64 KiB. Every refusal is `{error, message}`: `error` never changes "
-    "its meaning, `message` is for a person. Unknown fields are ignored. Times are the dashboard's own."
+    "Bodies are JSON in UTF-8, at most 64 KiB; the report of a registered device may have 2 MiB. A text that "
+    "is too long is cut, an optional value or an entry of a list that cannot be read is left out: the rest "
+    "counts, and `unread` of the answer says in numbers what did not. Every refusal is `{error, message}`: "
+    "`error` never changes its meaning, `message` is for a person. Unknown fields are ignored. Times are the "
+    "dashboard's own."
 )
 # What any address may answer.
 ALWAYS = ("refused", "internal", "unavailable", "malformed")
@@ -131,7 +134,7 @@ def _ref(name: str) -> Json:
 
 
 def _schemas() -> Json:
-    records = (Register, Registered, CheckIn, CheckedIn, Problem)
+    records = (Register, Registered, CheckIn, Reported, Listed, CheckedIn, Problem)
     _references, schemas = msgspec.json.schema_components(records, ref_template="#/components/schemas/{name}")
     # A token or a code, and not both.
     schemas["Register"]["oneOf"] = [{"required": ["token"]}, {"required": ["code"]}]

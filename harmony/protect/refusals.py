@@ -31,7 +31,10 @@ REFUSALS: dict[str, tuple[int, str]] = {
     ),
     "request_changed": (409, "A request with this request_id was made before, and it said something else."),
     "device_deleted": (410, "This device was deleted. It can register once the UEM lists it again."),
-    "too_large": (413, "The body is larger than 64 KiB."),
+    "too_large": (
+        413,
+        "The body is larger than 64 KiB, or than 2 MiB for the report of a registered device.",
+    ),
     "not_json": (415, "The body must be sent as application/json."),
     "udid_placeholder": (
         422,

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from harmony.protect.factors import factor_of
 
 HALF = 32
+# Of one profile, where reports that could not be read in full keep what they do not name.
+MOST_OPEN = 400
 LONGEST_SKEW = 100 * 365 * 86_400
 
 
@@ -30,6 +32,14 @@ class Seen(NamedTuple):
     name: str
 
 
+class Omission(NamedTuple):
+    """What was not read of a field of a body: entries left out, texts cut."""
+
+    field: str
+    left_out: int
+    cut: int
+
+
 class Found(NamedTuple):
     """An open finding, as far as it can be compared with a report."""
 
@@ -41,7 +51,10 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A check-in. `apps` is None when they are as before; `clock` is the device's own, None when not told."""
+    """A check-in. `apps` is None when they are as before; `clock` is the device's own, None when not told.
+
+    `omissions` are the fields that could not be read in full.
+    """
 
     key_hash: str
     at: datetime
@@ -50,10 +63,15 @@ class Report:
     client_version: str = ""
     apps: tuple[Seen, ...] | None = None
     clock: datetime | None = None
+    omissions: tuple[Omission, ...] = ()
+
+    def is_whole(self, field: str) -> bool:
+        """Return False when an entry of that list was left out: it may be any that the list does not name."""
+        return not any(omission.field == field and omission.left_out for omission in self.omissions)
 
     def digest(self, before: str) -> str:
         """64 hex digits for what it says; without apps the second half is that of the report before."""
-        said = _hash([sorted(self.threats), self.os_version, self.client_version])
+        said = _hash([sorted(self.threats), self.os_version, self.client_version, *self.omissions])
         return said + (before[HALF:] if self.apps is None else _hash(sorted(self.apps)))
 
     def skew(self, before: int | None) -> int | None:
@@ -83,16 +101,21 @@ def clock_of(text: str | None) -> datetime | None:
 
 
 def differing(
-    known: Collection[Found], profile: str, threats: Iterable[Threat]
+    known: Collection[Found], profile: str, threats: Iterable[Threat], *, whole: bool = True
 ) -> tuple[list[Threat], list[int]]:
     """The threats that a report opens, and the ids of the findings of its profile that it closes.
+
+    One that is not `whole` closes nothing, unless more would be open than any report can name.
 
     >>> differing([Found(7, "work", "ROOTED", "")], "work", [Threat("PHISHING", "")])
     ([Threat(code='PHISHING', subject='')], [7])
     """
-    mine = {Threat(one.code, one.subject): one.id for one in known if one.profile == profile}
+    open_ids = {Threat(one.code, one.subject): one.id for one in known if one.profile == profile}
     wanted = dict.fromkeys(threats)
-    return [one for one in wanted if one not in mine], [id_ for one, id_ in mine.items() if one not in wanted]
+    new = [threat for threat in wanted if threat not in open_ids]
+    if not whole and len(open_ids) + len(new) <= MOST_OPEN:
+        return new, []
+    return new, [id_ for threat, id_ in open_ids.items() if threat not in wanted]
 
 
 def _hash(value: Sequence[object]) -> str:

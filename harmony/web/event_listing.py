@@ -22,6 +22,7 @@ VERBS = {
     Verb.REMOVED: "Removed",
     Verb.BLOCKED: "Blocked",
     Verb.UNBLOCKED: "Unblocked",
+    Verb.UNREAD: "Not read in full",
 }
 COLUMNS = (
     Event.id, Event.at, Event.severity, Event.vector, Event.factor, Event.verb, Event.detail,

@@ -16,8 +16,8 @@ from harmony.clock import now
 from harmony.db import write
 from harmony.models import SetupPage
 from harmony.protect import api, codes, enrol
-from harmony.protect.bodies import LARGEST_BODY
 from harmony.protect.checkin import Answer
+from harmony.protect.decoding import LARGEST_BODY, LARGEST_REPORT
 from harmony.protect.gathering import Gathering
 from harmony.security.vault import VaultLocked
 from tests.protect.agent import Agent, an_open_integration, device_of, refusal
@@ -73,7 +73,7 @@ def test_a_body_that_cannot_be_read_is_refused_for_what_it_is(
     ("field", "value"),
     [
         ("udid", 7), ("udid", "x" * 129), ("profile", "other"),
-        ("platform", "windows"), ("request_id", "1"), ("model", 7), ("serial", "x" * 129),
+        ("platform", "windows"), ("request_id", "1"), ("code", 7), ("token", "x" * 257),
     ],
 )  # fmt: skip
 def test_a_value_that_is_not_valid_is_named(agent: Agent, field: str, value: object) -> None:
@@ -86,15 +86,15 @@ def test_a_value_that_is_not_valid_is_named(agent: Agent, field: str, value: obj
 @pytest.mark.parametrize(
     "body",
     [
-        {"findings": [{"code": "ROOTED"}] * 201},
-        {"findings": [{"code": "rooted"}]},
-        {"findings": [{"code": "ROOTED\n"}]},
-        {"findings": [{"code": "ROOTED", "subject": "x" * 1025}]},
-        {"findings": [], "apps": [{"identifier": "a"}] * 501},
         {"apps": []},
+        {"findings": None},
+        {"findings": {"code": "ROOTED"}},
+        {"findings": "ROOTED", "os_version": "15"},
+        [],
+        7,
     ],
 )
-def test_a_report_out_of_bounds_is_refused_whole(agent: Agent, body: dict[str, object]) -> None:
+def test_a_report_that_does_not_say_what_is_open_is_refused(agent: Agent, body: object) -> None:
     an_open_integration()
     agent.register()
     assert refusal(agent.client.post(CHECK_IN, json=body, headers=agent.headers))[0] == 422
@@ -153,6 +153,23 @@ def test_a_database_that_is_busy_is_told_to_every_device_of_the_batch(agent: Age
     assert batches == [1, 8]
     assert [refusal(answer) for answer in answers] == [(503, "unavailable")] * 9
     assert {answer.headers["Retry-After"] for answer in answers} == {"5"}
+
+
+def test_only_a_registered_device_sends_a_large_body(agent: Agent) -> None:
+    an_open_integration()
+    agent.register()
+    large = b'{"findings": [], "mood": "' + b"x" * LARGEST_BODY + b'"}'
+    too_large = b" " * (LARGEST_REPORT + 1)
+
+    def answer(body: bytes, headers: dict[str, str]) -> tuple[int, str] | int:
+        sent = agent.client.post(CHECK_IN, data=body, headers=headers, content_type="application/json")
+        return 200 if sent.status_code == 200 else refusal(sent)
+
+    stranger = {"Authorization": "Bearer hmkey_nobody"}
+    assert answer(large, agent.headers) == 200
+    assert answer(too_large, agent.headers) == (413, "too_large")
+    assert answer(large, stranger) == (401, "key_unknown")
+    assert agent.client.post(REGISTER, data=large, content_type="application/json").status_code == 413
 
 
 def test_a_page_of_another_site_can_do_nothing(agent: Agent) -> None:
