@@ -16,6 +16,7 @@ from harmony.web import overview
 from tests.invariants_of_deletion import (
     Known,
     no_more_was_deleted_than_allowed,
+    nobody_doubtful_is_absent,
     nothing_was_deleted_too_early,
     nothing_was_missing_or_gone_without_a_complete_snapshot,
     rows,
@@ -46,7 +47,7 @@ def check_invariants(
     again: Callable[[], object] | None = None,
     dying: bool = False,
 ) -> None:
-    """Assert I1 to I5, I6 (with `again`, which repeats the last sync), I7 and I9 to I12 (facts §2).
+    """Assert I1 to I5, I6 (with `again`, which repeats the last sync), I7 and I9 to I13 (facts §2).
 
     Needs the context of the application whose file is examined. `dying` as in `quick_invariants`.
     I8 (foreign tags) is about what the UEM holds: `tests/tagging/machine.py` asserts it after every step of a
@@ -62,7 +63,7 @@ def check_invariants(
 
 
 def quick_invariants(before: Known | None = None, *, dying: bool = False) -> None:
-    """Assert I1 to I5, I9 and I12: a few small questions, for tests that ask after every step.
+    """Assert I1 to I5, I9, I12 and I13: a few small questions, for tests that ask after every step.
 
     `before` is from one step ago, with one run at most since then. `dying`: a worker was killed, and nobody
     has noticed yet.
@@ -73,6 +74,7 @@ def quick_invariants(before: Known | None = None, *, dying: bool = False) -> Non
     no_more_was_deleted_than_allowed(before)
     nothing_was_deleted_too_early(before)
     who_came_back_is_not_missing()
+    nobody_doubtful_is_absent()
     every_run_ended_and_no_lease_was_left(dying)
     every_decision_was_written_down(before)
     release()

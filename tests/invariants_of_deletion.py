@@ -1,4 +1,4 @@
-"""I1 to I4 of facts §2: what may become of devices. `tests.invariants` calls them with all the others."""
+"""I1 to I4 and I13: what may become of devices. `tests.invariants` calls them with all the others."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_
 # A worker that died while it marked what a complete snapshot had not listed leaves this step behind.
 MARKING = "Looking for missing devices"
 ROLLING = timedelta(hours=24)
+# How a run says that it marks nothing missing.
+NOT_COUNTED = ("Nothing was marked missing", "none was counted as missing")
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,19 @@ def who_came_back_is_not_missing() -> None:
         "< max(device_event.id)"
     )
     assert not back, f"I4: {back} came back and are still missing"
+
+
+def nobody_doubtful_is_absent() -> None:
+    """I13: absence is positive knowledge; what a run doubted or said that it did not count is not marked."""
+    torn = rows(
+        "SELECT device.id, device_event.run_id FROM device_event JOIN device ON device.id = device_id "
+        "JOIN skipped_device ON skipped_device.run_id = device_event.run_id "
+        "AND skipped_device.external_id = device.external_id WHERE device_event.kind = 'missing'"
+    )
+    assert not torn, f"I13: {torn} are missing since a run that listed them in rows it could not read"
+    doubting = rows("SELECT id, missing, reason FROM sync_run WHERE missing > 0")
+    torn = [run for run in doubting if any(words in run["reason"] for words in NOT_COUNTED)]
+    assert not torn, f"I13: {torn} counted what they say they did not"
 
 
 def choice_of(integration_id: int) -> Synchronization:

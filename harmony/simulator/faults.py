@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from harmony.simulator.records import DECODE
@@ -85,10 +86,10 @@ class Fault:
         return True
 
     def _matches(self, path: str, page: str, group: str) -> bool:
-        """Without a path a fault is about the API; the token endpoint has to be named."""
+        """Without a path a fault is about the API, not about tokens; `*` stands for any part of a path."""
         where = self.path.lower() or "/api/"
         return (
-            where in path.lower()
+            fnmatchcase(path.lower(), f"*{where}*")
             and (self.page is None or page == str(self.page))
             and (self.group is None or group == str(self.group))
         )

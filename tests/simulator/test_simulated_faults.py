@@ -53,6 +53,12 @@ def test_it_strikes_only_the_path_page_and_group_it_names(uem: Caller) -> None:
     assert uem.get("/API/system/groups/572/children").status == 200
 
 
+def test_a_star_stands_for_any_part_of_the_path(uem: Caller) -> None:
+    uem.control("faults", kind="forbidden", path="/tags/*/devices")
+    assert uem.get("/API/mdm/tags/10001/devices").status == 403
+    assert uem.post("/API/mdm/tags/10001/adddevices", {"BulkValues": {"Value": ["60001"]}}).status == 200
+
+
 def test_the_token_endpoint_suffers_only_when_it_is_named(uem: Caller) -> None:
     uem.control("faults", kind="html")
     uem.sign_in()
