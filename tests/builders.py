@@ -40,7 +40,7 @@ NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 DEVICE = Device(
     external_id="100", uuid="u-100", udid="UDID100", serial="S100", name="kim Android", phone="+49 30 1",
     email="kim@example.com", user_name="kim", platform="Android", model="Pixel", os_version="15",
-    ownership="C", group_id="570", group_name="Acme", enrollment_status="Enrolled",
+    ownership="C", group_id="570", group_name="Group 570", enrollment_status="Enrolled",
     compliance="Compliant", compromised=False, imei="", last_seen=NOON, enrolled_at=NOON,
 )  # fmt: skip
 
@@ -49,6 +49,7 @@ def a_device(**changes: Any) -> Device:
     """A device; `external_id` alone makes it another one."""
     number = changes.get("external_id", DEVICE.external_id)
     own = {"uuid": f"u-{number}", "udid": f"UDID{number}", "serial": f"S{number}"}
+    own["group_name"] = f"Group {changes.get('group_id', DEVICE.group_id)}"
     values = {name: getattr(DEVICE, name) for name in DEVICE.__struct_fields__}
     return Device(**(values | own | changes))
 
@@ -146,10 +147,13 @@ class FakeUem:
     def groups(self) -> list[Group]:
         above = {"570": None, "571": "570", "600": None}
         organization = [
-            Group(GroupKind.ORGANIZATION, id_, f"Group {id_}", "", 1, parent, None)
+            Group(GroupKind.ORGANIZATION, id_, f"Group {id_}", "", len(self.pulls.get(id_, ())), parent, None)
             for id_, parent in above.items()
         ]
-        smart = [Group(GroupKind.SMART, id_, "", "", 1, None, "570") for id_ in ("8", "9")]
+        smart = [
+            Group(GroupKind.SMART, id_, f"Group {id_}", "", len(self.members.get(id_, ())), None, "570")
+            for id_ in ("8", "9")
+        ]
         return [group for group in organization + smart if group.external_id not in self.gone]
 
     def tags(self, organization_group_id: str) -> TagList:

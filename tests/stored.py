@@ -46,7 +46,7 @@ def snapshot(integration_id: int, listed: Collection[int], **changes: Any) -> Sn
     values: dict[str, Any] = {
         "number": integration.snapshots + 1,
         "choice": from_row(Synchronization, page.applied if page else None),
-        "is_seen": lambda external_id, _udid_key: external_id in ids,
+        "is_listed": lambda external_id: external_id in ids,
         "suspect": Absence(integration.suspect) if integration.suspect else None,
     }
     release()
@@ -112,7 +112,7 @@ def _row(integration_id: int, number: int) -> dict[str, Any]:
     name = f"phone {number:06}"
     texts = dict.fromkeys(
         (
-            "uuid", "imei", "phone", "email", "model", "os_version", "ownership", "group_id", "group_name",
+            "imei", "phone", "email", "model", "os_version", "ownership", "group_id", "group_name",
             "enrollment_status", "compliance", "absent_why",
         ),
         "",
@@ -122,6 +122,7 @@ def _row(integration_id: int, number: int) -> dict[str, Any]:
         "external_id": str(number),
         "udid": f"UDID{number}",
         "udid_key": f"udid{number}",
+        "uuid": f"u-{number}",
         "serial": f"S{number}",
         "name": name,
         "name_key": name,

@@ -40,6 +40,9 @@ ROOMS = {
 }
 PURE = [
     "sync/plan.py",
+    "sync/accounting.py",
+    "sync/matching.py",
+    "sync/placement.py",
     "folding.py",
     "sync/search.py",
     "sync/scope.py",
@@ -74,6 +77,8 @@ PURE = [
     "security/hosts.py",
 ]
 PURE_MAY_IMPORT = {
+    "sync.accounting",
+    "sync.matching",
     "folding",
     "sync.scope",
     "uem.records",

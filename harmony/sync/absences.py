@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, exists, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -15,6 +15,8 @@ from harmony.db import db, release, table_of, write
 from harmony.history import happened
 from harmony.models import Absence, Device, Happening, Membership
 from harmony.models.configuration import Synchronization
+from harmony.models.device_ids import serial_key
+from harmony.sync.accounting import Account, Identity
 from harmony.sync.deletion import ROWS_PER_WRITE
 
 SLICE = 1000
@@ -27,6 +29,13 @@ DETAILS = {
 }
 
 # What the UEM has never listed (it was added by registration) cannot be missed.
+MARKS = (
+    Device.id, Device.external_id, Device.uuid, Device.udid_key, Device.serial, Device.absent_from,
+    Device.absent_why,
+)  # fmt: skip
+MAY_BE = "A row that cannot be read, or a smart group, may be about it"
+UNMARKED: dict[str, object] = {"absent_from": None, "missing_since": None, "absent_why": ""}
+_MARKED = (Device.missing_since.is_not(None), Device.deleted_at.is_(None))
 _MISSABLE = (Device.absent_from.is_(None), Device.deleted_at.is_(None), Device.added_by.is_(None))
 
 
@@ -34,33 +43,68 @@ _MISSABLE = (Device.absent_from.is_(None), Device.deleted_at.is_(None), Device.a
 class Snapshot:
     """A complete snapshot: its `number`, what it saw, and what makes it doubtful.
 
-    `is_seen` takes the UEM's id and the folded UDID and answers for each by itself: it is asked with the id
-    and "" first. `emptied` are the chosen groups, (kind, id), that listed no device. `suspect` is that of the
-    integration.
+    `is_listed` tells of an id of the UEM whether a row or a list of members has it; `account` of other marks
+    whether a doubtful row has them. `emptied` are the chosen groups, (kind, id), that listed no device.
+    `suspect` is that of the integration.
     """
 
     integration_id: int
     run_id: int
     number: int
     choice: Synchronization
-    is_seen: Callable[[str | None, str], bool]
+    is_listed: Callable[[str | None], bool]
+    account: Account = field(default_factory=Account)
     emptied: Collection[tuple[str, str]] = ()
     suspect: Absence | None = None
 
 
-def mark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> int:
-    """Mark the live devices that were not seen and are not marked yet; how many. No other row is touched.
+class Unlisted(NamedTuple):
+    """A live device that no row names by its id: missing, unless a doubtful row may be about it."""
 
-    `beat` renews the lease inside each batch's transaction. Repeated after a kill, it marks the rest.
+    id: int
+    doubtful: bool
+    told: bool
+
+
+def mark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> tuple[int, int]:
+    """Mark the live devices that are absent and not marked yet. No other row is touched.
+
+    Returns how many were marked, and how many were kept because a doubtful row may be about them. `beat`
+    renews the lease inside each batch's transaction. Repeated after a kill, it marks the rest.
     """
-    ids = unseen(snapshot)
-    marked = 0
-    while batch := list(islice(ids, ROWS_PER_WRITE)):
+    unlisted = candidates(snapshot)
+    marked = kept = 0
+    while batch := list(islice(unlisted, ROWS_PER_WRITE)):
+        kept += sum(device.told for device in batch)
+        absent = [device.id for device in batch if not device.doubtful]
         with write() as session:
             beat(session)
-            marked += _mark(session, snapshot, batch, now)
+            marked += _mark(session, snapshot, absent, now)
     release()
-    return marked
+    return marked, kept
+
+
+def unmark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> int:
+    """Take the mark off the devices that a doubtful row or a list of members may be about; how many."""
+    rows = _read(select(*MARKS).where(Device.integration_id == snapshot.integration_id, *_MARKED))
+    ids = [row.id for row in rows if is_doubtful(snapshot, row)]
+    release()
+    for start in range(0, len(ids), ROWS_PER_WRITE):
+        with write() as session:
+            beat(session)
+            batch = ids[start : start + ROWS_PER_WRITE]
+            session.execute(update(table_of(Device)).where(Device.id.in_(batch)).values(UNMARKED))
+            happened(session, [(id_, MAY_BE) for id_ in batch], Happening.REAPPEARED, now, snapshot.run_id)
+    return len(ids)
+
+
+def is_doubtful(snapshot: Snapshot, row: Any) -> bool:
+    """Return True if a device, as a row of `MARKS`, may be listed although no believed row names it."""
+    return snapshot.is_listed(row.external_id) or snapshot.account.may_be(_identity(row))
+
+
+def _identity(row: Any) -> Identity:
+    return Identity(row.external_id or "", row.uuid.lower(), row.udid_key, serial_key(row.serial))
 
 
 def only_in_emptied(snapshot: Snapshot) -> ColumnElement[bool]:
@@ -88,12 +132,11 @@ def _member(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     return mine.correlate(Device)  # also where the outer statement is about memberships
 
 
-def unseen(snapshot: Snapshot) -> Iterator[int]:
-    """The ids of the live devices that were not seen and are not marked yet; release() after it."""
+def candidates(snapshot: Snapshot) -> Iterator[Unlisted]:
+    """The live devices whose id is not listed and that are not marked yet; release() after it."""
     for rows in _every(snapshot.integration_id):
-        doubtful = {id_: external_id for id_, external_id in rows if not snapshot.is_seen(external_id, "")}
-        if doubtful:
-            yield from _unmarked(snapshot, doubtful)
+        if ids := [id_ for id_, external_id in rows if not snapshot.is_listed(external_id)]:
+            yield from _unmarked(snapshot, ids)
 
 
 def _every(integration_id: int) -> Iterator[Sequence[Any]]:
@@ -115,9 +158,13 @@ def _slices(query: Any, key: InstrumentedAttribute[Any]) -> Iterator[Sequence[An
         rows = _read(following, after=getattr(rows[-1], key.key)) if len(rows) == SLICE else []
 
 
-def _unmarked(snapshot: Snapshot, doubtful: Mapping[int, str | None]) -> list[int]:
-    rows = _read(select(Device.id, Device.udid_key).where(Device.id.in_(doubtful), *_MISSABLE))
-    return [id_ for id_, udid_key in rows if not snapshot.is_seen(doubtful[id_], udid_key)]
+def _unmarked(snapshot: Snapshot, ids: Sequence[int]) -> Iterator[Unlisted]:
+    """Look at them one by one: whose id or hardware changed hands in this run is missing from the next on."""
+    detached = set(snapshot.account.detached.values())
+    for row in _read(select(*MARKS).where(Device.id.in_(ids), *_MISSABLE)):
+        told = snapshot.account.may_be(_identity(row))
+        again = row.id in detached or snapshot.account.may_be_recent(_identity(row))
+        yield Unlisted(row.id, told or again, told)
 
 
 def _read(query: Any, **values: object) -> Sequence[Any]:
@@ -127,7 +174,7 @@ def _read(query: Any, **values: object) -> Sequence[Any]:
 
 def _mark(session: Session, snapshot: Snapshot, ids: Sequence[int], now: datetime) -> int:
     # A person may have deleted or restored one since it was read.
-    still = set(session.scalars(select(Device.id).where(Device.id.in_(ids), *_MISSABLE)))
+    still = set(session.scalars(select(Device.id).where(Device.id.in_(ids), *_MISSABLE))) if ids else set()
     doubted = _doubted(session, snapshot, still)
     _write(session, snapshot, still - doubted, snapshot.suspect or Absence.PLAIN, now)
     _write(session, snapshot, doubted, Absence.EMPTIED, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -27,10 +27,16 @@ ROLLING = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Departed:
-    """What became of the absent: newly `missing`, `deleted`; or the open hold and why it holds, in words."""
+    """What became of the absent: newly `missing`, `deleted`; or the open hold and why it holds, in words.
+
+    `kept` were not listed, but a doubtful row may be about them; so with `reappeared`, which had been
+    missing.
+    """
 
     missing: int = 0
     deleted: int = 0
+    kept: int = 0
+    reappeared: int = 0
     hold_id: int | None = None
     reasons: tuple[str, ...] = ()
 
@@ -41,7 +47,9 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
     `beat` renews the lease inside each `write()`, and raises LeaseLost. Killed at any line and called again
     with the same number, it comes to the same end.
     """
-    missing = absences.mark(snapshot, beat, now)
+    reappeared = absences.unmark(snapshot, beat, now)
+    missing, kept = absences.mark(snapshot, beat, now)
+    departed = Departed(missing, kept=kept, reappeared=reappeared)
     held.expire(snapshot.integration_id, beat, now)
     approved = held.carry_out(snapshot.integration_id, snapshot.run_id, beat, now)
     up_to = snapshot.number - snapshot.choice.deletion_after + 1
@@ -50,7 +58,7 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
     )
     if not due:
         held.clear(snapshot.integration_id, beat, now)
-        return Departed(missing, approved)
+        return replace(departed, deleted=approved)
     live = deletion.live(snapshot.integration_id) - deletion.unlisted(snapshot.integration_id)
     gone = overdue(snapshot.integration_id, up_to)
     whys = frozenset(
@@ -60,10 +68,10 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
     verdict = guard.decide(facts(snapshot, due, live, now, whys=whys, emptied=emptied))
     release()
     if verdict.allowed:
-        return Departed(missing, approved + _delete(snapshot, up_to, beat, now))
+        return replace(departed, deleted=approved + _delete(snapshot, up_to, beat, now))
     stored, words = zip(*((str(reason), reason.sentence) for reason in verdict.reasons), strict=True)
     hold = Held(snapshot.integration_id, snapshot.run_id, up_to, live, stored)
-    return Departed(missing, approved, held.keep(hold, beat, now), words)
+    return replace(departed, deleted=approved, hold_id=held.keep(hold, beat, now), reasons=words)
 
 
 def facts(

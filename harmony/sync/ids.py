@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from pyroaring import BitMap64
 
@@ -31,6 +31,11 @@ class Ids:
         if numbers is None:
             return not any(id_ in self for id_ in ids)
         return self._numbers.isdisjoint(BitMap64(numbers))
+
+    def count_missing_from(self, *others: Container[str]) -> int:
+        """Return how many of these are in none of `others`."""
+        every = (*map(str, self._numbers), *self._others)
+        return sum(1 for id_ in every if not any(id_ in other for other in others))
 
     def __contains__(self, id_: object) -> bool:
         if not isinstance(id_, str):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from harmony.models.states import Stopped, SyncRunState
+from harmony.sync.accounting import FEW
 from harmony.uem.errors import RateLimited, SignInRefused, UemError
 
 KEPT = "Nothing was marked missing."
+LOOK_UP = "Look them up in the UEM console by their id."
 NAMED, NAME_SHOWN = 5, 80
+LONGEST_REASON = 1024
 # What a run may end with after it read all it was to read; anything else leaves the next one to find out.
 GOOD = frozenset({SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD})
 UNEXPECTED = "The sync met an error of its own; the worker's log has the details."
@@ -129,43 +132,68 @@ def database_says(sign: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a snapshot may not be whole. Any of it, and nothing counts as missing.
+    """What a snapshot cannot be sure of.
 
-    `gone` and `short` name groups: no longer there, and listing less than announced; `nameless` counts
-    the rows of which nobody can say which device they are.
+    `gone` and `short` name groups: no longer there, and listing less than announced, so that not all was
+    read. `unproven` lists announced no number of devices, or are lists of members shorter than the UEM's own
+    count. `anonymous` counts the rows that may be about any device, `unreadable` says that most rows are
+    doubtful. `unlisted` are members of smart groups that no list shows, `kept` devices that a doubtful row
+    may be about.
     """
 
     gone: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
-    nameless: int = 0
+    unproven: tuple[str, ...] = ()
+    anonymous: int = 0
+    unreadable: bool = False
+    unlisted: int = 0
+    kept: int = 0
 
-    def __bool__(self) -> bool:
-        return bool(self.gone or self.short or self.nameless)
+    @property
+    def read(self) -> bool:
+        """Whether everything that there was to read was read."""
+        return not (self.gone or self.short or self.unreadable)
+
+    @property
+    def counts(self) -> bool:
+        """Whether what was not listed counts as missing."""
+        return self.read and not (self.unproven or self.anonymous)
 
 
 def of_snapshot(tally: Tally, doubt: Doubt, held: Sequence[str] = ()) -> Outcome:
     """The end of a snapshot that read what there was to read; `held` are the reasons that hold deletions."""
-    if doubt.gone or doubt.short:
+    if not doubt.read:
         return _doubtful(doubt)
-    complete = not doubt
     if held:
         made = "only those that had been approved were made" if tally.deleted else "none was made"
-        reason = f"Deletions wait for you; {made}. {' '.join(held)} Everything else is in step."
-        return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=complete)
-    if tally.skipped:
-        return replace(_with_skipped(tally, doubt.nameless), complete=complete)
-    return Outcome(SyncRunState.OK, complete=complete)
+        rest = [*_unreadable(tally), *_doubts(doubt)] or ["Everything else is up to date."]
+        reason = " ".join([f"Deletions wait for you; {made}.", *held, *rest])[:LONGEST_REASON]
+        return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=True)
+    sentences = [*_unreadable(tally), *_doubts(doubt)]
+    state = SyncRunState.WARNING if sentences else SyncRunState.OK
+    advice = LOOK_UP if tally.skipped else ""
+    return Outcome(state, " ".join(sentences), advice, complete=doubt.counts)
 
 
 def of_delta(tally: Tally, doubt: Doubt) -> Outcome:
     """The end of a delta: groups that are gone are the next snapshot's business to tell."""
     if doubt.short:
         return _doubtful(replace(doubt, gone=()))
-    return _with_skipped(tally, 0) if tally.skipped else Outcome(SyncRunState.OK)
+    if tally.skipped:
+        return Outcome(SyncRunState.WARNING, " ".join(_unreadable(tally)), LOOK_UP)
+    return Outcome(SyncRunState.OK)
+
+
+def mostly_doubtful(tally: Tally) -> bool:
+    """Return True if a run could place so few of its rows that it was no look at the devices."""
+    return tally.skipped > FEW and tally.skipped * 2 > tally.devices_read
 
 
 def _doubtful(doubt: Doubt) -> Outcome:
-    if doubt.gone:
+    if doubt.unreadable:
+        reason = f"Most of the devices that the UEM listed could not be read. {KEPT}"
+        advice = "See the list below, and look some of them up in the UEM console."
+    elif doubt.gone:
         reason = f"The account no longer sees {named(doubt.gone)}. {KEPT}"
         advice = "Choose the groups again on the Synchronization page."
     else:
@@ -184,9 +212,27 @@ def named(groups: Sequence[str]) -> str:
     return f"{short} and {len(groups) - NAMED:,} more" if len(groups) > NAMED else short
 
 
-def _with_skipped(tally: Tally, nameless: int) -> Outcome:
-    devices = "1 device" if tally.skipped == 1 else f"{tally.skipped:,} devices"
-    reason = f"{devices} could not be read, see the list below. All others are in step."
-    if nameless:
-        reason += f" {nameless} of them cannot even be told apart, so none was counted as missing."
-    return Outcome(SyncRunState.WARNING, reason, "Look them up in the UEM console by their id.")
+def _unreadable(tally: Tally) -> Iterator[str]:
+    if tally.skipped:
+        yield f"{_devices(tally.skipped)} could not be read, see the list below. All others are up to date."
+
+
+def _doubts(doubt: Doubt) -> Iterator[str]:
+    if doubt.anonymous:
+        yield (
+            f"{doubt.anonymous:,} of the rows do not say which device they are about, so none was counted as "
+            "missing."
+        )
+    if doubt.unproven:
+        yield (
+            f"{named(doubt.unproven)} did not list as many devices as the UEM counts, or gave no number, so "
+            "none was counted as missing."
+        )
+    if doubt.unlisted:
+        yield f"{_devices(doubt.unlisted)} of smart groups are in no list; they were kept."
+    if doubt.kept:
+        yield f"{_devices(doubt.kept)} not listed were kept, because an unreadable row may be about them."
+
+
+def _devices(count: int) -> str:
+    return "1 device" if count == 1 else f"{count:,} devices"

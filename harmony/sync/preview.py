@@ -16,8 +16,9 @@ from harmony.clock import now
 from harmony.db import db, release
 from harmony.models import Absence, Device, Integration
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
-from harmony.sync import absences, deletion, departures, guard, highwater, holds, store
+from harmony.sync import absences, deletion, departures, guard, highwater, holds, lookup
 from harmony.sync.absences import Snapshot
+from harmony.sync.accounting import Account
 from harmony.sync.connect import open_client
 from harmony.sync.outcome import Doubt, Tally, of_snapshot
 from harmony.sync.plan import Plan
@@ -27,7 +28,6 @@ from harmony.uem.client import UemClient
 from harmony.uem.records import SkippedRow
 
 ROWS_PER_LOOK = 1500
-MISSING = (Device.id, Device.external_id, Device.udid_key, Device.absent_from, Device.absent_why)
 NO_RUN = 0
 
 
@@ -90,11 +90,12 @@ def look(
     if highwater.is_behind(integration_id, integration.fence, integration.snapshots):
         suspect = Absence.RESTORED
     release()
-    figures = Figures(integration_id)
-    reading = Reading(client, choice, figures, Tally(), on_page)
-    doubt = reading.read()
+    figures, tally = Figures(integration_id), Tally()
+    reading = Reading(client, choice, figures, tally, on_page, figures.account)
+    figures.is_placed = reading.is_placed
+    doubt = lookup.accounted(integration_id, reading, tally)
     snapshot = Snapshot(
-        integration_id, NO_RUN, number, choice, reading.is_seen, reading.empty_groups(),
+        integration_id, NO_RUN, number, choice, reading.is_listed, reading.account, reading.empty_groups(),
         Absence(suspect) if suspect else None,
     )  # fmt: skip
     return _told(figures, snapshot, doubt)
@@ -105,6 +106,8 @@ class Figures:
 
     def __init__(self, integration_id: int) -> None:
         self._integration_id = integration_id
+        self.account = Account()
+        self.is_placed: Callable[[str], bool] = lambda _id: False
         self._arriving: list[Incoming] = []
         self._skipped: list[SkippedRow] = []
         self._created: set[int] = set()
@@ -124,11 +127,13 @@ class Figures:
         """Plan what was kept."""
         arriving, self._arriving = self._arriving, []
         skipped, self._skipped = self._skipped, []
-        self._count(store.planned(self._integration_id, arriving, skipped))
+        made, doubtful = lookup.planned(self._integration_id, arriving, skipped, self.account, self.is_placed)
+        self.counts["skipped"] += len(doubtful)
+        self._count(made)
 
     def _count(self, made: Plan) -> None:
         # Two enrolments of a device that no row stands for yet; by hash, to stay small.
-        fresh = {hash(one.identity) for one in made.create} - self._created
+        fresh = {hash(row.udid_key or row.device.external_id) for row in made.create} - self._created
         self._created |= fresh
         self.counts["added"] += len(fresh)
         self.counts["updated"] += len(made.update)
@@ -147,7 +152,7 @@ def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
     counted = live - deletion.unlisted(snapshot.integration_id)
     release()
     seen = msgspec.convert({"groups": groups, "live": live} | figures.counts, Preview)
-    if doubt:
+    if not doubt.counts:
         reason = of_snapshot(Tally(skipped=seen.skipped), doubt).reason
         return replace(seen, doubt=reason)
     return _departing(seen, snapshot, counted + seen.added + seen.restored)
@@ -155,7 +160,7 @@ def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
 
 def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
     """Who would be newly missing, and who would go of those and of the missing."""
-    moment, new = now(), list(absences.unseen(snapshot))
+    moment, new = now(), [device.id for device in absences.candidates(snapshot) if not device.doubtful]
     approved, due = _gone(snapshot, moment)
     ids = [row.id for row in due] + (new if snapshot.choice.deletion_after == 1 else [])
     whys = frozenset(Absence(row.absent_why) for row in due)
@@ -173,9 +178,9 @@ def _gone(snapshot: Snapshot, moment: datetime) -> tuple[list[Any], list[Any]]:
     approved = hold.up_to if hold is not None and holds.approval_counts(hold, moment) else 0
     up_to = snapshot.number - snapshot.choice.deletion_after + 1
     overdue = deletion.overdue(snapshot.integration_id, max(up_to, approved))
-    rows = db.session.execute(select(*MISSING).where(*overdue)).all()
+    rows = db.session.execute(select(*absences.MARKS).where(*overdue)).all()
     release()
-    gone = [row for row in rows if not snapshot.is_seen(row.external_id, row.udid_key)]
+    gone = [row for row in rows if not absences.is_doubtful(snapshot, row)]
     agreed = [row for row in gone if row.absent_from <= approved]
     return agreed, [row for row in gone if approved < row.absent_from <= up_to]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from harmony.models.device_ids import is_placeholder
 from harmony.uem.records import Device
 
 # What stands in for the owner's e-mail when it is not imported (facts/harmony-mobile.md §6: the
@@ -31,5 +32,11 @@ def redact(device: Device, privacy: Privacy) -> Device:
         name=device.name if privacy.name else "",
         user_name=device.user_name if privacy.name else "",
         phone=device.phone if privacy.number else "",
-        email=device.email if privacy.email else PLACEHOLDER_EMAIL.format(udid=device.udid),
+        email=device.email if privacy.email else stand_in_email(device),
     )
+
+
+def stand_in_email(device: Device) -> str:
+    """Return what is stored instead of the owner's e-mail: the UDID, or the UEM's id where that is none."""
+    name = device.external_id if is_placeholder(device.udid) else device.udid
+    return PLACEHOLDER_EMAIL.format(udid=name)

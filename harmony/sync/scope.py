@@ -9,7 +9,10 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from harmony.models.device_ids import udid_key
+from harmony.sync.privacy import stand_in_email
 from harmony.uem.records import Device, Group, GroupKind
 
 Memberships = tuple[tuple[str, str], ...]
@@ -35,26 +38,34 @@ class Scope:
 
 
 class Incoming(NamedTuple):
-    """A device that is in the scope, with its groups and the fingerprint of it all."""
+    """A device that is in the scope, with its groups and the fingerprint of it all.
+
+    `shared`: several records have its UDID, so that it says nothing about the device.
+    """
 
     device: Device
     memberships: Memberships
     fingerprint: str
+    shared: bool = False
 
     @property
     def udid_key(self) -> str:
-        """The UDID however it is spelt; "" when it is a placeholder, which says nothing about the device."""
-        return udid_key(self.device.udid)
-
-    @property
-    def identity(self) -> str:
-        """The UDID key; where there is none, the UEM's id: such a device is nobody's second enrolment."""
-        return self.udid_key or f"id {self.device.external_id}"
+        """The UDID however it is spelt; "" when it says nothing about the device."""
+        return "" if self.shared else udid_key(self.device.udid)
 
     @property
     def enrolment(self) -> tuple[datetime, int, str]:
         """What orders the enrolments of one device."""
         return enrolment(self.device.enrolled_at, self.device.external_id)
+
+
+def with_udid(row: Incoming, udid: str) -> Incoming:
+    """Return the row with another UDID, also where it stands in for the owner's e-mail."""
+    device, stand_in = row.device, stand_in_email(row.device)
+    device = replace(device, udid=udid)
+    if row.device.email == stand_in:
+        device = replace(device, email=stand_in_email(device))
+    return Incoming(device, row.memberships, fingerprint(device, row.memberships))
 
 
 def enrolment(enrolled_at: datetime | None, external_id: str) -> tuple[datetime, int, str]:
@@ -64,15 +75,6 @@ def enrolment(enrolled_at: datetime | None, external_id: str) -> tuple[datetime,
     True
     """
     return enrolled_at or LONG_AGO, len(external_id), external_id
-
-
-def incoming(devices: Iterable[Device], scope: Scope) -> list[Incoming]:
-    """The devices of a page that belong to a chosen group."""
-    return [
-        Incoming(device, groups, fingerprint(device, groups))
-        for device in devices
-        if (groups := scope.memberships(device))
-    ]
 
 
 def fingerprint(device: Device, memberships: Memberships) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
@@ -13,7 +13,8 @@ from harmony.clock import now
 from harmony.db import release, write
 from harmony.models import Absence, SkippedDevice, SyncRun
 from harmony.models.configuration import ServerDetails, Synchronization
-from harmony.sync import driver, schedule, store
+from harmony.sync import driver, lookup, schedule, store
+from harmony.sync.accounting import Account
 from harmony.sync.departures import Snapshot, depart
 from harmony.sync.outcome import Outcome, Tally, of_delta, of_snapshot
 from harmony.sync.plan import Plan, adopt, newest
@@ -70,33 +71,48 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
 
     Raises UemError, LeaseLost or Stopped; what was written until then stays.
     """
-    writer = Writer(work)
-    reading = Reading(client, work.choice, writer, work.tally, work.go_on)
-    doubt = reading.read()
-    if doubt:
+    reading, writer = _reading(work, client)
+    doubt = lookup.accounted(work.held.integration_id, reading, work.tally)
+    if not doubt.read:
         return of_snapshot(work.tally, doubt)
-    writer.adopt(reading.is_seen)
+    writer.settle(reading.is_listed)
+    if not doubt.counts:
+        return of_snapshot(work.tally, doubt)
     work.tally.step = "Looking for missing devices"
     found = Snapshot(
-        work.held.integration_id, work.held.run_id, work.number, work.choice, reading.is_seen,
-        reading.empty_groups(), work.suspect,
+        work.held.integration_id, work.held.run_id, work.number, work.choice, reading.is_listed,
+        reading.account, reading.empty_groups(), work.suspect,
     )  # fmt: skip
     departed = depart(found, work.beat, now())
     work.tally.missing, work.tally.deleted = departed.missing, departed.deleted
-    return of_snapshot(work.tally, doubt, departed.reasons)
+    work.tally.reappeared += departed.reappeared
+    return of_snapshot(work.tally, replace(doubt, kept=departed.kept), departed.reasons)
 
 
 def take_delta(work: Sync, client: UemClient) -> Outcome:
     """Read what was in contact since the last read; nothing counts as missing. Raises as a snapshot does."""
-    reading = Reading(client, work.choice, Writer(work), work.tally, work.go_on, work.since)
-    return of_delta(work.tally, reading.read())
+    reading, writer = _reading(work, client, work.since)
+    doubt = reading.read()
+    writer.end_refresh()
+    return of_delta(work.tally, doubt)
+
+
+def _reading(work: Sync, client: UemClient, since: datetime | None = None) -> tuple[Reading, Writer]:
+    account = Account()
+    writer = Writer(work, account)
+    reading = Reading(client, work.choice, writer, work.tally, work.go_on, account, since)
+    writer.is_placed = reading.is_placed
+    return reading, writer
 
 
 class Writer:
     """A sink that writes every few pages; at once when the UEM is slower than we are."""
 
-    def __init__(self, work: Sync) -> None:
+    def __init__(self, work: Sync, account: Account) -> None:
         self._work = work
+        self._account = account
+        self.is_placed: Callable[[str], bool] = lambda _id: False
+        self._began_at = now()
         self._arriving: list[Incoming] = []
         self._skipped: list[SkippedRow] = []
         self._written_at = now()
@@ -115,18 +131,41 @@ class Writer:
         """Plan and write what was kept."""
         arriving, self._arriving = self._arriving, []
         skipped, self._skipped = self._skipped, []
-        made = store.planned(self._work.held.integration_id, arriving, skipped)
+        integration_id = self._work.held.integration_id
+        made, doubtful = lookup.planned(integration_id, arriving, skipped, self._account, self.is_placed)
         if made.twins:
             self._twins = newest([*self._twins.values(), *made.twins])
-        self._write(made, skipped)
+        self._write(made, [*skipped, *doubtful])
 
-    def adopt(self, is_seen: Callable[[str | None, str], bool]) -> None:
-        """At the end: devices that are listed under an older enrolment only live on under that one."""
+    def settle(self, is_listed: Callable[[str | None], bool]) -> None:
+        """At the end: devices that are listed under an older enrolment only live on under that one.
+
+        A row that took an id from another device and became nobody gives it back; UDIDs that several records
+        have identify nobody.
+        """
         integration_id = self._work.held.integration_id
-        known = store.known_by_udid(integration_id, list(self._twins))
+        known = lookup.known_by_udid(integration_id, list(self._twins))
+        taken = lookup.without_id(self._account.detached)
         release()
-        made = adopt(self._twins, known, lambda external_id: is_seen(external_id, ""))
+        made = adopt(self._twins, known, is_listed, taken, self._account.detached.keys() - taken.keys())
         self._write(made, [])
+        if not (self._account.detached or self._account.shared):
+            return
+        with write() as session:
+            self._work.beat(session)
+            store.reattach(session, integration_id, taken)
+            store.forget_shared(session, integration_id, self._account.shared, self._began_at)
+            self._record_detached(session)
+
+    def end_refresh(self) -> None:
+        """At the end of a refresh: what other hardware has taken is known, and nothing else is."""
+        if self._account.detached:
+            with write() as session:
+                self._work.beat(session)
+                self._record_detached(session)
+
+    def _record_detached(self, session: Session) -> None:
+        store.record_detached(session, list(self._account.detached.values()), self._work.held.run_id, now())
 
     def _write(self, made: Plan, skipped: Sequence[SkippedRow]) -> None:
         work, moment = self._work, now()

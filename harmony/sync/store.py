@@ -1,24 +1,22 @@
-"""Reads what is known of arriving devices, and writes what the plan says of them."""
+"""Writes what the plan says of devices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from harmony.db import db, release
 from harmony.folding import sort_key
 from harmony.history import happened
 from harmony.models import Happening
-from harmony.models.device_ids import udid_key
 from harmony.sync import driver
 from harmony.sync.changes import NAMED_ONLY, SHOWN, described
-from harmony.sync.plan import Known, Plan, plan, strangers, unread
+from harmony.sync.matching import Known
+from harmony.sync.plan import Plan
 from harmony.sync.scope import Incoming
 from harmony.sync.search import search_text
-from harmony.uem.records import SkippedRow
 
 Written = Callable[[datetime | None], Any]
 
@@ -46,62 +44,48 @@ LISTED = "UPDATE device SET added_by = NULL WHERE id = ?"
 JOIN = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
 
 UNREAD = "It is listed again, but what the UEM says of it cannot be read"
+TAKEN = "Its id in the UEM belongs to another device now"
 NOW_LISTED = "Added by registration; the UEM lists it now."
 
-KNOWN = (
-    "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "
-    "deleted_at IS NOT NULL, {enrolled} FROM device WHERE integration_id = ? AND {which}"
+ATTACH = (
+    "UPDATE device SET external_id = ? WHERE id = ? AND external_id IS NULL AND NOT EXISTS "
+    "(SELECT 1 FROM device AS other WHERE other.integration_id = ? AND other.external_id = ?)"
 )
-
-
-def planned(integration_id: int, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]) -> Plan:
-    """What a few pages change of what is stored. Reads only; nothing is left open."""
-    ids = [one.device.external_id for one in arriving]
-    by_id = known_by_id(integration_id, ids + [row.external_id for row in skipped if row.external_id])
-    strange = [one.udid_key for one in strangers(arriving, by_id)]
-    unnamed = [udid_key(row.udid) for row in skipped if not row.external_id]
-    by_udid = known_by_udid(integration_id, strange + unnamed)
-    release()
-    made = plan(arriving, by_id, by_udid)
-    made.unread = [id_ for id_ in unread(skipped, by_id, by_udid) if id_ not in made.reappeared]
-    return made
-
-
-def known_by_id(integration_id: int, external_ids: Sequence[str]) -> dict[str, Known]:
-    """What the database holds of these devices, by the UEM's id."""
-    found = _known(integration_id, "NULL", "external_id", external_ids)
-    return {one.external_id: one for one in found if one.external_id is not None}
-
-
-def known_by_udid(integration_id: int, udid_keys: Sequence[str]) -> dict[str, Known]:
-    """The same by UDID key; of several rows the live one, then the newest. A placeholder ("") finds none."""
-    asked = [key for key in udid_keys if key]
-    if not asked:
-        return {}
-    found = _known(integration_id, "enrolled_at", "udid_key", asked)
-    return {one.udid_key: one for one in sorted(found, key=lambda one: (not one.deleted, one.id))}
-
-
-def _known(integration_id: int, enrolled: str, column: str, keys: Sequence[str]) -> list[Known]:
-    session = db.session()
-    sql = KNOWN.format(enrolled=enrolled, which=driver.among(column))
-    rows = driver.fetch(session, sql, (integration_id, driver.listed(keys)))
-    read = driver.read_time
-    return [
-        Known(id_, external_id, udid, print_, read(seen), bool(absent), bool(deleted), read(enrolled_at))
-        for id_, external_id, udid, print_, seen, absent, deleted, enrolled_at in rows
-    ]
+# A UDID that turned out to be that of several devices is compared anew at the next sync.
+FORGET_UDID = (
+    "UPDATE device SET udid_key = '', fingerprint = '' WHERE integration_id = ? AND updated_at >= ? AND "
+)
 
 
 def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, now: datetime) -> None:
     """Write a plan inside the caller's `write()`. Unchanged devices are not touched."""
     written = driver.written_time()
-    driver.run_many(session, DETACH, [(id_,) for id_ in plan.detach])
+    driver.run_many(session, DETACH, [(id_,) for id_ in plan.detach.values()])
     driver.run_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
     driver.run_many(session, TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
     _tell(session, plan, run_id, now)
     _update(session, plan.update, written, now)
     _create(session, integration_id, plan.create, written, now)
+
+
+def forget_shared(session: Session, integration_id: int, udid_keys: Iterable[str], since: datetime) -> None:
+    """Let UDIDs that several devices have identify none of those that were written since then."""
+    if keys := sorted(udid_keys):
+        values = (integration_id, driver.written_time()(since), driver.listed(keys))
+        driver.run_many(session, FORGET_UDID + driver.among("udid_key"), [values])
+
+
+def reattach(session: Session, integration_id: int, taken: Mapping[str, int]) -> None:
+    """Give devices the ids back that were taken from them for rows that turned out to be nobody's."""
+    values = [(external_id, id_, integration_id, external_id) for external_id, id_ in taken.items()]
+    driver.run_many(session, ATTACH, values)
+
+
+def record_detached(session: Session, detached: Sequence[int], run_id: int, now: datetime) -> None:
+    """Write into the histories of devices that their id is another's, at the end of a run."""
+    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {driver.among('id')}"  # noqa: S608 - no input
+    without = [id_ for (id_,) in driver.fetch(session, sql, (driver.listed(detached),))]
+    happened(session, [(id_, TAKEN) for id_ in without], Happening.DETACHED, now, run_id)
 
 
 def _create(
@@ -144,7 +128,7 @@ def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
         written(device.enrolled_at), written(device.last_seen), one.udid_key,
         sort_key(device.name),
         search_text(device.name, device.serial, device.udid, device.user_name, device.email),
-        one.fingerprint, moment,
+        "" if one.shared else one.fingerprint, moment,
     )  # fmt: skip
 
 
@@ -153,8 +137,6 @@ def _tell(session: Session, plan: Plan, run_id: int, now: datetime) -> None:
     happened(session, ((id_, "") for id_ in plan.reappeared), Happening.REAPPEARED, now, run_id)
     happened(session, ((id_, UNREAD) for id_ in plan.unread), Happening.REAPPEARED, now, run_id)
     happened(session, ((id_, "Listed again") for id_ in plan.restored), Happening.RESTORED, now, run_id)
-    gone = "Its id in the UEM belongs to another device now"
-    happened(session, ((id_, gone) for id_ in plan.detach), Happening.DETACHED, now, run_id)
     first = _listed_at_last(session, plan, run_id, now)
     known = [(k, one) for k, one in plan.update if k.id not in first]
     again = [(k.id, _ids(k, one)) for k, one in known if k.external_id != one.device.external_id]

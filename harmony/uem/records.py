@@ -22,7 +22,7 @@ class Group:
     """A group the account sees.
 
     `type` is "Customer", "Container", … or "Smart group"; `devices` is the UEM's own count;
-    `organization_group_id` is the group that manages a smart group.
+    `organization_group_id` is the group that manages a smart group; `uuid` is "" where it was not read.
     """
 
     kind: GroupKind
@@ -32,12 +32,14 @@ class Group:
     devices: int | None
     parent_id: str | None
     organization_group_id: str | None
+    uuid: str = ""
 
 
 class Device(msgspec.Struct, frozen=True, gc=False):
     """One enrolled device; unknown text is "", times are aware UTC, `udid` is kept as it was sent.
 
-    A struct, because a sync makes one for every device there is: it costs a fifth of a frozen dataclass.
+    `group_uuid` is read only where `group_id` could not be. A struct, because a sync makes one for every
+    device there is: it costs a fifth of a frozen dataclass.
     """
 
     external_id: str
@@ -60,6 +62,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     imei: str
     last_seen: datetime | None
     enrolled_at: datetime | None
+    group_uuid: str = ""
 
     def __repr__(self) -> str:
         """Which device it is, and nothing of whose."""
@@ -68,14 +71,13 @@ class Device(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row that could not become a device.
-
-    When its id was readable it counts as seen; without one its `udid` may still tell which device it is.
-    """
+    """A row that could not become a device: why, and everything in it that may tell which device it is."""
 
     external_id: str | None
     reason: str
     udid: str = ""
+    uuid: str = ""
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)

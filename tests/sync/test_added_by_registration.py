@@ -57,7 +57,7 @@ def test_it_is_merged_once_and_enrolled_again_afterwards() -> None:
     device_id = added(id_)
     sync(id_, a_device(external_id="7", udid="AA-bb"))
     assert sync(id_, a_device(external_id="7", udid="AA-bb")).unchanged == 1
-    sync(id_, a_device(external_id="8", udid="AA-bb"))
+    sync(id_, a_device(external_id="8", udid="AA-bb", serial="S7"))
     assert [kind for kind, _ in told(device_id)][:2] == [Happening.LISTED, Happening.ENROLLED_AGAIN]
 
 

@@ -20,6 +20,7 @@ from harmony.models import (
     Integration,
 )
 from harmony.sync import absences, deletion, holds
+from harmony.sync.accounting import Account, Identity
 from harmony.sync.departures import Departed, depart
 from harmony.sync.schedule import LeaseLost
 from tests.builders import NOON, a_choice, an_integration
@@ -88,26 +89,49 @@ def test_no_row_of_a_device_that_was_seen_is_written() -> None:
     assert written == []
 
 
-def test_a_device_is_seen_by_its_udid_though_its_id_was_unreadable() -> None:
-    id_ = integration()
+@pytest.mark.parametrize("mark", ["uuid", "udid_key", "serial"])
+@pytest.mark.parametrize("missing_already", [False, True])
+def test_a_device_that_a_doubtful_row_may_be_about_is_kept(mark: str, missing_already: bool) -> None:
+    id_ = integration(after=2)
     store(id_, 2)
-    seen = lambda external_id, udid_key: external_id == "0" or udid_key == "udid1"  # noqa: E731
-    assert synced(id_, [], is_seen=seen) == Departed()
+    if missing_already:
+        synced(id_, [0])
+    (device,) = devices(id_, Device.external_id == "1")
+    account = Account()
+    account.doubt(Identity(**{mark: getattr(device, mark).lower()}))
+    departed = synced(id_, [0], account=account)
+    assert (departed.kept, departed.reappeared, departed.missing) == (1, int(missing_already), 0)
+    assert missing(id_) == []
+
+
+def test_a_missing_device_that_a_smart_group_names_is_there_again() -> None:
+    id_ = integration(after=2)
+    store(id_, 2)
+    synced(id_, [0])
+    assert synced(id_, [0, 1]) == Departed(reappeared=1)
+    assert missing(id_) == []
 
 
 def test_a_device_whose_id_went_to_another_one_is_judged_by_its_udid() -> None:
-    id_ = integration()
+    id_ = integration(after=3)
     store(id_, 3)
     with write() as session:
         session.execute(text("UPDATE device SET external_id = NULL WHERE external_id IN ('1', '2')"))
-    asked: list[tuple[str | None, str]] = []
+    account = Account()
+    account.doubt(Identity(udid_key="udid1"))
+    assert synced(id_, [0], account=account) == Departed(missing=1, kept=1)
+    assert [device.udid_key for device in devices(id_, Device.missing_since.is_not(None))] == ["udid2"]
 
-    def is_seen(external_id: str | None, udid_key: str) -> bool:
-        asked.append((external_id, udid_key))
-        return external_id == "0" or udid_key == "udid1"
 
-    assert synced(id_, [], is_seen=is_seen).missing == 1
-    assert (None, "udid2") in asked
+def test_a_device_is_missing_only_in_the_sync_after_the_one_that_gave_its_id_to_another() -> None:
+    id_ = integration(after=1)
+    store(id_, 2)
+    (device,) = devices(id_, Device.external_id == "1")
+    account = Account(detached={"1": device.id})
+    with write() as session:
+        session.get_one(Device, device.id).external_id = None
+    assert synced(id_, [0], account=account) == Departed()
+    assert synced(id_, [0]).deleted == 1
 
 
 def test_only_the_own_integration_is_looked_at() -> None:
@@ -125,12 +149,12 @@ def test_every_device_of_a_long_list_is_looked_at_once_in_slices(monkeypatch: py
     store(id_, 100)
     asked: list[str | None] = []
 
-    def is_seen(external_id: str | None, udid_key: str) -> bool:
-        asked.extend([external_id] * (udid_key == ""))
+    def is_listed(external_id: str | None) -> bool:
+        asked.append(external_id)
         return int(external_id or 0) % 3 != 0
 
     beats: list[int] = []
-    snapped = snapshot(id_, [], is_seen=is_seen)
+    snapped = snapshot(id_, [], is_listed=is_listed)
     assert depart(snapped, lambda _session: beats.append(1), NOON).missing == 34
     assert sorted(asked, key=lambda one: int(one or 0)) == [str(number) for number in range(100)]
     assert len(beats) == 4

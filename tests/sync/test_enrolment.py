@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from harmony.clock import now
@@ -34,7 +35,8 @@ def rows() -> list[tuple[int, str | None, str]]:
 
 
 def enrolled(external_id: str, udid: str = "AA", hours: int = 0) -> Record:
-    return a_device(external_id=external_id, udid=udid, enrolled_at=NOON + timedelta(hours=hours))
+    marks = {"uuid": f"{external_id} {udid}".lower(), "serial": f"serial {udid}".lower()}
+    return a_device(external_id=external_id, udid=udid, enrolled_at=NOON + timedelta(hours=hours), **marks)
 
 
 @pytest.fixture
@@ -95,7 +97,8 @@ def test_an_id_given_to_other_hardware_makes_a_new_device_and_the_old_one_goes_m
     id_ = an_integration()
     sync(id_, enrolled("1", "AA"))
     done = sync(id_, enrolled("1", "BB"))
-    assert (done.added, done.missing, done.deleted) == (1, 1, 0)
+    assert (done.added, done.missing, done.deleted) == (1, 0, 0), "one look is not enough"
+    assert sync(id_, enrolled("1", "BB")).missing == 1
     assert [(external_id, udid) for _, external_id, udid in rows()] == [(None, "AA"), ("1", "BB")]
     back = sync(id_, enrolled("1", "BB"), enrolled("9", "AA"))
     assert (back.added, back.reappeared) == (0, 1)
@@ -124,6 +127,6 @@ def test_a_deleted_device_that_is_enrolled_again_is_restored_with_its_row() -> N
 def test_a_change_stands_in_the_history_of_the_device_without_its_owner() -> None:
     id_ = an_integration()
     sync(id_, enrolled("1"))
-    sync(id_, a_device(external_id="1", udid="AA", enrolled_at=NOON, os_version="16", name="mia Android"))
+    sync(id_, replace(enrolled("1"), os_version="16", name="mia Android"))
     (line,) = db.session.scalars(select(DeviceEvent)).all()
     assert (line.kind, line.detail) == ("changed", "OS version: 15 → 16; Device name changed")

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.plan import Known, adopt, plan, read_to_the_end
+from harmony.sync.matching import Known, Matcher
+from harmony.sync.placement import GroupTree, sort_rows
+from harmony.sync.plan import Plan, adopt, read_to_the_end
+from harmony.sync.plan import plan as plan_of
 from harmony.sync.privacy import Privacy, redact
-from harmony.sync.scope import Incoming, Scope, cover, fingerprint, incoming, pulls
+from harmony.sync.scope import Incoming, Scope, cover, fingerprint, pulls
 from harmony.uem.records import Device, Group, GroupKind
 from tests.builders import DEVICE, NOON, a_device, devices
 
 PARENT = Scope(organization_groups=frozenset({"570"}))
+
+
+def incoming(rows: Iterable[Device], scope: Scope) -> list[Incoming]:
+    """Rows that are in the scope."""
+    tree = GroupTree({"570": "", "571": ""}, {"571": "570"})
+    return sort_rows(list(rows), scope, tree, "570").placed
+
+
+def plan(rows: list[Incoming], by_id: dict[str, Known], by_udid: dict[str, Known]) -> Plan:
+    """What rows change, compared with these devices."""
+    return plan_of(Matcher(by_id, by_udid, set()).match(rows))
 
 
 def known(one: Incoming, **changes: object) -> Known:
@@ -24,6 +39,9 @@ def known(one: Incoming, **changes: object) -> Known:
         "udid_key": one.udid_key,
         "fingerprint": one.fingerprint,
         "last_seen": one.device.last_seen,
+        "uuid": one.device.uuid,
+        "udid": one.device.udid,
+        "serial": one.device.serial.replace(" ", ""),
     }
     return Known(**(values | changes))  # type: ignore[arg-type]
 
@@ -64,7 +82,9 @@ def test_a_device_that_is_listed_again_is_back_though_nothing_else_changed(past:
 
 
 def enrolled(external_id: str, udid: str = "UDID100", hours: int = 0) -> Incoming:
-    return arriving(a_device(external_id=external_id, udid=udid, enrolled_at=NOON + timedelta(hours=hours)))
+    marks = {"uuid": f"{external_id} {udid}".lower(), "serial": f"serial {udid}".lower()}
+    at = NOON + timedelta(hours=hours)
+    return arriving(a_device(external_id=external_id, udid=udid, enrolled_at=at, **marks))
 
 
 def test_the_same_udid_under_a_newer_id_is_the_same_device_enrolled_again() -> None:
@@ -99,13 +119,13 @@ def test_a_placeholder_is_nobodys_udid() -> None:
     made = plan(rows, {}, {held.udid_key: held})
     assert (made.create, made.twins, made.update) == (rows, [], [])
     again = known(enrolled("100", "UDID100"), udid_key="udid100")
-    assert plan(rows[:1], {"100": again}, {}).detach == []
+    assert plan(rows[:1], {"100": again}, {}).detach == {}
 
 
 def test_an_id_that_the_uem_gave_to_other_hardware_is_a_new_device_and_the_old_one_is_kept() -> None:
     held = known(enrolled("100", "OTHER"), udid_key="other")
     made = plan([enrolled("100", "UDID100")], {"100": held}, {})
-    assert (made.detach, len(made.create), made.update) == ([1], 1, [])
+    assert (made.detach, len(made.create), made.update) == ({"100": 1}, 1, [])
 
 
 def test_two_devices_that_swapped_their_ids_keep_their_rows() -> None:
@@ -116,7 +136,7 @@ def test_two_devices_that_swapped_their_ids_keep_their_rows() -> None:
     )
     swapped = [enrolled("1", "BB"), enrolled("2", "AA")]
     made = plan(swapped, {"1": one, "2": two}, {"aa": one, "bb": two})
-    assert made.detach == [1, 2]
+    assert made.detach == {"1": 1, "2": 2}
     assert {(held.id, new.device.external_id) for held, new in made.update} == {(1, "2"), (2, "1")}
     assert made.create == []
 
@@ -145,7 +165,7 @@ def test_leaving_a_group_is_a_change() -> None:
     assert fingerprint(DEVICE, (("smart", "8"),)) != fingerprint(DEVICE, ())
 
 
-@given(st.sampled_from(sorted(set(DEVICE.__struct_fields__) - {"external_id", "last_seen"})))
+@given(st.sampled_from(sorted(set(DEVICE.__struct_fields__) - {"external_id", "last_seen", "group_uuid"})))
 def test_every_stored_field_but_the_last_contact_is_in_the_fingerprint(name: str) -> None:
     other = {"compromised": None, "enrolled_at": None}.get(name, "another")
     assert fingerprint(a_device(**{name: other}), ()) != fingerprint(a_device(), ())

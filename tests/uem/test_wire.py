@@ -88,10 +88,16 @@ def test_a_row_without_a_readable_id_is_skipped_and_the_page_stays(form: Any) ->
 
 
 @pytest.mark.parametrize("udid", [None, "", "  ", "\x00\x01", [], {}, True])
-def test_a_row_without_udid_is_skipped_with_its_id(udid: Any) -> None:
+def test_a_row_without_udid_is_a_device_that_its_id_tells(udid: Any) -> None:
     found = page({**ROW, "Udid": udid}, {**ROW, "Id": 2})
-    assert [row.external_id for row in found.skipped] == ["66523"]
-    assert len(found.devices) == 1
+    first = found.devices[0]
+    assert (first.external_id, first.udid) == ("66523", "")
+    assert (len(found.devices), found.skipped) == (2, ())
+
+
+def test_a_group_without_a_readable_id_is_told_by_its_uuid() -> None:
+    (device,) = page({**ROW, "LocationGroupId": {"Name": "Sales", "Uuid": "AB-1"}}).devices
+    assert (device.group_id, device.group_uuid) == ("", "AB-1")
 
 
 def test_a_row_with_nothing_but_id_and_udid_is_a_device() -> None:

@@ -110,6 +110,7 @@ def _organization_group(row: Row, parent: Any) -> Group | None:
         devices=count(row.get("Devices")),
         parent_id=parent_id if parent_id != external_id else None,
         organization_group_id=None,
+        uuid=clean(row.text("Uuid")),
     )
 
 

@@ -21,18 +21,19 @@ def device_record(row: DeviceRow) -> Device | SkippedRow:
     """The device, or why there is none."""
     external_id = plain_id(row.id)
     if external_id is None:
-        return SkippedRow(None, "The row has no readable device id.", clean(row.udid))
+        marks = (clean(row.udid), clean(row.uuid), clean(row.serial_number))
+        return SkippedRow(None, "The row has no readable device id.", *marks)
     (
         _, uuid, udid, serial, name, phone, email, user, platform, model, system, owner, enrolment,
         compliance, imei, _,
     ) = _texts(row)  # fmt: skip
-    if not udid:
-        return SkippedRow(external_id, "The device has no UDID.")
     group = row.location_group_id
+    group_id = plain_id(group) or ""
     return Device(
         external_id, uuid, udid, serial, name, phone, email, user, platform, model, system, owner,
-        plain_id(group) or "", clean(row.location_group_name) or _ref_name(group), enrolment, compliance,
+        group_id, clean(row.location_group_name) or _ref_text(group, "name"), enrolment, compliance,
         flag(row.compromised_status), imei, instant(row.last_seen), instant(row.last_enrolled_on),
+        "" if group_id else _ref_text(group, "uuid"),
     )  # fmt: skip
 
 
@@ -124,5 +125,7 @@ def _odd_instant(text: str) -> datetime | None:
     return time if EARLIEST <= time < LATEST else None
 
 
-def _ref_name(value: AnyId) -> str:
-    return clean(value.name) if isinstance(value, Ref) and isinstance(value.name, str) else ""
+def _ref_text(value: AnyId, name: str) -> str:
+    """Return a text member of a reference; "" where there is none."""
+    text = getattr(value, name) if isinstance(value, Ref) else None
+    return clean(text) if isinstance(text, str) else ""

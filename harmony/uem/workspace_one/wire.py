@@ -22,6 +22,7 @@ class Ref(msgspec.Struct, rename="pascal", gc=False):
     value: Scalar = None
     id: AnyId = None
     name: Scalar = None
+    uuid: Scalar = None
 
 
 AnyId = Ref | int | float | str | bool | None
@@ -162,11 +163,12 @@ def _ref(value: Any, depth: int = 0) -> AnyId:
     if not isinstance(value, dict) or depth > 2:
         return None
     row = Row(value)
-    name, number = row.get("Name"), row.get("Value")
+    name, number, uuid = row.get("Name"), row.get("Value"), row.get("Uuid")
     return Ref(
         value=number if isinstance(number, int | float | str) else None,
         id=_ref(row.get("Id"), depth + 1),
         name=name if isinstance(name, str) else None,
+        uuid=uuid if isinstance(uuid, str) else None,
     )
 
 

@@ -105,7 +105,7 @@ TO_THE_WORLD: dict[str, Callable[[World, To], None]] = {
 }
 TO_A_ROW: dict[str, Callable[[World, To], None]] = {
     "leave": lambda world, to: world.leave(to.id),
-    "move": lambda world, to: world.change(to.id, group_id=to.group),
+    "move": lambda world, to: world.change(to.id, group_id=to.group, group_name=f"Group {to.group}"),
     "name": _text("name"),
     "email": _text("email"),
     "os_version": _text("os_version"),

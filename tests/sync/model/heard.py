@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from harmony.models.configuration import Synchronization
-from harmony.uem.records import Device
+from harmony.uem.records import Device, GroupKind
 from tests.sync.model.uem import ModelUem, below
 
 Groups = frozenset[tuple[str, str]]
@@ -17,12 +17,14 @@ Groups = frozenset[tuple[str, str]]
 class Heard:
     """The devices of the chosen groups by id, with those of their groups that are chosen.
 
-    `ids` and `udids` are those of rows that could not be read; `complete`: every chosen group was read.
+    `ids` and `udids` are those of doubtful rows, `members` those that smart groups name; `complete`: every
+    chosen group was read, and no row may be about any device.
     """
 
     rows: dict[str, tuple[Device, Groups]]
     ids: frozenset[str]
     udids: frozenset[str]
+    members: frozenset[str]
     complete: bool
 
     @property
@@ -39,10 +41,30 @@ def hear(uem: ModelUem, choice: Synchronization) -> Heard:
             if groups := _groups(uem, choice, row):
                 rows.setdefault(row.external_id, (imported(row, choice), groups))
     skipped = [row for pull in uem.pulls for row in pull.skipped]
-    ids = frozenset(row.external_id for row in skipped if row.external_id)
+    ids = {row.external_id for row in skipped if row.external_id} | _of_unknown_groups(uem, choice)
     udids = frozenset(row.udid.casefold() for row in skipped if row.udid)
-    nameless = any(not (row.external_id or row.udid) for row in skipped)
-    return Heard(rows, ids, udids, not nameless and _everything_was_read(uem, choice))
+    members = frozenset().union(*uem.members.values())
+    sure = not _anonymous(uem, rows) and all(pull.announced or not pull.said for pull in uem.pulls)
+    return Heard(rows, frozenset(ids), udids, members, sure and _everything_was_read(uem, choice))
+
+
+def _of_unknown_groups(uem: ModelUem, choice: Synchronization) -> set[str]:
+    """Rows of groups that the account does not see and that nobody chose."""
+    chosen = {group.external_id for group in choice.groups if group.kind == GroupKind.ORGANIZATION}
+    known = uem.visible | chosen
+    return {
+        row.external_id for pull in uem.pulls for row in pull.rows if chosen and row.group_id not in known
+    }
+
+
+def _anonymous(uem: ModelUem, rows: dict[str, tuple[Device, Groups]]) -> bool:
+    """Whether a row tells nothing, or only a UDID that another row has too."""
+    taken = {row.udid.casefold() for row, _ in rows.values()}
+    for pull in uem.pulls:
+        udids = [row.udid.casefold() for row in pull.skipped if not row.external_id]
+        if len(set(udids)) < len(udids) or "" in udids or taken.intersection(udids):
+            return True
+    return False
 
 
 def imported(row: Device, choice: Synchronization) -> Device:

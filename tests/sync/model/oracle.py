@@ -25,6 +25,7 @@ class Kept:
     why: str = ""
     deleted: datetime | None = None
     by: str | None = None
+    lost: str | None = None
 
 
 @dataclass
@@ -42,8 +43,9 @@ class Oracle:
         In a row that cannot be read it is there as it was known; a deleted one stays deleted.
         """
         for udid, one in self.known.items():
+            one.lost = None
             if one.id in heard.rows and heard.rows[one.id][0].udid.casefold() != udid:
-                one.id = None
+                one.lost, one.id = one.id, None
         for row, groups in sorted(heard.rows.values(), key=newest):
             udid = row.udid.casefold()
             old = self.known.get(udid)
@@ -55,6 +57,13 @@ class Oracle:
         for udid, one in self.live().items():
             if one.id in heard.ids or udid in heard.udids:
                 one.absent, one.why = None, ""
+        self.give_ids_back(complete)
+
+    def give_ids_back(self, complete: bool) -> None:
+        """At the end of a snapshot an id goes back to its device if the row that took it became nobody."""
+        for one in self.known.values():
+            if one.lost and complete and one.lost not in {other.id for other in self.known.values()}:
+                one.id, one.lost = one.lost, None  # the row that took it is nobody's
 
     def ended(self, heard: Heard, choice: Synchronization, now: datetime) -> bool:
         """A complete snapshot has ended; whether it holds deletions back."""
@@ -62,8 +71,12 @@ class Oracle:
         chosen = {(group.kind, group.external_id) for group in choice.groups}
         empty = lambda one: bool(one.groups & chosen) and not one.groups & heard.listing  # noqa: E731
         for udid, one in self.live().items():
-            seen = one.id in heard.rows or one.id in heard.ids or udid in heard.udids
-            if not seen and one.absent is None:
+            seen = (
+                one.id in heard.rows or one.id in heard.ids or udid in heard.udids or one.id in heard.members
+            )
+            if seen:
+                one.absent, one.why = None, ""
+            elif one.absent is None and one.lost is None:
                 one.absent = self.snapshots
                 one.why = self.suspect or ("emptied" if empty(one) else "plain")
         if self.hold and self.hold[0] and now < self.hold[2]:

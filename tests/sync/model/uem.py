@@ -41,8 +41,9 @@ class World:
     def put(self, id_: str, group: str, udid: str, enrolled: datetime | None = NOON) -> None:
         """The row with this id, as new."""
         self.rows[id_] = a_device(
-            external_id=id_, udid=udid, group_id=group, serial=udid.casefold(), enrolled_at=enrolled
-        )
+            external_id=id_, udid=udid, group_id=group, serial=udid.casefold(), enrolled_at=enrolled,
+            uuid=f"{id_} {udid}".casefold(),
+        )  # fmt: skip
         self.unreadable.pop(id_, None)
 
     def change(self, id_: str, **fields: object) -> None:
@@ -82,6 +83,12 @@ class Pull:
     skipped: list[SkippedRow] = field(default_factory=list)
     total: int = 0
     ended: bool = False
+    announced: bool = False
+
+    @property
+    def said(self) -> bool:
+        """Whether it had any row."""
+        return bool(self.rows or self.skipped)
 
     @property
     def whole(self) -> bool:
@@ -117,14 +124,17 @@ class ModelUem:
         seen = {group for group in (*PARENTS, *MANAGERS) if group not in self.world.hidden}
         self.visible = seen
         return [
-            Group(GroupKind.ORGANIZATION, id_, f"Group {id_}", "", 1, parent, None)
+            Group(GroupKind.ORGANIZATION, id_, f"Group {id_}", "", self._count(id_), parent, None)
             for id_, parent in PARENTS.items()
             if id_ in seen
         ] + [
-            Group(GroupKind.SMART, id_, f"Smart {id_}", "", 1, None, manager)
+            Group(GroupKind.SMART, id_, f"Smart {id_}", "", len(self.world.smart[id_]), None, manager)
             for id_, manager in MANAGERS.items()
             if id_ in seen
         ]
+
+    def _count(self, group: str) -> int:
+        return len(self.world.listing(group, None))
 
     def smart_group_members(self, group_id: str) -> frozenset[str]:
         """The ids of its members."""
@@ -144,6 +154,7 @@ class ModelUem:
                 break
             told = self.lie(len(everything), len(self.pulls) - 1)
             pull.total = max(pull.total, told or 0)
+            pull.announced |= told is not None
             if self.again:
                 listed += pull.rows[:1]
             yield self._page(pull, number, listed, None if told is None else pull.total)

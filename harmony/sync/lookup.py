@@ -1,0 +1,133 @@
+"""Reads what is known of arriving devices, and plans what they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from harmony.db import db, release
+from harmony.models.device_ids import serial_key, udid_key
+from harmony.sync import driver
+from harmony.sync.accounting import Account, Identity, identity
+from harmony.sync.matching import Known, Matcher, has_other_udid
+from harmony.sync.outcome import Doubt, Tally, mostly_doubtful
+from harmony.sync.placement import CONTRADICTS, doubtful_row
+from harmony.sync.plan import Plan, plan, unread
+from harmony.sync.reading import Reading
+from harmony.sync.scope import Incoming
+from harmony.uem.records import SkippedRow
+
+SELECT_KNOWN = (
+    "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "
+    "deleted_at IS NOT NULL{more} FROM device WHERE integration_id = ? AND {which}"
+)
+# What is read only where it has to be told which device a row is about.
+MORE = ", enrolled_at, uuid, udid, serial"
+
+
+def planned(
+    integration_id: int,
+    arriving: Sequence[Incoming],
+    skipped: Sequence[SkippedRow],
+    account: Account,
+    is_placed: Callable[[str], bool],
+) -> tuple[Plan, list[SkippedRow]]:
+    """Return what a few pages change of what is stored, and the rows that contradict it. Reads only.
+
+    The account takes those rows, the UDIDs that several records have, and what is new.
+    """
+    by_id, by_udid = _known_of(integration_id, arriving, skipped)
+    release()
+    changes = plan(Matcher(by_id, by_udid, account.shared, is_placed).match(arriving))
+    back = {*changes.reappeared, *changes.unread}
+    changes.unread += [id_ for id_ in unread(skipped, by_id, by_udid) if id_ not in back]
+    for row in changes.create:
+        account.remember(identity(row.device))
+    account.detached.update(changes.detach)
+    doubtful = [doubtful_row(row.device, CONTRADICTS) for row in changes.doubtful]
+    return changes, [row for row in doubtful if account.doubt(identity(row))]
+
+
+def known_by_id(integration_id: int, external_ids: Sequence[str], more: str = "") -> dict[str, Known]:
+    """Return what the database holds of these devices, by the UEM's id."""
+    found = _select(integration_id, more, "external_id", external_ids)
+    return {device.external_id: device for device in found if device.external_id is not None}
+
+
+def known_by_udid(integration_id: int, udid_keys: Collection[str]) -> dict[str, Known]:
+    """Return the same by UDID key; of several rows the live one, then the newest. "" finds none."""
+    asked = sorted({*udid_keys} - {""})
+    found = _select(integration_id, MORE, "udid_key", asked) if asked else []
+    return {device.udid_key: device for device in sorted(found, key=lambda each: (not each.deleted, each.id))}
+
+
+def without_id(detached: Mapping[str, int]) -> dict[str, int]:
+    """Return those of the devices, by the id that other hardware has now, that got no other id."""
+    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {driver.among('id')}"  # noqa: S608 - no input
+    rows = driver.fetch(db.session(), sql, (driver.listed(list(detached.values())),)) if detached else []
+    without = {id_ for (id_,) in rows}
+    return {external_id: id_ for external_id, id_ in detached.items() if id_ in without}
+
+
+def placed_like(
+    integration_id: int, unnamed: Collection[Identity], is_placed: Callable[[str], bool]
+) -> list[Identity]:
+    """Return the placed devices that have a UDID, UUID or serial of rows without a readable id.
+
+    Such rows are few: two of the three columns have no index.
+    """
+    found = [
+        device
+        for column, marks in _columns(unnamed)
+        for device in _select(integration_id, MORE, column, marks)
+    ]
+    release()
+    return [device.identity for device in found if device.external_id and is_placed(device.external_id)]
+
+
+def accounted(integration_id: int, reading: Reading, tally: Tally) -> Doubt:
+    """Read the scope; return what is not sure of it, also how many rows may be about any device."""
+    doubt, account = reading.read(), reading.account
+    placed = placed_like(integration_id, account.unnamed, reading.is_placed)
+    return replace(doubt, anonymous=account.anonymous(placed), unreadable=mostly_doubtful(tally))
+
+
+def _columns(unnamed: Collection[Identity]) -> Iterator[tuple[str, list[str]]]:
+    for place, column in ((2, "udid_key"), (1, "lower(uuid)"), (3, "lower(serial)")):
+        if marks := sorted({row[place] for row in unnamed} - {""}):
+            yield column, marks
+
+
+def _known_of(
+    integration_id: int, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]
+) -> tuple[dict[str, Known], dict[str, Known]]:
+    """Return the stored devices that rows may be about, by the UEM's id and by UDID key."""
+    ids = [row.device.external_id for row in arriving]
+    by_id = known_by_id(integration_id, ids + [row.external_id for row in skipped if row.external_id])
+    other = [
+        row for row in arriving if (known := by_id.get(row.device.external_id)) and has_other_udid(known, row)
+    ]
+    if other:
+        by_id |= known_by_id(integration_id, [row.device.external_id for row in other], MORE)
+    new = [row for row in arriving if row.device.external_id not in by_id]
+    keys = [row.udid_key for row in (*new, *other)]
+    unnamed = [udid_key(row.udid) for row in skipped if not row.external_id]
+    return by_id, known_by_udid(integration_id, keys + unnamed)
+
+
+def _select(integration_id: int, more: str, column: str, keys: Sequence[str]) -> list[Known]:
+    sql = SELECT_KNOWN.format(more=more, which=driver.among(column))
+    rows = driver.fetch(db.session(), sql, (integration_id, driver.listed(keys)))
+    read = driver.read_time
+    if not more:
+        return [
+            Known(id_, external_id, key, print_, read(seen), bool(absent), bool(deleted))
+            for id_, external_id, key, print_, seen, absent, deleted in rows
+        ]
+    return [
+        Known(
+            id_, external_id, key, print_, read(seen), bool(absent), bool(deleted), read(enrolled),
+            uuid.lower(), udid, serial_key(serial),
+        )
+        for id_, external_id, key, print_, seen, absent, deleted, enrolled, uuid, udid, serial in rows
+    ]  # fmt: skip
