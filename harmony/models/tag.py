@@ -46,7 +46,7 @@ class UemTag(Base):
 class FormerTag(Base):
     """A tag that Harmony made or adopted in a UEM, kept when the integration that did so is gone.
 
-    `server` is `host:port`: ids mean something within one UEM only.
+    `server` is the origin of its address: ids mean something within one UEM only.
     """
 
     __tablename__ = "former_tag"

@@ -19,7 +19,7 @@ from harmony.models.configuration import (
     Synchronization,
     from_row,
 )
-from harmony.setup import leaving
+from harmony.setup import former_tags, leaving
 from harmony.setup.drafts import is_verified
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
 from harmony.setup.readers import overlap_of
@@ -126,6 +126,7 @@ def _server_saved(
     if token_key(integration.id, old) != token_key(integration.id, new):
         forget_token(session, integration.id, old)
     if another_source(old, new):
+        former_tags.remember(session, integration, from_row(ServerDetails, before), now)
         _doubt(integration)
         duty_lifecycle.await_sync(session, integration.id, now)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harmony.models.configuration import Tagging
-from harmony.tagging.names import FACTOR, name_of, needed_keys
+from harmony.tagging.names import FACTOR, name_of, needed_keys, tag_key
 from harmony.uem.records import Tag
 
 
@@ -21,7 +21,11 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeededTag:
-    """One tag that is needed; `devices`: on how many it would be put now; `group`: where it is or belongs."""
+    """One tag that is needed; `devices`: on how many it would be put now; `group`: where it is or belongs.
+
+    `spelling` is how the UEM writes the name of the tag that is there, "" when none is. `earlier`: Harmony
+    made or adopted that tag before, for another integration or for one that was removed.
+    """
 
     key: str
     name: str
@@ -29,6 +33,8 @@ class NeededTag:
     group: str
     devices: int
     adopted: bool = False
+    spelling: str = ""
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +50,15 @@ class TagLook:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Tags that this integration made or adopted, by their ids; one it was about to make, by its name."""
+    """Tags that this integration made or adopted, by their ids; one it was about to make, by its name.
+
+    `earlier` are ids and names (`tag_key`) of those that Harmony made or adopted in the same UEM, but not for
+    this integration: an id is believed only together with its name.
+    """
 
     ids: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
+    earlier: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,22 +76,38 @@ def judged(tagging: Tagging, devices: Mapping[str, int], place: Place) -> TagLoo
     A threat factor that is on no device needs none.
     """
     codes = [key.removeprefix(FACTOR) for key in devices if key.startswith(FACTOR)]
-    # The UEM may hold several tags of one name; ours, if one of them is, is the one we push.
-    there = {tag.name: tag for tag in sorted(place.tags, key=lambda tag: _is_ours(tag, place.ours))}
     needed = [(key, name_of(key, tagging)) for key in needed_keys(tagging, codes)]
     return TagLook(
         tags=tuple(
-            NeededTag(
-                key=key,
-                name=name,
-                standing=_standing(there.get(name), name in tagging.adopted, place.ours),
-                group=place.group,
-                devices=devices.get(key, 0),
-                adopted=name in tagging.adopted and name in there,
-            )
+            _judged(key, name, _found(name, place), tagging, devices.get(key, 0), place)
             for key, name in needed
         )
     )
+
+
+def _judged(  # noqa: PLR0917 - what is needed, what is there, what was decided
+    key: str, name: str, found: Tag | None, tagging: Tagging, devices: int, place: Place
+) -> NeededTag:
+    adopted = tag_key(name) in map(tag_key, tagging.adopted)
+    return NeededTag(
+        key=key,
+        name=name,
+        standing=_standing(found, adopted, place.ours),
+        group=place.group,
+        devices=devices,
+        adopted=adopted and found is not None,
+        spelling=found.name if found else "",
+        earlier=found is not None and (found.external_id, tag_key(found.name)) in place.ours.earlier,
+    )
+
+
+def _found(name: str, place: Place) -> Tag | None:
+    """The tag that the UEM takes for the one of this name.
+
+    It may hold several of one name; ours, if one of them is, is the one we push.
+    """
+    there = [tag for tag in place.tags if tag_key(tag.name) == tag_key(name)]
+    return max(there, key=lambda tag: (_is_ours(tag, place.ours), tag.name == name), default=None)
 
 
 def _standing(found: Tag | None, adopted: bool, ours: Ours) -> Standing:
@@ -90,4 +117,4 @@ def _standing(found: Tag | None, adopted: bool, ours: Ours) -> Standing:
 
 
 def _is_ours(tag: Tag, ours: Ours) -> bool:
-    return tag.external_id in ours.ids or tag.name in ours.begun
+    return tag.external_id in ours.ids or tag_key(tag.name) in map(tag_key, ours.begun)

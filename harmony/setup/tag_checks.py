@@ -17,6 +17,7 @@ NAMES = "Names of the tags"
 TAGS = "Tags in the UEM"
 PERMISSION = "Settings > Tags > edit"
 MENU = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
+GO_ON = "Press Adopt all to go on using what is there, or choose other names."
 CHOOSE = "Tick Adopt beside the name if Harmony may put this tag on and take it off, or choose another name."
 NONE_NEEDED = "No tag is needed now."
 NAMED = 3
@@ -48,8 +49,13 @@ def look(integration: Integration) -> Iterator[Rung | TagLook]:
 def _names(foreign: Sequence[NeededTag]) -> Rung:
     if not foreign:
         return Rung(NAMES, RungState.OK, None, "No name is that of somebody else's tag.", None)
-    verb = "is in the UEM already, not made" if len(foreign) == 1 else "are in the UEM already, not made"
-    return Rung(NAMES, RungState.FAILED, None, f"{_listed(foreign)} {verb} by Harmony.", CHOOSE)
+    one = len(foreign) == 1
+    if all(tag.earlier for tag in foreign):
+        sentence = f"{_listed(foreign)} {'was' if one else 'were'} made by Harmony earlier."
+        return Rung(NAMES, RungState.FAILED, None, sentence, GO_ON)
+    strangers = [tag for tag in foreign if not tag.earlier]
+    verb = "is in the UEM already, not made" if len(strangers) == 1 else "are in the UEM already, not made"
+    return Rung(NAMES, RungState.FAILED, None, f"{_spelled(strangers)} {verb} by Harmony.", CHOOSE)
 
 
 def _tags(seen: TagLook, where: str) -> Rung:
@@ -61,6 +67,12 @@ def _tags(seen: TagLook, where: str) -> Rung:
         f"Or create them in the console at {where}, and adopt them here: {MENU}."
     )
     return Rung(TAGS, RungState.WARNING, None, f"{_listed(missing)} not there yet.", advice)
+
+
+def _spelled(tags: Sequence[NeededTag]) -> str:
+    """The names, and of one that the UEM writes otherwise how it does."""
+    other = [f"{tag.name} (there: {tag.spelling})" for tag in tags if tag.spelling != tag.name]
+    return ", ".join(other[:NAMED]) if other and len(other) == len(tags) <= NAMED else _listed(tags)
 
 
 def _listed(tags: Sequence[NeededTag]) -> str:

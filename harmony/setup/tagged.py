@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from harmony.db import db
 from harmony.models import Device, DeviceStatus, Finding, Protection, Risk, UemTag
+from harmony.setup import former_tags
 from harmony.setup.needed_tags import Ours
 from harmony.tagging.names import factor_key, risk_key
 
@@ -15,7 +16,7 @@ def ours(integration_id: int) -> Ours:
     tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == integration_id)).all()
     begun = {tag.name for tag in tags if tag.external_id is None and tag.organization_group_id is not None}
     ids = (id_ for tag in tags for id_ in (tag.external_id, tag.former_id) if id_)
-    return Ours(frozenset(ids), frozenset(begun))
+    return Ours(frozenset(ids), frozenset(begun), former_tags.at_same_uem(integration_id))
 
 
 def devices_by_key(integration_id: int) -> dict[str, int]:

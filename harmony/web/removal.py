@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form, RadioField, StringField
 
 from harmony.clock import now
-from harmony.db import db
+from harmony.db import db, write
 from harmony.jobs.queue import ring
 from harmony.jobs.tasks import REMOVE, TAGGING
 from harmony.models import DutyName, Integration, IntegrationState
 from harmony.security.gate import shown_on
+from harmony.setup import former_tags
 from harmony.sync import lifecycle
 from harmony.tagging.taking_off import retire_all
 from harmony.web import duty_status, overview, typed
@@ -79,6 +80,8 @@ def _cut(integration: Integration, *, keep: bool) -> ResponseReturnValue:
     """The end of the link to the UEM."""
     id_, state, name = integration.id, integration.state, integration.name
     if state != IntegrationState.REMOVING:
+        with write() as session:
+            former_tags.remember_all(session, id_, now())
         lifecycle.remove(id_, g.user.name, now(), keep_devices=keep)
     ring(REMOVE, id_)
     text = "{} was discarded." if state == IntegrationState.DRAFT else SAID[KEEP if keep else DELETE]

@@ -57,7 +57,27 @@ def test_an_adopted_name_may_be_used() -> None:
     assert (high.standing, high.adopted, high.devices) == (Standing.FOUND, True, 7)
 
 
-def test_names_are_compared_exactly() -> None:
+def test_names_are_compared_as_a_whole() -> None:
     """The UEM's search matches parts of names."""
-    place = Place(tags=there("CHKP_Risk_High_old", "chkp_risk_high"), ours=Ours(frozenset("12")))
+    place = Place(tags=there("CHKP_Risk_High_old", "MY_CHKP_Risk_High"), ours=Ours(frozenset("12")))
     assert standings(Tagging(), place)["CHKP_Risk_High"] == Standing.MISSING
+
+
+@pytest.mark.parametrize("name", ["chkp_risk_high", "CHKP_RISK_HIGH", "CHKP_risk_High "])
+def test_a_tag_in_other_letters_is_there_for_the_uem_and_is_shown_as_it_writes_it(name: str) -> None:
+    [high] = [tag for tag in judged(Tagging(), {}, Place(tags=there(name))).tags if tag.key == "risk:high"]
+    assert (high.standing, high.spelling, high.earlier) == (Standing.FOREIGN, name, False)
+    mine = Place(tags=there(name), ours=Ours(frozenset("1")))
+    assert standings(Tagging(), mine)["CHKP_Risk_High"] == Standing.FOUND
+    begun = Place(tags=there(name), ours=Ours(begun=frozenset({"CHKP_Risk_High"})))
+    assert standings(Tagging(), begun)["CHKP_Risk_High"] == Standing.FOUND
+    adopted = Tagging(adopted=(name,))
+    assert standings(adopted, Place(tags=there(name)))["CHKP_Risk_High"] == Standing.FOUND
+
+
+def test_what_harmony_made_earlier_is_known_by_its_id_together_with_its_name() -> None:
+    earlier = Ours(earlier=frozenset({("1", "chkp_risk_high"), ("2", "another name")}))
+    place = Place(tags=there("CHKP_Risk_High", "CHKP_Risk_Low"), ours=earlier)
+    found = {tag.key: tag for tag in judged(Tagging(), {}, place).tags}
+    assert (found["risk:high"].standing, found["risk:high"].earlier) == (Standing.FOREIGN, True)
+    assert (found["risk:low"].standing, found["risk:low"].earlier) == (Standing.FOREIGN, False)

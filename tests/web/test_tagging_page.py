@@ -16,7 +16,7 @@ from harmony.simulator import changes
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import duties, run
+from harmony.sync import duties, removal, run
 from harmony.tagging import run as tagging
 from tests.web.walking import Walk, form_of
 
@@ -261,3 +261,67 @@ def test_verify_and_next_without_a_warning_goes_on_at_once(signed_in: FlaskClien
     walk = Walk.begin(signed_in).to_tagging()
     walk.send("tagging", "/create")
     assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+def test_a_tag_in_other_letters_is_offered_and_its_spelling_is_used(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    """For the UEM it is the same tag: to make ours beside it would be refused there."""
+    foreign(uem, "chkp_risk_HIGH")
+    walk = Walk.begin(signed_in).to_tagging()
+    answer = walk.send("tagging", "/verify?then=next")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert "In the UEM already as chkp_risk_HIGH" in page
+    assert "there: chkp_risk_HIGH" in rows(page)["CHKP_Risk_High"]
+    assert walk.next("tagging", adopted=["chkp_risk_HIGH"]).location.endswith("/setup/deployment")
+    assert kept(app, walk).adopted == ("chkp_risk_HIGH",)
+    assert kept(app, walk).names == {"risk:high": "chkp_risk_HIGH"}
+    page = walk.look("tagging")
+    assert form_of(page)["risk_high"] == "chkp_risk_HIGH"
+    assert 'data-state="ok"' in rows(page)["chkp_risk_HIGH"]
+
+
+def test_a_long_name_is_shown_as_it_is_shortened_and_one_verify_is_enough(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    name = form_of(walk.verify("tagging", risk_high="High " + "risk" * 20))["risk_high"]
+    other = form_of(walk.verify("tagging", risk_low="High " + "risk" * 20 + "!"))["risk_low"]
+    assert len(name) == len(other) == 50
+    assert name != other
+    assert {name, other} <= set(rows(walk.look("tagging")))
+    assert walk.send("tagging").location.endswith("/setup/deployment")
+    assert kept(app, walk).names == {"risk:high": name, "risk:low": other}
+
+
+def test_adopt_all_is_one_press_for_what_a_removed_integration_made(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    first = Walk.begin(signed_in).to_tagging()
+    first.send("tagging", "/create")
+    assert signed_in.post(f"/integrations/{first.id}/remove").status_code == 303
+    with app.app_context():
+        removal.carry_out(first.id)
+        assert db.session.query(UemTag).count() == 0
+    walk = Walk.begin(signed_in).to_tagging()
+    answer = walk.send("tagging", "/verify?then=next")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert page.count("Made by Harmony earlier</span>") == 6
+    assert "Not made for this integration" not in page
+    assert "Adopt a tag only if nobody else uses it" not in page
+    assert "Adopt all 6" in page
+    assert walk.send("tagging", "/verify", adopt_all="y").status_code == 303
+    page = walk.look("tagging")
+    assert all('data-state="ok"' in row for row in rows(page).values())
+    assert len(kept(app, walk).adopted) == 6
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+def test_the_tags_of_another_integration_of_the_same_uem_are_harmonys(signed_in: FlaskClient) -> None:
+    first = Walk.begin(signed_in).to_tagging("organization:571")
+    first.send("tagging", "/create")
+    second = Walk.begin(signed_in).to_tagging("organization:572")
+    page = second.send("tagging", "/verify?then=next").get_data(as_text=True)
+    assert page.count("Made by Harmony earlier</span>") == 6
