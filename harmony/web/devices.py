@@ -63,6 +63,7 @@ def show(device_id: int) -> ResponseReturnValue:
     names = [known.get((m.group_kind, m.group_id), f"group {m.group_id}") for m in device.memberships]
     parts = {
         "history": newest_lines(device),
+        "same_udid": protection.same_udid(device),
         "protection": protection.panel(device, integration),
         "tags": tag_rows.of_device(device_id) if integration.connected else [],
     }

@@ -115,6 +115,13 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
     } | _profiles(live, record, two=has_two_profiles(device, integration))
 
 
+def same_udid(device: Device) -> Sequence[Device]:
+    """The other live devices of the integration with this UDID, however it is spelt; a few of them."""
+    same = (Device.integration_id == device.integration_id, Device.udid_key == device.udid_key)
+    others = select(Device).where(*same, Device.id != device.id, Device.deleted_at.is_(None))
+    return db.session.scalars(others.order_by(Device.id).limit(5)).all() if device.udid_key else []
+
+
 def _profiles(live: Sequence[Registration], record: PolicyRecord, *, two: bool) -> dict[str, Any]:
     """Where Protect is, and on which profiles it is not or is silent."""
     return {

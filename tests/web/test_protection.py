@@ -246,3 +246,24 @@ def test_what_a_device_says_is_text_and_nothing_else(shown: FlaskClient) -> None
     assert "<b>4</b>" not in page
     assert "ZZ_UNKNOWN" in page
     assert Risk.MEDIUM.label in page
+
+
+def test_the_page_says_which_other_device_has_the_same_udid_and_what_to_do(
+    app: Flask, shown: FlaskClient
+) -> None:
+    assert "Same UDID as" not in page_of(shown, "UDID0")
+    with app.app_context():
+        ids = {udid: device_of(udid).id for udid in ("UDID0", "UDID1", "UDID2")}
+        with write() as session:
+            session.get_one(Device, ids["UDID1"]).udid_key = "udid0"
+    first, second = (f"/devices/{ids[udid]}" for udid in ("UDID0", "UDID1"))
+    assert f'Same UDID as <a href="{second}">' in look(shown, first)
+    assert "use a registration code" in look(shown, first)
+    with app.app_context(), write() as session:
+        session.get_one(Device, ids["UDID1"]).added_by = "registration"
+    assert "Delete it here, and Protect registers again" in look(shown, second)
+    assert "Delete the one that the UEM does not list" in look(shown, first)
+    with app.app_context(), write() as session:
+        for udid in ("UDID0", "UDID2"):
+            session.get_one(Device, ids[udid]).udid_key = ""
+    assert "Same UDID as" not in look(shown, first)
