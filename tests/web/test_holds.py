@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
+from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
 from harmony.sync import holds
@@ -127,7 +128,7 @@ def test_typing_the_number_approves_the_list_and_asks_for_a_sync(
     assert "Type 6" not in page
     with app.app_context():
         assert db.session.get_one(Integration, id_).sync_requested_by == "admin"
-        assert synced(id_, range(6, 10), NOON + HOUR).deleted == 6
+        assert synced(id_, range(6, 10), now() + HOUR).deleted == 6
     assert "carried out" in look(signed_in, href)
     assert "The deletion of" not in look(signed_in, f"/integrations/{id_}")
 
