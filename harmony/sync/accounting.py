@@ -20,7 +20,7 @@ FEW = 10
 # More of what is known than this share, in percent, is never contradicted by a single answer.
 SHARE = 10
 # Enough for what a fleet grows by between two runs; bounded for a first one.
-MOST_RECENT = 20_000
+MOST_RECENT = 10_000
 
 
 def contradicts_many(contradicted: int, known: int) -> bool:
@@ -131,9 +131,12 @@ class Account:
             if mark:
                 marks.add(mark)
 
-    def remember(self, row: Identity) -> None:
-        """Take a row that became a new device: one that is missing may be listed under its name."""
-        if len(self.recent) < MOST_RECENT:
+    def remember(self, created: Iterable[Device]) -> None:
+        """Take rows that became new devices: one that is missing may be listed under its name."""
+        for device in created:
+            if len(self.recent) >= MOST_RECENT:
+                return
+            row = identity(device)
             self.recent.update(mark for mark in (row.uuid, row.serial) if mark)
 
     def may_be(self, device: Identity) -> bool:

@@ -41,8 +41,7 @@ def planned(
     changes = plan(Matcher(by_id, by_udid, account.shared, is_placed).match(arriving))
     back = {*changes.reappeared, *changes.unread}
     changes.unread += [id_ for id_ in unread(skipped, by_id, by_udid) if id_ not in back]
-    for row in changes.create:
-        account.remember(identity(row.device))
+    account.remember(row.device for row in changes.create)
     account.detached.update(changes.detach)
     doubtful = [doubtful_row(row.device, CONTRADICTS) for row in changes.doubtful]
     return changes, [row for row in doubtful if account.doubt(identity(row))]

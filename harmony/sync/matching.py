@@ -128,7 +128,7 @@ class Matcher:
         if not key or key in self.shared:
             self.found.new += [row._replace(shared=bool(key)) for row in rows]
             return
-        *older, newest = sorted(rows, key=lambda row: row.enrolment)
+        *older, newest = sorted(rows, key=lambda row: row.enrolment) if len(rows) > 1 else rows
         self.found.twins += older
         if known is None:
             self.found.new.append(newest)
@@ -165,6 +165,10 @@ def _by_udid(rows: Iterable[Incoming]) -> dict[str, list[Incoming]]:
 
 def _is_shared(rows: Sequence[Incoming], known: Known | None) -> bool:
     """Return True if records with one UDID cannot all be enrolments of one device."""
+    if len(rows) == 1 and known is None:
+        return (
+            False  # as almost every row of a first sync, for which comparing would cost more than inserting
+        )
     marks = [identity(row.device) for row in rows]
     if known is not None and known.external_id is not None and not known.deleted:
         marks.append(known.identity)
