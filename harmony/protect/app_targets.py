@@ -25,6 +25,7 @@ from harmony.protect.app_share import DAY, Share, Spent, share
 from harmony.protect.apps import SeenApp, take_inventory
 from harmony.protect.factors import IOS
 from harmony.protect.risk import APPLE
+from harmony.uem.address import reduced
 
 
 def waiting(integration_id: int) -> int:
@@ -105,7 +106,7 @@ def _same_server(integration_id: int) -> list[int]:
 def _address(integration: Integration) -> str:
     page = integration.page(SERVER)
     server = from_row(ServerDetails, page.applied if page else None)
-    return server.server_address.casefold().rstrip("/")
+    return reduced(server.server_address).casefold().rstrip("/")
 
 
 def _limit(integration_ids: Sequence[int]) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from harmony.models.configuration import ServerDetails, Synchronization, Tagging
 from harmony.tagging.names import is_managed, name_of, tag_key
+from harmony.uem.address import reduced
 
 # The toggles for personal data with their labels, in the order of the page.
 PERSONAL = {"import_name": "Device name", "import_number": "Device number", "import_email": "Device email"}
@@ -52,7 +53,7 @@ def _renamed(key: str, before: Tagging, after: Tagging) -> bool:
 
 def _source(server: ServerDetails) -> tuple[str | bool, ...]:
     account = (server.token_address, server.client_id) if server.use_oauth2 else (server.username,)
-    return (server.server_address.rstrip("/").casefold(), server.use_oauth2, *account)
+    return (reduced(server.server_address).rstrip("/").casefold(), server.use_oauth2, *account)
 
 
 def _scope(choice: Synchronization) -> set[tuple[str, str]]:

@@ -14,7 +14,13 @@ _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
-_SUFFIXES = re.compile(r"(/api|/airwatch(/login)?)+$", re.IGNORECASE)
+# What the console and the help of the API put behind the name of the server. A gateway may have a path of its
+# own, even one called /api/…: after that only what the API or its help has there is cut off.
+_PAGES = re.compile(
+    r"/(airwatch|mydevice|deviceservices|devicemanagement|catalog|enroll)(/.*)?$"
+    r"|/api(/(api|help|swagger|docs|system|mdm|mam|mcm|mem|v[0-9]+)(/.*)?)?/?$",
+    re.IGNORECASE,
+)
 
 # Ports of services that do not speak HTTP, after the list browsers refuse (fetch.spec.whatwg.org,
 # "bad port") and the common databases and queues.
@@ -137,9 +143,21 @@ def parse_address(text: str, policy: OutboundPolicy) -> Address:
 
 
 def parse_server(text: str, policy: OutboundPolicy) -> Address:
-    """As `parse_address`, without the /API or /AirWatch/Login that people paste along."""
-    address = parse_address(text, policy)
-    return Address(address.scheme, address.host, address.port, _SUFFIXES.sub("", address.path))
+    """As `parse_address`, without the pages of the console or of the API's help that people paste along."""
+    address = parse_address(re.split(r"[?#]", text, maxsplit=1)[0], policy)
+    return Address(address.scheme, address.host, address.port, _PAGES.sub("", address.path))
+
+
+def reduced(text: str) -> str:
+    """Return what is kept of a server address that somebody typed; the text as it is when it is none.
+
+    >>> reduced("https://UEM.example/AirWatch/#/Dashboard"), reduced("uem.example/")
+    ('https://uem.example', 'uem.example/')
+    """
+    try:
+        return parse_server(text, _ANY_SCHEME).url
+    except BlockedByPolicy:
+        return text
 
 
 def origin_of(text: str) -> str:

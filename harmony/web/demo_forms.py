@@ -14,7 +14,7 @@ from harmony.db import db
 from harmony.models import Device, Integration, IntegrationState, Profile, Protection
 from harmony.protect.factors import ANDROID, CATALOGUE, IOS, Factor, is_code
 from harmony.protect.risk import platform_of
-from harmony.web.forms import stripped
+from harmony.web.pasted import stripped
 
 # So many devices to choose from; any other by its UDID.
 OFFERED = 50

@@ -21,19 +21,30 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, StopValidation, ValidationError
 
 from harmony.uem.connection import REGIONS
+from harmony.web.pasted import hidden_in, stripped, trimmed
 
 OTHER = "other"
 TOKEN_ADDRESSES = [*(SelectChoice(url, label) for label, url in REGIONS), SelectChoice(OTHER, "Other")]
 
 
-def stripped(text: Any) -> Any:
-    """Spaces around typed text are never meant."""
-    return text.strip() if isinstance(text, str) else text
-
-
 def complain(field: Any, sentence: str) -> None:
     """Put a sentence beside a field that is wrong for a reason the form itself cannot know."""
     field.errors = [*field.errors, sentence]
+
+
+class Secret(PasswordField):
+    """A secret to paste: what surrounds it is cut off, what cannot be seen inside it is named.
+
+    It is refused here because no server could say what is wrong; usual spaces may be part of a password.
+    """
+
+    def __init__(self, label: str, **options: Any) -> None:
+        super().__init__(label, [self._can_be_seen, Length(max=1024)], filters=[trimmed], **options)
+
+    def _can_be_seen(self, _form: Form, _field: object) -> None:
+        if hidden := hidden_in(self.data or ""):
+            sentence = f"This holds {hidden}, which cannot be seen. Copy it again, or type it."
+            raise StopValidation(sentence)
 
 
 class WholeNumber(IntegerField):
@@ -47,7 +58,7 @@ class WholeNumber(IntegerField):
         self.render_kw = {"min": low, "max": high, "step": step, "inputmode": "numeric"}
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
-        text = valuelist[0].strip() if valuelist else ""
+        text = stripped(valuelist[0]) if valuelist else ""
         self.raw_data = [text]
         # int() would also take "1_0" and digits of other scripts.
         self.data = int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
@@ -73,13 +84,13 @@ class ServerForm(Form):
     token_region = SelectField("Token Address", choices=TOKEN_ADDRESSES)
     token_other = StringField("Other Token Address", [Length(max=512)], filters=[stripped])
     client_id = StringField("Client ID", [Length(max=256)], filters=[stripped])
-    client_secret = PasswordField("Client Secret", [Length(max=1024)])
+    client_secret = Secret("Client Secret")
     username = StringField("Username", [Length(max=256)], filters=[stripped])
-    password = PasswordField("Password", [Length(max=1024)])
-    api_key = PasswordField("API Key", [Length(max=1024)], filters=[stripped])
+    password = Secret("Password")
+    api_key = Secret("API Key")
     self_signed = BooleanField("Server uses self-signed certificate")
     certificate = TextAreaField(
-        "Certificate", filters=[stripped], render_kw={"rows": 6, "spellcheck": "false"}
+        "Certificate", filters=[trimmed], render_kw={"rows": 6, "spellcheck": "false"}
     )
     certificate_file = FileField("Certificate File")
 

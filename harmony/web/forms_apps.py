@@ -8,7 +8,7 @@ from wtforms.validators import Length, ValidationError
 
 from harmony.models import Action
 from harmony.protect.app_exceptions import WORDS
-from harmony.web.forms import stripped
+from harmony.web.pasted import stripped
 
 NONE = ""
 

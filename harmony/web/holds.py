@@ -22,6 +22,7 @@ from harmony.web.device_listing import by_name
 from harmony.web.filters import Filter, Filters, Text
 from harmony.web.hold_words import BADGES, WHYS, counted, reasons
 from harmony.web.listing import Query
+from harmony.web.pasted import stripped
 from harmony.web.table_file import csv_file
 
 blueprint = Blueprint("holds", __name__, url_prefix="/integrations/<int:integration_id>/holds")
@@ -42,7 +43,7 @@ LATER = "Approved. No sync can start now: the first complete one {after} deletes
 class ApprovalForm(Form):
     """The number, typed, and the list it was typed for."""
 
-    number = StringField("Number of devices")
+    number = StringField("Number of devices", filters=[stripped])
     digest = HiddenField()
 
     def typed(self) -> int | None:

@@ -24,7 +24,8 @@ from harmony.protect.differences import (
     risk_of,
 )
 from harmony.protect.factors import ANDROID, CATALOGUE, IOS, Factor, Vector, factor_of, is_code
-from harmony.web.forms import WholeNumber, stripped
+from harmony.web.forms import WholeNumber
+from harmony.web.pasted import stripped
 
 RISKS = [SelectChoice(str(int(risk)), risk.label) for risk in Risk]
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}")

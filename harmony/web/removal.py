@@ -20,7 +20,7 @@ from harmony.sync import lifecycle
 from harmony.tagging.taking_off import retire_all
 from harmony.web import duty_status, overview, typed
 from harmony.web.attention import why_no_sync
-from harmony.web.forms import stripped
+from harmony.web.pasted import stripped
 from harmony.web.tags_left import tags_left
 
 blueprint = Blueprint("removal", __name__, url_prefix="/integrations/<int:integration_id>/remove")

@@ -27,10 +27,12 @@ from harmony.setup import drafts, groups
 from harmony.setup.readers import overlap_of
 from harmony.sync import credentials
 from harmony.sync.credentials import SECRET_FIELDS, Credential, seal_secrets
+from harmony.uem import address
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.connection import REGIONS
 from harmony.web import tagging_form
 from harmony.web.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, complain
+from harmony.web.pasted import stripped
 from harmony.web.tagging_form import TaggingForm
 
 
@@ -115,7 +117,7 @@ def _typed_server(form: ServerForm, stored: ServerDetails) -> ServerDetails:
     """Return what the page says, without secrets; what it hides stays as stored."""
     return ServerDetails(
         display_name=form.display_name.data or "",
-        server_address=(form.server_address.data or "").rstrip("/"),
+        server_address=address.reduced(form.server_address.data or ""),
         use_oauth2=form.use_oauth2.data,
         token_address=form.token_address() if form.use_oauth2.data else stored.token_address,
         client_id=_sent("client_id", stored.client_id),
@@ -127,7 +129,7 @@ def _typed_server(form: ServerForm, stored: ServerDetails) -> ServerDetails:
 
 def _sent(name: str, stored: str) -> str:
     """What was typed; the part for the other way to sign in is hidden and not sent, and must not be lost."""
-    return request.form.get(name, stored).strip()
+    return str(stripped(request.form.get(name, stored)))
 
 
 def _require_secrets(form: ServerForm, integration_id: int, kept: ServerDetails) -> None:

@@ -24,7 +24,8 @@ from harmony.tagging.names import (
     shortened,
     tag_key,
 )
-from harmony.web.forms import complain, stripped
+from harmony.web.forms import complain
+from harmony.web.pasted import stripped
 
 # Each tag that may have a name of its own, and its field.
 NAMES = {key: key.replace(":", "_") for key in (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)}
@@ -59,7 +60,7 @@ class TaggingForm(Form):
     risk_none = StringField("No Risk", filters=[stripped])
     adopted = SelectMultipleField("Tags to adopt", validate_choice=False)
     offered = SelectMultipleField(validate_choice=False)
-    adopt_all = StringField()
+    adopt_all = StringField(filters=[stripped])
 
 
 def fill(tagging: Tagging) -> dict[str, Any]:

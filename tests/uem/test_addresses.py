@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from harmony.uem.address import parse_address, parse_server
+from harmony.uem.address import parse_address, parse_server, reduced
 from harmony.uem.errors import BlockedByPolicy
 from harmony.uem.outbound import OutboundPolicy, address_refusal
 
@@ -88,6 +88,24 @@ def test_it_refuses_an_address_that_parsers_could_read_differently(url: str) -> 
         ("https://uem.corp.local:8443/api", "https://uem.corp.local:8443"),
         ("https://cn123.awmdm.com/AirWatch/Login", "https://cn123.awmdm.com"),
         ("https://gateway.corp/uem/API/", "https://gateway.corp/uem"),
+        ("https://as123.awmdm.com/api", "https://as123.awmdm.com"),
+        ("https://as123.awmdm.com/API/", "https://as123.awmdm.com"),
+        ("https://as123.awmdm.com/api/help", "https://as123.awmdm.com"),
+        ("https://as123.awmdm.com/API/help/#!/apis/10003", "https://as123.awmdm.com"),
+        ("https://as123.awmdm.com/api/system/info?a=b%20c", "https://as123.awmdm.com"),
+        ("https://as123.awmdm.com/API/mdm/devices/search", "https://as123.awmdm.com"),
+        ("https://as123.awmdm.com/api/api/v1/help", "https://as123.awmdm.com"),
+        ("https://cn123.awmdm.com/AirWatch", "https://cn123.awmdm.com"),
+        ("https://cn123.awmdm.com/airwatch/#/AirWatch/Device/List", "https://cn123.awmdm.com"),
+        ("https://cn123.awmdm.com/AirWatch/Login?ReturnUrl=%2fAirWatch", "https://cn123.awmdm.com"),
+        ("https://ds123.awmdm.com/MyDevice/", "https://ds123.awmdm.com"),
+        ("https://ds123.awmdm.com/DeviceServices/AirWatchService.asmx", "https://ds123.awmdm.com"),
+        ("https://as123.awmdm.com/?sign-in=1", "https://as123.awmdm.com"),
+        ("https://as123.awmdm.com#/", "https://as123.awmdm.com"),
+        ("https://gateway.corp/uem/API/help/", "https://gateway.corp/uem"),
+        ("https://gateway.corp/api/uem", "https://gateway.corp/api/uem"),
+        ("https://gateway.corp/airwatch-prod/api", "https://gateway.corp/airwatch-prod"),
+        ("https://good.test#@evil.test/", "https://good.test"),
         ("https://10.1.2.3", "https://10.1.2.3"),
         ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
         ("https://[2001:DB8:0::1]", "https://[2001:db8::1]"),
@@ -97,6 +115,7 @@ def test_it_refuses_an_address_that_parsers_could_read_differently(url: str) -> 
 )
 def test_it_rebuilds_an_address_from_its_parts(typed: str, rebuilt: str) -> None:
     assert parse_server(typed, STRICT).url == rebuilt
+    assert reduced(typed) == rebuilt
 
 
 def test_it_allows_http_only_when_told() -> None:
