@@ -34,6 +34,14 @@ class Answer:
             return True
         return self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
+    @property
+    def is_web_page(self) -> bool:
+        """Whether this is a page for a browser: what proxies and firewalls send, and IIS with a refusal."""
+        if self.content_type in {"text/html", "application/xhtml+xml"}:
+            return True
+        start = self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+        return start.startswith((b"<!doctype html", b"<html"))
+
 
 def read_answer(response: requests.Response, largest: int = MAX_BODY) -> Answer:
     """The whole answer; raises TooLarge beyond `largest` bytes.

@@ -204,7 +204,7 @@ class Transport:
         if trouble is not None or deadline.expired:
             raise call_error(trouble, deadline, self._target, self._times.now())
         self._note(answer)
-        refusal = retry.status_error(answer.status, answer.headers, self._times.now())
+        refusal = retry.refused(answer, self._times.now())
         if refusal is not None:
             if refusal.asked is not None:
                 told = retry.asked_wait(answer.headers, self._times.now())

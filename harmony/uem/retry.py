@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from harmony.uem.answers import Answer
 from harmony.uem.errors import RateLimited, ServerFailed, TimedOut, UemError
 from harmony.uem.records import Quota
 
@@ -37,8 +38,18 @@ def pause(
     return random() * min(LONGEST_BACKOFF, 2.0 ** (attempt - 1))
 
 
-def status_error(status: int, headers: Mapping[str, str], now: datetime) -> UemError | None:
-    """The error for a status that may pass by itself, with the wait the server asked for."""
+def refused(answer: Answer, now: datetime) -> UemError | None:
+    """The same as `status_error`, of a whole answer."""
+    return status_error(answer.status, answer.headers, now, web_page=answer.is_web_page)
+
+
+def status_error(
+    status: int, headers: Mapping[str, str], now: datetime, *, web_page: bool = False
+) -> UemError | None:
+    """The error for a status that may pass by itself, with the wait the server asked for.
+
+    `web_page`: it came as one, so that whoever stands before the server may have sent it.
+    """
     if status == 429:
         asked = asked_wait(headers, now) or _until_reset(headers, now)
         wait = 60.0 if asked is None else asked
@@ -47,9 +58,13 @@ def status_error(status: int, headers: Mapping[str, str], now: datetime) -> UemE
     if status in {408, 425}:
         return TimedOut(f"The server gave up waiting (status {status}).", asked=asked_wait(headers, now))
     if status >= 500:
-        return ServerFailed(
-            f"The server reports an error of its own (status {status}).", asked=asked_wait(headers, now)
-        )
+        sentence = f"The server reports an error of its own (status {status})."
+        if web_page:
+            sentence = (
+                f"A web page came with status {status}, not an answer of the API: "
+                "the server fails, or a proxy or firewall in front of it does not let the call through."
+            )
+        return ServerFailed(sentence, asked=asked_wait(headers, now))
     return None
 
 

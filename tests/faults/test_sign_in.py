@@ -17,6 +17,8 @@ from tests.faults.scene import Case, Scene, cases
 FAILED, INCOMPLETE, OK = SyncRunState.FAILED, SyncRunState.INCOMPLETE, SyncRunState.OK
 AUTH_FAILED = SyncRunState.AUTH_FAILED
 REFUSED = refusal("401 Unauthorized", 1005)
+PAGE = b"<!DOCTYPE html><html><title>canary words</title>Blocked</html>"
+BLOCKED = http(PAGE, "403 Forbidden", "Content-Type: text/html; charset=utf-8")
 HTML = http(b"<html>remote words</html>", "200 OK", "Content-Type: text/html")
 NO_CLIENT = http(b'{"error":"invalid_client"}', "400 Bad Request")
 
@@ -43,6 +45,24 @@ CASES = [
     Case(21, "basic", {"page 0": [refusal("403 Forbidden", 403)]},
          FAILED, "lacks API > REST > Devices > Read"),
     Case(21, "later", {"page 1": [refusal("403 Forbidden", 403)]}, INCOMPLETE, "The account may not do this"),
+    Case(21, "a-firewall-s-page", {"page 0": [BLOCKED]}, FAILED,
+         "lacks API > REST > Devices > Read, or a firewall refuses the call. Nothing"),
+    Case(21, "a-firewall-s-page-later", {"page 1": [BLOCKED]}, INCOMPLETE,
+         "A web page came with status 403, not an answer of the API"),
+    Case(17, "a-proxy-s-page", {"groups 0": [http(PAGE, "401 Unauthorized", "Content-Type: text/html")]},
+         AUTH_FAILED, "the UEM refuses the credentials, or a proxy on the way asks for a sign-in."),
+    Case(20, "a-firewall-s-page", {"token": [BLOCKED]}, FAILED,
+         "A web page came with status 403 from the token address: a proxy or firewall", oauth=True),
+    Case(20, "a-proxy-s-page", {"token": [http(PAGE, "401 Unauthorized", "Content-Type: text/html")]},
+         FAILED, "A web page came with status 401 from the token address", oauth=True),
+    Case(20, "a-proxy-that-fails", {"token": [http(PAGE, "502 Bad Gateway")]},
+         FAILED, "the server fails, or a proxy or firewall in front of it", oauth=True),
+    Case(27, "a-proxy-that-fails", {"page 0": [http(PAGE, "503 Service Unavailable")]},
+         FAILED, "the server fails, or a proxy or firewall in front of it"),
+    Case(15, "a-proxy-s-404", {"page 0": [http(PAGE, "404 Not Found")]},
+         FAILED, "A web page came instead of data (status 404"),
+    Case(15, "a-captive-portal", {"page 0": [http(PAGE, "511 Network Authentication Required")]},
+         FAILED, "A web page came with status 511"),
     Case(23, "status-404", {"page 0": [refusal("404 Not Found", 404)]},
          FAILED, "does not find what was asked for"),
     Case(23, "status-400", {"page 0": [refusal("400 Bad Request", 6)]},

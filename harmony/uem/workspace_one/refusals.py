@@ -23,6 +23,7 @@ BASIC_ADVICE = (
 OAUTH_ADVICE = (
     "Check the client under Groups & Settings > Configurations > OAuth Client Management, and its role."
 )
+IN_ITS_PLACE = "If that is right already, let the firewall or proxy in front of the UEM pass our calls."
 
 
 def refuse_failures(answer: Answer, call: Call, advice: str) -> None:
@@ -41,7 +42,22 @@ def refuse_failures(answer: Answer, call: Call, advice: str) -> None:
         or (answer.status == 400 and code in {6, 400} and call.method == "GET")
     ):
         raise NotFound(f"The UEM does not find what was asked for (status {answer.status}{_said(code)}).")
-    raise _other(answer.status, code, call, advice)
+    page = _as_web_page(answer.status, call, advice) if answer.is_web_page else None
+    raise page or _other(answer.status, code, call, advice)
+
+
+def _as_web_page(status: int, call: Call, advice: str) -> UemError | None:
+    """Name both who may have refused: IIS sends its own 401 and 403 as web pages, as firewalls do theirs."""
+    came = f"A web page came with status {status}, not an answer of the API:"
+    if status == 401:
+        sentence = f"{came} the UEM refuses the credentials, or a proxy on the way asks for a sign-in."
+        return SignInRefused(sentence, f"{advice} {IN_ITS_PLACE}")
+    if status == 403:
+        permission = call.value.permission
+        sentence = f"{came} the account lacks {permission}, or a firewall refuses the call."
+        role = f"Give the role {permission} under Accounts > Administrators > Roles."
+        return Forbidden(sentence, f"{role} {IN_ITS_PLACE}")
+    return None
 
 
 def _other(status: int, code: int | None, call: Call, advice: str) -> UemError:

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 
 from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.connection import OAuth2
-from harmony.uem.errors import MalformedAnswer, NotFound, SignInRefused
+from harmony.uem.errors import HtmlAnswer, MalformedAnswer, NotFound, SignInRefused
 from harmony.uem.http import Request, Transport
 from harmony.uem.workspace_one.refusals import OAUTH_ADVICE
 from harmony.uem.workspace_one.wire import loose_object
@@ -71,6 +71,13 @@ def _basic(client: dict[str, str]) -> dict[str, str]:
 
 def read_token(answer: Answer) -> tuple[str, float]:
     """The token and its life in seconds: 5 minutes when not told, an hour at most, 0 for a single use."""
+    if answer.is_web_page and answer.status in {401, 403}:
+        # The service itself answers in JSON: nothing is said of the client, who may try again.
+        raise HtmlAnswer(
+            f"A web page came with status {answer.status} from the token address: a proxy or firewall on "
+            "the way refuses the call, or no token service is there.",
+            "Check the token address, and that the firewall lets this dashboard call it.",
+        )
     if answer.status == 404:
         raise NotFound(
             "There is no token service at the token address (status 404).",
