@@ -66,11 +66,7 @@ def save(integration_id: int, page: str) -> ResponseReturnValue:
     integration = _integration(integration_id)
     if not drafts.is_verified(integration, page):
         return render_page(integration, step, form, UNVERIFIED), 422
-    try:
-        return _go_on(integration, step)
-    except apply.Overlapping as overlapping:
-        notice = f"These values are kept, but not in force. {overlapping.sentence}"
-        return render_page(_integration(integration_id), step, form, notice), 422
+    return _go_on(integration, step, form)
 
 
 @blueprint.post("/<page>/verify")
@@ -86,7 +82,7 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
     if request.args.get("then") != "next":
         verification.begin(integration_id, page)
     elif verify_page(integration_id, page):
-        return _past_warnings(_integration(integration_id), step)
+        return _past_warnings(_integration(integration_id), step, form)
     elif step.judge(form, _integration(integration_id)):
         return render_page(_integration(integration_id), step, form, outcome=NOT_VERIFIED), 422
     return redirect(href_of(integration, step) + "#verification", 303)
@@ -157,16 +153,27 @@ def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnVal
     return form, None
 
 
-def _past_warnings(integration: Integration, step: Step) -> ResponseReturnValue:
+def _past_warnings(integration: Integration, step: Step, form: Form) -> ResponseReturnValue:
     """Stop once at what Verify warns of; whoever has seen just these warnings goes on."""
     warnings = warnings_of(integration, step.name)
     if warnings and request.form.get("seen") != warnings:
         flash(WARNED.format("Save" if integration.state != IntegrationState.DRAFT else "Next"), "warning")
         return redirect(href_of(integration, step) + "#verification", 303)
-    return _go_on(integration, step)
+    return _go_on(integration, step, form)
 
 
-def _go_on(integration: Integration, step: Step) -> ResponseReturnValue:
+def _go_on(integration: Integration, step: Step, form: Form) -> ResponseReturnValue:
+    """Go to the next page or put this one in force; say on the page why that cannot be."""
+    try:
+        return _advance(integration, step)
+    except apply.Overlapping as overlapping:
+        notice = f"These values are kept, but not in force. {overlapping.sentence}"
+    except apply.NotVerified:  # somebody saved other values in the meantime
+        notice = UNVERIFIED
+    return render_page(_integration(integration.id), step, form, notice), 422
+
+
+def _advance(integration: Integration, step: Step) -> ResponseReturnValue:
     """To the next page of a draft; an integration that runs takes the page in force at once."""
     following = steps.after(step)
     if integration.state == IntegrationState.DRAFT:

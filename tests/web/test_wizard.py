@@ -13,6 +13,7 @@ from harmony.clock import now
 from harmony.db import db
 from harmony.models import Device, Integration, IntegrationState
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
+from harmony.setup import apply
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
@@ -354,6 +355,28 @@ def test_an_overlap_that_came_up_meanwhile_is_refused_at_finish(signed_in: Flask
     assert answer.status_code == 422
     assert "are the same group of the same server" in answer.get_data(as_text=True)
     assert signed_in.get(f"/integrations/{second.id}").location.endswith(f"/integrations/{second.id}/setup")
+
+
+@pytest.mark.parametrize("suffix", ["", "/verify?then=next"])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (apply.Overlapping("Both read Acme."), "Both read Acme."),
+        (apply.NotVerified(SERVER), "not verified yet"),
+    ],
+)
+def test_what_came_between_verify_and_save_is_said_on_the_page(
+    signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch, suffix: str, error: Exception, words: str
+) -> None:
+    walk = Walk.begin(signed_in).to_deployment().finish()
+
+    def refuse(*_args: object) -> int:
+        raise error
+
+    monkeypatch.setattr(apply, "save", refuse)
+    answer = walk.send("synchronization", suffix)
+    assert answer.status_code == 422
+    assert words in answer.get_data(as_text=True)
 
 
 def test_switching_a_name_off_clears_it_at_once_and_says_so(app: Flask, signed_in: FlaskClient) -> None:
