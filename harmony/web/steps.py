@@ -146,9 +146,14 @@ def _require_secrets(form: ServerForm, integration_id: int, kept: ServerDetails)
             complain(field, f"Enter the {label}.")
         elif state is Credential.LOCKED:
             complain(field, f"The key that sealed it is lost: enter the {label} again.")
-        elif state is Credential.FOREIGN:
+        elif state is Credential.FOREIGN and _has_addresses(kept, name):
             owner = origin_of(getattr(kept, name)) or "another server"
             complain(field, f"Enter the {label} again: the saved one belongs to {owner}.")
+
+
+def _has_addresses(server: ServerDetails, field: str) -> bool:
+    """Whether it says where that secret would go; a page without an address is refused for that alone."""
+    return bool(server.server_address and (field != "client_secret" or server.token_address))
 
 
 def _certificate(form: ServerForm, stored: ServerDetails) -> str:

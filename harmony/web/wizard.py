@@ -51,8 +51,7 @@ def show(integration_id: int, page: str) -> ResponseReturnValue:
     if unfinished := shown_again(integration, step):
         form, notice = unfinished
         return render_page(integration, step, form, notice, KEPT_AS_TYPED)
-    form = step.form(data=step.fill(steps.record_of(integration, step)))
-    return render_page(integration, step, form)
+    return render_page(integration, step, _form_as_kept(integration, step))
 
 
 @blueprint.post("/<page>")
@@ -64,6 +63,7 @@ def save(integration_id: int, page: str) -> ResponseReturnValue:
     if refused:
         return refused
     integration = _integration(integration_id)
+    form = _form_as_kept(integration, step)
     if not drafts.is_verified(integration, page):
         return render_page(integration, step, form, UNVERIFIED), 422
     return _go_on(integration, step, form)
@@ -83,7 +83,7 @@ def verify(integration_id: int, page: str) -> ResponseReturnValue:
         verification.begin(integration_id, page)
     elif verify_page(integration_id, page):
         return _past_warnings(_integration(integration_id), step, form)
-    elif step.judge(form, _integration(integration_id)):
+    elif step.judge(form := _form_as_kept(_integration(integration_id), step), _integration(integration_id)):
         return render_page(_integration(integration_id), step, form, outcome=NOT_VERIFIED), 422
     return redirect(href_of(integration, step) + "#verification", 303)
 
@@ -151,6 +151,11 @@ def _keep(integration: Integration, step: Step) -> tuple[Form, ResponseReturnVal
     except drafts.EditedElsewhere:
         return form, (render_page(_integration(integration.id), step, form, CONFLICT), 409)
     return form, None
+
+
+def _form_as_kept(integration: Integration, step: Step) -> Form:
+    """The form of the draft: what follows from other values, as names do from their prefix, has followed."""
+    return step.form(data=step.fill(steps.record_of(integration, step)))
 
 
 def _past_warnings(integration: Integration, step: Step, form: Form) -> ResponseReturnValue:

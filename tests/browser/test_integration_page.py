@@ -105,7 +105,7 @@ def test_edit_takes_effect_only_once_it_is_verified_and_saved(signed_in: Visitor
     signed_in.go(integration)
     signed_in.press("Edit")
     signed_in.heading("Server Details")
-    signed_in.page.get_by_role("link", name="Synchronization").click()
+    signed_in.page.get_by_role("button", name="Synchronization").click()
     signed_in.heading("Synchronization")
     signed_in.page.get_by_text("Advanced", exact=True).click()
     signed_in.field("Device sync interval").fill("120")

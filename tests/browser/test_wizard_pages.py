@@ -121,13 +121,13 @@ def test_a_session_that_expired_in_the_wizard_comes_back_to_the_page(
     signed_in.may_complain("status of 401")
     signed_in.go(integration + "/setup/tagging")
     signed_in.context.add_cookies([{"name": "harmony", "value": "hrmns_expired", "url": product.url}])
-    signed_in.page.get_by_role("link", name="Deployment").click()
+    signed_in.page.get_by_role("button", name="Deployment").click()
     signed_in.heading("Sign in to Harmony")
     signed_in.field("User name").fill(ADMINISTRATOR)
     signed_in.field("Password").fill(PASSWORD)
     signed_in.press("Sign in")
-    signed_in.at(f"{integration}/setup/deployment")
-    signed_in.heading("Deployment")
+    signed_in.at(f"{integration}/setup/tagging")
+    signed_in.heading("Tagging")
 
 
 def test_a_lost_network_is_said_and_the_typed_values_can_be_sent_again(signed_in: Visitor) -> None:

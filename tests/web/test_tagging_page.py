@@ -325,3 +325,19 @@ def test_the_tags_of_another_integration_of_the_same_uem_are_harmonys(signed_in:
     second = Walk.begin(signed_in).to_tagging("organization:572")
     page = second.send("tagging", "/verify?then=next").get_data(as_text=True)
     assert page.count("Made by Harmony earlier</span>") == 6
+
+
+def test_names_go_on_following_the_prefix_after_a_refused_verify(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    """The page shows the names that were looked for, so that sending it again says the same."""
+    foreign(uem, "WALK_Risk_High")
+    walk = Walk.begin(signed_in).to_tagging()
+    answer = walk.send("tagging", "/verify?then=next", prefix="WALK_")
+    assert answer.status_code == 422
+    shown = form_of(answer.get_data(as_text=True))
+    assert shown["status_active"] == "WALK_Status_Active"
+    shown.setlist("adopted", ["WALK_Risk_High"])
+    assert signed_in.post(walk.href("tagging") + "/verify", data=shown).status_code == 303
+    assert kept(app, walk).names == {}
+    assert kept(app, walk).adopted == ("WALK_Risk_High",)
