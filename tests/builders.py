@@ -24,7 +24,7 @@ from harmony.models.configuration import (
 from harmony.setup.drafts import digest
 from harmony.uem.errors import UemError
 from harmony.uem.records import (
-    AppOnDevice,
+    AppList,
     Device,
     DevicePage,
     Group,
@@ -159,8 +159,8 @@ class FakeUem:
     def tags(self, organization_group_id: str) -> TagList:
         return TagList()
 
-    def device_apps(self, external_id: str) -> list[AppOnDevice]:
-        return []
+    def device_apps(self, external_id: str) -> AppList:
+        return AppList()
 
     def parallel(self) -> int:
         return 1

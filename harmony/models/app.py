@@ -92,9 +92,11 @@ class AppDecision(Base):
 
 
 class AppReading(Base):
-    """When the apps of a device were last read from the UEM.
+    """The last time that the apps of a device were asked for in the UEM, and what came of it.
 
     `seen_at` is what the UEM then called its last contact: once that has moved, they are read again.
+    `outcome` is a `ReadingOutcome`. `unconfirmed` is the digest of apps that a list lacked, and that are kept
+    until a second list lacks the same. `listed_at`: the last time that any list came.
     """
 
     __tablename__ = "app_reading"
@@ -102,3 +104,6 @@ class AppReading(Base):
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str] = mapped_column(String(16), default="whole", server_default="whole")
+    unconfirmed: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    listed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from harmony.models.states import SyncRunState
+from harmony.protect.app_lists import ReadingOutcome
 from harmony.protect.app_share import Share, is_scarce
+from harmony.sync.accounting import contradicts_many
 from harmony.sync.outcome import OVERTAKEN as OVERTAKEN_OUTCOME
-from harmony.sync.outcome import Outcome
+from harmony.sync.outcome import Outcome, named
 from harmony.sync.outcome import of_database as database_outcome
 from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
 from harmony.uem.records import Quota
@@ -16,16 +19,54 @@ from harmony.uem.records import Quota
 DEVICES_GO_ON = "The device sync is not affected."
 READ_IS_KEPT = "What it had read was kept; the next app sync goes on from there."
 LONGEST_WAIT = timedelta(hours=24)
+READ_AGAIN = (
+    "They are read again by the next app sync, after all others. Look them up in the UEM by their ID."
+)
+OF_SERVER = (
+    "So many at once are rarely a matter of the devices: look at the health of the UEM and at proxies. "
+    "They are read again by the next app sync, after all others."
+)
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a run did, in devices: `waiting` are those still to be read; the page shows all of it."""
+    """What a run did, in devices: `waiting` are those still to be read; the page shows all of it.
+
+    `incomplete` are the read ones whose list was not whole or is not believed yet.
+    """
 
     waiting: int = 0
     read: int = 0
     changed: int = 0
     skipped: int = 0
+    incomplete: int = 0
+
+
+@dataclass(slots=True)
+class Doubts:
+    """The devices whose apps were not read in full, by their ids in the UEM, and the first error."""
+
+    failed: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    unconfirmed: list[str] = field(default_factory=list)
+    error: UemError | None = None
+
+    def note(self, outcomes: Mapping[str, ReadingOutcome]) -> int:
+        """Take what came of some devices; return how many lists among them were doubtful."""
+        places = {
+            ReadingOutcome.FAILED: self.failed,
+            ReadingOutcome.INCOMPLETE: self.incomplete,
+            ReadingOutcome.UNCONFIRMED: self.unconfirmed,
+        }
+        before = len(self.incomplete) + len(self.unconfirmed)
+        for external_id, outcome in outcomes.items():
+            if outcome in places:
+                places[outcome].append(external_id)
+        return len(self.incomplete) + len(self.unconfirmed) - before
+
+    def note_error(self, error: UemError | None) -> None:
+        """Keep the first error of the run."""
+        self.error = self.error or error
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +106,44 @@ def told(share: Share, quota: Quota, percent: int) -> Share:
     return replace(share, allowed=max(1, quota.limit * percent // 100), limit=quota.limit)
 
 
-def of_reading(counts: Counts, share: Share, quota: Quota | None) -> End:
+def of_reading(counts: Counts, doubts: Doubts, share: Share, quota: Quota | None) -> End:
     """The end of a run that no error ended: everything was read, or calls have run out for now."""
+    reasons = _reasons(doubts)
     if counts.waiting:
-        return _out_of_calls(counts, share, quota)
-    if counts.skipped:
-        devices = _devices(counts.skipped)
-        reason = f"The apps of {devices} could not be read; what was known of them was kept."
-        return End(Outcome(SyncRunState.WARNING, reason, "They are tried again once they were in contact."))
-    return End(Outcome(SyncRunState.OK))
+        end = _out_of_calls(counts, share, quota)
+        return replace(end, outcome=replace(end.outcome, reason=" ".join([end.outcome.reason, *reasons])))
+    if not reasons:
+        return End(Outcome(SyncRunState.OK))
+    many = contradicts_many(len(doubts.failed) + len(doubts.incomplete), counts.read + counts.skipped)
+    return End(Outcome(SyncRunState.WARNING, " ".join(reasons), OF_SERVER if many else READ_AGAIN))
+
+
+def _reasons(doubts: Doubts) -> list[str]:
+    """Say in a sentence for each kind of doubt how many devices and which it is about."""
+    found: list[str] = []
+    if doubts.failed:
+        found.append(
+            f"The apps of {_some(doubts.failed)} could not be read; what was known of them was kept."
+        )
+        found += [f"The first answer: {doubts.error.sentence}"] if doubts.error else []
+    if doubts.incomplete:
+        found.append(f"The list of apps was incomplete for {_some(doubts.incomplete)}; no app was removed.")
+    if doubts.unconfirmed:
+        found.append(
+            f"The list of apps lacks more than is believed at once for {_some(doubts.unconfirmed)}; "
+            "the apps are removed when the next list lacks the same."
+        )
+    return found
+
+
+def _some(external_ids: Sequence[str]) -> str:
+    """The number of devices with the first of their ids.
+
+    >>> _some(["7"]), _some(["7", "8"])
+    ('1 device (UEM ID 7)', '2 devices (UEM IDs 7, 8)')
+    """
+    ids = "UEM ID" if len(external_ids) == 1 else "UEM IDs"
+    return f"{_devices(len(external_ids))} ({ids} {named(external_ids)})"
 
 
 def _out_of_calls(counts: Counts, share: Share, quota: Quota | None) -> End:

@@ -5,53 +5,52 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from harmony.protect.app_failures import Streak, is_of_device
 from harmony.uem.client import UemClient
-from harmony.uem.errors import (
-    EmptyAnswer,
-    Incomplete,
-    MalformedAnswer,
-    NotFound,
-    RequestRefused,
-    TooLarge,
-    UemError,
-)
-from harmony.uem.records import AppOnDevice
-
-# What may be wrong with one device alone. So many in a row are no longer a matter of devices.
-OF_ONE_DEVICE = (NotFound, Incomplete, MalformedAnswer, EmptyAnswer, TooLarge, RequestRefused)
-MOST_IN_A_ROW = 20
+from harmony.uem.errors import UemError
+from harmony.uem.records import AppList
 
 
 class Target(NamedTuple):
-    """A device whose apps are to be read; `seen_at` is its last contact as the UEM told it."""
+    """A device whose apps are to be read; `seen_at` is its last contact as the UEM told it.
+
+    `had_failed`: they could not be read the last time.
+    """
 
     device_id: int
     external_id: str
     seen_at: datetime | None
+    had_failed: bool = False
 
 
 class Listed(NamedTuple):
-    """What came of it: its apps, or None when they could not be read for a reason of its own."""
+    """What came of it: a list of its apps, or the error that may be about this device alone."""
 
     target: Target
-    apps: list[AppOnDevice] | None
+    apps: AppList | None
+    error: UemError | None = None
 
 
 @dataclass(slots=True)
 class Reader:
-    """Calls for one device after another; `may_call` is asked, with the calls under way, before each."""
+    """Calls for one device after another; `may_call` is asked, with the calls under way, before each.
+
+    `ever_read`: the account could read the apps of a device in an earlier run.
+    """
 
     client: UemClient
     may_call: Callable[[int], bool]
+    ever_read: bool = True
+    streak: Streak = field(default_factory=Streak)
 
     def read(self, targets: Iterable[Target]) -> Iterator[Listed]:
         """In the order of the targets; ends early when no more calls may be made. Raises UemError.
 
-        The first call goes alone, so that a wrong password is tried only once.
+        Until a first list comes calls go one by one, so that a wrong password is tried only once.
         """
         fetchers = self.client.parallel()
         pool = ThreadPoolExecutor(fetchers, thread_name_prefix="uem-apps")
@@ -61,26 +60,36 @@ class Reader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _in_order(self, pool: ThreadPoolExecutor, targets: Iterator[Target], most: int) -> Iterator[Listed]:
-        waiting: deque[tuple[Target, Future[list[AppOnDevice]]]] = deque()
-        horizon, in_a_row = 1, 0
+        waiting: deque[tuple[Target, Future[AppList]]] = deque()
+        last: UemError | None = None
         while True:
+            horizon = most if self.streak.read else 1
             while len(waiting) < horizon and self.may_call(len(waiting)):
                 target = next(targets, None)
                 if target is None:
                     break
                 waiting.append((target, pool.submit(self.client.device_apps, target.external_id)))
             if not waiting:
-                return
-            target, future = waiting.popleft()
-            try:
-                listed, in_a_row = Listed(target, future.result()), 0
-            except OF_ONE_DEVICE as error:
-                listed, in_a_row = Listed(target, None), in_a_row + 1
-                _refuse_too_many(error, in_a_row)
-            horizon = most
+                break
+            listed = _outcome(*waiting.popleft())
             yield listed
+            last = listed.error or last
+            self._count(listed)
+        if last is not None and self.streak.is_of_server(ever_read=self.ever_read):
+            raise last
+
+    def _count(self, listed: Listed) -> None:
+        if listed.error is None:
+            self.streak.note_read()
+        elif self.streak.ends_run(listed.error, had_failed=listed.target.had_failed):
+            raise listed.error
 
 
-def _refuse_too_many(error: UemError, in_a_row: int) -> None:
-    if in_a_row >= MOST_IN_A_ROW:
-        raise error
+def _outcome(target: Target, future: Future[AppList]) -> Listed:
+    """Raises an error that cannot be about this device alone."""
+    try:
+        return Listed(target, future.result())
+    except UemError as error:
+        if not is_of_device(error):
+            raise
+        return Listed(target, None, error)

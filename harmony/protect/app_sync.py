@@ -17,8 +17,8 @@ from harmony.config import Settings
 from harmony.db import db, release, write
 from harmony.models import DutyName, DutyRun, Integration
 from harmony.models.configuration import SERVER, ServerDetails, from_row
-from harmony.protect import app_ends, app_targets
-from harmony.protect.app_ends import OVERTAKEN, PAUSED, STOPPED, Counts, End
+from harmony.protect import app_ends, app_storing, app_targets
+from harmony.protect.app_ends import OVERTAKEN, PAUSED, STOPPED, Counts, Doubts, End
 from harmony.protect.app_reading import Listed, Reader
 from harmony.protect.app_share import Share, is_scarce
 from harmony.sync import duties, duty_lifecycle
@@ -57,6 +57,8 @@ class AppSync:
     spread: Spread
     must_end: Callable[[], bool] = lambda: False
     counts: Counts = field(default_factory=Counts)
+    doubts: Doubts = field(default_factory=Doubts)
+    others_counted: bool = False
     calls: int = 0
     quota: Quota | None = None
 
@@ -133,13 +135,14 @@ def _take(work: AppSync, client: UemClient, watch: Watch) -> End:
     finally:
         work.calls, work.quota = client.calls(), client.quota()
     watch.go_on()
-    return app_ends.of_reading(work.counts, work.share, work.quota)
+    return app_ends.of_reading(work.counts, work.doubts, work.share, work.quota)
 
 
 def _read(work: AppSync, client: UemClient) -> None:
     found = app_targets.targets(work.held.integration_id, work.counts.waiting)
+    ever_read = app_targets.was_read(work.held.integration_id)
     release()
-    reader = Reader(client, lambda under_way: work.may_call(client, under_way))
+    reader = Reader(client, lambda under_way: work.may_call(client, under_way), ever_read)
     for batch in _batches(reader.read(found)):
         if work.should_stop():
             raise Stopped
@@ -153,7 +156,7 @@ def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
     try:
         for one in listed:
             batch.append(one)
-            heavy = sum(len(each.apps or ()) + 10 for each in batch) >= APPS_PER_WRITE
+            heavy = sum(len(each.apps.apps if each.apps else ()) + 10 for each in batch) >= APPS_PER_WRITE
             if heavy or now() - since >= LONGEST_KEPT_BACK:
                 yield batch
                 batch, since = [], now()
@@ -167,13 +170,19 @@ def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
 
 def _write(work: AppSync, batch: list[Listed]) -> None:
     moment, counts = now(), work.counts
+    work.others_counted = work.others_counted or any(app_storing.announces(each.apps) for each in batch)
     with write() as session:
         duties.renew(session, work.held, moment)
-        counts.changed += app_targets.keep(session, work.held.integration_id, batch, moment)
-        counts.read += sum(1 for one in batch if one.apps is not None)
-        counts.skipped += sum(1 for one in batch if one.apps is None)
+        stored = app_storing.store(
+            session, work.held.integration_id, batch, moment, others_counted=work.others_counted
+        )
+        counts.changed += stored.changed
+        counts.read += sum(1 for each in batch if each.apps is not None)
+        counts.skipped += sum(1 for each in batch if each.apps is None)
         counts.waiting = max(0, counts.waiting - len(batch))
+        counts.incomplete += work.doubts.note(stored.outcomes)
         _show(session, work, moment)
+    work.doubts.note_error(next((each.error for each in batch if each.error), None))
 
 
 def _show(session: Session, work: AppSync, moment: datetime) -> None:

@@ -1,14 +1,13 @@
-"""Which devices have apps to be read from the UEM, what that may cost, and what is known once they were."""
+"""Which devices have apps to be read from the UEM, and what that may cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, TextClause, func, or_, select, text
 
-from harmony.db import db, table_of, upsert
+from harmony.db import db
 from harmony.models import (
     AppReading,
     Device,
@@ -20,30 +19,37 @@ from harmony.models import (
     SyncRunState,
 )
 from harmony.models.configuration import SERVER, ServerDetails, from_row
-from harmony.protect.app_reading import Listed, Target
+from harmony.protect.app_lists import ReadingOutcome
+from harmony.protect.app_reading import Target
 from harmony.protect.app_share import DAY, Share, Spent, share
-from harmony.protect.apps import SeenApp, take_inventory
-from harmony.protect.factors import IOS
 from harmony.protect.risk import APPLE
+from harmony.sync.current_ids import has_current_id
 from harmony.uem.address import reduced
 
 
 def waiting(integration_id: int) -> int:
-    """How many devices were in contact since their apps were read, or never had them read."""
+    """Count the devices that were in contact since their apps were read in full, or never had them read."""
     count = select(func.count()).select_from(Device).outerjoin(AppReading)
     return db.session.scalar(count.where(*_unread(integration_id))) or 0
 
 
 def targets(integration_id: int, most: int) -> list[Target]:
-    """At most so many of them: those never read first, then the longest not read."""
+    """Return at most so many of them: those never read first, then the longest not read.
+
+    Those whose apps could not be read in full come last, so that they keep nobody waiting.
+    """
+    last = func.coalesce(AppReading.outcome, ReadingOutcome.WHOLE) != ReadingOutcome.WHOLE
     rows = (
-        select(Device.id, Device.external_id, Device.last_seen_at)
+        select(Device.id, Device.external_id, Device.last_seen_at, AppReading.outcome)
         .outerjoin(AppReading)
         .where(*_unread(integration_id))
-        .order_by(AppReading.read_at.is_not(None), AppReading.read_at, Device.id)
+        .order_by(last, AppReading.read_at.is_not(None), AppReading.read_at, Device.id)
         .limit(most)
     )
-    return [Target(id_, external_id or "", seen) for id_, external_id, seen in db.session.execute(rows)]
+    return [
+        Target(id_, external_id or "", seen, outcome == ReadingOutcome.FAILED)
+        for id_, external_id, seen, outcome in db.session.execute(rows)
+    ]
 
 
 def fetched_at(integration_id: int) -> datetime | None:
@@ -62,37 +68,29 @@ def share_of(integration_id: int, percent: int, now: datetime) -> Share:
     return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
 
 
-def keep(session: Session, integration_id: int, batch: Sequence[Listed], now: datetime) -> int:
-    """Store what was read, inside the caller's `write()`; how many devices had changed.
+def was_read(integration_id: int) -> bool:
+    """Tell whether the apps of any device of the integration were ever read."""
+    listed = select(AppReading.device_id).join(Device).where(Device.integration_id == integration_id)
+    return db.session.scalar(listed.where(AppReading.listed_at.is_not(None)).limit(1)) is not None
 
-    A device that could not be read keeps the apps it had, and is not asked for again until it was seen.
+
+def _unread(integration_id: int) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    """The UEM's own time is compared with itself, so that it does not matter how its clock differs.
+
+    No device is asked for by an id of a former UEM.
     """
-    ids = [one.target.device_id for one in batch]
-    mine = (Device.id.in_(ids), Device.integration_id == integration_id, Device.deleted_at.is_(None))
-    there = set(session.scalars(select(Device.id).where(*mine)))
-    moved = 0
-    for target, apps in batch:
-        if apps is not None and target.device_id in there:
-            seen = [SeenApp(app.identifier, app.version, app.name) for app in apps]
-            moved += take_inventory(session, target.device_id, integration_id, IOS, "", seen, now)
-    readings = [
-        {"device_id": one.device_id, "read_at": now, "seen_at": one.seen_at}
-        for one, _ in batch
-        if one.device_id in there
-    ]
-    upsert(table_of(AppReading), readings, ["device_id"], ["read_at", "seen_at"])
-    return moved
-
-
-def _unread(integration_id: int) -> tuple[ColumnElement[bool], ...]:
-    """The UEM's own time is compared with itself, so that it does not matter how its clock differs."""
     moved = or_(AppReading.seen_at.is_(None), Device.last_seen_at != AppReading.seen_at)
     return (
         Device.integration_id == integration_id,
         Device.deleted_at.is_(None),
         Device.external_id.is_not(None),
         func.lower(Device.platform).in_(APPLE),
-        or_(AppReading.device_id.is_(None), Device.last_seen_at.is_not(None) & moved),
+        text(has_current_id("device")),
+        or_(
+            AppReading.device_id.is_(None),
+            AppReading.outcome != ReadingOutcome.WHOLE,
+            Device.last_seen_at.is_not(None) & moved,
+        ),
     )
 
 

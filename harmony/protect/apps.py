@@ -16,7 +16,7 @@ from harmony.protect.events import Line
 from harmony.protect.factors import Vector
 from harmony.sync import driver
 
-# So many apps of a profile are kept where lists that are not whole let none go.
+# Lists that are not whole let no app go, and add none beyond so many of a profile.
 MOST_KEPT = 2000
 LONGEST_IDENTIFIER, LONGEST_VERSION, LONGEST_NAME = 256, 64, 256
 
@@ -29,7 +29,7 @@ CREATE = (
     "INSERT INTO app (platform, identifier, version, name, name_key, search_text, first_seen_at, installs) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
 )
-WAS_READ = "SELECT 1 FROM app_reading WHERE device_id = ?"
+WAS_READ = "SELECT 1 FROM app_reading WHERE device_id = ? AND listed_at IS NOT NULL"
 ELSEWHERE = "SELECT app_id FROM installed_app WHERE device_id = ? AND profile <> ?"
 COUNT = "UPDATE app SET installs = installs + ? WHERE id = ?"
 PUT = "INSERT INTO installed_app (device_id, profile, app_id) VALUES (?, ?, ?)"
@@ -59,17 +59,19 @@ def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both k
     before = _installed(session, device_id, profile)
     listed = _known(session, platform, _distinct(apps), before, now)
     came, went = listed.keys() - before.keys(), before.keys() - listed.keys()
-    if not whole and len(before) + len(came) <= MOST_KEPT:
+    if not whole:
         named = {app.identifier for app in listed.values()}
         went = {id_ for id_ in went if before[id_].identifier in named}
+        came = set(sorted(came)[: max(0, MOST_KEPT - len(before) + len(went))])
     if not (came or went):
         return False
     first = not before and not _was_read(session, device_id, profile)
     _count(session, device_id, profile, came, went)
     _store(session, device_id, profile, came, went)
     if not first:
+        after = {id_: app for id_, app in (before | listed).items() if id_ in came | before.keys() - went}
         whose = (Severity.INFORMATION, device_id, integration_id, "", Vector.APPLICATION.value)
-        events.note_many(session, [Line(now, verb, *whose, text) for verb, text in _moves(before, listed)])
+        events.note_many(session, [Line(now, verb, *whose, text) for verb, text in _moves(before, after)])
     settle(session, [device_id], now)
     return True
 

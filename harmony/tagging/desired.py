@@ -15,11 +15,10 @@ from typing import Any
 
 from harmony.models import DeviceStatus, Risk
 from harmony.models.configuration import Tagging
+from harmony.sync.current_ids import has_current_id
 from harmony.tagging.names import FACTOR, NO_RISK_KEY, RISK_KEYS, STATUS_KEYS, risk_key
 
-# After a move to another UEM, what its first complete sync did not list still has an id of the former one.
-KNOWN_HERE = """(coalesce(d.missing_since, d.deleted_at) IS NULL OR NOT EXISTS (SELECT 1 FROM integration i
- WHERE i.id = d.integration_id AND i.ids_proven_at >= coalesce(d.missing_since, d.deleted_at)))"""
+KNOWN_HERE = has_current_id("d")
 LIVE = f"d.deleted_at IS NULL AND d.external_id IS NOT NULL AND {KNOWN_HERE}"
 RATED = "LEFT JOIN protection p ON p.device_id = d.id"
 FOUND = "JOIN finding f ON f.device_id = d.id AND f.closed_at IS NULL"

@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from harmony.sync.accounting import contradicts_many
 from harmony.tagging.names import tag_key
 from harmony.uem.records import Carriers, OddTag, TagList
 
 # So long all tags of ours must be gone before we believe it.
 CONFIRMED_AFTER = timedelta(minutes=10)
-# So few contradictions, or this share of what is known in percent, may be what happened since the last look.
-FEW, SHARE = 10, 10
 # A doubtful tag is looked at again after as long as it has been doubtful, within these.
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
 
@@ -100,15 +99,6 @@ def believed(
 def is_believable(carriers: Carriers, missing: int, known: int) -> bool:
     """Tell whether a list of carriers that lacks `missing` of the `known` ones is believed at first sight."""
     return not carriers.unreadable and not contradicts_many(missing, known)
-
-
-def contradicts_many(contradicted: int, known: int) -> bool:
-    """Tell whether one answer contradicts too much of what is known to be believed.
-
-    >>> contradicts_many(10, 12), contradicts_many(11, 200), contradicts_many(21, 200)
-    (False, False, True)
-    """
-    return contradicted > FEW and contradicted * 100 > SHARE * known
 
 
 def look_again_after(doubted_since: datetime, now: datetime) -> timedelta:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from harmony.uem.records import (
-    AppOnDevice,
+    AppList,
     BulkOutcome,
     Carriers,
     DevicePage,
@@ -38,8 +38,8 @@ class UemClient(Protocol):
     def smart_group_members(self, group_id: str) -> frozenset[str]:
         """The device ids of a smart group, all of them or an error."""
 
-    def device_apps(self, external_id: str) -> list[AppOnDevice]:
-        """The apps of one device, all of them or an error; NotFound when the UEM knows no such device."""
+    def device_apps(self, external_id: str) -> AppList:
+        """The installed apps of one device; NotFound when the UEM knows no such device."""
 
     def tags(self, organization_group_id: str) -> TagList:
         """The device tags visible at an organization group, with the rows that could not be read."""

@@ -149,11 +149,42 @@ class AppOnDevice:
 
 @dataclass(frozen=True, slots=True)
 class AppPage:
-    """One page of the apps of a device; `rows` counts those without an identifier too, `total` may lie."""
+    """One page of the apps of a device; `apps` are the installed ones, `total` the announced number of rows.
 
-    apps: tuple[AppOnDevice, ...]
-    rows: int
-    total: int | None
+    `keys` tell every readable row apart, those of apps that are not installed included. `unreadable` counts
+    the others: no object, no readable app or status, or about another device.
+    """
+
+    apps: tuple[AppOnDevice, ...] = ()
+    keys: tuple[str, ...] = ()
+    unreadable: int = 0
+    total: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, readable or not."""
+        return len(self.keys) + self.unreadable
+
+
+class Completeness(StrEnum):
+    """How far a list of apps can be believed when it does not name an app.
+
+    Counted: every row was readable, and as many came as were announced. Uncounted: the UEM announced nothing.
+    Uneven: rows were repeated, or more came than announced. Partial: rows are missing or unreadable.
+    """
+
+    COUNTED = "counted"
+    UNCOUNTED = "uncounted"
+    UNEVEN = "uneven"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class AppList:
+    """The installed apps of a device, as one reading of all pages tells them."""
+
+    apps: tuple[AppOnDevice, ...] = ()
+    completeness: Completeness = Completeness.COUNTED
 
 
 @dataclass(frozen=True, slots=True)

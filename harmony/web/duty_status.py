@@ -41,7 +41,13 @@ WORDS = {
         "Sync apps now",
         "Reads the apps of iOS devices that were in contact since theirs were last read. "
         "Android devices send theirs with the check-in.",
-        {"read": "Read", "changed": "Changed", "skipped": "Skipped", "waiting": "Waiting"},
+        {
+            "read": "Read",
+            "changed": "Changed",
+            "skipped": "Skipped",
+            "incomplete": "Incomplete",
+            "waiting": "Waiting",
+        },
         ("read", "skipped"),
         "devices",
     ),

@@ -220,7 +220,7 @@ class Machine(RuleBasedStateMachine):
             self.nothing_is_lost()
         self.work(["tags", "apps"])
         self.stage.wait(DAY)
-        self.work(["sync", "tags"])
+        self.work(["sync", "tags", "apps"])
         self.devices_are_true()
         self.apps_are_true()
         self.tags_are_true()

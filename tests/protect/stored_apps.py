@@ -24,11 +24,13 @@ def some_devices(integration_id: int, count: int, **changes: Any) -> list[int]:
     return list(db.session.scalars(mine.order_by(Device.id)))
 
 
-def list_apps(device_id: int, *apps: SeenApp, profile: str = "device", at: Any = NOON) -> bool:
+def list_apps(
+    device_id: int, *apps: SeenApp, profile: str = "device", at: Any = NOON, whole: bool = True
+) -> bool:
     """What a check-in of an Android device does with its list."""
     with write() as session:
         owner = session.get_one(Device, device_id).integration_id
-        return take_inventory(session, device_id, owner, "android", profile, apps, at)
+        return take_inventory(session, device_id, owner, "android", profile, apps, at, whole=whole)
 
 
 def events(device_id: int | None = None) -> list[tuple[str, str]]:

@@ -23,21 +23,34 @@ from harmony.models import (
     DutyName,
     DutyRun,
     InstalledApp,
+    Integration,
     Risk,
     SyncRunState,
 )
 from harmony.protect import app_targets
-from harmony.protect.app_reading import MOST_IN_A_ROW
+from harmony.protect.app_failures import MOST_ANSWERED
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.sync import duties, lifecycle
 from harmony.sync.connect import Opener
 from harmony.uem.client import UemClient
-from harmony.uem.errors import NotFound, ServerFailed, SignInRefused, UemError
-from harmony.uem.records import AppOnDevice, Quota
+from harmony.uem.errors import (
+    ConnectionLost,
+    Forbidden,
+    HtmlAnswer,
+    MalformedAnswer,
+    NotFound,
+    ServerFailed,
+    SignInRefused,
+    TimedOut,
+    TooLarge,
+    UemError,
+    Unreachable,
+)
+from harmony.uem.records import AppList, AppOnDevice, Completeness, Quota
 from tests.builders import FakeUem, an_integration
 from tests.protect.ios_fleet import an_ios_fleet, app_sync, opener, touch
-from tests.protect.stored_apps import risk_of
+from tests.protect.stored_apps import events, risk_of
 from tests.sync.stored import store_devices
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -62,20 +75,21 @@ def as_it_was(simulator: RunningSimulator) -> None:
 
 @dataclass
 class FakeApps(FakeUem):
-    """Every device has one app of its own; `broken` maps an id to the error it gets."""
+    """Every device has one app of its own, or its list; `broken` maps an id to the error it gets."""
 
     broken: dict[str, UemError] = field(default_factory=dict)
     every: UemError | None = None
+    lists: dict[str, AppList] = field(default_factory=dict)
     left: Quota | None = None
     read: list[str] = field(default_factory=list)
     made: int = 0
 
-    def device_apps(self, external_id: str) -> list[AppOnDevice]:
+    def device_apps(self, external_id: str) -> AppList:
         self.read.append(external_id)
         self.made += 1
         if error := self.broken.get(external_id) or self.every:
             raise error
-        return [AppOnDevice(f"app.{external_id}", "1", "App")]
+        return self.lists.get(external_id) or AppList((AppOnDevice(f"app.{external_id}", "1", "App"),))
 
     def calls(self) -> int:
         return self.made
@@ -106,7 +120,7 @@ def test_it_reads_every_device_with_one_call_each_and_stores_its_apps(simulator:
     id_ = an_ios_fleet(40)
     run = app_sync(id_, opener(simulator))
     assert (run.state, run.reason, run.calls) == (OK, "", 40)
-    assert run.counts == {"waiting": 0, "read": 40, "changed": 38, "skipped": 0}
+    assert run.counts == {"waiting": 0, "read": 40, "changed": 38, "skipped": 0, "incomplete": 0}
     assert (run.quota_limit, run.started_by) == (250_000, "kim")
     assert stored() == (38, 40), "every 17th has none"
     [calendar] = db.session.scalars(select(App).where(App.version == "3.3", App.name == "Calendar"))
@@ -191,23 +205,137 @@ def test_it_leaves_the_last_fifth_of_a_day_to_others() -> None:
     assert the_duty(id_).next_at == reset
 
 
-def test_a_device_the_uem_does_not_know_is_skipped_until_it_is_seen_again() -> None:
-    id_, uem = an_ios_fleet(3), FakeApps(broken={"60002": NotFound("Not there.")})
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound("Not there."), Forbidden("Not allowed."), HtmlAnswer("A page."), ServerFailed("Broken."),
+        MalformedAnswer("Cut."), TooLarge("Huge."), TimedOut("Too slow."), ConnectionLost("Gone."),
+    ],
+)  # fmt: skip
+def test_a_device_that_cannot_be_read_is_skipped_told_and_put_last(error: UemError) -> None:
+    id_, uem = an_ios_fleet(5), FakeApps(broken={"60001": error})
     run = app_sync(id_, fake(uem))
-    assert (run.state, run.counts["skipped"], run.counts["read"]) == (WARNING, 1, 2)
-    assert run.reason == "The apps of 1 device could not be read; what was known of them was kept."
-    app_sync(id_, fake(uem))
-    assert len(uem.read) == 3, "nobody was in contact meanwhile"
+    assert (run.state, run.counts["skipped"], run.counts["read"]) == (WARNING, 1, 4)
+    assert run.reason == (
+        "The apps of 1 device (UEM ID 60001) could not be read; what was known of them was kept. "
+        f"The first answer: {error.sentence}"
+    )
+    assert run.advice.startswith("They are read again by the next app sync, after all others.")
     touch(id_, 3)
+    uem.read.clear()
+    assert app_sync(id_, fake(uem)).state == WARNING
+    assert uem.read == ["60002", "60003", "60001"]
+    uem.broken.clear()
+    assert app_sync(id_, fake(uem)).state == OK
+    assert (app_sync(id_, fake(uem)).calls, stored()) == (0, (5, 5))
+
+
+def test_devices_that_fail_again_and_again_keep_nobody_waiting() -> None:
+    broken = {str(number): NotFound("Not there.") for number in range(60001, 60031)}
+    id_, uem = an_ios_fleet(60), FakeApps(broken=dict(broken))
+    assert app_sync(id_, fake(uem)).state == FAILED, "the first twenty say nothing good of the server"
+    assert (app_sync(id_, fake(uem)).state, stored()[0]) == (WARNING, 30)
+    for _ in range(2):
+        touch(id_, 60)
+        run = app_sync(id_, fake(uem))
+        assert (run.state, run.counts["read"], run.counts["skipped"]) == (WARNING, 30, 30)
+        assert "and 25 more" in run.reason
+        assert run.advice.startswith("So many at once are rarely a matter of the devices")
+
+
+def listing(completeness: Completeness, *identifiers: str) -> AppList:
+    return AppList(tuple(AppOnDevice(each, "1", each) for each in identifiers), completeness)
+
+
+def block(identifier: str) -> None:
+    with write() as session:
+        row = AppException(platform="ios", identifier=identifier, action=Action.BLOCK, reason="", by="")
+        row.at = now()
+        session.add(row)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        listing(Completeness.PARTIAL, "app.mail"), listing(Completeness.PARTIAL),
+        listing(Completeness.UNCOUNTED, "app.mail"), listing(Completeness.UNCOUNTED, "app.new"),
+    ],
+)  # fmt: skip
+def test_an_incomplete_list_adds_apps_and_lifts_no_finding_however_often_it_comes(lie: AppList) -> None:
+    block("app.bad")
+    id_, uem = an_ios_fleet(3), FakeApps()
+    uem.lists["60002"] = listing(Completeness.COUNTED, "app.bad", "app.mail")
+    assert app_sync(id_, fake(uem)).state == OK
+    uem.lists["60002"] = lie
+    for _ in range(3):
+        touch(id_, 3)
+        run = app_sync(id_, fake(uem))
+        assert (run.state, run.counts["incomplete"], risk_of(2)) == (WARNING, 1, Risk.HIGH)
+        assert (
+            "The list of apps was incomplete for 1 device (UEM ID 60002); no app was removed." in run.reason
+        )
+    assert apps_of(2) == {"app.bad", "app.mail"} | {app.identifier for app in lie.apps}
+    uem.lists["60002"] = listing(Completeness.COUNTED, "app.mail")
+    assert app_sync(id_, fake(uem)).state == OK, "read again although nobody was in contact"
+    assert (apps_of(2), risk_of(2)) == ({"app.mail"}, Risk.NONE)
+    assert "app.mail" not in " ".join(detail for verb, detail in events(2) if verb == "removed")
+
+
+@pytest.mark.parametrize("completeness", [Completeness.UNCOUNTED, Completeness.COUNTED])
+def test_an_empty_list_is_believed_when_a_second_run_gets_it_too(completeness: Completeness) -> None:
+    block("app.bad")
+    id_, uem = an_ios_fleet(2), FakeApps()
+    uem.lists["60001"] = listing(Completeness.COUNTED, "app.bad", "app.mail")
     app_sync(id_, fake(uem))
-    assert uem.read.count("60002") == 2
+    uem.lists["60001"] = listing(completeness)
+    touch(id_, 2)
+    run = app_sync(id_, fake(uem))
+    assert (run.state, run.counts["incomplete"], risk_of(1)) == (WARNING, 1, Risk.HIGH)
+    assert (
+        "for 1 device (UEM ID 60001); the apps are removed when the next list lacks the same." in run.reason
+    )
+    uem.broken["60001"] = ServerFailed("Broken.")
+    app_sync(id_, fake(uem))
+    assert risk_of(1) is Risk.HIGH, "a failure is no second look"
+    uem.broken.clear()
+    assert app_sync(id_, fake(uem)).state == OK
+    assert (apps_of(1), risk_of(1)) == (set(), Risk.NONE)
+    assert app_sync(id_, fake(uem)).calls == 0
+
+
+def test_an_empty_list_between_two_others_removes_nothing() -> None:
+    id_, uem = an_ios_fleet(2), FakeApps()
+    whole, empty = listing(Completeness.COUNTED, "app.mail"), listing(Completeness.UNCOUNTED)
+    for answer in (whole, empty, whole, empty):
+        uem.lists["60001"] = answer
+        touch(id_, 2)
+        app_sync(id_, fake(uem))
+        assert apps_of(1) == {"app.mail"}
+
+
+def test_after_a_move_no_device_is_asked_for_by_an_id_of_the_former_uem() -> None:
+    id_, uem = an_ios_fleet(4), FakeApps()
+    with write() as session:
+        integration = session.get_one(Integration, id_)
+        integration.ids_proven_at = now()
+        session.get_one(Device, 1).missing_since = now() - timedelta(hours=1)
+        session.get_one(Device, 2).missing_since = integration.ids_proven_at
+        session.get_one(Device, 3).missing_since = now() + timedelta(hours=1)
+    assert app_targets.waiting(id_) == 2
+    assert app_sync(id_, fake(uem)).state == OK
+    assert sorted(uem.read) == ["60003", "60004"], "the third went missing in this UEM"
+
+
+def apps_of(device_id: int) -> set[str]:
+    mine = select(App.identifier).join(InstalledApp).where(InstalledApp.device_id == device_id)
+    return set(db.session.scalars(mine))
 
 
 def test_so_many_failures_in_a_row_are_no_longer_a_matter_of_devices() -> None:
     id_, uem = an_ios_fleet(60), FakeApps(every=NotFound("The UEM does not find what was asked for."))
     run = app_sync(id_, fake(uem))
     assert run.state == FAILED
-    assert len(uem.read) <= MOST_IN_A_ROW + 2
+    assert len(uem.read) <= MOST_ANSWERED + 2
 
 
 def test_a_missing_permission_parks_it_until_somebody_asks(simulator: RunningSimulator) -> None:
@@ -233,7 +361,7 @@ def test_a_refused_password_is_tried_once_and_not_again_by_itself() -> None:
 
 
 def test_what_was_read_before_an_error_is_kept_and_the_next_run_goes_on() -> None:
-    id_, uem = an_ios_fleet(9), FakeApps(broken={"60006": ServerFailed("The server reports an error.")})
+    id_, uem = an_ios_fleet(9), FakeApps(broken={"60006": Unreachable("Nothing listens there.")})
     run = app_sync(id_, fake(uem))
     assert run.state == SyncRunState.INCOMPLETE
     assert "What it had read was kept" in run.reason
@@ -242,6 +370,14 @@ def test_what_was_read_before_an_error_is_kept_and_the_next_run_goes_on() -> Non
     uem.read.clear()
     assert app_sync(id_, fake(uem)).state == OK
     assert sorted(uem.read) == ["60006", "60007", "60008", "60009"]
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_a_server_that_fails_for_every_device_fails_the_run(count: int) -> None:
+    id_, uem = an_ios_fleet(count), FakeApps(every=ServerFailed("The server reports an error."))
+    run = app_sync(id_, fake(uem))
+    assert (run.state, run.reason) == (FAILED, "The server reports an error.")
+    assert the_duty(id_).failures == 1
 
 
 def in_a_while(simulator: RunningSimulator, do: object) -> threading.Thread:

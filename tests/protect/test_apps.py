@@ -19,7 +19,7 @@ from harmony.models import (
     Protection,
     Risk,
 )  # fmt: skip
-from harmony.protect.apps import SeenApp, take_inventory
+from harmony.protect.apps import MOST_KEPT, SeenApp, take_inventory
 from tests.builders import NOON, an_integration
 from tests.protect.stored_apps import (
     CHAT,
@@ -88,7 +88,7 @@ def test_an_app_in_two_profiles_counts_once_until_both_are_rid_of_it(device: int
 
 def test_an_app_on_a_device_that_had_none_when_it_was_read_is_news(device: int) -> None:
     with write() as session:
-        session.add(AppReading(device_id=device, read_at=NOON))
+        session.add(AppReading(device_id=device, read_at=NOON, listed_at=NOON))
         take_inventory(session, device, 1, "ios", "", [MAPS], NOON)
     assert events(device) == [("installed", "Maps (com.example.maps)")]
 
@@ -115,6 +115,29 @@ def test_a_blocked_app_makes_the_device_high_while_it_is_there(device: int) -> N
     list_apps(device, MAIL, at=LATER)
     assert (open_findings(device), risk_of(device)) == ([], Risk.NONE)
     assert [verb for verb, _ in events(device)] == ["installed", "detected", "removed", "ended"]
+
+
+def test_a_list_that_is_not_whole_adds_apps_and_neither_removes_one_nor_says_so(device: int) -> None:
+    except_app(MAPS, Action.BLOCK)
+    list_apps(device, MAPS, MAIL)
+    assert list_apps(device, CHAT, MAIL._replace(version="3.1"), at=LATER, whole=False)
+    assert not list_apps(device, at=LATER, whole=False)
+    assert risk_of(device) is Risk.HIGH
+    installed = {app for app, count in installs().items() if count}
+    assert installed == {"com.example.maps 1.2", "com.example.mail 3.1", "com.example.chat 7"}
+    assert [verb for verb, _ in events(device)] == ["detected", "installed"]
+    assert list_apps(device, CHAT, at=LATER)
+    assert [verb for verb, _ in events(device)][2:] == ["removed", "removed", "ended"]
+
+
+def test_lists_that_are_not_whole_add_no_more_than_so_many_and_still_remove_nothing(device: int) -> None:
+    except_app(MAPS, Action.BLOCK)
+    list_apps(device, MAPS)
+    for start in (0, MOST_KEPT):
+        many = [SeenApp(f"app{number}", "1", "") for number in range(start, start + MOST_KEPT)]
+        list_apps(device, *many, at=LATER, whole=False)
+    assert sum(installs().values()) == MOST_KEPT
+    assert risk_of(device) is Risk.HIGH
 
 
 def test_a_block_on_another_platform_does_not_count(device: int) -> None:

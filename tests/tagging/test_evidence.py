@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harmony.sync.accounting import contradicts_many
 from harmony.tagging.evidence import (
     CONFIRMED_AFTER,
     Looks,
     Seen,
     Verdict,
     believed,
-    contradicts_many,
     is_believable,
     look_again_after,
     seen,

@@ -13,7 +13,7 @@ from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import Incomplete, SignInRefused
 from harmony.uem.http import Limits, Times, Transport
 from harmony.uem.records import (
-    AppOnDevice,
+    AppList,
     AppPage,
     BulkOutcome,
     Carriers,
@@ -26,6 +26,7 @@ from harmony.uem.records import (
 )  # fmt: skip
 from harmony.uem.workspace_one import groups, readers, tags
 from harmony.uem.workspace_one.ahead import MAX_PAGES, pages_in_order
+from harmony.uem.workspace_one.app_rows import read_device_apps
 from harmony.uem.workspace_one.building import PAGE_SIZE, Body, paged, request_of
 from harmony.uem.workspace_one.device_apps import all_apps
 from harmony.uem.workspace_one.endpoints import Call
@@ -91,7 +92,7 @@ class WorkspaceOne:
             members |= ids
         raise Incomplete(f"The UEM sent {MAX_PAGES} pages of a smart group and no end.")
 
-    def device_apps(self, external_id: str) -> list[AppOnDevice]:
+    def device_apps(self, external_id: str) -> AppList:
         """The apps of a device, in one call unless it has more than a page of them."""
         return all_apps(lambda number: self._app_page(external_id, number), PAGE_SIZE)
 
@@ -186,7 +187,7 @@ class WorkspaceOne:
 
     def _app_page(self, external_id: str, number: int) -> AppPage:
         def read(answer: Answer) -> AppPage:
-            return readers.read_device_apps(answer, number)
+            return read_device_apps(answer, number, external_id)
 
         return self.call(Call.DEVICE_APPS, read, paged(number), external_id)
 

@@ -9,8 +9,6 @@ from typing import Any
 from harmony.uem.answers import Answer
 from harmony.uem.errors import MalformedAnswer, NotTheApi, TooLarge
 from harmony.uem.records import (
-    AppOnDevice,
-    AppPage,
     Device,
     DevicePage,
     Group,
@@ -153,31 +151,6 @@ def read_members(answer: Answer) -> list[str | None]:
         plain_id(Row(row).ref("Id", "DeviceId")) if isinstance(row, dict) else plain_id(_scalar(row))
         for row in rows
     ]
-
-
-def read_device_apps(answer: Answer, number: int) -> AppPage:
-    """A page of apps. 204 and an answer without the list are an empty page (facts/ws1-api.md §7).
-
-    Raises MalformedAnswer when the first page has no list although it announces apps.
-    """
-    if answer.status == 204:
-        return AppPage((), 0, None)
-    envelope = loose_object(answer.body)
-    total = count(envelope.get("Total"))
-    if envelope.get("DeviceApps") is None and (number or not total):
-        return AppPage((), 0, total)
-    rows = rows_of(envelope, "DeviceApps")
-    if len(rows) > MAX_ROWS:
-        raise TooLarge(f"A page has {len(rows)} apps, although at most 500 were asked for.")
-    return AppPage(tuple(app for row in _objects(rows) if (app := _app(row))), len(rows), total)
-
-
-def _app(row: Row) -> AppOnDevice | None:
-    identifier = clean(row.text("ApplicationIdentifier"))
-    if not identifier:
-        return None
-    name, version = clean(row.text("ApplicationName")), clean(row.text("Version"))
-    return AppOnDevice(identifier, version, name or identifier)
 
 
 def read_tags(answer: Answer) -> TagList:
