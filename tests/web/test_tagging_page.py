@@ -82,7 +82,7 @@ def test_names_follow_the_prefix_unless_they_were_changed(app: Flask, signed_in:
         ({"risk_low": ""}, "risk_low", "Enter a name."),
         ({"risk_low": "chkp_risk_HIGH"}, "risk_low", "Another tag has this name."),
         ({"risk_low": "CHKP_TF_ROOTED"}, "risk_low", "Names that begin like this are for threat factors."),
-        ({"risk_low": "a\u200bb"}, "risk_low", "hidden characters"),
+        ({"risk_low": "a  b"}, "risk_low", "hidden characters"),
         ({"prefix": "x" * 31}, "prefix", "At most 30 characters."),
     ],
 )
