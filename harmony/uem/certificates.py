@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,17 +37,34 @@ class CertificateUpload:
 
 
 def read_upload(data: bytes | str, now: datetime) -> CertificateUpload:
-    """The certificates in an uploaded file or pasted text; raises CertificateRefused."""
-    raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    """The certificates in an uploaded file or pasted text; raises CertificateRefused.
+
+    They are judged as a verifier judges them: it trusts what signs itself, whatever that signature is worth,
+    and needs of the others what a chain runs through. What it could not use is left out with a note.
+    """
+    raw = _text_of(data)
     _refuse_by_shape(raw)
     certificates = _parse(raw)
-    for certificate in certificates:
-        _refuse_weak(certificate)
-        _refuse_outdated(certificate, now)
-    _refuse_without_anchor(certificates)
-    summaries = tuple(summarize(certificate, now) for certificate in certificates)
-    pem = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates)
-    return CertificateUpload(summaries, pem, _warnings(summaries))
+    faults = {certificate: _fault(certificate, now) for certificate in certificates}
+    usable = [certificate for certificate in certificates if not faults[certificate]]
+    if not any(is_self_signed(certificate) for certificate in usable):
+        raise CertificateRefused(_why_none(certificates, faults))
+    summaries = tuple(summarize(certificate, now) for certificate in usable)
+    pem = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in usable)
+    left_out = tuple(f"Left out: {fault}" for fault in faults.values() if fault)
+    return CertificateUpload(summaries, pem, left_out + _old_signatures(usable) + _warnings(summaries))
+
+
+def _text_of(data: bytes | str) -> bytes:
+    """The upload as UTF-8, without what editors and consoles leave in a pasted PEM."""
+    if isinstance(data, bytes) and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace")
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    # From JSON or an environment: the line ends as they are written there.
+    text = text.replace("\\r", "").replace("\\n", "\n")
+    shown = "".join(" " if character.isspace() and character != "\n" else character for character in text)
+    kept = "".join(character for character in shown if unicodedata.category(character) != "Cf")
+    return "\n".join(line.strip() for line in kept.splitlines()).encode()
 
 
 def _refuse_by_shape(raw: bytes) -> None:
@@ -76,19 +95,28 @@ def _parse(raw: bytes) -> list[x509.Certificate]:
     return list(dict.fromkeys(found))
 
 
-def _refuse_weak(certificate: x509.Certificate) -> None:
+def _fault(certificate: x509.Certificate, now: datetime) -> str:
+    """Why no verifier could use this certificate, in a sentence; "" when it could."""
+    return _weak_key(certificate) or _weak_signature(certificate) or _out_of_time(certificate, now)
+
+
+def _weak_key(certificate: x509.Certificate) -> str:
     subject = _subject(certificate)
     key = _public_key(certificate)
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
-        raise CertificateRefused(f"The key of {subject} is RSA {key.key_size}; at least RSA 2048 is needed.")
+        return f"The key of {subject} is RSA {key.key_size}; at least RSA 2048 is needed."
     if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 256:
-        raise CertificateRefused(
-            f"The key of {subject} is a curve of {key.key_size} bits; at least P-256 is needed."
-        )
+        return f"The key of {subject} is a curve of {key.key_size} bits; at least P-256 is needed."
     if key is None or isinstance(key, dsa.DSAPublicKey):
-        raise CertificateRefused(f"The key of {subject} is of a kind that TLS no longer uses.")
-    if _hash_name(certificate) in _WEAK_HASHES:
-        raise CertificateRefused(f"{subject} is signed with SHA-1 or MD5, which can be forged; renew it.")
+        return f"The key of {subject} is of a kind that TLS no longer uses."
+    return ""
+
+
+def _weak_signature(certificate: x509.Certificate) -> str:
+    # What signs itself is trusted because it was uploaded; nobody looks at its signature.
+    if _hash_name(certificate) not in _WEAK_HASHES or is_self_signed(certificate):
+        return ""
+    return f"{_subject(certificate)} is signed with SHA-1 or MD5, which can be forged; renew it."
 
 
 def _public_key(certificate: x509.Certificate) -> object | None:
@@ -108,29 +136,42 @@ def _hash_name(certificate: x509.Certificate) -> str:
     return algorithm.name if algorithm else ""
 
 
-def _refuse_outdated(certificate: x509.Certificate, now: datetime) -> None:
+def _out_of_time(certificate: x509.Certificate, now: datetime) -> str:
     subject = _subject(certificate)
     if certificate.not_valid_after_utc < now:
-        raise CertificateRefused(
-            f"{subject} expired on {certificate.not_valid_after_utc:%Y-%m-%d}; upload the new one."
-        )
+        return f"{subject} expired on {certificate.not_valid_after_utc:%Y-%m-%d}; upload the new one."
     if certificate.not_valid_before_utc > now:
         day = certificate.not_valid_before_utc
-        raise CertificateRefused(
-            f"{subject} is valid only from {day:%Y-%m-%d}; check the clock of this machine."
-        )
+        return f"{subject} is valid only from {day:%Y-%m-%d}; check the clock of this machine."
+    return ""
 
 
-def _refuse_without_anchor(certificates: list[x509.Certificate]) -> None:
-    # OpenSSL follows a chain to a self-signed end: a pinned leaf of a CA fails with code 20 [measured].
-    if any(is_self_signed(certificate) for certificate in certificates):
-        return
-    last = certificates[-1]
+def _why_none(certificates: list[x509.Certificate], faults: dict[x509.Certificate, str]) -> str:
+    """Why nothing in the file can be trusted: what signs itself has a fault, or nothing signs itself.
+
+    OpenSSL follows a chain to a self-signed end: a pinned leaf of a CA fails with code 20 [measured].
+    """
+    if own := next((faults[one] for one in certificates if is_self_signed(one)), ""):
+        return own
+    if alone := next((fault for fault in faults.values() if fault), ""):
+        return alone
+    subjects = {certificate.subject for certificate in certificates}
+    # The last of a chain: nothing in the file issued it.
+    last = next((one for one in certificates if one.issuer not in subjects), certificates[-1])
     kind = "an intermediate authority" if is_authority(last) else "a server certificate"
     issuer = summarize(last, last.not_valid_before_utc).issuer
-    raise CertificateRefused(
-        f"{_subject(last)} is {kind} issued by {issuer}. Upload the certificate of {issuer} "
-        "(the root that signs itself), alone or together with this one."
+    return (
+        f"{_subject(last)} is {kind} issued by {issuer}, whose certificate is not in this file. "
+        f"Upload the certificate of {issuer}; if that is not a root, which has itself as issuer, "
+        "then those above it up to the root as well."
+    )
+
+
+def _old_signatures(certificates: list[x509.Certificate]) -> tuple[str, ...]:
+    return tuple(
+        f"{_subject(certificate)} signs itself with SHA-1 or MD5, which harms no root; renew it in time."
+        for certificate in certificates
+        if _hash_name(certificate) in _WEAK_HASHES
     )
 
 

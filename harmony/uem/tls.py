@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import certifi
 from cryptography import x509
 from urllib3.util.ssl_ import create_urllib3_context
 
 from harmony.uem.address import Address
+from harmony.uem.certificate_faults import end_of_chain, missing_issuer, name_mismatch
 from harmony.uem.deadline import Deadline
 from harmony.uem.errors import (
     CertificateChanged,
@@ -33,6 +36,10 @@ UPLOAD_ADVICE = (
     "If this is your server, compare the fingerprint with the one its administrator reads out, then turn on "
     "“Server uses self-signed certificate” and upload the certificate in PEM form."
 )
+ISSUER_ADVICE = "Let the server send its whole chain, or upload the certificate of its authority. "
+MOST_SENT = 10
+# `_ssl.ENCODING_DER`.
+_DER = 2
 # Reasons OpenSSL gives when the other side speaks something else than TLS, or only an old version.
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 _TOO_OLD = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE"}
@@ -62,10 +69,22 @@ def presented_certificate(
             open_socket(address.host, address.port, policy, deadline) as plain,
             context.wrap_socket(plain, server_hostname=address.host) as connection,
         ):
-            der = connection.getpeercert(binary_form=True)
+            chain = _sent_chain(connection)
     except (OSError, ValueError, UemError):
         return None
-    return summary_of(der, now) if der else None
+    shown, *others = [summary_of(der, now) for der in chain[:MOST_SENT]] or [None]
+    return shown and replace(shown, sent=tuple(other for other in others if other is not None))
+
+
+def _sent_chain(connection: ssl.SSLSocket) -> list[bytes]:
+    """Every certificate the server sent, its own first; `ssl` shows them all since Python 3.13 only."""
+    if hasattr(connection, "get_unverified_chain"):
+        return list(connection.get_unverified_chain())
+    inner: Any = getattr(connection, "_sslobj", None)
+    if hasattr(inner, "get_unverified_chain"):
+        return [sent.public_bytes(_DER) for sent in inner.get_unverified_chain() or ()]
+    own = connection.getpeercert(binary_form=True)
+    return [own] if own else []
 
 
 def summary_of(der: bytes, now: datetime) -> CertificateSummary | None:
@@ -114,30 +133,57 @@ def _verification_error(
         since = f"; it is valid from {shown.not_before:%Y-%m-%d %H:%M} UTC" if shown else ""
         return CertificateNotYetValid(f"The certificate of {host} is not valid yet{since}.{about}")
     if code in {62, 64}:
-        names = ", ".join(shown.names[:8]) if shown else ""
-        listed = f"it names {names}" if names else "it has no subject alternative names"
-        return CertificateNameMismatch(f"The certificate is not for {host}: {listed}.{about}")
+        return CertificateNameMismatch(
+            f"The certificate is not for {host}: {name_mismatch(host, shown)}.{about}"
+        )
     return _trust_error(code, host, ca_pem, shown)
 
 
 def _trust_error(code: int, host: str, ca_pem: str | None, shown: CertificateSummary | None) -> UemError:
     about = f" {describe(shown)}" if shown else ""
     if ca_pem and shown:
-        old = ", ".join(pinned_fingerprints(ca_pem))
-        return CertificateChanged(
-            f"{host} presents a certificate that the uploaded one does not vouch for. "
-            f"Uploaded: SHA-256 {old}. Presented: SHA-256 {shown.sha256}.{about}",
-            old,
-            shown.sha256,
-        )
+        return _not_vouched_for(host, ca_pem, shown)
     if code == 18:
         return CertificateUntrusted(f"The certificate of {host} is self-signed.{about}", UPLOAD_ADVICE)
     if code in {2, 19, 20, 21}:
-        advice = "Upload the certificate of the issuing authority on Server Details. " + UPLOAD_ADVICE
-        return CertificateUntrusted(f"The issuer of the certificate of {host} is not trusted.{about}", advice)
+        sentence = f"The issuer of the certificate of {host} is not trusted"
+        return CertificateUntrusted(f"{sentence}{_end(shown)}.{about}", ISSUER_ADVICE + UPLOAD_ADVICE)
     return CertificateUntrusted(
         f"The certificate of {host} was not accepted (OpenSSL code {code}).{about}", ""
     )
+
+
+def _end(shown: CertificateSummary | None) -> str:
+    """Where the chain that the server sent ends, as the end of a sentence."""
+    if shown is None:
+        return ""
+    end = end_of_chain(shown)
+    if end.self_signed:
+        return f": its chain ends in {end.subject}, a root that no public store has"
+    return f": {missing_issuer(end, uploaded=False)}".removesuffix(".")
+
+
+def _not_vouched_for(host: str, ca_pem: str, shown: CertificateSummary) -> UemError:
+    """A chain that does not lead to what was uploaded: an issuer is missing, or it is another's."""
+    old = ", ".join(pinned_fingerprints(ca_pem))
+    both = f"Uploaded: SHA-256 {old}. Presented: SHA-256 {shown.sha256}. {describe(shown)}"
+    sentence = f"{host} presents a certificate that the uploaded one does not vouch for"
+    pinned = _pinned(ca_pem)
+    end = end_of_chain(shown, pinned)
+    if end.self_signed or not any(one.authority for one in pinned):
+        return CertificateChanged(f"{sentence}. {both}", old, shown.sha256)
+    return CertificateUntrusted(
+        f"{sentence}: {missing_issuer(end, uploaded=True)} {both}",
+        f"Let the server send the certificate of {end.issuer} along with its own, "
+        "or upload it together with that of its root on Server Details.",
+    )
+
+
+def _pinned(ca_pem: str) -> list[CertificateSummary]:
+    with contextlib.suppress(ValueError):
+        found = x509.load_pem_x509_certificates(ca_pem.encode())
+        return [summarize(certificate, certificate.not_valid_before_utc) for certificate in found]
+    return []
 
 
 def pinned_fingerprints(ca_pem: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from flask import request, url_for
+from flask import flash, request, url_for
 from wtforms import Form
 
 from harmony.clock import now
@@ -34,6 +34,9 @@ from harmony.web import tagging_form
 from harmony.web.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, complain
 from harmony.web.pasted import stripped
 from harmony.web.tagging_form import TaggingForm
+
+# Of an upload; they travel in a cookie.
+MOST_NOTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +168,14 @@ def _certificate(form: ServerForm, stored: ServerDetails) -> str:
             complain(form.certificate, "Upload the certificate or paste its PEM text.")
         return stored.certificate
     try:
-        return read_upload(given, now()).pem
+        read = read_upload(given, now())
     except CertificateRefused as refused:
         form.certificate.data = ""
         complain(form.certificate, refused.sentence)
         return ""
+    for note in read.warnings[:MOST_NOTES]:
+        flash(note, "warning")
+    return read.pem
 
 
 def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:

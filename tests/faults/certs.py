@@ -35,6 +35,45 @@ class Made:
         ).decode()
 
 
+@dataclass(frozen=True)
+class Chain(Made):
+    """A certificate whose server sends others along with it."""
+
+    others: tuple[Made, ...] = ()
+
+    @property
+    def pem(self) -> str:
+        return super().pem + "".join(other.pem for other in self.others)
+
+
+def sending(made: Made, *others: Made) -> Chain:
+    """The same certificate, sent with these behind it."""
+    return Chain(made.certificate, made.key, others)
+
+
+# Made once with OpenSSL; `cryptography` no longer signs with SHA-1. Valid until 2126.
+SHA1_ROOT = """\
+-----BEGIN CERTIFICATE-----
+MIIBijCCATKgAwIBAgIUVYjg0c2J9SP681Wb/eVyrtajT0YwCQYHKoZIzj0EATAT
+MREwDwYDVQQDDAhPbGQgUm9vdDAgFw0yNjExMjgyMDQ5MjNaGA8yMTI2MTEwNDIw
+NDkyM1owEzERMA8GA1UEAwwIT2xkIFJvb3QwWTATBgcqhkjOPQIBBggqhkjOPQMB
+BwNCAAQ1cYQIsWesGyHilYblBRY6paNu/f2/i36P0YqEhqjduHEkjFBEJUizVP6Z
+Ndjk3JefnRIDHR421oMYMyFPhT6Qo2MwYTAdBgNVHQ4EFgQUCAiZQSmwvDZQLhte
+I07Ed097U1QwHwYDVR0jBBgwFoAUCAiZQSmwvDZQLhteI07Ed097U1QwDwYDVR0T
+AQH/BAUwAwEB/zAOBgNVHQ8BAf8EBAMCAQYwCQYHKoZIzj0EAQNHADBEAiBnUsYH
+BrE/6luEGLwG1pmH+HDvUhFGMhpf/vTy4nC4RAIgWrrRL/ktoceo6e+N+kjWTJVr
+ujASq1gKDnriOKh6QUk=
+-----END CERTIFICATE-----
+"""
+SHA1_ROOT_SCALAR = 0x1F6332A462F55FF134191A1709DB28137500EEFF546C22FBADB149412ED62106
+
+
+def sha1_root() -> Made:
+    """An authority that signs itself with SHA-1, and others with whatever it is told."""
+    key = ec.derive_private_key(SHA1_ROOT_SCALAR, ec.SECP256R1())
+    return Made(x509.load_pem_x509_certificate(SHA1_ROOT.encode()), key)
+
+
 def a_certificate(
     name: str = "127.0.0.1",
     *,
@@ -66,6 +105,8 @@ def a_certificate(
 
 
 def _alternative(name: str) -> x509.GeneralName:
+    if name.startswith("dns:"):
+        return x509.DNSName(name.removeprefix("dns:"))
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

@@ -7,9 +7,10 @@ from flask import current_app
 
 from harmony.clock import now
 from harmony.models import SyncRunState
+from harmony.uem.certificates import read_upload
 from harmony.uem.x509 import fingerprint
 from harmony.web import overview
-from tests.faults.certs import Made, a_certificate
+from tests.faults.certs import Made, a_certificate, sending, sha1_root
 from tests.faults.scene import Scene
 
 FAILED = SyncRunState.FAILED
@@ -50,6 +51,60 @@ def test_row_5_the_uploaded_authority_is_another(scene: Scene) -> None:
     presenting(
         scene, a_certificate(issuer=right), wrong.pem, "certificate that the uploaded one does not vouch for"
     )
+
+
+def test_row_5_a_root_that_signs_itself_with_sha_1_is_trusted(scene: Scene) -> None:
+    root = sha1_root()
+    scene.learn()
+    scene.server.swap(a_certificate(issuer=root))
+    scene.point(self_signed=True, certificate=read_upload(root.pem, now()).pem)
+    scene.suffer(SyncRunState.OK, "")
+
+
+def test_row_5_what_is_left_out_of_an_upload_was_not_needed(scene: Scene) -> None:
+    root = a_certificate("Corp Root", authority=True, names=())
+    former = a_certificate("Corp Root", authority=True, names=(), days=(-900, -5), key=root.key)
+    ended = a_certificate(issuer=root, days=(-30, -2))
+    scene.learn()
+    scene.server.swap(a_certificate(issuer=root))
+    scene.point(self_signed=True, certificate=read_upload(former.pem + ended.pem + root.pem, now()).pem)
+    scene.suffer(SyncRunState.OK, "")
+
+
+@pytest.mark.parametrize("uploaded", [True, False])
+def test_row_5_an_issuer_that_nobody_sent_is_named(scene: Scene, uploaded: bool) -> None:
+    root = a_certificate("Corp Root", authority=True, names=())
+    middle = a_certificate("Corp Issuing", issuer=root, authority=True, names=())
+    leaf = a_certificate(issuer=middle)
+    trusted = root.pem if uploaded else None
+    presenting(scene, leaf, trusted, "127.0.0.1 was issued by Corp Issuing, and")
+    run = scene.last_run()
+    assert "the certificate of Corp Issuing" in run.reason
+    assert "renewed" not in run.advice
+    scene.server.swap(sending(leaf, middle))
+    scene.point(self_signed=True, certificate=root.pem)
+    scene.suffer(SyncRunState.OK, "")
+
+
+def test_row_5_the_end_of_a_longer_chain_is_named(scene: Scene) -> None:
+    other = a_certificate("Wrong Root", authority=True, names=())
+    root = a_certificate("Corp Root", authority=True, names=())
+    middle = a_certificate("Corp Issuing", issuer=root, authority=True, names=())
+    shown = sending(a_certificate(issuer=middle), middle)
+    presenting(scene, shown, other.pem, "Corp Issuing was issued by Corp Root, and neither")
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("dns:127.0.0.1",), "it names 127.0.0.1 as a DNS name only; for an address it needs an entry"),
+        (("uem.example.com",), "it names uem.example.com, and no IP address: enter one of the names"),
+        ((), "it has no subject alternative names (its common name does not count)"),
+    ],
+)
+def test_row_6_a_name_of_the_wrong_kind_is_told(scene: Scene, names: tuple[str, ...], says: str) -> None:
+    shown = a_certificate(names=names)
+    presenting(scene, shown, shown.pem, says)
 
 
 @pytest.mark.parametrize("names", [("uem.example.com", "10.9.8.7"), ()])

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from harmony.uem.certificates import CertificateRefused, read_upload
-from tests.faults.certs import TODAY, a_certificate
+from tests.faults.certs import SHA1_ROOT, TODAY, a_certificate
 
 SIGNED_WITH_SHA1 = """\
 -----BEGIN CERTIFICATE-----
@@ -52,6 +52,12 @@ def test_a_private_key_is_refused_loudly_and_never_echoed(kind: str) -> None:
         assert "canary" not in sentence
 
 
+def test_a_key_that_hides_behind_invisible_characters_is_found() -> None:
+    assert "PRIVATE KEY" in refusal(
+        a_certificate().pem + "-----BEGIN PRI\u200bVATE\u00a0KEY-----\nMIIcanary\n"
+    )
+
+
 def test_a_real_key_beside_its_certificate_is_refused() -> None:
     made = a_certificate()
     assert "PRIVATE KEY" in refusal(made.pem + made.key_pem)
@@ -84,6 +90,10 @@ def test_the_same_certificate_twice_is_kept_once() -> None:
 def test_line_ends_byte_order_mark_and_bag_attributes_do_no_harm() -> None:
     pem = a_certificate().pem
     assert read_upload(b"\xef\xbb\xbf" + pem.replace("\n", "\r\n").encode(), TODAY).pem == pem
+    assert read_upload(pem.encode("utf-16"), TODAY).pem == pem
+    assert read_upload(pem.replace("\n", "\\n"), TODAY).pem == pem
+    assert read_upload(pem.replace("\n", "\u2028"), TODAY).pem == pem
+    assert read_upload(pem.replace("\n", "\n    \u00a0").replace("M", "\u200bM"), TODAY).pem == pem
     assert read_upload("Bag Attributes\n  friendlyName: uem\n" + pem, TODAY).pem == pem
 
 
@@ -103,9 +113,39 @@ def test_weak_keys_are_refused() -> None:
     assert "no longer" in refusal(a_certificate(key=dsa.generate_private_key(2048)).pem)
 
 
-def test_a_weak_signature_is_refused() -> None:
+def test_the_weak_signature_of_what_signs_itself_is_kept_with_a_note() -> None:
     # Made once with OpenSSL; `cryptography` no longer signs with SHA-1. Valid until 2126.
-    assert "SHA-1" in refusal(SIGNED_WITH_SHA1)
+    for pem in (SIGNED_WITH_SHA1, SHA1_ROOT):
+        upload = read_upload(pem, TODAY)
+        assert upload.pem == pem
+        (note,) = upload.warnings
+        assert "signs itself with SHA-1 or MD5, which harms no root" in note
+
+
+def test_what_no_chain_needs_is_left_out_with_a_note() -> None:
+    root = a_certificate("Corp Root", authority=True, names=())
+    old_root = a_certificate("Corp Root", authority=True, names=(), days=(-900, -5), key=root.key)
+    ended = a_certificate("uem.corp", issuer=root, days=(-30, -2))
+    coming = a_certificate("new.corp", issuer=root, days=(2, 30))
+    weak = a_certificate("weak.corp", issuer=root, key=rsa.generate_private_key(65537, 1024))  # noqa: S505
+    for extra, says in (
+        (ended, "uem.corp expired on"),
+        (coming, "new.corp is valid only from"),
+        (weak, "RSA 1024"),
+        (old_root, "Corp Root expired on"),
+    ):
+        for pem in (extra.pem + root.pem, root.pem + extra.pem):
+            upload = read_upload(pem, TODAY)
+            assert upload.pem == root.pem
+            (note,) = upload.warnings
+            assert note.startswith("Left out: ")
+            assert says in note
+
+
+def test_a_file_whose_every_anchor_is_unusable_is_refused_for_that() -> None:
+    root = a_certificate("Corp Root", authority=True, names=(), days=(-900, -5))
+    leaf = a_certificate("uem.corp", issuer=root)
+    assert refusal(leaf.pem + root.pem).startswith("Corp Root expired on")
 
 
 def test_strong_keys_of_every_kind_are_kept() -> None:
@@ -117,7 +157,12 @@ def test_a_leaf_of_an_authority_needs_the_authority() -> None:
     root = a_certificate("Corp Root", authority=True, names=())
     middle = a_certificate("Corp Issuing", issuer=root, authority=True, names=())
     leaf = a_certificate("uem.corp", issuer=middle)
-    assert "Corp Issuing" in refusal(leaf.pem)
-    assert "Corp Root" in refusal(middle.pem)
+    assert "uem.corp is a server certificate issued by Corp Issuing, whose certificate is" in refusal(
+        leaf.pem
+    )
+    for pem in (middle.pem, leaf.pem + middle.pem, middle.pem + leaf.pem):
+        sentence = refusal(pem)
+        assert "Corp Issuing is an intermediate authority issued by Corp Root, whose" in sentence
+    assert "the root that signs itself" not in refusal(leaf.pem), "Corp Issuing is none"
     assert len(read_upload(leaf.pem + middle.pem + root.pem, TODAY).certificates) == 3
     assert read_upload(root.pem, TODAY).certificates[0].authority

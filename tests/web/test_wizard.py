@@ -18,6 +18,7 @@ from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
 from harmony.sync import run, schedule
+from tests.faults.certs import a_certificate
 from tests.web.walking import Walk, form_of
 
 pytestmark = pytest.mark.usefixtures("uem")
@@ -332,6 +333,26 @@ def test_user_name_and_api_key_work_as_well(signed_in: FlaskClient, uem: Running
     assert walk.send("server").location.endswith("/setup/synchronization")
     answer = walk.send("server", "/verify", password="")
     assert answer.status_code == 303
+
+
+def test_what_is_pasted_around_the_values_does_no_harm_and_what_was_left_out_is_told(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in, "workspace_one")
+    mine, ended = uem.credentials, a_certificate("former.corp", days=(-90, -2))
+    pasted = {
+        "server_address": f"\ufeff{uem.url}/AirWatch/#/Dashboard\u200b",
+        "username": f"\u2060{mine.username}\u00a0",
+        "password": f"{mine.password}\r\n",
+        "api_key": f"\t{mine.api_key}\u200b",
+        "self_signed": "y",
+        "certificate": f"\u00a0{uem.ca_pem}{ended.pem}".replace("\n", "\r\n  "),
+    }
+    page = walk.verify("server", drop=("use_oauth2",), **pasted)
+    assert 'class="danger failed"' not in page
+    assert "Left out: former.corp expired on" in page
+    assert form_of(page)["server_address"] == uem.url
+    assert form_of(page)["username"] == mine.username
 
 
 def test_groups_that_another_integration_reads_are_refused_beside_the_field(signed_in: FlaskClient) -> None:
