@@ -81,6 +81,7 @@ def same_hardware(one: Identity, other: Identity) -> bool:
 
 
 Mark = tuple[int, str]
+UDID = Identity._fields.index("udid_key")
 
 
 @dataclass(slots=True)
@@ -89,9 +90,10 @@ class Account:
 
     `ids`, `uuids`, `udids` and `serials` are those of doubtful rows. Of the rows without a readable id
     (`unnamed`) those whose every mark is also that of another row name nothing, like the `blank` ones without
-    any mark. `shared` are the UDID keys that several records have, which therefore identify nobody. `recent`
-    are the serials and UUIDs of rows that became new devices in this run. `detached` has, by the UEM's id,
-    the row ids of the devices whose id other hardware has now.
+    any mark; `named` are the marks of rows with an id that no device stands for. `shared` are the UDID keys
+    that several records have, which therefore identify nobody. `recent` are the serials and UUIDs of rows
+    that became new devices in this run. `detached` has, by the UEM's id, the row ids of the devices whose id
+    other hardware has now.
     """
 
     ids: set[str] = field(default_factory=set)
@@ -100,11 +102,17 @@ class Account:
     serials: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
     unnamed: set[Identity] = field(default_factory=set)
+    named: set[Mark] = field(default_factory=set)
     recent: set[str] = field(default_factory=set)
     detached: dict[str, int] = field(default_factory=dict)
     blank: int = 0
     _in_list: Counter[Mark] = field(default_factory=Counter)
     _repeated: set[Mark] = field(default_factory=set)
+
+    @property
+    def doubtful(self) -> int:
+        """The number of different doubtful rows."""
+        return len(self.ids) + len(self.unnamed) + self.blank
 
     def begin_list(self) -> None:
         """Begin another list, or one again: it may repeat the rows of those before it."""
@@ -118,6 +126,7 @@ class Account:
         if row.external_id:
             known = row.external_id in self.ids
             self.ids.add(row.external_id)
+            self.name(row)
         else:
             known = row in self.unnamed
             self.unnamed.add(row)
@@ -130,6 +139,10 @@ class Account:
         for marks, mark in ((self.uuids, row.uuid), (self.udids, row.udid_key), (self.serials, row.serial)):
             if mark:
                 marks.add(mark)
+
+    def name(self, row: Identity) -> None:
+        """Take a row with an id that no device stands for: rows without one that repeat it name nothing."""
+        self.named.update(_marks(row))
 
     def remember(self, created: Iterable[Device]) -> None:
         """Take rows that became new devices: one that is missing may be listed under its name."""
@@ -157,7 +170,8 @@ class Account:
 
         A row that repeats the marks of a device that is there anyway may be any other one.
         """
-        taken = self._repeated.union(*map(_marks, placed))
+        shared = ((UDID, key) for key in self.shared)
+        taken = self._repeated.union(self.named, shared, *map(_marks, placed))
         return self.blank + sum(taken.issuperset(_marks(row)) for row in self.unnamed)
 
     def _count(self, marks: Iterable[Mark]) -> None:

@@ -10,7 +10,7 @@ from harmony.models.device_ids import serial_key, udid_key
 from harmony.sync import driver
 from harmony.sync.accounting import Account, Identity, identity
 from harmony.sync.matching import Known, Matcher, has_other_udid
-from harmony.sync.outcome import Doubt, Tally, mostly_doubtful
+from harmony.sync.outcome import Doubt, mostly_doubtful
 from harmony.sync.placement import CONTRADICTS, doubtful_row
 from harmony.sync.plan import Plan, plan, unread
 from harmony.sync.reading import Reading
@@ -42,6 +42,8 @@ def planned(
     back = {*changes.reappeared, *changes.unread}
     changes.unread += [id_ for id_ in unread(skipped, by_id, by_udid) if id_ not in back]
     account.remember(row.device for row in changes.create)
+    for row in changes.twins:
+        account.name(identity(row.device))
     account.detached.update(changes.detach)
     doubtful = [doubtful_row(row.device, CONTRADICTS) for row in changes.doubtful]
     return changes, [row for row in doubtful if account.doubt(identity(row))]
@@ -84,11 +86,13 @@ def placed_like(
     return [device.identity for device in found if device.external_id and is_placed(device.external_id)]
 
 
-def accounted(integration_id: int, reading: Reading, tally: Tally) -> Doubt:
+def accounted(integration_id: int, reading: Reading) -> Doubt:
     """Read the scope; return what is not sure of it, also how many rows may be about any device."""
     doubt, account = reading.read(), reading.account
     placed = placed_like(integration_id, account.unnamed, reading.is_placed)
-    return replace(doubt, anonymous=account.anonymous(placed), unreadable=mostly_doubtful(tally))
+    contradicting = sum(id_ in reading.rows for id_ in account.ids)
+    unreadable = mostly_doubtful(account.doubtful, len(reading.rows) - contradicting)
+    return replace(doubt, anonymous=account.anonymous(placed), unreadable=unreadable)
 
 
 def _columns(unnamed: Collection[Identity]) -> Iterator[tuple[str, list[str]]]:

@@ -66,13 +66,15 @@ class Matcher:
     """What rows are compared with: the stored devices by the UEM's id and, for new ids, by UDID key.
 
     `shared` are the UDID keys that identify nobody in this run; those found are added. `is_placed` tells of
-    an id whether this run has read a row of it.
+    an id whether this run has read a row of it. `believed` ends where the rows contradict too much: then
+    nothing of what identifies a device changes.
     """
 
     by_id: Mapping[str, Known]
     by_udid: Mapping[str, Known]
     shared: set[str]
     is_placed: Callable[[str], bool] = lambda _id: False
+    believed: bool = True
     found: Matches = field(default_factory=Matches)
 
     def match(self, rows: Sequence[Incoming]) -> Matches:
@@ -99,7 +101,10 @@ class Matcher:
         """
         compared = [(known, row, compare(known.identity, identity(row.device))) for known, row in others]
         replaced = [(known, row) for known, row, match in compared if match is Match.OTHER]
-        if contradicts_many(len(replaced), len(self.by_id)):
+        changed = [known for known, row, match in compared if match is Match.SAME and row.udid_key]
+        known_udids = sum(bool(known.udid_key) for known in changed)
+        self.believed = not contradicts_many(len(replaced) + known_udids, len(self.by_id))
+        if not self.believed:
             replaced = []
         believed = {row.device.external_id for _, row in replaced}
         carriers = _by_udid(row for _, row, match in compared if match is Match.SAME)
@@ -116,7 +121,7 @@ class Matcher:
         other = self.by_udid.get(key)
         if key and (carriers > 1 or (other is not None and other.id != known.id and not other.deleted)):
             self.shared.add(key)
-        if key and key not in self.shared:
+        if key and key not in self.shared and (self.believed or not known.udid_key):
             return row
         return with_udid(row, known.udid) if known.udid_key else row._replace(shared=bool(key))
 
@@ -145,7 +150,7 @@ class Matcher:
         detached = self.found.detached
         if known.external_id is None or known.deleted or detached.get(known.external_id) == known.id:
             return True
-        if row.device.external_id in detached and self.is_placed(known.external_id):
+        if not self.believed or (row.device.external_id in detached and self.is_placed(known.external_id)):
             return False
         return is_newer(row, known)
 

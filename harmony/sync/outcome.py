@@ -184,9 +184,9 @@ def of_delta(tally: Tally, doubt: Doubt) -> Outcome:
     return Outcome(SyncRunState.OK)
 
 
-def mostly_doubtful(tally: Tally) -> bool:
+def mostly_doubtful(doubtful: int, others: int) -> bool:
     """Return True if a run could place so few of its rows that it was no look at the devices."""
-    return tally.skipped > FEW and tally.skipped * 2 > tally.devices_read
+    return doubtful > FEW and doubtful > others
 
 
 def _doubtful(doubt: Doubt) -> Outcome:

@@ -93,7 +93,7 @@ def look(
     figures, tally = Figures(integration_id), Tally()
     reading = Reading(client, choice, figures, tally, on_page, figures.account)
     figures.is_placed = reading.is_placed
-    doubt = lookup.accounted(integration_id, reading, tally)
+    doubt = lookup.accounted(integration_id, reading)
     snapshot = Snapshot(
         integration_id, NO_RUN, number, choice, reading.is_listed, reading.account, reading.empty_groups(),
         Absence(suspect) if suspect else None,

@@ -72,7 +72,7 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
     Raises UemError, LeaseLost or Stopped; what was written until then stays.
     """
     reading, writer = _reading(work, client)
-    doubt = lookup.accounted(work.held.integration_id, reading, work.tally)
+    doubt = lookup.accounted(work.held.integration_id, reading)
     if not doubt.read:
         return of_snapshot(work.tally, doubt)
     writer.settle(reading.is_listed)

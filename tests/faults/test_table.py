@@ -14,7 +14,7 @@ from tests.faults.scene import Case
 
 HERE = Path(__file__).parent
 TEXT = (HERE.parents[1] / "docs/security.md").read_text(encoding="utf-8")
-NAME = re.compile(r"`(test_\w+\.py)::(test_\w+)(?:\[(.+)\])?`")
+NAME = re.compile(r"`((?:tests/(?:\w+/)*)?test_\w+\.py)::(test_\w+)(?:\[(.+)\])?`")
 CASES = {"test_answers.py": test_answers.CASES, "test_pages.py": test_pages.CASES}
 CASES["test_sign_in.py"] = test_sign_in.CASES
 EVERY_CASE = [case for every in CASES.values() for case in every]
@@ -53,7 +53,8 @@ def test_each_test_that_the_table_names_exists() -> None:
 
 
 def exists(file: str, function: str, pattern: str | None) -> bool:
-    tree = ast.parse((HERE / file).read_text(encoding="utf-8"))
+    folder = HERE.parents[1] if file.startswith("tests/") else HERE
+    tree = ast.parse((folder / file).read_text(encoding="utf-8"))
     there = function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     return there and (pattern is None or any(fnmatchcase(name_of(case), pattern) for case in CASES[file]))
 

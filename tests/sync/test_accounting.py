@@ -93,6 +93,21 @@ def test_a_row_that_repeats_a_device_that_is_there_anyway_may_be_any_other() -> 
     assert account.anonymous([STORED]) == 1
 
 
+@pytest.mark.parametrize("how", ["doubtful", "older enrolment", "shared UDID"])
+def test_a_row_that_repeats_a_row_no_device_stands_for_may_be_any(how: str) -> None:
+    account = Account()
+    account.begin_list()
+    account.doubt(Identity(udid_key="aa"))
+    other = Identity("7", "u7", "aa", "s7")
+    if how == "doubtful":
+        account.doubt(other)
+    elif how == "older enrolment":
+        account.name(other)
+    else:
+        account.shared.add("aa")
+    assert account.anonymous([]) == 1
+
+
 FLEET = [Identity(str(number), f"u{number}", f"d{number}", f"s{number}") for number in range(1, 9)]
 HIDDEN = st.sets(st.sampled_from(Identity._fields), max_size=4)
 

@@ -41,25 +41,26 @@ def hear(uem: ModelUem, choice: Synchronization) -> Heard:
             if groups := _groups(uem, choice, row):
                 rows.setdefault(row.external_id, (imported(row, choice), groups))
     skipped = [row for pull in uem.pulls for row in pull.skipped]
-    ids = {row.external_id for row in skipped if row.external_id} | _of_unknown_groups(uem, choice)
+    ids = {row.external_id for row in skipped if row.external_id} | {
+        row.external_id for row in _of_unknown_groups(uem, choice)
+    }
     udids = frozenset(row.udid.casefold() for row in skipped if row.udid)
     members = frozenset().union(*uem.members.values())
-    sure = not _anonymous(uem, rows) and all(pull.announced or not pull.said for pull in uem.pulls)
+    sure = not _anonymous(uem, choice, rows) and all(pull.announced or not pull.said for pull in uem.pulls)
     return Heard(rows, frozenset(ids), udids, members, sure and _everything_was_read(uem, choice))
 
 
-def _of_unknown_groups(uem: ModelUem, choice: Synchronization) -> set[str]:
+def _of_unknown_groups(uem: ModelUem, choice: Synchronization) -> list[Device]:
     """Rows of groups that the account does not see and that nobody chose."""
     chosen = {group.external_id for group in choice.groups if group.kind == GroupKind.ORGANIZATION}
     known = uem.visible | chosen
-    return {
-        row.external_id for pull in uem.pulls for row in pull.rows if chosen and row.group_id not in known
-    }
+    return [row for pull in uem.pulls for row in pull.rows if chosen and row.group_id not in known]
 
 
-def _anonymous(uem: ModelUem, rows: dict[str, tuple[Device, Groups]]) -> bool:
+def _anonymous(uem: ModelUem, choice: Synchronization, rows: dict[str, tuple[Device, Groups]]) -> bool:
     """Whether a row tells nothing, or only a UDID that another row has too."""
     taken = {row.udid.casefold() for row, _ in rows.values()}
+    taken |= {row.udid.casefold() for row in _of_unknown_groups(uem, choice)}
     for pull in uem.pulls:
         udids = [row.udid.casefold() for row in pull.skipped if not row.external_id]
         if len(set(udids)) < len(udids) or "" in udids or taken.intersection(udids):
