@@ -231,7 +231,7 @@ def _doubts(doubt: Doubt) -> Iterator[str]:
     if doubt.unlisted:
         yield f"{_devices(doubt.unlisted)} of smart groups are in no list; they were kept."
     if doubt.kept:
-        yield f"{_devices(doubt.kept)} not listed were kept, because an unreadable row may be about them."
+        yield f"{_devices(doubt.kept)} that no row names: kept, because an unreadable row may be about them."
 
 
 def _devices(count: int) -> str:

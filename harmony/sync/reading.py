@@ -90,9 +90,7 @@ class Reading:
         """
         scope = self._scope(groups, visible)
         known = {group.external_id: group for group in visible if group.kind is GroupKind.ORGANIZATION}
-        names = {group.external_id: group.name for group in groups} | {
-            id_: g.name for id_, g in known.items()
-        }
+        names = {group.external_id: group.name for group in (*known.values(), *groups)}
         above = cover(pulls(groups), {id_: group.parent_id for id_, group in known.items()})
         roots = [group_id for group_id, root in above.items() if root == group_id]
         short = []

@@ -23,7 +23,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "members": (FakeUem, "smart_group_members"),
     "planning": (snapshot.Writer, "flush"),
     "checkpoint": (driver, "checkpoint"),
-    "adoption": (snapshot.Writer, "adopt"),
+    "adoption": (snapshot.Writer, "settle"),
     "marking": (absences, "mark"),
     "guard": (guard, "decide"),
     "holding": (held, "keep"),
