@@ -44,17 +44,6 @@ def discard(integration_id: int, page: str) -> ResponseReturnValue:
     return redirect(href_of(integration, step), 303)
 
 
-@blueprint.get("/<page>/verify")
-@blueprint.get("/<page>/clear")
-@blueprint.get("/<page>/leave")
-@blueprint.get("/<page>/discard")
-@blueprint.get("/<page>/create")
-@blueprint.get("/<page>/token")
-def again(integration_id: int, page: str) -> ResponseReturnValue:
-    """Where a browser stands after errors in a form: its Reload button leads back to the page."""
-    return redirect(href_of(connected(integration_id), step_of(page)), 303)
-
-
 def _keep_as_left(integration: Integration, step: Step, form: Form, values: MultiDict[str, str]) -> None:
     """Make a draft of the page, or keep it as typed where it is none. Raises EditedElsewhere."""
     edition, valid = request.form.get("edition", 0, int), form.validate()

@@ -201,10 +201,19 @@ def test_leaving_a_page_that_somebody_else_saved_meanwhile_loses_neither(signed_
     assert form_of(walk.look("server"))["display_name"] == "Theirs"
 
 
-@pytest.mark.parametrize("act", ["verify", "clear", "leave", "discard", "create", "token"])
-def test_reload_after_a_refused_form_leads_back_to_the_page(signed_in: FlaskClient, act: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "act"),
+    [
+        *(("server", act) for act in ("verify", "clear", "leave", "discard")),
+        ("tagging", "create"),
+        ("deployment", "token"),
+    ],
+)
+def test_reload_after_a_refused_form_leads_back_to_the_page(
+    signed_in: FlaskClient, page: str, act: str
+) -> None:
     walk = Walk.begin(signed_in)
-    assert signed_in.get(f"{walk.href('server')}/{act}").location == walk.href("server")
+    assert signed_in.get(f"{walk.href(page)}/{act}").location == walk.href(page)
 
 
 # --- the session has ended
