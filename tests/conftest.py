@@ -44,7 +44,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 watch(PASSWORD)
 
 # A busy machine is no failure; speed is measured by `make bench`, never by a test.
-hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
 # `pytest --hypothesis-profile=deep tests/sync` looks ten times as long.
 hypothesis.settings.register_profile("deep", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("suite")
