@@ -229,9 +229,9 @@ def _doubts(doubt: Doubt) -> Iterator[str]:
             "none was counted as missing."
         )
     if doubt.unlisted:
-        yield f"{_devices(doubt.unlisted)} of smart groups are in no list; they were kept."
+        yield f"Kept: {_devices(doubt.unlisted)} that smart groups name and no list shows."
     if doubt.kept:
-        yield f"{_devices(doubt.kept)} that no row names: kept, because an unreadable row may be about them."
+        yield f"Kept: {_devices(doubt.kept)} that no row names, because an unreadable row may be about them."
 
 
 def _devices(count: int) -> str:
