@@ -21,10 +21,15 @@ MODES = {kind + extra for kind in "rwax" for extra in ("", "b", "t", "+", "b+", 
 def in_the_locale_s_encoding(tree: ast.AST) -> Iterator[str]:
     """Each call that reads or writes text and leaves the encoding to the machine."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _reads_text(node):
-            keywords = {keyword.arg for keyword in node.keywords}
-            if "encoding" not in keywords:
-                yield f"line {node.lineno}: {ast.unparse(node)}"
+        if isinstance(node, ast.Call) and _reads_text(node) and not _names_encoding(node):
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+def _names_encoding(call: ast.Call) -> bool:
+    """Accept `encoding=` and, for a method, the third argument: `path.open(mode, buffering, encoding)`."""
+    name, owner = _called(call.func)
+    third = name == "open" and owner not in {"", "io"} and len(call.args) > 2
+    return third or "encoding" in {keyword.arg for keyword in call.keywords}
 
 
 def _reads_text(call: ast.Call) -> bool:
@@ -70,7 +75,13 @@ def test_such_a_call_would_be_seen(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["open(path, 'rb')", "path.open('w', encoding='utf-8')", "tempfile.TemporaryFile(dir=folder)"]
+    "line",
+    [
+        "open(path, 'rb')",
+        "path.open('w', encoding='utf-8')",
+        "path.open('r', -1, 'utf-8')",
+        "tempfile.TemporaryFile(dir=folder)",
+    ],
 )
 def test_what_names_its_encoding_or_has_none_is_fine(line: str) -> None:
     assert list(in_the_locale_s_encoding(ast.parse(line))) == []
