@@ -9,7 +9,7 @@ from harmony.clock import now
 from harmony.db import write
 from harmony.history import COMMAND_LINE, audit
 from harmony.ops import commands
-from harmony.setup import secrets
+from harmony.setup import rotation
 
 group = commands.group("secrets", help="The stored secrets.")
 
@@ -23,7 +23,7 @@ def register(app: Flask) -> None:
 @click.option("--dry-run", is_flag=True, help="Only count.")
 def rotate(dry_run: bool) -> None:
     """Seal every stored secret under the first of HARMONY_VAULT_KEYS. Running it again goes on."""
-    done = secrets.rotate(dry_run)
+    done = rotation.rotate(dry_run)
     verb = "would be sealed" if dry_run else "were sealed"
     counts = f"{done.renewed} {verb} anew, {done.current} were current, {done.locked} cannot be opened."
     if not dry_run:

@@ -24,7 +24,7 @@ def keep(user_id: int, page: str, typed: TypedForm, now: datetime) -> str | None
     Of each user the newest few are kept.
     """
     id_ = secrets.token_urlsafe(16)
-    sealed = typed_form.seal(typed, _bound_to(id_, user_id))
+    sealed = typed_form.seal(typed, bound_to(id_, user_id))
     if sealed is None:
         return None
     with write() as session:
@@ -42,7 +42,7 @@ def find(id_: str, user_id: int, page: str, now: datetime) -> TypedForm | None:
     row = db.session.get(KeptForm, id_)
     if row is None or row.user_id != user_id or row.page != page or not _is_fresh(row, now):
         return None
-    return typed_form.unseal(row.sealed, _bound_to(id_, user_id))
+    return typed_form.unseal(row.sealed, bound_to(id_, user_id))
 
 
 def is_kept(id_: str, now: datetime) -> bool:
@@ -62,5 +62,6 @@ def _is_fresh(row: KeptForm, now: datetime) -> bool:
     return within(row.kept_at, KEPT, now)
 
 
-def _bound_to(id_: str, user_id: int) -> str:
+def bound_to(id_: str, user_id: int) -> str:
+    """Name what a kept form is bound to."""
     return f"kept form {id_} of user {user_id}"

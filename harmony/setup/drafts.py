@@ -83,7 +83,7 @@ def keep_typed(integration_id: int, page: str, typed: TypedForm, edition: int) -
 
     Raises EditedElsewhere when `edition` is no longer the newest.
     """
-    sealed = typed_form.seal(typed, _typed_on(integration_id, page))
+    sealed = typed_form.seal(typed, typed_bound_to(integration_id, page))
     with write() as session:
         row = session.get(SetupPage, (integration_id, page))
         if (row.edition if row else 0) != edition:
@@ -101,7 +101,7 @@ def typed(integration: Integration, page: str) -> TypedForm | None:
     row = integration.page(page)
     if row is None or row.typed is None:
         return None
-    return typed_form.unseal(row.typed, _typed_on(integration.id, page))
+    return typed_form.unseal(row.typed, typed_bound_to(integration.id, page))
 
 
 def revert(integration_id: int, page: str) -> None:
@@ -113,7 +113,8 @@ def revert(integration_id: int, page: str) -> None:
             row.edition += 1
 
 
-def _typed_on(integration_id: int, page: str) -> str:
+def typed_bound_to(integration_id: int, page: str) -> str:
+    """Name what the form of a page as it was left is bound to."""
     return f"{bound_to(integration_id, page)} as typed"
 
 
@@ -122,10 +123,10 @@ def clear_secret(integration_id: int, field: str) -> None:
     with write() as session:
         row = session.get_one(SetupPage, (integration_id, SERVER))
         row.draft = row.draft | {field: ""}
-        left = typed_form.unseal(row.typed, _typed_on(integration_id, SERVER)) if row.typed else None
+        left = typed_form.unseal(row.typed, typed_bound_to(integration_id, SERVER)) if row.typed else None
         if left is not None:
             others = typed_form.of_values(pair for pair in left.values if pair[0] != field)
-            row.typed = typed_form.seal(others, _typed_on(integration_id, SERVER))
+            row.typed = typed_form.seal(others, typed_bound_to(integration_id, SERVER))
         row.edition += 1
 
 

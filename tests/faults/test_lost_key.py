@@ -14,7 +14,7 @@ from harmony.models.configuration import SERVER
 from harmony.security.keys import new_vault_key
 from harmony.security.users import create_user
 from harmony.security.vault import Vault, VaultLocked
-from harmony.setup import apply, secrets
+from harmony.setup import apply, rotation, secrets
 from harmony.sync import schedule
 from tests.canaries import WatchedClient
 from tests.faults.scene import API_KEY, CANARIES, PASSWORD, Scene
@@ -89,14 +89,14 @@ def test_row_61_a_rotation_that_was_interrupted_goes_on_and_syncs_at_each_step(
     scene.recover()
 
     with monkeypatch.context() as patched:
-        patched.setattr(secrets, "_renew", interrupted)
+        patched.setattr(rotation, "_replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            secrets.rotate(dry_run=False)
+            rotation.rotate(dry_run=False)
     check_invariants(canaries=CANARIES, logs=scene.logs())
     scene.recover()
 
-    assert secrets.rotate(dry_run=False).renewed == 2
-    assert secrets.rotate(dry_run=False).renewed == 0
+    assert rotation.rotate(dry_run=False).renewed == 2
+    assert rotation.rotate(dry_run=False).renewed == 0
     put(house, new)
     scene.recover()
     put(house, old)

@@ -23,7 +23,7 @@ from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.security.keys import new_vault_key
 from harmony.security.vault import Vault
-from harmony.setup import drafts, secrets
+from harmony.setup import drafts, rotation, secrets
 from harmony.setup.verify import verify
 from harmony.sync import run, schedule
 from harmony.sync.connect import connection
@@ -155,7 +155,7 @@ class Person:
         with self.app.app_context():
             self.app.extensions["harmony.keys"].insert(0, new_vault_key())
             self.app.extensions["harmony.vault"] = Vault(self.app.extensions["harmony.keys"])
-            secrets.rotate(dry_run=False)
+            rotation.rotate(dry_run=False)
             secrets.check()
 
     def sync(self) -> None:

@@ -17,7 +17,7 @@ from harmony.models import Integration, Stopped, SyncRun, VaultCanary
 from harmony.models.configuration import DEPLOYMENT, SERVER, ServerDetails, from_row
 from harmony.ops.start import prepare
 from harmony.security import keys
-from harmony.setup import apply, drafts, secrets
+from harmony.setup import apply, drafts, rotation, secrets
 from harmony.sync import run
 from harmony.sync.credentials import seal_secrets, unseal
 from tests.builders import an_integration
@@ -76,10 +76,10 @@ def test_rotation_seals_everything_under_the_newest_key_and_keeps_what_was_verif
     with under(settings, old).app_context():
         id_ = with_secret()
     with under(settings, new, old).app_context():
-        assert secrets.rotate(dry_run=True) == secrets.Rotation(renewed=1)
-        assert secrets.rotate(dry_run=True) == secrets.Rotation(renewed=1)
-        assert secrets.rotate(dry_run=False) == secrets.Rotation(renewed=1)
-        assert secrets.rotate(dry_run=False) == secrets.Rotation(current=1)
+        assert rotation.rotate(dry_run=True) == rotation.Rotation(renewed=1)
+        assert rotation.rotate(dry_run=True) == rotation.Rotation(renewed=1)
+        assert rotation.rotate(dry_run=False) == rotation.Rotation(renewed=1)
+        assert rotation.rotate(dry_run=False) == rotation.Rotation(current=1)
         integration = db.session.get_one(Integration, id_)
         assert drafts.is_verified(integration, SERVER)
         assert not drafts.differs_from_force(integration, SERVER)

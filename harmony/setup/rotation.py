@@ -1,0 +1,137 @@
+"""Seals everything that the vault has sealed under its newest key, from one table of the sealed columns.
+
+An access token is not sealed anew but forgotten: the UEM gives another one for the asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from harmony.db import db, write
+from harmony.models import AccessToken, Integration, KeptForm, SetupPage, VaultCanary
+from harmony.security import kept_forms
+from harmony.security.vault import vault
+from harmony.setup import secrets
+from harmony.setup.drafts import digest, typed_bound_to
+from harmony.sync.credentials import bound_to
+
+
+@dataclass(slots=True)
+class Rotation:
+    """Count the values that are sealed anew, or would be, were current already, and cannot be opened."""
+
+    renewed: int = 0
+    current: int = 0
+    locked: int = 0
+
+    def successor(self, sealed: str, where: str) -> str | None:
+        """Seal a value under the newest key and count it; None when it stays as it is."""
+        if vault().is_current(sealed):
+            self.current += 1
+        elif vault().has_key(sealed, where):
+            self.renewed += 1
+            return vault().reseal(sealed, where)
+        else:
+            self.locked += 1
+        return None
+
+
+class SealedColumns(NamedTuple):
+    """Columns with sealed texts, and the function that renews them: with its count, dry or not."""
+
+    columns: tuple[InstrumentedAttribute[Any], ...]
+    renew: Callable[[Rotation, bool], None]
+
+
+def rotate(dry_run: bool) -> Rotation:
+    """Seal every stored secret under the newest key, a few rows at a time; running it again goes on."""
+    counts = Rotation()
+    for sealed in SEALED_COLUMNS:
+        sealed.renew(counts, dry_run)
+    return counts
+
+
+def _renew_settings(counts: Rotation, dry_run: bool) -> None:
+    for id_ in db.session.scalars(select(Integration.id)).all():
+        with write() as session:
+            integration = session.get_one(Integration, id_)
+            successors = _successors(integration, counts)
+            if not dry_run:
+                _replace(integration, successors)
+
+
+def _successors(integration: Integration, counts: Rotation) -> dict[str, str]:
+    """Map old sealed texts to new ones: a text has one successor, so that draft and applied stay equal."""
+    values = {(field, sealed) for _page, _values, field, sealed in secrets.sealed_values(integration)}
+    found = {sealed: counts.successor(sealed, bound_to(integration.id, field)) for field, sealed in values}
+    return {sealed: new for sealed, new in found.items() if new is not None}
+
+
+def _replace(integration: Integration, successors: dict[str, str]) -> None:
+    for page in integration.pages:
+        verification, before = integration.verification(page.name), digest(page.draft)
+        page.draft = _replaced(page.draft, successors)
+        page.applied = _replaced(page.applied, successors) if page.applied else None
+        # The values are the same under another key: what was verified stays verified.
+        if verification is not None and verification.digest == before:
+            verification.digest = digest(page.draft)
+
+
+def _replaced(values: dict[str, Any], successors: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: successors.get(value, value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+def _renew_typed(counts: Rotation, dry_run: bool) -> None:
+    keys = select(SetupPage.integration_id, SetupPage.name).where(SetupPage.typed.is_not(None))
+    for integration_id, name in db.session.execute(keys).all():
+        with write() as session:
+            page = session.get(SetupPage, (integration_id, name))
+            if page is None or page.typed is None:  # sent or dropped since
+                continue
+            sealed = counts.successor(page.typed, typed_bound_to(integration_id, name))
+            if sealed and not dry_run:
+                page.typed = sealed
+
+
+def _renew_kept_forms(counts: Rotation, dry_run: bool) -> None:
+    for id_ in db.session.scalars(select(KeptForm.id)).all():
+        with write() as session:
+            form = session.get(KeptForm, id_)
+            if form is None:  # shown or swept since
+                continue
+            sealed = counts.successor(form.sealed, kept_forms.bound_to(id_, form.user_id))
+            if sealed and not dry_run:
+                form.sealed = sealed
+
+
+def _forget_tokens(_counts: Rotation, dry_run: bool) -> None:
+    """Delete the tokens under older keys; the name of their row is of that key too, nobody finds them."""
+    if dry_run:
+        return
+    with write() as session:
+        tokens = select(AccessToken.client, AccessToken.sealed).where(AccessToken.sealed.is_not(None))
+        for client, sealed in session.execute(tokens).all():
+            if sealed and not vault().is_current(sealed):
+                session.execute(delete(AccessToken).where(AccessToken.client == client))
+
+
+def _renew_canary(_counts: Rotation, dry_run: bool) -> None:
+    if not dry_run:
+        secrets.renew_canary()
+
+
+SEALED_COLUMNS = (
+    SealedColumns((SetupPage.draft, SetupPage.applied), _renew_settings),
+    SealedColumns((SetupPage.typed,), _renew_typed),
+    SealedColumns((KeptForm.sealed,), _renew_kept_forms),
+    SealedColumns((AccessToken.sealed,), _forget_tokens),
+    SealedColumns((VaultCanary.sealed,), _renew_canary),
+)
