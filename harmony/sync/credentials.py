@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
@@ -55,6 +57,32 @@ def seal_secrets(integration_id: int, server: ServerDetails) -> ServerDetails:
         if (clear := getattr(server, field))
     }
     return msgspec.structs.replace(server, **sealed)
+
+
+def seal_again(integration_id: int, server: ServerDetails, known: Iterable[ServerDetails]) -> ServerDetails:
+    """Do the same, but keep the sealed text of a `known` secret that is equal and for the same addresses.
+
+    Each sealing gives another text: without this, a secret typed again would look like another one.
+    """
+    stored = {
+        field: getattr(record, field)
+        for record in known
+        for field in SECRET_FIELDS
+        if _is_same(integration_id, server, record, field)
+    }
+    return msgspec.structs.replace(seal_secrets(integration_id, server), **stored)
+
+
+def _is_same(integration_id: int, typed: ServerDetails, known: ServerDetails, field: str) -> bool:
+    """Tell if the clear secret of `typed` is what `known` has sealed for the addresses of `typed`."""
+    clear: str = getattr(typed, field)
+    try:
+        opened = unseal(
+            integration_id, msgspec.structs.replace(typed, **{field: getattr(known, field)}), field
+        )
+    except VaultLocked:
+        return False
+    return bool(clear) and hmac.compare_digest(clear.encode(), opened.encode())
 
 
 def unseal(integration_id: int, server: ServerDetails, field: str) -> str:

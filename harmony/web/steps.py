@@ -21,12 +21,13 @@ from harmony.models.configuration import (
     Deployment,
     ServerDetails,
     Synchronization,
+    from_row,
 )
 from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
 from harmony.setup.readers import overlap_of
 from harmony.sync import credentials
-from harmony.sync.credentials import SECRET_FIELDS, Credential, seal_secrets
+from harmony.sync.credentials import SECRET_FIELDS, Credential, seal_again
 from harmony.uem import address
 from harmony.uem.certificates import CertificateRefused, read_upload
 from harmony.uem.connection import REGIONS
@@ -112,7 +113,9 @@ def _read_server(form: ServerForm, integration: Integration) -> ServerDetails | 
     if form.errors:
         return None
     fresh = {name: form[name].data or "" for name in SECRET_FIELDS}
-    sealed = seal_secrets(integration.id, msgspec.structs.replace(typed, **fresh))
+    row = integration.page(SERVER)
+    known = (from_row(ServerDetails, row.applied if row else None), stored)
+    sealed = seal_again(integration.id, msgspec.structs.replace(typed, **fresh), known)
     return msgspec.structs.replace(sealed, **kept)
 
 

@@ -66,6 +66,34 @@ def test_next_is_refused_until_verify_passed_for_these_values(signed_in: FlaskCl
     assert form_of(walk.look("server"))["display_name"] == "Another name"
 
 
+def test_the_same_secret_typed_again_needs_no_other_verify(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    secret = uem.credentials.client_secret
+    walk = Walk.begin(signed_in)
+    walk.verify("server", client_secret=secret)
+    assert walk.send("server", client_secret=secret).location.endswith("/setup/synchronization")
+    assert walk.send("server", client_secret="another").status_code == 422
+    walk.verify("server", client_secret=secret)
+    walk.to_deployment().finish()
+    edition = stored(app, walk).page(SERVER).edition  # type: ignore[union-attr]
+    assert walk.send("server", client_secret=secret).location == f"/integrations/{walk.id}"
+    assert stored(app, walk).page(SERVER).edition == edition  # type: ignore[union-attr]
+    # What is in force is known too, whatever was tried and given up since.
+    assert walk.send("server", client_secret="another").status_code == 422
+    assert walk.send("server", client_secret=secret).location == f"/integrations/{walk.id}"
+
+
+def test_the_same_secret_typed_for_another_server_needs_a_verify(
+    signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    secret = uem.credentials.client_secret
+    walk = Walk.begin(signed_in).to_deployment().finish()
+    answer = walk.send("server", server_address="https://127.0.0.1:9", client_secret=secret)
+    assert answer.status_code == 422
+    assert "Press Verify first" in answer.get_data(as_text=True)
+
+
 def test_the_order_of_the_pages_is_kept_by_the_server(signed_in: FlaskClient) -> None:
     walk = Walk.begin(signed_in)
     for page in ("synchronization", "tagging", "deployment"):
