@@ -37,7 +37,9 @@ def at_same_uem(integration_id: int) -> frozenset[tuple[str, str]]:
         return frozenset()
     former = select(FormerTag.external_id, FormerTag.name).where(FormerTag.server == origin)
     others = select(UemTag.external_id, UemTag.name).where(
-        UemTag.integration_id.in_(_others(integration_id, origin)), UemTag.external_id.is_not(None)
+        UemTag.integration_id.in_(_others(integration_id, origin)),
+        UemTag.external_id.is_not(None),
+        UemTag.proven,
     )
     rows = (*db.session.execute(former), *db.session.execute(others))
     return frozenset((id_, tag_key(name)) for id_, name in rows if id_)

@@ -52,12 +52,14 @@ class TagLook:
 class Ours:
     """Tags that this integration made or adopted, by their ids; one it was about to make, by its name.
 
-    `earlier` are ids and names (`tag_key`) of those that Harmony made or adopted in the same UEM, but not for
-    this integration: an id is believed only together with its name.
+    `unproven` are ids and names (`tag_key`) from before Server Details led to another UEM, where the id alone
+    may be that of another tag. `earlier` are those of tags that Harmony made or adopted in the same UEM, but
+    not for this integration: an id is believed only together with its name.
     """
 
     ids: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
+    unproven: frozenset[tuple[str, str]] = frozenset()
     earlier: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -117,4 +119,5 @@ def _standing(found: Tag | None, adopted: bool, ours: Ours) -> Standing:
 
 
 def _is_ours(tag: Tag, ours: Ours) -> bool:
-    return tag.external_id in ours.ids or tag_key(tag.name) in map(tag_key, ours.begun)
+    is_unproven = (tag.external_id, tag_key(tag.name)) in ours.unproven
+    return is_unproven or tag.external_id in ours.ids or tag_key(tag.name) in map(tag_key, ours.begun)

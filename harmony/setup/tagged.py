@@ -8,15 +8,20 @@ from harmony.db import db
 from harmony.models import Device, DeviceStatus, Finding, Protection, Risk, UemTag
 from harmony.setup import former_tags
 from harmony.setup.needed_tags import Ours
-from harmony.tagging.names import factor_key, risk_key
+from harmony.tagging.names import factor_key, risk_key, tag_key
 
 
 def ours(integration_id: int) -> Ours:
     """The tags that this integration made or adopted; one that it was about to make is known by its name."""
     tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == integration_id)).all()
     begun = {tag.name for tag in tags if tag.external_id is None and tag.organization_group_id is not None}
-    ids = (id_ for tag in tags for id_ in (tag.external_id, tag.former_id) if id_)
-    return Ours(frozenset(ids), frozenset(begun), former_tags.at_same_uem(integration_id))
+    ids = [(id_, tag) for tag in tags for id_ in (tag.external_id, tag.former_id) if id_]
+    return Ours(
+        ids=frozenset(id_ for id_, tag in ids if tag.proven),
+        unproven=frozenset((id_, tag_key(tag.name)) for id_, tag in ids if not tag.proven),
+        begun=frozenset(begun),
+        earlier=former_tags.at_same_uem(integration_id),
+    )
 
 
 def devices_by_key(integration_id: int) -> dict[str, int]:

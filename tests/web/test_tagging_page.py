@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from harmony.clock import now
-from harmony.db import db
-from harmony.models import AuditEntry, Device, DutyName, Integration, UemTag
+from harmony.db import db, write
+from harmony.models import AuditEntry, Device, DutyName, FormerTag, Integration, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.simulator import changes
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
-from harmony.simulator.server import RunningSimulator
+from harmony.simulator.server import RunningSimulator, start
+from harmony.simulator.world import World
 from harmony.sync import duties, removal, run
 from harmony.tagging import run as tagging
+from harmony.uem.address import origin_of
 from tests.web.walking import Walk, form_of
 
 pytestmark = pytest.mark.usefixtures("uem")
@@ -317,6 +320,62 @@ def test_adopt_all_is_one_press_for_what_a_removed_integration_made(
     assert all('data-state="ok"' in row for row in rows(page).values())
     assert len(kept(app, walk).adopted) == 6
     assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+@pytest.fixture
+def other_uem() -> Iterator[RunningSimulator]:
+    """A second UEM, whose tags have other ids."""
+    simulator = start(World(20, seed=8))
+    foreign(simulator, *(f"Elsewhere {number}" for number in range(9)))
+    yield simulator
+    simulator.stop()
+
+
+def move(walk: Walk, there: RunningSimulator) -> None:
+    """Lead the Server Details of an integration in force to another UEM, and save them."""
+    account = {"client_id": there.credentials.client_id, "client_secret": there.credentials.client_secret}
+    address = {"server_address": there.url, "token_region": "other", "token_other": there.token_url}
+    walk.verify("server", **account, **address, certificate=there.ca_pem)
+    assert walk.send("server").location == f"/integrations/{walk.id}"
+
+
+def test_adopt_all_is_offered_for_the_tags_of_a_server_that_was_left(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator, other_uem: RunningSimulator
+) -> None:
+    first = Walk.begin(signed_in).to_tagging()
+    first.send("tagging", "/create")
+    first.next("tagging")
+    move(first.finish(), other_uem)
+    with app.app_context():
+        former = db.session.query(FormerTag).all()
+        assert {tag.server for tag in former} == {origin_of(uem.url)}
+        assert len(former) == 6
+    walk = Walk.begin(signed_in).to_tagging()
+    page = walk.send("tagging", "/verify?then=next").get_data(as_text=True)
+    assert page.count("Made by Harmony earlier</span>") == 6
+    assert "Adopt all 6" in page
+    walk.send("tagging", "/verify", adopt_all="y")
+    assert len(kept(app, walk).adopted) == 6
+    assert walk.send("tagging", "/verify?then=next").location.endswith("/setup/deployment")
+
+
+def test_what_was_made_in_a_former_uem_proves_nothing_in_another(
+    app: Flask, signed_in: FlaskClient, other_uem: RunningSimulator
+) -> None:
+    """Neither a tag with one of our names nor one with one of our former ids is ours there."""
+    first = Walk.begin(signed_in).to_tagging()
+    first.send("tagging", "/create")
+    first.next("tagging")
+    foreign(other_uem, "CHKP_Risk_High")
+    with other_uem.tenant.world.lock:
+        there = next(tag for tag in other_uem.tenant.world.tags.values() if tag.name == "CHKP_Risk_High")
+    with app.app_context(), write() as session:
+        low = session.query(UemTag).filter_by(key="risk:low").one()
+        low.external_id = str(there.id)
+    move(first.finish(), other_uem)
+    page = first.send("tagging", "/verify").get_data(as_text=True)
+    assert "Made by Harmony earlier" not in page
+    assert "Not made for this integration" in rows(first.look("tagging"))["CHKP_Risk_High"]
 
 
 def test_the_tags_of_another_integration_of_the_same_uem_are_harmonys(signed_in: FlaskClient) -> None:
