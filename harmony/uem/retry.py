@@ -17,6 +17,12 @@ LONGEST_BACKOFF = 60.0
 LONGEST_WAIT = 300.0
 _DAY = 86_400.0
 
+PAGE_OF_429 = (
+    "A web page came with status 429, not an answer of the API: the UEM allows no more calls for now, or a "
+    "proxy or firewall in front of it limits them."
+)
+LIMIT_OF_PROXY = "Let the proxy or firewall pass as many calls as the UEM does."
+
 REPEATED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -51,10 +57,7 @@ def status_error(
     `web_page`: it came as one, so that whoever stands before the server may have sent it.
     """
     if status == 429:
-        asked = asked_wait(headers, now) or _until_reset(headers, now)
-        wait = 60.0 if asked is None else asked
-        sentence = "The UEM allows no more calls for now (status 429)."
-        return RateLimited(sentence, now + timedelta(seconds=wait), asked=asked)
+        return _too_many_calls(headers, now, web_page=web_page)
     if status in {408, 425}:
         return TimedOut(f"The server gave up waiting (status {status}).", asked=asked_wait(headers, now))
     if status >= 500:
@@ -66,6 +69,17 @@ def status_error(
             )
         return ServerFailed(sentence, asked=asked_wait(headers, now))
     return None
+
+
+def _too_many_calls(headers: Mapping[str, str], now: datetime, *, web_page: bool) -> RateLimited:
+    """The wait is the same whoever asks for it; only a page says nothing sure of the quota."""
+    asked = asked_wait(headers, now) or _until_reset(headers, now)
+    retry_at = now + timedelta(seconds=60.0 if asked is None else asked)
+    if not web_page:
+        return RateLimited("The UEM allows no more calls for now (status 429).", retry_at, asked=asked)
+    refusal = RateLimited(PAGE_OF_429, retry_at, asked=asked)
+    refusal.advice = f"{LIMIT_OF_PROXY} {RateLimited.usual_advice}"
+    return refusal
 
 
 def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:

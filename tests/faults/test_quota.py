@@ -13,12 +13,16 @@ from harmony.models import SyncRunState
 from harmony.simulator.context import Tenant
 from harmony.uem import allowance
 from harmony.web import overview
+from tests.faults.faulty import http
 from tests.faults.fleet import full, page, refusal
 from tests.faults.scene import Scene, epoch
 
 FAILED, INCOMPLETE, OK = SyncRunState.FAILED, SyncRunState.INCOMPLETE, SyncRunState.OK
 NO_MORE = "The UEM allows no more calls for now (status 429)."
 SHARED = "The quota is shared with your other integrations"
+BLOCKED = http(
+    b"<html>Slow down</html>", "429 Too Many Requests", "Content-Type: text/html", "Retry-After: 7"
+)
 OWN = [1.0, 2.0, 4.0]
 
 
@@ -56,6 +60,14 @@ def test_row_24_a_wait_beyond_all_patience_ends_the_run_and_is_kept_for_at_most_
     scene.suffer(INCOMPLETE, NO_MORE)
     assert scene.slept == []
     assert timedelta(hours=23, minutes=59) < due_in(scene) <= timedelta(hours=24)
+
+
+def test_row_25_a_web_page_with_429_may_come_from_a_proxy_and_is_waited_for(scene: Scene) -> None:
+    scene.learn()
+    scene.fleet.break_with({"page 1": [BLOCKED] * 4})
+    done = scene.suffer(INCOMPLETE, "A web page came with status 429, not an answer of the API")
+    assert "or a proxy or firewall in front of it limits them" in done.reason
+    assert scene.slept == [7.0, 7.0, 7.0]
 
 
 def test_row_25_a_429_for_ever_ends_after_four_tries(scene: Scene, tenant: Tenant) -> None:

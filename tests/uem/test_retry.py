@@ -88,6 +88,19 @@ def test_retry_after_comes_before_the_reset() -> None:
     assert error.asked == 9.0
 
 
+def test_a_web_page_with_429_names_both_who_may_limit_the_calls_and_is_waited_for_alike() -> None:
+    headers = {"Retry-After": "9"}
+    page, plain = status_error(429, headers, NOON, web_page=True), limited(**headers)
+    assert isinstance(page, RateLimited)
+    assert (page.asked, page.retry_at) == (plain.asked, plain.retry_at) == (9.0, NOON + timedelta(seconds=9))
+    assert pause(page, 1, lambda: 1.0) == 9.0
+    assert "A web page came" not in plain.sentence
+    assert "the UEM allows no more calls for now" in page.sentence
+    assert "a proxy or firewall in front of it limits them" in page.sentence
+    assert "proxy or firewall" in page.advice
+    assert RateLimited.usual_advice in page.advice
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_these_statuses_pass_by_themselves(status: int) -> None:
     error = status_error(status, {}, NOON)
