@@ -138,8 +138,11 @@ class Server(TcpWSGIServer):
 
     channel_class = Connection
 
-    def __init__(self, application: Any, sock: socket.socket, adj: Any, most_of_an_address: int) -> None:
+    def __init__(
+        self, application: Any, sock: socket.socket, adj: Any, most_of_an_address: int, is_https: bool
+    ) -> None:
         self.most_of_an_address = most_of_an_address
+        self.is_https = is_https
         self.aside = {path: _threads(1) for path in (HEALTH, READINESS)}
         address = (sock.family, sock.type, sock.proto, sock.getsockname())
         super().__init__(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from harmony.ops.connections import HEALTH, READINESS
 from harmony.ops.server_errors import error_body
-from harmony.security.headers import ALWAYS, NOT_KEPT
-from harmony.security.hosts import DEFAULT_PORTS, host_of, name_of, normal_host
+from harmony.security.headers import own_headers
+from harmony.security.hosts import DEFAULT_PORTS, host_of, is_https, name_of, normal_host
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,6 +28,7 @@ class HostCheck:
     def __init__(self, application: WSGIApplication, public_url: str) -> None:
         self._application = application
         self._name = host_of(public_url) if public_url else None
+        self._is_https = is_https(public_url)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer, or pass the request on with its host in one spelling."""
@@ -36,7 +37,7 @@ class HostCheck:
         if environ.get("PATH_INFO") in {HEALTH, READINESS}:
             environ["HTTP_HOST"] = "localhost"
         elif sentence := self._problem(environ):
-            return _refuse(environ, start_response, sentence)
+            return self._refuse(environ, start_response, sentence)
         return self._application(environ, start_response)
 
     def _problem(self, environ: WSGIEnvironment) -> str | None:
@@ -52,9 +53,9 @@ class HostCheck:
         environ["HTTP_HOST"] = host
         return None
 
-
-def _refuse(environ: WSGIEnvironment, start_response: StartResponse, sentence: str) -> list[bytes]:
-    kind, body = error_body(400, environ.get("PATH_INFO", ""), sentence)
-    own = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": NOT_KEPT}
-    start_response(f"400 {HTTPStatus.BAD_REQUEST.phrase}", list((own | ALWAYS).items()))
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+    def _refuse(self, environ: WSGIEnvironment, start_response: StartResponse, sentence: str) -> list[bytes]:
+        kind, body = error_body(400, environ.get("PATH_INFO", ""), sentence)
+        is_secure = self._is_https or environ["wsgi.url_scheme"] == "https"
+        own = {"Content-Type": kind, "Content-Length": str(len(body))} | own_headers(is_https=is_secure)
+        start_response(f"400 {HTTPStatus.BAD_REQUEST.phrase}", list(own.items()))
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -12,7 +12,7 @@ from harmony.protect.decoding import JSON
 from harmony.protect.refusals import by_status
 from harmony.security.bare_page import bare_page
 from harmony.security.gate import is_of_machines
-from harmony.security.headers import ALWAYS, NOT_KEPT
+from harmony.security.headers import own_headers
 
 SENTENCES = {
     400: ("Bad request", "The request could not be understood."),
@@ -56,9 +56,8 @@ class ServerError(ErrorTask):
         kind, body = error_body(code, getattr(self.request, "path", ""))
         self.channel.is_refused = True
         self.status = f"{code} {self.request.error.reason}"
-        self.response_headers.extend(
-            [("Content-Type", kind), ("Cache-Control", NOT_KEPT), *ALWAYS.items()],
-        )
+        own = own_headers(is_https=self.channel.server.is_https)
+        self.response_headers.extend([("Content-Type", kind), *own.items()])
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)

@@ -21,6 +21,7 @@ from harmony.config import Settings, SettingsError
 from harmony.ops import logs
 from harmony.ops.connections import MOST_CONNECTIONS, MOST_OF_AN_ADDRESS, Server
 from harmony.ops.lifeline import leave_with_parent
+from harmony.security.hosts import is_https
 
 log = logging.getLogger("harmony.ops.web_server")  # which runs as `__main__`
 
@@ -92,7 +93,7 @@ def open_server(app: Flask, settings: Settings) -> Server:
     )
     # All who come through a reverse proxy have its address.
     most_of_an_address = MOST_CONNECTIONS if settings.trusted_proxies else MOST_OF_AN_ADDRESS
-    return Server(app, listener, adjustments, most_of_an_address)
+    return Server(app, listener, adjustments, most_of_an_address, is_https(settings.public_url))
 
 
 def run(server: Server, stop: threading.Event) -> None:

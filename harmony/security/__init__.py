@@ -6,6 +6,7 @@ from flask import Flask
 
 from harmony.config import Settings
 from harmony.security import csrf, gate, headers, keys, notes
+from harmony.security.hosts import is_https
 from harmony.security.vault import Vault
 
 
@@ -15,5 +16,5 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["harmony.vault"] = Vault(keys.vault_keys(settings))
     csrf.init_app(app)
     gate.init_app(app)
-    headers.init_app(app)
+    headers.init_app(app, is_https=is_https(settings.public_url))
     notes.init_app(app)

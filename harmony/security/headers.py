@@ -31,17 +31,26 @@ KEPT_IF_UNCHANGED = "no-cache"
 FOUND = frozenset({200, 206, 304})
 
 
-def init_app(app: Flask) -> None:
-    """Put the headers on every answer, errors included."""
-    app.after_request(add_headers)
+def init_app(app: Flask, *, is_https: bool = False) -> None:
+    """Put the headers on every answer, errors included. `is_https`: people open it by https only."""
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        return add_headers(response, is_https=is_https)
 
 
-def add_headers(response: Response) -> Response:
+def own_headers(*, is_https: bool) -> dict[str, str]:
+    """Return the headers of an answer that is made without the application."""
+    hsts = {"Strict-Transport-Security": HSTS} if is_https else {}
+    return ALWAYS | hsts | {"Cache-Control": NOT_KEPT}
+
+
+def add_headers(response: Response, *, is_https: bool = False) -> Response:
     """Set the headers; a view cannot weaken them."""
     for name, value in ALWAYS.items():
         response.headers[name] = value
     response.headers["Cache-Control"] = _cache_control(response.status_code)
-    if request.is_secure:
+    if request.is_secure or is_https:
         response.headers["Strict-Transport-Security"] = HSTS
     return response
 

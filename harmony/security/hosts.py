@@ -46,6 +46,15 @@ def host_of(url: str) -> str | None:
         return normal_host(name, "")
 
 
+def is_https(url: str) -> bool:
+    """Return whether an address is opened by https; "" is none.
+
+    >>> [is_https(url) for url in ("HTTPS://harmony.example", "http://harmony.example", "")]
+    [True, False, False]
+    """
+    return urlsplit(url).scheme == "https"
+
+
 def name_of(host: str) -> str:
     """Return a normal host without its port."""
     return host if host.endswith("]") else host.rpartition(":")[0] or host

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from harmony import create_app
 from harmony.application import MAX_BODY_BYTES
 from harmony.config import Settings
+from harmony.ops.connections import HEADER_SECONDS
 from harmony.security.gate import public
 from harmony.security.headers import ALWAYS
-from tests.ops.served import Answer, Served, serving
+from tests.ops.served import Answer, Served, answer_on, serving
 
 HOST = b"Host: h\r\n"
 API = b"POST /protect/v1/register HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
@@ -109,6 +110,43 @@ def test_what_the_server_answers_itself_has_every_header_and_quotes_nothing(
     assert b"waitress" not in answer.body
     assert b"Traceback" not in answer.body
     assert served.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("public_url", "expected"), [("HTTPS://h", "max-age=31536000"), ("http://h", None), ("", None)]
+)
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"x" * 40_000 + b"\r\n\r\n", 431),
+        (b"GET /broken HTTP/1.1\r\n" + HOST + b"\r\n", 500),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (b"GET /nothing HTTP/1.1\r\n" + HOST + b"\r\n", 303),
+    ],
+)  # fmt: skip
+def test_an_answer_asks_for_https_wherever_the_dashboard_is_opened_by_it(  # noqa: PLR0917 - what pytest gives
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int, public_url: str,
+    expected: str | None,
+) -> None:  # fmt: skip
+    app = create_app(replace(settings, public_url=public_url))
+    _add_probes(app)
+    with serving(app, monkeypatch) as served:
+        answer = served.ask(sent)
+    assert answer.status == status
+    assert answer.headers["Strict-Transport-Security"] == expected
+
+
+def test_a_request_that_is_too_slow_is_answered_with_https_asked_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(create_app(replace(settings, public_url="https://h")), monkeypatch) as served:
+        client = served.connect(b"GET / HTTP/1.1\r\n")
+        served.advance(HEADER_SECONDS + 1)
+        answer = answer_on(client)
+    assert (answer.status, answer.headers["Strict-Transport-Security"]) == (408, "max-age=31536000")
 
 
 @pytest.mark.parametrize(
