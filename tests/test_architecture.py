@@ -68,6 +68,7 @@ PURE = [
     "protect/admission.py",
     "protect/refusals.py",
     "protect/report.py",
+    "protect/nesting.py",
     "protect/partial.py",
     "simulator/agents/script.py",
     "protect/differences.py",

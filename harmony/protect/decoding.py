@@ -12,6 +12,7 @@ from flask import Request
 
 from harmony.models.device_ids import is_placeholder
 from harmony.protect.bodies import CheckIn, Omitted, Register
+from harmony.protect.nesting import shallow
 from harmony.protect.partial import APPS, Reader
 from harmony.protect.refusals import Refused
 from harmony.protect.report import Omission, Report, Seen, clock_of
@@ -83,14 +84,25 @@ def _fields(request: Request, largest: int) -> dict[str, Any]:
 
 
 def _decoded(raw: bytes) -> object:
-    """JSON, even where a text holds control characters, half a surrogate pair or bytes that are not UTF-8."""
+    """JSON, even where a text holds control characters, half a surrogate pair or bytes that are not UTF-8.
+
+    What is nested so deeply that it cannot be read is emptied: no field that counts is.
+    """
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    text = raw.decode("utf-8-sig", "replace")
     try:
-        return json.loads(raw.decode("utf-8-sig", "replace"), strict=False, parse_int=_integer)
-    except (ValueError, RecursionError):
+        return _lenient(text)
+    except RecursionError:
+        return _lenient(shallow(text))
+
+
+def _lenient(text: str) -> object:
+    try:
+        return json.loads(text, strict=False, parse_int=_integer)
+    except ValueError:
         raise Refused("malformed") from None
 
 

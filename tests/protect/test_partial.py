@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from harmony.db import db
 from harmony.models import App, Event, Finding, InstalledApp, Registration, Verb
 from harmony.protect.partial import MOST_APPS, MOST_FINDINGS
-from tests.protect.agent import Agent, an_open_integration, device_of
+from tests.protect.agent import TOKEN, Agent, an_open_integration, device_of
 
 GOOD = {"identifier": "com.good", "version": "1", "name": "Good"}
 ROOTED = {"code": "ROOTED"}
@@ -255,3 +256,49 @@ def test_a_registration_is_read_likewise(agent: Agent) -> None:
     assert agent.repeat().json == answer.json
     row = db.session.scalars(select(Registration)).one()
     assert (row.model, row.os_version, row.serial, row.client_version) == ("7", "9" * 64, "", "4")
+
+
+def deep(levels: int = 5000) -> bytes:
+    return b'[{"x":' * levels + b"1" + b"}]" * levels
+
+
+@pytest.mark.parametrize(
+    ("field", "kept", "told"),
+    [
+        (b'"os_version": %s', [], unread(left_out=1, field="os_version")),
+        (b'"client_version": %s', [], unread(left_out=1, field="client_version")),
+        (b'"device_time": %s', [], None),
+        (b'"x": %s', [], None),
+        (b'"apps": %s', [], unread(left_out=1)),
+        (b'"apps": [%s, {"identifier": "com.good"}]', [("com.good", "", "com.good")], unread(left_out=1)),
+        (
+            b'"apps": [{"identifier": "com.good", "version": %s}]',
+            [("com.good", "", "com.good")],
+            unread(cut=1),
+        ),
+    ],
+)
+def test_what_is_nested_too_deeply_to_be_read_costs_itself_at_most(
+    registered: Agent, field: bytes, kept: list[object], told: object
+) -> None:
+    answer = sent_raw(registered, b'{"findings": [{"code": "ROOTED"}], ' + field % deep() + b"}")
+    assert (answer["risk"], answer.get("unread")) == ("high", told)
+    assert open_threats() == [("ROOTED", "")]
+    assert installed() == kept
+
+
+def test_a_threat_with_a_subject_that_is_nested_too_deeply_counts_without_it(registered: Agent) -> None:
+    answer = sent_raw(registered, b'{"findings": [{"code": "ROOTED", "subject": %s}]}' % deep())
+    assert (answer["risk"], answer["unread"]) == ("high", unread(left_out=1, field="findings"))
+
+
+def test_a_registration_with_something_nested_too_deeply_is_read_likewise(agent: Agent) -> None:
+    an_open_integration()
+    body = {"token": TOKEN, "udid": "UDID0", "platform": "android", "request_id": str(uuid4()), "model": 0}
+    sent = json.dumps(body).encode().replace(b"0}", deep() + b"}")
+    answer = agent.client.post("/protect/v1/register", data=sent, content_type="application/json")
+    assert (answer.status_code, answer.json["unread"]) == (201, unread(left_out=1, field="model"))
+    refused = agent.client.post(
+        "/protect/v1/register", data=b'{"udid": %s}' % deep(), content_type="application/json"
+    )
+    assert refused.status_code == 422, "what is required must be right"
