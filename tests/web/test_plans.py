@@ -1,0 +1,146 @@
+"""No page of a list reads much more than it shows, on either database, however rare its rows (rung: shell).
+
+SQLite is asked for its plan; PostgreSQL, which plans by what it knows of the rows, also for what it read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from harmony.db import db, is_sqlite, write
+from harmony.models import Event, TagLink
+from harmony.web import device_listing, event_listing, listing, newest, tag_rows
+from harmony.web.filters import Filters
+from harmony.web.listing import PAGE_SIZE
+from tests.builders import an_integration
+from tests.database import on_both
+from tests.stored import store
+
+database = on_both
+
+MANY, RARE = 6_000, 4
+READ_AT_MOST = 6 * PAGE_SIZE
+ACTIVE, HIGH = "status:active", "risk:high"
+
+DEVICES_CHANGED = """
+UPDATE device SET name_key = 'n' || ((id * 7919) % 100003),
+    status = CASE WHEN id % :one_in = 0 THEN 'inactive' ELSE 'active' END,
+    risk = CASE WHEN id % :one_in = 0 THEN 3 ELSE 0 END
+"""
+# As many critical events as inactive devices, and as many blocked apps.
+EVENTS = """
+INSERT INTO event (at, severity, vector, factor, verb, device_id, integration_id, detail)
+SELECT created_at, CASE WHEN id % :one_in = 0 THEN 'critical' ELSE 'information' END,
+       CASE WHEN id % :one_in = 1 THEN 'Network Security' ELSE 'Device' END, '',
+       CASE WHEN id % :one_in = 2 THEN 'blocked' ELSE 'installed' END, id, integration_id, ''
+FROM device
+"""
+LINKS = """
+INSERT INTO tag_link
+    (device_id, key, integration_id, external_id, wanted, present, state, attempts, changed_at, reason)
+SELECT id, :key, integration_id, external_id, :yes, :yes, 'done', 0, created_at, ''
+FROM device WHERE id % :one_in = 0
+"""
+WAITING = "UPDATE tag_link SET state = :state, present = :no WHERE key = :key AND device_id % :one_in = :rest"
+
+DEVICES: list[dict[str, str]] = [
+    {},
+    *({"status": status} for status in ("active", "inactive", "provisioned")),
+    *({"risk": risk} for risk in ("none", "low", "high")),
+    {"status": "inactive", "risk": "none"},
+    {"status": "active", "risk": "high"},
+    {"integration": "1"},
+    {"integration": "2"},
+    {"integration": "2", "status": "inactive"},
+    *({"state": state} for state in ("missing", "deleted", "unlisted")),
+]
+EVENTS_ASKED: list[dict[str, str]] = [
+    {},
+    *({"severity": severity} for severity in ("information", "warning", "critical")),
+    *({"event": verb} for verb in ("installed", "blocked", "removed")),
+    *({"vector": vector} for vector in ("Device", "Network Security", "Text message")),
+    {"integration": "1"},
+    {"integration": "2"},
+    {"device": "1"},
+    {"device": "1", "event": "blocked"},
+    {"severity": "critical", "integration": "1"},
+]
+PLACES = (listing.BEGINNING, listing.Place(after=("n5", 5)), listing.Place(before=("n5", 5)))
+TIMES = (newest.NEWEST, newest.Place(older=MANY // 2), newest.Place(newer=MANY // 2))
+
+
+def execute(statement: str, **values: object) -> None:
+    with write() as session:
+        session.execute(text(statement), values)
+
+
+@pytest.fixture
+def fleet(context: Flask) -> int:
+    """One integration with many devices, one with few; of some kinds there are many, of others few."""
+    id_, other = an_integration(), an_integration()
+    store(id_, MANY, groups=())
+    store(other, RARE, groups=())
+    one_in = MANY // RARE
+    execute(DEVICES_CHANGED, one_in=one_in)
+    execute(EVENTS, one_in=one_in)
+    for key, each in ((ACTIVE, 1), (HIGH, one_in)):
+        execute(LINKS, key=key, one_in=each, yes=True)
+    for rest, state in enumerate(("pending", "failed")):
+        execute(WAITING, state=state, key=ACTIVE, one_in=one_in, rest=rest, no=False)
+    if not is_sqlite():
+        execute("ANALYZE")
+    return id_
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every step of a plan of PostgreSQL."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def rows_read(node: dict[str, Any]) -> int:
+    """Count the rows that a step took from its table, those among them that it then left out."""
+    return int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+
+
+def problem(query: Any, table: str) -> str | None:
+    """Return the plan when it reads the whole table, or much of it."""
+    sql = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
+    if is_sqlite():
+        first: str = db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}")).all()[0][-1]
+        is_led = first.startswith(f"SEARCH {table} ") or "USING INDEX" in first
+        return None if is_led or "WHERE" not in sql else first
+    explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}".replace("%", "%%")
+    [[found]] = db.session.connection().exec_driver_sql(explain).all()
+    scans = [node for node in nodes(found[0]["Plan"]) if node.get("Relation Name") == table]
+    is_bounded = all(node["Node Type"] != "Seq Scan" and rows_read(node) <= READ_AT_MOST for node in scans)
+    return None if scans and is_bounded else str(found)
+
+
+def pages(fleet: int) -> Iterator[tuple[str, object, Any]]:
+    """Yield every page that is looked at: its table, what it asks for, its statement."""
+    for asked in DEVICES:
+        filters = device_listing.filters_of(asked)
+        yield from (("device", asked, device_listing.statement(filters, place)) for place in PLACES)
+    for asked in EVENTS_ASKED:
+        events = event_listing.events(Filters.from_query(event_listing.FILTERS, asked))
+        yield from (("event", asked, newest.statement(events, Event.id, place)) for place in TIMES)
+    for key, state in product((ACTIVE, HIGH, "factor:ROOTED"), tag_rows.Shown):
+        filters = Filters.from_query(tag_rows.FILTERS, {"state": state.value})
+        links = tag_rows.devices(fleet, key, filters)
+        for place in TIMES:
+            yield "tag_link", (key, state), newest.statement(links, TagLink.device_id, place)
+
+
+def test_no_page_of_devices_events_or_tags_reads_many(fleet: int) -> None:
+    problems = {
+        f"{table} {asked}": found for table, asked, query in pages(fleet) if (found := problem(query, table))
+    }
+    assert problems == {}
