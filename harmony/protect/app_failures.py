@@ -4,22 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harmony.uem.errors import (
-    ConnectionLost,
-    Forbidden,
-    Incomplete,
-    NotFound,
-    NotTheApi,
-    RequestRefused,
-    ServerFailed,
-    TimedOut,
-    TooLarge,
-    UemError,
-)
+from harmony.uem.device_failures import ANSWERED, CUT_OFF
+from harmony.uem.errors import Forbidden, UemError
 
-# What may be wrong with one device alone: what the UEM answers about it, and no answer in time.
-ANSWERED = (NotFound, NotTheApi, Incomplete, TooLarge, RequestRefused, Forbidden, ServerFailed)
-CUT_OFF = (TimedOut, ConnectionLost)
 # So many in a row are a matter of the server. A call that is cut off costs a minute.
 MOST_ANSWERED, MOST_CUT_OFF = 20, 10
 # When the first devices of a run are all forbidden, the account lacks the permission.
@@ -71,8 +58,3 @@ class Streak:
 
     def _is_unpermitted(self) -> bool:
         return not self.read and self.forbidden == self.failed >= FIRST_FORBIDDEN
-
-
-def is_of_device(error: UemError) -> bool:
-    """Tell whether an error may be about one device alone."""
-    return isinstance(error, (*ANSWERED, *CUT_OFF))

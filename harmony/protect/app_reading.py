@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from harmony.protect.app_failures import Streak, is_of_device
+from harmony.protect.app_failures import Streak
 from harmony.uem.client import UemClient
+from harmony.uem.device_failures import is_of_device
 from harmony.uem.errors import UemError
 from harmony.uem.records import AppList
 

@@ -203,6 +203,48 @@ def test_each_missing_permission_stops_at_its_own_rung(path: bytes, rung: str) -
     assert "Roles" in (rungs[rung].advice or "")
 
 
+THREE = http(
+    b'{"Devices":[{"Id":{"Value":5}},{"Id":{"Value":6}},{"Id":{"Value":7}},{"Id":{"Value":8}}],"Total":4}'
+)
+NO_APPS = {
+    404: http(b'{"errorCode":404}', "404 Not Found"),
+    403: http(b'{"errorCode":403}', "403 Forbidden"),
+    500: http(b"", "500 Internal Server Error"),
+}
+
+
+def apps_asked(pages: dict[bytes, bytes]) -> tuple[dict[str, Rung], list[str]]:
+    """The rungs where these pages answer for the apps, and the ids that were asked about."""
+    with serving(by_path(PAGES | {b"devices/search": THREE} | pages)) as (server, pem):
+        rungs = report(Connection(server.url, BASIC, pem, LOOPBACK))
+    lines = [head.split(b"\r\n")[0].decode() for head in server.requests]
+    return rungs, [line.partition("/devices/")[2][0] for line in lines if "/apps" in line]
+
+
+@pytest.mark.parametrize("status", NO_APPS)
+def test_one_device_whose_apps_cannot_be_read_does_not_fail_verify(status: int) -> None:
+    answers = {b"devices/5/apps": NO_APPS[status], b"devices/6/apps": http(b"", "204 No Content")}
+    rungs, asked = apps_asked(answers)
+    assert (rungs["Read apps"].state, asked) == (RungState.OK, ["5", "6"])
+    assert rungs["Read apps"].sentence == (
+        "The apps of a device can be read; those of the UEM ID 5 could not be read."
+    )
+    assert rungs["Read tags"].state is RungState.OK
+
+
+@pytest.mark.parametrize("status", NO_APPS)
+def test_after_three_devices_whose_apps_cannot_be_read_verify_says_no(status: int) -> None:
+    rungs, asked = apps_asked({f"devices/{id_}/apps".encode(): NO_APPS[status] for id_ in (5, 6, 7)})
+    assert (stopped_at(rungs), asked) == ("Read apps", ["5", "6", "7"])
+    assert f"status {status}" in rungs["Read apps"].sentence
+
+
+def test_what_no_device_can_cause_is_not_asked_again() -> None:
+    refused = http(b'{"errorCode":1005}', "401 Unauthorized")
+    rungs, asked = apps_asked({b"devices/5/apps": refused})
+    assert (stopped_at(rungs), asked) == ("Read apps", ["5"])
+
+
 def test_a_server_without_quota_or_date_is_told_so() -> None:
     with serving(by_path(PAGES)) as (server, pem):
         rungs = report(Connection(server.url, BASIC, pem, LOOPBACK))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harmony.uem.connection import Connection, OAuth2
+from harmony.uem.device_failures import is_of_device
+from harmony.uem.errors import UemError
 from harmony.uem.http import Limits, Times
 from harmony.uem.records import DevicePage, Group, SystemInfo
 from harmony.uem.rungs import Finding
@@ -21,11 +23,13 @@ ORGANIZATION_GROUPS, SMART_GROUPS = "Read organization groups", "Read smart grou
 DEVICES, APPS, TAGS, ASSIGN = "Read devices", "Read apps", "Read tags", "Assign tags"
 CLOCK, QUOTA = "Clock", "Quota"
 NAMES = (SIGN_IN, VERSION, ORGANIZATION_GROUPS, SMART_GROUPS, DEVICES, APPS, TAGS, ASSIGN, CLOCK, QUOTA)
+# One device may answer 404, 403 or 500 about its apps for reasons of its own.
+DEVICES_TRIED = 3
 _ONE = {"page": "0", "pagesize": "1"}
 
 
 class WorkspaceOneSteps:
-    """One try at using the API; every call reads a single row. Close it afterwards."""
+    """One try at using the API; every call reads a row, or three devices. Close it afterwards."""
 
     def __init__(self, connection: Connection, limits: Limits, times: Times) -> None:
         self._client = WorkspaceOne(connection, 1, limits, times)
@@ -78,7 +82,7 @@ class WorkspaceOneSteps:
         return Finding("Smart groups can be read." if found else "Smart groups can be read; there are none.")
 
     def _devices(self) -> Finding:
-        params = {"orderby": "deviceid", "sortorder": "ASC", **_ONE}
+        params = {"orderby": "deviceid", "sortorder": "ASC", **_ONE, "pagesize": str(DEVICES_TRIED)}
         self._page = self._client.call(
             Call.DEVICES_SEARCH, lambda answer: readers.read_device_page(answer, 0), params
         )
@@ -90,11 +94,29 @@ class WorkspaceOneSteps:
         )
 
     def _apps(self) -> Finding:
-        ids = [device.external_id for device in self._page.devices] if self._page else []
+        devices = self._page.devices if self._page else ()
+        ids = list(dict.fromkeys(device.external_id for device in devices))[:DEVICES_TRIED]
         if not ids:
             return Finding("There is no device yet whose apps could be read.", tried=False)
-        self._client.call(Call.DEVICE_APPS, readers.read_nothing, _ONE, ids[0])
-        return Finding("The apps of a device can be read.")
+        refused = self._refused_before_one_answers(ids)
+        others = f"; those of the UEM ID {' and '.join(refused)} could not be read" if refused else ""
+        return Finding(f"The apps of a device can be read{others}.")
+
+    def _refused_before_one_answers(self, ids: list[str]) -> list[str]:
+        """Ask for the apps of one device after the other until one is answered for; return those before it.
+
+        Raises UemError: none is answered for, or what fails is no matter of a device.
+        """
+        for number, id_ in enumerate(ids[:-1]):
+            try:
+                self._client.call(Call.DEVICE_APPS, readers.read_nothing, _ONE, id_)
+            except UemError as error:
+                if not is_of_device(error):
+                    raise
+            else:
+                return ids[:number]
+        self._client.call(Call.DEVICE_APPS, readers.read_nothing, _ONE, ids[-1])
+        return ids[:-1]
 
     def _tags(self) -> Finding:
         if self._group is None:
