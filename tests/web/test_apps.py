@@ -139,6 +139,17 @@ def test_blocking_needs_a_reason_and_says_so(signed_in: FlaskClient, devices: li
     assert db.session.scalars(select(AppException)).all() == []
 
 
+def test_reload_after_a_refused_exception_leads_to_its_form_again(
+    signed_in: FlaskClient, devices: list[int]
+) -> None:
+    page = f"/apps/{the_app(MAIL.identifier).id}"
+    refused = signed_in.post(page + "/exception", data={"action": "block", "reason": ""})
+    assert refused.status_code == 422
+    again = signed_in.get(page + "/exception")
+    assert (again.status_code, again.location) == (303, page)
+    assert f'action="{page}/exception"' in look(signed_in, again.location)
+
+
 def test_a_block_is_saved_at_once_shown_while_it_is_under_way_and_lifted(
     signed_in: FlaskClient, devices: list[int]
 ) -> None:
