@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from flask import Flask
 
@@ -21,6 +23,7 @@ from harmony.models import SetupPage
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER, ServerDetails, to_row
 from harmony.security.users import create_user
+from harmony.simulator.context import Tenant
 from harmony.simulator.server import RunningSimulator
 from harmony.sync import run, schedule
 from harmony.sync.credentials import seal_secrets
@@ -76,6 +79,17 @@ class Tenancy:
         connection = sqlite_module().connect(self.settings.database_file, timeout=30, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
+            yield
+        finally:
+            connection.close()
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Somebody reads all the while: the WAL cannot begin anew, and only grows."""
+        connection = sqlite_module().connect(self.settings.database_file, timeout=30, isolation_level=None)
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM device").fetchall()
             yield
         finally:
             connection.close()
@@ -181,6 +195,26 @@ def server_details(uem: RunningSimulator) -> ServerDetails:
 def hold(uem: RunningSimulator, after: int) -> None:
     """Let the UEM list so many pages of devices and then fall silent: who reads on is in mid-run for sure."""
     uem.tenant.faults.add("slow", path=SEARCH, after=after, value=LONGER_THAN_ANY_TEST)
+
+
+@contextmanager
+def held_back(uem: RunningSimulator, after: int) -> Iterator[Callable[[], None]]:
+    """Let the UEM list so many pages of devices, and answer the next when the yielded function is called."""
+    released, usual = threading.Event(), Tenant.wait
+
+    def wait(tenant: Tenant, milliseconds: int) -> None:
+        if milliseconds == LONGER_THAN_ANY_TEST:
+            released.wait()
+        else:
+            usual(tenant, milliseconds)
+
+    with patch.object(Tenant, "wait", wait):
+        hold(uem, after)
+        try:
+            yield released.set
+        finally:
+            released.set()
+            uem.tenant.faults.clear()
 
 
 def let_go(uem: RunningSimulator) -> None:

@@ -11,13 +11,15 @@ from harmony.sync.recovery import SILENT
 from tests.durability.shortage import files_end_at
 from tests.processes.conftest import DEVICES, Make
 from tests.processes.product import ONE_BY_ONE, WORKER, running
-from tests.processes.tenancy import A_GLANCE_MS, SEARCH, Tenancy
+from tests.processes.tenancy import Tenancy, held_back
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
 
 # Beyond the worker's log and queue, short of the database.
 LIMIT = 96 * 1024
+# More than fills a write; the devices of the next ones are still to come.
+QUICK_PAGES = 3
 LONG_AGO = "2026-01-01 00:00:00.000000"
 
 
@@ -31,12 +33,15 @@ def test_a_worker_that_cannot_write_lives_on_and_its_run_is_closed_and_repeated(
     make: Make, uem: RunningSimulator
 ) -> None:
     home = make("home")
-    uem.tenant.faults.add("slow", path=SEARCH, value=A_GLANCE_MS)
-    with running(home.folder, WORKER, **ONE_BY_ONE) as worker:
+    with (
+        home.read(),
+        held_back(uem, after=QUICK_PAGES) as let_go,
+        running(home.folder, WORKER, **ONE_BY_ONE) as worker,
+    ):
         wait_for(lambda: wal_size(home) > LIMIT, "the database to grow")
         assert home.states() == ["running"]
         with files_end_at(LIMIT, worker.process.pid):
-            uem.tenant.faults.clear()
+            let_go()
             wait_for(lambda: "The end of run 1 could not be written" in worker.text(), "it to fail")
             wait_for(lambda: "The sign of life could not be written" in worker.text(), "it to live on")
         assert worker.process.poll() is None
