@@ -30,6 +30,8 @@ from harmony.simulator.world import World
 from harmony.uem import allowance
 from tests.canaries import WatchedClient, Watcher, watch
 from tests.database import INITDB, LEFT_OUT, Server, running_server
+from tests.reuse import share_what_is_the_same
+from tests.sampling import soaking
 from tests.told import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown, told
 
 __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
@@ -42,11 +44,12 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 watch(PASSWORD)
+share_what_is_the_same()
 
 # A busy machine is no failure; speed is measured by `make bench`, never by a test.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
-# `pytest --hypothesis-profile=deep tests/sync` looks ten times as long.
-hypothesis.settings.register_profile("deep", deadline=None, max_examples=1000)
+# What nobody thought of is looked for by `make soak`, with ten times as many examples and new seeds.
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=1000, database=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
 
 
@@ -64,10 +67,14 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where two processes share the tests, those that start processes or a browser stay in one of them."""
+    """Where two processes share the tests, those that start processes stay together by directory."""
     for item in items:
         if item.get_closest_marker("processes") or item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("alone"))
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+    if not soaking() and any(item.get_closest_marker("soak") for item in items):
+        told(config).append(
+            "Of the long loops a sample ran, the same for everybody; `make soak` runs them whole."
+        )
     if not INITDB:
         told(config).append(LEFT_OUT)
 

@@ -1,0 +1,49 @@
+"""Work that each new application would repeat: templates are compiled once, URL builders when first used.
+
+Most tests make an application of their own, and these two took most of the time that it costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
+
+Build = Callable[..., tuple[str, str]]
+_compile_builder = Rule._compile_builder
+
+
+class CompiledTemplates(BytecodeCache):
+    """The code of every template that any application of this process has shown, by name and content."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+def share_what_is_the_same() -> None:
+    """Make every application of this process reuse what another has made already."""
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
+    Rule._compile_builder = _when_first_used  # type: ignore[method-assign]
+
+
+def _when_first_used(rule: Rule, append_unknown: bool = True) -> Build:
+    """Of two hundred builders a test uses a few; werkzeug compiles all of them when a route is added."""
+    compiled: list[Build] = []
+
+    def build(rule: Rule, /, **values: Any) -> tuple[str, str]:
+        if not compiled:
+            compiled.append(_compile_builder(rule, append_unknown))
+        return compiled[0](rule, **values)
+
+    return build
