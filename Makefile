@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Tests that start processes or a browser stay in one of the two (tests/conftest.py).
 PARALLEL ?= -n 2 --dist loadgroup
+QUICK := $(wildcard tests/test_*.py) tests/uem tests/simulator tests/jobs tests/setup
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench lint format clean
+.PHONY: help run demo test check soak bench lint format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,6 +20,12 @@ demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 
 test: .venv/dev ## Run every test, two at a time; PARALLEL= for one after the other
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+check: lint .venv/dev ## Lint, and run the quick tests (docs/testing.md): a minute
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not (processes or browser or soak or hypothesis)" -k "not postgresql" $(or $(ARGS),$(QUICK))
+
+soak: .venv/dev ## Run the long loops whole, with new seeds, for MINUTES=30; SEED=… ARGS=… replays a failure
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|protect|growth|tagging|start for a part, OUT=file.json
 	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)

@@ -1,4 +1,4 @@
-"""`python -m tests.durability.loop FOLDER KILLS SEED PART PARTS`: dies a thousand deaths; tells them as JSON.
+"""`python -m tests.durability.loop FOLDER KILLS SEED PART PARTS`: dies that many deaths; tells them as JSON.
 
 This process imports everything once and forks a child for each try, which costs milliseconds, not a second.
 It has no thread and no connection to the database, so that a fork is as good as a start.
@@ -232,11 +232,22 @@ def main(folder: Path, kills: int, seed: int, part: int, parts: int) -> None:
     loop.rehearse()
     gc.freeze()
     points = loop.points()[part::parts]
-    chance.shuffle(points)
+    points = spread(points, chance)
     loop.cut_all(points, kills * (10 - RANDOM_TENTHS) // 10)
     loop.live_dangerously(chance, kills - loop.done["kills"])
     report = {"done": loop.done, "lost": loop.lost, "failures": loop.failures, "points": len(points)}
     sys.stdout.write(json.dumps(report | {"seconds": time.monotonic() - began, "cpu": _cpu()}) + "\n")
+
+
+def spread(points: list[tuple[int, Point]], chance: random.Random) -> list[tuple[int, Point]]:
+    """Shuffle, then take one point of each kind, a second of each and so on: a few kills meet every kind."""
+    chance.shuffle(points)
+    seen: Counter[tuple[str, str]] = Counter()
+    ranked: list[tuple[int, tuple[int, Point]]] = []
+    for number, point in points:
+        seen[point.how, point.step] += 1
+        ranked.append((seen[point.how, point.step], (number, point)))
+    return [entry for _, entry in sorted(ranked, key=lambda rank: rank[0])]
 
 
 def _cpu() -> float:

@@ -1,14 +1,13 @@
-"""A thousand kills (rung K): at every statement, commit, page, step and byte of a sync, and at random times.
+"""Kills by the thousand (rung K): at every statement, commit, page, step and byte of a sync, and at random.
 
 Ten days of one integration (`story.py`) are lived on a real file, with every kill followed by a recovery that
-must end in exactly what an unbroken life ends in. The default kills at points that the seed picks; with
-`TEST_SUDDEN_KILLS=5000 TEST_SEED=7` at all of them and at other random times.
+must end in exactly what an unbroken life ends in. `make test` kills at a sample that has every kind of point;
+`make soak` kills at all of them, and at other random times.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -17,14 +16,15 @@ from typing import Any
 
 import pytest
 
+from tests.sampling import sample, seed
 from tests.told import told
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-KILLS = int(os.environ.get("TEST_SUDDEN_KILLS", "1000"))
-SEED = int(os.environ.get("TEST_SEED", "20261124"))
-PROCESSES = 2
+KILLS = sample(120, 5000)
+SEED = seed(20261124)
+PROCESSES = sample(1, 2)
 
 
 @pytest.mark.timeout(120 + KILLS)

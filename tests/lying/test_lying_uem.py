@@ -1,7 +1,6 @@
 """Device sync, app sync and tagging against a UEM that lies, and then tells the truth (rung H, on a file).
 
-A failure prints its steps. `pytest --hypothesis-profile=deep tests/lying` looks for longer, and for the
-shortest way there.
+A failure prints its steps. `make soak ARGS=tests/lying` looks for longer, and for the shortest way there.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from harmony.config import Settings
 from tests.lying.machine import Machine
 from tests.lying.wire import Wire
+from tests.sampling import sample, soaking
 from tests.sync.model.stage import Stage
 
 STEPS = 8
-# An example takes about a second: the small sample of the suite, ten times that in the deep profile.
-SHARE_OF_THE_EXAMPLES, ALL_OF_THE_SUITE = 0.08, 100
+EXAMPLES = sample(8, 80)  # each takes about a second
 
 
 @pytest.fixture
@@ -30,6 +29,7 @@ def database() -> str:
     return "sqlite"
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(0)  # shrinking takes its time
 def test_no_lie_costs_a_device_a_tag_or_an_app_and_the_truth_mends_everything(
     context: Flask, settings: Settings, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
@@ -43,14 +43,11 @@ def test_no_lie_costs_a_device_a_tag_or_an_app_and_the_truth_mends_everything(
 def of_this_profile() -> hypothesis.settings:
     """The profile that is in force, for this machine; the small sample is the same in every run."""
     profile = hypothesis.settings()
-    deep = profile.max_examples > ALL_OF_THE_SUITE
     return hypothesis.settings(
         profile,
-        max_examples=round(profile.max_examples * SHARE_OF_THE_EXAMPLES),
+        max_examples=EXAMPLES,
         stateful_step_count=STEPS,
-        derandomize=not deep,
-        database=profile.database if deep else None,
-        phases=set(profile.phases) - {Phase.explain} - (set() if deep else {Phase.shrink}),
+        phases=set(profile.phases) - {Phase.explain} - (set() if soaking() else {Phase.shrink}),
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )

@@ -20,6 +20,7 @@ from harmony.ops.connections import HEADER_SECONDS
 from harmony.security.gate import public
 from harmony.security.headers import ALWAYS
 from tests.ops.served import Answer, Served, answer_on, serving
+from tests.sampling import sample
 
 HOST = b"Host: h\r\n"
 API = b"POST /protect/v1/register HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
@@ -181,7 +182,7 @@ NAMES = st.sampled_from(
 SOME_BYTES = st.binary(max_size=30)
 
 
-@examples(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=sample(60, 3000), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     request_line=st.tuples(METHODS, st.just(b" "), PREFIXES, SOME_BYTES).map(b"".join),
     field=st.tuples(NAMES | SOME_BYTES, st.just(b": "), SOME_BYTES).map(b"".join),

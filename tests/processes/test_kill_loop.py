@@ -1,11 +1,10 @@
 """The worker killed -9 at random moments while the world changes (rung K): nothing is torn, nothing is lost.
 
-`TEST_KILLS=200 TEST_SEED=7 make test ARGS="tests/processes/test_kill_loop.py"` kills more often, elsewhere.
+`make soak` kills more often, at other moments.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 from collections import Counter
@@ -18,12 +17,13 @@ from harmony.simulator.server import RunningSimulator
 from tests.processes.conftest import Make
 from tests.processes.product import WORKER, Product, running
 from tests.processes.tenancy import Tenancy
+from tests.sampling import sample, seed
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
-KILLS = int(os.environ.get("TEST_KILLS", "12"))
-SEED = int(os.environ.get("TEST_SEED", "20261124"))
+KILLS = sample(4, 60)
+SEED = seed(20261124)
 # The first devices may be unenrolled and are never edited; so both folders remember the same of them.
 MAY_LEAVE = 500
 

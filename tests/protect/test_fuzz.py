@@ -20,9 +20,12 @@ from harmony.protect.refusals import REFUSALS
 from harmony.protect.throttle import Buckets, Limits
 from tests.invariants import check_invariants, quick_invariants, what_is_known
 from tests.protect.agent import TOKEN, an_open_integration
+from tests.sampling import sample
 
 REGISTER, CHECK_IN, UNREGISTER = "/protect/v1/register", "/protect/v1/check-in", "/protect/v1/unregister"
-OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OFTEN = settings(
+    max_examples=sample(25, 1000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 # Every category of Unicode, with the characters that broke something somewhere.
 CATEGORIES = st.sampled_from(

@@ -34,6 +34,7 @@ from harmony.uem.http import Request, Transport
 from harmony.uem.network_steps import NetworkSteps
 from harmony.uem.rungs import Finding
 from tests.builders import an_integration
+from tests.sampling import sample
 
 # Names that differ in host, port and path; one is written in two ways.
 SERVERS = ("https://as1.example.com", "https://AS1.example.com:443/API", "https://as2.example.com",
@@ -183,7 +184,7 @@ OTHERS = st.one_of(
 
 
 @settings(
-    max_examples=25,
+    max_examples=sample(8, 250),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

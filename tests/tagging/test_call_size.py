@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harmony.tagging.call_size import HOPELESS, CallSize
 from harmony.tagging.plan import Batch, Target
+from tests.sampling import sample
 
 
 def batch(*numbers: int) -> Batch:
@@ -44,7 +45,7 @@ def test_every_limit_is_found_and_learned(limit: int) -> None:
 
 
 @given(st.sets(st.integers(0, 499), min_size=1, max_size=3))
-@settings(max_examples=30)
+@settings(max_examples=sample(30, 1000))
 def test_a_poisonous_device_costs_a_few_calls_and_no_other_device(spoilers: set[int]) -> None:
     size = CallSize()
     taken, calls = pushed(size, 500, 500, spoilers)

@@ -1,20 +1,21 @@
-"""A hundred kills between a change and the UEM: at statements, commits, calls and their answers (rung K)."""
+"""Kills between a change and the UEM: at statements, commits, calls and their answers (rung K)."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.processes
+from tests.sampling import sample, seed
+
+pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("TEST_TAGGING_KILLS", "100"))
-SEED = int(os.environ.get("TEST_SEED", "20261126"))
+KILLS = sample(20, 400)
+SEED = seed(20261126)
 
 
 @pytest.fixture

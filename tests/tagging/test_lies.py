@@ -20,6 +20,7 @@ from harmony.tagging import outbox, taking_off
 from harmony.uem.errors import HtmlAnswer, NotFound, RequestRefused
 from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
 from tests.builders import NOON
+from tests.sampling import combinations
 from tests.tagging.fleet import a_fleet, links, protect, set_devices, settings, tag, tag_if_due, the_duty
 from tests.tagging.uem import TagUem
 
@@ -87,8 +88,8 @@ LISTS: dict[str, Lie] = {
 }
 
 
-@pytest.mark.parametrize("times", [1, 2, 10**6])
-@pytest.mark.parametrize("lie", LISTS)
+@pytest.mark.soak
+@pytest.mark.parametrize(("lie", "times"), combinations(LISTS, [1, 2, 10**6]))
 def test_a_wrong_list_of_tags_makes_none_of_ours_a_stranger(lie: str, times: int) -> None:
     id_, uem = a_fleet(), a_uem()
     tag(id_, uem)
@@ -335,8 +336,8 @@ def declining(uem: TagUem, limit: int = 500, poison: str = "", status: int = 400
     uem.before_call = before
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-@pytest.mark.parametrize("limit", [1, 7, 20])
+@pytest.mark.soak
+@pytest.mark.parametrize(("limit", "status"), combinations([1, 7, 20], [400, 413, 422]))
 def test_a_limit_below_ours_is_found_and_remembered(limit: int, status: int) -> None:
     id_, uem = a_fleet(40), a_uem(40)
     uem.lanes = 2

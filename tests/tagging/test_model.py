@@ -1,12 +1,10 @@
 """Whatever administrators do by hand, the UEM ends as it should be and foreign tags are untouched (rung H).
 
-`EXAMPLES=1000` looks for longer, `SHRINK=1` for the shortest way.
-A failure prints its steps and a blob to repeat it with.
+`make soak ARGS=tests/tagging` looks for longer, and for the shortest way. A failure prints its steps.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from harmony.config import Settings
 from harmony.tagging import desire, observe, plan
+from tests.sampling import sample, soaking
 from tests.sync.model.stage import Stage
 from tests.tagging.machine import Machine
 
@@ -29,6 +28,7 @@ def database() -> str:
     return "sqlite"
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_the_uem_ends_as_it_should_be_and_nothing_but_ours_is_touched(
     context: Flask, settings_of_the_app: Settings, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
@@ -38,9 +38,9 @@ def test_the_uem_ends_as_it_should_be_and_nothing_but_ours_is_touched(
     for (module, name), size in SMALL.items():
         monkeypatch.setattr(module, name, size)
     how = settings(
-        max_examples=int(os.environ.get("EXAMPLES", "25")),
+        max_examples=sample(8, 300),
         stateful_step_count=20,
-        phases=[Phase.reuse, Phase.generate, *([Phase.shrink] if os.environ.get("SHRINK") else [])],
+        phases=[Phase.generate, *([Phase.shrink] if soaking() else [])],
         print_blob=True,
         suppress_health_check=list(HealthCheck),
         deadline=None,

@@ -21,6 +21,7 @@ from harmony.protect.apps import SeenApp
 from harmony.web import app_listing, audit, device_listing, event_listing, run_listing
 from tests.builders import NOON, a_choice, an_integration
 from tests.protect.stored_apps import list_apps
+from tests.sampling import sample
 from tests.stored import a_hold, devices
 
 # Of a page that does not say what it takes; the filters of lists are added by themselves.
@@ -122,7 +123,7 @@ def assert_no_error_of_ours(client: FlaskClient, method: str, path: str, **sent:
 
 
 @given(query=ADDRESSES, number=NUMBERS, word=SEGMENTS)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sample(3, 100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_address_is_an_error(
     full: FlaskClient, app: Flask, query: Address, number: int, word: bytes
 ) -> None:
@@ -146,7 +147,7 @@ SENT = st.lists(st.tuples(st.sampled_from(FIELDS), RAW), max_size=12) | RAW.map(
 
 
 @given(fields=SENT, place=PLACES)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sample(3, 100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_form_is_an_error(
     full: FlaskClient, app: Flask, fields: Address, place: tuple[int, bytes]
 ) -> None:

@@ -1,7 +1,6 @@
 """The engine against an oracle, in whatever order things happen (rung H, on a file SQLite).
 
-`pytest --hypothesis-profile=deep tests/sync/model` looks for longer. A failure prints its steps, and is tried
-first the next time.
+`make soak ARGS=tests/sync/model` looks for longer. A failure prints its steps.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import run_state_machine_as_test
 
 from harmony.config import Settings
+from tests.sampling import sample
 from tests.sync.model.machine import Machine
 from tests.sync.model.stage import Stage
 
 STEPS = 30
-# An example of so many steps takes about a second, and a property of the other tests a few milliseconds.
-SHARE_OF_THE_EXAMPLES = 0.4
+EXAMPLES = sample(10, 400)  # each takes about a second
 
 
 @pytest.fixture
@@ -29,6 +28,7 @@ def database() -> str:
     return "sqlite"
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(0)  # shrinking takes its time
 def test_the_engine_knows_what_the_oracle_knows(
     context: Flask, settings: Settings, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
@@ -43,7 +43,7 @@ def of_this_profile() -> hypothesis.settings:
     profile = hypothesis.settings()
     return hypothesis.settings(
         profile,
-        max_examples=round(profile.max_examples * SHARE_OF_THE_EXAMPLES),
+        max_examples=EXAMPLES,
         stateful_step_count=STEPS,
         phases=set(profile.phases) - {Phase.explain},
         print_blob=True,
