@@ -42,6 +42,7 @@ ROOMS = {
 PURE = [
     "sync/plan.py",
     "sync/accounting.py",
+    "sync/crossings.py",
     "sync/matching.py",
     "sync/placement.py",
     "folding.py",

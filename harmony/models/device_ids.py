@@ -14,6 +14,7 @@ LONGEST_KEY = 128
 # The common case, decided without looking at each character: hex digits and dashes.
 _HEX = re.compile(r"[0-9A-Fa-f-]{16,}")
 _HEX_KEY = re.compile(r"[0-9a-f]{16,}")
+_PLAIN = re.compile(r"[0-9A-Za-z]+")
 _WRAPPERS = "{}()[]\"'"
 _SEPARATORS = str.maketrans("", "", "-:\u2212" + _WRAPPERS)
 # Spaces, line and paragraph separators, control and invisible characters, lone surrogates.
@@ -59,7 +60,7 @@ def serial_key(text: str) -> str:
     >>> serial_key("r58m 123abc"), serial_key("To be filled by O.E.M.")
     ('r58m123abc', '')
     """
-    folded = _folded(text)
+    folded = text.lower() if _PLAIN.fullmatch(text) else _folded(text)
     return _identifying(folded, folded)
 
 

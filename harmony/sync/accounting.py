@@ -6,6 +6,7 @@ readable reason, or *doubtful*; and a doubt about a thing keeps that thing.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -80,6 +81,15 @@ def same_hardware(one: Identity, other: Identity) -> bool:
     return not (one.serial and other.serial) or one.serial == other.serial
 
 
+def other_hardware(stored: Identity, read: Identity) -> bool:
+    """Tell whether UDID and serial both contradict, whatever names the record.
+
+    >>> other_hardware(Identity("5", "u5", "aa", "s5"), Identity("5", "u5", "bb", "s9"))
+    True
+    """
+    return all(old and new and old != new for old, new in zip(stored[2:], read[2:], strict=True))
+
+
 Mark = tuple[int, str]
 UDID = Identity._fields.index("udid_key")
 
@@ -93,7 +103,9 @@ class Account:
     any mark; `named` are the marks of rows with an id that no device stands for. `shared` are the UDID keys
     that several records have, which therefore identify nobody. `recent` are the serials and UUIDs of rows
     that became new devices in this run. `detached` has, by the UEM's id, the row ids of the devices whose id
-    other hardware has now.
+    other hardware has now. `contested` are the ids that were listed for other hardware in a row that is not
+    believed; `strayed` are the row ids of devices that are listed with another id, outside the choice or in a
+    row that is not believed.
     """
 
     ids: set[str] = field(default_factory=set)
@@ -105,7 +117,11 @@ class Account:
     named: set[Mark] = field(default_factory=set)
     recent: set[str] = field(default_factory=set)
     detached: dict[str, int] = field(default_factory=dict)
+    contested: set[str] = field(default_factory=set)
+    strayed: set[int] = field(default_factory=set)
     blank: int = 0
+    # Hashes of marks: for a hundred thousand rows outside the choice a few megabytes.
+    _outside: array[int] = field(default_factory=lambda: array("q"))
     _in_list: Counter[Mark] = field(default_factory=Counter)
     _repeated: set[Mark] = field(default_factory=set)
 
@@ -144,6 +160,11 @@ class Account:
         """Take a row with an id that no device stands for: rows without one that repeat it name nothing."""
         self.named.update(_marks(row))
 
+    def see_outside(self, rows: Iterable[Identity]) -> None:
+        """Take rows outside the choice: rows without an id that only repeat them name nothing."""
+        for row in rows:
+            self._outside.extend(map(hash, _marks(row)))
+
     def remember(self, created: Iterable[Device]) -> None:
         """Take rows that became new devices: one that is missing may be listed under its name."""
         for device in created:
@@ -168,11 +189,17 @@ class Account:
     def anonymous(self, placed: Iterable[Identity]) -> int:
         """Count the rows that name nothing; `placed` are the placed devices with marks of `unnamed` rows.
 
-        A row that repeats the marks of a device that is there anyway may be any other one.
+        A row that repeats the marks of a device that is there anyway, in the choice or outside it, may be
+        any other one.
         """
         shared = ((UDID, key) for key in self.shared)
-        taken = self._repeated.union(self.named, shared, *map(_marks, placed))
+        taken = self._repeated.union(self.named, shared, self._marked_outside(), *map(_marks, placed))
         return self.blank + sum(taken.issuperset(_marks(row)) for row in self.unnamed)
+
+    def _marked_outside(self) -> set[Mark]:
+        """Return the marks of `unnamed` rows that rows outside the choice have too."""
+        asked = {hash(mark): mark for row in self.unnamed for mark in _marks(row)}
+        return {asked[mark] for mark in self._outside if mark in asked} if asked else set()
 
     def _count(self, marks: Iterable[Mark]) -> None:
         for mark in marks:

@@ -1,4 +1,4 @@
-"""Reads what is known of arriving devices, and plans what they change."""
+"""Reads what is known of the devices that rows may be about, and accounts for a whole reading."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import replace
 from harmony.db import db, release
 from harmony.models.device_ids import serial_key, udid_key
 from harmony.sync import driver
-from harmony.sync.accounting import Account, Identity, identity
-from harmony.sync.matching import Known, Matcher, has_other_udid
+from harmony.sync.accounting import Identity
+from harmony.sync.matching import Known, has_other_udid
 from harmony.sync.outcome import Doubt, mostly_doubtful
-from harmony.sync.placement import CONTRADICTS, doubtful_row
-from harmony.sync.plan import Plan, plan, unread
 from harmony.sync.reading import Reading
 from harmony.sync.scope import Incoming
 from harmony.uem.records import SkippedRow
@@ -23,30 +21,6 @@ SELECT_KNOWN = (
 )
 # What is read only where it has to be told which device a row is about.
 MORE = ", enrolled_at, uuid, udid, serial"
-
-
-def planned(
-    integration_id: int,
-    arriving: Sequence[Incoming],
-    skipped: Sequence[SkippedRow],
-    account: Account,
-    is_placed: Callable[[str], bool],
-) -> tuple[Plan, list[SkippedRow]]:
-    """Return what a few pages change of what is stored, and the rows that contradict it. Reads only.
-
-    The account takes those rows, the UDIDs that several records have, and what is new.
-    """
-    by_id, by_udid = _known_of(integration_id, arriving, skipped)
-    release()
-    changes = plan(Matcher(by_id, by_udid, account.shared, is_placed).match(arriving))
-    back = {*changes.reappeared, *changes.unread}
-    changes.unread += [id_ for id_ in unread(skipped, by_id, by_udid) if id_ not in back]
-    account.remember(row.device for row in changes.create)
-    for row in changes.twins:
-        account.name(identity(row.device))
-    account.detached.update(changes.detach)
-    doubtful = [doubtful_row(row.device, CONTRADICTS) for row in changes.doubtful]
-    return changes, [row for row in doubtful if account.doubt(identity(row))]
 
 
 def known_by_id(integration_id: int, external_ids: Sequence[str], more: str = "") -> dict[str, Known]:
@@ -101,7 +75,7 @@ def _columns(unnamed: Collection[Identity]) -> Iterator[tuple[str, list[str]]]:
             yield column, marks
 
 
-def _known_of(
+def known_of(
     integration_id: int, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]
 ) -> tuple[dict[str, Known], dict[str, Known]]:
     """Return the stored devices that rows may be about, by the UEM's id and by UDID key."""
@@ -116,6 +90,17 @@ def _known_of(
     keys = [row.udid_key for row in (*new, *other)]
     unnamed = [udid_key(row.udid) for row in skipped if not row.external_id]
     return by_id, known_by_udid(integration_id, keys + unnamed)
+
+
+def known_outside(integration_id: int, rows: Sequence[Identity]) -> tuple[dict[str, Known], dict[str, Known]]:
+    """Return the same of rows outside the choice; by UDID key only where the id does not tell."""
+    by_id = known_by_id(integration_id, [row.external_id for row in rows], MORE)
+    other = [
+        row.udid_key
+        for row in rows
+        if (known := by_id.get(row.external_id)) is None or known.udid_key != row.udid_key
+    ]
+    return by_id, known_by_udid(integration_id, other)
 
 
 def _select(integration_id: int, more: str, column: str, keys: Sequence[str]) -> list[Known]:

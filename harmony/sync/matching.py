@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from harmony.sync.accounting import Identity, Match, compare, contradicts_many, identity, same_hardware
+from harmony.sync.accounting import (
+    Identity,
+    Match,
+    compare,
+    contradicts_many,
+    identity,
+    other_hardware,
+    same_hardware,
+)
 from harmony.sync.scope import Incoming, enrolment, with_udid
 
 # A device that is enrolled again leaves records behind: so many where serial numbers prove it, else so many.
@@ -47,6 +55,7 @@ class Matches:
     `same` are stored devices, `new` ones that are not stored. `twins` are older enrolments of a device that
     is listed under a newer one. `doubtful` contradict the device that is stored under their id. `detached`
     has, by the UEM's id, the row id of the device that had the id until other hardware was listed under it.
+    `waiting` change which device has which id, and wait until every id that is listed was seen.
     """
 
     same: list[tuple[Known, Incoming]] = field(default_factory=list)
@@ -54,6 +63,10 @@ class Matches:
     twins: list[Incoming] = field(default_factory=list)
     doubtful: list[tuple[Known, Incoming]] = field(default_factory=list)
     detached: dict[str, int] = field(default_factory=dict)
+    waiting: list[Incoming] = field(default_factory=list)
+
+
+Compared = tuple[Known, Incoming, Match]
 
 
 def has_other_udid(known: Known, row: Incoming) -> bool:
@@ -66,15 +79,16 @@ class Matcher:
     """What rows are compared with: the stored devices by the UEM's id and, for new ids, by UDID key.
 
     `shared` are the UDID keys that identify nobody in this run; those found are added. `is_placed` tells of
-    an id whether this run has read a row of it. `believed` ends where the rows contradict too much: then
-    nothing of what identifies a device changes.
+    an id whether this run has read a row of it. `believed` is None for rows
+    as they come: what changes which device has which id waits then, unless so many contradict what is stored
+    that nothing of what identifies a device changes. Of rows that waited it is known.
     """
 
     by_id: Mapping[str, Known]
     by_udid: Mapping[str, Known]
     shared: set[str]
     is_placed: Callable[[str], bool] = lambda _id: False
-    believed: bool = True
+    believed: bool | None = None
     found: Matches = field(default_factory=Matches)
 
     def match(self, rows: Sequence[Incoming]) -> Matches:
@@ -100,20 +114,29 @@ class Matcher:
         So many at once that a single answer would turn the fleet over are not believed.
         """
         compared = [(known, row, compare(known.identity, identity(row.device))) for known, row in others]
-        replaced = [(known, row) for known, row, match in compared if match is Match.OTHER]
-        changed = [known for known, row, match in compared if match is Match.SAME and row.udid_key]
-        known_udids = sum(bool(known.udid_key) for known in changed)
-        self.believed = not contradicts_many(len(replaced) + known_udids, len(self.by_id))
-        if not self.believed:
-            replaced = []
-        believed = {row.device.external_id for _, row in replaced}
+        if self.believed is None and contradicts_many(_contradicting(compared), len(self.by_id)):
+            self.believed = False
+        if self.believed is None:
+            compared = self._put_off(compared)
+        elif not self.believed:
+            compared = [_distrusted(known, row, match) for known, row, match in compared]
         carriers = _by_udid(row for _, row, match in compared if match is Match.SAME)
         for known, row, match in compared:
             if match is Match.SAME:
                 self.found.same.append((known, self._usable(known, row, len(carriers[row.udid_key]))))
-            elif row.device.external_id not in believed:
+            elif match is Match.DOUBTFUL:
                 self.found.doubtful.append((known, row))
-        return replaced
+        return [(known, row) for known, row, match in compared if match is Match.OTHER]
+
+    def _put_off(self, compared: Sequence[Compared]) -> list[Compared]:
+        """Let the rows wait that give a device other hardware; return the rest."""
+        rest: list[Compared] = []
+        for known, row, match in compared:
+            if match is Match.OTHER or (match is Match.SAME and known.udid_key and row.udid_key):
+                self.found.waiting.append(row)
+            else:
+                rest.append((known, row, match))
+        return rest
 
     def _usable(self, known: Known, row: Incoming, carriers: int) -> Incoming:
         """Return the row with the stored UDID where its own is none, or that of several records."""
@@ -121,7 +144,7 @@ class Matcher:
         other = self.by_udid.get(key)
         if key and (carriers > 1 or (other is not None and other.id != known.id and not other.deleted)):
             self.shared.add(key)
-        if key and key not in self.shared and (self.believed or not known.udid_key):
+        if key and key not in self.shared and (self.believed is not False or not known.udid_key):
             return row
         return with_udid(row, known.udid) if known.udid_key else row._replace(shared=bool(key))
 
@@ -137,10 +160,12 @@ class Matcher:
         self.found.twins += older
         if known is None:
             self.found.new.append(newest)
-        elif self._is_free(known, newest):
-            self.found.same.append((known, newest))
-        else:
+        elif not self._is_free(known, newest):
             self.found.twins.append(newest)
+        elif self.believed is None and known.external_id is not None and not known.deleted:
+            self.found.waiting.append(newest)
+        else:
+            self.found.same.append((known, newest))
 
     def _is_free(self, known: Known, row: Incoming) -> bool:
         """Return True if a row may become a device that is stored under another id.
@@ -150,9 +175,24 @@ class Matcher:
         detached = self.found.detached
         if known.external_id is None or known.deleted or detached.get(known.external_id) == known.id:
             return True
-        if not self.believed or (row.device.external_id in detached and self.is_placed(known.external_id)):
+        taken = row.device.external_id in detached and self.is_placed(known.external_id)
+        if self.believed is False or taken:
             return False
         return is_newer(row, known)
+
+
+def _contradicting(compared: Sequence[Compared]) -> int:
+    """Count the rows that give a stored device other hardware, or another UDID."""
+    return sum(
+        match is Match.OTHER or (match is Match.SAME and bool(known.udid_key and row.udid_key))
+        for known, row, match in compared
+    )
+
+
+def _distrusted(known: Known, row: Incoming, match: Match) -> Compared:
+    """Return the row as doubtful if it is about other hardware, even if it names the same record."""
+    other = match is Match.OTHER or other_hardware(known.identity, identity(row.device))
+    return known, row, Match.DOUBTFUL if other else match
 
 
 def is_newer(row: Incoming, known: Known) -> bool:

@@ -15,6 +15,7 @@ UNKNOWN = "Its organization group is not among those that the account sees."
 MISNAMED = "The id and the name of its organization group do not belong together."
 ELSEWHERE = "Its organization group is not below the one that was read."
 CONTRADICTS = "What identifies it contradicts what is known of the device with this id."
+TAKES_ID = "It is listed with another id, while its known id is listed for another device."
 SHARED_ID = "Another row of the same page has its id and is about another device."
 
 
@@ -70,10 +71,11 @@ class GroupTree:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """A page of `asked`'s list: what is in the chosen groups, and what nobody can say that of."""
+    """A page of `asked`'s list: what is in the chosen groups, outside them, and what nobody can say."""
 
     placed: list[Incoming]
     doubtful: list[SkippedRow]
+    outside: list[Device]
 
 
 def sort_rows(devices: Sequence[Device], scope: Scope, tree: GroupTree, asked: str) -> Sorted:
@@ -81,14 +83,16 @@ def sort_rows(devices: Sequence[Device], scope: Scope, tree: GroupTree, asked: s
 
     Where no organization group is chosen, the lists of members decide alone.
     """
-    placed, doubtful = [], []
+    placed, doubtful, outside = [], [], []
     for device in devices:
         whole = _with_group(device, tree)
         if reason := _doubt(whole, scope, tree, asked):
             doubtful.append(doubtful_row(device, reason))
         elif groups := scope.memberships(whole):
             placed.append(Incoming(whole, groups, fingerprint(whole, groups)))
-    return Sorted(placed, doubtful)
+        else:
+            outside.append(device)
+    return Sorted(placed, doubtful, outside)
 
 
 def doubtful_row(device: Device, reason: str) -> SkippedRow:

@@ -19,7 +19,7 @@ class Plan:
     `touched` moved their last contact only; `reappeared` were absent, `restored` deleted; `unread` were
     absent and are listed in a row that is not believed; `detach` has the rows of devices by the id that other
     hardware has now. `twins` are older enrolments of a device that is listed under a newer one; they and the
-    `doubtful` rows change nothing.
+    `doubtful` rows change nothing. `waiting` rows are planned once everything was read.
     """
 
     create: list[Incoming] = field(default_factory=list)
@@ -31,6 +31,7 @@ class Plan:
     detach: dict[str, int] = field(default_factory=dict)
     twins: list[Incoming] = field(default_factory=list)
     doubtful: list[Incoming] = field(default_factory=list)
+    waiting: list[Incoming] = field(default_factory=list)
     unchanged: int = 0
 
     @property
@@ -44,7 +45,7 @@ class Plan:
 
 def plan(matches: Matches) -> Plan:
     """Say what has to be written of rows whose devices are known."""
-    changes = Plan(create=matches.new, twins=matches.twins, detach=matches.detached)
+    changes = Plan(create=matches.new, twins=matches.twins, detach=matches.detached, waiting=matches.waiting)
     for known, row in matches.same:
         _same(changes, known, row)
     changes.doubtful = [row for _, row in matches.doubtful]

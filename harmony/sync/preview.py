@@ -18,13 +18,14 @@ from harmony.models import Absence, Device, Integration
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
 from harmony.sync import absences, deletion, departures, guard, highwater, holds, lookup
 from harmony.sync.absences import Snapshot
-from harmony.sync.accounting import Account
 from harmony.sync.connect import open_client
 from harmony.sync.outcome import Doubt, Tally, of_snapshot
 from harmony.sync.plan import Plan
+from harmony.sync.planner import Planner
 from harmony.sync.reading import Reading
 from harmony.sync.scope import Incoming
 from harmony.uem.client import UemClient
+from harmony.uem.records import Device as Record
 from harmony.uem.records import SkippedRow
 
 ROWS_PER_LOOK = 1500
@@ -92,8 +93,9 @@ def look(
     release()
     figures, tally = Figures(integration_id), Tally()
     reading = Reading(client, choice, figures, tally, on_page, figures.account)
-    figures.is_placed = reading.is_placed
+    figures.planner.is_placed = reading.is_placed
     doubt = lookup.accounted(integration_id, reading)
+    figures.finish()
     snapshot = Snapshot(
         integration_id, NO_RUN, number, choice, reading.is_listed, reading.account, reading.empty_groups(),
         Absence(suspect) if suspect else None,
@@ -105,33 +107,43 @@ class Figures:
     """A sink that plans as a sync does, and only counts."""
 
     def __init__(self, integration_id: int) -> None:
-        self._integration_id = integration_id
-        self.account = Account()
-        self.is_placed: Callable[[str], bool] = lambda _id: False
+        self.planner = Planner(integration_id)
+        self.account = self.planner.account
         self._arriving: list[Incoming] = []
         self._skipped: list[SkippedRow] = []
+        self._outside: list[Record] = []
         self._created: set[int] = set()
         self.groups: Counter[tuple[str, str]] = Counter()
         self.counts: dict[str, int] = defaultdict(int)
 
-    def take(self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]) -> None:
+    def take(
+        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[Record]
+    ) -> None:
         """Count the groups at once, the changes a few pages at a time."""
         self.groups.update(group for one in arriving for group in one.memberships)
         self.counts["skipped"] += len(skipped)
         self._arriving += arriving
         self._skipped += skipped
-        if len(self._arriving) >= ROWS_PER_LOOK:
+        self._outside += outside
+        if len(self._arriving) + len(self._outside) >= ROWS_PER_LOOK:
             self.flush()
 
     def flush(self) -> None:
         """Plan what was kept."""
         arriving, self._arriving = self._arriving, []
         skipped, self._skipped = self._skipped, []
-        made, doubtful = lookup.planned(self._integration_id, arriving, skipped, self.account, self.is_placed)
-        self.counts["skipped"] += len(doubtful)
-        self._count(made)
+        outside, self._outside = self._outside, []
+        self._count(*self.planner.plan(arriving, skipped, outside))
+        if self.planner.is_full:
+            self.finish()
 
-    def _count(self, made: Plan) -> None:
+    def finish(self) -> None:
+        """Count what waited until every id was seen."""
+        for changes, doubtful in self.planner.finish():
+            self._count(changes, doubtful)
+
+    def _count(self, made: Plan, doubtful: Sequence[SkippedRow]) -> None:
+        self.counts["skipped"] += len(doubtful)
         # Two enrolments of a device that no row stands for yet; by hash, to stay small.
         fresh = {hash(row.udid_key or row.device.external_id) for row in made.create} - self._created
         self._created |= fresh

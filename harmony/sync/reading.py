@@ -22,8 +22,10 @@ from harmony.uem.records import Device, DevicePage, Group, GroupKind, SkippedRow
 class Sink(Protocol):
     """Where devices go once they are read: into the database, or into the figures of a preview."""
 
-    def take(self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]) -> None:
-        """The devices of one page that are in the scope and were not read before in this snapshot."""
+    def take(
+        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[Device]
+    ) -> None:
+        """The devices of one page that were not read before in this snapshot: in the scope and outside it."""
 
     def flush(self) -> None:
         """A pull has ended, or an error is about to end it: nothing may be kept back any longer."""
@@ -184,7 +186,7 @@ class Reading:
         doubtful = [
             row for row in (*page.skipped, *twice, *found.doubtful) if self.account.doubt(identity(row))
         ]
-        self.sink.take(found.placed, doubtful)
+        self.sink.take(found.placed, doubtful, found.outside)
 
     def _fresh(self, devices: Sequence[Device], again: bool) -> tuple[Sequence[Device], list[SkippedRow]]:
         """The rows whose id was not read before, and those that share an id with another row of the page.

@@ -14,15 +14,15 @@ from harmony.db import release, write
 from harmony.models import Absence, SkippedDevice, SyncRun
 from harmony.models.configuration import ServerDetails, Synchronization
 from harmony.sync import driver, lookup, schedule, store
-from harmony.sync.accounting import Account
 from harmony.sync.departures import Snapshot, depart
 from harmony.sync.outcome import Outcome, Tally, of_delta, of_snapshot
 from harmony.sync.plan import Plan, adopt, newest
+from harmony.sync.planner import Planner
 from harmony.sync.reading import Reading
 from harmony.sync.schedule import Claim
 from harmony.sync.scope import Incoming
 from harmony.uem.client import UemClient
-from harmony.uem.records import SkippedRow
+from harmony.uem.records import Device, SkippedRow
 
 # Pages without a change still show progress and renew the lease, but not each of them.
 BEAT = timedelta(seconds=1)
@@ -73,6 +73,7 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
     """
     reading, writer = _reading(work, client)
     doubt = lookup.accounted(work.held.integration_id, reading)
+    writer.finish()
     if not doubt.read:
         return of_snapshot(work.tally, doubt)
     writer.settle(reading.is_listed)
@@ -98,44 +99,59 @@ def take_delta(work: Sync, client: UemClient) -> Outcome:
 
 
 def _reading(work: Sync, client: UemClient, since: datetime | None = None) -> tuple[Reading, Writer]:
-    account = Account()
-    writer = Writer(work, account)
-    reading = Reading(client, work.choice, writer, work.tally, work.go_on, account, since)
-    writer.is_placed = reading.is_placed
+    planner = Planner(work.held.integration_id)
+    writer = Writer(work, planner)
+    reading = Reading(client, work.choice, writer, work.tally, work.go_on, planner.account, since)
+    planner.is_placed = reading.is_placed
     return reading, writer
 
 
 class Writer:
     """A sink that writes every few pages; at once when the UEM is slower than we are."""
 
-    def __init__(self, work: Sync, account: Account) -> None:
+    def __init__(self, work: Sync, planner: Planner) -> None:
         self._work = work
-        self._account = account
-        self.is_placed: Callable[[str], bool] = lambda _id: False
+        self._planner = planner
+        self._account = planner.account
         self._began_at = now()
         self._arriving: list[Incoming] = []
         self._skipped: list[SkippedRow] = []
+        self._outside: list[Device] = []
         self._written_at = now()
         self._writes = 0
         # Few: devices that the UEM still lists under an enrolment that is over.
         self._twins: dict[str, Incoming] = {}
 
-    def take(self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]) -> None:
+    def take(
+        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[Device]
+    ) -> None:
         """Keep them, and write when there is enough or it has been a while."""
         self._arriving += arriving
         self._skipped += skipped
-        if len(self._arriving) >= ROWS_PER_WRITE or now() - self._written_at >= LONGEST_KEPT_BACK:
+        self._outside += outside
+        rows = len(self._arriving) + len(self._outside)
+        if rows >= ROWS_PER_WRITE or now() - self._written_at >= LONGEST_KEPT_BACK:
             self.flush()
 
     def flush(self) -> None:
         """Plan and write what was kept."""
         arriving, self._arriving = self._arriving, []
         skipped, self._skipped = self._skipped, []
-        integration_id = self._work.held.integration_id
-        made, doubtful = lookup.planned(integration_id, arriving, skipped, self._account, self.is_placed)
-        if made.twins:
-            self._twins = newest([*self._twins.values(), *made.twins])
-        self._write(made, [*skipped, *doubtful])
+        outside, self._outside = self._outside, []
+        changes, doubtful = self._planner.plan(arriving, skipped, outside)
+        self._take_plan(changes, [*skipped, *doubtful])
+        if self._planner.is_full:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write what waited until every id was seen."""
+        for changes, doubtful in self._planner.finish():
+            self._take_plan(changes, doubtful)
+
+    def _take_plan(self, changes: Plan, skipped: Sequence[SkippedRow]) -> None:
+        if changes.twins:
+            self._twins = newest([*self._twins.values(), *changes.twins])
+        self._write(changes, skipped)
 
     def settle(self, is_listed: Callable[[str | None], bool]) -> None:
         """At the end: devices that are listed under an older enrolment only live on under that one.
@@ -159,6 +175,7 @@ class Writer:
 
     def end_refresh(self) -> None:
         """At the end of a refresh: what other hardware has taken is known, and nothing else is."""
+        self.finish()
         if self._account.detached:
             with write() as session:
                 self._work.beat(session)

@@ -5,6 +5,7 @@ The boldest settings: one complete sync without a device would delete it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -68,7 +69,8 @@ LIES: dict[str, tuple[list[Lie], SyncRunState, str, str]] = {
     "UDID of bytes": ([rows("set_field", "Udid", "System.Byte[]")], OK, "", ""),
     "UDID of zeros": ([rows("set_field", "Udid", '"0000000000000000"')], OK, "", ""),
     "UDIDs swapped": ([page("swapped_field", "Udid")], OK, "", ""),
-    "some ids swapped": ([rows("swapped_field", "Id", every=200)], OK, "", ""),
+    # Three of them with devices outside the choice.
+    "some ids swapped": ([rows("swapped_field", "Id", every=200)], WARNING, "3 " + SKIPPED, ""),
     "ids swapped": ([page("swapped_field", "Id")], WARNING, SKIPPED, ""),
     "ids lists": ([page("list_field", "Id")], WARNING, SKIPPED, ""),
     "serials only": (
@@ -92,14 +94,14 @@ LIES: dict[str, tuple[list[Lie], SyncRunState, str, str]] = {
 }  # fmt: skip
 
 
-def be_bold(scene: Scene) -> None:
-    """Put in force that a device goes as soon as one complete sync did not list it."""
+def be_bold(scene: Scene, groups: Sequence[str] = CHOSEN) -> None:
+    """Put in force that a device of these groups goes as soon as one complete sync did not list it."""
     with write() as session:
         integration = session.get_one(Integration, scene.integration_id)
         row, said = integration.page(SYNCHRONIZATION), integration.verification(SYNCHRONIZATION)
         assert row is not None
         assert said is not None
-        row.draft = row.applied = to_row(a_choice(*CHOSEN, deletion_after=1, deletion_threshold=100))
+        row.draft = row.applied = to_row(a_choice(*groups, deletion_after=1, deletion_threshold=100))
         said.digest = digest(row.draft)
 
 
@@ -141,6 +143,26 @@ def test_a_wrong_list_of_devices_costs_none_and_ends_with_it(scene: Scene, tenan
     tenant.faults.clear()
     scene.learn()
     assert known(scene) == before, "after honest answers everything is as it was"
+
+
+@pytest.mark.parametrize("scope", ["570", "smart:4214@570"])
+@pytest.mark.parametrize("fields", [["Id"], ["Id", "Uuid"]])
+def test_ids_swapped_with_the_many_devices_outside_a_small_choice_change_none(
+    scene: Scene, tenant: Tenant, scope: str, fields: list[str]
+) -> None:
+    be_bold(scene, [scope])
+    scene.learn()
+    before = known(scene)
+    assert 0 < len(before) < len(tenant.world.devices) / 5
+    for field in fields:
+        tenant.faults.add(**rows("swapped_field", field, every=3))
+    done = scene.sync()
+    assert (done.state, done.added, done.updated, done.missing) == (WARNING, 0, 0, 0), done.reason
+    assert SKIPPED in done.reason
+    assert known(scene) == before
+    tenant.faults.clear()
+    scene.learn()
+    assert known(scene) == before
 
 
 @pytest.mark.parametrize("at", [0, 1])

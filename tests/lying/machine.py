@@ -51,6 +51,7 @@ SCOPES: dict[str, Callable[[World], list[str]]] = {
     "everything": lambda world: [str(group) for group in world.groups],
     "two branches": lambda _: ["571", "572", "573", "574", "575", "576", "577"],
     "a smart group": lambda _: ["smart:4213@570"],
+    "few devices": lambda _: ["smart:4212@570"],
     "both": lambda _: ["571", "572", "smart:4212@570"],
 }
 

@@ -11,9 +11,12 @@ import hypothesis
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from harmony.config import Settings
+from tests.lying import judge
+from tests.lying.lies import DEVICES, Lie
 from tests.lying.machine import Machine
 from tests.lying.wire import Wire
 from tests.sampling import sample, soaking
@@ -38,6 +41,39 @@ def test_no_lie_costs_a_device_a_tag_or_an_app_and_the_truth_mends_everything(
     stage.prepare(monkeypatch)
     wire.prepare(monkeypatch)
     run_state_machine_as_test(lambda: Machine(stage, wire), settings=of_this_profile())
+
+
+@pytest.mark.timeout(0)
+def test_ids_swapped_with_devices_outside_the_choice_move_no_tag_and_no_device(
+    context: Flask, settings: Settings, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, wire = Stage(settings.data_dir, migrated_file), Wire()
+    stage.prepare(monkeypatch)
+    wire.prepare(monkeypatch)
+
+    @hypothesis.settings(
+        max_examples=4, derandomize=True, database=None, deadline=None, phases=[Phase.generate]
+    )
+    @hypothesis.given(st.integers(1, 9), st.sampled_from([1, 2]), st.sampled_from([["Id"], ["Id", "Uuid"]]))
+    def swap(seed: int, every: int, fields: list[str]) -> None:
+        machine = Machine(stage, wire)
+        machine.a_fleet(devices=20, seed=seed, scope="few devices", after=1, switches={})
+        machine.protect(0, 3)
+        before = judge.stored(machine.id)
+        machine.lie([Lie("swapped_field", DEVICES, field, every=every) for field in fields], ["sync", "tags"])
+        assert machine.said().startswith("sync: warning, 0 missing"), machine.said()
+        assert judge.stored(machine.id) == before
+        machine.nothing_is_lost()
+        machine.tags_are_true()
+        tagged = {ident for tag in machine.world.tags.values() if is_ours(tag.name) for ident in tag.devices}
+        assert tagged == machine.in_scope(), "a device outside the choice got a tag"
+        machine.teardown()
+
+    swap()
+
+
+def is_ours(tag: str) -> bool:
+    return tag.startswith("CHKP_")
 
 
 def of_this_profile() -> hypothesis.settings:

@@ -28,8 +28,8 @@ def incoming(rows: Iterable[Device], scope: Scope) -> list[Incoming]:
 
 
 def plan(rows: list[Incoming], by_id: dict[str, Known], by_udid: dict[str, Known]) -> Plan:
-    """What rows change, compared with these devices."""
-    return plan_of(Matcher(by_id, by_udid, set()).match(rows))
+    """What rows change, compared with these devices, once every id that is listed was seen."""
+    return plan_of(Matcher(by_id, by_udid, set(), believed=True).match(rows))
 
 
 def known(one: Incoming, **changes: object) -> Known:

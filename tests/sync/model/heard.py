@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -17,8 +18,9 @@ Groups = frozenset[tuple[str, str]]
 class Heard:
     """The devices of the chosen groups by id, with those of their groups that are chosen.
 
-    `ids` and `udids` are those of doubtful rows, `members` those that smart groups name; `complete`: every
-    chosen group was read, and no row may be about any device.
+    `outside` are the readable rows of other groups by id. `ids` and `udids` are those of doubtful rows,
+    `members` those that smart groups name, `listing` the groups that listed a device; `ended`: every list was
+    read to its end; `complete`: every chosen group was read, and no row may be about any device.
     """
 
     rows: dict[str, tuple[Device, Groups]]
@@ -26,11 +28,9 @@ class Heard:
     udids: frozenset[str]
     members: frozenset[str]
     complete: bool
-
-    @property
-    def listing(self) -> Groups:
-        """The groups that listed a device."""
-        return frozenset(group for _, groups in self.rows.values() for group in groups)
+    outside: dict[str, Device]
+    listing: Groups
+    ended: bool
 
 
 def hear(uem: ModelUem, choice: Synchronization) -> Heard:
@@ -46,8 +46,21 @@ def hear(uem: ModelUem, choice: Synchronization) -> Heard:
     }
     udids = frozenset(row.udid.casefold() for row in skipped if row.udid)
     members = frozenset().union(*uem.members.values())
-    sure = not _anonymous(uem, choice, rows) and all(pull.announced or not pull.said for pull in uem.pulls)
-    return Heard(rows, frozenset(ids), udids, members, sure and _everything_was_read(uem, choice))
+    outside = _outside(uem, choice, rows)
+    listing = frozenset(group for _, groups in rows.values() for group in groups)
+    readable = [*(row for row, _ in rows.values()), *outside.values()]
+    announced = all(pull.announced or not pull.said for pull in uem.pulls)
+    sure = announced and not _anonymous(uem, choice, readable)
+    complete = sure and _everything_was_read(uem, choice)
+    ended = all(pull.ended for pull in uem.pulls)
+    return Heard(rows, frozenset(ids), udids, members, complete, outside, listing, ended)
+
+
+def _outside(uem: ModelUem, choice: Synchronization, placed: Collection[str]) -> dict[str, Device]:
+    """The rows that say of themselves that nobody chose them."""
+    doubtful = {row.external_id for row in _of_unknown_groups(uem, choice)}
+    every = {row.external_id: row for pull in reversed(uem.pulls) for row in reversed(pull.rows)}
+    return {id_: row for id_, row in every.items() if id_ not in placed and id_ not in doubtful}
 
 
 def _of_unknown_groups(uem: ModelUem, choice: Synchronization) -> list[Device]:
@@ -57,9 +70,9 @@ def _of_unknown_groups(uem: ModelUem, choice: Synchronization) -> list[Device]:
     return [row for pull in uem.pulls for row in pull.rows if chosen and row.group_id not in known]
 
 
-def _anonymous(uem: ModelUem, choice: Synchronization, rows: dict[str, tuple[Device, Groups]]) -> bool:
+def _anonymous(uem: ModelUem, choice: Synchronization, rows: list[Device]) -> bool:
     """Whether a row tells nothing, or only a UDID that another row has too."""
-    taken = {row.udid.casefold() for row, _ in rows.values()}
+    taken = {row.udid.casefold() for row in rows}
     taken |= {row.udid.casefold() for row in _of_unknown_groups(uem, choice)}
     for pull in uem.pulls:
         udids = [row.udid.casefold() for row in pull.skipped if not row.external_id]

@@ -22,6 +22,7 @@ UNREAD = {SyncRunState.INCOMPLETE, SyncRunState.FAILED, SyncRunState.AUTH_FAILED
 def judge(machine: Machine, heard: Heard, choice: Synchronization, kind: SyncKind, before: Oracle) -> None:
     """Tell the oracle of the run that has just ended, and compare how it ended."""
     oracle, run = machine.oracle, last_run(machine.id)
+    heard = oracle.believe(heard)
     complete = heard.complete and kind == SyncKind.SNAPSHOT
     if run.state in CUT_OFF:
         cut_off(machine, heard, choice, complete)
@@ -36,9 +37,22 @@ def judge(machine: Machine, heard: Heard, choice: Synchronization, kind: SyncKin
     elif kind == SyncKind.SNAPSHOT:
         assert run.state in UNREAD, f"{run.state}, though not everything was read"
         assert (run.missing, run.deleted) == (0, 0)
+    if not heard.ended:
+        leave_waiting(oracle, before, stored(machine.id))
     if not complete:
         adopt_enrolments(oracle, heard, stored(machine.id))
     assert integration(machine.id).snapshots == oracle.snapshots, run.reason
+
+
+def leave_waiting(oracle: Oracle, before: Oracle, actual: dict[str, list[Stored]]) -> None:
+    """Who has which id changes only once every list was read: until then it may be as it was before."""
+    ids = {one.id for one in before.known.values()}
+    for udid, one in list(oracle.known.items()):
+        old = before.known.get(udid)
+        if old is None and udid not in actual and one.id in ids:
+            del oracle.known[udid]
+        elif old is not None and old.id != one.id and [seen(row) for row in actual[udid]] == [wanted(old)]:
+            oracle.known[udid] = deepcopy(old)
 
 
 def adopt_enrolments(oracle: Oracle, heard: Heard, actual: dict[str, list[Stored]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +36,35 @@ class Oracle:
     snapshots: int = 0
     suspect: str | None = None
     hold: tuple[str | None, int, datetime] | None = None
+
+    def believe(self, heard: Heard) -> Heard:
+        """A device's id is listed for other hardware, and it has another one: neither row is believed.
+
+        Only an id that nobody believes to be another's can be left for a new one.
+        """
+        live, owners = self.live(), {one.id: udid for udid, one in self.known.items() if one.id}
+        strayed = {
+            udid
+            for row in heard.outside.values()
+            if (udid := row.udid.casefold()) in self.known and self.known[udid].id != row.external_id
+        }
+        doubtful = {
+            id_: row
+            for id_, row in heard.outside.items()
+            if owners.get(id_) in live and owners[id_] != row.udid.casefold()
+        }
+        rows, waits = dict(heard.rows), True
+        while waits:
+            waits = False
+            for id_, (row, _) in list(rows.items()):
+                udid = row.udid.casefold()
+                own = live[udid].id if udid in live else id_
+                taken = own != id_ and own in doubtful
+                if taken or (owners.get(id_, udid) != udid and owners[id_] in strayed):
+                    doubtful[id_], waits = rows.pop(id_)[0], True
+                    strayed |= {udid} if own != id_ else set()
+        udids = {row.udid.casefold() for row in doubtful.values()}
+        return replace(heard, rows=rows, ids=heard.ids | doubtful.keys(), udids=heard.udids | udids)
 
     def listed(self, heard: Heard, complete: bool) -> None:
         """A listed device is there (again) as its newest enrolment; an id is whose it was listed as.
