@@ -156,6 +156,9 @@ class FakeUem:
         ]
         return [group for group in organization + smart if group.external_id not in self.gone]
 
+    def search_tags(self, name: str, organization_group_id: str) -> TagList:
+        return self.tags(organization_group_id)
+
     def tags(self, organization_group_id: str) -> TagList:
         return TagList()
 

@@ -43,12 +43,14 @@ def make_missing(integration_id: int, by: str, now: datetime) -> Made:
     before, problem = _in_uem(integration_id), tuple[str, ...]()
     try:
         with opened(integration, server) as client:
-            Finder(integration_id, tagging, client, group, _nobody_waits).find(needed, now, whole=True)
+            finder = Finder(integration_id, tagging, client, group, _nobody_waits)
+            finder.find(needed, now, whole=True)
+            problem = (*finder.uncertain(), *_problems(integration_id, needed))
     except (UemError, VaultLocked) as error:
         problem = (f"{error.sentence} {error.advice}",)
     after = _in_uem(integration_id)
     names = (name for name in needed_names(tagging) if after.get(name, "") not in {"", *before.values()})
-    made = Made(tuple(names), problem or _problems(integration_id, needed))
+    made = Made(tuple(names), problem)
     _note(integration_id, by, now, made)
     return made
 

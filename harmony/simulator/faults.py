@@ -42,8 +42,15 @@ LIES: dict[str, str] = {
     "html_not_found": "404 as an HTML page, and nothing is carried out",
     "done_not_found": "404, although it was carried out",
     "unheeded": "A write over devices is accepted and not carried out",
+    "other_id": "What was made is said to have the id value (10001), which is another's",
 }
-DEFAULT_VALUES = {"server_error": 503, "slow": 1000, "moving_rows": 3, "lying_total": 1_000_000}
+DEFAULT_VALUES = {
+    "server_error": 503,
+    "slow": 1000,
+    "moving_rows": 3,
+    "lying_total": 1_000_000,
+    "other_id": 10_001,
+}
 
 
 @dataclass(slots=True)

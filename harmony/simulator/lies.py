@@ -13,6 +13,7 @@ Row = Any
 _MISSING = object()
 # Above every id that the simulated UEM gives.
 _FIRST_GHOST = 900_001
+_SUCCESSES = {200, 201}
 
 
 def instead(call: Call) -> Answer | None:
@@ -35,11 +36,11 @@ def _accepted(call: Call) -> Answer:
 
 
 def told(call: Call, made: Answer) -> Answer:
-    """The true answer with every lie in force told over it; only JSON with status 200 is changed."""
+    """The true answer with every lie in force told over it; only JSON of a success is changed."""
     if "done_not_found" in call.faults and made.status < 300:
         return error(404, 404, "The resource could not be found.")
     lies = [fault for kind, fault in call.faults.items() if kind in _ABOUT_ROWS]
-    if not lies or made.status != 200 or made.content_type != JSON or not made.body:
+    if not lies or made.status not in _SUCCESSES or made.content_type != JSON or not made.body:
         return made
     body = DECODE(made.body)
     for lie in lies:
@@ -110,6 +111,11 @@ def _with_ghosts(rows: list[Row], lie: Fault) -> list[Row]:
     return [*rows, *(_ghost(like, _FIRST_GHOST + number) for number in range(max(1, lie.value)))]
 
 
+def _with_another_id(rows: list[Row], lie: Fault) -> list[Row]:
+    """What an answer says of a thing that was made, but for its id; rows of lists are left alone."""
+    return [row | {"Value": lie.value} if isinstance(row, dict) and "Value" in row else row for row in rows]
+
+
 def _ghost(like: dict[str, Any], ident: int) -> dict[str, Any]:
     ghost = dict(like)
     for key in ("Id", "DeviceId", "SmartGroupID"):
@@ -160,4 +166,5 @@ _ABOUT_ROWS: dict[str, Callable[[list[Row], Fault], list[Row]]] = {
     "doubled_rows": _doubled,
     "ghost_rows": _with_ghosts,
     "empty_list": lambda *_: [],
+    "other_id": _with_another_id,
 }

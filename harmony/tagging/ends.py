@@ -117,6 +117,13 @@ def doubtful(names: Sequence[str]) -> str:
     return f"The UEM's answers about {_some(names)} contradict each other; nothing is forgotten."
 
 
+def unconfirmed(names: Sequence[str]) -> str:
+    """The sentence about tags whose ids the UEM's answers do not agree on."""
+    verb, pronoun = ("is", "it") if len(names) == 1 else ("are", "them")
+    missing = f"The UEM has not confirmed which of its tags {verb} {_some(names)}"
+    return f"{missing}; nothing is written with {pronoun} until it has."
+
+
 def contradicted(count: int) -> str:
     """The sentence about answers that a second look put right."""
     return f"The UEM once answered wrongly about {_tags(count)}; a second look agreed with what is known."

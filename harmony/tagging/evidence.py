@@ -2,7 +2,8 @@
 
 A single answer can be well formed and wrong. So a tag is *gone* only if two lists do not name it and the UEM
 knows no such id, *renamed* only if two lists say so, and never are all tags of ours gone or renamed at once
-unless they still are a while later. Anything else is a doubt, and a doubt keeps the tag.
+unless they still are a while later. Anything else is a doubt, and a doubt keeps the tag. An id that an answer
+gives for a tag of ours is a claim: it is written down once other answers show the same id with our name.
 """
 
 from __future__ import annotations
@@ -47,6 +48,50 @@ class Looks(NamedTuple):
     first: Seen
     second: Seen
     exists: bool | None = None
+
+
+class Claim(NamedTuple):
+    """An id that one answer gave for the tag of ours with that key and name in an organization group.
+
+    `is_new`: the UEM says that it has just made the tag. `has_twins`: others may have its name, because it
+    was ours before. `is_adopted`: a person gave us the tag of that name.
+    """
+
+    key: str
+    name: str
+    external_id: str
+    group: str
+    is_new: bool = False
+    has_twins: bool = False
+    is_adopted: bool = False
+
+
+def ids_named(name: str, listing: TagList, taken: Collection[str] = ()) -> list[str]:
+    """Return the ids that a list shows with that name, in its order, without those that are `taken`.
+
+    >>> from harmony.uem.records import Tag
+    >>> ids_named("A", TagList((Tag("7", "a", None), Tag("8", "A", None), Tag("9", "B", None))), {"7"})
+    ['8']
+    """
+    own = tag_key(name)
+    named = (tag.external_id for tag in listing.tags if tag_key(tag.name) == own)
+    return [external_id for external_id in dict.fromkeys(named) if external_id not in taken]
+
+
+def is_named(name: str, listing: TagList) -> bool:
+    """Tell whether a row whose id or name is unreadable has that name."""
+    return any(tag_key(row.name) == tag_key(name) for row in listing.odd)
+
+
+def agrees(claim: Claim, listing: TagList, taken: Collection[str]) -> bool:
+    """Tell whether a list shows the claimed id with our name only, and no other id with it.
+
+    `taken` are the ids of our other tags.
+    """
+    if claim.external_id in taken or seen(claim.external_id, claim.name, listing) is not Seen.OURS:
+        return False
+    alone = ids_named(claim.name, listing, taken) == [claim.external_id] and not is_named(claim.name, listing)
+    return alone or claim.has_twins or claim.is_adopted
 
 
 def seen(external_id: str, name: str, listing: TagList) -> Seen:

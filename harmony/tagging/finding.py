@@ -1,7 +1,8 @@
 """Finds the tags of ours in the UEM by their names, and makes what is missing.
 
 The row says that we are about to make a tag before the UEM is asked to. Whoever finds one of that name later
-knows that it is ours, even when the worker died before the answer came.
+knows that it is ours, even when the worker died before the answer came. Whichever answer gives the id of a
+tag, it is written down once others agree.
 """
 
 from __future__ import annotations
@@ -16,21 +17,19 @@ from harmony.clock import now
 from harmony.db import write
 from harmony.models import UemTag
 from harmony.models.configuration import Tagging
+from harmony.tagging import ends
 from harmony.tagging import tag_row as change
 from harmony.tagging.desire import Beat
-from harmony.tagging.evidence import Verdict
+from harmony.tagging.evidence import Claim, Verdict
 from harmony.tagging.names import tag_key
 from harmony.tagging.observe import forget
 from harmony.tagging.ours import OurTag, tags_of
-from harmony.tagging.proving import Prover
+from harmony.tagging.placing import claim_of, problem_of
+from harmony.tagging.proving import FINAL, Prover
 from harmony.uem.client import UemClient
-from harmony.uem.errors import Forbidden, NotFound, RequestRefused, UemError
+from harmony.uem.errors import Forbidden, MalformedAnswer, NotFound, RequestRefused, UemError
 from harmony.uem.records import Tag, TagList
 
-FOREIGN = "A tag of this name is in the UEM already, and was not made for this integration."
-ADOPT = "Adopt it on the Tagging page, or give ours another name there."
-NO_GROUP = "No organization group is visible in which the tag could be made."
-NO_ID = "The UEM lists a tag of this name, and its id cannot be read."
 BY_HAND = "Or make the tag in the console and adopt it on the Tagging page."
 
 
@@ -48,6 +47,7 @@ class Finder:
         self.made = 0
         self.prover = Prover(client, self._listing)
         self._ahead: Future[TagList] | None = None
+        self._lists: dict[str, TagList] = {}
 
     @contextmanager
     def looking(self, *, whole: bool) -> Iterator[None]:
@@ -68,12 +68,16 @@ class Finder:
         due = [tag for tag in every if whole or _is_due(tag, moment, again=again)]
         if not due:
             return
-        listing = self._prove(due, self._listing(due), moment)
+        self._prove(due, self._listing(due), moment)
         missing = [tag for tag in tags_of(self._id) if tag.external_id is None and tag.key in needed]
-        looked_for = [tag for tag in missing if whole or _is_due(tag, moment, again=again)]
-        if looked_for and not listing.tags:
-            listing = self._listing(looked_for)  # that there is no tag at all is seldom true
-        self._make([tag for tag in looked_for if not self._placed(tag, listing, moment)])
+        looked_for = [
+            tag
+            for tag in missing
+            if (whole or _is_due(tag, moment, again=again)) and tag.key not in self.prover.unconfirmed
+        ]
+        # That there is no tag at all is seldom true.
+        self._listing(tag for tag in looked_for if not self._list_for(tag).tags)
+        self._place(looked_for, moment)
 
     def missing(self, keys: Collection[str], moment: datetime) -> None:
         """The UEM did not know the ids of these tags when it was asked who carries them. Raises UemError."""
@@ -82,7 +86,12 @@ class Finder:
         if tags:
             self._carry_out(self.prover.prove_missing(tags, moment, all_tags=every), moment)
 
-    def _prove(self, due: Sequence[OurTag], listing: TagList, moment: datetime) -> TagList:
+    def uncertain(self) -> list[str]:
+        """Say which tags have no certain id, if any."""
+        names = sorted(tag.name for tag in tags_of(self._id) if tag.key in self.prover.unconfirmed)
+        return [ends.unconfirmed(names)] if names else []
+
+    def _prove(self, due: Sequence[OurTag], listing: TagList, moment: datetime) -> None:
         every = tags_of(self._id)
         tags = [tag for tag in due if tag.external_id is not None]
         verdicts, listing = self.prover.prove(tags, listing, moment, all_tags=every)
@@ -90,7 +99,6 @@ class Finder:
         for tag in every:
             if tag.former_id not in {None, tag.external_id} and tag.external_id is not None:
                 self._take_back(tag, listing)
-        return listing
 
     def _carry_out(self, verdicts: Mapping[str, Verdict], moment: datetime) -> None:
         unproven = {tag.key for tag in tags_of(self._id) if not tag.proven}
@@ -120,33 +128,47 @@ class Finder:
         """A group that is gone has no tags; that of the account must be there."""
         ahead, self._ahead = self._ahead, None
         try:
-            return ahead.result() if ahead and group == self.group else self._client.tags(group)
+            found = ahead.result() if ahead and group == self.group else self._client.tags(group)
         except (NotFound, RequestRefused):
             if group == self.group:
                 raise
-            return TagList()
+            found = TagList()
+        self._lists[group] = found
+        return found
 
-    def _placed(self, tag: OurTag, listing: TagList, moment: datetime) -> bool:
-        """Whether it was found or cannot be used; False when it has to be made."""
-        taken = {row.external_id for row in tags_of(self._id)}
-        own = tag_key(tag.name)
-        named = [seen for seen in listing.tags if tag_key(seen.name) == own]
-        there = [seen.external_id for seen in named if seen.external_id not in taken]
-        group = tag.group or self.group
-        if there and (tag.group is not None or tag.former_id in there):
-            id_ = tag.former_id if tag.former_id in there else there[-1]
-            self._change(tag.key, lambda row: change.found(row, id_ or "", group))
-        elif there and own in map(tag_key, self._tagging.adopted):
-            self._change(tag.key, lambda row: change.adopt(row, there[0], group))
-        elif there:
-            self._trouble(tag.key, f"{FOREIGN} {ADOPT}", moment)
-        elif any(tag_key(row.name) == own for row in listing.odd):
-            self._trouble(tag.key, NO_ID, moment)
-        elif group is None:
-            self._trouble(tag.key, NO_GROUP, moment)
-        else:
-            return False
-        return True
+    def _list_for(self, tag: OurTag) -> TagList:
+        """The tags, as last listed, of the group in which it belongs."""
+        return self._lists.get(tag.group or self.group or "", TagList())
+
+    def _place(self, tags: Sequence[OurTag], moment: datetime) -> None:
+        """Find tags without an id in the lists, say why one cannot be used, and make the others."""
+        taken, claims, absent = self._taken(), list[Claim](), list[OurTag]()
+        home, adopted = self.group or "", set(map(tag_key, self._tagging.adopted))
+        for tag in tags:
+            claim = claim_of(tag, self._list_for(tag), taken, home, adopted)
+            problem = problem_of(tag, self._list_for(tag), taken, home)
+            if claim is not None:
+                claims.append(claim)
+            elif problem:
+                self._trouble(tag.key, problem, moment)
+            else:
+                absent.append(tag)
+        self._believe(claims)
+        self._make(self.prover.absent(absent, home, taken))
+
+    def _taken(self) -> set[str]:
+        return {tag.external_id for tag in tags_of(self._id) if tag.external_id is not None}
+
+    def _believe(self, claims: Sequence[Claim]) -> None:
+        """Write down the ids that other answers agree with; the next run looks for the others."""
+        for claim in self.prover.confirm(claims, self._taken()):
+            take = change.adopt if claim.is_adopted else change.found
+            since = None
+            if claim.is_new:
+                self.made, since = self.made + 1, now()
+                forget(self._id, claim.key, since, self._beat)
+            id_, group = claim.external_id, claim.group
+            self._change(claim.key, partial(take, external_id=id_, group=group, empty_since=since))
 
     def _make(self, tags: Sequence[OurTag]) -> None:
         """Make them, several at once. Raises the first UemError, once every answer has been written down."""
@@ -155,22 +177,29 @@ class Finder:
             self._change(key, partial(change.ask, group=where))
         with ThreadPoolExecutor(self._client.parallel(), thread_name_prefix="uem-tag") as pool:
             making = [(tag, pool.submit(self._client.create_tag, tag.name, group[tag.key])) for tag in tags]
-        trouble = [error for tag, future in making if (error := self._made(tag, future)) is not None]
-        if trouble:
-            raise trouble[0]
+        answers = [(tag, self._answer(tag, future)) for tag, future in making]
+        errors = [answer for _, answer in answers if isinstance(answer, UemError)]
+        if not any(isinstance(error, FINAL) for error in errors):
+            made = [(tag, answer) for tag, answer in answers if isinstance(answer, Tag)]
+            self._believe(
+                [
+                    Claim(tag.key, tag.name, answer.external_id, group[tag.key], is_new=True)
+                    for tag, answer in made
+                ]
+            )
+        if errors:
+            raise errors[0]
 
-    def _made(self, tag: OurTag, future: Future[Tag]) -> UemError | None:
-        """Write down what became of it; an error that is not about this tag alone is the caller's."""
+    def _answer(self, tag: OurTag, future: Future[Tag]) -> Tag | UemError | None:
+        """The tag that was made, if it was; an error that is not about this tag alone is the caller's."""
         try:
-            external_id = future.result().external_id
+            return future.result()
         except (Forbidden, NotFound, RequestRefused) as refusal:
             self._trouble(tag.key, f"{refusal.sentence} {refusal.advice} {BY_HAND}", now())
+        except MalformedAnswer:
+            self.prover.unconfirmed.add(tag.key)
         except UemError as error:
             return error
-        else:
-            self.made += 1
-            forget(self._id, tag.key, now(), self._beat)
-            self._change(tag.key, partial(change.found, external_id=external_id, empty_since=now()))
         return None
 
     def _trouble(self, key: str, sentence: str, moment: datetime) -> None:

@@ -39,9 +39,9 @@ def found(
         row.former_id = None
 
 
-def adopt(row: UemTag, external_id: str, group: str | None) -> None:
+def adopt(row: UemTag, external_id: str, group: str, empty_since: datetime | None = None) -> None:
     """Take the id of a tag that a person gave us."""
-    found(row, external_id, group)
+    found(row, external_id, group, empty_since)
     row.adopted = True
 
 

@@ -51,7 +51,7 @@ class Turn:
             self._find(whole=whole, again=time > 0)
             self._read_back(whole=whole)
             self._deliver()
-            if not any(tag.external_id is None and not tag.problem for tag in self._needed()):
+            if not any(self._may_be_found(tag) for tag in self._needed()):
                 break
         self._end_retirements()
         self._settle_doubts()
@@ -86,6 +86,10 @@ class Turn:
     def _needed(self) -> list[OurTag]:
         needed = ours.needed(self._work.id, self._work.tagging)
         return [tag for tag in tags_of(self._work.id) if tag.key in needed]
+
+    def _may_be_found(self, tag: OurTag) -> bool:
+        unknown = tag.external_id is None and not tag.problem
+        return unknown and tag.key not in self._finder.prover.unconfirmed
 
     def _read_back(self, *, whole: bool) -> None:
         """Look who carries the tags that nobody has looked at for a day, and with `whole` all of them."""
@@ -137,10 +141,11 @@ class Turn:
         names = {tag.key: tag.name for tag in tags}
         disputed = sorted(names[key] for key in prover.disputed & names.keys())
         unclear = sorted(names[key] for key in (prover.doubtful - prover.disputed) & names.keys())
+        work.doubts += self._finder.uncertain()
         work.doubts += [ends.disputed(disputed)] if disputed else []
         work.doubts += [ends.doubtful(unclear)] if unclear else []
         work.doubts += [ends.contradicted(prover.contradictions)] if prover.contradictions else []
-        work.doubtful |= prover.doubtful
+        work.doubtful |= prover.doubtful | prover.unconfirmed
         for tag in tags:
             if (tag.doubted_at is not None) != (tag.key in work.doubtful):
                 self._mark(tag.key, doubted_at=now() if tag.key in work.doubtful else None)

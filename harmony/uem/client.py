@@ -44,10 +44,14 @@ class UemClient(Protocol):
     def tags(self, organization_group_id: str) -> TagList:
         """The device tags visible at an organization group, with the rows that could not be read."""
 
+    def search_tags(self, name: str, organization_group_id: str) -> TagList:
+        """The same for tags of that name. The UEM may list others too."""
+
     def create_tag(self, name: str, organization_group_id: str) -> Tag:
         """Make a device tag. Look first that there is none of that name: nothing here prevents a second one.
 
-        When the answer is lost, it is looked for and never made again.
+        When the answer is lost, it is looked for and never made again. The id is the word of one answer:
+        confirm it before it is used.
         """
 
     def tag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:

@@ -258,6 +258,24 @@ def test_a_tag_that_is_there_already_is_done_however_the_uem_says_so(
     assert carriers(tenant) == {PROVISIONED: 1100}
 
 
+@pytest.mark.parametrize("claimed", [10001, 10002, 2**63])
+def test_the_id_of_another_tag_in_the_answer_to_making_one_is_not_believed(
+    tagged: Scene, tenant: Tenant, claimed: int
+) -> None:
+    before = {ident: dict(tag.devices) for ident, tag in tenant.world.tags.items()}
+    protect(tagged, 5)
+    tenant.faults.add("other_id", path="addtag", value=claimed)
+    run = tagged.tag()
+    assert run.state == WARNING
+    assert run.reason.startswith("The UEM has not confirmed which of its tags are CHKP_")
+    assert carriers(tenant) == {}
+    tenant.faults.clear()
+    assert tagged.tag(whole=False).state == OK
+    assert carriers(tenant) == {PROVISIONED: 1095, ACTIVE: 5, HIGH: 5}
+    assert {ident: tenant.world.tags[ident].devices for ident in before} == before
+    check_invariants(canaries=CANARIES, logs=tagged.logs())
+
+
 @pytest.mark.parametrize("empty", ["200", "204"])
 def test_one_empty_list_of_tags_costs_no_tag_and_no_link(tagged: Scene, tenant: Tenant, empty: str) -> None:
     tagged.tag()

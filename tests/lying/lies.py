@@ -55,6 +55,7 @@ TEXTS: dict[str, list[str]] = {
     "SerialNumber": ODD + PLACEHOLDERS,
     "LocationGroupId": ODD + NO_GROUP,
     "TagName": [*ODD, '"Renamed"', '"VIP"', '"chkp_risk_high"'],
+    "Value": [*ODD, "10001", '"10002"', "9223372036854775808", '{"Value": 10003}'],
 }
 FIELDS: dict[str, list[str]] = {
     DEVICES: [
@@ -104,14 +105,17 @@ def about_a_field(path: str) -> st.SearchStrategy[Lie]:
 
 def about_the_answer(path: str) -> st.SearchStrategy[Lie]:
     """The rows, the count, or the whole answer is wrong."""
+    if path == MAKE:
+        ids = st.sampled_from([10001, 10002, 10004, 2**63])
+        return a_lie(ABOUT_WRITES, path) | a_lie(["other_id"], path, value=ids)
     if path in WRITES:
-        return a_lie([*ABOUT_WRITES, *(["unheeded"] if path != MAKE else [])], path)
+        return a_lie([*ABOUT_WRITES, "unheeded"], path)
     rows = a_lie(ABOUT_LISTS, path, every=EVERY, value=st.just(2))
     total = a_lie(["lying_total"], path, value=st.sampled_from([0, 10**6]))
     return rows | a_lie(ABOUT_ANSWERS, path) | total
 
 
-ENDPOINTS = st.sampled_from([DEVICES, DEVICES, DEVICES, TAGS, TAGS, CARRIERS, *LISTS, *WRITES])
+ENDPOINTS = st.sampled_from([DEVICES, DEVICES, DEVICES, TAGS, TAGS, CARRIERS, MAKE, *LISTS, *WRITES])
 ONE = ENDPOINTS.flatmap(lambda path: about_a_field(path) | about_the_answer(path))
 
 

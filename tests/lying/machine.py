@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 
 from harmony.db import db, release, write
-from harmony.models import Device, DutyName, KnownGroup, SyncRun, SyncRunState
+from harmony.models import Device, DutyName, KnownGroup, SyncRun, SyncRunState, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.models.device_ids import udid_key
 from harmony.protect.app_sync import sync_apps
@@ -76,9 +76,13 @@ class Machine(RuleBasedStateMachine):
         seed=st.integers(1, 9),
         scope=st.sampled_from(sorted(SCOPES)),
         after=st.sampled_from([1, 2]),
+        tagged=st.booleans(),
         switches=SWITCHES,
     )
-    def a_fleet(self, devices: int, seed: int, scope: str, after: int, switches: dict[str, str]) -> None:
+    def a_fleet(  # noqa: PLR0917 - what may differ at the start
+        self, devices: int, seed: int, scope: str, after: int, tagged: bool, switches: dict[str, str]
+    ) -> None:
+        """Learn the truth once; unless `tagged`, the tags are made while the UEM lies."""
         self.world = World(devices, seed, quirks=False, epoch=NOON)
         self.wire.tenant = self.tenant = Tenant(self.world)
         for name, position in switches.items():
@@ -93,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         self.known: set[int] = set()
         self.before = what_is_known()
         self.foreign = judge.foreign_tags(self.world)
-        self.work(["sync", "tags", "apps"])
+        self.work(["sync", "tags", "apps"] if tagged else ["sync", "apps"])
         self.learn()
         assert self.said().startswith("sync: ok, 0 missing, 0 deleted, 0 skipped"), self.said()
 
@@ -219,6 +223,7 @@ class Machine(RuleBasedStateMachine):
             self.work(["sync"])
             self.approve()
             self.nothing_is_lost()
+        self.adopt()
         self.work(["tags", "apps"])
         self.stage.wait(DAY)
         self.work(["sync", "tags", "apps"])
@@ -234,6 +239,13 @@ class Machine(RuleBasedStateMachine):
             assert holds.approve(hold.id, shown.digest, shown.devices, "kim", self.stage.now)
             self.sync()
         release()
+
+    def adopt(self) -> None:
+        """Somebody sees the tags that are said to be there, and gives them to us: making them was denied."""
+        mine = select(UemTag.name).where(UemTag.integration_id == self.id, UemTag.problem != "")
+        names = tuple(db.session.scalars(mine))
+        release()
+        fleet.settings(self.id, adopted=names)
 
     def devices_are_true(self) -> None:
         newest = select(SyncRun.state, SyncRun.reason).order_by(SyncRun.id.desc()).limit(1)

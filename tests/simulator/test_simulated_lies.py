@@ -129,6 +129,19 @@ def test_an_answer_without_a_list_is_one_row(uem: Caller) -> None:
     assert "AcceptedItems" not in uem.post("/API/mdm/tags/10001/adddevices", BULK).json()
 
 
+@pytest.mark.parametrize("status", ["200", "201"])
+@pytest.mark.parametrize(("value", "named"), [(None, 10001), (10002, 10002), (2**63, 2**63)])
+def test_what_was_made_is_named_by_the_id_of_something_else(
+    uem: Caller, status: str, value: int | None, named: int
+) -> None:
+    uem.control("switches", addtag_status=status)
+    lie(uem, "other_id", path="/tags/", times=2, **({} if value is None else {"value": value}))
+    tag = {"TagName": "MTD", "TagType": 1, "LocationGroupId": 570}
+    assert uem.post("/API/mdm/tags/addtag", tag).json() == {"Value": named}
+    made = [tag["Id"]["Value"] for tag in uem.get(TAGS).json()["Tags"] if tag["TagName"] == "MTD"]
+    assert made == [max(uem.world.tags)], "it was made, and no list is changed"
+
+
 def test_two_lies_are_told_over_one_answer(clean: Caller) -> None:
     lie(clean, "null_field", field="Id", every=2)
     lie(clean, "shared_field", field="Udid")

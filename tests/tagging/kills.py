@@ -1,6 +1,7 @@
 """`python -m tests.tagging.kills FOLDER KILLS SEED`: tagging dies at statements, commits and calls; as JSON.
 
-A child is forked for each try, as in tests/durability/loop.py. The UEM is a file: what it was told stays.
+A child is forked for each try, as in tests/durability/loop.py. The UEM is a file: what it was told stays. In
+every fourth try it answers wrongly until it dies.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,27 @@ from harmony.db import db
 from harmony.jobs.queue import queue_of
 from harmony.ops.migrate import migrate
 from harmony.sync import duties
+from harmony.uem.errors import MalformedAnswer
+from harmony.uem.records import Carriers, Tag, TagList
 from tests.invariants import quick_invariants
 from tests.tagging import fleet
-from tests.tagging.uem import ModelTag, TagUem
+from tests.tagging.uem import NOT_FOUND, ModelTag, TagUem
 
 ID, DEVICES, LONGEST_CHILD = 1, 24, 60
 HOWS = ("statement", "commit", "committed", "asked", "answered")
 STATUSES, CODES = ("provisioned", "active", "inactive"), ("ROOTED", "BOTNET")
+VIP, SHARE_OF_LIES = "VIP", 0.25
+Lie = Callable[[TagUem, str, Any], Any]
+# What a call is, and what is made of its true answer. The id of VIP is 10001.
+LIES: dict[str, tuple[str, Lie]] = {
+    "made another": ("create", lambda _uem, _about, true: replace(true, external_id="10001")),
+    "made nothing": ("create", lambda *_: MalformedAnswer("No id.")),
+    "no tags": ("tags", lambda *_: TagList()),
+    "found nothing": ("search", lambda *_: TagList()),
+    "found another": ("search", lambda _uem, name, _true: TagList((Tag("10001", name, None),), (), 1, 1)),
+    "no carriers": ("carriers", lambda *_: Carriers()),
+    "no such tag": ("carriers", lambda *_: NOT_FOUND),
+}
 
 
 class FileUem(TagUem):
@@ -90,6 +106,7 @@ class Loop:
         self.file, self.chance = folder / "uem.json", random.Random(seed)  # noqa: S311 - repeatable
         self.failures: list[str] = []
         self.kills: Counter[str] = Counter()
+        self.lies: Counter[str] = Counter()
 
     def begin(self) -> None:
         """A tagged fleet; made here, so that the children inherit what Python and SQLAlchemy have learnt."""
@@ -100,19 +117,21 @@ class Loop:
     def cut(self) -> None:
         """Change some devices, kill the run that is to tell the UEM of it, let the next one finish."""
         changes = [self._change() for _ in range(self.chance.randrange(1, 8))]
+        lie = self.chance.choice(sorted(LIES)) if self.chance.random() < SHARE_OF_LIES else ""
         how, at = self.chance.choice(HOWS), self.chance.randrange(1, 40)
         self.child(lambda: self._changed(changes))
         pid = os.fork()
         if not pid:
             signal.alarm(LONGEST_CHILD)
             try:
-                self.within(lambda: self._run(how, at))
+                self.within(lambda: self._run(how, at, lie))
             finally:
                 os._exit(0)
         if os.WIFSIGNALED(os.waitpid(pid, 0)[1]):
             self.kills[how] += 1
-        if wrong := self.child(self._finish):
-            self.failures.append(f"{how} {at} after {changes}: {wrong}")
+            self.lies[lie] += 1
+        if wrong := self.child(lambda: self._finish(whole=bool(lie))):
+            self.failures.append(f"{how} {at}, {lie or 'no lie'}, after {changes}: {wrong}")
 
     def child(self, work: Callable[[], Any]) -> Any:
         """What `work` returns in a child of its own."""
@@ -143,6 +162,9 @@ class Loop:
 
     def _begin(self) -> None:
         migrate(now())
+        uem = FileUem(self.file)
+        uem.make(VIP, "1", "2")
+        uem.keep()
         assert fleet.a_fleet(DEVICES) == ID
 
     def _change(self) -> tuple[int, str, int, Sequence[str]]:
@@ -153,28 +175,38 @@ class Loop:
         for device, status, risk, codes in changes:
             fleet.protect(ID, device, status, risk, *codes)
 
-    def _run(self, how: str, at: int) -> None:
+    def _run(self, how: str, at: int, lie: str) -> None:
         uem = FileUem(self.file)
+        if lie:
+            self._delete_a_tag(uem)
+            said, told = LIES[lie]
+            uem.lie = lambda what, about, true: told(uem, about, true) if what == said else true
         Killer(uem, how, at)
-        fleet.tag(ID, uem)
+        fleet.tag(ID, uem, whole=bool(lie))
 
-    def _finish(self) -> str:
+    def _delete_a_tag(self, uem: FileUem) -> None:
+        """Somebody does, so that it is made anew."""
+        del uem.held[self.chance.choice([id_ for id_, tag in uem.held.items() if tag.name != VIP])]
+        uem.keep()
+
+    def _finish(self, *, whole: bool = False) -> str:
         """Reap, tag to the end, and say what is not as it should be."""
         duties.reap(now())
         uem = FileUem(self.file)
         uem.after_call = lambda *_: uem.keep()
-        run = fleet.tag(ID, uem)
+        run = fleet.tag(ID, uem, whole=whole)
         quick_invariants()
         wrong = [] if run.state == "ok" else [f"{run.state}: {run.reason}"]
         names = [tag.name for tag in uem.held.values()]
         wrong += ["a tag was made twice"] if len(names) != len(set(names)) else []
+        wrong += ["a foreign tag was touched"] if uem.named(VIP).devices != {"1", "2"} else []
         return "; ".join(wrong + [said for one in fleet.standings(ID) if (said := _differs(uem, *one))])
 
 
 def _differs(uem: TagUem, device: str, status: str, risk: int, codes: Sequence[str]) -> str:
     wanted = {f"CHKP_Status_{status.title()}", *(f"CHKP_TF_{code}" for code in codes)}
     wanted |= {f"CHKP_Risk_{['', 'Low', 'Medium', 'High'][risk]}"} if risk else set()
-    carried = uem.carried(device)
+    carried = uem.carried(device) - {VIP}
     return "" if carried == wanted else f"{device} carries {sorted(carried)} instead of {sorted(wanted)}"
 
 
@@ -185,7 +217,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
     for _ in range(3 * kills):
         if sum(loop.kills.values()) < kills:
             loop.cut()
-    sys.stdout.write(json.dumps({"kills": dict(loop.kills), "failures": loop.failures}) + "\n")
+    sys.stdout.write(json.dumps({"kills": loop.kills, "lies": loop.lies, "failures": loop.failures}) + "\n")
 
 
 if __name__ == "__main__":

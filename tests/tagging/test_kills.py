@@ -1,4 +1,7 @@
-"""Kills between a change and the UEM: at statements, commits, calls and their answers (rung K)."""
+"""Kills between a change and the UEM: at statements, commits, calls and their answers (rung K).
+
+A few of them while the UEM answers wrongly.
+"""
 
 from __future__ import annotations
 
@@ -35,3 +38,4 @@ def test_tagging_may_die_anywhere_and_ends_as_if_it_had_not(tmp_path: Path) -> N
     assert not report["failures"], "\n\n".join(report["failures"][:3])
     assert sum(report["kills"].values()) == KILLS
     assert set(report["kills"]) == {"statement", "commit", "committed", "asked", "answered"}
+    assert sum(report["lies"].values()) - report["lies"][""] >= KILLS // 10

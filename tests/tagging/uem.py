@@ -74,13 +74,19 @@ class TagUem(FakeUem):
         tags = tuple(Tag(tag.id, tag.name, GROUP) for tag in self.held.values())
         return self._told("tags", organization_group_id, TagList(tags, (), len(tags), len(tags)))
 
+    def search_tags(self, name: str, organization_group_id: str) -> TagList:
+        self._called("search", name)
+        found = [tag for tag in self.held.values() if name.casefold() in tag.name.casefold()]
+        tags = tuple(Tag(tag.id, tag.name, GROUP) for tag in found)
+        return self._told("search", name, TagList(tags, (), len(tags), len(tags)))
+
     def create_tag(self, name: str, organization_group_id: str) -> Tag:
         self._called("create", name)
         if any(tag_key(tag.name) == tag_key(name) for tag in self.held.values()):
             raise RequestRefused("The UEM declined the call (status 400, errorCode 400).")
         tag = self.make(name)
         self.after_call("create", name, ())
-        return Tag(tag.id, name, organization_group_id)
+        return self._told("create", name, Tag(tag.id, name, organization_group_id))
 
     def tag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
         self._called("add", tag_id, device_ids)

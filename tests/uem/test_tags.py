@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import responses
@@ -13,7 +14,7 @@ from harmony.simulator.context import Tenant
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.errors import Forbidden, HtmlAnswer, NotFound, RequestRefused, UemError
+from harmony.uem.errors import Forbidden, HtmlAnswer, MalformedAnswer, NotFound, RequestRefused, UemError
 from harmony.uem.http import Times
 from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.records import BulkOutcome, Carriers, Tag
@@ -239,6 +240,49 @@ def test_a_tag_is_made_once_and_its_id_read_in_any_form(
     assert json.loads(sent(wire, "addtag")[0].body or "") == {
         "TagAvatar": "CHKP_Risk_High", "TagName": "CHKP_Risk_High", "TagType": 1, "LocationGroupId": 570,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, [], {"Value": None}, {"Value": 0}, {"Value": -1}, {"Value": "x"}, {"Value": "10 021"}, "", 1.5],
+)
+def test_an_answer_without_a_readable_id_made_nothing_we_know(
+    wire: responses.RequestsMock, client: WorkspaceOne, value: Any
+) -> None:
+    answer(wire, "/API/mdm/tags/addtag", reply(value))
+    serve(wire, "/API/mdm/tags/search", tags_page("B"))
+    with pytest.raises(MalformedAnswer):
+        client.create_tag("A", "570")
+    assert len(sent(wire, "addtag")) == 1
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_the_id_that_a_refusal_names_is_not_read(
+    wire: responses.RequestsMock, client: WorkspaceOne, status: int
+) -> None:
+    body = {"Value": 10001, "errorCode": status, "message": "Tag with name A already exists, id 10001."}
+    answer(wire, "/API/mdm/tags/addtag", reply(body, status))
+    with pytest.raises(RequestRefused):
+        client.create_tag("A", "570")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("CHKP_Risk_High", "CHKP_Risk_High"),
+        ("Élevé 1.5-a", "Élevé 1.5-a"),
+        ("[MTD] High", None),
+        ("100%", None),
+    ],
+)
+def test_a_search_by_name_leaves_out_a_name_with_wildcards(
+    wire: responses.RequestsMock, client: WorkspaceOne, name: str, asked: str | None
+) -> None:
+    serve(wire, "/API/mdm/tags/search", tags_page(name, "Other"))
+    assert [tag.name for tag in client.search_tags(name, "570").tags] == [name, "Other"]
+    query = parse_qs(urlsplit(sent(wire, "search")[0].url or "").query)
+    assert query.get("name", [None]) == [asked]
+    assert query["organizationgroupid"] == ["570"]
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,21 @@ def test_somebody_elses_tag_is_not_made_a_second_time(signed_in: FlaskClient, ue
     assert len([tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Risk_High"]) == 1
 
 
+def test_a_tag_that_was_made_under_an_id_nobody_confirms_is_told_and_found_by_the_next_press(
+    app: Flask, signed_in: FlaskClient, uem: RunningSimulator
+) -> None:
+    walk = Walk.begin(signed_in).to_tagging()
+    uem.tenant.faults.add("other_id", path="addtag", times=1)
+    walk.send("tagging", "/create")
+    page = walk.look("tagging")
+    assert "The UEM has not confirmed which of its tags is CHKP_" in page
+    uem.tenant.faults.clear()
+    walk.send("tagging", "/create")
+    with app.app_context():
+        ids = {tag.external_id for tag in db.session.query(UemTag)}
+    assert ids == {str(tag.id) for tag in uem.tenant.world.tags.values() if tag.name.startswith("CHKP_")}
+
+
 def test_a_draft_that_runs_is_left_to_the_worker(
     app: Flask, signed_in: FlaskClient, uem: RunningSimulator
 ) -> None:

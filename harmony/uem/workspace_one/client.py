@@ -100,6 +100,10 @@ class WorkspaceOne:
         """The tags visible at an organization group."""
         return tags.every(self.call, organization_group_id)
 
+    def search_tags(self, name: str, organization_group_id: str) -> TagList:
+        """The tags of that name visible at an organization group, perhaps among others."""
+        return tags.every(self.call, organization_group_id, name)
+
     def create_tag(self, name: str, organization_group_id: str) -> Tag:
         """Make a device tag at an organization group."""
         return tags.create(self.call, name, organization_group_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,14 +21,20 @@ DEVICE_TAG = 1
 MOST_DEVICES = 500
 # The UEM keeps so many characters of a name, and compares names without case (facts §14).
 KEPT_OF_NAME = 50
+# Other signs may be wildcards of the search.
+_PLAIN_NAME = re.compile(r"[\w .-]+")
 
 
-def every(ask: Ask, group: str) -> TagList:
-    """The tags visible at an organization group; rows of the same id and name count once."""
+def every(ask: Ask, group: str, name: str = "") -> TagList:
+    """The tags visible at an organization group; rows of the same id and name count once.
+
+    With a `name` the UEM is asked for tags with it, and may list others too.
+    """
     Call.GROUP_CHILDREN.path(group)
+    narrowed = {"name": name} if _PLAIN_NAME.fullmatch(name) else {}
     found = TagList()
     for number in range(MAX_PAGES):
-        params = {"organizationgroupid": group, **paged(number)}
+        params = {"organizationgroupid": group, **narrowed, **paged(number)}
         page = ask(Call.TAGS_SEARCH, readers.read_tags, params)
         known = {*found.tags, *found.odd}
         fresh = [row for row in (*page.tags, *page.odd) if row not in known]
