@@ -135,7 +135,7 @@ def believed(
     `doubted` says since when tags are in doubt; `verdicts` may be about some of `ours` only.
     """
     lost = {key for key, said in verdicts.items() if said in {Verdict.GONE, Verdict.RENAMED}}
-    old = all(key in doubted and abs(now - doubted[key]) >= CONFIRMED_AFTER for key in lost)
+    old = all(key in doubted and now - doubted[key] >= CONFIRMED_AFTER for key in lost)
     if len(lost) < 2 or not lost.issuperset(ours) or old:
         return dict(verdicts)
     return {key: Verdict.DISPUTED if key in lost else said for key, said in verdicts.items()}

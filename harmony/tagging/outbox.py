@@ -21,10 +21,14 @@ AGAIN_AFTER = timedelta(days=1)
 ROWS_PER_READ = 5000
 # Minutes, hours, then once a day, by the number of tries.
 WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), AGAIN_AFTER)
+# A time that is further ahead than its wait was written while the clock was ahead; setting the clock back by
+# less than this hurries nobody.
+SLACK = timedelta(minutes=5)
 
 KEYS = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ? AND state <> 'done'"
 OPEN = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
- AND state <> 'done' AND state = '{state}' AND {which} AND (next_try_at IS NULL OR next_try_at <= ?) {free}
+ AND state <> 'done' AND state = '{state}' AND {which}
+ AND (next_try_at IS NULL OR next_try_at <= ? OR next_try_at > CASE attempts {waits} ELSE ? END) {free}
  AND device_id > ? ORDER BY device_id LIMIT ?"""
 # Until the device carries what takes its place, so that it is never without its status.
 FREE = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND o.wanted
@@ -44,6 +48,7 @@ DROPPED = """UPDATE tag_link SET present = false, attempts = 0, state = 'dropped
  next_try_at = ?, changed_at = ? WHERE {devices} AND wanted"""
 OFF = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"
 LISTED = "SELECT id FROM device WHERE {devices} AND missing_since IS NULL AND deleted_at IS NULL"
+_CASES = " ".join(f"WHEN {tries} THEN ?" for tries in range(1, len(WAITS)))
 LEFT = "SELECT count(*) FROM tag_link WHERE integration_id = ? AND key = ?"
 WAITS_FOR_ITS_TIME = "state <> 'done' AND state IN ('failed', 'dropped') AND next_try_at IS NOT NULL"
 HURRY = f"""UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND {WAITS_FOR_ITS_TIME}
@@ -65,8 +70,9 @@ def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator
     """The devices on which the tag is to be put now, or from which it is to be taken off; read as they go."""
     which, free = ("wanted", "") if add else ("NOT wanted", _free(key))
     for state in (LinkState.PENDING, LinkState.FAILED, LinkState.DROPPED):  # as the index has them
-        sql, last = OPEN.format(state=state, which=which, free=free), 0
-        while found := _fetched(sql, (integration_id, key, driver.written_time()(now), last, ROWS_PER_READ)):
+        sql, last = OPEN.format(state=state, which=which, free=free, waits=_CASES), 0
+        times = (driver.written_time()(now), *_after_waits(now + SLACK))
+        while found := _fetched(sql, (integration_id, key, *times, last, ROWS_PER_READ)):
             yield from (Target(*row) for row in found)
             last = found[-1][0]
 
@@ -108,10 +114,8 @@ def done(session: Session, key: str, add: bool, them: Sequence[Target]) -> None:
 
 def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], now: datetime) -> None:
     """The UEM declined it for these devices; they are tried again after a while that grows."""
-    written = driver.written_time()
-    waits = " ".join(f"WHEN {tries} THEN ?" for tries in range(1, len(WAITS)))
-    times = [written(now + wait) for wait in WAITS]
-    sql = _on(REFUSED.replace("{waits}", waits))
+    times = _after_waits(now)
+    sql = _on(REFUSED.replace("{waits}", _CASES))
     for reason in sorted(set(why.values())):
         them = [target for target in why if why[target] == reason]
         driver.run(session, sql, (not add, reason, *times, key, _ids(them)))
@@ -143,6 +147,12 @@ def _drop(session: Session, them: Collection[Target], run_id: int, now: datetime
     happened(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
     driver.run(session, _on(DROPPED), (UNKNOWN, written(now + AGAIN_AFTER), written(now), ids))
     driver.run(session, _on(OFF), (ids,))
+
+
+def _after_waits(now: datetime) -> list[object]:
+    """The times at which a link is tried again, by the number of tries."""
+    written = driver.written_time()
+    return [written(now + wait) for wait in WAITS]
 
 
 def _free(key: str) -> str:

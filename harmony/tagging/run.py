@@ -68,7 +68,7 @@ def _load(held: Holding, should_stop: Callable[[], bool]) -> Work:
 
 def _since(duty: Duty) -> datetime | None:
     """From when on changes of protection are all there is; None when devices came, went or changed too."""
-    if duty.done_up_to is None:
+    if duty.done_up_to is None or duty.done_up_to > now():  # the clock was ahead
         return None
     since = duty.done_up_to - OVERLAP
     moved = or_(SyncRun.finished_at >= since, SyncRun.state == SyncRunState.RUNNING)

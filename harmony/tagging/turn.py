@@ -96,7 +96,7 @@ class Turn:
         missing: list[str] = []
         for tag in tags_of(self._work.id):
             # Nobody carries what was made a moment ago, and what was read in this run is known.
-            fresh = tag.checked_at is not None and tag.checked_at >= self._work.began
+            fresh = tag.checked_at is not None and self._work.began <= tag.checked_at <= now()
             ask = (tag.is_due(now()) or whole) and not fresh and tag.proven
             if ask and tag.external_id is not None and tag.is_read_back(self._work.tagging):
                 self._work.step = f"Reading who carries {tag.name}"
@@ -147,8 +147,11 @@ class Turn:
         work.doubts += [ends.contradicted(prover.contradictions)] if prover.contradictions else []
         work.doubtful |= prover.doubtful | prover.unconfirmed
         for tag in tags:
-            if (tag.doubted_at is not None) != (tag.key in work.doubtful):
-                self._mark(tag.key, doubted_at=now() if tag.key in work.doubtful else None)
+            # A doubt from a time when the clock was ahead begins anew.
+            since = tag.doubted_at if tag.doubted_at and tag.doubted_at <= now() else None
+            since = (since or now()) if tag.key in work.doubtful else None
+            if since != tag.doubted_at:
+                self._mark(tag.key, doubted_at=since)
 
     def _end_retirements(self) -> None:
         """A tag that is off every device is only remembered as ours."""
