@@ -9,6 +9,7 @@ from harmony.db import db, release
 from harmony.models.device_ids import serial_key, udid_key
 from harmony.sync import driver
 from harmony.sync.accounting import Identity
+from harmony.sync.current_ids import has_current_id
 from harmony.sync.matching import Known, has_other_udid
 from harmony.sync.outcome import Doubt, mostly_doubtful
 from harmony.sync.reading import Reading
@@ -18,6 +19,11 @@ from harmony.uem.records import SkippedRow
 SELECT_KNOWN = (
     "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "
     "deleted_at IS NOT NULL{more} FROM device WHERE integration_id = ? AND {which}"
+)
+# Of these devices, those whose ids are of the UEM that is read: after a move the former ones prove nothing.
+SELECT_WITH_CURRENT_ID = (
+    f"SELECT id FROM device WHERE {has_current_id('device')} AND NOT EXISTS (SELECT 1 FROM integration i "  # noqa: S608 - no input
+    "WHERE i.id = device.integration_id AND i.awaits_sync) AND "
 )
 # What is read only where it has to be told which device a row is about.
 MORE = ", enrolled_at, uuid, udid, serial"
@@ -93,14 +99,27 @@ def known_of(
 
 
 def known_outside(integration_id: int, rows: Sequence[Identity]) -> tuple[dict[str, Known], dict[str, Known]]:
-    """Return the same of rows outside the choice; by UDID key only where the id does not tell."""
+    """Return the same of rows outside the choice; by UDID key only where the id does not tell.
+
+    Devices that have an id of a former UEM are left out.
+    """
     by_id = known_by_id(integration_id, [row.external_id for row in rows], MORE)
     other = [
         row.udid_key
         for row in rows
         if (known := by_id.get(row.external_id)) is None or known.udid_key != row.udid_key
     ]
-    return by_id, known_by_udid(integration_id, other)
+    by_udid = known_by_udid(integration_id, other)
+    current = _with_current_id([device.id for device in (*by_id.values(), *by_udid.values())])
+    return (
+        {id_: device for id_, device in by_id.items() if device.id in current},
+        {key: device for key, device in by_udid.items() if device.id in current},
+    )
+
+
+def _with_current_id(ids: Sequence[int]) -> set[int]:
+    sql = SELECT_WITH_CURRENT_ID + driver.among("id")
+    return {id_ for (id_,) in driver.fetch(db.session(), sql, (driver.listed(ids),))} if ids else set()
 
 
 def _select(integration_id: int, more: str, column: str, keys: Sequence[str]) -> list[Known]:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import Device, DeviceEvent, Integration, SkippedDevice, SyncRun, SyncRunState
-from harmony.sync import planner, preview, run, schedule, snapshot
+from harmony.sync import duty_lifecycle, planner, preview, run, schedule, snapshot
 from harmony.sync.placement import CONTRADICTS, TAKES_ID
 from harmony.uem.errors import ServerFailed
 from harmony.uem.records import Device as Record
@@ -183,3 +183,20 @@ def test_a_row_that_only_repeats_a_device_outside_may_be_any_device(first: bool)
     done = sync(id_, a_uem(listed, skipped=[SkippedRow(None, "No id.", BEYOND[0].udid)]))
     assert (done.state, done.missing, done.deleted) == (SyncRunState.WARNING, 0, 0)
     assert "1 of the rows do not say which device they are about" in done.reason
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_ids_of_a_former_uem_contradict_nothing_in_the_new_one(again: int) -> None:
+    """The new UEM has the same devices, and counted its ids from 1 too; some of its devices are outside."""
+    id_ = an_integration(a_choice(BY_GROUP, deletion_after=9))
+    sync(id_, a_uem([*INSIDE, *BEYOND]))
+    with write() as session:
+        duty_lifecycle.await_sync(session, id_, now())
+    moved = [replace(one, external_id=f"70{one.external_id}", uuid=f"new {one.uuid}") for one in INSIDE[1:]]
+    others = [replace(one, external_id=str(place)) for place, one in enumerate(BEYOND, start=1)]
+    for _ in range(again):
+        done = sync(id_, a_uem([*moved, *others]))
+        assert (done.state, done.skipped, done.reappeared) == (SyncRunState.OK, 0, 0), done.reason
+    assert {row[1]: row[6] is not None for row in stored()} == {
+        "1": True, **{one.external_id: False for one in moved}
+    }  # fmt: skip
