@@ -8,11 +8,11 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from harmony import db, jobs, ops, security, web
+from harmony import db, ops, security, web, worker
 from harmony.config import Settings, SettingsError
+from harmony.device_api import routes as protect
 from harmony.ops import first_start, temporary
 from harmony.ops.hosts import HostCheck
-from harmony.protect import api as protect
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -40,7 +40,7 @@ def build(settings: Settings) -> Flask:
     first_start.begin(settings)
     db.init_app(app, settings.database_file or settings.database_url)
     security.init_app(app, settings)
-    jobs.init_app(app, settings)
+    worker.init_app(app, settings)
     web.init_app(app)
     protect.init_app(app)
     ops.init_app(app)

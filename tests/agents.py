@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from harmony.db import write
 from harmony.models import SetupPage
 from harmony.models.configuration import DEPLOYMENT, Deployment, to_row
+from harmony.security.credentials import bound_to
 from harmony.security.vault import vault
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import ANDROID, Handset
 from harmony.simulator.agents.wire import Answer, Send
-from harmony.sync.credentials import bound_to
 from tests.canaries import watch
 
 TOKEN = "hmtoken_of_the_tests"

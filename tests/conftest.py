@@ -27,7 +27,7 @@ from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from harmony.uem import allowance
+from harmony.uem.http import rate_limit
 from tests.canaries import WatchedClient, Watcher, watch
 from tests.database import INITDB, LEFT_OUT, Server, running_server
 from tests.reuse import share_what_is_the_same
@@ -95,7 +95,7 @@ def no_secret_is_logged() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_allowance_is_kept() -> None:
     """Each test meets its servers for the first time, whichever port they got."""
-    allowance.forget()
+    rate_limit.forget()
 
 
 @pytest.fixture(autouse=True)

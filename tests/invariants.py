@@ -12,7 +12,7 @@ from sqlalchemy import inspect
 from harmony.clock import now
 from harmony.db import db, is_sqlite, release
 from harmony.models import Integration
-from harmony.web import overview
+from harmony.web.integrations import overview
 from tests.invariants_of_deletion import (
     Known,
     no_more_was_deleted_than_allowed,

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from harmony.db import db, release, table_of, write
 from harmony.models import Absence, Device, Hold, Integration, Membership, SyncRun, SyncRunState
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
-from harmony.sync.absences import Snapshot
-from harmony.sync.departures import Departed, depart
+from harmony.sync.deletion.evaluate import Departed, depart
+from harmony.sync.deletion.missing import Snapshot
 from harmony.sync.search import search_text
 from tests.builders import NOON
 

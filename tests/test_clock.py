@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from harmony.apps.quota import DAY, Spent, share
 from harmony.clock import within
 from harmony.models import Verification
 from harmony.models.configuration import SERVER
-from harmony.protect.app_share import DAY, Spent, share
-from harmony.tagging.ours import CHECK_EVERY, OurTag
+from harmony.tagging.managed_tags import CHECK_EVERY, OurTag
 from tests.builders import NOON
 
 SECOND = timedelta(seconds=1)

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from harmony.audit import LABELS, audit, changed_fields, happened
 from harmony.db import db, write
-from harmony.history import LABELS, audit, changed_fields, happened
 from harmony.models import AuditEntry, Device, DeviceEvent, Happening, Integration
 from harmony.models.configuration import PAGES, ServerDetails, Synchronization, to_row
-from harmony.sync import run
+from harmony.sync import job as sync_job
 from tests.builders import NOON, FakeUem, an_integration, devices
 
 VALUES = st.one_of(st.text(), st.integers(), st.booleans(), st.none())
@@ -60,7 +60,7 @@ def test_every_label_is_of_a_field_that_exists() -> None:
 
 def test_what_happened_and_who_did_it_outlive_the_transaction(context: Flask) -> None:
     id_ = an_integration()
-    run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+    sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
     one, two = db.session.scalars(select(Device.id).order_by(Device.id)).all()
     with write() as session:
         happened(session, [(one, "OS version: 17.1 → 17.2"), (two, "x" * 2000)], Happening.CHANGED, NOON, 5)

@@ -11,9 +11,8 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from harmony import turn
 from harmony.config import Settings
-from harmony.db import db, sqlite_module, write
+from harmony.db import db, sqlite_module, write, write_lock
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -47,8 +46,8 @@ def test_a_turn_is_taken_in_a_gap_however_long_was_waited_before(
     app: Flask, holder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = threading.Semaphore(0)
-    plain = turn.sleep
-    monkeypatch.setattr(turn, "sleep", lambda seconds: (looked.release(), plain(seconds)))
+    plain = write_lock.sleep
+    monkeypatch.setattr(write_lock, "sleep", lambda seconds: (looked.release(), plain(seconds)))
     done = threading.Event()
 
     def wait() -> None:
@@ -66,8 +65,8 @@ def test_a_turn_is_taken_in_a_gap_however_long_was_waited_before(
 
 
 def test_another_error_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turn, "sleep", lambda _seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(write_lock, "sleep", lambda _seconds: pytest.fail("it waited"))
     with db.engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")  # a transaction is open: a second BEGIN is an error of its own
         with pytest.raises(OperationalError, match="within a transaction"):
-            turn.take(connection)
+            write_lock.take(connection)

@@ -6,8 +6,8 @@ import re
 
 # `NAME_SERVICE_PORT_HTTP` has the port's name, `NAME_PORT_8000_TCP_ADDR` its number and protocol.
 HOST = re.compile(r"\w+_SERVICE_HOST")
-NUMBER = re.compile(r"\w+_SERVICE_PORT(_\w+)?")
-ADDRESS = re.compile(r"\w+_PORT(_\d+_(TCP|UDP|SCTP))?")
+_NUMBER = re.compile(r"\w+_SERVICE_PORT(_\w+)?")
+_ADDRESS = re.compile(r"\w+_PORT(_\d+_(TCP|UDP|SCTP))?")
 PART = re.compile(r"\w+_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)")
 URL = re.compile(r"(tcp|udp|sctp)://\S+:\d+", re.IGNORECASE)
 
@@ -18,8 +18,8 @@ def of_kubernetes(name: str, value: str) -> bool:
     >>> of_kubernetes("HARMONY_WEB_PORT", "tcp://10.0.0.7:80"), of_kubernetes("HARMONY_PORT", "8000")
     (True, False)
     """
-    if ADDRESS.fullmatch(name) and URL.fullmatch(value):
+    if _ADDRESS.fullmatch(name) and URL.fullmatch(value):
         return True
-    if NUMBER.fullmatch(name) and value.isascii() and value.isdigit():
+    if _NUMBER.fullmatch(name) and value.isascii() and value.isdigit():
         return True
     return bool(HOST.fullmatch(name) or PART.fullmatch(name))

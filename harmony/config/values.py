@@ -14,7 +14,7 @@ AROUND = "".join(character for character in map(chr, range(0x3001)) if character
 AROUND += "\u200b\u200c\u200d\u2060\ufeff"
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def trimmed(text: str) -> str:
@@ -86,8 +86,8 @@ def between(low: int, high: int) -> Callable[[str], int]:
 
 
 def log_level(text: str) -> str:
-    if text.upper() not in LOG_LEVELS:
-        raise ValueError(f"one of {', '.join(LOG_LEVELS)}")
+    if text.upper() not in _LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(_LOG_LEVELS)}")
     return text.upper()
 
 

@@ -22,9 +22,19 @@ log = logging.getLogger(__name__)
 # Huey opens its file with the standard library's SQLite; give it the one that is safe (decision 0002).
 huey.storage.sqlite3 = sqlite_module()
 
-EXTENSION = "harmony.queue"
+_EXTENSION = "harmony.queue"
 RINGS = "harmony.rings"
 STOPPING = "harmony.stopping"
+
+# The names of the tasks that web and worker enqueue.
+SYNC = "sync"
+TICK = "tick"
+REMOVE = "remove"
+RATE = "rate"
+APPS = "apps"
+EXCEPTIONS = "app-exceptions"
+# The task that does a duty is called as the duty is.
+TAGGING = "tagging"
 
 
 def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
@@ -45,7 +55,7 @@ def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
         )
     except (sqlite_module().Error, OSError) as error:
         raise SettingsError(f"{settings.queue_file} cannot be used as a queue ({error}).") from None
-    app.extensions[EXTENSION] = queue
+    app.extensions[_EXTENSION] = queue
     app.extensions[RINGS] = {}
     app.extensions[STOPPING] = Event()
     return queue
@@ -71,7 +81,7 @@ def _drop_damaged(file: Path) -> None:
 
 def queue_of(app: Flask) -> SqliteHuey:
     """The queue that `open_queue` made."""
-    return app.extensions[EXTENSION]
+    return app.extensions[_EXTENSION]
 
 
 def stopping() -> Event:

@@ -16,7 +16,8 @@ class Hold(Base):
 
     Its list is not stored: it is every live device with `absent_from <= up_to`. One that comes back loses
     `absent_from`, one that goes missing later has a larger one, so nobody can slip into an approved list.
-    `digest` stands for the list as it was shown (`sync/holds.py`), `reasons` are those of `sync/guard.py`.
+    `digest` stands for the list as it was shown (`sync/deletion/holds.py`), `reasons` are those of
+    `sync/deletion/guard.py`.
     """
 
     __tablename__ = "hold"

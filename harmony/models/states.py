@@ -22,7 +22,7 @@ class IntegrationState(StrEnum):
 QUARANTINE_AFTER = 5
 
 
-class Stopped(StrEnum):
+class StopReason(StrEnum):
     """Why nothing is synced until somebody edits Server Details."""
 
     SIGN_IN = "sign_in"

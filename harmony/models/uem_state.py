@@ -11,7 +11,7 @@ from harmony.db import Base, UtcDateTime
 
 
 class WaitRow(Base):
-    """A wait that a server asked for (`uem/server_wait.py`); `origin` as in `Address.origin`."""
+    """A wait that a server asked for (`uem/http/server_wait.py`); `origin` as in `Address.origin`."""
 
     __tablename__ = "server_wait"
 

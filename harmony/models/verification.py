@@ -13,7 +13,7 @@ from harmony.models.configuration import PREVIEW, SYNCHRONIZATION
 
 # Longer than the ladder and the group list may take together; a preview reads a whole fleet.
 INTERRUPTED_AFTER = timedelta(minutes=2)
-PREVIEW_INTERRUPTED_AFTER = timedelta(minutes=20)
+_PREVIEW_INTERRUPTED_AFTER = timedelta(minutes=20)
 
 
 class Verification(Base):
@@ -39,7 +39,7 @@ class Verification(Base):
     def under_way(self, now: datetime) -> bool:
         """Whether it still asks; a Verify whose process died counts as interrupted after a while."""
         looks = self.subject in {SYNCHRONIZATION, PREVIEW}
-        longest = PREVIEW_INTERRUPTED_AFTER if looks else INTERRUPTED_AFTER
+        longest = _PREVIEW_INTERRUPTED_AFTER if looks else INTERRUPTED_AFTER
         return self.finished_at is None and abs(now - self.started_at) < longest
 
     def interrupted(self, now: datetime) -> bool:

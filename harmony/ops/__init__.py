@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from harmony.ops import (
-    cli_database,
-    cli_protect,
-    cli_secrets,
-    cli_sync,
-    cli_users,
-    doctor,
-    health,
-    migrate,
-)
+from harmony.ops import doctor, health, migrate
+from harmony.ops.cli import database as cli_database
+from harmony.ops.cli import protect as cli_protect
+from harmony.ops.cli import secrets as cli_secrets
+from harmony.ops.cli import sync as cli_sync
+from harmony.ops.cli import users as cli_users
 
 
 def init_app(app: Flask) -> None:

@@ -29,7 +29,7 @@ class NoSqliteFile(Exception):
 
 
 @dataclass(slots=True)
-class Examined:
+class _Examined:
     """What a file says of itself: the migration step it is at, and what is wrong with it, in sentences."""
 
     revision: str | None = None
@@ -68,9 +68,9 @@ def copy(source: Path, target: Path) -> None:
         raise
 
 
-def examine(file: Path) -> Examined:
+def examine(file: Path) -> _Examined:
     """Read every page of the SQLite database in `file` and say what is wrong with it."""
-    found = Examined()
+    found = _Examined()
     try:
         with reading(file) as connection:
             _look_at(connection, found)
@@ -79,7 +79,7 @@ def examine(file: Path) -> Examined:
     return found
 
 
-def _look_at(connection: Any, found: Examined) -> None:
+def _look_at(connection: Any, found: _Examined) -> None:
     damage = [text for (text,) in connection.execute("PRAGMA integrity_check(10)")]
     if damage != ["ok"]:
         found.problems += [f"It is damaged: {text}." for text in damage]

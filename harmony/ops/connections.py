@@ -19,7 +19,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from harmony.clock import monotonic
 from harmony.ops.server_errors import RequestParser, RequestTimeout, ServerError
-from harmony.security.throttle import counted_address
+from harmony.security.rate_limit import counted_address
 
 # From the first byte, or from the connection when it is new, to the end of the header fields.
 HEADER_SECONDS = 10.0
@@ -29,9 +29,9 @@ BODY_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 65.0
 # An answer of which the client takes nothing for so long is given up, and any after ten minutes.
 STALLED_SECONDS = 30.0
-ANSWER_SECONDS = 600.0
+_ANSWER_SECONDS = 600.0
 # A refused request may still be on its way: closing at once would take the answer away from its client.
-LINGER_SECONDS = 2.0
+_LINGER_SECONDS = 2.0
 
 MOST_CONNECTIONS = 768  # with files and databases below the usual limit of 1,024 descriptors
 MOST_OF_AN_ADDRESS = 256
@@ -109,14 +109,14 @@ class Connection(HTTPChannel):
     def _linger(self) -> None:
         self.close_when_flushed = False
         self.is_lingering = True
-        self.deadline = monotonic() + LINGER_SECONDS
+        self.deadline = monotonic() + _LINGER_SECONDS
         self.socket.shutdown(socket.SHUT_WR)
 
     def enforce_deadlines(self, now: float) -> None:
         """End what is overdue: with 408 where a part of a request has come, else by closing."""
         if self.total_outbufs_len:
             is_stalled = now - self.taken_at >= STALLED_SECONDS
-            if is_stalled or now - self.sending_since >= ANSWER_SECONDS:
+            if is_stalled or now - self.sending_since >= _ANSWER_SECONDS:
                 self.handle_close()  # at once: such a socket never becomes writable
             return
         self.taken_at = self.sending_since = now
@@ -128,7 +128,7 @@ class Connection(HTTPChannel):
             self.handle_close()
             return
         self.request.error = RequestTimeout("")
-        self.deadline = monotonic() + LINGER_SECONDS
+        self.deadline = monotonic() + _LINGER_SECONDS
         self.error_task_class(self, self.request).service()
         self.close_when_flushed = True
 

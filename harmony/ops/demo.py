@@ -15,11 +15,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harmony import create_app
+from harmony import create_app, logs
 from harmony.clock import now
 from harmony.config import Settings, SettingsError
 from harmony.models.access import Role
-from harmony.ops import logs
 from harmony.ops.folder_lock import is_locked, locked
 from harmony.ops.migrate import migrate
 from harmony.ops.start import (
@@ -37,7 +36,7 @@ from harmony.setup.demo import announcement_file
 
 NAME = "demo"
 FOLDER = "harmony-demo-"
-SETTLED_SECONDS = 60
+_SETTLED_SECONDS = 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +119,7 @@ def remove_leftovers(place: Path) -> None:
         with contextlib.suppress(OSError):
             found = folder.lstat()
             # A demo that just begins has its folder and not yet its lock.
-            settled = now().timestamp() - found.st_mtime > SETTLED_SECONDS
+            settled = now().timestamp() - found.st_mtime > _SETTLED_SECONDS
             ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
             if ours and settled and not is_locked(folder):
                 shutil.rmtree(folder)

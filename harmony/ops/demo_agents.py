@@ -13,18 +13,18 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from harmony import create_app
+from harmony import create_app, logs
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, release, write
 from harmony.models import Integration, Protection, Registration
-from harmony.ops import logs, simulate
-from harmony.ops.handsets import Candidate, NothingToSimulate, agents_for, candidates
-from harmony.ops.lifeline import leave_with_parent
+from harmony.ops import simulate
 from harmony.simulator.agents.fleet import Pace
+from harmony.web.demo.simulated_devices import Candidate, NothingToSimulate, agents_for, candidates
+from harmony.worker.parent_watch import leave_with_parent
 
 BY = "demo"
-LOOK_EVERY_SECONDS = 2.0
+_LOOK_EVERY_SECONDS = 2.0
 FIRST_ROUND, FROM_THEN_ON = Pace(seconds=0.0), Pace(every=30.0)
 # One device of so many was last heard of long ago: nobody watches a demo until one falls silent by itself.
 SILENT_EVERY, SILENT_SINCE = 15, timedelta(days=30)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     leave_with_parent()
     app = create_app(settings)
     while not (found := _devices(app, options.devices)):
-        if stop.wait(LOOK_EVERY_SECONDS):
+        if stop.wait(_LOOK_EVERY_SECONDS):
             return 0
     _live(app, found, options.seed, stop)
     return 0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harmony.config import Settings
 
-PROBE = bytes(16 * 1024)
+_PROBE = bytes(16 * 1024)
 # Less is as good as nothing: the next commits of a sync would fill it.
-TOO_LITTLE = 2 * 1024 * 1024
+_TOO_LITTLE = 2 * 1024 * 1024
 
 
 def problems(settings: Settings) -> list[str]:
@@ -26,14 +26,14 @@ def refusal(folder: Path) -> str:
     """Return why nothing more can be stored in `folder`; "" when it can. Writes and removes a few bytes."""
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(PROBE)
+            probe.write(_PROBE)
             probe.flush()
         system = os.statvfs(folder)
     except OSError as error:
         return error.strerror or type(error).__name__
     # Some file systems over a network know no sizes.
-    if system.f_blocks and system.f_bavail * system.f_frsize < TOO_LITTLE:
-        return f"less than {TOO_LITTLE // 1024**2} MiB are free"
+    if system.f_blocks and system.f_bavail * system.f_frsize < _TOO_LITTLE:
+        return f"less than {_TOO_LITTLE // 1024**2} MiB are free"
     return ""
 
 

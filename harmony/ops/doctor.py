@@ -20,16 +20,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, release
+from harmony.jobs import device_sync
+from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.models import Integration, SyncRun, VaultCanary
-from harmony.ops import findings
-from harmony.ops.findings import Finding, Level, SqliteInUse
-from harmony.ops.health import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.ops import doctor_checks
+from harmony.ops.doctor_checks import Finding, Level, SqliteInUse
 from harmony.ops.migrate import head, known_revisions, revision
 from harmony.security.vault import VaultLocked, vault
 from harmony.setup.secrets import CANARY
-from harmony.sync import schedule
 
-OVERDUE_AFTER = timedelta(minutes=10)
+_OVERDUE_AFTER = timedelta(minutes=10)
 
 
 def register(app: Flask) -> None:
@@ -52,10 +52,10 @@ def examine(moment: datetime) -> Iterator[Finding]:
     """Every finding; those that need the database only when it answers and is of this version."""
     settings: Settings = current_app.extensions["harmony.settings"]
     yield from _files(settings)
-    yield findings.sqlite(queue_sqlite(), SAFE_SQLITE)
+    yield doctor_checks.sqlite(queue_sqlite(), SAFE_SQLITE)
     try:
         yield _database()
-        at = findings.step(revision(), head(), known_revisions())
+        at = doctor_checks.step(revision(), head(), known_revisions())
         yield at
         if at.level is Level.OK:
             yield from _rows(moment)
@@ -73,18 +73,18 @@ def queue_sqlite() -> SqliteInUse:
         storage.sql(question, results=True)[0][0]
         for question in ("SELECT sqlite_version()", "PRAGMA journal_mode")
     )
-    return SqliteInUse("The queue", module_of(storage.conn), numbers(version), journal)
+    return SqliteInUse("The queue", _module_of(storage.conn), numbers(version), journal)
 
 
-def database_sqlite() -> SqliteInUse:
+def _database_sqlite() -> SqliteInUse:
     """What a connection of the pool says of itself."""
     version = db.session.scalar(text("SELECT sqlite_version()"))
     journal = db.session.scalar(text("PRAGMA journal_mode"))
     raw = db.session.connection().connection.dbapi_connection
-    return SqliteInUse("The database", module_of(raw), numbers(str(version)), str(journal))
+    return SqliteInUse("The database", _module_of(raw), numbers(str(version)), str(journal))
 
 
-def module_of(connection: Any) -> str:
+def _module_of(connection: Any) -> str:
     """The package that a connection comes from: `pysqlite3`, or the standard library's `sqlite3`."""
     return type(connection).__module__.partition(".")[0].removeprefix("_")
 
@@ -96,11 +96,11 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def _database() -> Finding:
     if is_sqlite():
-        return findings.sqlite(database_sqlite(), SAFE_SQLITE)
+        return doctor_checks.sqlite(_database_sqlite(), SAFE_SQLITE)
     version, encoding = (
         str(db.session.scalar(text(f"SHOW {name}"))) for name in ("server_version", "server_encoding")
     )
-    return findings.postgresql(version, encoding)
+    return doctor_checks.postgresql(version, encoding)
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
@@ -109,10 +109,10 @@ def _files(settings: Settings) -> Iterator[Finding]:
     files += [path for path in (settings.database_file, settings.queue_file) if path and path.exists()]
     wrong = [f"chmod 700 {quote(str(folder))}"] if _is_open(folder) else []
     wrong += [f"chmod 600 {quote(str(path))}" for path in sorted(set(files)) if _is_open(path)]
-    yield findings.modes(wrong, os.access(folder, os.W_OK))
+    yield doctor_checks.modes(wrong, os.access(folder, os.W_OK))
     place = settings.database_file
     size = place.stat().st_size if place and place.exists() else 0
-    yield findings.space(shutil.disk_usage(place.parent if place else folder).free, size)
+    yield doctor_checks.space(shutil.disk_usage(place.parent if place else folder).free, size)
 
 
 def _is_open(path: Path) -> bool:
@@ -120,14 +120,14 @@ def _is_open(path: Path) -> bool:
 
 
 def _rows(moment: datetime) -> Iterator[Finding]:
-    yield findings.keys(_canary_opens())
+    yield doctor_checks.keys(_canary_opens())
     seen = worker_seen_at(moment)
-    yield findings.worker(seen, moment, WORKER_SILENT_AFTER)
+    yield doctor_checks.worker(seen, moment, WORKER_SILENT_AFTER)
     beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))
-    yield findings.clock(moment, max((at for at in (seen, beat) if at), default=None))
-    late = schedule.due(moment - OVERDUE_AFTER)
+    yield doctor_checks.clock(moment, max((at for at in (seen, beat) if at), default=None))
+    late = device_sync.due(moment - _OVERDUE_AFTER)
     names = select(Integration.name).where(Integration.id.in_(late)).order_by(Integration.name)
-    yield findings.overdue(db.session.scalars(names).all(), OVERDUE_AFTER)
+    yield doctor_checks.overdue(db.session.scalars(names).all(), _OVERDUE_AFTER)
 
 
 def _canary_opens() -> bool | None:

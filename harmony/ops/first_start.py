@@ -13,14 +13,14 @@ from flask import current_app
 from harmony.config import Settings, SettingsError
 from harmony.db import release
 from harmony.ops.backup import reading
+from harmony.ops.integrity_check import DatabaseUnfit
 from harmony.ops.migrate import answered_revision
-from harmony.ops.soundness import DatabaseUnfit
 from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE
-from harmony.sync import highwater
+from harmony.sync import rollback_detection
 
 MARK = "first-start"
-FILES = (VAULT_KEYS_FILE, SECRET_KEY_FILE, highwater.FILE)
-COPIES = ("*.backup.db", "*.replaced.db")
+FILES = (VAULT_KEYS_FILE, SECRET_KEY_FILE, rollback_detection.FILE)
+_COPIES = ("*.backup.db", "*.replaced.db")
 NAMED = 4
 
 
@@ -48,7 +48,7 @@ def left_behind(settings: Settings) -> list[str]:
     found = [name for name in FILES if (settings.data_dir / name).exists()]
     file = settings.database_file
     folders = {settings.data_dir, file.parent if file else settings.data_dir}
-    return found + sorted(path.name for folder in folders for copy in COPIES for path in folder.glob(copy))
+    return found + sorted(path.name for folder in folders for copy in _COPIES for path in folder.glob(copy))
 
 
 def refuse_lost() -> None:

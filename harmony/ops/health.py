@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.clock import now, within
 from harmony.db import db, sqlite_module
-from harmony.models import Worker
+from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.ops import disk
 from harmony.ops.migrate import head, revision
-from harmony.security.gate import public
+from harmony.security.auth import public
 
 blueprint = Blueprint("health", __name__)
-
-WORKER_SILENT_AFTER = timedelta(seconds=60)
 
 
 @blueprint.get("/healthz")
@@ -56,9 +53,3 @@ def problems(moment: datetime) -> list[str]:
     if seen is None or not within(seen, WORKER_SILENT_AFTER, moment):
         return ["No worker has shown a sign of life within the last minute; devices are not synced."]
     return []
-
-
-def worker_seen_at(now: datetime) -> datetime | None:
-    """When any worker last showed a sign of life; none that only a clock that was set back explains."""
-    seen = select(func.max(Worker.seen_at)).where(Worker.seen_at < now + WORKER_SILENT_AFTER)
-    return db.session.scalar(seen)

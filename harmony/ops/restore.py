@@ -11,18 +11,18 @@ from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from harmony.audit import COMMAND_LINE, audit
 from harmony.clock import within
 from harmony.config import Settings
 from harmony.db import db, release, sqlite_module, write
-from harmony.history import COMMAND_LINE, audit
+from harmony.jobs.process_identity import is_gone
 from harmony.models import Absence, Integration, Worker
 from harmony.ops.backup import copy, database_file, examine
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.migrate import known_revisions, migrate
-from harmony.sync.identity import is_gone
 
 # A living worker shows itself every ten seconds.
-ALIVE_WITHIN = timedelta(seconds=60)
+_ALIVE_WITHIN = timedelta(seconds=60)
 
 
 class NotRestored(Exception):
@@ -77,7 +77,7 @@ def _refuse_living_worker(now: datetime) -> None:
         return
     finally:
         release()
-    if any(within(seen_at, ALIVE_WITHIN, now) and not is_gone(who) for who, seen_at in seen):
+    if any(within(seen_at, _ALIVE_WITHIN, now) and not is_gone(who) for who, seen_at in seen):
         raise NotRestored("A worker is running. Stop Harmony, then try again; nothing was changed.")
 
 

@@ -7,11 +7,11 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask
 from waitress.utilities import BadRequest
 
-from harmony.protect.bodies import Problem
-from harmony.protect.decoding import JSON
-from harmony.protect.refusals import by_status
+from harmony.device_api.decoding import JSON
+from harmony.device_api.errors import by_status
+from harmony.device_api.schemas import Problem
+from harmony.security.auth import is_of_machines
 from harmony.security.bare_page import bare_page
-from harmony.security.gate import is_of_machines
 from harmony.security.headers import own_headers
 
 SENTENCES = {

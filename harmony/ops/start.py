@@ -9,17 +9,18 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
+from harmony import logs
 from harmony.clock import now
 from harmony.config import Settings
-from harmony.ops import first_start, logs
+from harmony.jobs.outcome import database_says
+from harmony.jobs.runner import trouble
+from harmony.ops import first_start
 from harmony.ops.folder_lock import FolderTaken, locked
+from harmony.ops.integrity_check import DatabaseUnfit, refuse_unfit
 from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, migrate
-from harmony.ops.soundness import DatabaseUnfit, refuse_unfit
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security import setup_code
 from harmony.setup import secrets
-from harmony.sync.attempt import trouble
-from harmony.sync.outcome import database_says
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -105,4 +106,4 @@ def web(**environment: str) -> Child:
 
 def worker(**environment: str) -> Child:
     """The worker: Huey's consumer."""
-    return Child("job ", (sys.executable, "-m", "harmony.jobs.worker"), environment, folder=ROOT)
+    return Child("job ", (sys.executable, "-m", "harmony.worker.process"), environment, folder=ROOT)

@@ -16,22 +16,22 @@ from types import FrameType
 
 from harmony.clock import monotonic
 
-FIRST_WAIT = 0.5
+_FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
 # A child that lived this long was healthy: the next wait starts small again.
-HEALTHY_AFTER = 30.0
+_HEALTHY_AFTER = 30.0
 STOP_WITHIN = 35.0
-POLL = 0.1
+_POLL = 0.1
 
 
-def next_wait(last: float, lived: float) -> float:
+def _next_wait(last: float, lived: float) -> float:
     """Seconds to wait before a dead child is started again: doubling, small after a healthy life.
 
     >>> [next_wait(w, lived=1) for w in (0.0, 0.5, 16.0, 30.0)], next_wait(16.0, lived=60)
     ([0.5, 1.0, 30.0, 30.0], 0.5)
     """
-    if lived >= HEALTHY_AFTER or not last:
-        return FIRST_WAIT
+    if lived >= _HEALTHY_AFTER or not last:
+        return _FIRST_WAIT
     return min(last * 2, LONGEST_WAIT)
 
 
@@ -87,7 +87,7 @@ class Child:
             self.process.wait()
 
     def _buried(self, code: int) -> None:
-        self.wait = next_wait(self.wait, monotonic() - self.started)
+        self.wait = _next_wait(self.wait, monotonic() - self.started)
         self.again_at = monotonic() + self.wait
         self.process = None
         say(self.prefix, f"ended with {code}; it is started again in {self.wait:g} s")
@@ -119,7 +119,7 @@ def supervise(children: Sequence[Child]) -> int:
     while not stop.is_set():
         for child in children:
             child.look()
-        time.sleep(POLL)
+        time.sleep(_POLL)
     return _stop(children)
 
 

@@ -15,23 +15,22 @@ from types import FrameType
 from flask import Flask
 from waitress.adjustments import Adjustments
 
-from harmony import create_app
+from harmony import create_app, logs
 from harmony.clock import monotonic
 from harmony.config import Settings, SettingsError
-from harmony.ops import logs
 from harmony.ops.connections import MOST_CONNECTIONS, MOST_OF_AN_ADDRESS, Server
-from harmony.ops.lifeline import leave_with_parent
 from harmony.security.hosts import is_https
+from harmony.worker.parent_watch import leave_with_parent
 
 log = logging.getLogger("harmony.ops.web_server")  # which runs as `__main__`
 
 THREADS = 32
-BACKLOG = 1024
-LARGEST_HEADER = 32 * 1024
-FRAMES = 64 * 1024
+_BACKLOG = 1024
+_LARGEST_HEADER = 32 * 1024
+_FRAMES = 64 * 1024
 # Answers wait in memory until their clients took them; a thread waits while it is ahead by so much.
-MOST_WAITING_OUTPUT = 4 * 1024 * 1024
-FINISH_WITHIN_SECONDS = 20.0
+_MOST_WAITING_OUTPUT = 4 * 1024 * 1024
+_FINISH_WITHIN_SECONDS = 20.0
 
 
 def main() -> int:
@@ -76,15 +75,15 @@ def open_server(app: Flask, settings: Settings) -> Server:
     adjustments = Adjustments(
         sockets=[listener],
         threads=THREADS,
-        backlog=BACKLOG,
+        backlog=_BACKLOG,
         connection_limit=MOST_CONNECTIONS + 16,
-        max_request_header_size=LARGEST_HEADER,
+        max_request_header_size=_LARGEST_HEADER,
         # Flask refuses what is larger than its limit; the frames of chunks count here, and not there.
-        max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + FRAMES,
+        max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + _FRAMES,
         # In memory, so that no folder for temporary files is needed.
         inbuf_overflow=2 * app.config["MAX_CONTENT_LENGTH"],
-        outbuf_overflow=4 * MOST_WAITING_OUTPUT,
-        outbuf_high_watermark=MOST_WAITING_OUTPUT,
+        outbuf_overflow=4 * _MOST_WAITING_OUTPUT,
+        outbuf_high_watermark=_MOST_WAITING_OUTPUT,
         # With a proxy that may be believed, ProxyFix reads these headers; else nobody gets to see them.
         clear_untrusted_proxy_headers=not settings.trusted_proxies,
         ident=None,
@@ -102,7 +101,7 @@ def run(server: Server, stop: threading.Event) -> None:
         server.turn()
         server.enforce_deadlines()
     server.stop_listening()
-    until = monotonic() + FINISH_WITHIN_SECONDS
+    until = monotonic() + _FINISH_WITHIN_SECONDS
     while server.is_busy() and monotonic() < until:
         server.turn()
         server.enforce_deadlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from harmony.config import Settings
-from harmony.security import csrf, gate, headers, keys, notes
+from harmony.security import auth, csrf, flash_cookie, headers, keys
 from harmony.security.hosts import is_https
 from harmony.security.vault import Vault
 
@@ -15,6 +15,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config["SECRET_KEY"] = keys.secret_key(settings)
     app.extensions["harmony.vault"] = Vault(keys.vault_keys(settings))
     csrf.init_app(app)
-    gate.init_app(app)
+    auth.init_app(app)
     headers.init_app(app, is_https=is_https(settings.public_url))
-    notes.init_app(app)
+    flash_cookie.init_app(app)

@@ -6,21 +6,21 @@ from flask import Flask, abort, request
 
 from harmony.security.hosts import normal_origin
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # `none` is what the browser sends when the user acted in person, such as reloading a posted page.
 OWN_SITES = frozenset({"same-origin", "none"})
-SENTENCE = "This request came from another site, so nothing was done. Open Harmony and try again from there."
+_SENTENCE = "This request came from another site, so nothing was done. Open Harmony and try again from there."
 
 
 def init_app(app: Flask) -> None:
     """Check every unsafe request, whether its address exists or not, before anything else happens."""
-    app.before_request(refuse_other_sites)
+    app.before_request(_refuse_other_sites)
 
 
-def refuse_other_sites() -> None:
+def _refuse_other_sites() -> None:
     """403 for an unsafe request that a page of another origin made."""
-    if request.method not in SAFE_METHODS and not _is_own():
-        abort(403, description=SENTENCE)
+    if request.method not in _SAFE_METHODS and not _is_own():
+        abort(403, description=_SENTENCE)
 
 
 def _is_own() -> bool:

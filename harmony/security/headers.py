@@ -24,10 +24,10 @@ ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-HSTS = "max-age=31536000"
-NOT_KEPT = "no-store"
-KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
-KEPT_IF_UNCHANGED = "no-cache"
+_HSTS = "max-age=31536000"
+_NOT_KEPT = "no-store"
+_KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
+_KEPT_IF_UNCHANGED = "no-cache"
 FOUND = frozenset({200, 206, 304})
 
 
@@ -36,29 +36,29 @@ def init_app(app: Flask, *, is_https: bool = False) -> None:
 
     @app.after_request
     def add(response: Response) -> Response:
-        return add_headers(response, is_https=is_https)
+        return _add_headers(response, is_https=is_https)
 
 
 def own_headers(*, is_https: bool) -> dict[str, str]:
     """Return the headers of an answer that is made without the application."""
-    hsts = {"Strict-Transport-Security": HSTS} if is_https else {}
-    return ALWAYS | hsts | {"Cache-Control": NOT_KEPT}
+    hsts = {"Strict-Transport-Security": _HSTS} if is_https else {}
+    return ALWAYS | hsts | {"Cache-Control": _NOT_KEPT}
 
 
-def add_headers(response: Response, *, is_https: bool = False) -> Response:
+def _add_headers(response: Response, *, is_https: bool = False) -> Response:
     """Set the headers; a view cannot weaken them."""
     for name, value in ALWAYS.items():
         response.headers[name] = value
     response.headers["Cache-Control"] = _cache_control(response.status_code)
     if request.is_secure or is_https:
-        response.headers["Strict-Transport-Security"] = HSTS
+        response.headers["Strict-Transport-Security"] = _HSTS
     return response
 
 
 def _cache_control(status: int) -> str:
     if request.endpoint != "static" or status not in FOUND:
-        return NOT_KEPT
+        return _NOT_KEPT
     # The names of vendored files carry their version, and `?v=` is a hash of the content.
     if request.path.startswith("/static/vendor/") or "v" in request.args:
-        return KEPT_FOR_GOOD
-    return KEPT_IF_UNCHANGED
+        return _KEPT_FOR_GOOD
+    return _KEPT_IF_UNCHANGED

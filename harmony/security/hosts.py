@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_NAME = 253
-LARGEST_PORT = 65535
+_LARGEST_PORT = 65535
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)\.?(:(?P<port>[0-9]{0,5}))?", re.I)
 
 
@@ -22,7 +22,7 @@ def normal_host(text: str, scheme: str) -> str | None:
     if found is None or len(found["name"]) > LONGEST_NAME:
         return None
     name, port = _normal_name(found["name"].lower()), int(found["port"] or 0)
-    if name is None or port > LARGEST_PORT:
+    if name is None or port > _LARGEST_PORT:
         return None
     return name if port in {0, DEFAULT_PORTS.get(scheme)} else f"{name}:{port}"
 

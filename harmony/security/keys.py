@@ -14,8 +14,8 @@ from harmony.config import Settings, SettingsError
 
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
 VAULT_KEYS_FILE = "vault.keys"
-VAULT_KEY_BYTES = 32
-SECRET_KEY_CHARACTERS = 32
+_VAULT_KEY_BYTES = 32
+_SECRET_KEY_CHARACTERS = 32
 
 
 def secret_key(settings: Settings) -> str:
@@ -24,7 +24,7 @@ def secret_key(settings: Settings) -> str:
         return settings.secret_key
     path = settings.data_dir / SECRET_KEY_FILE
     key = _read_or_create(path, lambda: secrets.token_urlsafe(48))
-    if len(key) < SECRET_KEY_CHARACTERS:
+    if len(key) < _SECRET_KEY_CHARACTERS:
         raise SettingsError(f"{path} is too short to be a key; delete it, and a new one is made.")
     return key
 
@@ -40,7 +40,7 @@ def vault_keys(settings: Settings) -> tuple[str, ...]:
 
 def new_vault_key() -> str:
     """A fresh key as it is written into the file."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(VAULT_KEY_BYTES)).decode()
+    return base64.urlsafe_b64encode(secrets.token_bytes(_VAULT_KEY_BYTES)).decode()
 
 
 def decode_vault_key(text: str) -> bytes:
@@ -50,7 +50,7 @@ def decode_vault_key(text: str) -> bytes:
         key = base64.b64decode(canonical + "=" * (-len(canonical) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if len(key) != VAULT_KEY_BYTES:
+    if len(key) != _VAULT_KEY_BYTES:
         raise ValueError("not the base64 of 32 bytes")
     return key
 

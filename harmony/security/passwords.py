@@ -13,15 +13,15 @@ from threading import Semaphore
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST = 12
+_SHORTEST = 12
 LONGEST = 1024
-SHORTEST_NAME_LOOKED_FOR = 3
-FEWEST_CHARACTERS = 5
-COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
+_SHORTEST_NAME_LOOKED_FOR = 3
+_FEWEST_CHARACTERS = 5
+_COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
 
 # The words of this product and of its neighbours, and those that stand in most guessed passwords.
 # The longer ones come first, so that "administrator" is not taken for "admin" and a rest.
-PREDICTABLE = re.compile(
+_PREDICTABLE = re.compile(
     "administrator|workspaceone|checkpoint|dashboard|workspace|password|passw0rd|changeme|airwatch|security"
     "|harmony|omnissa|welcome|letmein|default|mobile|threat|defence|defense|vmware|qwertz|qwerty|secret"
     "|azerty|admin|login|setup|asdf|test|demo|user|root|pass|uem|mtd|one"
@@ -95,20 +95,20 @@ def needs_rehash(stored: str) -> bool:
 def password_problem(password: str, name: str) -> str | None:
     """One sentence saying why `password` is refused for the user `name`; None when it is fit."""
     folded, name = _normal(password).casefold(), _normal(name).strip().casefold()
-    if len(password) < SHORTEST:
-        return f"A password has at least {SHORTEST} characters."
+    if len(password) < _SHORTEST:
+        return f"A password has at least {_SHORTEST} characters."
     if len(password) > LONGEST:
         return f"A password has at most {LONGEST} characters."
-    if len(name) >= SHORTEST_NAME_LOOKED_FOR and name in folded:
+    if len(name) >= _SHORTEST_NAME_LOOKED_FOR and name in folded:
         return "The password must not contain the user name."
-    if folded in _common() or _is_predictable(folded) or len(set(folded)) < FEWEST_CHARACTERS:
+    if folded in _common() or _is_predictable(folded) or len(set(folded)) < _FEWEST_CHARACTERS:
         return "This password is among the first that are guessed; choose another one."
     return None
 
 
 def _is_predictable(folded: str) -> bool:
     """Whether nothing is left but digits and signs once the predictable words are taken out."""
-    rest = PREDICTABLE.sub("", folded)
+    rest = _PREDICTABLE.sub("", folded)
     return rest != folded and not any(character.isalpha() for character in rest)
 
 
@@ -119,5 +119,5 @@ def _normal(text: str) -> str:
 
 @cache
 def _common() -> frozenset[str]:
-    lines = COMMON_PASSWORDS.read_text(encoding="utf-8").splitlines()
+    lines = _COMMON_PASSWORDS.read_text(encoding="utf-8").splitlines()
     return frozenset(line for line in lines if line and not line.startswith("#"))

@@ -19,10 +19,10 @@ from harmony.models import SignInSession, User
 log = logging.getLogger(__name__)
 
 IDLE = timedelta(minutes=30)
-ABSOLUTE = timedelta(hours=12)
+_ABSOLUTE = timedelta(hours=12)
 # So long an ended session still tells whose it was: a form may stay open over a weekend.
 REMEMBERED = timedelta(days=3)
-SEEN_EVERY = timedelta(minutes=1)
+_SEEN_EVERY = timedelta(minutes=1)
 # A fixed beginning lets secret scanners recognise a token that strayed into a file.
 TOKEN_PREFIX = "hrmns_"  # noqa: S105
 
@@ -43,7 +43,7 @@ def session_for(token: str | None, now: datetime) -> SignInSession | None:
     found = db.session.get(SignInSession, _hash(token)) if token else None
     if found is None or not _is_living(found, now):
         return None
-    if not within(found.seen_at, SEEN_EVERY, now):
+    if not within(found.seen_at, _SEEN_EVERY, now):
         _touch(found.token_hash, now)
     return found
 
@@ -66,9 +66,9 @@ def close_session(token: str | None) -> None:
 def sweep(now: datetime) -> None:
     """End the sessions that have expired, and forget those whose forms nobody will send any more."""
     seen, created = SignInSession.seen_at, SignInSession.created_at
-    expired = or_(seen <= now - IDLE, created <= now - ABSOLUTE)
+    expired = or_(seen <= now - IDLE, created <= now - _ABSOLUTE)
     # One of a clock that was ahead tells nothing that could be relied on.
-    forgotten = or_(seen <= now - REMEMBERED, seen >= now + IDLE, created >= now + ABSOLUTE)
+    forgotten = or_(seen <= now - REMEMBERED, seen >= now + IDLE, created >= now + _ABSOLUTE)
     with write() as session:
         ended = update(SignInSession).where(expired, SignInSession.ended_at.is_(None))
         session.execute(ended.values(ended_at=now))
@@ -103,7 +103,7 @@ def _cookie_name() -> str:
 
 
 def _is_living(found: SignInSession, now: datetime) -> bool:
-    in_time = within(found.seen_at, IDLE, now) and within(found.created_at, ABSOLUTE, now)
+    in_time = within(found.seen_at, IDLE, now) and within(found.created_at, _ABSOLUTE, now)
     return found.ended_at is None and in_time
 
 

@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from harmony.security.vault import VaultLocked, vault
 
 # As much as a request may carry at all.
-MOST_BYTES = 1024 * 1024
+_MOST_BYTES = 1024 * 1024
 
 
 class TypedForm(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ def of_request() -> TypedForm:
 def _content(upload: FileStorage) -> bytes:
     """The file, which whoever reads it after us finds from its beginning on."""
     upload.stream.seek(0)
-    content: bytes = upload.read(MOST_BYTES + 1)
+    content: bytes = upload.read(_MOST_BYTES + 1)
     upload.stream.seek(0)
     return content
 
@@ -47,7 +47,7 @@ def of_values(values: Iterable[tuple[str, str]]) -> TypedForm:
 def seal(typed: TypedForm, bound_to: str) -> str | None:
     """One sealed text for all of it; None when it is larger than is kept."""
     text = msgspec.json.encode(typed).decode()
-    return vault().seal(text, bound_to) if len(text) <= MOST_BYTES else None
+    return vault().seal(text, bound_to) if len(text) <= _MOST_BYTES else None
 
 
 def unseal(sealed: str, bound_to: str) -> TypedForm | None:

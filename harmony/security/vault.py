@@ -21,7 +21,7 @@ from harmony.security.keys import decode_vault_key
 
 # `v1.<key id>.<body>` is for values that stay here; `v2.<key id>.<origin>.<body>` names where it may be sent.
 VERSION, WITH_ORIGIN = "v1", "v2"
-NONCE_BYTES = 12
+_NONCE_BYTES = 12
 
 
 class VaultLocked(Exception):
@@ -66,7 +66,7 @@ class Vault:
 
         `origin`: where the text may be sent; "" for one that never leaves this installation.
         """
-        nonce = secrets.token_bytes(NONCE_BYTES)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
         cipher = self._ciphers[self._newest]
         body = _encode(nonce + cipher.encrypt(nonce, plaintext.encode(), _associated(bound_to, origin)))
         if origin:
@@ -84,7 +84,7 @@ class Vault:
                 raise VaultLocked
             raw, cipher = _decode(body), self._ciphers[key_id]
             associated = _associated(bound_to, origin)
-            return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], associated).decode()
+            return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], associated).decode()
         except (KeyError, ValueError, InvalidTag):
             raise VaultLocked from None
 

@@ -7,8 +7,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from harmony.audit import audit, changed_fields
 from harmony.db import write
-from harmony.history import audit, changed_fields
+from harmony.jobs import control, device_sync
+from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.uem_client import forget_token, token_key
 from harmony.models import Absence, DutyName, Integration, IntegrationState
 from harmony.models.configuration import (
     PAGES,
@@ -19,17 +22,16 @@ from harmony.models.configuration import (
     Synchronization,
     from_row,
 )
-from harmony.setup import former_tags, leaving
+from harmony.setup import former_tags, tag_withdrawal
 from harmony.setup.drafts import is_verified
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
-from harmony.setup.readers import overlap_of
-from harmony.sync import duty_lifecycle, lifecycle, redaction, schedule, timing
-from harmony.sync.connect import forget_token, token_key
+from harmony.setup.group_claims import overlap_of
+from harmony.sync import lifecycle, redaction
 
 REDACTED = "The settings for personal data were changed during the sync."
 
-AGAIN_AT_ONCE = f"{lifecycle.READ_IS_KEPT} The next sync starts once the data is cleared."
-TITLES = {SERVER: "Server Details"}
+_AGAIN_AT_ONCE = f"{lifecycle.READ_IS_KEPT} The next sync starts once the data is cleared."
+_TITLES = {SERVER: "Server Details"}
 
 
 class NotVerified(Exception):
@@ -63,7 +65,7 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
         integration.state = IntegrationState.ACTIVE
         integration.next_sync_at = integration.sync_requested_at = now
         integration.sync_requested_by = by
-        duty_lifecycle.begin(session, integration, DutyName.APPS, now)
+        control.begin(session, integration, DutyName.APPS, now)
         audit(session, by, "Finished the set-up", now, integration)
 
 
@@ -88,8 +90,8 @@ def save(
         if page == SYNCHRONIZATION:
             _synchronization_saved(session, integration, before, after, now)
         if page == TAGGING:
-            leaving.settle(session, integration, before, after, take_off, by, now)
-        what = f"Edited {TITLES.get(page, page.title())}"
+            tag_withdrawal.settle(session, integration, before, after, take_off, by, now)
+        what = f"Edited {_TITLES.get(page, page.title())}"
         audit(session, by, what, now, integration, detail=changed_fields(before, after))
     return redaction.purge(integration_id)
 
@@ -117,8 +119,8 @@ def _server_saved(
     session: Session, integration: Integration, before: dict[str, Any], after: dict[str, Any], now: datetime
 ) -> None:
     """Whatever stopped it may be mended: try again, at once."""
-    schedule.free(integration)
-    duty_lifecycle.wake(session, integration.id, now)
+    device_sync.free(integration)
+    control.wake(session, integration.id, now)
     integration.failures = 0
     if integration.state == IntegrationState.ACTIVE:
         integration.next_sync_at = now
@@ -128,7 +130,7 @@ def _server_saved(
     if another_source(old, new):
         former_tags.remember(session, integration, from_row(ServerDetails, before), now)
         _doubt(integration)
-        duty_lifecycle.await_sync(session, integration.id, now)
+        control.await_sync(session, integration.id, now)
 
 
 def _synchronization_saved(
@@ -139,9 +141,9 @@ def _synchronization_saved(
         _doubt(integration)
     if switched_off(old, new):
         integration.redact_pending = True
-        lifecycle.interrupt(session, integration, REDACTED, AGAIN_AT_ONCE, now)
+        lifecycle.interrupt(session, integration, REDACTED, _AGAIN_AT_ONCE, now)
     if old.app_interval != new.app_interval:
-        duty_lifecycle.plan_anew(session, integration, DutyName.APPS, now)
+        control.plan_anew(session, integration, DutyName.APPS, now)
     _plan_anew(session, integration, old, new, now)
 
 
@@ -164,6 +166,6 @@ def _plan_anew(
     if switched_on(old, new):
         integration.next_sync_at = now
     elif old.device_interval != new.device_interval and due > now and not integration.quarantined:
-        every = schedule.interval(integration)
-        integration.next_sync_at = timing.next_point(integration.id, every, now, now)
-    schedule.plan_delta(session, integration, now)
+        every = device_sync.interval(integration)
+        integration.next_sync_at = jobs_schedule.next_point(integration.id, every, now, now)
+    device_sync.plan_delta(session, integration, now)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harmony.clock import now
 from harmony.db import release
+from harmony.jobs.uem_client import AT_A_REQUEST, connection, reach
 from harmony.models import Integration
 from harmony.models.configuration import (
     IN_FORCE,
@@ -22,21 +23,20 @@ from harmony.models.configuration import (
 from harmony.setup import groups, tag_checks
 from harmony.setup.drafts import draft
 from harmony.setup.edits import another_scope, another_source
-from harmony.setup.needed_tags import TagLook
-from harmony.setup.questions import timed
-from harmony.setup.readers import overlap_of
-from harmony.sync.connect import AT_A_REQUEST, connection, reach
+from harmony.setup.group_claims import overlap_of
+from harmony.setup.tag_preview import TagLook
+from harmony.setup.uem_session import timed
 from harmony.sync.preview import Preview, look
 from harmony.uem.client import UemClient
-from harmony.uem.diagnose import RUNGS, diagnose
 from harmony.uem.records import Group
-from harmony.uem.rungs import Rung, RungState, not_tried
+from harmony.uem.verify.checks import Rung, RungState, not_tried
+from harmony.uem.verify.run_checks import RUNGS, diagnose
 
 # What Verify finds: rungs, and between them what a page shows more of.
 Found = Rung | Preview | TagLook
 
-GROUP_LIST = "List the groups"
-READ_DEVICES = "Read the devices, changing nothing"
+_GROUP_LIST = "List the groups"
+_READ_DEVICES = "Read the devices, changing nothing"
 
 
 def _server(integration: Integration) -> Iterator[Rung]:
@@ -50,7 +50,7 @@ def _server(integration: Integration) -> Iterator[Rung]:
         failed = failed or rung.state is RungState.FAILED
         yield rung
     if failed:
-        yield not_tried(GROUP_LIST)
+        yield not_tried(_GROUP_LIST)
         return
     with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
         yield _group_list(id_, client)[0]
@@ -71,7 +71,7 @@ def _synchronization(integration: Integration) -> Iterator[Rung | Preview]:
     server = draft(integration, SERVER, ServerDetails)
     if clash := overlap_of(integration, choice.groups):
         yield Rung("Other integrations", RungState.FAILED, None, clash, None)
-        yield from map(not_tried, (GROUP_LIST, *(group.name for group in choice.groups), READ_DEVICES))
+        yield from map(not_tried, (_GROUP_LIST, *(group.name for group in choice.groups), _READ_DEVICES))
         return
     yield from _looked(integration, server, choice, edited=_is_edit(integration, server, choice))
 
@@ -101,15 +101,15 @@ def _looked(
         listed, seen = _group_list(id_, client)
         yield listed
         if listed.state is RungState.FAILED:
-            yield from map(not_tried, (*(group.name for group in choice.groups), READ_DEVICES))
+            yield from map(not_tried, (*(group.name for group in choice.groups), _READ_DEVICES))
             return
         found = {(group.kind.value, group.external_id): group for group in seen}
         groups = [_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups]
         yield from groups
         if any(rung.state is RungState.FAILED for rung in groups):
-            yield not_tried(READ_DEVICES)
+            yield not_tried(_READ_DEVICES)
             return
-        rung, preview = timed(READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
+        rung, preview = timed(_READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
         yield _doubtful(rung, preview.doubt) if preview is not None and preview.doubt else rung
         if preview is not None:
             yield preview
@@ -134,7 +134,7 @@ def _chosen(name: str, group: Group | None) -> Rung:
 
 
 def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Group]]:
-    rung, seen = timed(GROUP_LIST, client.groups)
+    rung, seen = timed(_GROUP_LIST, client.groups)
     if seen is None:
         return rung, []
     groups.remember(integration_id, seen)
@@ -144,10 +144,10 @@ def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Grou
 
 # The rungs that are known beforehand, to be shown as pending until their turn comes.
 EXPECTED = {
-    SERVER: (*RUNGS, GROUP_LIST),
+    SERVER: (*RUNGS, _GROUP_LIST),
     IN_FORCE: RUNGS,
-    SYNCHRONIZATION: (GROUP_LIST,),
-    PREVIEW: (GROUP_LIST,),
+    SYNCHRONIZATION: (_GROUP_LIST,),
+    PREVIEW: (_GROUP_LIST,),
     TAGGING: (tag_checks.READ_TAGS, tag_checks.NAMES, tag_checks.TAGS),
 }
 

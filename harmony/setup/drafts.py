@@ -23,13 +23,13 @@ from harmony.models.configuration import (
     to_row,
 )
 from harmony.security import typed_form
+from harmony.security.credentials import bound_to, seal_secrets
 from harmony.security.typed_form import TypedForm
 from harmony.security.vault import VaultLocked, vault
-from harmony.sync.credentials import bound_to, seal_secrets
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
-DEFAULT_NAME = "Workspace ONE Default"
+_DEFAULT_NAME = "Workspace ONE Default"
 # Starts with a fixed word, so that secret scanners recognise it.
 TOKEN_PREFIX = "hmtoken_"  # noqa: S105 - the public part of it
 # Deployment has nothing to verify; every other page needs a Verify that passed for its values.
@@ -37,7 +37,7 @@ WITHOUT_VERIFY = frozenset({DEPLOYMENT})
 
 
 # What a chosen group says besides its identity: the UEM may call it otherwise at any time.
-READ_FROM_UEM = frozenset({"name", "organization_group_id"})
+_READ_FROM_UEM = frozenset({"name", "organization_group_id"})
 
 
 class EditedElsewhere(Exception):
@@ -46,7 +46,7 @@ class EditedElsewhere(Exception):
 
 def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int:
     """A new draft; `server` holds clear secrets, which are sealed here. Returns its id."""
-    details = server or ServerDetails(display_name=DEFAULT_NAME)
+    details = server or ServerDetails(display_name=_DEFAULT_NAME)
     with write() as session:
         integration = Integration(kind=kind, name=details.display_name, created_at=now)
         session.add(integration)
@@ -158,7 +158,7 @@ def decided(values: dict[str, Any]) -> dict[str, Any]:
     {'delta': True, 'groups': [{'external_id': '570'}]}
     """
     groups = [
-        {name: value for name, value in group.items() if name not in READ_FROM_UEM}
+        {name: value for name, value in group.items() if name not in _READ_FROM_UEM}
         for group in values.get("groups") or ()
     ]
     return values | {"groups": groups} if "groups" in values else values

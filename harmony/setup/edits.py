@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from harmony.models.configuration import ServerDetails, Synchronization, Tagging
 from harmony.tagging.names import is_managed, name_of, tag_key
-from harmony.uem.address import reduced
+from harmony.uem.trust.address import reduced
 
 # The toggles for personal data with their labels, in the order of the page.
 PERSONAL = {"import_name": "Device name", "import_number": "Device number", "import_email": "Device email"}

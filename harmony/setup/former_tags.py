@@ -11,7 +11,7 @@ from harmony.db import db
 from harmony.models import FormerTag, Integration, UemTag
 from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.tagging.names import tag_key
-from harmony.uem.address import origin_of
+from harmony.uem.trust.address import origin_of
 
 
 def remember(session: Session, integration: Integration, server: ServerDetails, now: datetime) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from harmony.db import db, write
 from harmony.models import KnownGroup
 from harmony.models.configuration import ChosenGroup
-from harmony.tagging.home import home
+from harmony.tagging.root_group import home
 from harmony.uem.records import Group, GroupKind
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from harmony.models import Integration, SetupPage
 from harmony.models.configuration import SERVER, ServerDetails, from_row
+from harmony.security.credentials import SECRET_FIELDS, bound_to, fields_in_use, origin_for, usable
 from harmony.security.vault import VaultLocked, origin_of, vault
 from harmony.setup.drafts import digest, is_verified
-from harmony.sync.credentials import SECRET_FIELDS, bound_to, fields_in_use, origin_for, usable
 
 log = logging.getLogger(__name__)
 

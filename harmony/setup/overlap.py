@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harmony.models.configuration import ChosenGroup
 from harmony.uem.records import GroupKind
 
-ADVICE = "A device may belong to one integration only: choose other groups here or there."
+_ADVICE = "A device may belong to one integration only: choose other groups here or there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ def _with(own: ChosenGroup, mine: Reader, other: Reader) -> Iterator[str]:
         if group.kind != own.kind:
             continue
         if group.external_id == own.external_id:
-            yield f"{here} and {there} are the same group of the same server. {ADVICE}"
+            yield f"{here} and {there} are the same group of the same server. {_ADVICE}"
         elif own.kind == GroupKind.ORGANIZATION:
             if group.external_id in _ancestors(own.external_id, mine, other):
-                yield f"{here} lies below {there} on the same server. {ADVICE}"
+                yield f"{here} lies below {there} on the same server. {_ADVICE}"
             elif own.external_id in _ancestors(group.external_id, mine, other):
-                yield f"{here} lies above {there} on the same server. {ADVICE}"
+                yield f"{here} lies above {there} on the same server. {_ADVICE}"
 
 
 def _ancestors(group_id: str, *trees: Reader) -> set[str]:

@@ -15,10 +15,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from harmony.db import db, write
 from harmony.models import AccessToken, Integration, KeptForm, SetupPage, VaultCanary
 from harmony.security import kept_forms
+from harmony.security.credentials import bound_to
 from harmony.security.vault import vault
 from harmony.setup import secrets
 from harmony.setup.drafts import digest, typed_bound_to
-from harmony.sync.credentials import bound_to
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Rotation:
         return None
 
 
-class SealedColumns(NamedTuple):
+class _SealedColumns(NamedTuple):
     """Columns with sealed texts, and the function that renews them: with its count, dry or not."""
 
     columns: tuple[InstrumentedAttribute[Any], ...]
@@ -129,9 +129,9 @@ def _renew_canary(_counts: Rotation, dry_run: bool) -> None:
 
 
 SEALED_COLUMNS = (
-    SealedColumns((SetupPage.draft, SetupPage.applied), _renew_settings),
-    SealedColumns((SetupPage.typed,), _renew_typed),
-    SealedColumns((KeptForm.sealed,), _renew_kept_forms),
-    SealedColumns((AccessToken.sealed,), _forget_tokens),
-    SealedColumns((VaultCanary.sealed,), _renew_canary),
+    _SealedColumns((SetupPage.draft, SetupPage.applied), _renew_settings),
+    _SealedColumns((SetupPage.typed,), _renew_typed),
+    _SealedColumns((KeptForm.sealed,), _renew_kept_forms),
+    _SealedColumns((AccessToken.sealed,), _forget_tokens),
+    _SealedColumns((VaultCanary.sealed,), _renew_canary),
 )

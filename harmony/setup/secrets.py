@@ -9,16 +9,17 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from harmony.db import db, write
-from harmony.models import Integration, SetupPage, Stopped, VaultCanary
+from harmony.jobs import device_sync
+from harmony.models import Integration, SetupPage, StopReason, VaultCanary
 from harmony.models.configuration import DEPLOYMENT, SERVER, ServerDetails, from_row
+from harmony.security import credentials
+from harmony.security.credentials import SECRET_FIELDS, bound_to
 from harmony.security.vault import VaultLocked, vault
 from harmony.setup import legacy_secrets
-from harmony.sync import credentials, schedule
-from harmony.sync.credentials import SECRET_FIELDS, bound_to
 
 log = logging.getLogger(__name__)
 
-SEALED_FIELDS = {SERVER: SECRET_FIELDS, DEPLOYMENT: ("token",)}
+_SEALED_FIELDS = {SERVER: SECRET_FIELDS, DEPLOYMENT: ("token",)}
 CANARY = "canary"
 
 
@@ -35,10 +36,12 @@ def check() -> list[str]:
             integration = session.get_one(Integration, id_)
             legacy_secrets.bind(integration)
             if not _all_open(integration):
-                schedule.stop(integration, Stopped.SECRETS, f"{VaultLocked.sentence} {VaultLocked.advice}")
+                device_sync.stop(
+                    integration, StopReason.SECRETS, f"{VaultLocked.sentence} {VaultLocked.advice}"
+                )
                 stopped.append(integration.name)
-            elif integration.stopped_why == Stopped.SECRETS:
-                schedule.free(integration)
+            elif integration.stopped_why == StopReason.SECRETS:
+                device_sync.free(integration)
     return stopped
 
 
@@ -56,7 +59,7 @@ def sealed_values(integration: Integration) -> Iterator[tuple[SetupPage, dict[st
     """Yield every sealed value of the settings as page, values it is among, field, sealed text."""
     for page in integration.pages:
         for values in (page.draft, page.applied):
-            for field in SEALED_FIELDS.get(page.name, ()):
+            for field in _SEALED_FIELDS.get(page.name, ()):
                 if values and values.get(field):
                     yield page, values, field, values[field]
 

@@ -6,27 +6,27 @@ from collections.abc import Iterator, Sequence
 
 from harmony.models import Integration
 from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging
-from harmony.setup import groups, tagged
+from harmony.setup import groups, tag_counts
 from harmony.setup.drafts import draft
-from harmony.setup.needed_tags import NeededTag, Place, Standing, TagLook, judged
-from harmony.setup.questions import opened, timed
-from harmony.uem.rungs import Rung, RungState, not_tried
+from harmony.setup.tag_preview import NeededTag, Place, Standing, TagLook, judged
+from harmony.setup.uem_session import opened, timed
+from harmony.uem.verify.checks import Rung, RungState, not_tried
 
 READ_TAGS = "Read tags"
 NAMES = "Names of the tags"
 TAGS = "Tags in the UEM"
-PERMISSION = "Settings > Tags > edit"
-MENU = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
-GO_ON = "Press Adopt all to go on using what is there, or choose other names."
-CHOOSE = "Tick Adopt beside the name if Harmony may put this tag on and take it off, or choose another name."
-NONE_NEEDED = "No tag is needed now."
+_PERMISSION = "Settings > Tags > edit"
+_MENU = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
+_GO_ON = "Press Adopt all to go on using what is there, or choose other names."
+_CHOOSE = "Tick Adopt beside the name if Harmony may put this tag on and take it off, or choose another name."
+_NONE_NEEDED = "No tag is needed now."
 NAMED = 3
 
 
 def look(integration: Integration) -> Iterator[Rung | TagLook]:
     """The rungs, and between them what became of every tag that is needed."""
     tagging, id_ = draft(integration, TAGGING, Tagging), integration.id
-    devices, ours = tagged.devices_by_key(id_), tagged.ours(id_)
+    devices, ours = tag_counts.devices_by_key(id_), tag_counts.ours(id_)
     top, where = groups.top(id_)
     with opened(integration, draft(integration, SERVER, ServerDetails)) as client:
         rung, in_uem = timed(READ_TAGS, lambda: client.tags(top))
@@ -40,7 +40,7 @@ def look(integration: Integration) -> Iterator[Rung | TagLook]:
     seen = judged(tagging, devices, Place(tags=in_uem.tags, ours=ours, group=where))
     yield seen
     if not seen.tags:
-        yield from (not_tried(name, NONE_NEEDED) for name in (NAMES, TAGS))
+        yield from (not_tried(name, _NONE_NEEDED) for name in (NAMES, TAGS))
         return
     yield _names(seen.those(Standing.FOREIGN))
     yield _tags(seen, where)
@@ -52,10 +52,10 @@ def _names(foreign: Sequence[NeededTag]) -> Rung:
     one = len(foreign) == 1
     if all(tag.earlier for tag in foreign):
         sentence = f"{_listed(foreign)} {'was' if one else 'were'} made by Harmony earlier."
-        return Rung(NAMES, RungState.FAILED, None, sentence, GO_ON)
+        return Rung(NAMES, RungState.FAILED, None, sentence, _GO_ON)
     strangers = [tag for tag in foreign if not tag.earlier]
     verb = "is in the UEM already, not made" if len(strangers) == 1 else "are in the UEM already, not made"
-    return Rung(NAMES, RungState.FAILED, None, f"{_spelled(strangers)} {verb} by Harmony.", CHOOSE)
+    return Rung(NAMES, RungState.FAILED, None, f"{_spelled(strangers)} {verb} by Harmony.", _CHOOSE)
 
 
 def _tags(seen: TagLook, where: str) -> Rung:
@@ -63,8 +63,8 @@ def _tags(seen: TagLook, where: str) -> Rung:
     if not missing:
         return Rung(TAGS, RungState.OK, None, f"All {all_of} are there.", None)
     advice = (
-        f"Harmony can create them, if the account has {PERMISSION}. "
-        f"Or create them in the console at {where}, and adopt them here: {MENU}."
+        f"Harmony can create them, if the account has {_PERMISSION}. "
+        f"Or create them in the console at {where}, and adopt them here: {_MENU}."
     )
     return Rung(TAGS, RungState.WARNING, None, f"{_listed(missing)} not there yet.", advice)
 

@@ -19,20 +19,20 @@ from harmony.models.configuration import IN_FORCE, PREVIEW, SERVER, SYNCHRONIZAT
 from harmony.security.vault import VaultLocked
 from harmony.setup.checks import CHECKS, EXPECTED, Found
 from harmony.setup.drafts import digest
-from harmony.setup.needed_tags import TagLook
+from harmony.setup.tag_preview import TagLook
 from harmony.sync import lifecycle
 from harmony.sync.preview import Preview
-from harmony.uem.rungs import Rung, RungState, not_tried
+from harmony.uem.verify.checks import Rung, RungState, not_tried
 
 log = logging.getLogger(__name__)
 
 # What nobody could find out yet, such as the apps of a UEM without devices, keeps nobody from going on.
-PASSING = {RungState.OK, RungState.WARNING, RungState.NOT_TRIED}
+_PASSING = {RungState.OK, RungState.WARNING, RungState.NOT_TRIED}
 UNEXPECTED = "Verify met an error of its own; the log has the details."
 
 
 @dataclass(slots=True)
-class Said:
+class _Said:
     """What a Verify has found so far; `preview` is what the page shows more of than rungs."""
 
     rungs: list[Rung] = field(default_factory=list)
@@ -60,7 +60,7 @@ def start(integration_id: int, subject: str) -> None:
 
 
 def _carry_out(integration_id: int, subject: str, begun: datetime) -> bool:
-    said = Said()
+    said = _Said()
     for found in _rungs(integration_id, subject):
         if isinstance(found, Rung):
             said.rungs.append(found)
@@ -101,9 +101,9 @@ def _rungs(integration_id: int, subject: str) -> Iterator[Found]:
         yield Rung("Verify", RungState.FAILED, None, UNEXPECTED, "Press Verify again.")
 
 
-def _report(integration_id: int, subject: str, begun: datetime, said: Said, finished: bool) -> bool:
+def _report(integration_id: int, subject: str, begun: datetime, said: _Said, finished: bool) -> bool:
     """Write what is known so far, unless a newer Verify has begun or the integration is gone."""
-    passed = finished and all(rung.state in PASSING for rung in said.rungs)
+    passed = finished and all(rung.state in _PASSING for rung in said.rungs)
     mine = (
         Verification.integration_id == integration_id,
         Verification.subject == subject,

@@ -7,8 +7,11 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from harmony.audit import audit
 from harmony.db import changed, write
-from harmony.history import audit
+from harmony.jobs import control, device_sync
+from harmony.jobs.outcome import Outcome
+from harmony.jobs.uem_client import forget_token
 from harmony.models import (
     DutyName,
     Hold,
@@ -22,12 +25,10 @@ from harmony.models import (
     Verification,
 )
 from harmony.models.configuration import SERVER, ServerDetails, from_row
-from harmony.sync import duty_lifecycle, redaction, schedule
-from harmony.sync.connect import forget_token
-from harmony.sync.outcome import Outcome
+from harmony.sync import redaction
 
 READ_IS_KEPT = "What it had read was kept."
-USUAL_TIME = f"{READ_IS_KEPT} The next sync starts at its usual time."
+_USUAL_TIME = f"{READ_IS_KEPT} The next sync starts at its usual time."
 
 
 def pause(integration_id: int, by: str, now: datetime) -> bool:
@@ -37,7 +38,7 @@ def pause(integration_id: int, by: str, now: datetime) -> bool:
             return False
         integration = session.get_one(Integration, integration_id)
         interrupt(session, integration, f"Paused by {by}.", READ_IS_KEPT, now)
-        duty_lifecycle.interrupt(session, integration_id, f"Paused by {by}.", now)
+        control.interrupt(session, integration_id, f"Paused by {by}.", now)
         audit(session, by, "Paused", now, integration)
         return True
 
@@ -49,8 +50,8 @@ def resume(integration_id: int, by: str, now: datetime) -> bool:
             return False
         integration = session.get_one(Integration, integration_id)
         integration.sync_requested_at, integration.sync_requested_by = now, by
-        duty_lifecycle.wake(session, integration_id, now)
-        duty_lifecycle.begin(session, integration, DutyName.APPS, now)
+        control.wake(session, integration_id, now)
+        control.begin(session, integration, DutyName.APPS, now)
         audit(session, by, "Resumed", now, integration)
         return True
 
@@ -61,10 +62,10 @@ def cancel(integration_id: int, by: str, now: datetime) -> bool:
         integration = session.get(Integration, integration_id)
         if integration is None:
             return False
-        run = interrupt(session, integration, f"Cancelled by {by}.", USUAL_TIME, now)
+        run = interrupt(session, integration, f"Cancelled by {by}.", _USUAL_TIME, now)
         if run is None:
             return False
-        schedule.plan(session, integration, run, Outcome(SyncRunState.CANCELLED), now)
+        device_sync.plan(session, integration, run, Outcome(SyncRunState.CANCELLED), now)
         audit(session, by, "Cancelled the sync", now, integration)
         return True
 
@@ -110,7 +111,7 @@ def remove(integration_id: int, by: str, now: datetime, *, keep_devices: bool) -
             session.execute(delete(Integration).where(Integration.id == integration_id))
             return
         interrupt(session, integration, f"Removed by {by}.", READ_IS_KEPT, now)
-        duty_lifecycle.interrupt(session, integration_id, f"Removed by {by}.", now)
+        control.interrupt(session, integration_id, f"Removed by {by}.", now)
         _unlink(session, integration)
         integration.state = IntegrationState.REMOVED if keep_devices else IntegrationState.REMOVING
         what = "Removed, devices kept" if keep_devices else "Removed with its devices"
@@ -123,13 +124,13 @@ def _unlink(session: Session, integration: Integration) -> None:
     forget_token(session, integration.id, from_row(ServerDetails, page.applied if page else None))
     for table in (SetupPage, Verification, KnownGroup):
         session.execute(delete(table).where(table.integration_id == integration.id))
-    duty_lifecycle.forget(session, integration.id)
+    control.forget(session, integration.id)
     waiting = (Hold.integration_id == integration.id, Hold.state.in_((HoldState.OPEN, HoldState.APPROVED)))
     session.execute(update(Hold).where(*waiting).values(state=HoldState.CLEARED))
     integration.next_sync_at = integration.next_delta_at = None
     integration.sync_requested_at = integration.sync_requested_by = None
     integration.suspect, integration.failures, integration.redact_pending = None, 0, False
-    schedule.free(integration)
+    device_sync.free(integration)
 
 
 def _move(

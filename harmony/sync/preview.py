@@ -14,25 +14,29 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
+from harmony.jobs.outcome import Doubt, Tally, of_snapshot
+from harmony.jobs.uem_client import open_client
 from harmony.models import Absence, Device, Integration
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
-from harmony.sync import absences, deletion, departures, guard, highwater, holds, lookup
-from harmony.sync.absences import Snapshot
-from harmony.sync.connect import open_client
-from harmony.sync.outcome import Doubt, Tally, of_snapshot
-from harmony.sync.plan import Plan
-from harmony.sync.planner import Planner
-from harmony.sync.reading import Reading
-from harmony.sync.scope import Incoming
+from harmony.sync import rollback_detection
+from harmony.sync.deletion import evaluate as deletion_evaluate
+from harmony.sync.deletion import guard, holds, soft_delete
+from harmony.sync.deletion import missing as deletion_missing
+from harmony.sync.deletion.missing import Snapshot
+from harmony.sync.diff import Plan
+from harmony.sync.reading import lookup
+from harmony.sync.reading.pages import Reading
+from harmony.sync.reading.planner import Planner
+from harmony.sync.reading.scope import Incoming
 from harmony.uem.client import UemClient
 from harmony.uem.records import Device as Record
 from harmony.uem.records import SkippedRow
 
-ROWS_PER_LOOK = 1500
-NO_RUN = 0
+_ROWS_PER_LOOK = 1500
+_NO_RUN = 0
 
 
-class GroupFigure(msgspec.Struct, frozen=True):
+class _GroupFigure(msgspec.Struct, frozen=True):
     """A chosen group and how many devices it lists."""
 
     name: str
@@ -48,7 +52,7 @@ class Preview(msgspec.Struct, frozen=True):
     `doubt` says why the look is not complete; then nothing would be missing or deleted.
     """
 
-    groups: tuple[GroupFigure, ...] = ()
+    groups: tuple[_GroupFigure, ...] = ()
     added: int = 0
     updated: int = 0
     unchanged: int = 0
@@ -88,22 +92,22 @@ def look(
     """
     integration = db.session.get_one(Integration, integration_id)
     number, suspect = integration.snapshots + 1, integration.suspect or (Absence.EDITED if edited else None)
-    if highwater.is_behind(integration_id, integration.fence, integration.snapshots):
+    if rollback_detection.is_behind(integration_id, integration.fence, integration.snapshots):
         suspect = Absence.RESTORED
     release()
-    figures, tally = Figures(integration_id), Tally()
+    figures, tally = _Figures(integration_id), Tally()
     reading = Reading(client, choice, figures, tally, on_page, figures.account)
     figures.planner.is_placed = reading.is_placed
     doubt = lookup.accounted(integration_id, reading)
     figures.finish()
     snapshot = Snapshot(
-        integration_id, NO_RUN, number, choice, reading.is_listed, reading.account, reading.empty_groups(),
+        integration_id, _NO_RUN, number, choice, reading.is_listed, reading.account, reading.empty_groups(),
         Absence(suspect) if suspect else None,
     )  # fmt: skip
     return _told(figures, snapshot, doubt)
 
 
-class Figures:
+class _Figures:
     """A sink that plans as a sync does, and only counts."""
 
     def __init__(self, integration_id: int) -> None:
@@ -125,7 +129,7 @@ class Figures:
         self._arriving += arriving
         self._skipped += skipped
         self._outside += outside
-        if len(self._arriving) + len(self._outside) >= ROWS_PER_LOOK:
+        if len(self._arriving) + len(self._outside) >= _ROWS_PER_LOOK:
             self.flush()
 
     def flush(self) -> None:
@@ -154,14 +158,14 @@ class Figures:
         self.counts["restored"] += len(made.restored)
 
 
-def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
+def _told(figures: _Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
     groups = tuple(
-        GroupFigure(one.name, one.kind, one.external_id, figures.groups[one.kind, one.external_id])
+        _GroupFigure(one.name, one.kind, one.external_id, figures.groups[one.kind, one.external_id])
         for one in snapshot.choice.groups
     )
-    live = deletion.live(snapshot.integration_id)
+    live = soft_delete.live(snapshot.integration_id)
     # The guard is asked once what comes is there, and does not count what the UEM has never listed.
-    counted = live - deletion.unlisted(snapshot.integration_id)
+    counted = live - soft_delete.unlisted(snapshot.integration_id)
     release()
     seen = msgspec.convert({"groups": groups, "live": live} | figures.counts, Preview)
     if not doubt.counts:
@@ -172,12 +176,17 @@ def _told(figures: Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
 
 def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
     """Who would be newly missing, and who would go of those and of the missing."""
-    moment, new = now(), [device.id for device in absences.candidates(snapshot) if not device.doubtful]
+    moment, new = (
+        now(),
+        [device.id for device in deletion_missing.candidates(snapshot) if not device.doubtful],
+    )
     approved, due = _gone(snapshot, moment)
     ids = [row.id for row in due] + (new if snapshot.choice.deletion_after == 1 else [])
     whys = frozenset(Absence(row.absent_why) for row in due)
     emptied = _emptied(snapshot, ids)
-    told = departures.facts(snapshot, len(ids), live - len(approved), moment, whys=whys, emptied=emptied)
+    told = deletion_evaluate.facts(
+        snapshot, len(ids), live - len(approved), moment, whys=whys, emptied=emptied
+    )
     verdict = guard.decide(told)
     release()
     held = tuple(reason.sentence for reason in verdict.reasons)
@@ -189,16 +198,16 @@ def _gone(snapshot: Snapshot, moment: datetime) -> tuple[list[Any], list[Any]]:
     hold = holds.pending(db.session(), snapshot.integration_id)
     approved = hold.up_to if hold is not None and holds.approval_counts(hold, moment) else 0
     up_to = snapshot.number - snapshot.choice.deletion_after + 1
-    overdue = deletion.overdue(snapshot.integration_id, max(up_to, approved))
-    rows = db.session.execute(select(*absences.MARKS).where(*overdue)).all()
+    overdue = soft_delete.overdue(snapshot.integration_id, max(up_to, approved))
+    rows = db.session.execute(select(*deletion_missing.MARKS).where(*overdue)).all()
     release()
-    gone = [row for row in rows if not absences.is_doubtful(snapshot, row)]
+    gone = [row for row in rows if not deletion_missing.is_doubtful(snapshot, row)]
     agreed = [row for row in gone if row.absent_from <= approved]
     return agreed, [row for row in gone if approved < row.absent_from <= up_to]
 
 
 def _emptied(snapshot: Snapshot, ids: Sequence[int]) -> set[tuple[str, str]]:
     """The groups of those that are only in groups that listed no device at all."""
-    some = (ids[start : start + ROWS_PER_LOOK] for start in range(0, len(ids), ROWS_PER_LOOK))
-    found = (absences.emptied_groups(snapshot, (Device.id.in_(one),)) for one in some)
+    some = (ids[start : start + _ROWS_PER_LOOK] for start in range(0, len(ids), _ROWS_PER_LOOK))
+    found = (deletion_missing.emptied_groups(snapshot, (Device.id.in_(one),)) for one in some)
     return set().union(*found)

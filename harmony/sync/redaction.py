@@ -9,17 +9,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, func, literal, select, update
 from sqlalchemy.orm import Session
 
-from harmony.db import changed, db, release, table_of, write
+from harmony.db import bulk, changed, db, release, table_of, write
+from harmony.jobs import device_sync
 from harmony.models import Device, Integration
 from harmony.models.configuration import Synchronization
-from harmony.sync import driver, schedule
 from harmony.sync.privacy import PLACEHOLDER_EMAIL
 from harmony.sync.search import search_text
 
 log = logging.getLogger(__name__)
 
-SEARCHED = (Device.name, Device.serial, Device.udid, Device.user_name, Device.email)
-REFOLD = "UPDATE device SET search_text = ? WHERE id = ?"
+_SEARCHED = (Device.name, Device.serial, Device.udid, Device.user_name, Device.email)
+_REFOLD = "UPDATE device SET search_text = ? WHERE id = ?"
 # Small enough that no other writer waits long for its turn.
 ROWS_PER_WRITE = 2000
 
@@ -33,7 +33,7 @@ def purge(integration_id: int) -> int:
     integration = db.session.get(Integration, integration_id)
     if integration is None or not integration.redact_pending:
         return 0
-    version, values = integration.version, blanks(table_of(Device), schedule.choice(integration))
+    version, values = integration.version, blanks(table_of(Device), device_sync.choice(integration))
     ranges = list(_ranges(integration_id))
     release()
     cleared = sum(_blank(integration_id, first, values) for first in ranges)
@@ -86,8 +86,8 @@ def _blank(integration_id: int, first: int, values: dict[str, Any]) -> int:
 
 def _fold_again(session: Session, mine: Sequence[ColumnElement[bool]]) -> None:
     """Leave nothing to be found by what is no longer stored."""
-    rows = session.execute(select(Device.id, *SEARCHED).where(*mine)).all()
-    driver.run_many(session, REFOLD, [(search_text(*texts), id_) for id_, *texts in rows])
+    rows = session.execute(select(Device.id, *_SEARCHED).where(*mine)).all()
+    bulk.run_many(session, _REFOLD, [(search_text(*texts), id_) for id_, *texts in rows])
 
 
 def _done(integration_id: int, version: int) -> None:

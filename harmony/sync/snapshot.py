@@ -10,32 +10,31 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
-from harmony.db import release, write
+from harmony.db import bulk, release, write
+from harmony.jobs import device_sync
+from harmony.jobs.device_sync import Claim
+from harmony.jobs.heartbeat import Interrupted
+from harmony.jobs.outcome import Outcome, Tally, of_delta, of_snapshot
 from harmony.models import Absence, SkippedDevice, SyncRun
 from harmony.models.configuration import ServerDetails, Synchronization
-from harmony.sync import driver, lookup, schedule, store
-from harmony.sync.departures import Snapshot, depart
-from harmony.sync.outcome import Outcome, Tally, of_delta, of_snapshot
-from harmony.sync.plan import Plan, adopt, newest
-from harmony.sync.planner import Planner
-from harmony.sync.reading import Reading
-from harmony.sync.schedule import Claim
-from harmony.sync.scope import Incoming
+from harmony.sync import store
+from harmony.sync.deletion.evaluate import Snapshot, depart
+from harmony.sync.diff import Plan, adopt, newest
+from harmony.sync.reading import lookup
+from harmony.sync.reading.pages import Reading
+from harmony.sync.reading.planner import Planner
+from harmony.sync.reading.scope import Incoming
 from harmony.uem.client import UemClient
 from harmony.uem.records import Device, SkippedRow
 
 # Pages without a change still show progress and renew the lease, but not each of them.
-BEAT = timedelta(seconds=1)
+_BEAT = timedelta(seconds=1)
 SKIPPED_ROWS_KEPT = 1000
 # One commit rewrites the same pages of the indexes for a few pages of devices as for one; more would keep
 # other writers waiting for longer than they notice (docs/performance.md).
 ROWS_PER_WRITE = 1000
 WRITES_PER_CHECKPOINT = 4
 LONGEST_KEPT_BACK = timedelta(milliseconds=500)
-
-
-class Stopped(Exception):
-    """The process was told to stop; the run ends between two pages."""
 
 
 @dataclass(slots=True)
@@ -56,20 +55,20 @@ class Sync:
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
         moment = self.beat_at = now()
-        schedule.renew(session, self.held, moment)
+        device_sync.renew(session, self.held, moment)
         progress = asdict(self.tally) | {"heartbeat_at": moment}
         session.execute(update(SyncRun).where(SyncRun.id == self.held.run_id).values(progress))
 
     def go_on(self) -> None:
-        """Between two pages. Raises Stopped."""
+        """Between two pages. Raises Interrupted."""
         if self.should_stop():
-            raise Stopped
+            raise Interrupted
 
 
 def take_snapshot(work: Sync, client: UemClient) -> Outcome:
     """Read the whole scope; only then are devices missing, and the longest missing ones deleted or held.
 
-    Raises UemError, LeaseLost or Stopped; what was written until then stays.
+    Raises UemError, LeaseLost or Interrupted; what was written until then stays.
     """
     reading, writer = _reading(work, client)
     doubt = lookup.accounted(work.held.integration_id, reading)
@@ -188,7 +187,7 @@ class Writer:
         work, moment = self._work, now()
         _count(work.tally, made, len(skipped))
         self._written_at = moment
-        if not (made.writes or skipped or work.beat_at is None or moment - work.beat_at >= BEAT):
+        if not (made.writes or skipped or work.beat_at is None or moment - work.beat_at >= _BEAT):
             return
         with write() as session:
             work.beat(session)
@@ -196,7 +195,7 @@ class Writer:
             _keep_skipped(session, work, skipped)
         self._writes += 1
         if self._writes % WRITES_PER_CHECKPOINT == 0:
-            driver.checkpoint()
+            bulk.checkpoint()
 
 
 def _count(tally: Tally, made: Plan, skipped: int) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from harmony.audit import happened
+from harmony.db import bulk
 from harmony.folding import sort_key
-from harmony.history import happened
 from harmony.models import Happening
-from harmony.sync import driver
-from harmony.sync.changes import NAMED_ONLY, SHOWN, described
-from harmony.sync.matching import Known
-from harmony.sync.plan import Plan
-from harmony.sync.scope import Incoming
+from harmony.sync.diff import Plan
+from harmony.sync.field_changes import NAMED_ONLY, SHOWN, described
+from harmony.sync.reading.matching import Known
+from harmony.sync.reading.scope import Incoming
 from harmony.sync.search import search_text
 
 Written = Callable[[datetime | None], Any]
@@ -28,12 +28,12 @@ TOLD = (
     "updated_at",
 )  # fmt: skip
 CREATED = (*TOLD, "absent_why", "integration_id", "created_at")
-COMPARED = (*SHOWN, *NAMED_ONLY)
+_COMPARED = (*SHOWN, *NAMED_ONLY)
 
 INSERT = f"INSERT INTO device ({', '.join(CREATED)}) VALUES ({', '.join('?' * len(CREATED))})"  # noqa: S608
 UPDATE = f"UPDATE device SET {', '.join(f'{name} = ?' for name in TOLD)} WHERE id = ?"  # noqa: S608
-TOUCH = "UPDATE device SET last_seen_at = ? WHERE id = ?"
-DETACH = "UPDATE device SET external_id = NULL WHERE id = ?"
+_TOUCH = "UPDATE device SET last_seen_at = ? WHERE id = ?"
+_DETACH = "UPDATE device SET external_id = NULL WHERE id = ?"
 BACK = (
     "UPDATE device SET absent_from = NULL, missing_since = NULL, absent_why = '', deleted_at = NULL, "
     "deleted_by = NULL WHERE id = ?"
@@ -44,25 +44,25 @@ LISTED = "UPDATE device SET added_by = NULL WHERE id = ?"
 JOIN = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
 
 UNREAD = "It is listed again, but what the UEM says of it cannot be read"
-TAKEN = "Its id in the UEM belongs to another device now"
-NOW_LISTED = "Added by registration; the UEM lists it now."
+_TAKEN = "Its id in the UEM belongs to another device now"
+_NOW_LISTED = "Added by registration; the UEM lists it now."
 
-ATTACH = (
+_ATTACH = (
     "UPDATE device SET external_id = ? WHERE id = ? AND external_id IS NULL AND NOT EXISTS "
     "(SELECT 1 FROM device AS other WHERE other.integration_id = ? AND other.external_id = ?)"
 )
 # A UDID that turned out to be that of several devices is compared anew at the next sync.
-FORGET_UDID = (
+_FORGET_UDID = (
     "UPDATE device SET udid_key = '', fingerprint = '' WHERE integration_id = ? AND updated_at >= ? AND "
 )
 
 
 def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, now: datetime) -> None:
     """Write a plan inside the caller's `write()`. Unchanged devices are not touched."""
-    written = driver.written_time()
-    driver.run_many(session, DETACH, [(id_,) for id_ in plan.detach.values()])
-    driver.run_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
-    driver.run_many(session, TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
+    written = bulk.written_time()
+    bulk.run_many(session, _DETACH, [(id_,) for id_ in plan.detach.values()])
+    bulk.run_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
+    bulk.run_many(session, _TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
     _tell(session, plan, run_id, now)
     _update(session, plan.update, written, now)
     _create(session, integration_id, plan.create, written, now)
@@ -71,21 +71,21 @@ def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, n
 def forget_shared(session: Session, integration_id: int, udid_keys: Iterable[str], since: datetime) -> None:
     """Let UDIDs that several devices have identify none of those that were written since then."""
     if keys := sorted(udid_keys):
-        values = (integration_id, driver.written_time()(since), driver.listed(keys))
-        driver.run_many(session, FORGET_UDID + driver.among("udid_key"), [values])
+        values = (integration_id, bulk.written_time()(since), bulk.listed(keys))
+        bulk.run_many(session, _FORGET_UDID + bulk.among("udid_key"), [values])
 
 
 def reattach(session: Session, integration_id: int, taken: Mapping[str, int]) -> None:
     """Give devices the ids back that were taken from them for rows that turned out to be nobody's."""
     values = [(external_id, id_, integration_id, external_id) for external_id, id_ in taken.items()]
-    driver.run_many(session, ATTACH, values)
+    bulk.run_many(session, _ATTACH, values)
 
 
 def record_detached(session: Session, detached: Sequence[int], run_id: int, now: datetime) -> None:
     """Write into the histories of devices that their id is another's, at the end of a run."""
-    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {driver.among('id')}"  # noqa: S608 - no input
-    without = [id_ for (id_,) in driver.fetch(session, sql, (driver.listed(detached),))]
-    happened(session, [(id_, TAKEN) for id_ in without], Happening.DETACHED, now, run_id)
+    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {bulk.among('id')}"  # noqa: S608 - no input
+    without = [id_ for (id_,) in bulk.fetch(session, sql, (bulk.listed(detached),))]
+    happened(session, [(id_, _TAKEN) for id_ in without], Happening.DETACHED, now, run_id)
 
 
 def _create(
@@ -94,11 +94,11 @@ def _create(
     if not created:
         return
     moment = written(now)
-    before = driver.fetch(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
+    before = bulk.fetch(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
     fixed = ("", integration_id, moment)
-    driver.run_many(session, INSERT, [_told(one, written, moment) + fixed for one in created])
+    bulk.run_many(session, INSERT, [_told(one, written, moment) + fixed for one in created])
     # The writer's turn is ours alone: whatever has a larger id was made by the statement above.
-    made = driver.fetch(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
+    made = bulk.fetch(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
     ids: dict[str, int] = {external_id: id_ for external_id, id_ in made}
     _join(session, ((ids[one.device.external_id], one) for one in created))
 
@@ -109,14 +109,14 @@ def _update(
     if not updated:
         return
     moment = written(now)
-    driver.run_many(session, UPDATE, [(*_told(one, written, moment), known.id) for known, one in updated])
-    driver.run_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
+    bulk.run_many(session, UPDATE, [(*_told(one, written, moment), known.id) for known, one in updated])
+    bulk.run_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
     _join(session, {known.id: one for known, one in updated}.items())
 
 
 def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
     rows = [(id_, kind, group) for id_, one in devices for kind, group in one.memberships]
-    driver.run_many(session, JOIN, rows)
+    bulk.run_many(session, JOIN, rows)
 
 
 def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
@@ -149,10 +149,10 @@ def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) ->
     without = [known.id for known, _ in plan.update if known.external_id is None]
     if not without:
         return set()
-    rows = driver.fetch(session, UNLISTED.format(driver.among("id")), (driver.listed(without),))
+    rows = bulk.fetch(session, UNLISTED.format(bulk.among("id")), (bulk.listed(without),))
     first = [id_ for (id_,) in rows]
-    driver.run_many(session, LISTED, [(id_,) for id_ in first])
-    happened(session, [(id_, NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
+    bulk.run_many(session, LISTED, [(id_,) for id_ in first])
+    happened(session, [(id_, _NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
     return set(first)
 
 
@@ -163,10 +163,10 @@ def _ids(known: Known, one: Incoming) -> str:
 def _changes(session: Session, updated: Sequence[tuple[Known, Incoming]]) -> list[tuple[int, str]]:
     if not updated:
         return []
-    sql = f"SELECT id, {', '.join(COMPARED)} FROM device WHERE {driver.among('id')}"  # noqa: S608
-    found = driver.fetch(session, sql, (driver.listed([known.id for known, _ in updated]),))
-    old = {row[0]: _compared(dict(zip(COMPARED, row[1:], strict=True))) for row in found}
-    new = {known.id: {name: getattr(one.device, name) for name in COMPARED} for known, one in updated}
+    sql = f"SELECT id, {', '.join(_COMPARED)} FROM device WHERE {bulk.among('id')}"  # noqa: S608
+    found = bulk.fetch(session, sql, (bulk.listed([known.id for known, _ in updated]),))
+    old = {row[0]: _compared(dict(zip(_COMPARED, row[1:], strict=True))) for row in found}
+    new = {known.id: {name: getattr(one.device, name) for name in _COMPARED} for known, one in updated}
     lines = ((id_, described(old[id_], new[id_])) for id_ in new if id_ in old)
     return [(id_, detail) for id_, detail in lines if detail]
 
@@ -174,4 +174,4 @@ def _changes(session: Session, updated: Sequence[tuple[Known, Incoming]]) -> lis
 def _compared(row: dict[str, Any]) -> dict[str, Any]:
     """A row as the record has it: the driver knows neither booleans nor times."""
     compromised = None if row["compromised"] is None else bool(row["compromised"])
-    return row | {"compromised": compromised, "enrolled_at": driver.read_time(row["enrolled_at"])}
+    return row | {"compromised": compromised, "enrolled_at": bulk.read_time(row["enrolled_at"])}

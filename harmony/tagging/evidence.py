@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from harmony.sync.accounting import contradicts_many
+from harmony.jobs.accounting import contradicts_many
 from harmony.tagging.names import tag_key
 from harmony.uem.records import Carriers, OddTag, TagList
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from harmony.models.configuration import Tagging
 from harmony.models.states import DeviceStatus, Risk
-from harmony.protect.factors import CATALOGUE, is_code
+from harmony.protection.catalogue import CATALOGUE, is_code
 
 STATUS_KEYS = tuple(f"status:{one}" for one in DeviceStatus)
 RISK_KEYS = ("risk:high", "risk:medium", "risk:low")
@@ -23,12 +23,12 @@ PREFIX = "prefix"
 # The UEM keeps this many characters of a name; what is typed may be longer, and is then shortened.
 LONGEST_NAME = 50
 LONGEST_TYPED = 100
-LONGEST_PREFIX = 30
-DIGEST_DIGITS = 8
+_LONGEST_PREFIX = 30
+_DIGEST_DIGITS = 8
 
 EMPTY = "Enter a name."
 TOO_LONG = f"At most {LONGEST_TYPED} characters; beyond {LONGEST_NAME} a name is shortened."
-PREFIX_TOO_LONG = f"At most {LONGEST_PREFIX} characters."
+PREFIX_TOO_LONG = f"At most {_LONGEST_PREFIX} characters."
 UNREADABLE = "Letters, digits, signs and single spaces inside only; no line breaks or hidden characters."
 TWICE = "Another tag has this name."
 LIKE_A_FACTOR = "Names that begin like this are for threat factors."
@@ -71,8 +71,8 @@ def shortened(name: str) -> str:
     if len(name) <= LONGEST_NAME:
         return name
     folded = unicodedata.normalize("NFC", name).casefold()
-    digest = hashlib.sha256(folded.encode(errors="surrogatepass")).hexdigest()[:DIGEST_DIGITS]
-    return f"{name[: LONGEST_NAME - DIGEST_DIGITS - 1].rstrip()}-{digest}"
+    digest = hashlib.sha256(folded.encode(errors="surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
+    return f"{name[: LONGEST_NAME - _DIGEST_DIGITS - 1].rstrip()}-{digest}"
 
 
 def name_of(key: str, tagging: Tagging) -> str:
@@ -115,7 +115,7 @@ def complaints(tagging: Tagging) -> dict[str, str]:
     Names are compared as the UEM compares them, and as they are after shortening.
     """
     found: dict[str, str] = {}
-    if len(tagging.prefix) > LONGEST_PREFIX:
+    if len(tagging.prefix) > _LONGEST_PREFIX:
         found[PREFIX] = PREFIX_TOO_LONG
     elif not _is_readable(tagging.prefix):
         found[PREFIX] = UNREADABLE

@@ -7,23 +7,22 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from harmony.db import db, release
-from harmony.history import happened
+from harmony.audit import happened
+from harmony.db import bulk, db, release
 from harmony.models import Happening, LinkState
-from harmony.sync import driver
 from harmony.tagging.names import FACTOR, OLD
 from harmony.tagging.plan import Batch, Target, waits_for_others
 
 UNKNOWN = "The UEM does not know this device."
 CONTRADICTED = "The UEM says that it does not know this device, but the last sync lists it."
 NOTE = "The UEM does not know this device any more: its tags are no longer pushed."
-AGAIN_AFTER = timedelta(days=1)
-ROWS_PER_READ = 5000
+_AGAIN_AFTER = timedelta(days=1)
+_ROWS_PER_READ = 5000
 # Minutes, hours, then once a day, by the number of tries.
-WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), AGAIN_AFTER)
+WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), _AGAIN_AFTER)
 # A time that is further ahead than its wait was written while the clock was ahead; setting the clock back by
 # less than this hurries nobody.
-SLACK = timedelta(minutes=5)
+_SLACK = timedelta(minutes=5)
 
 KEYS = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ? AND state <> 'done'"
 OPEN = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
@@ -31,7 +30,7 @@ OPEN = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? A
  AND (next_try_at IS NULL OR next_try_at <= ? OR next_try_at > CASE attempts {waits} ELSE ? END) {free}
  AND device_id > ? ORDER BY device_id LIMIT ?"""
 # Until the device carries what takes its place, so that it is never without its status.
-FREE = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND o.wanted
+_FREE = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND o.wanted
  AND NOT o.present AND substr(o.key, 1, {length}) {kind})"""
 
 SENT = "UPDATE tag_link SET attempts = attempts + 1 WHERE key = ? AND {devices}"
@@ -42,7 +41,7 @@ REMOVED = """UPDATE tag_link SET present = false, attempts = 0, next_try_at = NU
 OVER = "DELETE FROM tag_link WHERE key = ? AND {devices} AND NOT wanted AND NOT present AND attempts = 0"
 REFUSED = """UPDATE tag_link SET present = ?, state = 'failed', reason = ?, next_try_at = CASE attempts
  {waits} ELSE ? END WHERE key = ? AND {devices}"""
-FRESH = """SELECT DISTINCT device_id FROM tag_link WHERE {devices} AND wanted AND state <> 'dropped'
+_FRESH = """SELECT DISTINCT device_id FROM tag_link WHERE {devices} AND wanted AND state <> 'dropped'
  AND reason <> ?"""
 DROPPED = """UPDATE tag_link SET present = false, attempts = 0, state = 'dropped', reason = ?,
  next_try_at = ?, changed_at = ? WHERE {devices} AND wanted"""
@@ -50,9 +49,9 @@ OFF = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"
 LISTED = "SELECT id FROM device WHERE {devices} AND missing_since IS NULL AND deleted_at IS NULL"
 _CASES = " ".join(f"WHEN {tries} THEN ?" for tries in range(1, len(WAITS)))
 LEFT = "SELECT count(*) FROM tag_link WHERE integration_id = ? AND key = ?"
-WAITS_FOR_ITS_TIME = "state <> 'done' AND state IN ('failed', 'dropped') AND next_try_at IS NOT NULL"
-HURRY = f"""UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND {WAITS_FOR_ITS_TIME}
- AND device_id IN (SELECT device_id FROM tag_link WHERE integration_id = ? AND {WAITS_FOR_ITS_TIME}
+_WAITS_FOR_ITS_TIME = "state <> 'done' AND state IN ('failed', 'dropped') AND next_try_at IS NOT NULL"
+_HURRY = f"""UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND {_WAITS_FOR_ITS_TIME}
+ AND device_id IN (SELECT device_id FROM tag_link WHERE integration_id = ? AND {_WAITS_FOR_ITS_TIME}
  ORDER BY device_id LIMIT 1000)"""  # noqa: S608 - constants
 FAILED = """SELECT count(*), min(next_try_at) FROM tag_link WHERE integration_id = ?
  AND state <> 'done' AND state = 'failed'"""
@@ -71,15 +70,15 @@ def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator
     which, free = ("wanted", "") if add else ("NOT wanted", _free(key))
     for state in (LinkState.PENDING, LinkState.FAILED, LinkState.DROPPED):  # as the index has them
         sql, last = OPEN.format(state=state, which=which, free=free, waits=_CASES), 0
-        times = (driver.written_time()(now), *_after_waits(now + SLACK))
-        while found := _fetched(sql, (integration_id, key, *times, last, ROWS_PER_READ)):
+        times = (bulk.written_time()(now), *_after_waits(now + _SLACK))
+        while found := _fetched(sql, (integration_id, key, *times, last, _ROWS_PER_READ)):
             yield from (Target(*row) for row in found)
             last = found[-1][0]
 
 
 def hurry(session: Session, integration_id: int) -> int:
     """A person asks: what was declined or dropped is tried now, whenever planned. How many; 0 at the end."""
-    return driver.run(session, HURRY, (integration_id, integration_id))
+    return bulk.run(session, _HURRY, (integration_id, integration_id))
 
 
 def left(integration_id: int, key: str) -> int:
@@ -90,7 +89,7 @@ def left(integration_id: int, key: str) -> int:
 def failed(integration_id: int) -> tuple[int, datetime | None]:
     """How many links the UEM declined, and when the first of them is tried again."""
     count, first = _fetched(FAILED, (integration_id,))[0]
-    return int(count), driver.read_time(first)
+    return int(count), bulk.read_time(first)
 
 
 def waiting(integration_id: int) -> int:
@@ -100,16 +99,16 @@ def waiting(integration_id: int) -> int:
 
 def sent(session: Session, batch: Batch) -> None:
     """About to be sent: until its end is known, nobody may take it for not done."""
-    driver.run(session, _on(SENT), (batch.key, _ids(batch.targets)))
+    bulk.run(session, _on(SENT), (batch.key, _ids(batch.targets)))
 
 
 def done(session: Session, key: str, add: bool, them: Sequence[Target]) -> None:
     """It is as it should be in the UEM."""
     if not them:
         return
-    driver.run(session, _on(ADDED if add else REMOVED), (key, _ids(them)))
+    bulk.run(session, _on(ADDED if add else REMOVED), (key, _ids(them)))
     if not add:
-        driver.run(session, _on(OVER), (key, _ids(them)))
+        bulk.run(session, _on(OVER), (key, _ids(them)))
 
 
 def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], now: datetime) -> None:
@@ -118,7 +117,7 @@ def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], no
     sql = _on(REFUSED.replace("{waits}", _CASES))
     for reason in sorted(set(why.values())):
         them = [target for target in why if why[target] == reason]
-        driver.run(session, sql, (not add, reason, *times, key, _ids(them)))
+        bulk.run(session, sql, (not add, reason, *times, key, _ids(them)))
 
 
 def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by which run
@@ -131,7 +130,7 @@ def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by whic
     """
     if not them:
         return 0, 0
-    rows = driver.fetch(session, LISTED.replace("{devices}", driver.among("id")), (_ids(them),))
+    rows = bulk.fetch(session, LISTED.replace("{devices}", bulk.among("id")), (_ids(them),))
     listed = {row[0] for row in rows}
     kept = [target for target in them if target.device_id in listed]
     refused(session, key, add, dict.fromkeys(kept, CONTRADICTED), now)
@@ -142,16 +141,16 @@ def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by whic
 def _drop(session: Session, them: Collection[Target], run_id: int, now: datetime) -> None:
     if not them:
         return
-    ids, written = _ids(them), driver.written_time()
-    fresh = driver.fetch(session, _on(FRESH), (ids, UNKNOWN))
+    ids, written = _ids(them), bulk.written_time()
+    fresh = bulk.fetch(session, _on(_FRESH), (ids, UNKNOWN))
     happened(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
-    driver.run(session, _on(DROPPED), (UNKNOWN, written(now + AGAIN_AFTER), written(now), ids))
-    driver.run(session, _on(OFF), (ids,))
+    bulk.run(session, _on(DROPPED), (UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids))
+    bulk.run(session, _on(OFF), (ids,))
 
 
 def _after_waits(now: datetime) -> list[object]:
     """The times at which a link is tried again, by the number of tries."""
-    written = driver.written_time()
+    written = bulk.written_time()
     return [written(now + wait) for wait in WAITS]
 
 
@@ -162,22 +161,22 @@ def _free(key: str) -> str:
     kind = key.partition(":")[0] + ":"
     same, other = f"= '{kind}'", f"<> '{FACTOR}'"
     return (
-        FREE.format(length=len(FACTOR), kind=other)
+        _FREE.format(length=len(FACTOR), kind=other)
         if kind == OLD
-        else FREE.format(length=len(kind), kind=same)
+        else _FREE.format(length=len(kind), kind=same)
     )
 
 
 def _on(sql: str) -> str:
-    return sql.replace("{devices}", driver.among("device_id"))
+    return sql.replace("{devices}", bulk.among("device_id"))
 
 
 def _ids(them: Iterable[Target]) -> object:
-    return driver.listed([target.device_id for target in them])
+    return bulk.listed([target.device_id for target in them])
 
 
-def _fetched(sql: str, values: driver.Row) -> Sequence[driver.Row]:
+def _fetched(sql: str, values: bulk.Row) -> Sequence[bulk.Row]:
     try:
-        return driver.fetch(db.session(), sql, values)
+        return bulk.fetch(db.session(), sql, values)
     finally:
         release()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from harmony.tagging.evidence import Claim, ids_named, is_named
+from harmony.tagging.managed_tags import OurTag
 from harmony.tagging.names import tag_key
-from harmony.tagging.ours import OurTag
 from harmony.uem.records import TagList
 
 FOREIGN = "A tag of this name is in the UEM already, and was not made for this integration."
-ADOPT = "Adopt it on the Tagging page, or give ours another name there."
+_ADOPT = "Adopt it on the Tagging page, or give ours another name there."
 NO_GROUP = "No organization group is visible in which the tag could be made."
-NO_ID = "The UEM lists a tag of this name, and its id cannot be read."
+_NO_ID = "The UEM lists a tag of this name, and its id cannot be read."
 
 
 def claim_of(
@@ -36,7 +36,7 @@ def claim_of(
 def problem_of(tag: OurTag, listing: TagList, taken: Collection[str], home: str) -> str:
     """Say why a tag on which we have no claim cannot be made; "" if it can."""
     if ids_named(tag.name, listing, taken):
-        return f"{FOREIGN} {ADOPT}"
+        return f"{FOREIGN} {_ADOPT}"
     if is_named(tag.name, listing):
-        return NO_ID
+        return _NO_ID
     return "" if tag.group or home else NO_GROUP

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 from harmony.tagging import evidence
 from harmony.tagging.evidence import Claim, Looks, Seen, Verdict
-from harmony.tagging.ours import OurTag
+from harmony.tagging.managed_tags import OurTag
 from harmony.uem.client import UemClient
 from harmony.uem.errors import Closed, NotFound, RateLimited, SignInRefused, TooLarge, UemError
 from harmony.uem.records import Carriers, TagList
 
-LookAt = Callable[[Iterable[OurTag]], TagList]
+_LookAt = Callable[[Iterable[OurTag]], TagList]
 T = TypeVar("T")
 Subject = TypeVar("Subject")
 # Errors that the next call would meet too, or that another call would make worse.
@@ -33,7 +33,7 @@ class Prover:
     `unconfirmed` are the keys of tags whose id is not known, because answers do not agree on it.
     """
 
-    def __init__(self, client: UemClient, look_at: LookAt) -> None:
+    def __init__(self, client: UemClient, look_at: _LookAt) -> None:
         self._client = client
         self._look_at = look_at
         self.doubtful: set[str] = set()

@@ -23,11 +23,11 @@ class Answered(NamedTuple):
 
 # About to be sent, and answered; one short write for both.
 Note = Callable[[Sequence[Batch], Sequence[Answered]], None]
-TagIds = Callable[[str], str]
+_TagIds = Callable[[str], str]
 
 
 def push(
-    client: UemClient, tag_id: TagIds, batches: Iterator[Batch], note: Note, size: CallSize | None = None
+    client: UemClient, tag_id: _TagIds, batches: Iterator[Batch], note: Note, size: CallSize | None = None
 ) -> None:
     """Send the batches in their order, as many at once as the client may; `note` comes before and after each.
 
@@ -45,7 +45,7 @@ class _Push:
     def __init__(  # noqa: PLR0917 - what `push` is given, and its pool
         self,
         client: UemClient,
-        tag_id: TagIds,
+        tag_id: _TagIds,
         batches: Iterator[Batch],
         note: Note,
         size: CallSize,

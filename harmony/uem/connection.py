@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harmony.uem.outbound import DEFAULT_POLICY, OutboundPolicy
-from harmony.uem.shared_state import NotShared, SharedState
+from harmony.uem.http.shared_state import NotShared, SharedState
+from harmony.uem.trust.outbound import DEFAULT_POLICY, OutboundPolicy
 
 # Label and token address; docs.omnissa.com, "Using UEM functionality with a REST API".
 # A trailing slash makes the token service answer 404.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection
-from harmony.uem.http import Limits, Times
-from harmony.uem.retry import LONGEST_WAIT
+from harmony.uem.http.client import Limits, Times
+from harmony.uem.http.retry import LONGEST_WAIT
 from harmony.uem.workspace_one.client import WorkspaceOne
 
 KINDS: dict[str, str] = {"workspace_one": "Workspace ONE UEM"}

@@ -14,11 +14,11 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, write
+from harmony.jobs.uem_client import open_client
 from harmony.models import Integration, IntegrationState, SetupPage
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, to_row
 from harmony.ops.migrate import migrate
 from harmony.setup import drafts, groups
-from harmony.sync.connect import open_client
 from harmony.uem.records import GroupKind
 from tests.bench.process import Measured, child
 from tests.bench.simulated import TOP_ID, Simulated

@@ -11,8 +11,8 @@ from harmony.clock import monotonic, now
 from harmony.db import db
 from harmony.models.configuration import Tagging
 from harmony.tagging import outbox
-from harmony.tagging.desire import refresh_all
-from harmony.tagging.desired import Desire
+from harmony.tagging.desired_state import Desire
+from harmony.tagging.links import refresh_all
 from harmony.tagging.plan import batches, in_order
 from tests.bench.commits import Commits
 from tests.bench.dashboard import INTEGRATION, opened

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from harmony.clock import monotonic, now
 from harmony.db import db
+from harmony.jobs import device_sync
 from harmony.models import SyncRun
-from harmony.sync import run, schedule
+from harmony.sync import job as sync_job
 from tests.bench.commits import Commits
 from tests.bench.dashboard import INTEGRATION, opened
 from tests.bench.process import say
@@ -22,14 +23,14 @@ SHOWN = ("kind", "state", "reason", "pages_read", "added", "updated", "unchanged
 def main(arguments: list[str]) -> int:
     """Sync and say how it went; a second argument names a file for cProfile's statistics."""
     with opened(Path(arguments[0])):
-        schedule.request_sync(INTEGRATION, "bench", now())
+        device_sync.request_sync(INTEGRATION, "bench", now())
         commits = Commits(db.engine)
         profile = cProfile.Profile() if len(arguments) > 1 else None
         began = monotonic()
         if profile is None:
-            run.sync(INTEGRATION)
+            sync_job.sync(INTEGRATION)
         else:
-            profile.runcall(run.sync, INTEGRATION)
+            profile.runcall(sync_job.sync, INTEGRATION)
         ended = monotonic()
         if profile is not None:
             profile.dump_stats(arguments[1])

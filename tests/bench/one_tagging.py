@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from harmony.clock import monotonic, now
 from harmony.db import db
+from harmony.jobs import lease
 from harmony.models import DutyName, DutyRun
-from harmony.sync import duties
-from harmony.tagging import run
+from harmony.tagging import job as tagging_job
 from tests.bench.commits import Commits
 from tests.bench.dashboard import INTEGRATION, opened
 from tests.bench.process import say
@@ -21,14 +21,14 @@ from tests.bench.process import say
 def main(arguments: list[str]) -> int:
     """Tag and say how it went; a second argument names a file for cProfile's statistics."""
     with opened(Path(arguments[0])):
-        duties.request(INTEGRATION, DutyName.TAGGING, "bench", now(), whole=False)
+        lease.request(INTEGRATION, DutyName.TAGGING, "bench", now(), whole=False)
         commits = Commits(db.engine)
         profile = cProfile.Profile() if len(arguments) > 1 else None
         began = monotonic()
         if profile is None:
-            run.tag(INTEGRATION)
+            tagging_job.tag(INTEGRATION)
         else:
-            profile.runcall(run.tag, INTEGRATION)
+            profile.runcall(tagging_job.tag, INTEGRATION)
         ended = monotonic()
         if profile is not None:
             profile.dump_stats(arguments[1])

@@ -15,11 +15,11 @@ from harmony.clock import monotonic, now
 from harmony.db import db
 from harmony.models import Device
 from harmony.models.access import Role
-from harmony.security.gate import public
+from harmony.security.auth import public
 from harmony.security.users import create_user
-from harmony.web.device_listing import filters_of, list_devices, statement
-from harmony.web.filters import Filters
-from harmony.web.listing import Place
+from harmony.web.devices.queries import filters_of, list_devices, statement
+from harmony.web.shared.by_name import Place
+from harmony.web.shared.filters import Filters
 from tests.bench import dashboard
 from tests.bench.results import Result, middle
 from tests.bench.simulated import Simulated

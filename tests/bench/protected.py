@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select, update
 
 from harmony.clock import monotonic, now
 from harmony.db import db, release, table_of, write
+from harmony.device_api.registration.keys import KEY_PREFIX
 from harmony.models import (
     Device,
     DeviceStatus,
@@ -20,9 +21,8 @@ from harmony.models import (
     Registration,
     Risk,
 )
-from harmony.protect.keys import KEY_PREFIX
-from harmony.protect.policy import in_force, save
-from harmony.protect.rating import rate_all
+from harmony.protection.policy import in_force, save
+from harmony.protection.policy_rollout import rate_all
 from tests.bench import dashboard
 
 # Each checks in about once in the measured seconds.

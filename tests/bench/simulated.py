@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 from harmony.simulator.generate import FIRST_DEVICE_ID, TOP_ID
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.outbound import OutboundPolicy
+from harmony.uem.trust.outbound import OutboundPolicy
 from tests.bench.process import ROOT, peak_rss_mib
 
 __all__ = ["FIRST_DEVICE_ID", "PAGE_SIZE", "TOP_ID", "Line", "Simulated", "simulated"]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from harmony.clock import monotonic, now
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.diagnose import CALL_SECONDS, diagnose
-from harmony.uem.network_steps import STEP_SECONDS
-from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.registry import connect
-from harmony.uem.rungs import Rung, RungState
+from harmony.uem.trust.outbound import OutboundPolicy
+from harmony.uem.verify.checks import Rung, RungState
+from harmony.uem.verify.network import STEP_SECONDS
+from harmony.uem.verify.run_checks import CALL_SECONDS, diagnose
 from tests.bench.results import Result, middle
 from tests.bench.simulated import PAGE_SIZE, TOP_ID, Line, Simulated
 

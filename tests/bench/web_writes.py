@@ -15,9 +15,9 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from harmony.audit import audit
 from harmony.clock import monotonic, now
 from harmony.db import db, write
-from harmony.history import audit
 from tests.bench.dashboard import opened
 
 EVERY_SECONDS = 0.02

@@ -12,25 +12,29 @@ from typing import Any, NamedTuple
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from harmony.db import db
-from harmony.sync import absences, deletion, driver, guard, held, highwater, run, schedule, snapshot
+from harmony.db import bulk, db
+from harmony.jobs import device_sync
+from harmony.sync import job as sync_job
+from harmony.sync import rollback_detection, snapshot
+from harmony.sync.deletion import guard, run_holds, soft_delete
+from harmony.sync.deletion import missing as deletion_missing
 from tests.builders import FakeUem
 
 # Where a sync can be cut in two, by name: the function and whether before or after its first call.
 STEPS: dict[str, tuple[Any, str]] = {
-    "lease": (schedule, "claim"),
+    "lease": (device_sync, "claim"),
     "groups": (FakeUem, "groups"),
     "members": (FakeUem, "smart_group_members"),
     "planning": (snapshot.Writer, "flush"),
-    "checkpoint": (driver, "checkpoint"),
+    "checkpoint": (bulk, "checkpoint"),
     "adoption": (snapshot.Writer, "settle"),
-    "marking": (absences, "mark"),
+    "marking": (deletion_missing, "mark"),
     "guard": (guard, "decide"),
-    "holding": (held, "keep"),
-    "approval": (held, "carry_out"),
-    "deletion": (deletion, "_in_batches"),
-    "finish": (run, "_finish"),
-    "high-water mark": (highwater, "note"),
+    "holding": (run_holds, "keep"),
+    "approval": (run_holds, "carry_out"),
+    "deletion": (soft_delete, "_in_batches"),
+    "finish": (sync_job, "_finish"),
+    "high-water mark": (rollback_detection, "note"),
 }
 
 

@@ -30,9 +30,9 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, release
+from harmony.jobs import recovery
 from harmony.jobs.queue import queue_of
 from harmony.ops.migrate import migrate
-from harmony.sync import recovery
 from tests.durability import death, story
 from tests.durability.death import Counters, Point, promise, promised
 from tests.invariants import check_invariants

@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
+from harmony.jobs import device_sync, recovery
+from harmony.jobs.device_sync import LEASE
 from harmony.models import Integration, SyncRun
-from harmony.sync import recovery, run, schedule
-from harmony.sync.schedule import LEASE
+from harmony.sync import job as sync_job
 from tests.builders import FakeUem, a_device
 from tests.durability import story
 from tests.invariants import check_invariants
@@ -31,8 +32,8 @@ class Scene:
 
     def sync(self, numbers: range = MANY, on_page: Callable[[int], None] | None = None) -> SyncRun:
         """Sync now; the run's row, however it ended."""
-        schedule.request_sync(self.id, "test", now())
-        run.sync(self.id, opener=lambda *_: a_uem(numbers, on_page))
+        device_sync.request_sync(self.id, "test", now())
+        sync_job.sync(self.id, opener=lambda *_: a_uem(numbers, on_page))
         return self.last_run()
 
     def last_run(self) -> SyncRun:

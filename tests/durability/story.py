@@ -16,9 +16,13 @@ from sqlalchemy import func, select, text
 
 from harmony.clock import now
 from harmony.db import db, release, write
+from harmony.jobs import device_sync
+from harmony.jobs.outcome import GOOD
 from harmony.models import Integration, SyncRun
-from harmony.sync import absences, deletion, holds, run, schedule, snapshot
-from harmony.sync.outcome import GOOD
+from harmony.sync import job as sync_job
+from harmony.sync import snapshot
+from harmony.sync.deletion import holds, soft_delete
+from harmony.sync.deletion import missing as deletion_missing
 from harmony.uem.records import Device, SkippedRow
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
 
@@ -28,7 +32,11 @@ CHOSEN = ("570", "571", "600", "smart:9@570")
 LATER = datetime(2040, 1, 1, tzinfo=UTC)
 NOTHING = frozenset[int]()
 # Small, so that a few dozen devices need many transactions.
-SMALL = {(snapshot, "ROWS_PER_WRITE"): 10, (absences, "ROWS_PER_WRITE"): 3, (deletion, "ROWS_PER_WRITE"): 3}
+SMALL = {
+    (snapshot, "ROWS_PER_WRITE"): 10,
+    (deletion_missing, "ROWS_PER_WRITE"): 3,
+    (soft_delete, "ROWS_PER_WRITE"): 3,
+}
 
 # Without our ids and times; a time that is set counts as set.
 DUMPS = {
@@ -130,7 +138,7 @@ def live(number: int, uem: FakeUem) -> None:
         return
     day.person()
     _due(day)
-    run.sync(ID, opener=lambda *_: uem)
+    sync_job.sync(ID, opener=lambda *_: uem)
 
 
 def uem_of(number: int) -> FakeUem:
@@ -187,7 +195,7 @@ def _good_runs() -> int:
 def _due(day: Day) -> None:
     """A person asks for a sync; a delta is never asked for, its time comes."""
     if not day.delta:
-        assert schedule.request_sync(ID, PERSON, now())
+        assert device_sync.request_sync(ID, PERSON, now())
         return
     with write() as session:
         integration = session.get_one(Integration, ID)

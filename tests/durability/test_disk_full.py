@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, release
+from harmony.jobs import recovery
+from harmony.jobs.device_sync import LEASE
+from harmony.jobs.recovery import SILENT
 from harmony.models import SyncRun
-from harmony.sync import recovery
-from harmony.sync.recovery import SILENT
-from harmony.sync.schedule import LEASE
 from tests.durability.scene import CANARY, Scene
 from tests.durability.shortage import (
     files_end_at,
@@ -129,9 +129,9 @@ def test_row_51_a_single_failed_write_ends_the_run_in_words(
                 scene.lasting.close()
 
     handler = MendedBeforeTheEnd()
-    logging.getLogger("harmony.sync.attempt").addHandler(handler)
+    logging.getLogger("harmony.jobs.runner").addHandler(handler)
     done = scene.sync(on_page=fails)
-    logging.getLogger("harmony.sync.attempt").removeHandler(handler)
+    logging.getLogger("harmony.jobs.runner").removeHandler(handler)
     assert done.state == "failed"
     assert done.reason.startswith("The disk failed while the database was read or written.")
     assert CANARY not in caplog.text, "personal data in the log"

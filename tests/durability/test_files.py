@@ -7,8 +7,7 @@ import stat
 
 from harmony.clock import now
 from harmony.config import Settings
-from harmony.jobs.queue import ring
-from harmony.jobs.tasks import SYNC
+from harmony.jobs.queue import SYNC, ring
 from harmony.ops.backup import back_up
 from tests.durability.scene import Scene
 

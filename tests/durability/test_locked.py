@@ -18,10 +18,10 @@ from sqlalchemy import select
 
 from harmony.config import Settings
 from harmony.db import db, release
+from harmony.jobs.recovery import SILENT
 from harmony.models import AuditEntry, SetupPage, SyncRun
 from harmony.models.configuration import SERVER
-from harmony.sync.credentials import SECRET_FIELDS
-from harmony.sync.recovery import SILENT
+from harmony.security.credentials import SECRET_FIELDS
 from tests.durability.scene import Scene
 from tests.durability.shortage import pragma
 from tests.web.walking import form_of

@@ -10,8 +10,8 @@ from flask import Flask
 from harmony import create_app
 from harmony.config import Settings
 from harmony.db import db
-from harmony.ops import soundness
-from harmony.ops.soundness import DatabaseUnfit, refuse_unfit
+from harmony.ops import integrity_check
+from harmony.ops.integrity_check import DatabaseUnfit, refuse_unfit
 from tests.builders import an_integration
 from tests.processes.product import APP, running
 from tests.stored import store
@@ -117,5 +117,5 @@ def test_a_file_too_large_to_be_read_at_each_start_is_not(
     with app.app_context():
         with pytest.raises(DatabaseUnfit):
             refuse_unfit()
-        monkeypatch.setattr(soundness, "EXAMINED_UP_TO", 5000)
+        monkeypatch.setattr(integrity_check, "EXAMINED_UP_TO", 5000)
         refuse_unfit()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harmony.jobs.outcome import UNEXPECTED, of_database
 from harmony.models.states import SyncRunState
-from harmony.sync.outcome import UNEXPECTED, of_database
 
 SAID = [
     ("SQLITE_FULL", "The disk is full"),

@@ -18,7 +18,7 @@ from harmony.simulator.auth import Credentials
 from harmony.simulator.context import Tenant
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from harmony.sync import lifecycle, removal
+from harmony.sync import integration_removal, lifecycle
 from tests.builders import an_integration
 from tests.canaries import watch
 from tests.faults.certs import Made, a_certificate
@@ -60,7 +60,7 @@ def scene(house: Flask, made: Made, caplog: pytest.LogCaptureFixture) -> Iterato
         yield found
         db.session.rollback()
         lifecycle.remove(found.integration_id, "test", now(), keep_devices=False)
-        removal.carry_out(found.integration_id)
+        integration_removal.carry_out(found.integration_id)
         join_fetchers()
 
 

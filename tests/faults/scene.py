@@ -13,16 +13,17 @@ from sqlalchemy import delete, select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import device_sync, lease
+from harmony.jobs.uem_client import Opener, connection
 from harmony.models import AccessToken, Device, DutyName, DutyRun, Integration, SyncRun, SyncRunState, WaitRow
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
+from harmony.security.credentials import SECRET_FIELDS, seal_secrets
 from harmony.setup import drafts
-from harmony.sync import duties, run, schedule
-from harmony.sync.connect import Opener, connection
-from harmony.sync.credentials import SECRET_FIELDS, seal_secrets
-from harmony.tagging import run as tagging
-from harmony.uem import allowance
+from harmony.sync import job as sync_job
+from harmony.tagging import job as tagging
 from harmony.uem.client import UemClient
-from harmony.uem.http import Limits, Times
+from harmony.uem.http import rate_limit
+from harmony.uem.http.client import Limits, Times
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.faults.faulty import FaultyServer
 from tests.faults.fleet import Faults, Fleet
@@ -101,14 +102,14 @@ class Scene:
     def sync(self) -> SyncRun:
         """Sync now, any wait that was asked for being over; the run's row."""
         self._end_waits()
-        assert schedule.request_sync(self.integration_id, "test", now())
-        run.sync(self.integration_id, opener=self._open)
+        assert device_sync.request_sync(self.integration_id, "test", now())
+        sync_job.sync(self.integration_id, opener=self._open)
         return self.last_run()
 
     def tag(self, *, whole: bool = True, opener: Opener | None = None) -> DutyRun:
         """Bring the tags in the UEM to what is wanted, now, any wait being over; the run's row."""
         self._end_waits()
-        assert duties.request(self.integration_id, DutyName.TAGGING, "test", now(), whole=whole)
+        assert lease.request(self.integration_id, DutyName.TAGGING, "test", now(), whole=whole)
         tagging.tag(self.integration_id, opener=opener or self._open)
         db.session.rollback()
         mine = select(DutyRun).where(DutyRun.integration_id == self.integration_id)
@@ -175,7 +176,7 @@ class Scene:
     def _end_waits(self) -> None:
         with write() as session:
             session.execute(delete(WaitRow))
-        allowance.forget()
+        rate_limit.forget()
 
     def _open(self, integration_id: int, kind: str, server: ServerDetails) -> UemClient:
         target = connection(integration_id, server)

@@ -7,9 +7,9 @@ from flask import current_app
 
 from harmony.clock import now
 from harmony.models import SyncRunState
-from harmony.uem.certificates import read_upload
-from harmony.uem.x509 import fingerprint
-from harmony.web import overview
+from harmony.uem.trust.certificates import read_upload
+from harmony.uem.trust.x509 import fingerprint
+from harmony.web.integrations import overview
 from tests.faults.certs import Made, a_certificate, sending, sha1_root
 from tests.faults.scene import Scene
 

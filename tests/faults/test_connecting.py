@@ -14,8 +14,8 @@ import pytest
 
 from harmony.clock import now
 from harmony.models import SyncRunState
-from harmony.uem import sockets
-from harmony.uem.http import Limits
+from harmony.uem.http import sockets
+from harmony.uem.http.client import Limits
 from tests.faults.certs import Made
 from tests.faults.faulty import serving
 from tests.faults.fleet import Fleet

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 import pytest
 from sqlalchemy import text
 
+from harmony.audit import audit, happened
 from harmony.clock import now
 from harmony.db import write
-from harmony.history import audit, happened
 from harmony.models import Happening, Hold, Integration, SetupPage
 from harmony.models.configuration import SYNCHRONIZATION, to_row
 from tests.builders import NOON, a_choice
@@ -117,7 +117,7 @@ def test_a_page_that_counts_otherwise_is_told(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, count: str
 ) -> None:
     scene.learn()
-    monkeypatch.setattr(f"harmony.web.overview.{count}", lambda _: 1)
+    monkeypatch.setattr(f"harmony.web.integrations.overview.{count}", lambda _: 1)
     with pytest.raises(AssertionError, match="I11:"):
         check_invariants()
 

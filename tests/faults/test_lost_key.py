@@ -8,14 +8,14 @@ import pytest
 from flask import Flask
 
 from harmony.clock import now
-from harmony.models import Stopped, SyncRunState
+from harmony.jobs import device_sync
+from harmony.models import StopReason, SyncRunState
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER
 from harmony.security.keys import new_vault_key
 from harmony.security.users import create_user
 from harmony.security.vault import Vault, VaultLocked
 from harmony.setup import apply, rotation, secrets
-from harmony.sync import schedule
 from tests.canaries import WatchedClient
 from tests.faults.scene import API_KEY, CANARIES, PASSWORD, Scene
 from tests.invariants import check_invariants
@@ -49,8 +49,8 @@ def test_row_61_a_lost_key_stops_the_integration_and_leaves_the_dashboard_usable
     done = scene.suffer(SyncRunState.FAILED, LOCKED)
     assert "enter the credentials again" in done.advice
     assert len(scene.server.requests) == asked
-    assert scene.integration().stopped_why == Stopped.SECRETS
-    assert not schedule.request_sync(scene.integration_id, "test", now())
+    assert scene.integration().stopped_why == StopReason.SECRETS
+    assert not device_sync.request_sync(scene.integration_id, "test", now())
 
     create_user(SIGN_IN["name"], SIGN_IN["password"], Role.ADMINISTRATOR, now())
     browser = WatchedClient(house)
@@ -73,7 +73,7 @@ def test_row_61_a_key_that_comes_back_frees_the_integration_at_the_next_start(
     scene.learn()
     put(house, keys[1])
     assert secrets.check() == ["Test UEM"]
-    assert scene.integration().stopped_why == Stopped.SECRETS
+    assert scene.integration().stopped_why == StopReason.SECRETS
     assert "enter the credentials again" in (scene.integration().stopped_reason or "")
     put(house, keys[0])
     assert secrets.check() == []

@@ -10,8 +10,8 @@ from flask import Flask
 
 from harmony.models import SyncRunState
 from harmony.uem.errors import Unreachable
-from harmony.uem.outbound import OutboundPolicy
-from harmony.uem.sockets import open_socket
+from harmony.uem.http.sockets import open_socket
+from harmony.uem.trust.outbound import OutboundPolicy
 from tests.faults.scene import Scene
 
 HERE = OutboundPolicy(allow_loopback=True)
@@ -45,7 +45,7 @@ def test_a_stored_address_is_judged_again_by_every_sync(
 ) -> None:
     scene.learn()
     asked = len(scene.server.requests)
-    monkeypatch.setattr("harmony.sync.connect.outbound_policy", OutboundPolicy)
+    monkeypatch.setattr("harmony.jobs.uem_client.outbound_policy", OutboundPolicy)
     scene.point(server_address=address)
     scene.suffer(SyncRunState.FAILED, says)
     assert len(scene.server.requests) == asked

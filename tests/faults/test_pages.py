@@ -13,7 +13,7 @@ from sqlalchemy import select
 from harmony.db import db
 from harmony.models import Device, SkippedDevice, SyncRunState
 from harmony.simulator.context import Tenant
-from harmony.uem.workspace_one import ahead
+from harmony.uem.workspace_one import prefetch
 from tests.faults.faulty import http
 from tests.faults.fleet import NOTHING, Piece, full, page, refusal, row
 from tests.faults.scene import Case, Scene, cases
@@ -33,7 +33,7 @@ def with_first(**changes: Any) -> dict[str, list[Piece]]:
 
 
 def few_pages(patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(ahead, "MAX_PAGES", 2)
+    patched.setattr(prefetch, "MAX_PAGES", 2)
 
 
 def raw(old: bytes, new: bytes) -> list[Piece]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from harmony.clock import now
-from harmony.models import Stopped, SyncRunState
+from harmony.jobs import device_sync
+from harmony.jobs import schedule as jobs_schedule
+from harmony.models import StopReason, SyncRunState
 from harmony.models.configuration import SERVER
 from harmony.setup import apply
 from harmony.simulator.context import Tenant
-from harmony.sync import schedule, timing
 from tests.faults.faulty import http
 from tests.faults.fleet import GROUP, NOTHING, groups, refusal, token
 from tests.faults.scene import Case, Scene, cases
@@ -85,12 +86,12 @@ def test_row_17_a_refused_password_is_sent_once_and_stops_the_integration_until_
     done = scene.suffer(AUTH_FAILED, "It is not tried again, so that the account is not locked.")
     assert scene.fleet.calls == ["groups 0"]
     stopped = scene.integration()
-    assert stopped.stopped_why == Stopped.SIGN_IN
+    assert stopped.stopped_why == StopReason.SIGN_IN
     assert stopped.stopped_reason == f"{done.reason} {done.advice}"
-    assert not schedule.request_sync(scene.integration_id, "test", now())
-    tomorrow = now() + timing.LONGEST_WAIT
-    assert scene.integration_id not in schedule.due(tomorrow)
-    assert schedule.claim(scene.integration_id, "somebody", tomorrow) is None
+    assert not device_sync.request_sync(scene.integration_id, "test", now())
+    tomorrow = now() + jobs_schedule.LONGEST_WAIT
+    assert scene.integration_id not in device_sync.due(tomorrow)
+    assert device_sync.claim(scene.integration_id, "somebody", tomorrow) is None
     assert scene.fleet.calls == ["groups 0"]
 
     scene.fleet.break_with({})
@@ -114,7 +115,7 @@ def test_row_17_a_password_changed_in_the_middle_is_sent_by_the_calls_under_way_
     scene.fleet.break_with(pages)
     scene.suffer(AUTH_FAILED, "refuses the credentials")
     assert len(pages.keys() & set(scene.fleet.calls)) <= scene.fetchers
-    assert scene.integration().stopped_why == Stopped.SIGN_IN
+    assert scene.integration().stopped_why == StopReason.SIGN_IN
 
 
 def test_row_18_tokens_that_expire_in_the_middle_are_renewed_once(scene: Scene, tenant: Tenant) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from harmony import create_app, db
+from harmony import create_app
 from harmony.config import Settings
-from harmony.db import SAFE_SQLITE, sqlite_module
+from harmony.db import SAFE_SQLITE, engine, sqlite_module
 from harmony.jobs.queue import queue_of
 from harmony.ops.doctor import queue_sqlite
 
@@ -22,7 +22,7 @@ def test_the_queues_file_is_in_the_hands_of_the_safe_sqlite(context: Flask) -> N
 def test_where_no_sqlite_is_safe_the_queue_does_without_a_wal(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "SAFE_SQLITE", (99, 0, 0))
+    monkeypatch.setattr(engine, "SAFE_SQLITE", (99, 0, 0))
     app = create_app(settings)
     with app.app_context():
         assert queue_sqlite().journal == "delete"

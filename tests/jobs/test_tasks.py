@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import tasks
-from harmony.jobs.queue import RINGS, queue_of, ring
-from harmony.jobs.worker import sign_of_life
+from harmony.jobs import device_sync, lease
+from harmony.jobs.process_identity import identity
+from harmony.jobs.queue import RINGS, SYNC, queue_of, ring
 from harmony.models import (
     DutyName,
     Integration,
@@ -22,9 +22,10 @@ from harmony.models import (
     SyncRunState,
     Worker,
 )
-from harmony.protect import policy, rating
-from harmony.sync import duties, run, schedule
-from harmony.sync.identity import identity
+from harmony.protection import policy, policy_rollout
+from harmony.sync import job as sync_job
+from harmony.worker import tasks
+from harmony.worker.process import sign_of_life
 from tests.builders import NOON, an_integration
 from tests.database import on_both
 from tests.protect.stored import open_codes, registered
@@ -35,7 +36,7 @@ database = on_both
 def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(context: Flask) -> None:
     an_integration()
     dead = an_integration()
-    held = schedule.claim(dead, "elsewhere/x:1:1", NOON)
+    held = device_sync.claim(dead, "elsewhere/x:1:1", NOON)
     assert held is not None
     tasks.tick()
     assert db.session.get_one(SyncRun, held.run_id).state == SyncRunState.ABORTED
@@ -45,11 +46,11 @@ def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(contex
 def test_the_worker_rings_for_duties_between_two_ticks_once_their_time_has_come(context: Flask) -> None:
     id_ = an_integration(due=None)
     with write() as session:
-        duties.nudge(session, id_, DutyName.TAGGING, now() + timedelta(seconds=20))
+        lease.nudge(session, id_, DutyName.TAGGING, now() + timedelta(seconds=20))
     tasks.ring_for_duties()
     assert queue_of(context).pending_count() == 0
     with write() as session:
-        duties.nudge(session, id_, DutyName.TAGGING, now())
+        lease.nudge(session, id_, DutyName.TAGGING, now())
     tasks.ring_for_duties()
     assert queue_of(context).pending_count() == 1
 
@@ -75,7 +76,7 @@ def test_a_tick_goes_on_with_a_rating_that_was_cut_off_and_sweeps_the_devices(co
     assert queue.pending_count() == 1
     queue.execute(queue.dequeue())
     db.session.rollback()
-    assert not rating.pending()
+    assert not policy_rollout.pending()
     tasks.tick()
     assert queue.pending_count() == 0
 
@@ -84,18 +85,18 @@ def test_a_sync_that_was_asked_for_during_another_is_rung_for_at_once(
     context: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = an_integration(due=now() + timedelta(hours=1))
-    monkeypatch.setattr(run, "sync", lambda *_: None)
+    monkeypatch.setattr(sync_job, "sync", lambda *_: None)
     tasks.sync(id_)
     assert queue_of(context).pending_count() == 0
-    schedule.request_sync(id_, "kim", now())
+    device_sync.request_sync(id_, "kim", now())
     tasks.sync(id_)
     assert queue_of(context).pending_count() == 1
 
 
 def test_a_ring_reaches_the_task_with_its_id(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(run, "sync", lambda id_, _stop: asked.append(id_))
-    ring(tasks.SYNC, 7)
+    monkeypatch.setattr(sync_job, "sync", lambda id_, _stop: asked.append(id_))
+    ring(SYNC, 7)
     queue = queue_of(context)
     queue.execute(queue.dequeue())
     assert asked == [7]
@@ -103,7 +104,7 @@ def test_a_ring_reaches_the_task_with_its_id(context: Flask, monkeypatch: pytest
 
 def test_a_forged_message_is_not_opened(context: Flask) -> None:
     queue = queue_of(context)
-    ring(tasks.SYNC, 7)
+    ring(SYNC, 7)
     (genuine,) = queue.storage.enqueued_items()
     queue.storage.flush_queue()
     queue.storage.enqueue(genuine[:-1] + bytes([genuine[-1] ^ 1]))
@@ -115,8 +116,8 @@ def test_a_bell_that_is_broken_breaks_no_page(context: Flask, monkeypatch: pytes
     def broken(*_ids: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setitem(context.extensions[RINGS], tasks.SYNC, broken)
-    ring(tasks.SYNC, 7)
+    monkeypatch.setitem(context.extensions[RINGS], SYNC, broken)
+    ring(SYNC, 7)
 
 
 def test_a_sign_of_life_is_one_row_a_process(context: Flask) -> None:

@@ -14,10 +14,9 @@ from flask import Flask
 from sqlalchemy import text
 
 from harmony.clock import monotonic, now
-from harmony.db import BUSY_TIMEOUT_MS, LARGEST_WAL_BYTES, db, sqlite_module, write
-from harmony.jobs.worker import _live
+from harmony.db import BUSY_TIMEOUT_MS, LARGEST_WAL_BYTES, bulk, db, sqlite_module, write
 from harmony.models import Worker
-from harmony.sync import driver
+from harmony.worker.process import _live
 from tests.waiting import wait_for
 
 
@@ -45,8 +44,8 @@ def test_with_each_sign_of_life_the_worker_moves_what_was_written_into_the_file(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
     """A WAL of more than 64 KiB counts as large."""
-    monkeypatch.setattr(driver, "LARGEST_WAL_BYTES", 64 * 1024)
-    monkeypatch.setattr(driver._give_way, "until", 0.0)
+    monkeypatch.setattr(bulk, "LARGEST_WAL_BYTES", 64 * 1024)
+    monkeypatch.setattr(bulk._give_way, "until", 0.0)
     return 64 * 1024
 
 
@@ -82,7 +81,7 @@ def read_on(file: str, stop: Event) -> None:
 def test_a_large_wal_is_emptied_though_there_is_always_somebody_who_reads(
     small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "GIVE_WAY_SECONDS", 0.0)
+    monkeypatch.setattr(bulk, "GIVE_WAY_SECONDS", 0.0)
     write_pages(40)
     assert wal() > small
     stop, file = Event(), str(db.engine.url.database)
@@ -90,7 +89,7 @@ def test_a_large_wal_is_emptied_though_there_is_always_somebody_who_reads(
     for reader in readers:
         reader.start()
     try:
-        wait_for(lambda: [driver.checkpoint(), wal() <= small][1], "a small WAL")
+        wait_for(lambda: [bulk.checkpoint(), wal() <= small][1], "a small WAL")
     finally:
         stop.set()
         for reader in readers:
@@ -102,14 +101,14 @@ def test_a_large_wal_is_emptied_though_there_is_always_somebody_who_reads(
 def test_a_long_reader_makes_writers_wait_once_and_not_at_every_page(small: int) -> None:
     with reading():
         write_pages(40)
-        driver.checkpoint()
-        again = driver._give_way.until
+        bulk.checkpoint()
+        again = bulk._give_way.until
         assert again > monotonic()
-        driver.checkpoint()
-        assert driver._give_way.until == again
+        bulk.checkpoint()
+        assert bulk._give_way.until == again
         assert wal() > small
-    driver._give_way.until = 0.0
-    driver.checkpoint()
+    bulk._give_way.until = 0.0
+    bulk.checkpoint()
     assert wal() == 0
 
 

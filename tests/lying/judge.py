@@ -7,12 +7,12 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from harmony.db import db, release
+from harmony.jobs.outcome import UNEXPECTED
 from harmony.models import App, Device, DutyRun, InstalledApp, SyncRun, SyncRunState, UemTag
 from harmony.models.device_ids import udid_key
 from harmony.simulator import apps
 from harmony.simulator.changes import FIRST_NEW_TAG
 from harmony.simulator.world import World
-from harmony.sync.outcome import UNEXPECTED
 from harmony.tagging.names import tag_key
 
 

@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
+from harmony.apps.job import sync_apps
 from harmony.db import db, release, write
+from harmony.jobs import device_sync, lease
 from harmony.models import Device, DutyName, KnownGroup, SyncRun, SyncRunState, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.models.device_ids import udid_key
-from harmony.protect.app_sync import sync_apps
-from harmony.protect.risk import APPLE
+from harmony.protection.risk import APPLE
 from harmony.simulator import changes
 from harmony.simulator.context import Tenant
 from harmony.simulator.world import World
-from harmony.sync import duties, holds, run, schedule
-from harmony.tagging import run as tagging
+from harmony.sync import job as sync_job
+from harmony.sync.deletion import holds
+from harmony.tagging import job as tagging
 from harmony.tagging.names import is_managed, name_of
 from tests.builders import NOON, a_choice, an_integration
 from tests.invariants import quick_invariants, what_is_known
@@ -176,8 +178,8 @@ class Machine(RuleBasedStateMachine):
 
     def sync(self) -> None:
         before, self.wire.listed = judge.stored(self.id), []
-        assert schedule.request_sync(self.id, "kim", self.stage.now)
-        run.sync(self.id, opener=self.wire.opener(self.stage))
+        assert device_sync.request_sync(self.id, "kim", self.stage.now)
+        sync_job.sync(self.id, opener=self.wire.opener(self.stage))
         after = judge.stored(self.id)
         note(self.said())
         judge.nobody_named_is_newly_missing(self.world, self.in_scope(), self.wire.listed, before, after)
@@ -192,12 +194,12 @@ class Machine(RuleBasedStateMachine):
         return text
 
     def tag(self) -> None:
-        if duties.request(self.id, DutyName.TAGGING, "kim", self.stage.now, whole=True):
+        if lease.request(self.id, DutyName.TAGGING, "kim", self.stage.now, whole=True):
             tagging.tag(self.id, opener=self.wire.opener(self.stage))
 
     def read_apps(self, honest: bool) -> None:
         before = judge.installed(self.id)
-        if duties.request(self.id, DutyName.APPS, "kim", self.stage.now):
+        if lease.request(self.id, DutyName.APPS, "kim", self.stage.now):
             sync_apps(self.id, opener=self.wire.opener(self.stage))
         if honest:
             judge.no_app_is_lost(self.world, before, judge.installed(self.id))

@@ -11,18 +11,18 @@ import pytest
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from harmony.jobs.uem_client import Opener
 from harmony.simulator import application
 from harmony.simulator.answers import Call
 from harmony.simulator.context import Tenant
-from harmony.sync.connect import Opener
-from harmony.uem.answers import Answer
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.http import Limits, Request, Times, Transport
-from harmony.uem.outbound import OutboundPolicy
+from harmony.uem.http.client import Limits, Request, Times, Transport
+from harmony.uem.http.response import Answer
+from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.workspace_one import client as workspace_one
-from harmony.uem.workspace_one.building import paged
 from harmony.uem.workspace_one.client import WorkspaceOne
+from harmony.uem.workspace_one.requests import paged
 from tests.sync.model.stage import Stage
 
 URL = "http://127.0.0.1:8443"

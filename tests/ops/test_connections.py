@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from harmony.ops import connections
-from harmony.security.gate import public
+from harmony.security.auth import public
 from harmony.security.headers import ALWAYS
 from tests.ops.served import Served, answer_on, is_closed, serving
 from tests.waiting import wait_for

@@ -14,10 +14,10 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import is_sqlite, sqlite_module, write
-from harmony.jobs.worker import sign_of_life
 from harmony.models import VaultCanary
 from harmony.ops.migrate import head
 from harmony.setup import secrets
+from harmony.worker.process import sign_of_life
 from tests.builders import NOON, an_integration
 from tests.database import on_both
 

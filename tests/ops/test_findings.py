@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from harmony.ops import findings
-from harmony.ops.findings import MIB, Finding, Level, SqliteInUse
+from harmony.ops import doctor_checks
+from harmony.ops.doctor_checks import MIB, Finding, Level, SqliteInUse
 from tests.builders import NOON
 
 SAFE = (3, 51, 3)
@@ -19,34 +19,34 @@ OK, WARNING, PROBLEM = Level.OK, Level.WARNING, Level.PROBLEM
 @pytest.mark.parametrize(
     ("found", "level"),
     [
-        (findings.sqlite(SqliteInUse("The queue", "pysqlite3", (3, 51, 3), "wal"), SAFE), OK),
-        (findings.sqlite(SqliteInUse("The queue", "sqlite3", (3, 40, 1), "wal"), SAFE), PROBLEM),
-        (findings.sqlite(SqliteInUse("The queue", "sqlite3", (3, 40, 1), "delete"), SAFE), WARNING),
-        (findings.postgresql("15.9", "UTF8"), OK),
-        (findings.postgresql("15.9", "SQL_ASCII"), PROBLEM),
-        (findings.step("0003", "0003", {"0003"}), OK),
-        (findings.step("0002", "0003", {"0002", "0003"}), PROBLEM),
-        (findings.step(None, "0003", {"0003"}), PROBLEM),
-        (findings.step("9999", "0003", {"0003"}), PROBLEM),
-        (findings.modes([], writable=True), OK),
-        (findings.modes(["chmod 600 a"], writable=True), PROBLEM),
-        (findings.modes([], writable=False), PROBLEM),
-        (findings.space(2048 * MIB, 10 * MIB), OK),
-        (findings.space(2048 * MIB, 1025 * MIB), WARNING),
-        (findings.space(1023 * MIB, 0), WARNING),
-        (findings.space(99 * MIB, 0), PROBLEM),
-        (findings.keys(None), OK),
-        (findings.keys(True), OK),
-        (findings.keys(False), PROBLEM),
-        (findings.worker(None, NOON, MINUTE), PROBLEM),
-        (findings.worker(NOON - MINUTE, NOON, MINUTE), OK),
-        (findings.worker(NOON - 2 * MINUTE, NOON, MINUTE), PROBLEM),
-        (findings.clock(NOON, None), OK),
-        (findings.clock(NOON, NOON + 5 * MINUTE), OK),
-        (findings.clock(NOON, NOON + 6 * MINUTE), PROBLEM),
-        (findings.clock(datetime(1970, 1, 1, tzinfo=NOON.tzinfo), None), PROBLEM),
-        (findings.overdue([], LATER), OK),
-        (findings.overdue(["Head office"], LATER), WARNING),
+        (doctor_checks.sqlite(SqliteInUse("The queue", "pysqlite3", (3, 51, 3), "wal"), SAFE), OK),
+        (doctor_checks.sqlite(SqliteInUse("The queue", "sqlite3", (3, 40, 1), "wal"), SAFE), PROBLEM),
+        (doctor_checks.sqlite(SqliteInUse("The queue", "sqlite3", (3, 40, 1), "delete"), SAFE), WARNING),
+        (doctor_checks.postgresql("15.9", "UTF8"), OK),
+        (doctor_checks.postgresql("15.9", "SQL_ASCII"), PROBLEM),
+        (doctor_checks.step("0003", "0003", {"0003"}), OK),
+        (doctor_checks.step("0002", "0003", {"0002", "0003"}), PROBLEM),
+        (doctor_checks.step(None, "0003", {"0003"}), PROBLEM),
+        (doctor_checks.step("9999", "0003", {"0003"}), PROBLEM),
+        (doctor_checks.modes([], writable=True), OK),
+        (doctor_checks.modes(["chmod 600 a"], writable=True), PROBLEM),
+        (doctor_checks.modes([], writable=False), PROBLEM),
+        (doctor_checks.space(2048 * MIB, 10 * MIB), OK),
+        (doctor_checks.space(2048 * MIB, 1025 * MIB), WARNING),
+        (doctor_checks.space(1023 * MIB, 0), WARNING),
+        (doctor_checks.space(99 * MIB, 0), PROBLEM),
+        (doctor_checks.keys(None), OK),
+        (doctor_checks.keys(True), OK),
+        (doctor_checks.keys(False), PROBLEM),
+        (doctor_checks.worker(None, NOON, MINUTE), PROBLEM),
+        (doctor_checks.worker(NOON - MINUTE, NOON, MINUTE), OK),
+        (doctor_checks.worker(NOON - 2 * MINUTE, NOON, MINUTE), PROBLEM),
+        (doctor_checks.clock(NOON, None), OK),
+        (doctor_checks.clock(NOON, NOON + 5 * MINUTE), OK),
+        (doctor_checks.clock(NOON, NOON + 6 * MINUTE), PROBLEM),
+        (doctor_checks.clock(datetime(1970, 1, 1, tzinfo=NOON.tzinfo), None), PROBLEM),
+        (doctor_checks.overdue([], LATER), OK),
+        (doctor_checks.overdue(["Head office"], LATER), WARNING),
     ],
 )
 def test_each_finding_has_its_level_and_says_what_to_do_unless_all_is_well(
@@ -59,5 +59,5 @@ def test_each_finding_has_its_level_and_says_what_to_do_unless_all_is_well(
 
 
 def test_a_newer_database_is_told_from_an_older_one() -> None:
-    assert "newer version" in findings.step("9999", "0003", {"0003"}).says
-    assert "upgrades" in findings.step("0002", "0003", {"0002", "0003"}).do
+    assert "newer version" in doctor_checks.step("9999", "0003", {"0003"}).says
+    assert "upgrades" in doctor_checks.step("0002", "0003", {"0002", "0003"}).do

@@ -15,7 +15,7 @@ from harmony.config import Settings
 from harmony.db import db, sqlite_module
 from harmony.models import SetupCode
 from harmony.ops import first_start, start
-from harmony.ops.soundness import DatabaseUnfit
+from harmony.ops.integrity_check import DatabaseUnfit
 from tests.database import Server
 
 

@@ -17,7 +17,7 @@ from harmony import create_app
 from harmony.application import MAX_BODY_BYTES
 from harmony.config import Settings
 from harmony.ops.connections import HEADER_SECONDS
-from harmony.security.gate import public
+from harmony.security.auth import public
 from harmony.security.headers import ALWAYS
 from tests.ops.served import Answer, Served, answer_on, serving
 from tests.sampling import sample

@@ -19,9 +19,9 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
+from harmony.jobs.process_identity import identity
 from harmony.models import Absence, AuditEntry, Integration, Worker
 from harmony.ops import backup, migrate, restore
-from harmony.sync.identity import identity
 from tests.builders import NOON, an_integration
 from tests.ops.test_migrate import a_database_at
 

@@ -13,7 +13,6 @@ from sqlalchemy import func, insert, select
 
 from harmony.config import Settings
 from harmony.db import db, table_of, write
-from harmony.jobs import tasks
 from harmony.models import (
     AuditEntry,
     Device,
@@ -27,8 +26,8 @@ from harmony.models import (
     SyncRun,
     SyncRunState,
 )
-from harmony.ops import retention
-from harmony.sync import run
+from harmony.sync import job as sync_job
+from harmony.worker import retention, tasks
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.database import on_both
 
@@ -77,7 +76,7 @@ def entries(*ages: int) -> None:
 
 
 def a_device(integration_id: int) -> int:
-    run.sync(integration_id, opener=lambda *_: FakeUem({"570": devices(1)}))
+    sync_job.sync(integration_id, opener=lambda *_: FakeUem({"570": devices(1)}))
     return db.session.scalars(select(Device.id)).one()
 
 

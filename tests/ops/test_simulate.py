@@ -29,9 +29,9 @@ from harmony.models import (
 )
 from harmony.models.configuration import ChosenGroup, Synchronization
 from harmony.ops.demo_agents import SILENT_SINCE, fall_silent
-from harmony.ops.handsets import NothingToSimulate, agents_for, candidates
 from harmony.ops.simulate import own_address
 from harmony.simulator.agents.records import Report
+from harmony.web.demo.simulated_devices import NothingToSimulate, agents_for, candidates
 from tests.agents import TOKEN, an_agent, give_token, through
 from tests.builders import NOON, an_integration
 from tests.stored import store

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from harmony import history
+from harmony import audit
 from harmony.config import kubernetes, values
+from harmony.jobs import schedule as jobs_schedule
 from harmony.ops import supervisor
-from harmony.sync import guard, scope, timing
+from harmony.sync.deletion import guard
+from harmony.sync.reading import scope
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -76,7 +78,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("module", [supervisor, history, guard, scope, timing, kubernetes, values])
+@pytest.mark.parametrize("module", [supervisor, audit, guard, scope, jobs_schedule, kubernetes, values])
 def test_the_examples_in_the_documentation_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried

@@ -23,7 +23,7 @@ LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+) ")
 ONE_BY_ONE = {"HARMONY_FETCHERS": "1"}
 
 APP = ("app.py",)
-WORKER = ("-m", "harmony.jobs.worker")
+WORKER = ("-m", "harmony.worker.process")
 DEMO = ("-m", "harmony.ops.demo")
 
 
@@ -67,7 +67,7 @@ class Product:
 
     def worker(self) -> int:
         """The pid of the one living worker."""
-        (pid,) = wait_for(lambda: self.pids("harmony.jobs.worker"), "a worker process")
+        (pid,) = wait_for(lambda: self.pids("harmony.worker.process"), "a worker process")
         return pid
 
     def web(self) -> int:

@@ -17,16 +17,16 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
-from harmony.jobs.queue import ring
-from harmony.jobs.tasks import SYNC
+from harmony.jobs import device_sync
+from harmony.jobs.queue import SYNC, ring
 from harmony.models import SetupPage
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER, ServerDetails, to_row
+from harmony.security.credentials import seal_secrets
 from harmony.security.users import create_user
 from harmony.simulator.context import Tenant
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import run, schedule
-from harmony.sync.credentials import seal_secrets
+from harmony.sync import job as sync_job
 from tests.builders import NOON, a_choice, an_integration
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.waiting import wait_for
@@ -125,14 +125,14 @@ class Tenancy:
     def request_sync(self) -> None:
         """Sync Now, as the dashboard does it."""
         with self.opened():
-            assert schedule.request_sync(1, ADMINISTRATOR, now())
+            assert device_sync.request_sync(1, ADMINISTRATOR, now())
             ring(SYNC, 1)
 
     def sync_unbroken(self) -> None:
         """One whole sync in this process."""
         with self.opened():
-            schedule.request_sync(1, ADMINISTRATOR, now())
-            run.sync(1)
+            device_sync.request_sync(1, ADMINISTRATOR, now())
+            sync_job.sync(1)
         assert self.states()[-1] == "ok", self.runs()[-1]
 
     def was_missing(self) -> list[tuple[Any, ...]]:

@@ -15,10 +15,10 @@ from harmony.db import write
 from harmony.models import SetupPage
 from harmony.models.configuration import SERVER, to_row
 from harmony.ops.demo import free_port
-from harmony.protect.sweep import sweep
+from harmony.protection.sweep import sweep
+from harmony.security.credentials import seal_secrets
 from harmony.setup.demo import server_details
 from harmony.simulator.generate import groups
-from harmony.sync.credentials import seal_secrets
 from tests.agents import give_token
 from tests.builders import a_choice, an_integration
 from tests.canaries import watch

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harmony.jobs.queue import ring
-from harmony.jobs.tasks import TICK
+from harmony.jobs.queue import TICK, ring
+from harmony.jobs.recovery import SILENT
 from harmony.simulator.server import RunningSimulator
-from harmony.sync.recovery import SILENT
 from tests.durability.shortage import files_end_at
 from tests.processes.conftest import DEVICES, Make
 from tests.processes.product import ONE_BY_ONE, WORKER, running

@@ -16,8 +16,8 @@ from flask import Flask
 from harmony.db import db, write
 from harmony.models import Integration
 from harmony.models.configuration import SERVER, ServerDetails, to_row
+from harmony.security.credentials import seal_secrets
 from harmony.setup import drafts
-from harmony.sync.credentials import seal_secrets
 from tests.builders import an_integration
 from tests.faults.faulty import FaultyServer, http, serving
 

@@ -6,11 +6,10 @@ import signal
 
 import pytest
 
-from harmony.jobs.queue import queue_of, ring
-from harmony.jobs.tasks import SYNC
+from harmony.jobs.queue import SYNC, queue_of, ring
+from harmony.jobs.recovery import SILENT
 from harmony.simulator import changes
 from harmony.simulator.server import RunningSimulator
-from harmony.sync.recovery import SILENT
 from tests.processes.conftest import Make
 from tests.processes.product import ONE_BY_ONE, WORKER, kill, running
 from tests.processes.tenancy import A_GLANCE_MS, SEARCH, Tenancy, let_go

@@ -14,8 +14,8 @@ from harmony.db import db, write
 from harmony.models import Device, SetupPage
 from harmony.models.configuration import DEPLOYMENT, ChosenGroup, Deployment, Synchronization, to_row
 from harmony.models.device_ids import udid_key
+from harmony.security.credentials import bound_to
 from harmony.security.vault import vault
-from harmony.sync.credentials import bound_to
 from tests.builders import an_integration
 from tests.canaries import watch
 from tests.stored import store

@@ -7,17 +7,17 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from harmony.apps.job import sync_apps
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import lease
+from harmony.jobs.uem_client import Opener
 from harmony.models import Device, DutyName, DutyRun
-from harmony.protect.app_sync import sync_apps
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import duties
-from harmony.sync.connect import Opener
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.registry import connect
+from harmony.uem.trust.outbound import OutboundPolicy
 from tests.builders import NOON, an_integration
 from tests.sync.stored import store_devices
 
@@ -45,7 +45,7 @@ def an_ios_fleet(count: int) -> int:
     with write() as session:
         for number, device in enumerate(session.scalars(select(Device).order_by(Device.id))):
             device.external_id = str(FIRST + number)
-        duties.nudge(session, id_, DutyName.APPS, now() - timedelta(seconds=1))
+        lease.nudge(session, id_, DutyName.APPS, now() - timedelta(seconds=1))
     return id_
 
 
@@ -54,7 +54,7 @@ def app_sync(
 ) -> DutyRun:
     """Run it now and give its run back."""
     if ask:
-        duties.request(id_, DutyName.APPS, "kim", now() - timedelta(seconds=1))
+        lease.request(id_, DutyName.APPS, "kim", now() - timedelta(seconds=1))
     sync_apps(id_, should_stop, open_client)
     db.session.expire_all()
     rows = select(DutyRun).where(DutyRun.integration_id == id_).order_by(DutyRun.id.desc()).limit(1)

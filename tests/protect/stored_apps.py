@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from harmony.apps.inventory import SeenApp, take_inventory
 from harmony.db import db, write
 from harmony.models import Device, Event, Finding, Protection, Risk
-from harmony.protect.apps import SeenApp, take_inventory
 from tests.builders import NOON
 from tests.sync.stored import store_devices
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harmony.device_api.registration.rules import Live, Situation, displaced, lacking, refusal
 from harmony.models.states import DeviceStatus, Profile
-from harmony.protect.admission import Live, Situation, displaced, lacking, refusal
 
 D, P, W = Profile.DEVICE, Profile.PERSONAL, Profile.WORK
 

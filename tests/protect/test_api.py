@@ -14,11 +14,13 @@ from werkzeug.test import TestResponse
 
 from harmony.clock import now
 from harmony.db import write
+from harmony.device_api import routes as device_api_routes
+from harmony.device_api.batching import Gathering
+from harmony.device_api.check_in import Answer
+from harmony.device_api.decoding import LARGEST_BODY, LARGEST_REPORT
+from harmony.device_api.registration import codes
+from harmony.device_api.registration import register as registration_register
 from harmony.models import SetupPage
-from harmony.protect import api, codes, enrol
-from harmony.protect.checkin import Answer
-from harmony.protect.decoding import LARGEST_BODY, LARGEST_REPORT
-from harmony.protect.gathering import Gathering
 from harmony.security.vault import VaultLocked
 from tests.protect.agent import Agent, an_open_integration, device_of, refusal
 from tests.waiting import wait_for
@@ -138,7 +140,7 @@ def test_a_database_that_is_busy_is_told_to_every_device_of_the_batch(agent: Age
         raise OperationalError("", {}, Exception("database is locked"))
 
     app = agent.client.application
-    desk = app.extensions["harmony.protect"] = api.Desk(reports=Gathering(work))
+    desk = app.extensions["harmony.protect"] = device_api_routes.Desk(reports=Gathering(work))
 
     def check_in() -> TestResponse:
         return Agent(app.test_client(), key=agent.key).check_in()
@@ -244,7 +246,7 @@ def test_an_address_that_floods_registrations_is_told_to_wait(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     an_open_integration()
-    monkeypatch.setattr(api, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(device_api_routes, "monotonic", lambda: 1000.0)
     answers = [agent.client.post(REGISTER, json={}).status_code for _ in range(601)]
     assert answers == [422] * 600 + [429]
     other = {"REMOTE_ADDR": "198.51.100.9"}
@@ -265,7 +267,7 @@ def test_an_error_of_our_own_is_told_in_json_without_a_trace(
     def fail(*_args: object) -> None:
         raise raised
 
-    monkeypatch.setattr(enrol, "register", fail)
+    monkeypatch.setattr(registration_register, "register", fail)
     agent.client.application.testing = False
     answer = agent.register()
     assert refusal(answer) == (status, error)
@@ -285,4 +287,4 @@ def test_the_api_sets_no_cookie_and_asks_nobody_to_sign_in(client: FlaskClient) 
     assert "Set-Cookie" not in answer.headers
     assert client.get("/protect/v1/nothing").status_code == 404
     assert json.loads(client.get("/protect/v1/openapi.json").data)["openapi"] == "3.1.0"
-    assert api.PREFIX == "/protect/v1"
+    assert device_api_routes.PREFIX == "/protect/v1"

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
+from harmony.apps import exceptions as app_exceptions
+from harmony.apps.exceptions import Decision, carry_out, decide, pending
 from harmony.db import db, table_of, write
 from harmony.models import (
     Action,
@@ -20,8 +22,6 @@ from harmony.models import (
     Protection,
     Risk,
 )
-from harmony.protect import app_exceptions
-from harmony.protect.app_exceptions import Decision, carry_out, decide, pending
 from tests.builders import NOON, an_integration
 from tests.protect.stored_apps import CHAT, MAPS, events, list_apps, open_findings, risk_of, some_devices
 

@@ -10,15 +10,15 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs.uem_client import Opener
 from harmony.models import Action, App, AppException, Device, DutyRun, InstalledApp, Risk, SyncRunState
 from harmony.simulator.apps import installed
 from harmony.simulator.faults import LIES
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from harmony.sync.connect import Opener
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.http import Times
+from harmony.uem.http.client import Times
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.protect.ios_fleet import FIRST, LOOPBACK, an_ios_fleet, app_sync, touch
 from tests.protect.stored_apps import events, risk_of

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.protect.app_failures import FIRST_FORBIDDEN, MOST_ANSWERED, MOST_CUT_OFF, Streak
-from harmony.protect.app_lists import Judgement, ReadingOutcome, digest, judge
+from harmony.apps.app_lists import Judgement, ReadingOutcome, digest, judge
+from harmony.apps.failures import FIRST_FORBIDDEN, MOST_ANSWERED, MOST_CUT_OFF, Streak
 from harmony.uem.errors import (
     BlockedByPolicy,
     CertificateExpired,

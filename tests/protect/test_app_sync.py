@@ -11,8 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from harmony.apps import targets
+from harmony.apps.failures import MOST_ANSWERED
 from harmony.clock import monotonic, now
 from harmony.db import db, write
+from harmony.jobs import lease
+from harmony.jobs.uem_client import Opener
 from harmony.models import (
     Action,
     App,
@@ -27,12 +31,9 @@ from harmony.models import (
     Risk,
     SyncRunState,
 )
-from harmony.protect import app_targets
-from harmony.protect.app_failures import MOST_ANSWERED
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from harmony.sync import duties, lifecycle
-from harmony.sync.connect import Opener
+from harmony.sync import lifecycle
 from harmony.uem.client import UemClient
 from harmony.uem.errors import (
     ConnectionLost,
@@ -192,8 +193,8 @@ def test_it_keeps_to_its_share_and_goes_on_when_calls_are_free_again(app: Flask)
 def test_two_integrations_of_one_server_have_one_share(app: Flask) -> None:
     first, second = an_ios_fleet(5), an_integration()
     app_sync(first, fake(FakeApps()))
-    assert app_targets.share_of(second, 20, now()).used == 5
-    assert app_targets.share_of(second, 20, now()).left == 9_995
+    assert targets.share_of(second, 20, now()).used == 5
+    assert targets.share_of(second, 20, now()).left == 9_995
 
 
 def test_it_leaves_the_last_fifth_of_a_day_to_others() -> None:
@@ -321,7 +322,7 @@ def test_after_a_move_no_device_is_asked_for_by_an_id_of_the_former_uem() -> Non
         session.get_one(Device, 1).missing_since = now() - timedelta(hours=1)
         session.get_one(Device, 2).missing_since = integration.ids_proven_at
         session.get_one(Device, 3).missing_since = now() + timedelta(hours=1)
-    assert app_targets.waiting(id_) == 2
+    assert targets.waiting(id_) == 2
     assert app_sync(id_, fake(uem)).state == OK
     assert sorted(uem.read) == ["60003", "60004"], "the third went missing in this UEM"
 
@@ -348,7 +349,7 @@ def test_a_missing_permission_parks_it_until_somebody_asks(simulator: RunningSim
     duty = the_duty(id_)
     assert (duty.parked_why or "").startswith(run.reason)
     assert duty.next_at is None
-    assert list(duties.due(now() + timedelta(days=9))) == []
+    assert list(lease.due(now() + timedelta(days=9))) == []
     simulator.tenant.gate.denied = frozenset()
     assert app_sync(id_, opener(simulator)).state == OK
     assert the_duty(id_).parked_why is None
@@ -407,7 +408,7 @@ def test_it_stops_at_once_when_the_worker_is_told_to(simulator: RunningSimulator
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Harmony was stopped during the app sync.")
     assert monotonic() - begun < 30, "not as long as the UEM holds its answers back"
     assert the_duty(id_).next_at is not None
-    assert list(duties.due(now())) == [(id_, DutyName.APPS)]
+    assert list(lease.due(now())) == [(id_, DutyName.APPS)]
 
 
 def test_a_pause_ends_it_and_resume_lets_it_go_on(app: Flask, simulator: RunningSimulator) -> None:
@@ -422,9 +423,9 @@ def test_a_pause_ends_it_and_resume_lets_it_go_on(app: Flask, simulator: Running
     thread.join()
     simulator.tenant.latency_ms = 0
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Paused by kim.")
-    assert list(duties.due(now())) == []
+    assert list(lease.due(now())) == []
     lifecycle.resume(id_, "kim", now())
-    assert list(duties.due(now())) == [(id_, DutyName.APPS)]
+    assert list(lease.due(now())) == [(id_, DutyName.APPS)]
     assert app_sync(id_, opener(simulator), ask=False).state == OK
     assert stored()[1] == 40
 

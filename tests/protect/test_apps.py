@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from harmony.apps.inventory import MOST_KEPT, SeenApp, take_inventory
 from harmony.db import db, write
 from harmony.models import (
     Action,
@@ -19,7 +20,6 @@ from harmony.models import (
     Protection,
     Risk,
 )  # fmt: skip
-from harmony.protect.apps import MOST_KEPT, SeenApp, take_inventory
 from tests.builders import NOON, an_integration
 from tests.protect.stored_apps import (
     CHAT,

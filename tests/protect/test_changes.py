@@ -21,8 +21,9 @@ from harmony.models import (
     Severity,
     Verb,
 )
-from harmony.protect import changes, events, policy
-from harmony.protect.changes import NewFinding, Standing
+from harmony.protection import events, policy
+from harmony.protection import record as protection_record
+from harmony.protection.record import NewFinding, Standing
 from tests.builders import NOON, an_integration
 from tests.stored import store
 
@@ -43,7 +44,7 @@ def device() -> tuple[int, int]:
 
 def apply(device: tuple[int, int], at: datetime = NOON, **values: Any) -> Standing:
     with write() as session:
-        return changes.apply(session, *device, at, **values)
+        return protection_record.apply(session, *device, at, **values)
 
 
 def told() -> list[tuple[str, str, str, str]]:
@@ -60,7 +61,9 @@ def tagging_is_due(device: tuple[int, int]) -> object:
 
 
 def close_all(device: tuple[int, int], at: datetime = LATER) -> Standing:
-    return apply(device, at, closed_ids=[one.id for one in changes.open_findings(db.session(), device[0])])
+    return apply(
+        device, at, closed_ids=[one.id for one in protection_record.open_findings(db.session(), device[0])]
+    )
 
 
 def test_the_risk_is_the_highest_of_what_is_open(device: tuple[int, int]) -> None:
@@ -94,8 +97,8 @@ def test_what_ends_is_kept_and_may_come_again(device: tuple[int, int]) -> None:
 
 def test_a_change_asks_for_tags_within_a_minute(device: tuple[int, int]) -> None:
     apply(device, opened=[MALWARE])
-    assert tagging_is_due(device) == NOON + changes.TAG_WITHIN
-    assert timedelta(minutes=1) > changes.TAG_WITHIN
+    assert tagging_is_due(device) == NOON + protection_record.TAG_WITHIN
+    assert timedelta(minutes=1) > protection_record.TAG_WITHIN
 
 
 def test_what_changes_nothing_writes_nothing(device: tuple[int, int]) -> None:

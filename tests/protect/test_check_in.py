@@ -21,8 +21,8 @@ from harmony.models import (
     Risk,
     Verb,
 )
-from harmony.protect import changes
-from harmony.protect.changes import NewFinding
+from harmony.protection import record
+from harmony.protection.record import NewFinding
 from tests.builders import NOON
 from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of
 
@@ -114,7 +114,7 @@ def test_a_device_that_was_inactive_or_silent_is_active_again(registered: Agent)
     registered.check_in()
     with write() as session:
         silent = [NewFinding("", "DEVICE_SILENT", "", int(Risk.HIGH))]
-        changes.apply(
+        record.apply(
             session, device.id, device.integration_id, now(), opened=silent, status=DeviceStatus.INACTIVE
         )
     answer = registered.check_in()

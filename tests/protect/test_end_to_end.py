@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from harmony.apps import exceptions as app_exceptions
+from harmony.apps.exceptions import Decision
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import tasks
 from harmony.models import (
     Action,
     App,
@@ -28,13 +29,13 @@ from harmony.models import (
     Severity,
     Verb,
 )
-from harmony.protect import app_exceptions, policy, rating
-from harmony.protect.app_exceptions import Decision
-from harmony.protect.sweep import sweep
+from harmony.protection import policy, policy_rollout
+from harmony.protection.sweep import sweep
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import ANDROID, IOS, Report, Threat
 from harmony.simulator.agents.script import ANDROID_APPS, TEST_APP
 from harmony.simulator.agents.wire import Send
+from harmony.worker import tasks
 from tests.agents import an_agent, give_token, through
 from tests.builders import an_integration
 from tests.stored import store
@@ -104,7 +105,7 @@ def the_policy(app: Flask, record: PolicyRecord) -> None:
     with app.app_context():
         version, _ = policy.in_force(db.session())
         policy.save(record, version, "kim", now())
-        rating.rate_all(now())
+        policy_rollout.rate_all(now())
 
 
 def worker_beat(app: Flask, days: float = 0) -> None:

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.device_api.registration import unregister
 from harmony.models import Action, App, AppException, Event, InstalledApp, Protection, Risk, Verb
-from harmony.protect import ending
 from tests.protect.agent import Agent, an_open_integration, device_of, refusal
 
 
@@ -38,8 +38,8 @@ def test_a_blocked_app_does_not_outlive_the_app_that_listed_it(agent: Agent, way
     id_ = device_of("UDID0").id
     if way == "reset":
         agent.unregister()
-        assert ending.reset(id_, "kim", now())
-        assert not ending.reset(id_, "kim", now())
+        assert unregister.reset(id_, "kim", now())
+        assert not unregister.reset(id_, "kim", now())
     else:
         assert agent.register(profile="device", device_key=agent.key).json["risk"] == "none"
     db.session.rollback()

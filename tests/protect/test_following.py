@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import tasks
 from harmony.models import PolicyRecord, Protection, Registration
-from harmony.protect import policy
+from harmony.protection import policy
+from harmony.worker import tasks
 from tests.protect.agent import Agent, an_open_integration, device_of
 from tests.protect.stored import events, of, open_codes
 

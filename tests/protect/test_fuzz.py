@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harmony.db import db
+from harmony.device_api.errors import REFUSALS
+from harmony.device_api.rate_limit import Buckets, Limits
+from harmony.device_api.routes import Desk
 from harmony.models import Finding, InstalledApp, Protection, Registration
-from harmony.protect.api import Desk
-from harmony.protect.refusals import REFUSALS
-from harmony.protect.throttle import Buckets, Limits
 from tests.invariants import check_invariants, quick_invariants, what_is_known
 from tests.protect.agent import TOKEN, an_open_integration
 from tests.sampling import sample

@@ -19,10 +19,10 @@ from schemathesis.engine import events, from_schema
 from werkzeug.serving import make_server
 
 from harmony.db import db
+from harmony.device_api.errors import REFUSALS
+from harmony.device_api.rate_limit import Buckets, Limits
+from harmony.device_api.routes import Desk
 from harmony.models.device_ids import is_placeholder
-from harmony.protect.api import Desk
-from harmony.protect.refusals import REFUSALS
-from harmony.protect.throttle import Buckets, Limits
 from tests.protect.agent import TOKEN, Agent, an_open_integration
 
 # The phases that run when nobody chooses any.

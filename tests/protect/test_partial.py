@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from harmony.db import db
+from harmony.device_api.partial import MOST_APPS, MOST_FINDINGS
 from harmony.models import App, Event, Finding, InstalledApp, Registration, Verb
-from harmony.protect.partial import MOST_APPS, MOST_FINDINGS
 from tests.protect.agent import TOKEN, Agent, an_open_integration, device_of
 
 GOOD = {"identifier": "com.good", "version": "1", "name": "Good"}

@@ -8,15 +8,15 @@ from sqlalchemy import select
 
 from harmony.db import db
 from harmony.models import AuditEntry, Event, Policy, PolicyRecord, Verb
-from harmony.protect import events, policy, rating
-from harmony.protect.policy import SavedMeanwhile, in_force, save
+from harmony.protection import events, policy, policy_rollout
+from harmony.protection.policy import SavedMeanwhile, in_force, save
 from tests.builders import NOON, an_integration
 from tests.protect.stored import registered
 
 
 def test_before_anything_is_saved_the_defaults_are_in_force(context: Flask) -> None:
     assert in_force(db.session()) == (0, PolicyRecord())
-    assert not rating.pending()
+    assert not policy_rollout.pending()
 
 
 def test_a_saved_policy_is_in_force_written_down_and_waits_for_the_rating(context: Flask) -> None:
@@ -31,7 +31,7 @@ def test_a_saved_policy_is_in_force_written_down_and_waits_for_the_rating(contex
     assert (entry.who, entry.what, entry.detail) == ("kim", "Changed the policy", what)
     event = db.session.scalars(select(Event)).one()
     assert (event.verb, event.detail, event.device_id) == (Verb.POLICY_CHANGED, what, None)
-    assert rating.pending()
+    assert policy_rollout.pending()
 
 
 def test_of_two_who_looked_at_the_same_version_one_is_told(context: Flask) -> None:
@@ -61,7 +61,7 @@ def test_each_version_is_kept_with_what_it_changed(context: Flask) -> None:
 
 
 def test_an_event_of_a_policy_that_changed_everything_fits_its_line(context: Flask) -> None:
-    from harmony.protect.factors import CATALOGUE
+    from harmony.protection.catalogue import CATALOGUE
 
     save(
         PolicyRecord(risks={code: (factor.risk + 1) % 4 for code, factor in CATALOGUE.items()}),

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from harmony.db import db, write
 from harmony.models import Action, AppException, DeviceStatus, Policy, PolicyRecord, Risk
-from harmony.protect import follow, policy, rating
-from harmony.protect.changes import TAG_WITHIN
+from harmony.protection import policy, policy_rollout, reevaluate
+from harmony.protection.record import TAG_WITHIN
 from tests.builders import NOON, an_integration
 from tests.protect.stored import (
     contact,
@@ -47,7 +47,7 @@ def test_every_device_gets_the_risk_of_the_new_policy(context: Flask) -> None:
     rooted, calm = registered(one, 2)
     found(rooted, "ROOTED", 3)
     a_policy(risks={"ROOTED": 1})
-    assert rating.rate_all(LATER) == 2
+    assert policy_rollout.rate_all(LATER) == 2
     assert (open_codes(rooted), of(rooted).risk) == ({"ROOTED": 1}, Risk.LOW)
     assert LATER <= of(rooted).changed_at < LATER + timedelta(minutes=1)
     assert (of(calm).risk, of(calm).changed_at) == (Risk.NONE, NOON)
@@ -55,7 +55,7 @@ def test_every_device_gets_the_risk_of_the_new_policy(context: Flask) -> None:
     due = nudged(one)
     assert due is not None
     assert due - of(rooted).changed_at == TAG_WITHIN
-    assert not rating.pending()
+    assert not policy_rollout.pending()
 
 
 def test_an_integration_without_a_change_is_not_tagged_again(context: Flask) -> None:
@@ -63,20 +63,20 @@ def test_an_integration_without_a_change_is_not_tagged_again(context: Flask) -> 
     (changed,), _same = registered(one), registered(other)
     found(changed, "ROOTED", 3)
     a_policy(risks={"ROOTED": 1})
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert (nudged(one) is not None, nudged(other)) == (True, None)
 
 
 def test_outdated_systems_and_clients_are_found_and_cleared_with_the_minimum(context: Flask) -> None:
     (device,) = registered(an_integration(), os_version="13", client_version="3.9")
     a_policy(minimum_os={"android": "14"}, minimum_client={"android": "4"}, risks={"CLIENT_OUTDATED": 1})
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert (open_codes(device), of(device).risk) == ({"OS_OUTDATED": 2, "CLIENT_OUTDATED": 1}, Risk.MEDIUM)
     a_policy(minimum_client={"android": "4"}, risks={"CLIENT_OUTDATED": 1})
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert (open_codes(device), of(device).risk) == ({"CLIENT_OUTDATED": 1}, Risk.LOW)
     a_policy()
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert (open_codes(device), of(device).risk) == ({}, Risk.NONE)
     assert events(device) == [
         ("detected", "CLIENT_OUTDATED"),
@@ -89,7 +89,7 @@ def test_outdated_systems_and_clients_are_found_and_cleared_with_the_minimum(con
 def test_the_word_of_the_uem_counts_where_protect_says_nothing(context: Flask) -> None:
     (device,) = registered(an_integration(), device={"platform": "Apple", "os_version": "16.7"}, platform="")
     a_policy(minimum_os={"ios": "17", "android": "99"})
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert open_codes(device) == {"OS_OUTDATED": 2}
 
 
@@ -97,8 +97,8 @@ def test_a_device_that_never_registered_is_left_alone(context: Flask) -> None:
     one = an_integration()
     (device,) = enrolled(one, os_version="1")
     a_policy(minimum_os={"android": "14"})
-    assert rating.rate_all(LATER) == 0
-    assert (open_codes(device), nudged(one), rating.pending()) == ({}, None, False)
+    assert policy_rollout.rate_all(LATER) == 0
+    assert (open_codes(device), nudged(one), policy_rollout.pending()) == ({}, None, False)
 
 
 def test_exceptions_of_apps_are_part_of_it(context: Flask) -> None:
@@ -111,17 +111,17 @@ def test_exceptions_of_apps_are_part_of_it(context: Flask) -> None:
             )
         )
     a_policy(risks={"HACKING_TOOL": 3})
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert open_codes(device) == {"HACKING_TOOL": 0}
 
 
 def test_fewer_days_make_devices_inactive_and_more_days_active_again(context: Flask) -> None:
     (device,) = registered(an_integration(), contact=LATER - timedelta(days=5))
     a_policy(inactive_days=4, silent_days=0)
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert of(device).status == DeviceStatus.INACTIVE
     a_policy(inactive_days=6, silent_days=0)
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert of(device).status == DeviceStatus.ACTIVE
     assert events(device) == [("inactive", ""), ("active", "")]
 
@@ -135,23 +135,23 @@ def test_a_kill_in_the_middle_loses_nothing_and_repeats_nothing(
     for id_ in ids:
         found(id_, "ROOTED", 3)
     a_policy(minimum_os={"android": "14"}, risks={"ROOTED": 1})
-    monkeypatch.setattr(rating, "BATCH", 3)
-    whole, calls = follow.driver.run_many, []
+    monkeypatch.setattr(policy_rollout, "BATCH", 3)
+    whole, calls = reevaluate.driver.run_many, []
 
     def dying(session, sql, rows):  # type: ignore[no-untyped-def]
         whole(session, sql, rows)
         calls.append(sql)
-        if calls.count(getattr(follow, statement)) == 2:
+        if calls.count(getattr(reevaluate, statement)) == 2:
             raise Killed
 
-    monkeypatch.setattr(follow.driver, "run_many", dying)
+    monkeypatch.setattr(reevaluate.driver, "run_many", dying)
     with pytest.raises(Killed):
-        rating.rate_all(LATER)
-    assert (row().rated, row().rated_up_to, rating.pending()) == (3, ids[2], True)
+        policy_rollout.rate_all(LATER)
+    assert (row().rated, row().rated_up_to, policy_rollout.pending()) == (3, ids[2], True)
     assert [of(id_).risk for id_ in ids] == [2] * 3 + [0] * 4
-    monkeypatch.setattr(follow.driver, "run_many", whole)
-    assert rating.rate_all(LATER) == 4
-    assert (row().rated, row().to_rate, rating.pending()) == (7, 7, False)
+    monkeypatch.setattr(reevaluate.driver, "run_many", whole)
+    assert policy_rollout.rate_all(LATER) == 4
+    assert (row().rated, row().to_rate, policy_rollout.pending()) == (7, 7, False)
     assert all(open_codes(id_) == {"ROOTED": 1, "OS_OUTDATED": 2} for id_ in ids)
     assert events() == [("policy_changed", "")] + [("detected", "OS_OUTDATED")] * 7
 
@@ -161,9 +161,9 @@ def test_a_newer_policy_takes_over_from_the_beginning(context: Flask) -> None:
     for id_ in ids:
         found(id_, "ROOTED", 3)
     a_policy(risks={"ROOTED": 1})
-    assert rating.rate_range(LATER, 3) == 3
+    assert policy_rollout.rate_range(LATER, 3) == 3
     a_policy(risks={"ROOTED": 2})
-    assert rating.rate_all(LATER) == 4
+    assert policy_rollout.rate_all(LATER) == 4
     assert [of(id_).risk for id_ in ids] == [2] * 4
     first, second = db.session.scalars(select(Policy).order_by(Policy.version)).all()
     assert (first.rated, first.rated_at, second.rated, second.rated_at is not None) == (3, None, 4, True)
@@ -172,20 +172,20 @@ def test_a_newer_policy_takes_over_from_the_beginning(context: Flask) -> None:
 def test_a_stop_is_heard_between_two_ranges(context: Flask) -> None:
     registered(an_integration(), 4)
     a_policy(inactive_days=9)
-    assert rating.rate_all(LATER, lambda: True) == 0
-    assert rating.pending()
+    assert policy_rollout.rate_all(LATER, lambda: True) == 0
+    assert policy_rollout.pending()
 
 
 def test_rating_again_writes_nothing(context: Flask) -> None:
     (device,) = registered(an_integration())
     found(device, "ROOTED", 3)
     a_policy(inactive_days=9)
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     changed_at = of(device).changed_at
     with write() as session:
         row = session.scalars(select(Policy)).one()
         row.rated_at, row.rated_up_to = None, 0
-    assert rating.rate_all(LATER + timedelta(days=1)) == 1
+    assert policy_rollout.rate_all(LATER + timedelta(days=1)) == 1
     assert of(device).changed_at == changed_at
 
 
@@ -194,5 +194,5 @@ def test_what_checks_in_during_the_rating_keeps_its_contact(context: Flask) -> N
     a_policy(inactive_days=9)
     contact(device, LATER)
     protector(device, profile="work")
-    rating.rate_all(LATER)
+    policy_rollout.rate_all(LATER)
     assert of(device).last_contact_at == LATER

@@ -12,6 +12,10 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.device_api.errors import Refused
+from harmony.device_api.registration import codes, unregister
+from harmony.device_api.registration import register as registration_register
+from harmony.device_api.schemas import Register
 from harmony.models import (
     Device,
     DeviceStatus,
@@ -23,9 +27,6 @@ from harmony.models import (
     Risk,
     Verb,
 )
-from harmony.protect import codes, ending, enrol
-from harmony.protect.bodies import Register
-from harmony.protect.refusals import Refused
 from harmony.sync import lifecycle
 from tests.protect.agent import ENTERPRISE, TOKEN, Agent, an_open_integration, device_of, refusal
 from tests.stored import store
@@ -156,7 +157,7 @@ def test_the_old_key_a_fresh_code_or_a_reset_registers_an_active_device_anew(age
     agent.register()
     old = agent.key
     if way == "reset":
-        ending.reset(device_of("UDID0").id, "kim", now())
+        unregister.reset(device_of("UDID0").id, "kim", now())
     shown = {"old key": {"device_key": old}, "code": {"token": None, "code": a_code()}, "reset": {}}[way]
     assert agent.register(**shown).status_code == 201
     assert agent.key != old
@@ -282,7 +283,7 @@ def test_another_request_under_the_same_id_is_refused(agent: Agent) -> None:
 def test_a_replay_after_the_reset_does_not_bring_the_old_key_back(agent: Agent) -> None:
     an_open_integration()
     agent.register(token=None, code=a_code())
-    ending.reset(device_of("UDID0").id, "kim", now())
+    unregister.reset(device_of("UDID0").id, "kim", now())
     assert refusal(agent.repeat()) == (401, "code_used")
 
 
@@ -343,7 +344,7 @@ def test_of_a_hundred_registrations_with_one_code_exactly_one_wins(context: Flas
         with context.app_context():
             asked = Register(code=code, udid="UDID0", platform="android", request_id=uuid4())
             try:
-                return enrol.register(asked, now()).key
+                return registration_register.register(asked, now()).key
             except Refused as refused:
                 return refused.error
 
@@ -360,7 +361,7 @@ def test_the_same_request_a_hundred_times_at_once_gets_one_key(context: Flask) -
 
     def one(_number: int) -> str:
         with context.app_context():
-            return enrol.register(asked, now()).key
+            return registration_register.register(asked, now()).key
 
     with ThreadPoolExecutor(20) as threads:
         assert len(set(threads.map(one, range(100)))) == 1
@@ -379,6 +380,6 @@ def test_unregistering_leaves_what_was_found_and_a_reset_closes_it(agent: Agent)
         Risk.HIGH,
         None,
     )
-    ending.reset(device_of("UDID0").id, "kim", now())
+    unregister.reset(device_of("UDID0").id, "kim", now())
     db.session.rollback()
     assert protection.risk == Risk.NONE

@@ -11,9 +11,9 @@ import pytest
 
 from harmony.models.policy import PolicyRecord
 from harmony.models.states import Action, Risk
-from harmony.protect import differences, factors, risk
-from harmony.protect.differences import normal
-from harmony.protect.standing import Facts, Protector, Standing, bounds, standing
+from harmony.protection import catalogue, policy_differences, risk
+from harmony.protection.evaluate import Facts, Protector, Standing, bounds, standing
+from harmony.protection.policy_differences import normal
 from tests.builders import NOON
 
 ANDROID = ("android", "15", "4.2")
@@ -31,7 +31,7 @@ def codes(facts: Facts, policy: PolicyRecord = POLICY) -> list[str]:
 
 @pytest.mark.parametrize(
     "module",
-    [differences, factors, risk, sys.modules[standing.__module__]],
+    [policy_differences, catalogue, risk, sys.modules[standing.__module__]],
     ids=lambda module: module.__name__,
 )
 def test_the_examples_in_the_words_hold(module: ModuleType) -> None:

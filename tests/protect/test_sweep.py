@@ -11,8 +11,8 @@ from sqlalchemy import func, select, update
 
 from harmony.db import db, write
 from harmony.models import Device, DeviceStatus, Event, PolicyRecord, Registration, Risk
-from harmony.protect import hearing, policy
-from harmony.protect.sweep import sweep
+from harmony.protection import outage_grace, policy
+from harmony.protection.sweep import sweep
 from tests.builders import NOON, an_integration
 from tests.protect.stored import contact, events, nudged, of, open_codes, registered
 
@@ -36,7 +36,7 @@ def listening(begin: datetime, length: timedelta) -> datetime:
 def swept(until: datetime) -> None:
     """As if the worker had swept without a gap until then."""
     with write() as session:
-        hearing.end(session, until)
+        outage_grace.end(session, until)
 
 
 def a_policy(**says: object) -> None:
@@ -73,11 +73,11 @@ def test_an_outage_is_not_the_silence_of_the_devices(context: Flask) -> None:
     ids = registered(an_integration(), 3)
     sweep(NOON + MINUTE)
     back = NOON + 9 * DAY
-    listening(back, hearing.LISTENED - 15 * MINUTE)
+    listening(back, outage_grace.LISTENED - 15 * MINUTE)
     assert {of(id_).status for id_ in ids} == {DeviceStatus.ACTIVE}
     for id_ in ids[:2]:
         contact(id_, back + 15 * MINUTE)
-    listening(back + hearing.LISTENED, 5 * MINUTE)
+    listening(back + outage_grace.LISTENED, 5 * MINUTE)
     assert [of(id_).status for id_ in ids] == ["active", "active", "inactive"]
     assert [len(events(id_)) for id_ in ids] == [0, 0, 2]
 

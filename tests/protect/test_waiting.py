@@ -9,10 +9,10 @@ from threading import Event
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from harmony.protect import throttle
-from harmony.protect.gathering import Gathering
-from harmony.protect.refusals import Refused
-from harmony.protect.throttle import Buckets
+from harmony.device_api import rate_limit
+from harmony.device_api.batching import Gathering
+from harmony.device_api.errors import Refused
+from harmony.device_api.rate_limit import Buckets
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_bucket_gives_its_capacity_at_once_and_more_as_time_goes_by() -> None:
 
 
 def test_strangers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "MOST_KEYS", 100)
+    monkeypatch.setattr(rate_limit, "MOST_KEYS", 100)
     buckets = Buckets(2, 1)
     for number in range(1000):
         buckets.take(f"key {number}", number / 1000)

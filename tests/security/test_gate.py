@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from harmony.clock import now
 from harmony.db import write
 from harmony.models import User
-from harmony.security import gate, sessions
-from harmony.security.gate import local_path
+from harmony.security import auth, sessions
+from harmony.security.auth import local_path
 
 CREATED = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
@@ -20,7 +20,7 @@ CREATED = datetime(2026, 11, 24, 8, tzinfo=UTC)
 @pytest.fixture
 def door(bare: Flask) -> FlaskClient:
     @bare.get("/open")
-    @gate.public
+    @auth.public
     def opened() -> str:
         return f"open {g.user}"
 
@@ -28,7 +28,7 @@ def door(bare: Flask) -> FlaskClient:
     def closed() -> str:
         return f"closed {g.user.name}"
 
-    gate.init_app(bare)
+    auth.init_app(bare)
     return bare.test_client()
 
 

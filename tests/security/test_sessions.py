@@ -12,10 +12,10 @@ from sqlalchemy import func, select, update
 
 from harmony import clock
 from harmony.db import db, write
-from harmony.jobs.tasks import sweep
 from harmony.models import SignInSession, User
 from harmony.security import sessions
-from harmony.security.notes import NotesCookie
+from harmony.security.flash_cookie import NotesCookie
+from harmony.worker.tasks import sweep
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from harmony.db import db
 from harmony.models import ThrottleBucket
-from harmony.security import throttle
+from harmony.security import rate_limit
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,88 +40,88 @@ def keys() -> list[str]:
 
 
 def test_the_tries_are_used_up_and_come_back_one_by_one(bare: Flask) -> None:
-    assert [throttle.take("k", 3, 30, NOW) for _ in range(4)] == [0, 0, 0, 10]
-    assert throttle.take("k", 3, 30, later(4)) == pytest.approx(6)
-    assert throttle.take("k", 3, 30, later(10)) == 0
-    assert throttle.take("k", 3, 30, later(10)) == pytest.approx(10)
+    assert [rate_limit.take("k", 3, 30, NOW) for _ in range(4)] == [0, 0, 0, 10]
+    assert rate_limit.take("k", 3, 30, later(4)) == pytest.approx(6)
+    assert rate_limit.take("k", 3, 30, later(10)) == 0
+    assert rate_limit.take("k", 3, 30, later(10)) == pytest.approx(10)
 
 
 def test_asking_too_early_does_not_cost_anything(bare: Flask) -> None:
     for second in range(10):
-        throttle.take("k", 1, 10, later(second))
-    assert throttle.take("k", 1, 10, later(10)) == 0
+        rate_limit.take("k", 1, 10, later(second))
+    assert rate_limit.take("k", 1, 10, later(10)) == 0
 
 
 def test_no_more_than_the_capacity_is_ever_saved_up(bare: Flask) -> None:
-    throttle.take("k", 2, 10, NOW)
-    assert [throttle.take("k", 2, 10, later(9999)) == 0 for _ in range(3)] == [True, True, False]
+    rate_limit.take("k", 2, 10, NOW)
+    assert [rate_limit.take("k", 2, 10, later(9999)) == 0 for _ in range(3)] == [True, True, False]
 
 
 def test_a_clock_that_was_set_back_neither_gives_nor_blocks_for_long(bare: Flask) -> None:
-    assert throttle.take("k", 1, 10, NOW) == 0
-    assert throttle.take("k", 1, 10, later(-3600)) == pytest.approx(10)
-    assert throttle.take("k", 1, 10, later(-3590)) == 0
+    assert rate_limit.take("k", 1, 10, NOW) == 0
+    assert rate_limit.take("k", 1, 10, later(-3600)) == pytest.approx(10)
+    assert rate_limit.take("k", 1, 10, later(-3590)) == 0
 
 
 def test_one_address_guesses_one_account_five_times(bare: Flask) -> None:
-    waits = [throttle.sign_in_wait("192.0.2.1", name, NOW) for name in ("ada", "ADA", " ada", "Ada", "ada")]
+    waits = [rate_limit.sign_in_wait("192.0.2.1", name, NOW) for name in ("ada", "ADA", " ada", "Ada", "ada")]
     assert waits == [0] * 5
-    assert throttle.sign_in_wait("192.0.2.1", "ada", NOW) == pytest.approx(60)
-    assert throttle.sign_in_wait("192.0.2.1", "bob", NOW) == 0
+    assert rate_limit.sign_in_wait("192.0.2.1", "ada", NOW) == pytest.approx(60)
+    assert rate_limit.sign_in_wait("192.0.2.1", "bob", NOW) == 0
 
 
 def test_nobody_is_locked_out_from_elsewhere(bare: Flask) -> None:
     for number in range(200):
-        throttle.sign_in_wait(f"192.0.2.{number}", "ada", NOW)
-        throttle.sign_in_wait("198.51.100.1", "ada", NOW)
-    assert throttle.sign_in_wait("203.0.113.9", "ada", NOW) == 0
+        rate_limit.sign_in_wait(f"192.0.2.{number}", "ada", NOW)
+        rate_limit.sign_in_wait("198.51.100.1", "ada", NOW)
+    assert rate_limit.sign_in_wait("203.0.113.9", "ada", NOW) == 0
 
 
 def test_one_address_guesses_thirty_accounts_and_no_more(bare: Flask) -> None:
-    waits = [throttle.sign_in_wait("192.0.2.1", f"user{number}", NOW) for number in range(31)]
+    waits = [rate_limit.sign_in_wait("192.0.2.1", f"user{number}", NOW) for number in range(31)]
     assert waits == [*[0] * 30, pytest.approx(30)]
 
 
 def test_the_addresses_of_one_ipv6_network_count_as_one(bare: Flask) -> None:
-    waits = [throttle.sign_in_wait(f"2001:db8::{number:x}", "ada", NOW) for number in range(6)]
+    waits = [rate_limit.sign_in_wait(f"2001:db8::{number:x}", "ada", NOW) for number in range(6)]
     assert waits[4:] == [0, pytest.approx(60)]
-    assert throttle.sign_in_wait("2001:db8:0:1::1", "ada", NOW) == 0
+    assert rate_limit.sign_in_wait("2001:db8:0:1::1", "ada", NOW) == 0
 
 
 @pytest.mark.parametrize("ip", [None, "", "nonsense", "::ffff:192.0.2.1", "fe80::1%eth0"])
 def test_any_address_can_be_counted(bare: Flask, ip: str | None) -> None:
-    assert throttle.sign_in_wait(ip, "ada", NOW) == 0
+    assert rate_limit.sign_in_wait(ip, "ada", NOW) == 0
 
 
 def test_who_got_in_starts_afresh(bare: Flask) -> None:
     for _ in range(100):
-        assert throttle.sign_in_wait("192.0.2.1", "ada", NOW) == 0
-        throttle.sign_in_succeeded("192.0.2.1", "ada", NOW)
+        assert rate_limit.sign_in_wait("192.0.2.1", "ada", NOW) == 0
+        rate_limit.sign_in_succeeded("192.0.2.1", "ada", NOW)
 
 
 def test_a_success_does_not_pay_for_guessing_other_accounts(bare: Flask) -> None:
     for number in range(29):
-        throttle.sign_in_wait("192.0.2.1", f"user{number}", NOW)
-    assert throttle.sign_in_wait("192.0.2.1", "ada", NOW) == 0
-    throttle.sign_in_succeeded("192.0.2.1", "ada", NOW)
-    assert throttle.sign_in_wait("192.0.2.1", "bob", NOW) == 0
-    assert throttle.sign_in_wait("192.0.2.1", "cy", NOW) > 0
+        rate_limit.sign_in_wait("192.0.2.1", f"user{number}", NOW)
+    assert rate_limit.sign_in_wait("192.0.2.1", "ada", NOW) == 0
+    rate_limit.sign_in_succeeded("192.0.2.1", "ada", NOW)
+    assert rate_limit.sign_in_wait("192.0.2.1", "bob", NOW) == 0
+    assert rate_limit.sign_in_wait("192.0.2.1", "cy", NOW) > 0
 
 
 def test_what_was_typed_as_a_name_is_not_stored(bare: Flask) -> None:
-    throttle.sign_in_wait("192.0.2.1", "my secret password", NOW)
+    rate_limit.sign_in_wait("192.0.2.1", "my secret password", NOW)
     assert not any("secret" in key for key in keys())
     assert max(map(len, keys())) <= 128
 
 
 def test_set_up_codes_are_guessed_ten_times(bare: Flask) -> None:
-    assert [throttle.setup_wait("192.0.2.1", NOW) for _ in range(11)] == [*[0] * 10, pytest.approx(60)]
+    assert [rate_limit.setup_wait("192.0.2.1", NOW) for _ in range(11)] == [*[0] * 10, pytest.approx(60)]
 
 
 def test_old_buckets_are_swept(bare: Flask) -> None:
-    throttle.take("old", 1, 10, NOW)
-    throttle.take("new", 1, 10, later(60))
-    throttle.sweep(later(24 * 3600 + 30))
+    rate_limit.take("old", 1, 10, NOW)
+    rate_limit.take("new", 1, 10, later(60))
+    rate_limit.sweep(later(24 * 3600 + 30))
     assert keys() == ["new"]
 
 

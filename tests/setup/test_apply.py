@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from harmony.db import db, write
+from harmony.jobs import device_sync
+from harmony.jobs import schedule as jobs_schedule
 from harmony.models import (
     Absence,
     AuditEntry,
@@ -24,7 +26,7 @@ from harmony.models.configuration import PAGES, SERVER, SYNCHRONIZATION, from_ro
 from harmony.setup import apply, checks
 from harmony.setup.drafts import digest
 from harmony.setup.verify import verify
-from harmony.sync import run, schedule, timing
+from harmony.sync import job as sync_job
 from tests.builders import NOON, FakeUem, a_choice, an_integration, devices
 from tests.sync.stored import all_of, store_devices
 
@@ -63,7 +65,7 @@ def test_the_first_sync_is_due_at_once_after_finish() -> None:
     id_ = an_integration(state=IntegrationState.DRAFT, due=None)
     apply.finish(id_, "kim", NOON)
     apply.finish(id_, "kim", NOON)
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == [id_]
     assert the_integration(id_).suspect is None
     assert audited() == [("kim", "Finished the set-up", "")]
 
@@ -94,7 +96,7 @@ def test_verify_of_another_scope_says_that_the_sync_after_save_would_hold_its_de
     """Else the page would promise deletions that the sync then holds."""
     id_ = an_integration(a_choice("570", "571", deletion_after=1, deletion_threshold=100))
     uem = FakeUem({"570": devices(1, 2), "571": devices(3, group_id="571")})
-    run.sync(id_, opener=lambda *_: uem)
+    sync_job.sync(id_, opener=lambda *_: uem)
     chosen = a_choice("570") if edited else a_choice("570", "571")
     typed(id_, SYNCHRONIZATION, groups=chosen.groups)
     left = uem if edited else FakeUem({"570": devices(1), "571": devices(3, group_id="571")})
@@ -129,7 +131,7 @@ def test_saving_server_details_ends_quarantine_and_tries_at_once() -> None:
     id_ = an_integration(due=NOON + 24 * HOUR, failures=9, stopped_why="sign_in", stopped_reason="No.")
     saved(id_, SERVER, display_name="Mended")
     assert (the_integration(id_).failures, the_integration(id_).stopped_why) == (0, None)
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == [id_]
 
 
 def test_a_paused_integration_is_not_planned_by_an_edit() -> None:
@@ -144,9 +146,9 @@ def test_a_shorter_interval_takes_its_own_grid_and_twenty_integrations_do_not_st
     for id_ in ids:
         saved(id_, SYNCHRONIZATION, device_interval=10)
     due = [the_integration(id_).next_sync_at for id_ in ids]
-    assert due == [timing.next_point(id_, timedelta(minutes=10), NOON, NOON) for id_ in ids]
+    assert due == [jobs_schedule.next_point(id_, timedelta(minutes=10), NOON, NOON) for id_ in ids]
     assert len(set(due)) == 20
-    assert list(schedule.due(NOON)) == []
+    assert list(device_sync.due(NOON)) == []
 
 
 def test_a_longer_interval_counts_at_once_and_what_is_due_already_still_runs() -> None:
@@ -154,8 +156,8 @@ def test_a_longer_interval_counts_at_once_and_what_is_due_already_still_runs() -
     due = an_integration(a_choice("2", device_interval=10))
     for id_ in (waiting, due):
         saved(id_, SYNCHRONIZATION, device_interval=1440)
-    assert the_integration(waiting).next_sync_at == timing.next_point(waiting, 24 * HOUR, NOON, NOON)
-    assert list(schedule.due(NOON)) == [due]
+    assert the_integration(waiting).next_sync_at == jobs_schedule.next_point(waiting, 24 * HOUR, NOON, NOON)
+    assert list(device_sync.due(NOON)) == [due]
 
 
 def test_an_edit_of_something_else_leaves_the_plan_alone() -> None:
@@ -169,22 +171,22 @@ def test_the_switch_for_deltas_takes_effect_at_once() -> None:
     saved(id_, SYNCHRONIZATION, delta=False)
     assert the_integration(id_).next_delta_at is None
     saved(id_, SYNCHRONIZATION, delta=True)
-    assert the_integration(id_).next_delta_at == NOON + timing.DELTA_EVERY
+    assert the_integration(id_).next_delta_at == NOON + jobs_schedule.DELTA_EVERY
 
 
 def test_switching_personal_data_off_purges_it_at_once_and_ends_a_run_that_still_imports_it() -> None:
     id_ = an_integration()
     store_devices(id_, 3)
-    held = schedule.claim(id_, "worker", NOON)
+    held = device_sync.claim(id_, "worker", NOON)
     assert held is not None
     assert saved(id_, SYNCHRONIZATION, import_email=False) == 3
     assert all("example.com" not in one.email for one in all_of(id_))
     run = db.session.get_one(SyncRun, held.run_id)
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, apply.REDACTED)
-    with pytest.raises(schedule.LeaseLost), write() as session:
-        schedule.renew(session, held, NOON)
+    with pytest.raises(device_sync.LeaseLost), write() as session:
+        device_sync.renew(session, held, NOON)
     assert not the_integration(id_).redact_pending
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == [id_]
     assert audited()[-1][2] == "Device email switched off"
 
 
@@ -193,9 +195,9 @@ def test_other_edits_purge_nothing_and_switching_on_again_is_due_at_once() -> No
     store_devices(id_, 2)
     assert saved(id_, SYNCHRONIZATION, device_interval=30) == 0
     assert all_of(id_)[0].name
-    assert list(schedule.due(NOON)) == []
+    assert list(device_sync.due(NOON)) == []
     assert saved(id_, SYNCHRONIZATION, import_name=True) == 0
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == [id_]
 
 
 def knows(id_: int) -> None:
@@ -226,7 +228,7 @@ def test_save_refuses_an_overlap_by_groups_and_by_address_and_changes_nothing() 
     with pytest.raises(apply.Overlapping):
         saved(beside, SYNCHRONIZATION, groups=a_choice("571").groups)
     db.session.rollback()
-    assert schedule.choice(the_integration(beside)).groups == a_choice("600").groups
+    assert device_sync.choice(the_integration(beside)).groups == a_choice("600").groups
     assert the_integration(beside).version == 1
 
 

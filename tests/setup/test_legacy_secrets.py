@@ -10,10 +10,10 @@ from flask import Flask
 from harmony.db import db, write
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
+from harmony.security import credentials
+from harmony.security.credentials import SECRET_FIELDS, Credential, bound_to
 from harmony.security.vault import origin_of, vault
 from harmony.setup import drafts, secrets
-from harmony.sync import credentials
-from harmony.sync.credentials import SECRET_FIELDS, Credential, bound_to
 from tests.builders import an_integration
 from tests.database import on_both
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harmony.models.configuration import Tagging
-from harmony.setup.needed_tags import Ours, Place, Standing, judged
+from harmony.setup.tag_preview import Ours, Place, Standing, judged
 from harmony.uem.records import Tag
 
 OFF = {"tag_status": False, "tag_risk": False, "tag_factors": False}

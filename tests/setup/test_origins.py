@@ -19,20 +19,21 @@ from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import device_sync
+from harmony.jobs.uem_client import connection
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
+from harmony.security.credentials import SECRET_FIELDS, seal_secrets
 from harmony.security.keys import new_vault_key
 from harmony.security.vault import Vault
 from harmony.setup import drafts, rotation, secrets
 from harmony.setup.verify import verify
-from harmony.sync import run, schedule
-from harmony.sync.connect import connection
-from harmony.sync.credentials import SECRET_FIELDS, seal_secrets
-from harmony.uem.address import origin_of
-from harmony.uem.answers import Answer
-from harmony.uem.http import Request, Transport
-from harmony.uem.network_steps import NetworkSteps
-from harmony.uem.rungs import Finding
+from harmony.sync import job as sync_job
+from harmony.uem.http.client import Request, Transport
+from harmony.uem.http.response import Answer
+from harmony.uem.trust.address import origin_of
+from harmony.uem.verify.checks import Finding
+from harmony.uem.verify.network import NetworkSteps
 from tests.builders import an_integration
 from tests.sampling import sample
 
@@ -161,8 +162,8 @@ class Person:
 
     def sync(self) -> None:
         with self.app.app_context():
-            schedule.request_sync(self.id_, "test", now())
-            run.sync(self.id_)
+            device_sync.request_sync(self.id_, "test", now())
+            sync_job.sync(self.id_)
 
     def verify_in_force(self) -> None:
         self.client.post(f"/integrations/{self.id_}/verify")

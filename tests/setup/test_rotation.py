@@ -15,16 +15,16 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import Base, db, write
+from harmony.jobs.shared_state import shared_state
 from harmony.models import Integration, SetupPage, User
 from harmony.models.configuration import SERVER, ServerDetails, to_row
 from harmony.security import kept_forms
+from harmony.security.credentials import seal_secrets
 from harmony.security.keys import new_vault_key
 from harmony.security.typed_form import TypedForm
 from harmony.setup import drafts, rotation, secrets
 from harmony.setup.rotation import SEALED_COLUMNS, Rotation
-from harmony.sync.credentials import seal_secrets
-from harmony.sync.shared_state import shared_state
-from harmony.uem.shared_state import Token, TokenKey
+from harmony.uem.http.shared_state import Token, TokenKey
 from tests.builders import an_integration
 from tests.canaries import watch
 
@@ -44,9 +44,9 @@ SEALING = {
     "setup/drafts.py:_new_token": {"setup_page.draft", "setup_page.applied"},
     "setup/secrets.py:renew_canary": {"vault_canary.sealed"},
     "setup/legacy_secrets.py:_sealed_for": {"setup_page.draft", "setup_page.applied"},
-    "sync/credentials.py:seal_secrets": {"setup_page.draft", "setup_page.applied"},
-    "sync/shared_state.py:keep_token": {"access_token.sealed"},
-    "web/demo_state.py:keep": set(),  # a cookie, which is given again
+    "security/credentials.py:seal_secrets": {"setup_page.draft", "setup_page.applied"},
+    "jobs/shared_state.py:keep_token": {"access_token.sealed"},
+    "web/demo/state.py:keep": set(),  # a cookie, which is given again
     "security/vault.py:reseal": set(),  # what rotation itself calls
 }
 

@@ -13,13 +13,13 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
-from harmony.models import Integration, Stopped, SyncRun, VaultCanary
+from harmony.models import Integration, StopReason, SyncRun, VaultCanary
 from harmony.models.configuration import DEPLOYMENT, SERVER, ServerDetails, from_row
 from harmony.ops.start import prepare
 from harmony.security import keys
+from harmony.security.credentials import seal_secrets, unseal
 from harmony.setup import apply, drafts, rotation, secrets
-from harmony.sync import run
-from harmony.sync.credentials import seal_secrets, unseal
+from harmony.sync import job as sync_job
 from tests.builders import an_integration
 
 SECRET = "rotate-this-canary"
@@ -110,7 +110,7 @@ def test_a_lost_key_stops_the_integration_and_the_old_key_frees_it(
     with under(settings, new).app_context():
         assert secrets.check() == ["Test UEM"]
         stopped = db.session.get_one(Integration, id_)
-        assert stopped.stopped_why == Stopped.SECRETS
+        assert stopped.stopped_why == StopReason.SECRETS
         assert "does not open the stored credentials" in (stopped.stopped_reason or "")
     with under(settings, old).app_context():
         assert secrets.check() == []
@@ -123,10 +123,10 @@ def test_a_sync_that_finds_its_secrets_locked_stops_instead_of_failing_for_ever(
     with under(settings, old).app_context():
         id_ = with_secret()
     with under(settings, new).app_context():
-        run.sync(id_)
+        sync_job.sync(id_)
         assert db.session.scalars(select(SyncRun)).one().state == "failed"
-        assert db.session.get_one(Integration, id_).stopped_why == Stopped.SECRETS
-        run.sync(id_)
+        assert db.session.get_one(Integration, id_).stopped_why == StopReason.SECRETS
+        sync_job.sync(id_)
         assert len(db.session.scalars(select(SyncRun)).all()) == 1
 
 

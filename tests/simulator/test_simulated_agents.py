@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.protect.factors import CATALOGUE, is_code
+from harmony.protection.catalogue import CATALOGUE, is_code
 from harmony.simulator.agents import fleet as fleets
 from harmony.simulator.agents import script
 from harmony.simulator.agents.agent import Agent

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from harmony.audit import happened
 from harmony.db import db, table_of, write
 from harmony.folding import sort_key
-from harmony.history import happened
 from harmony.models import Device, Happening, Membership
 from harmony.models.device_ids import udid_key
 from harmony.sync.search import search_text

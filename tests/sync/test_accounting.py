@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.accounting import Account, Identity, Match, compare, contradicts_many, same_hardware
+from harmony.jobs.accounting import Account, Identity, Match, compare, contradicts_many, same_hardware
 
 STORED = Identity("5", "u5", "aa", "s5")
 

@@ -9,10 +9,12 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.device_api.registration import auto_addition
+from harmony.device_api.schemas import Register
+from harmony.jobs import device_sync
 from harmony.models import Device, DeviceEvent, Happening, Protection, SyncRun
-from harmony.protect import unlisted
-from harmony.protect.bodies import Register
-from harmony.sync import deletion, run, schedule
+from harmony.sync import job as sync_job
+from harmony.sync.deletion import soft_delete
 from harmony.uem.records import Device as Record
 from tests.builders import FakeUem, a_choice, a_device, an_integration
 
@@ -22,12 +24,12 @@ pytestmark = pytest.mark.usefixtures("context")
 def added(integration_id: int, udid: str = "AA-bb") -> int:
     asked = Register(token="t", udid=udid, platform="ios", model="iPhone", serial="F1", request_id=uuid4())
     with write() as session:
-        return unlisted.add(session, integration_id, asked, now()).id
+        return auto_addition.add(session, integration_id, asked, now()).id
 
 
 def sync(integration_id: int, *listed: Record) -> SyncRun:
-    schedule.request_sync(integration_id, "test", now())
-    run.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
+    device_sync.request_sync(integration_id, "test", now())
+    sync_job.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
     db.session.rollback()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 
@@ -49,7 +51,7 @@ def test_the_sync_that_lists_it_makes_it_a_device_like_any_other() -> None:
     assert (device.udid, device.name) == ("aa-BB", "Kim's iPhone")
     assert told(device_id) == [(Happening.LISTED, "Added by registration; the UEM lists it now.")]
     assert db.session.get(Protection, device_id) is not None
-    assert deletion.unlisted(id_) == 0
+    assert soft_delete.unlisted(id_) == 0
 
 
 def test_it_is_merged_once_and_enrolled_again_afterwards() -> None:
@@ -68,7 +70,7 @@ def test_a_device_that_was_never_listed_is_never_missing() -> None:
     done = sync(id_, a_device(external_id="1"))
     device = db.session.get_one(Device, device_id)
     assert (done.missing, device.missing_since, device.deleted_at) == (0, None, None)
-    assert deletion.unlisted(id_) == 1
+    assert soft_delete.unlisted(id_) == 1
 
 
 def test_one_that_a_person_deleted_comes_back_when_the_uem_lists_it() -> None:
@@ -76,12 +78,12 @@ def test_one_that_a_person_deleted_comes_back_when_the_uem_lists_it() -> None:
     device_id = added(id_)
     sync(id_, a_device(external_id="1"))
     mine = (Device.integration_id == id_,)
-    assert [deletion.delete_unlisted(mine, "kim", now()) for _ in range(2)] == [1, 0]
+    assert [soft_delete.delete_unlisted(mine, "kim", now()) for _ in range(2)] == [1, 0]
     sync(id_, a_device(external_id="1"), a_device(external_id="7", udid="AA-bb"))
     device = db.session.get_one(Device, device_id)
     assert (device.external_id, device.added_by, device.deleted_at) == ("7", None, None)
     assert told(device_id)[0][0] == Happening.DELETED
-    assert deletion.delete_unlisted(mine, "kim", now()) == 0
+    assert soft_delete.delete_unlisted(mine, "kim", now()) == 0
 
 
 def test_once_listed_it_can_be_missed() -> None:

@@ -10,13 +10,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from harmony.jobs.device_sync import LeaseLost
+from harmony.jobs.heartbeat import Interrupted, Watch
+from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.models import IntegrationState
 from harmony.models.configuration import ServerDetails
 from harmony.security.vault import VaultLocked
-from harmony.sync.attempt import Ends, attempt, writing_the_end
-from harmony.sync.schedule import LeaseLost
-from harmony.sync.snapshot import Stopped
-from harmony.sync.watch import Watch
 from harmony.uem.client import UemClient
 from harmony.uem.errors import Unreachable
 from tests.builders import an_integration
@@ -67,7 +66,7 @@ def ended(raised: Exception | None, *, stop: bool = False, lost: bool = False, *
         (None, "done"),
         (Unreachable("Nobody answers."), "error"),
         (VaultLocked(), "locked"),
-        (Stopped(), "stopped"),
+        (Interrupted(), "stopped"),
         (LeaseLost(), "overtaken"),
         (OperationalError("SELECT 1", None, Exception("disk")), "database"),
         (KeyError("a defect of ours"), "database"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harmony.sync.changes import NAMED_ONLY, SHOWN, described
+from harmony.sync.field_changes import NAMED_ONLY, SHOWN, described
 
 OLD: dict[str, object] = {field: "old" for field in (*SHOWN, *NAMED_ONLY)}
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.accounting import Account, Identity, other_hardware
-from harmony.sync.crossings import contested_inside, contested_outside
-from harmony.sync.matching import Known, Matcher, Matches
-from harmony.sync.scope import Incoming, fingerprint
+from harmony.jobs.accounting import Account, Identity, other_hardware
+from harmony.sync.reading.crossings import contested_inside, contested_outside
+from harmony.sync.reading.matching import Known, Matcher, Matches
+from harmony.sync.reading.scope import Incoming, fingerprint
 from tests.builders import a_device
 
 GROUPS = (("organization", "570"),)

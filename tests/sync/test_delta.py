@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import device_sync
 from harmony.models import Device, Integration, SyncKind, SyncRun, SyncRunState
-from harmony.sync import run, schedule
+from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed
 from tests.builders import FakeUem, an_integration, devices
 
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.usefixtures("context")
 def a_snapshot(uem: FakeUem) -> int:
     """An integration that has synced once; what it read is as fresh as now."""
     id_ = an_integration(due=None)
-    schedule.request_sync(id_, "test", now())
-    run.sync(id_, opener=lambda *_: uem)
+    device_sync.request_sync(id_, "test", now())
+    sync_job.sync(id_, opener=lambda *_: uem)
     return id_
 
 
@@ -30,7 +31,7 @@ def delta(integration_id: int, uem: FakeUem) -> SyncRun:
     with write() as session:
         integration = session.get_one(Integration, integration_id)
         integration.next_sync_at, integration.next_delta_at = now() + timedelta(hours=1), now()
-    run.sync(integration_id, opener=lambda *_: uem)
+    sync_job.sync(integration_id, opener=lambda *_: uem)
     db.session.rollback()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 

@@ -11,6 +11,8 @@ from sqlalchemy import event, select, text, update
 from sqlalchemy.orm import Session
 
 from harmony.db import db, release, write
+from harmony.jobs.accounting import Account, Identity
+from harmony.jobs.device_sync import LeaseLost
 from harmony.models import (
     Absence,
     Device,
@@ -19,10 +21,9 @@ from harmony.models import (
     Hold,
     Integration,
 )
-from harmony.sync import absences, deletion, holds
-from harmony.sync.accounting import Account, Identity
-from harmony.sync.departures import Departed, depart
-from harmony.sync.schedule import LeaseLost
+from harmony.sync.deletion import holds, soft_delete
+from harmony.sync.deletion import missing as deletion_missing
+from harmony.sync.deletion.evaluate import Departed, depart
 from tests.builders import NOON, a_choice, an_integration
 from tests.stored import (
     GROUP,
@@ -143,8 +144,8 @@ def test_only_the_own_integration_is_looked_at() -> None:
 
 
 def test_every_device_of_a_long_list_is_looked_at_once_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(absences, "SLICE", 7)
-    monkeypatch.setattr(absences, "ROWS_PER_WRITE", 10)
+    monkeypatch.setattr(deletion_missing, "SLICE", 7)
+    monkeypatch.setattr(deletion_missing, "ROWS_PER_WRITE", 10)
     id_ = integration(after=3)
     store(id_, 100)
     asked: list[str | None] = []
@@ -388,7 +389,7 @@ def test_a_list_of_an_approval_that_ran_out_waits_even_when_the_guard_would_let_
 def test_an_approval_that_is_taken_back_stops_the_deletion_at_the_next_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deletion, "ROWS_PER_WRITE", 2)
+    monkeypatch.setattr(soft_delete, "ROWS_PER_WRITE", 2)
     id_ = integration(threshold=20)
     a_hold(id_, 10, 6)
     approved(id_)
@@ -476,8 +477,8 @@ def state(id_: int) -> list[object]:
 def test_killed_at_any_write_and_repeated_it_comes_to_the_same_end(
     scene: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(absences, "ROWS_PER_WRITE", 3)
-    monkeypatch.setattr(deletion, "ROWS_PER_WRITE", 3)
+    monkeypatch.setattr(deletion_missing, "ROWS_PER_WRITE", 3)
+    monkeypatch.setattr(soft_delete, "ROWS_PER_WRITE", 3)
     unbroken, writes = scene(), 0
 
     def count(_session: Session) -> None:
@@ -526,7 +527,7 @@ def test_the_list_and_the_stream_come_out_of_indexes() -> None:
     id_ = integration()
     store(id_, 10)
     for query, index in (
-        (select(Device.id).where(*deletion.overdue(id_, 3)).order_by(Device.id), "ix_device_absent"),
+        (select(Device.id).where(*soft_delete.overdue(id_, 3)).order_by(Device.id), "ix_device_absent"),
         (
             select(Device.id, Device.external_id)
             .where(Device.integration_id == id_, Device.external_id.is_not(None), Device.external_id > "5")

@@ -8,8 +8,10 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release, write
+from harmony.jobs import device_sync
 from harmony.models import Device, Integration, SyncRun, SyncRunState
-from harmony.sync import highwater, preview, run, schedule
+from harmony.sync import job as sync_job
+from harmony.sync import preview, rollback_detection
 from harmony.uem.errors import ServerFailed
 from harmony.uem.records import Group, GroupKind, SkippedRow
 from tests.builders import FakeUem, a_choice, an_integration, devices
@@ -21,8 +23,8 @@ BOLD = {"deletion_after": 1, "deletion_threshold": 100}
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    schedule.request_sync(integration_id, "test", now())
-    run.sync(integration_id, opener=lambda *_: uem)
+    device_sync.request_sync(integration_id, "test", now())
+    sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 
@@ -59,7 +61,7 @@ def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_complet
     with write() as session:
         mine = session.get_one(Integration, id_)
         newest = (mine.fence + 1, mine.snapshots + 1)
-    highwater.note(id_, *newest)
+    rollback_detection.note(id_, *newest)
     looked = preview.look(id_, a_choice(**BOLD), FakeUem({"570": devices(1, 2)}))
     assert looked.held == ("The database was restored from a backup before the sync that missed them.",)
     for _ in range(refused):

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import select
 
 from harmony.db import db, write
+from harmony.jobs import control, device_sync, lease
+from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.device_sync import LEASE, LeaseLost
+from harmony.jobs.lease import Holding
+from harmony.jobs.outcome import Outcome
+from harmony.jobs.process_identity import identity
 from harmony.models import Duty, DutyName, DutyRun, IntegrationState, SyncRunState
-from harmony.sync import duties, duty_lifecycle, lifecycle, schedule, timing
-from harmony.sync.duties import Holding
-from harmony.sync.identity import identity
-from harmony.sync.outcome import Outcome
-from harmony.sync.schedule import LEASE, LeaseLost
+from harmony.sync import lifecycle
 from tests.builders import NOON, a_choice, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -27,7 +29,7 @@ OK = Outcome(SyncRunState.OK)
 def a_duty(name: DutyName = TAGGING) -> int:
     id_ = an_integration()
     with write() as session:
-        duties.nudge(session, id_, name, NOON)
+        lease.nudge(session, id_, name, NOON)
     return id_
 
 
@@ -37,76 +39,76 @@ def the_duty(id_: int, name: DutyName = TAGGING) -> Duty:
 
 def test_only_one_of_two_claims_wins_and_the_run_says_who_asked() -> None:
     id_ = a_duty()
-    duties.request(id_, TAGGING, "kim", NOON)
-    held = duties.claim(id_, TAGGING, "first", NOON)
+    lease.request(id_, TAGGING, "kim", NOON)
+    held = lease.claim(id_, TAGGING, "first", NOON)
     assert held is not None
     assert db.session.get_one(DutyRun, held.run_id).started_by == "kim"
-    assert duties.claim(id_, TAGGING, "second", NOON) is None
-    assert list(duties.due(NOON)) == []
+    assert lease.claim(id_, TAGGING, "second", NOON) is None
+    assert list(lease.due(NOON)) == []
 
 
 def test_duties_of_one_integration_are_independent() -> None:
     id_ = a_duty(APPS)
     with write() as session:
-        duties.nudge(session, id_, TAGGING, NOON)
-    assert duties.claim(id_, APPS, "me", NOON) is not None
-    assert list(duties.due(NOON)) == [(id_, TAGGING)]
+        lease.nudge(session, id_, TAGGING, NOON)
+    assert lease.claim(id_, APPS, "me", NOON) is not None
+    assert list(lease.due(NOON)) == [(id_, TAGGING)]
 
 
 def test_a_nudge_never_puts_off_what_is_due_sooner() -> None:
     id_ = a_duty()
     with write() as session:
-        duties.nudge(session, id_, TAGGING, NOON + MINUTE)
+        lease.nudge(session, id_, TAGGING, NOON + MINUTE)
     assert the_duty(id_).next_at == NOON
 
 
 def test_what_is_asked_for_during_a_run_is_for_the_next_one() -> None:
     id_ = a_duty()
-    held = duties.claim(id_, TAGGING, "me", NOON)
+    held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
-        duties.nudge(session, id_, TAGGING, NOON + MINUTE, whole=True)
+        lease.nudge(session, id_, TAGGING, NOON + MINUTE, whole=True)
     with write() as session:
-        duties.settle(session, held, OK, NOON + 9 * MINUTE, NOON, done_up_to=NOON)
+        lease.settle(session, held, OK, NOON + 9 * MINUTE, NOON, done_up_to=NOON)
     duty = the_duty(id_)
     assert (duty.next_at, duty.whole, duty.done_up_to) == (NOON + MINUTE, True, NOON)
 
 
 def test_a_run_that_failed_leaves_its_work_to_the_next() -> None:
     id_ = a_duty()
-    held = duties.claim(id_, TAGGING, "me", NOON)
+    held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     assert held.whole
     with write() as session:
-        duties.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + MINUTE, NOON)
+        lease.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + MINUTE, NOON)
     assert the_duty(id_).whole
     assert the_duty(id_).failures == 1
 
 
 def test_a_parked_duty_waits_for_a_person() -> None:
     id_ = a_duty()
-    held = duties.claim(id_, TAGGING, "me", NOON)
+    held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
-        duties.park(session, held, "It may not.")
-        duties.settle(session, held, Outcome(SyncRunState.FAILED, "It may not."), NOON, NOON)
-    assert list(duties.due(NOON + LEASE)) == []
-    assert duties.request(id_, TAGGING, "kim", NOON)
-    assert list(duties.due(NOON)) == [(id_, TAGGING)]
+        lease.park(session, held, "It may not.")
+        lease.settle(session, held, Outcome(SyncRunState.FAILED, "It may not."), NOON, NOON)
+    assert list(lease.due(NOON + LEASE)) == []
+    assert lease.request(id_, TAGGING, "kim", NOON)
+    assert list(lease.due(NOON)) == [(id_, TAGGING)]
 
 
 def test_an_overtaken_worker_can_neither_renew_nor_settle() -> None:
     id_ = a_duty()
-    old = duties.claim(id_, TAGGING, ELSEWHERE, NOON)
+    old = lease.claim(id_, TAGGING, ELSEWHERE, NOON)
     assert old is not None
     late = NOON + LEASE + MINUTE
-    assert duties.reap(late) == 1
-    new = duties.claim(id_, TAGGING, identity(), late)
+    assert lease.reap(late) == 1
+    new = lease.claim(id_, TAGGING, identity(), late)
     assert new is not None
     with pytest.raises(LeaseLost), write() as session:
-        duties.renew(session, old, late)
+        lease.renew(session, old, late)
     with write() as session:
-        duties.settle(session, old, OK, None, late, done_up_to=late)
+        lease.settle(session, old, OK, None, late, done_up_to=late)
     assert the_duty(id_).lease_owner == identity()
     assert db.session.get_one(DutyRun, old.run_id).state == SyncRunState.ABORTED
 
@@ -114,23 +116,23 @@ def test_an_overtaken_worker_can_neither_renew_nor_settle() -> None:
 def test_nothing_is_due_or_asked_for_while_paused() -> None:
     id_ = an_integration(state=IntegrationState.PAUSED)
     with write() as session:
-        duties.nudge(session, id_, TAGGING, NOON)
-    assert list(duties.due(NOON)) == []
-    assert not duties.request(id_, TAGGING, "kim", NOON)
+        lease.nudge(session, id_, TAGGING, NOON)
+    assert list(lease.due(NOON)) == []
+    assert not lease.request(id_, TAGGING, "kim", NOON)
 
 
 def test_a_pause_takes_the_lease_away() -> None:
     id_ = a_duty()
-    held = duties.claim(id_, TAGGING, "me", NOON)
+    held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
-        session.get_one(duties.Integration, id_).state = IntegrationState.PAUSED
+        session.get_one(lease.Integration, id_).state = IntegrationState.PAUSED
     with pytest.raises(LeaseLost), write() as session:
-        duties.renew(session, held, NOON)
+        lease.renew(session, held, NOON)
 
 
 def under_way(id_: int) -> Holding:
-    held = duties.claim(id_, TAGGING, identity(), NOON)
+    held = lease.claim(id_, TAGGING, identity(), NOON)
     assert held is not None
     return held
 
@@ -143,13 +145,13 @@ def test_pause_closes_the_run_and_resume_makes_every_duty_due() -> None:
     id_ = a_duty()
     held = under_way(id_)
     with write() as session:
-        duties.nudge(session, id_, APPS, NOON + 9 * MINUTE)
+        lease.nudge(session, id_, APPS, NOON + 9 * MINUTE)
     assert lifecycle.pause(id_, "kim", NOON)
     assert (the_run(held).state, the_run(held).reason) == (SyncRunState.CANCELLED, "Paused by kim.")
     with pytest.raises(LeaseLost), write() as session:
-        duties.renew(session, held, NOON)
+        lease.renew(session, held, NOON)
     assert lifecycle.resume(id_, "kim", NOON + MINUTE)
-    assert set(duties.due(NOON + MINUTE)) == {(id_, APPS), (id_, TAGGING)}
+    assert set(lease.due(NOON + MINUTE)) == {(id_, APPS), (id_, TAGGING)}
     assert the_duty(id_).whole, "what the run should have looked at is left to the next one"
 
 
@@ -160,55 +162,55 @@ def test_remove_forgets_the_duties_and_keeps_their_runs(keep_devices: bool) -> N
     lifecycle.remove(id_, "kim", NOON, keep_devices=keep_devices)
     assert db.session.get(Duty, (id_, TAGGING)) is None
     assert the_run(held).reason == "Removed by kim."
-    assert list(duties.due(NOON + MINUTE)) == []
+    assert list(lease.due(NOON + MINUTE)) == []
 
 
 def test_cancel_puts_it_off_to_its_usual_time() -> None:
     id_ = a_duty(APPS)
-    held = duties.claim(id_, APPS, identity(), NOON)
+    held = lease.claim(id_, APPS, identity(), NOON)
     assert held is not None
-    assert duty_lifecycle.cancel(id_, APPS, "kim", NOON)
+    assert control.cancel(id_, APPS, "kim", NOON)
     assert the_run(held).state == SyncRunState.CANCELLED
     following = the_duty(id_, APPS).next_at
     assert following is not None
     assert NOON + 8 * HOUR <= following <= NOON + 36 * HOUR
-    assert not duty_lifecycle.cancel(id_, APPS, "kim", NOON)
+    assert not control.cancel(id_, APPS, "kim", NOON)
 
 
 def test_the_first_complete_sync_is_followed_by_an_app_sync_at_once() -> None:
     id_ = an_integration()
     with write() as session:
-        integration = session.get_one(duties.Integration, id_)
-        duty_lifecycle.begin(session, integration, APPS, NOON)
-        duty_lifecycle.after_sync(session, integration, False, NOON)
-    assert (id_, APPS) not in duties.due(NOON)
+        integration = session.get_one(lease.Integration, id_)
+        control.begin(session, integration, APPS, NOON)
+        control.after_sync(session, integration, False, NOON)
+    assert (id_, APPS) not in lease.due(NOON)
     with write() as session:
-        integration = session.get_one(duties.Integration, id_)
+        integration = session.get_one(lease.Integration, id_)
         integration.snapshots = 1
-        duty_lifecycle.after_sync(session, integration, True, NOON)
-    assert (id_, APPS) in duties.due(NOON)
+        control.after_sync(session, integration, True, NOON)
+    assert (id_, APPS) in lease.due(NOON)
     with write() as session:
-        integration = session.get_one(duties.Integration, id_)
+        integration = session.get_one(lease.Integration, id_)
         session.get_one(Duty, (id_, APPS)).next_at = NOON + HOUR
         integration.snapshots = 2
-        duty_lifecycle.after_sync(session, integration, True, NOON)
-    assert (id_, APPS) not in duties.due(NOON)
+        control.after_sync(session, integration, True, NOON)
+    assert (id_, APPS) not in lease.due(NOON)
 
 
 def test_a_clock_that_was_set_back_puts_off_no_duty() -> None:
     id_ = a_duty()
     with write() as session:
-        duties.nudge(session, id_, APPS, NOON + 40 * HOUR)
-    assert duty_lifecycle.mend(NOON) == 1
-    assert list(duties.due(NOON)) == [(id_, TAGGING), (id_, APPS)]
-    assert duty_lifecycle.mend(NOON) == 0
+        lease.nudge(session, id_, APPS, NOON + 40 * HOUR)
+    assert control.mend(NOON) == 1
+    assert list(lease.due(NOON)) == [(id_, TAGGING), (id_, APPS)]
+    assert control.mend(NOON) == 0
 
 
 def test_the_grid_of_the_app_sync_lies_apart_from_that_of_the_device_sync() -> None:
     ids = [an_integration(a_choice(app_interval=60)) for _ in range(5)]
-    for integration in db.session.scalars(select(duties.Integration).where(duties.Integration.id.in_(ids))):
-        devices = timing.next_point(integration.id, HOUR, NOON - 9 * HOUR, NOON)
-        apps = duty_lifecycle.usual(integration, APPS, NOON - 9 * HOUR, NOON)
+    for integration in db.session.scalars(select(lease.Integration).where(lease.Integration.id.in_(ids))):
+        devices = jobs_schedule.next_point(integration.id, HOUR, NOON - 9 * HOUR, NOON)
+        apps = control.usual(integration, APPS, NOON - 9 * HOUR, NOON)
         assert abs(devices - apps) > MINUTE
 
 
@@ -216,40 +218,40 @@ def test_another_server_lets_every_duty_wait_for_its_first_complete_sync_whoever
     id_ = a_duty()
     held = under_way(id_)
     with write() as session:
-        duty_lifecycle.await_sync(session, id_, NOON)
+        control.await_sync(session, id_, NOON)
     assert (the_run(held).state, the_run(held).reason) == (
         SyncRunState.CANCELLED,
         "Server Details were changed.",
     )
-    assert not duties.request(id_, APPS, "kim", NOON)
-    assert list(duties.due(NOON)) == []
+    assert not lease.request(id_, APPS, "kim", NOON)
+    assert list(lease.due(NOON)) == []
     with write() as session:
-        duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), True, NOON)
-    assert set(duties.due(NOON)) == {(id_, APPS), (id_, TAGGING)}
+        control.after_sync(session, session.get_one(lease.Integration, id_), True, NOON)
+    assert set(lease.due(NOON)) == {(id_, APPS), (id_, TAGGING)}
 
 
 def test_a_nudge_does_not_hurry_a_duty_whose_last_run_failed() -> None:
     id_ = a_duty()
-    held = duties.claim(id_, TAGGING, "me", NOON)
+    held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
-        duties.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + 30 * MINUTE, NOON)
-        duties.nudge(session, id_, TAGGING, NOON + MINUTE)
+        lease.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + 30 * MINUTE, NOON)
+        lease.nudge(session, id_, TAGGING, NOON + MINUTE)
     assert the_duty(id_).next_at == NOON + 30 * MINUTE
-    assert duties.request(id_, TAGGING, "kim", NOON), "a person is not put off"
+    assert lease.request(id_, TAGGING, "kim", NOON), "a person is not put off"
     assert the_duty(id_).next_at == NOON
 
 
 def test_with_another_server_nobody_tags_before_a_complete_sync() -> None:
     id_ = a_duty()
     with write() as session:
-        duty_lifecycle.await_sync(session, id_, NOON)
-    assert not duties.request(id_, TAGGING, "kim", NOON)
+        control.await_sync(session, id_, NOON)
+    assert not lease.request(id_, TAGGING, "kim", NOON)
     for complete in (False, True):
-        assert list(duties.due(NOON)) == []
+        assert list(lease.due(NOON)) == []
         with write() as session:
-            duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), complete, NOON)
-    assert (id_, TAGGING) in duties.due(NOON)
+            control.after_sync(session, session.get_one(lease.Integration, id_), complete, NOON)
+    assert (id_, TAGGING) in lease.due(NOON)
     assert the_duty(id_).whole
 
 
@@ -257,7 +259,7 @@ def moved() -> int:
     """An integration whose Server Details lead to another UEM, with a duty that is due."""
     id_ = a_duty()
     with write() as session:
-        duty_lifecycle.await_sync(session, id_, NOON)
+        control.await_sync(session, id_, NOON)
     return id_
 
 
@@ -268,18 +270,18 @@ def pressed(id_: int, button: str) -> None:
         assert lifecycle.resume(id_, "kim", NOON)
     elif button in {"Push tags now", "Sync apps now", "Read back"}:
         name = APPS if button == "Sync apps now" else TAGGING
-        assert not duties.request(id_, name, "kim", NOON, whole=button == "Read back")
+        assert not lease.request(id_, name, "kim", NOON, whole=button == "Read back")
     else:
         with write() as session:
-            integration = session.get_one(duties.Integration, id_)
+            integration = session.get_one(lease.Integration, id_)
             {
-                "saved again": lambda: duty_lifecycle.wake(session, id_, NOON),
-                "tags taken off": lambda: duty_lifecycle.again(session, id_, TAGGING, NOON),
-                "refresh": lambda: duty_lifecycle.after_sync(session, integration, False, NOON),
-                "old settings": lambda: duty_lifecycle.after_sync(
+                "saved again": lambda: control.wake(session, id_, NOON),
+                "tags taken off": lambda: control.again(session, id_, TAGGING, NOON),
+                "refresh": lambda: control.after_sync(session, integration, False, NOON),
+                "old settings": lambda: control.after_sync(
                     session, integration, True, NOON, version=integration.version - 1
                 ),
-                "registration": lambda: duties.nudge(session, id_, TAGGING, NOON, whole=True),
+                "registration": lambda: lease.nudge(session, id_, TAGGING, NOON, whole=True),
             }[button]()
 
 
@@ -294,17 +296,17 @@ def test_ids_of_a_former_uem_are_worthless_until_a_complete_sync_whatever_is_pre
     id_ = moved()
     pressed(id_, button)
     later = NOON + 48 * HOUR
-    assert list(duties.due(later)) == []
-    assert [duties.claim(id_, name, "me", later) for name in (APPS, TAGGING)] == [None, None]
+    assert list(lease.due(later)) == []
+    assert [lease.claim(id_, name, "me", later) for name in (APPS, TAGGING)] == [None, None]
     with write() as session:
-        integration = session.get_one(duties.Integration, id_)
-        duty_lifecycle.after_sync(session, integration, True, NOON, version=integration.version)
-    assert (id_, TAGGING) in duties.due(NOON)
+        integration = session.get_one(lease.Integration, id_)
+        control.after_sync(session, integration, True, NOON, version=integration.version)
+    assert (id_, TAGGING) in lease.due(NOON)
 
 
 def test_no_refresh_runs_before_the_first_complete_sync_of_another_uem() -> None:
     id_ = moved()
     with write() as session:
-        integration = session.get_one(duties.Integration, id_)
+        integration = session.get_one(lease.Integration, id_)
         integration.snapshots, integration.next_sync_at, integration.next_delta_at = 5, None, NOON
-    assert schedule.claim(id_, "me", NOON) is None
+    assert device_sync.claim(id_, "me", NOON) is None

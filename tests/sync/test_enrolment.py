@@ -10,8 +10,10 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db
+from harmony.jobs import device_sync
 from harmony.models import Device, DeviceEvent, SyncRun, SyncRunState
-from harmony.sync import run, schedule, snapshot
+from harmony.sync import job as sync_job
+from harmony.sync import snapshot
 from harmony.uem.records import Device as Record
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration, devices
 
@@ -20,8 +22,8 @@ pytestmark = pytest.mark.usefixtures("context")
 
 def sync(integration_id: int, *listed: Record) -> SyncRun:
     """Sync a group that lists these, and give back the run's row."""
-    schedule.request_sync(integration_id, "test", now())
-    run.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
+    device_sync.request_sync(integration_id, "test", now())
+    sync_job.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
     db.session.rollback()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harmony.models.states import Absence
-from harmony.sync.guard import DOUBTS, Cause, Facts, Reason, decide
+from harmony.sync.deletion.guard import DOUBTS, Cause, Facts, Reason, decide
 from tests.builders import NOON
 
 DAY = timedelta(hours=24)

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from harmony.config import Settings
-from harmony.sync import highwater
+from harmony.sync import rollback_detection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -41,67 +41,67 @@ def file(context: Flask, settings: Settings) -> Path:
 
 
 def test_a_database_as_far_as_the_file_or_farther_is_not_behind(file: Path) -> None:
-    highwater.note(1, fence=7, snapshots=5)
-    assert not highwater.is_behind(1, fence=7, snapshots=5)
-    assert not highwater.is_behind(1, fence=9, snapshots=5)
+    rollback_detection.note(1, fence=7, snapshots=5)
+    assert not rollback_detection.is_behind(1, fence=7, snapshots=5)
+    assert not rollback_detection.is_behind(1, fence=9, snapshots=5)
 
 
 @pytest.mark.parametrize(("fence", "snapshots"), [(6, 5), (7, 4), (1, 0), (8, 4)])
 def test_an_older_database_is_behind(file: Path, fence: int, snapshots: int) -> None:
-    highwater.note(1, fence=7, snapshots=5)
-    assert highwater.is_behind(1, fence, snapshots)
+    rollback_detection.note(1, fence=7, snapshots=5)
+    assert rollback_detection.is_behind(1, fence, snapshots)
 
 
 def test_noting_an_older_database_makes_it_the_current_one(file: Path) -> None:
-    highwater.note(1, fence=7, snapshots=5)
-    highwater.note(1, fence=3, snapshots=2)
-    assert not highwater.is_behind(1, fence=3, snapshots=2)
+    rollback_detection.note(1, fence=7, snapshots=5)
+    rollback_detection.note(1, fence=3, snapshots=2)
+    assert not rollback_detection.is_behind(1, fence=3, snapshots=2)
 
 
 def test_without_the_file_only_an_integration_without_snapshots_is_not_behind(file: Path) -> None:
     assert not file.exists()
-    assert not highwater.is_behind(1, fence=0, snapshots=0)
-    assert not highwater.is_behind(1, fence=2, snapshots=0)
-    assert highwater.is_behind(1, fence=2, snapshots=1)
+    assert not rollback_detection.is_behind(1, fence=0, snapshots=0)
+    assert not rollback_detection.is_behind(1, fence=2, snapshots=0)
+    assert rollback_detection.is_behind(1, fence=2, snapshots=1)
 
 
 def test_an_integration_that_is_not_in_the_file_is_behind_once_it_has_a_snapshot(file: Path) -> None:
-    highwater.note(1, fence=7, snapshots=5)
-    assert highwater.is_behind(2, fence=3, snapshots=1)
-    assert not highwater.is_behind(2, fence=3, snapshots=0)
+    rollback_detection.note(1, fence=7, snapshots=5)
+    assert rollback_detection.is_behind(2, fence=3, snapshots=1)
+    assert not rollback_detection.is_behind(2, fence=3, snapshots=0)
 
 
 def test_a_new_integration_that_got_a_removed_ones_number_is_not_behind(file: Path) -> None:
-    highwater.note(1, fence=7, snapshots=5)
-    assert not highwater.is_behind(1, fence=0, snapshots=0)
+    rollback_detection.note(1, fence=7, snapshots=5)
+    assert not rollback_detection.is_behind(1, fence=0, snapshots=0)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"1": 7}', '{"1": ["a", 1]}', '{"1": [1]}', "\x00"])
 def test_a_file_that_makes_no_sense_counts_as_behind_until_it_is_written_again(file: Path, text: str) -> None:
     file.write_text(text)
-    assert highwater.is_behind(1, fence=7, snapshots=5)
-    assert highwater.is_behind(1, fence=7, snapshots=0)
-    highwater.note(1, fence=7, snapshots=5)
-    assert not highwater.is_behind(1, fence=7, snapshots=5)
+    assert rollback_detection.is_behind(1, fence=7, snapshots=5)
+    assert rollback_detection.is_behind(1, fence=7, snapshots=0)
+    rollback_detection.note(1, fence=7, snapshots=5)
+    assert not rollback_detection.is_behind(1, fence=7, snapshots=5)
 
 
 def test_a_file_that_cannot_be_read_counts_as_behind(file: Path) -> None:
     file.mkdir()
-    assert highwater.is_behind(1, fence=7, snapshots=5)
+    assert rollback_detection.is_behind(1, fence=7, snapshots=5)
 
 
 def test_a_file_that_cannot_be_written_breaks_nothing_and_is_said(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.mkdir()
-    highwater.note(1, fence=7, snapshots=5)
+    rollback_detection.note(1, fence=7, snapshots=5)
     assert "newest.json could not be written" in caplog.text
     assert sorted(path.name for path in file.parent.glob("*newest*")) == ["newest.json", "newest.lock"]
 
 
 def test_the_file_holds_numbers_only_and_is_its_owners_only(file: Path) -> None:
-    highwater.note(1, fence=7, snapshots=5)
-    highwater.note(2, fence=1, snapshots=0)
+    rollback_detection.note(1, fence=7, snapshots=5)
+    rollback_detection.note(2, fence=1, snapshots=0)
     assert json.loads(file.read_text()) == {"1": [7, 5], "2": [1, 0]}
     for path in file.parent.glob("newest.*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

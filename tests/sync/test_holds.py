@@ -22,8 +22,8 @@ from harmony.models import (
     Integration,
     IntegrationState,
 )
-from harmony.sync import deletion, holds
-from harmony.sync.holds import ListChanged, NotOpen, WrongNumber
+from harmony.sync.deletion import holds, soft_delete
+from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber
 from tests.builders import NOON, a_choice, an_integration
 from tests.stored import a_hold, devices, live, missing, store, synced
 
@@ -249,7 +249,7 @@ def happenings(kind: Happening) -> int:
 def test_a_restored_device_is_live_again_and_counted_from_nothing() -> None:
     id_ = deleted()
     first, second, *_ = devices(id_)
-    assert deletion.restore(first.id, "kim", NOON) is True
+    assert soft_delete.restore(first.id, "kim", NOON) is True
     (first, *_) = devices(id_)
     assert (first.deleted_at, first.deleted_by, first.absent_from, first.absent_why) == (None, None, None, "")
     assert live(id_) == ["0", *map(str, range(2, 10))]
@@ -260,28 +260,28 @@ def test_a_restored_device_is_live_again_and_counted_from_nothing() -> None:
 def test_restoring_what_is_not_deleted_or_is_gone_does_nothing() -> None:
     id_ = deleted()
     last = devices(id_)[-1].id
-    assert deletion.restore(last, "kim", NOON) is False
-    assert deletion.restore(999_999, "kim", NOON) is False
+    assert soft_delete.restore(last, "kim", NOON) is False
+    assert soft_delete.restore(999_999, "kim", NOON) is False
     assert (happenings(Happening.RESTORED), audit()) == (0, [])
 
 
 def test_all_deleted_devices_of_an_integration_are_restored_in_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deletion, "ROWS_PER_WRITE", 3)
+    monkeypatch.setattr(soft_delete, "ROWS_PER_WRITE", 3)
     one, two = deleted(50, 10), deleted()
-    assert deletion.restore_all((Device.integration_id == one,), "kim", NOON) == 10
+    assert soft_delete.restore_all((Device.integration_id == one,), "kim", NOON) == 10
     assert (len(live(one)), len(live(two)), happenings(Happening.RESTORED)) == (50, 8, 10)
     assert audit() == [("kim", "Restored devices")]
 
 
 def test_what_was_deleted_long_ago_is_purged_with_its_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletion, "PURGED_PER_WRITE", 3)
+    monkeypatch.setattr(soft_delete, "PURGED_PER_WRITE", 3)
     id_ = deleted(50, 10)
     later = synced(id_, range(12, 50), NOON + 20 * DAY)
     assert later.deleted == 2
-    assert deletion.purge(NOON + 30 * DAY, keep_days=30) == 0
-    assert deletion.purge(NOON + 30 * DAY + HOUR, keep_days=30) == 10
+    assert soft_delete.purge(NOON + 30 * DAY, keep_days=30) == 0
+    assert soft_delete.purge(NOON + 30 * DAY + HOUR, keep_days=30) == 10
     assert [device.external_id for device in devices(id_)] == [str(number) for number in range(10, 50)]
     assert happenings(Happening.DELETED) == 2
     orphans = "SELECT count(*) FROM membership WHERE device_id NOT IN (SELECT id FROM device)"
@@ -290,12 +290,12 @@ def test_what_was_deleted_long_ago_is_purged_with_its_history(monkeypatch: pytes
 
 def test_counts_leave_the_deleted_out() -> None:
     id_ = deleted()
-    assert (deletion.live(id_), deletion.deleted(id_)) == (8, 2)
-    assert deletion.deleted_by_syncs(id_, NOON - HOUR) == 2
-    assert deletion.deleted_by_syncs(id_, NOON) == 0
+    assert (soft_delete.live(id_), soft_delete.deleted(id_)) == (8, 2)
+    assert soft_delete.deleted_by_syncs(id_, NOON - HOUR) == 2
+    assert soft_delete.deleted_by_syncs(id_, NOON) == 0
 
 
 def test_restored_devices_no_longer_count_against_the_day() -> None:
     id_ = deleted()
-    deletion.restore_all((Device.integration_id == id_,), "kim", NOON)
-    assert deletion.deleted_by_syncs(id_, NOON - HOUR) == 0
+    soft_delete.restore_all((Device.integration_id == id_,), "kim", NOON)
+    assert soft_delete.deleted_by_syncs(id_, NOON - HOUR) == 0

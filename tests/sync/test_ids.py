@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.ids import Ids
+from harmony.db.id_set import Ids
 
 NUMBERS = st.integers(0, 10**20).map(str)
 ODD = st.sampled_from(["", "007", "٣", "1_0", " 5", "+5", "abc", "0", "00", "9" * 30]) | st.text(max_size=5)

@@ -8,6 +8,10 @@ import pytest
 from sqlalchemy import func, select
 
 from harmony.db import db, write
+from harmony.jobs import device_sync, recovery
+from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.device_sync import Claim
+from harmony.jobs.outcome import Outcome
 from harmony.models import (
     AuditEntry,
     Hold,
@@ -21,9 +25,7 @@ from harmony.models import (
     Verification,
 )
 from harmony.models.configuration import Synchronization
-from harmony.sync import lifecycle, recovery, removal, schedule, timing
-from harmony.sync.outcome import Outcome
-from harmony.sync.schedule import Claim
+from harmony.sync import integration_removal, lifecycle
 from tests.builders import NOON, an_integration
 from tests.sync.stored import all_of, store_devices
 
@@ -37,7 +39,7 @@ def the_integration(id_: int) -> Integration:
 
 
 def started(id_: int) -> Claim:
-    held = schedule.claim(id_, "worker", NOON)
+    held = device_sync.claim(id_, "worker", NOON)
     assert held is not None
     return held
 
@@ -48,12 +50,12 @@ def audited() -> list[tuple[str, str]]:
 
 def is_powerless(held: Claim) -> bool:
     """Whether its worker can neither write nor settle any more."""
-    with pytest.raises(schedule.LeaseLost), write() as session:
-        schedule.renew(session, held, NOON)
+    with pytest.raises(device_sync.LeaseLost), write() as session:
+        device_sync.renew(session, held, NOON)
     known = db.session.get(Integration, held.integration_id)
     before = known.next_sync_at if known else None
     with write() as session:
-        schedule.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON + 9 * HOUR)
+        device_sync.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON + 9 * HOUR)
     after = db.session.get(Integration, held.integration_id)
     return after is None or (after.next_sync_at, after.snapshots) == (before, 0)
 
@@ -65,7 +67,7 @@ def test_cancel_ends_the_run_at_once_and_the_next_one_comes_at_its_usual_time() 
     assert lifecycle.cancel(id_, "kim", NOON)
     run = db.session.get_one(SyncRun, held.run_id)
     assert (run.state, run.reason, run.finished_at) == (SyncRunState.CANCELLED, "Cancelled by kim.", NOON)
-    assert the_integration(id_).next_sync_at == timing.next_point(id_, HOUR, NOON, NOON)
+    assert the_integration(id_).next_sync_at == jobs_schedule.next_point(id_, HOUR, NOON, NOON)
     assert is_powerless(held)
     assert len(all_of(id_)) == 3
     assert recovery.reap(NOON + HOUR) == 0
@@ -76,16 +78,16 @@ def test_cancel_without_a_run_says_so_and_changes_nothing() -> None:
     id_ = an_integration()
     assert not lifecycle.cancel(id_, "kim", NOON)
     assert not lifecycle.cancel(id_ + 1, "kim", NOON)
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == [id_]
     assert audited() == []
 
 
 def test_cancelling_a_delta_moves_no_snapshot_and_forgets_no_wish_for_one() -> None:
     id_ = an_integration(due=NOON + HOUR, snapshots=1, next_delta_at=NOON)
     started(id_)
-    assert schedule.request_sync(id_, "lee", NOON)
+    assert device_sync.request_sync(id_, "lee", NOON)
     assert lifecycle.cancel(id_, "kim", NOON)
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == [id_]
 
 
 def test_pausing_during_a_run_closes_it_and_resuming_is_due_at_once() -> None:
@@ -97,13 +99,13 @@ def test_pausing_during_a_run_closes_it_and_resuming_is_due_at_once() -> None:
     assert is_powerless(held)
     assert the_integration(id_).lease_owner is None
     assert lifecycle.resume(id_, "lee", NOON)
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == [id_]
     assert the_integration(id_).sync_requested_by == "lee", "the run says who started it"
     assert audited() == [("kim", "Paused"), ("lee", "Resumed")]
 
 
 def test_sync_now_is_written_down_with_who_asked() -> None:
-    assert schedule.request_sync(an_integration(), "kim", NOON)
+    assert device_sync.request_sync(an_integration(), "kim", NOON)
     assert audited() == [("kim", "Asked for a sync")]
 
 
@@ -113,7 +115,7 @@ def test_a_verify_that_passed_ends_the_wait_of_quarantine_only() -> None:
     paused = an_integration(due=None, state=IntegrationState.PAUSED, failures=8)
     for id_ in (quarantined, healthy, paused):
         lifecycle.probe(id_, NOON)
-    assert list(schedule.due(NOON)) == [quarantined]
+    assert list(device_sync.due(NOON)) == [quarantined]
     assert the_integration(quarantined).failures == 8
 
 
@@ -136,8 +138,8 @@ def test_removing_with_the_devices_kept_leaves_the_devices_and_no_way_to_the_uem
     assert db.session.get_one(SyncRun, held.run_id).reason == "Removed by kim."
     assert is_powerless(held)
     assert len(all_of(id_)) == 3
-    assert list(removal.pending(NOON)) == []
-    assert not schedule.request_sync(id_, "kim", NOON)
+    assert list(integration_removal.pending(NOON)) == []
+    assert not device_sync.request_sync(id_, "kim", NOON)
     assert not lifecycle.resume(id_, "kim", NOON)
     assert audited() == [("kim", "Removed, devices kept")]
 
@@ -156,7 +158,7 @@ def test_removing_during_a_run_leaves_nothing_and_the_late_worker_finds_its_fenc
     held = started(id_)
     lifecycle.remove(id_, "kim", NOON, keep_devices=False)
     assert is_powerless(held)
-    removal.carry_out(id_)
+    integration_removal.carry_out(id_)
     assert is_powerless(held)
     for table in (Integration, SyncRun, SetupPage):
         assert db.session.scalars(select(table)).all() == []
@@ -176,6 +178,6 @@ def test_what_was_kept_can_be_deleted_later() -> None:
     store_devices(id_, 2)
     lifecycle.remove(id_, "kim", NOON, keep_devices=True)
     lifecycle.remove(id_, "kim", NOON, keep_devices=False)
-    removal.carry_out(id_)
+    integration_removal.carry_out(id_)
     assert all_of(id_) == []
     assert db.session.get(Integration, id_) is None

@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
+from harmony.jobs import device_sync
 from harmony.models import Device, SkippedDevice, SyncRun, SyncRunState
-from harmony.sync import run, schedule
-from harmony.sync.placement import ELSEWHERE, MISNAMED, UNKNOWN, UNREADABLE
+from harmony.sync import job as sync_job
+from harmony.sync.reading.placement import ELSEWHERE, MISNAMED, UNKNOWN, UNREADABLE
 from harmony.uem.records import Device as Record
 from tests.builders import FakeUem, a_choice, an_integration, devices
 
@@ -26,8 +27,8 @@ WAITING = "so none was counted as missing."
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    schedule.request_sync(integration_id, "test", now())
-    run.sync(integration_id, opener=lambda *_: uem)
+    device_sync.request_sync(integration_id, "test", now())
+    sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.matching import Known, Matcher
-from harmony.sync.placement import GroupTree, sort_rows
-from harmony.sync.plan import Plan, adopt, read_to_the_end
-from harmony.sync.plan import plan as plan_of
+from harmony.sync.diff import Plan, adopt, read_to_the_end
+from harmony.sync.diff import plan as plan_of
 from harmony.sync.privacy import Privacy, redact
-from harmony.sync.scope import Incoming, Scope, cover, fingerprint, pulls
+from harmony.sync.reading.matching import Known, Matcher
+from harmony.sync.reading.placement import GroupTree, sort_rows
+from harmony.sync.reading.scope import Incoming, Scope, cover, fingerprint, pulls
 from harmony.uem.records import Device, Group, GroupKind
 from tests.builders import DEVICE, NOON, a_device, devices
 

@@ -11,9 +11,12 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
+from harmony.jobs import device_sync
 from harmony.models import SyncRun
 from harmony.models.configuration import Synchronization
-from harmony.sync import holds, preview, run, schedule
+from harmony.sync import job as sync_job
+from harmony.sync import preview
+from harmony.sync.deletion import holds
 from harmony.sync.preview import Preview
 from tests.builders import FakeUem, a_choice, an_integration, devices
 
@@ -39,8 +42,8 @@ def a_uem(listed: Listed) -> FakeUem:
 
 
 def sync(integration_id: int, listed: Listed) -> SyncRun:
-    schedule.request_sync(integration_id, "test", now())
-    run.sync(integration_id, opener=lambda *_: a_uem(listed))
+    device_sync.request_sync(integration_id, "test", now())
+    sync_job.sync(integration_id, opener=lambda *_: a_uem(listed))
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 

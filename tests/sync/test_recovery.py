@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from harmony.db import db, write
+from harmony.jobs import device_sync, recovery
+from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.outcome import Outcome
 from harmony.models import Integration, SyncRun, SyncRunState
-from harmony.sync import recovery, schedule, timing
-from harmony.sync.outcome import Outcome
 from tests.builders import NOON, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -25,13 +26,13 @@ def the_integration(id_: int) -> Integration:
 
 def ended(id_: int, state: SyncRunState, due_in: timedelta) -> None:
     """A run that ended so, and the next one that far away."""
-    held = schedule.claim(id_, ELSEWHERE, NOON)
+    held = device_sync.claim(id_, ELSEWHERE, NOON)
     assert held is not None
     with write() as session:
         run = session.get_one(SyncRun, held.run_id)
         run.state, run.finished_at = state, NOON
         session.flush()
-        schedule.settle(session, held, Outcome(state), NOON)
+        device_sync.settle(session, held, Outcome(state), NOON)
         session.get_one(Integration, id_).next_sync_at = NOON + due_in
 
 
@@ -39,11 +40,11 @@ def test_a_clock_that_jumped_ahead_makes_everything_due_once_and_plans_from_ther
     id_ = an_integration(due=NOON + HOUR)
     later = NOON + JUMP
     assert recovery.mend(later) == 0
-    assert list(schedule.due(later)) == [id_]
-    held = schedule.claim(id_, "me", later)
+    assert list(device_sync.due(later)) == [id_]
+    held = device_sync.claim(id_, "me", later)
     assert held is not None
     with write() as session:
-        schedule.settle(session, held, Outcome(SyncRunState.OK), later)
+        device_sync.settle(session, held, Outcome(SyncRunState.OK), later)
     due = the_integration(id_).next_sync_at
     assert due is not None
     assert later < due <= later + HOUR
@@ -54,33 +55,33 @@ def test_a_clock_that_jumped_back_does_not_silence_the_syncs() -> None:
     earlier = NOON - JUMP
     assert recovery.mend(earlier) == 1
     after = the_integration(id_)
-    assert after.next_sync_at == timing.next_point(id_, HOUR, earlier, earlier)
+    assert after.next_sync_at == jobs_schedule.next_point(id_, HOUR, earlier, earlier)
     assert after.next_sync_at <= earlier + HOUR
-    assert after.next_delta_at == earlier + timing.DELTA_EVERY
+    assert after.next_delta_at == earlier + jobs_schedule.DELTA_EVERY
     assert recovery.mend(earlier) == 0
 
 
 def test_a_lease_from_the_future_does_not_block_for_ever() -> None:
     id_ = an_integration()
-    held = schedule.claim(id_, ELSEWHERE, NOON)
+    held = device_sync.claim(id_, ELSEWHERE, NOON)
     assert held is not None
     earlier = NOON - JUMP
     recovery.mend(earlier)
-    assert the_integration(id_).lease_until == earlier + schedule.LEASE
+    assert the_integration(id_).lease_until == earlier + device_sync.LEASE
     assert recovery.reap(earlier) == 0
-    assert recovery.reap(earlier + schedule.LEASE) == 1
+    assert recovery.reap(earlier + device_sync.LEASE) == 1
     assert db.session.get_one(SyncRun, held.run_id).state == SyncRunState.ABORTED
 
 
 def test_a_living_worker_keeps_its_run_when_the_clock_is_set_back() -> None:
     id_ = an_integration()
-    held = schedule.claim(id_, ELSEWHERE, NOON)
+    held = device_sync.claim(id_, ELSEWHERE, NOON)
     assert held is not None
     earlier = NOON - JUMP
     recovery.mend(earlier)
     with write() as session:
-        schedule.renew(session, held, earlier + timedelta(seconds=4))
-    assert recovery.reap(earlier + schedule.LEASE) == 0
+        device_sync.renew(session, held, earlier + timedelta(seconds=4))
+    assert recovery.reap(earlier + device_sync.LEASE) == 0
 
 
 @pytest.mark.parametrize(

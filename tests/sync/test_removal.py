@@ -9,6 +9,7 @@ from sqlalchemy import event, func, select
 
 from harmony.clock import now
 from harmony.db import Base, db, write
+from harmony.jobs import device_sync
 from harmony.models import (
     Device,
     DeviceEvent,
@@ -18,7 +19,7 @@ from harmony.models import (
     SkippedDevice,
     SyncRun,
 )
-from harmony.sync import lifecycle, removal, schedule
+from harmony.sync import integration_removal, lifecycle
 from tests.builders import NOON, an_integration
 from tests.sync.stored import all_of, store_devices
 
@@ -30,12 +31,12 @@ def a_removed_one(devices: int, runs: int = 0) -> int:
     id_ = an_integration()
     store_devices(id_, devices)
     for _ in range(runs):
-        held = schedule.claim(id_, "worker", NOON)
+        held = device_sync.claim(id_, "worker", NOON)
         assert held is not None
         with write() as session:
             session.add(SkippedDevice(run_id=held.run_id, external_id="1", reason="Unreadable."))
         assert lifecycle.cancel(id_, "kim", NOON)
-        assert schedule.request_sync(id_, "kim", NOON)
+        assert device_sync.request_sync(id_, "kim", NOON)
     lifecycle.remove(id_, "kim", NOON, keep_devices=False)
     return id_
 
@@ -48,13 +49,13 @@ def test_everything_goes_and_the_devices_of_others_stay() -> None:
     other = an_integration()
     store_devices(other, 2)
     id_ = a_removed_one(5, runs=3)
-    assert list(removal.pending(now())) == [id_]
-    removal.carry_out(id_)
-    assert list(removal.pending(now())) == []
+    assert list(integration_removal.pending(now())) == [id_]
+    integration_removal.carry_out(id_)
+    assert list(integration_removal.pending(now())) == []
     assert len(all_of(other)) == 2
     assert (count(Integration), count(SyncRun), count(SkippedDevice)) == (1, 0, 0)
     assert (count(Device), count(Membership), count(DeviceEvent)) == (2, 2, 2)
-    removal.carry_out(id_)
+    integration_removal.carry_out(id_)
 
 
 def test_no_write_deletes_more_than_a_thousand_devices() -> None:
@@ -62,7 +63,7 @@ def test_no_write_deletes_more_than_a_thousand_devices() -> None:
     left = []
     counted = select(func.count()).select_from(Device)
     event.listen(db.engine, "commit", lambda connection: left.append(connection.execute(counted).scalar()))
-    removal.carry_out(id_)
+    integration_removal.carry_out(id_)
     steps = [before - after for before, after in zip([2500, *left], left, strict=False)]
     assert sum(steps) == 2500
     assert max(steps) <= 1000
@@ -72,20 +73,20 @@ def test_no_write_deletes_more_than_a_thousand_devices() -> None:
 def test_a_deletion_that_was_stopped_anywhere_is_taken_up_again_and_finished(
     steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(removal, "DEVICES_PER_WRITE", 2)
+    monkeypatch.setattr(integration_removal, "DEVICES_PER_WRITE", 2)
     id_ = a_removed_one(5, runs=1)
     answers = iter([False] * steps)
-    removal.carry_out(id_, lambda: next(answers, True))
+    integration_removal.carry_out(id_, lambda: next(answers, True))
     if db.session.get(Integration, id_) is not None:
-        assert list(removal.pending(now())) == [id_]
-        removal.carry_out(id_)
+        assert list(integration_removal.pending(now())) == [id_]
+        integration_removal.carry_out(id_)
     assert (count(Integration), count(Device), count(SyncRun)) == (0, 0, 0)
 
 
 def test_a_worker_that_died_in_it_is_followed_by_another_once_its_lease_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(removal, "DEVICES_PER_WRITE", 2)
+    monkeypatch.setattr(integration_removal, "DEVICES_PER_WRITE", 2)
     id_ = a_removed_one(5)
 
     def die() -> bool:
@@ -94,22 +95,22 @@ def test_a_worker_that_died_in_it_is_followed_by_another_once_its_lease_ended(
         return False
 
     with pytest.raises(SystemExit):
-        removal.carry_out(id_, die)
+        integration_removal.carry_out(id_, die)
     assert len(all_of(id_)) == 3
     db.session.rollback()
-    assert list(removal.pending(now())) == []
-    removal.carry_out(id_)
+    assert list(integration_removal.pending(now())) == []
+    integration_removal.carry_out(id_)
     assert len(all_of(id_)) == 3
     db.session.rollback()
     with write() as session:
         session.get_one(Integration, id_).lease_until = now() - timedelta(seconds=1)
-    assert list(removal.pending(now())) == [id_]
-    removal.carry_out(id_)
+    assert list(integration_removal.pending(now())) == [id_]
+    integration_removal.carry_out(id_)
     assert count(Device) == 0
 
 
 def test_a_worker_that_was_overtaken_deletes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal, "DEVICES_PER_WRITE", 2)
+    monkeypatch.setattr(integration_removal, "DEVICES_PER_WRITE", 2)
     id_ = a_removed_one(5)
 
     def overtake() -> bool:
@@ -117,7 +118,7 @@ def test_a_worker_that_was_overtaken_deletes_nothing_more(monkeypatch: pytest.Mo
             session.get_one(Integration, id_).fence += 1
         return False
 
-    removal.carry_out(id_, overtake)
+    integration_removal.carry_out(id_, overtake)
     assert len(all_of(id_)) == 5
 
 
@@ -125,6 +126,6 @@ def test_a_worker_that_was_overtaken_deletes_nothing_more(monkeypatch: pytest.Mo
 def test_nothing_is_deleted_that_nobody_removed(state: IntegrationState) -> None:
     id_ = an_integration(state=state)
     store_devices(id_, 2)
-    assert list(removal.pending(now())) == []
-    removal.carry_out(id_)
+    assert list(integration_removal.pending(now())) == []
+    integration_removal.carry_out(id_)
     assert len(all_of(id_)) == 2

@@ -7,8 +7,10 @@ from sqlalchemy import event, func, select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import device_sync
 from harmony.models import Device, Integration, Membership, SkippedDevice, SyncRun, SyncRunState
-from harmony.sync import lifecycle, removal, run, schedule, snapshot
+from harmony.sync import integration_removal, lifecycle, snapshot
+from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed, SignInRefused
 from harmony.uem.records import SkippedRow
 from tests.builders import FakeUem, a_choice, an_integration, devices
@@ -18,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("context")
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    schedule.request_sync(integration_id, "test", now())
-    run.sync(integration_id, opener=lambda *_: uem)
+    device_sync.request_sync(integration_id, "test", now())
+    sync_job.sync(integration_id, opener=lambda *_: uem)
     db.session.rollback()
     newest = (
         select(SyncRun).where(SyncRun.integration_id == integration_id).order_by(SyncRun.id.desc()).limit(1)
@@ -241,7 +243,7 @@ def test_the_log_tells_what_a_sync_did_and_why_it_ended(caplog: pytest.LogCaptur
     """An operator reads it; who ended a run is told on the pages only."""
     id_ = an_integration()
     good, bad = FakeUem({"570": devices(1, 2)}), FakeUem({}, error=ServerFailed("The UEM answered 500."))
-    with caplog.at_level("INFO", "harmony.sync.run"):
+    with caplog.at_level("INFO", "harmony.sync.job"):
         done = sync(id_, good)
         failed = sync(id_, bad)
         ended = sync(id_, FakeUem({"570": devices(1)}, on_page=lambda _: lifecycle.pause(id_, "kim", now())))
@@ -259,10 +261,10 @@ def test_the_log_tells_what_a_sync_did_and_why_it_ended(caplog: pytest.LogCaptur
 def test_a_stopping_process_ends_the_run_between_two_pages_and_leaves_it_due() -> None:
     id_ = an_integration()
     uem = FakeUem({"570": devices(*range(6))})
-    run.sync(id_, should_stop=lambda: uem.pages_given > 1, opener=lambda *_: uem)
+    sync_job.sync(id_, should_stop=lambda: uem.pages_given > 1, opener=lambda *_: uem)
     done = db.session.scalars(select(SyncRun)).one()
     assert (done.state, done.added) == (SyncRunState.CANCELLED, 2)
-    assert list(schedule.due(now())) == [id_]
+    assert list(device_sync.due(now())) == [id_]
 
 
 def test_removing_the_integration_during_a_run_leaves_nothing_behind() -> None:
@@ -272,8 +274,8 @@ def test_removing_the_integration_during_a_run_leaves_nothing_behind() -> None:
         if page == 1:
             lifecycle.remove(id_, "kim", now(), keep_devices=False)
 
-    run.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(6))}, on_page=remove))
-    removal.carry_out(id_)
+    sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(6))}, on_page=remove))
+    integration_removal.carry_out(id_)
     db.session.rollback()
     for table in (Integration, SyncRun, Device, Membership):
         assert db.session.scalars(select(table)).all() == []
@@ -290,7 +292,7 @@ def test_a_worker_that_was_overtaken_writes_nothing_more() -> None:
                 integration.fence += 1
                 integration.lease_owner = "another"
 
-    run.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(6))}, on_page=overtake))
+    sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(6))}, on_page=overtake))
     db.session.rollback()
     assert len(known(id_)) == 2
     assert db.session.get_one(Integration, id_).lease_owner == "another"

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from harmony.db import db, write
-from harmony.models import Absence, Integration, IntegrationState, Stopped, SyncKind, SyncRun, SyncRunState
+from harmony.jobs import device_sync, recovery
+from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.outcome import Outcome
+from harmony.jobs.process_identity import identity, is_gone
+from harmony.models import Absence, Integration, IntegrationState, StopReason, SyncKind, SyncRun, SyncRunState
 from harmony.models.configuration import Synchronization
-from harmony.sync import lifecycle, recovery, schedule, timing
-from harmony.sync.identity import identity, is_gone
-from harmony.sync.outcome import Outcome
+from harmony.sync import lifecycle
 from tests.builders import NOON, a_choice, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -35,20 +37,20 @@ def test_what_is_due_is_active_and_its_time_has_come() -> None:
     an_integration(state=IntegrationState.PAUSED)
     an_integration(state=IntegrationState.DRAFT)
     an_integration(due=None)
-    assert list(schedule.due(NOON)) == [due]
+    assert list(device_sync.due(NOON)) == [due]
 
 
 def test_only_one_of_two_claims_wins() -> None:
     id_ = an_integration()
-    assert schedule.claim(id_, "first", NOON) is not None
-    assert schedule.claim(id_, "second", NOON) is None
-    assert list(schedule.due(NOON)) == []
+    assert device_sync.claim(id_, "first", NOON) is not None
+    assert device_sync.claim(id_, "second", NOON) is None
+    assert list(device_sync.due(NOON)) == []
 
 
 def test_a_claim_opens_a_run_that_says_who_asked_for_it() -> None:
     id_ = an_integration(due=NOON + HOUR)
-    assert schedule.request_sync(id_, "kim", NOON)
-    held = schedule.claim(id_, "me", NOON)
+    assert device_sync.request_sync(id_, "kim", NOON)
+    held = device_sync.claim(id_, "me", NOON)
     assert held is not None
     assert the_run(held.run_id).started_by == "kim"
     assert the_integration(id_).sync_requested_at is None
@@ -56,38 +58,38 @@ def test_a_claim_opens_a_run_that_says_who_asked_for_it() -> None:
 
 def test_sync_now_is_refused_while_paused() -> None:
     id_ = an_integration(state=IntegrationState.PAUSED)
-    assert not schedule.request_sync(id_, "kim", NOON)
+    assert not device_sync.request_sync(id_, "kim", NOON)
 
 
 def test_a_renewed_lease_keeps_the_run_alive() -> None:
-    held = schedule.claim(an_integration(), ELSEWHERE, NOON)
+    held = device_sync.claim(an_integration(), ELSEWHERE, NOON)
     assert held is not None
     with write() as session:
-        schedule.renew(session, held, NOON + schedule.LEASE)
-    assert recovery.reap(NOON + schedule.LEASE) == 0
+        device_sync.renew(session, held, NOON + device_sync.LEASE)
+    assert recovery.reap(NOON + device_sync.LEASE) == 0
 
 
 def test_a_run_whose_lease_ended_is_aborted_and_due_again_at_once() -> None:
     id_ = an_integration()
-    held = schedule.claim(id_, ELSEWHERE, NOON)
+    held = device_sync.claim(id_, ELSEWHERE, NOON)
     assert held is not None
-    later = NOON + schedule.LEASE
+    later = NOON + device_sync.LEASE
     assert recovery.reap(later - timedelta(seconds=1)) == 0
     assert recovery.reap(later) == 1
     assert the_run(held.run_id).state == SyncRunState.ABORTED
     assert the_run(held.run_id).reason == recovery.SILENT
-    assert list(schedule.due(later)) == [id_]
+    assert list(device_sync.due(later)) == [id_]
 
 
 def test_a_run_of_a_process_that_is_gone_is_aborted_without_waiting_for_its_lease() -> None:
     place, _pid, _start = identity().rsplit(":", 2)
-    held = schedule.claim(an_integration(), f"{place}:999999999:1", NOON)
+    held = device_sync.claim(an_integration(), f"{place}:999999999:1", NOON)
     assert held is not None
     assert recovery.reap(NOON) == 1
 
 
 def test_a_run_of_this_living_process_is_left_alone() -> None:
-    assert schedule.claim(an_integration(), identity(), NOON) is not None
+    assert device_sync.claim(an_integration(), identity(), NOON) is not None
     assert recovery.reap(NOON) == 0
 
 
@@ -95,8 +97,8 @@ def test_a_worker_that_dies_again_and_again_is_given_longer_and_longer_rests() -
     id_ = an_integration()
     moment, waits = NOON, []
     for _ in range(4):
-        assert schedule.claim(id_, ELSEWHERE, moment) is not None
-        moment += schedule.LEASE
+        assert device_sync.claim(id_, ELSEWHERE, moment) is not None
+        moment += device_sync.LEASE
         recovery.reap(moment)
         due = the_integration(id_).next_sync_at
         assert due is not None
@@ -107,28 +109,28 @@ def test_a_worker_that_dies_again_and_again_is_given_longer_and_longer_rests() -
 
 def test_a_worker_that_slept_past_its_lease_can_neither_write_nor_finish() -> None:
     id_ = an_integration()
-    old = schedule.claim(id_, ELSEWHERE, NOON)
-    later = NOON + schedule.LEASE
+    old = device_sync.claim(id_, ELSEWHERE, NOON)
+    later = NOON + device_sync.LEASE
     recovery.reap(later)
-    new = schedule.claim(id_, "fresh", later)
+    new = device_sync.claim(id_, "fresh", later)
     assert old is not None
     assert new is not None
-    with pytest.raises(schedule.LeaseLost), write() as session:
-        schedule.renew(session, old, later)
+    with pytest.raises(device_sync.LeaseLost), write() as session:
+        device_sync.renew(session, old, later)
     with write() as session:
-        schedule.settle(session, old, DONE, later)
+        device_sync.settle(session, old, DONE, later)
     assert the_integration(id_).lease_owner == "fresh"
 
 
 def settled(id_: int, outcome: Outcome = DONE, at: datetime = NOON, **columns: object) -> Integration:
     """The integration after a run that began and ended at that moment and left these columns in its row."""
-    held = schedule.claim(id_, "me", at)
+    held = device_sync.claim(id_, "me", at)
     assert held is not None
     with write() as session:
         for name, value in columns.items():
             setattr(session.get_one(SyncRun, held.run_id), name, value)
         session.flush()
-        schedule.settle(session, held, outcome, at)
+        device_sync.settle(session, held, outcome, at)
     return the_integration(id_)
 
 
@@ -136,11 +138,11 @@ def test_settling_gives_the_integration_back_and_plans_the_next_sync_on_its_own_
     after = settled(an_integration())
     assert after.lease_until is None
     assert after.next_sync_at is not None
-    assert after.next_sync_at == timing.next_point(after.id, HOUR, NOON, NOON)
+    assert after.next_sync_at == jobs_schedule.next_point(after.id, HOUR, NOON, NOON)
     again = settled(after.id, at=after.next_sync_at)
     assert again.next_sync_at is not None
     assert (again.next_sync_at - NOON) > HOUR
-    assert again.next_sync_at == timing.next_point(after.id, HOUR, NOON, again.next_sync_at - HOUR)
+    assert again.next_sync_at == jobs_schedule.next_point(after.id, HOUR, NOON, again.next_sync_at - HOUR)
 
 
 def test_integrations_that_were_synced_together_do_not_start_together_again() -> None:
@@ -157,13 +159,13 @@ def test_a_complete_snapshot_counts_and_takes_the_suspicion_away() -> None:
 
 def test_an_edit_during_a_run_leaves_the_next_snapshot_under_suspicion() -> None:
     id_ = an_integration()
-    held = schedule.claim(id_, "me", NOON)
+    held = device_sync.claim(id_, "me", NOON)
     assert held is not None
     with write() as session:
         integration = session.get_one(Integration, id_)
         integration.version, integration.suspect = integration.version + 1, Absence.EDITED
     with write() as session:
-        schedule.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON)
+        device_sync.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON)
     assert (the_integration(id_).snapshots, the_integration(id_).suspect) == (1, Absence.EDITED)
 
 
@@ -194,9 +196,9 @@ def test_five_failures_in_a_row_double_the_interval_and_one_good_run_ends_it() -
 
 def test_sync_now_does_not_wait_for_quarantine_to_end() -> None:
     id_ = an_integration(due=NOON + 24 * HOUR, failures=9)
-    assert list(schedule.due(NOON)) == []
-    assert schedule.request_sync(id_, "kim", NOON)
-    assert list(schedule.due(NOON)) == [id_]
+    assert list(device_sync.due(NOON)) == []
+    assert device_sync.request_sync(id_, "kim", NOON)
+    assert list(device_sync.due(NOON)) == [id_]
 
 
 def test_a_quota_that_is_used_up_is_waited_for_but_never_longer_than_a_day() -> None:
@@ -206,7 +208,7 @@ def test_a_quota_that_is_used_up_is_waited_for_but_never_longer_than_a_day() -> 
 
 
 LATER = NOON + 2 * HOUR
-SOON = NOON + timing.DELTA_EVERY
+SOON = NOON + jobs_schedule.DELTA_EVERY
 
 
 def between_syncs(**changes: object) -> int:
@@ -217,13 +219,13 @@ def between_syncs(**changes: object) -> int:
 
 def test_a_delta_runs_between_two_snapshots_and_moves_none_of_them() -> None:
     id_ = between_syncs(failures=2, suspect=Absence.EDITED)
-    assert list(schedule.due(NOON)) == [id_]
-    held = schedule.claim(id_, "me", NOON)
+    assert list(device_sync.due(NOON)) == [id_]
+    held = device_sync.claim(id_, "me", NOON)
     assert held is not None
     assert (held.kind, the_run(held.run_id).kind) == (SyncKind.DELTA, SyncKind.DELTA)
     assert the_run(held.run_id).started_by == "schedule"
     with write() as session:
-        schedule.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON)
+        device_sync.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON)
     after = the_integration(id_)
     assert (after.next_sync_at, after.snapshots, after.failures) == (NOON + HOUR, 3, 2)
     assert (after.suspect, after.fresh_as_of) == (Absence.EDITED, NOON)
@@ -237,25 +239,25 @@ def test_a_failed_delta_waits_for_the_next_and_counts_for_nothing() -> None:
 
 def test_a_delta_whose_password_was_refused_stops_the_integration_like_any_run() -> None:
     after = settled(
-        between_syncs(), Outcome(SyncRunState.AUTH_FAILED, "No.", "Mend it.", stop=Stopped.SIGN_IN)
+        between_syncs(), Outcome(SyncRunState.AUTH_FAILED, "No.", "Mend it.", stop=StopReason.SIGN_IN)
     )
-    assert after.stopped_why == Stopped.SIGN_IN
-    assert list(schedule.due(LATER)) == []
+    assert after.stopped_why == StopReason.SIGN_IN
+    assert list(device_sync.due(LATER)) == []
 
 
 def test_there_is_no_delta_before_the_first_snapshot_and_none_instead_of_a_snapshot() -> None:
     between_syncs(snapshots=0)
     both = between_syncs(due=NOON)
-    assert list(schedule.due(NOON)) == [both]
-    held = schedule.claim(both, "me", NOON)
+    assert list(device_sync.due(NOON)) == [both]
+    held = device_sync.claim(both, "me", NOON)
     assert held is not None
     assert held.kind is SyncKind.SNAPSHOT
 
 
 def test_sync_now_means_a_snapshot_even_while_a_delta_is_due() -> None:
     id_ = between_syncs()
-    assert schedule.request_sync(id_, "kim", NOON)
-    held = schedule.claim(id_, "me", NOON)
+    assert device_sync.request_sync(id_, "kim", NOON)
+    held = device_sync.claim(id_, "me", NOON)
     assert held is not None
     assert held.kind is SyncKind.SNAPSHOT
 
@@ -286,38 +288,38 @@ def test_the_last_known_quota_decides_when_a_run_was_told_none() -> None:
 
 def test_a_delta_whose_worker_died_is_closed_and_no_snapshot_is_moved() -> None:
     id_ = between_syncs()
-    held = schedule.claim(id_, ELSEWHERE, NOON)
+    held = device_sync.claim(id_, ELSEWHERE, NOON)
     assert held is not None
-    dead = NOON + schedule.LEASE
+    dead = NOON + device_sync.LEASE
     assert recovery.reap(dead) == 1
     assert the_integration(id_).next_sync_at == NOON + HOUR
-    assert the_integration(id_).next_delta_at == dead + timing.DELTA_EVERY
+    assert the_integration(id_).next_delta_at == dead + jobs_schedule.DELTA_EVERY
 
 
 def test_nothing_starts_while_personal_data_is_still_to_be_purged() -> None:
     id_ = an_integration(redact_pending=True)
-    assert list(schedule.due(NOON)) == []
-    assert schedule.claim(id_, "me", NOON) is None
+    assert list(device_sync.due(NOON)) == []
+    assert device_sync.claim(id_, "me", NOON) is None
 
 
 def test_sync_now_during_a_run_is_kept_for_after_it() -> None:
     id_ = an_integration()
-    held = schedule.claim(id_, "me", NOON)
+    held = device_sync.claim(id_, "me", NOON)
     assert held is not None
-    assert schedule.request_sync(id_, "kim", NOON)
+    assert device_sync.request_sync(id_, "kim", NOON)
     with write() as session:
-        schedule.settle(session, held, DONE, NOON)
-    assert list(schedule.due(NOON)) == [id_]
+        device_sync.settle(session, held, DONE, NOON)
+    assert list(device_sync.due(NOON)) == [id_]
 
 
 def test_pausing_takes_the_lease_from_a_running_sync_and_resuming_makes_it_due() -> None:
     id_ = an_integration()
-    held = schedule.claim(id_, "me", NOON)
+    held = device_sync.claim(id_, "me", NOON)
     assert held is not None
     assert lifecycle.pause(id_, "kim", NOON)
     assert not lifecycle.pause(id_, "kim", NOON)
-    with pytest.raises(schedule.LeaseLost), write() as session:
-        schedule.renew(session, held, NOON)
+    with pytest.raises(device_sync.LeaseLost), write() as session:
+        device_sync.renew(session, held, NOON)
     assert lifecycle.resume(id_, "kim", NOON)
     assert the_integration(id_).next_sync_at == NOON
 

@@ -10,17 +10,19 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import device_sync, lease, server_waits, shared_state
+from harmony.jobs.shared_state import FETCH_LEASE, FORGOTTEN_AFTER, SharedState
+from harmony.jobs.uem_client import token_key
 from harmony.models import AccessToken, DutyName, Integration, SyncRun, WaitRow
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
+from harmony.security.credentials import seal_secrets
 from harmony.security.keys import new_vault_key
 from harmony.security.vault import Vault
 from harmony.setup import apply, drafts
-from harmony.sync import duties, lifecycle, run, schedule, server_waits, shared_state
-from harmony.sync.connect import token_key
-from harmony.sync.credentials import seal_secrets
-from harmony.sync.shared_state import FETCH_LEASE, FORGOTTEN_AFTER, SharedState
-from harmony.uem.server_wait import asked_for
-from harmony.uem.shared_state import Token, TokenKey
+from harmony.sync import job as sync_job
+from harmony.sync import lifecycle
+from harmony.uem.http.server_wait import asked_for
+from harmony.uem.http.shared_state import Token, TokenKey
 from tests.builders import NOON, an_integration
 from tests.canaries import watch
 
@@ -230,18 +232,18 @@ def test_nothing_starts_while_the_server_or_its_token_service_asked_to_wait(
     id_ = with_oauth()
     with write() as session:
         for name in DutyName:
-            duties.nudge(session, id_, name, NOON)
-    assert schedule.request_sync(id_, "test", NOON)
+            lease.nudge(session, id_, name, NOON)
+    assert device_sync.request_sync(id_, "test", NOON)
     rows.keep_wait(asked_for(origin, 1800, NOON, quota=quota))
     inside, after = NOON + timedelta(minutes=29), NOON + timedelta(minutes=30)
-    assert schedule.due(inside) == []
-    assert duties.due(inside) == []
-    assert schedule.claim(id_, "worker", inside) is None
-    assert all(duties.claim(id_, name, "worker", inside) is None for name in DutyName)
+    assert device_sync.due(inside) == []
+    assert lease.due(inside) == []
+    assert device_sync.claim(id_, "worker", inside) is None
+    assert all(lease.claim(id_, name, "worker", inside) is None for name in DutyName)
     assert server_waits.standing(db.session(), id_, inside) is not None
-    assert schedule.due(after) == [id_]
-    assert {name for _id, name in duties.due(after)} == set(DutyName)
-    assert schedule.claim(id_, "worker", after) is not None
+    assert device_sync.due(after) == [id_]
+    assert {name for _id, name in lease.due(after)} == set(DutyName)
+    assert device_sync.claim(id_, "worker", after) is not None
 
 
 def test_a_refresh_waits_too_and_a_clock_that_was_set_back_frees_it(rows: SharedState) -> None:
@@ -251,15 +253,15 @@ def test_a_refresh_waits_too_and_a_clock_that_was_set_back_frees_it(rows: Shared
         integration.snapshots, integration.next_sync_at = 1, NOON + timedelta(hours=1)
         integration.next_delta_at = NOON - timedelta(hours=2)
     rows.keep_wait(asked_for(UEM, 1800, NOON))
-    assert schedule.due(NOON + timedelta(minutes=5)) == []
-    assert schedule.due(NOON - timedelta(minutes=5)) == [id_]
+    assert device_sync.due(NOON + timedelta(minutes=5)) == []
+    assert device_sync.due(NOON - timedelta(minutes=5)) == [id_]
 
 
 def test_an_integration_of_another_server_is_not_kept(rows: SharedState) -> None:
     waiting = with_oauth()
     free = with_oauth(server_address="https://other.test")
     rows.keep_wait(asked_for(UEM, 1800, NOON))
-    assert schedule.due(NOON) == [free]
+    assert device_sync.due(NOON) == [free]
     assert waiting != free
 
 
@@ -268,7 +270,7 @@ def test_a_worker_that_is_told_to_sync_inside_the_wait_calls_nobody_and_opens_no
 ) -> None:
     id_ = with_oauth()
     rows.keep_wait(asked_for(UEM, 1800, now()))
-    assert schedule.request_sync(id_, "test", now())
-    run.sync(id_)
+    assert device_sync.request_sync(id_, "test", now())
+    sync_job.sync(id_)
     assert not db.session.scalars(select(SyncRun)).all()
     assert db.session.get_one(Integration, id_).sync_requested_by == "test", "it is not forgotten"

@@ -11,9 +11,12 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release, write
+from harmony.jobs import control, device_sync
 from harmony.models import Device, DeviceEvent, Integration, SkippedDevice, SyncRun, SyncRunState
-from harmony.sync import duty_lifecycle, planner, preview, run, schedule, snapshot
-from harmony.sync.placement import CONTRADICTS, TAKES_ID
+from harmony.sync import job as sync_job
+from harmony.sync import preview, snapshot
+from harmony.sync.reading import planner
+from harmony.sync.reading.placement import CONTRADICTS, TAKES_ID
 from harmony.uem.errors import ServerFailed
 from harmony.uem.records import Device as Record
 from harmony.uem.records import SkippedRow
@@ -39,8 +42,8 @@ def a_uem(listed: Rows, **more: object) -> FakeUem:
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    schedule.request_sync(integration_id, "test", now())
-    run.sync(integration_id, opener=lambda *_: uem)
+    device_sync.request_sync(integration_id, "test", now())
+    sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 
@@ -50,7 +53,7 @@ def refresh(integration_id: int, uem: FakeUem) -> SyncRun:
     with write() as session:
         integration = session.get_one(Integration, integration_id)
         integration.next_sync_at, integration.next_delta_at = now() + timedelta(hours=1), now()
-    run.sync(integration_id, opener=lambda *_: uem)
+    sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
 
@@ -191,7 +194,7 @@ def test_ids_of_a_former_uem_contradict_nothing_in_the_new_one(again: int) -> No
     id_ = an_integration(a_choice(BY_GROUP, deletion_after=9))
     sync(id_, a_uem([*INSIDE, *BEYOND]))
     with write() as session:
-        duty_lifecycle.await_sync(session, id_, now())
+        control.await_sync(session, id_, now())
     moved = [replace(one, external_id=f"70{one.external_id}", uuid=f"new {one.uuid}") for one in INSIDE[1:]]
     others = [replace(one, external_id=str(place)) for place, one in enumerate(BEYOND, start=1)]
     for _ in range(again):

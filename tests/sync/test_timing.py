@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync import timing
-from harmony.sync.timing import Times
+from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.schedule import Times
 from tests.builders import NOON
 
 HOUR = timedelta(hours=1)
@@ -27,7 +27,7 @@ moments = st.timedeltas(timedelta(days=-400), timedelta(days=400)).map(lambda ju
 def test_the_next_point_is_ahead_and_at_most_one_interval_away_whatever_the_clock_did(
     integration_id: int, every: timedelta, started: datetime, now: datetime
 ) -> None:
-    point = timing.next_point(integration_id, every, started, now)
+    point = jobs_schedule.next_point(integration_id, every, started, now)
     assert now < point <= now + every
 
 
@@ -35,8 +35,8 @@ def test_the_next_point_is_ahead_and_at_most_one_interval_away_whatever_the_cloc
 def test_a_run_on_the_grid_is_followed_by_one_an_interval_later(
     integration_id: int, every: timedelta, now: datetime, length: float
 ) -> None:
-    on_grid = timing.next_point(integration_id, every, now - every, now)
-    following = timing.next_point(integration_id, every, on_grid, on_grid + every * length)
+    on_grid = jobs_schedule.next_point(integration_id, every, now - every, now)
+    following = jobs_schedule.next_point(integration_id, every, on_grid, on_grid + every * length)
     assert following - on_grid == every
 
 
@@ -46,7 +46,7 @@ def test_a_start_off_the_grid_is_soon_back_on_it_and_no_two_runs_come_close_toge
 ) -> None:
     starts = [first]
     for _ in range(3):
-        due = timing.next_point(integration_id, every, starts[-1], starts[-1] + timedelta(seconds=1))
+        due = jobs_schedule.next_point(integration_id, every, starts[-1], starts[-1] + timedelta(seconds=1))
         starts.append(due)
     gaps = [after - before for before, after in pairwise(starts)]
     assert all(every / 3 <= gap <= every + timedelta(seconds=1) for gap in gaps)
@@ -58,13 +58,13 @@ def test_ticks_that_passed_during_a_long_run_are_skipped(
     integration_id: int, every: timedelta, started: datetime, intervals_long: int
 ) -> None:
     now = started + every * intervals_long
-    assert timing.next_point(integration_id, every, started, now) <= now + every
+    assert jobs_schedule.next_point(integration_id, every, started, now) <= now + every
 
 
 @pytest.mark.parametrize("count", [2, 5, 20, 100])
 @pytest.mark.parametrize("every", [10 * MINUTE, HOUR, 24 * HOUR])
 def test_integrations_of_one_interval_start_apart(count: int, every: timedelta) -> None:
-    offsets = sorted(timing.offset(id_, every) for id_ in range(1, count + 1))
+    offsets = sorted(jobs_schedule.offset(id_, every) for id_ in range(1, count + 1))
     assert all(timedelta(0) <= one < every for one in offsets)
     gaps = [after - before for before, after in pairwise(offsets)]
     # A perfect spread would leave every / count between two of them.
@@ -72,18 +72,18 @@ def test_integrations_of_one_interval_start_apart(count: int, every: timedelta) 
 
 
 def test_the_offset_of_an_integration_never_changes() -> None:
-    assert timing.offset(7, HOUR) == timing.offset(7, HOUR) == timedelta(seconds=1174)
+    assert jobs_schedule.offset(7, HOUR) == jobs_schedule.offset(7, HOUR) == timedelta(seconds=1174)
 
 
 @given(st.integers(0, 1000), intervals)
 def test_quarantine_only_ever_waits_longer_up_to_a_day(failures: int, every: timedelta) -> None:
-    now, more = timing.rest(failures, every), timing.rest(failures + 1, every)
+    now, more = jobs_schedule.rest(failures, every), jobs_schedule.rest(failures + 1, every)
     assert now <= more <= timedelta(hours=24)
     assert (now == timedelta(0)) == (failures < 5)
 
 
 def test_quarantine_doubles_from_the_fifth_failure_on() -> None:
-    hours = [timing.rest(failures, HOUR) / HOUR for failures in range(3, 11)]
+    hours = [jobs_schedule.rest(failures, HOUR) / HOUR for failures in range(3, 11)]
     assert hours == [0, 0, 2, 4, 8, 16, 24, 24]
 
 
@@ -101,10 +101,10 @@ def test_quarantine_doubles_from_the_fifth_failure_on() -> None:
 def test_quota_and_quarantine_put_a_sync_off(
     rest: timedelta, not_before: datetime | None, expected: datetime
 ) -> None:
-    assert timing.next_sync(NOON + HOUR, rest, not_before, NOON) == expected
+    assert jobs_schedule.next_sync(NOON + HOUR, rest, not_before, NOON) == expected
 
 
-SOON = NOON + timing.DELTA_EVERY
+SOON = NOON + jobs_schedule.DELTA_EVERY
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_delta_comes_in_ten_minutes_unless_something_speaks_against_it(
     not_before: datetime | None,
     expected: datetime | None,
 ) -> None:
-    assert timing.next_delta(wanted, next_sync_at, quota, not_before, NOON) == expected
+    assert jobs_schedule.next_delta(wanted, next_sync_at, quota, not_before, NOON) == expected
 
 
 @given(moments, moments, moments, st.sampled_from([HOUR, 24 * HOUR]))
@@ -138,7 +138,7 @@ def test_after_a_clock_jump_nothing_waits_longer_than_it_may(
 ) -> None:
     planned = NOON + 10 * MINUTE
     times = Times(sync, delta, lease)
-    mended = timing.mended(times, planned, longest, LEASE, NOON)
+    mended = jobs_schedule.mended(times, planned, longest, LEASE, NOON)
     assert mended.next_sync_at is not None
     assert mended.next_delta_at is not None
     assert mended.lease_until is not None
@@ -148,9 +148,9 @@ def test_after_a_clock_jump_nothing_waits_longer_than_it_may(
     # What is plausible stays, and mending twice is mending once.
     assert mended.next_sync_at in {sync, planned}
     assert (sync > NOON + longest) == (mended.next_sync_at != sync)
-    assert timing.mended(mended, planned, longest, LEASE, NOON) == mended
+    assert jobs_schedule.mended(mended, planned, longest, LEASE, NOON) == mended
 
 
 def test_what_is_not_planned_stays_unplanned() -> None:
     nothing = Times(None, None, None)
-    assert timing.mended(nothing, NOON, HOUR, LEASE, NOON) == nothing
+    assert jobs_schedule.mended(nothing, NOON, HOUR, LEASE, NOON) == nothing

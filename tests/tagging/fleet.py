@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, text
 
 from harmony.clock import now
 from harmony.db import db, release, table_of, write
+from harmony.jobs import lease
 from harmony.models import (
     Device,
     Duty,
@@ -23,8 +24,7 @@ from harmony.models import (
     TagLink,
 )
 from harmony.models.configuration import TAGGING, Tagging, from_row, to_row
-from harmony.sync import duties
-from harmony.tagging import run
+from harmony.tagging import job as tagging_job
 from harmony.uem.client import UemClient
 from tests.builders import NOON, an_integration
 from tests.sync.stored import _row
@@ -50,7 +50,7 @@ def enrol(integration_id: int, *numbers: int) -> None:
     with write() as session:
         if rows:
             session.execute(insert(table_of(Device)), rows)
-        duties.nudge(session, integration_id, DutyName.TAGGING, NOON)
+        lease.nudge(session, integration_id, DutyName.TAGGING, NOON)
 
 
 def settings(integration_id: int, **changes: Any) -> Tagging:
@@ -59,7 +59,7 @@ def settings(integration_id: int, **changes: Any) -> Tagging:
         page = session.get_one(SetupPage, (integration_id, TAGGING))
         record = msgspec.structs.replace(from_row(Tagging, page.applied), **changes)
         page.draft = page.applied = to_row(record)
-        duties.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=True)
+        lease.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=True)
     return record
 
 
@@ -85,20 +85,20 @@ def protect(
         session.add_all(
             Finding(device_id=id_, profile="device", code=code, risk=risk, opened_at=moment) for code in codes
         )
-        duties.nudge(session, integration_id, DutyName.TAGGING, NOON)
+        lease.nudge(session, integration_id, DutyName.TAGGING, NOON)
 
 
 def tag(
     integration_id: int, uem: UemClient, *, whole: bool = False, stop: Callable[[], bool] = lambda: False
 ) -> DutyRun:
     """A run that somebody asks for; its row."""
-    assert duties.request(integration_id, DutyName.TAGGING, "kim", now(), whole=whole)
+    assert lease.request(integration_id, DutyName.TAGGING, "kim", now(), whole=whole)
     return tag_if_due(integration_id, uem, stop)
 
 
 def tag_if_due(integration_id: int, uem: UemClient, stop: Callable[[], bool] = lambda: False) -> DutyRun:
     """What the worker does when it is rung for; the row of the newest run."""
-    run.tag(integration_id, stop, lambda *_: uem)
+    tagging_job.tag(integration_id, stop, lambda *_: uem)
     release()
     newest = select(DutyRun).where(DutyRun.integration_id == integration_id).order_by(DutyRun.id.desc())
     return db.session.scalars(newest.limit(1)).one()
@@ -140,4 +140,4 @@ def set_devices(integration_id: int, condition: str, *, whole: bool = True, **va
     with write() as session:
         sql = f"UPDATE device SET {changes} WHERE integration_id = :own AND {condition}"  # noqa: S608 - of a test
         session.execute(text(sql), values | {"own": integration_id})
-        duties.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=whole)
+        lease.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=whole)

@@ -13,11 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 
 from harmony.db import db, release, write
+from harmony.jobs import lease
+from harmony.jobs.outcome import UNEXPECTED
 from harmony.models import Device, DutyName, DutyRun, SyncRun, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
-from harmony.sync import deletion, duties
-from harmony.sync.outcome import UNEXPECTED
-from harmony.tagging import run, taking_off
+from harmony.sync.deletion import soft_delete
+from harmony.tagging import job as tagging_job
+from harmony.tagging import removal as tagging_removal
 from harmony.tagging.names import is_managed, name_of, needed_keys
 from harmony.uem.errors import ConnectionLost, RateLimited, ServerFailed
 from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
@@ -156,7 +158,7 @@ class Machine(RuleBasedStateMachine):
             return
         where = (Device.integration_id == self.id, Device.external_id == device)
         if by_person:
-            deletion.restore_all(where, "kim", self.stage.now)
+            soft_delete.restore_all(where, "kim", self.stage.now)
         else:
             self.set_device(device, deleted_at=self.stage.now.replace(tzinfo=None), deleted_by="sync")
 
@@ -170,7 +172,7 @@ class Machine(RuleBasedStateMachine):
             owner = {"owner": "sync", "fence": 0, "version": 1, "state": "ok", "started_by": "schedule"}
             times = dict.fromkeys(("started_at", "heartbeat_at", "finished_at"), self.stage.now)
             session.add(SyncRun(integration_id=self.id, **owner, **times))
-            duties.nudge(session, self.id, DutyName.TAGGING, self.stage.now)
+            lease.nudge(session, self.id, DutyName.TAGGING, self.stage.now)
 
     @rule()
     def complete_sync(self) -> None:
@@ -223,7 +225,9 @@ class Machine(RuleBasedStateMachine):
         after = fleet.settings(self.id, **{switch: not getattr(before, switch)})
         if take_off:
             self.hands += 1
-            taking_off.retire(self.id, taking_off.no_longer_on(self.id, before, after), "kim", self.stage.now)
+            tagging_removal.retire(
+                self.id, tagging_removal.no_longer_on(self.id, before, after), "kim", self.stage.now
+            )
 
     @rule(prefix=st.sampled_from(["CHKP_", "X_", "Y_"]))
     def rename(self, prefix: str) -> None:
@@ -236,12 +240,12 @@ class Machine(RuleBasedStateMachine):
     def tag(self, whole: bool, after: int, surprise: str) -> None:
         if self.dead:
             self.stage.wait(timedelta(minutes=2))
-            assert duties.reap(self.stage.now) == 1
+            assert lease.reap(self.stage.now) == 1
             self.dead = False
         self.fuse, self.surprise, self.stop = (after if surprise else -1), surprise, False
-        assert duties.request(self.id, DutyName.TAGGING, "kim", self.stage.now, whole=whole)
+        assert lease.request(self.id, DutyName.TAGGING, "kim", self.stage.now, whole=whole)
         try:
-            run.tag(self.id, lambda: self.stop, lambda *_: self.uem)
+            tagging_job.tag(self.id, lambda: self.stop, lambda *_: self.uem)
         except Died:
             self.dead = True
             db.session.remove()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.sync.accounting import contradicts_many
+from harmony.jobs.accounting import contradicts_many
 from harmony.tagging.evidence import (
     CONFIRMED_AFTER,
     Looks,

@@ -16,7 +16,8 @@ from sqlalchemy import select, update
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import Duty, TagLink, UemTag
-from harmony.tagging import outbox, taking_off
+from harmony.tagging import outbox
+from harmony.tagging import removal as tagging_removal
 from harmony.uem.errors import HtmlAnswer, NotFound, RequestRefused
 from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
 from tests.builders import NOON
@@ -311,7 +312,7 @@ def test_a_tag_that_we_once_owned_is_read_back_and_taken_off(how: str) -> None:
     if how == "switched off":
         before = settings(id_)
         after = settings(id_, tag_risk=False)
-        taking_off.retire(id_, taking_off.no_longer_on(id_, before, after), "kim", now())
+        tagging_removal.retire(id_, tagging_removal.no_longer_on(id_, before, after), "kim", now())
     protect(id_, 1, "active", 3)
     tag(id_, uem)
     assert not once.devices

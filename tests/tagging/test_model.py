@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from harmony.config import Settings
-from harmony.tagging import desire, observe, plan
+from harmony.tagging import links, plan, read_back
 from tests.sampling import sample, soaking
 from tests.sync.model.stage import Stage
 from tests.tagging.machine import Machine
 
 # Small: their borders are met by a handful of devices.
-SMALL = {(desire, "DEVICES_PER_WRITE"): 2, (observe, "ROWS_PER_WRITE"): 2, (plan, "PER_CALL"): 2}
+SMALL = {(links, "DEVICES_PER_WRITE"): 2, (read_back, "ROWS_PER_WRITE"): 2, (plan, "PER_CALL"): 2}
 
 
 @pytest.fixture

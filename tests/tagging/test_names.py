@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harmony.models.configuration import Tagging
-from harmony.protect.factors import CATALOGUE
+from harmony.protection.catalogue import CATALOGUE
 from harmony.tagging import names
 from harmony.tagging.names import (
     complaints,

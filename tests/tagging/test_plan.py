@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.tagging.ends import SOONEST, Counts, next_due, of_push, retry_wait
+from harmony.tagging.outcome import SOONEST, Counts, next_due, of_push, retry_wait
 from harmony.tagging.plan import PER_CALL, Target, batches, calls, in_order
 from tests.builders import NOON
 

@@ -10,10 +10,12 @@ from sqlalchemy import select, update
 
 from harmony.clock import now
 from harmony.db import db, release, write
+from harmony.jobs import control, lease
+from harmony.jobs.outcome import Outcome
 from harmony.models import DeviceEvent, DutyName, Happening, TagLink, UemTag
-from harmony.sync import deletion, duties, duty_lifecycle
-from harmony.sync.outcome import Outcome
-from harmony.tagging import outbox, taking_off
+from harmony.sync.deletion import soft_delete
+from harmony.tagging import outbox
+from harmony.tagging import removal as tagging_removal
 from harmony.uem.errors import ConnectionLost, Forbidden, RateLimited, ServerFailed, UemError
 from tests.builders import NOON
 from tests.tagging.fleet import (
@@ -221,7 +223,7 @@ def test_somebody_who_asks_for_a_push_does_not_wait_for_what_was_declined() -> N
     assert tag(id_, uem).counts["failed"] == 1
     uem.locked = set()
     with write() as session:
-        duties.nudge(session, id_, DutyName.TAGGING, now())
+        lease.nudge(session, id_, DutyName.TAGGING, now())
     assert tag_if_due(id_, uem).counts["failed"] == 1, "by itself it waits for its time"
     assert tag(id_, uem).counts["failed"] == 0
 
@@ -241,7 +243,7 @@ def test_a_missing_permission_parks_tagging_with_one_sentence_until_somebody_ask
     assert (run.state, run.counts["waiting"]) == ("warning", 3)
     assert the_duty(id_).parked_why == f"{run.reason} Give it."
     protect(id_, 1)
-    assert list(duties.due(now() + HOUR)) == []
+    assert list(lease.due(now() + HOUR)) == []
     uem.before_call = lambda *_: None
     assert tag(id_, uem).state == "ok"
     assert uem.carried("1") == {ACTIVE}
@@ -334,13 +336,13 @@ def test_several_lanes_push_the_same() -> None:
 
 def test_a_paused_integration_is_not_tagged_and_a_failed_run_keeps_what_it_should_have_looked_at() -> None:
     id_, uem = a_fleet(), a_uem()
-    held = duties.claim(id_, duties.DutyName.TAGGING, "me", now())
+    held = lease.claim(id_, lease.DutyName.TAGGING, "me", now())
     assert held is not None
     with write() as session:
-        duties.settle(session, held, Outcome(duties.SyncRunState.FAILED, "No."), now(), now())
+        lease.settle(session, held, Outcome(lease.SyncRunState.FAILED, "No."), now(), now())
     with write() as session:
-        session.get_one(duties.Integration, id_).state = "paused"
-    assert not duties.request(id_, duties.DutyName.TAGGING, "kim", now())
+        session.get_one(lease.Integration, id_).state = "paused"
+    assert not lease.request(id_, lease.DutyName.TAGGING, "kim", now())
     assert the_duty(id_).whole
     assert uem.log == []
 
@@ -358,7 +360,7 @@ def test_a_restored_device_is_tagged_again() -> None:
     set_devices(id_, "1 = 1", deleted_at=NOON.replace(tzinfo=None), deleted_by="sync")
     tag_if_due(id_, uem)
     assert uem.carried("1") == set()
-    assert deletion.restore(device_of(id_, 1), "kim", now())
+    assert soft_delete.restore(device_of(id_, 1), "kim", now())
     tag_if_due(id_, uem)
     assert uem.carried("1") == {PROVISIONED}
 
@@ -372,11 +374,11 @@ def test_what_was_switched_off_is_taken_off_when_that_was_asked_and_else_left_an
     tag_if_due(id_, uem)
     assert uem.carried("1") == {ACTIVE, HIGH}
     assert not [link for link in links(id_) if link[1] == "risk:high"]
-    taking_off.retire(id_, taking_off.no_longer_on(id_, before, after), "kim", now())
-    assert taking_off.taking_off(id_).tags == 3
+    tagging_removal.retire(id_, tagging_removal.no_longer_on(id_, before, after), "kim", now())
+    assert tagging_removal.taking_off(id_).tags == 3
     tag_if_due(id_, uem)
     assert uem.carried("1") == {ACTIVE}
-    assert taking_off.taking_off(id_) == (0, 0)
+    assert tagging_removal.taking_off(id_) == (0, 0)
 
 
 def test_a_device_that_another_uem_did_not_list_is_never_tagged_by_its_former_id() -> None:
@@ -384,8 +386,8 @@ def test_a_device_that_another_uem_did_not_list_is_never_tagged_by_its_former_id
     protect(id_, 2, "active", 3)
     tag(id_, uem)
     with write() as session:
-        duty_lifecycle.await_sync(session, id_, NOON)
-        duty_lifecycle.after_sync(session, session.get_one(duties.Integration, id_), True, NOON)
+        control.await_sync(session, id_, NOON)
+        control.after_sync(session, session.get_one(lease.Integration, id_), True, NOON)
     missing = (NOON - HOUR).replace(tzinfo=None)
     set_devices(id_, "external_id = '2'", missing_since=missing, absent_from=1)
     set_devices(id_, "external_id = '3'", deleted_at=missing, deleted_by="kim")

@@ -6,9 +6,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from harmony.uem.address import parse_address, parse_server, reduced
 from harmony.uem.errors import BlockedByPolicy
-from harmony.uem.outbound import OutboundPolicy, address_refusal
+from harmony.uem.trust.address import parse_address, parse_server, reduced
+from harmony.uem.trust.outbound import OutboundPolicy, address_refusal
 
 STRICT = OutboundPolicy()
 DEMO = OutboundPolicy(allow_http=True, allow_loopback=True)

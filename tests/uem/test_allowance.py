@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import responses
 
-from harmony.uem import allowance
-from harmony.uem.allowance import LOOK_AGAIN, Allowance
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import RateLimited
-from harmony.uem.http import Times
+from harmony.uem.http import rate_limit
+from harmony.uem.http.client import Times
+from harmony.uem.http.rate_limit import LOOK_AGAIN, Allowance
 from harmony.uem.records import Quota
 from harmony.uem.registry import connect
 from tests.uem.test_workspace_one import BASIC, INFO, NOW, Seconds, serve
@@ -74,7 +74,7 @@ def test_a_process_that_has_just_started_knows_nothing() -> None:
     def clock() -> float:
         return 0.0
 
-    first = allowance.shared(("uem.example.com", 443), 10, clock)
-    assert allowance.shared(("uem.example.com", 443), 10, clock) is first
-    allowance.forget()
-    assert allowance.shared(("uem.example.com", 443), 10, clock) is not first
+    first = rate_limit.shared(("uem.example.com", 443), 10, clock)
+    assert rate_limit.shared(("uem.example.com", 443), 10, clock) is first
+    rate_limit.forget()
+    assert rate_limit.shared(("uem.example.com", 443), 10, clock) is not first

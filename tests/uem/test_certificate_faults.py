@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harmony.uem.certificate_faults import end_of_chain, name_mismatch
-from harmony.uem.x509 import CertificateSummary, summarize
+from harmony.uem.trust.certificate_faults import end_of_chain, name_mismatch
+from harmony.uem.trust.x509 import CertificateSummary, summarize
 from tests.faults.certs import TODAY, Made, a_certificate
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from harmony.uem.certificates import CertificateRefused, read_upload
+from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from tests.faults.certs import SHA1_ROOT, TODAY, a_certificate
 
 SIGNED_WITH_SHA1 = """\

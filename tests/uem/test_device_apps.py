@@ -13,8 +13,8 @@ from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.errors import Forbidden, MalformedAnswer, NotFound, SignInRefused, TooLarge
-from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.records import AppList, AppOnDevice, AppPage, Completeness
+from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.workspace_one.client import WorkspaceOne
 from harmony.uem.workspace_one.device_apps import MAX_PAGES, all_apps
 from harmony.uem.workspace_one.endpoints import Call

@@ -13,12 +13,12 @@ import pytest
 from harmony.clock import now
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from harmony.uem import diagnose as ladder
-from harmony.uem import network_steps
 from harmony.uem.connection import Basic, Connection, OAuth2
-from harmony.uem.diagnose import RUNGS, Rung, RungState, diagnose
-from harmony.uem.outbound import OutboundPolicy
 from harmony.uem.registry import connect
+from harmony.uem.trust.outbound import OutboundPolicy
+from harmony.uem.verify import network
+from harmony.uem.verify import run_checks as ladder
+from harmony.uem.verify.run_checks import RUNGS, Rung, RungState, diagnose
 from tests.faults.certs import TODAY, a_certificate
 from tests.faults.faulty import answering, http, serving
 
@@ -304,7 +304,7 @@ def test_a_server_that_says_nothing_ends_within_its_deadline(monkeypatch: pytest
 
 
 def test_a_handshake_that_never_comes_ends_within_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_steps, "STEP_SECONDS", 0.5)
+    monkeypatch.setattr(network, "STEP_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()

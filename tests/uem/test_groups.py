@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.tagging.home import topmost
-from harmony.uem.answers import Answer
+from harmony.tagging.root_group import topmost
 from harmony.uem.errors import Forbidden, NotFound
+from harmony.uem.http.response import Answer
 from harmony.uem.workspace_one import groups
 from harmony.uem.workspace_one.endpoints import Call
 

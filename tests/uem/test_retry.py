@@ -8,9 +8,9 @@ from email.utils import format_datetime
 import pytest
 
 from harmony.uem.errors import Forbidden, RateLimited, ServerFailed, TimedOut
-from harmony.uem.pace import Pace, Spread
+from harmony.uem.http.pace import Pace, Spread
+from harmony.uem.http.retry import asked_wait, pause, quota_error, read_quota, status_error
 from harmony.uem.records import Quota
-from harmony.uem.retry import asked_wait, pause, quota_error, read_quota, status_error
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

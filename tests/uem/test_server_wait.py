@@ -10,12 +10,12 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.uem import allowance
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import RateLimited, UemError
-from harmony.uem.http import Limits, Times
-from harmony.uem.server_wait import LONGEST, LOOK_AGAIN, ServerWait, asked_for
-from harmony.uem.shared_state import NotShared
+from harmony.uem.http import rate_limit
+from harmony.uem.http.client import Limits, Times
+from harmony.uem.http.server_wait import LONGEST, LOOK_AGAIN, ServerWait, asked_for
+from harmony.uem.http.shared_state import NotShared
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.uem.test_workspace_one import HOST, INFO, NOW, Reply, in_turn, reply, serve
 
@@ -42,7 +42,7 @@ class Process:
     def __init__(self, rows: Rows, at: datetime = NOW, longest: float = 300.0, host: str = HOST) -> None:
         self.now, self.slept = at, list[float]()
         self.start = at
-        allowance.forget()
+        rate_limit.forget()
         times = Times(
             monotonic=self.seconds, now=lambda: self.now, sleep=self.sleep, random=lambda: 0.0
         )  # fmt: skip

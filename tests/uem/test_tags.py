@@ -15,9 +15,9 @@ from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.errors import Forbidden, HtmlAnswer, MalformedAnswer, NotFound, RequestRefused, UemError
-from harmony.uem.http import Times
-from harmony.uem.outbound import OutboundPolicy
+from harmony.uem.http.client import Times
 from harmony.uem.records import BulkOutcome, Carriers, Tag
+from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.uem.test_workspace_one import BASIC, HOST, Reply, Seconds, reply, sent, serve
 

@@ -11,9 +11,9 @@ import responses
 
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.errors import BlockedByPolicy, SignInRefused, UemError
-from harmony.uem.http import Request, Transport
-from harmony.uem.server_wait import ServerWait
-from harmony.uem.shared_state import NotShared, TokenKey
+from harmony.uem.http.client import Request, Transport
+from harmony.uem.http.server_wait import ServerWait
+from harmony.uem.http.shared_state import NotShared, TokenKey
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.canaries import watch
 from tests.uem.test_workspace_one import HOST, INFO, TOKEN, Reply, Seconds, a_token, reply, sent, serve

@@ -16,9 +16,6 @@ from typing import Any
 import certifi
 import pytest
 
-from harmony.uem import answers
-from harmony.uem.address import parse_address
-from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.errors import (
     BlockedByPolicy,
     CertificateChanged,
@@ -40,8 +37,11 @@ from harmony.uem.errors import (
     UemError,
     Unreachable,
 )
-from harmony.uem.http import Limits, Request, Times, Transport
-from harmony.uem.outbound import OutboundPolicy
+from harmony.uem.http import response as http_response
+from harmony.uem.http.client import Limits, Request, Times, Transport
+from harmony.uem.http.response import Answer, refuse_non_data
+from harmony.uem.trust.address import parse_address
+from harmony.uem.trust.outbound import OutboundPolicy
 from tests.faults.certs import Made, a_certificate
 from tests.faults.faulty import answering, http, serving
 
@@ -344,7 +344,7 @@ def test_it_follows_no_redirect_and_does_not_read_its_body() -> None:
 
 
 def test_a_body_is_capped_after_decompression(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MAX_BODY", 2**20)
+    monkeypatch.setattr(http_response, "MAX_BODY", 2**20)
     bomb = gzip.compress(b"0" * 50 * 2**20)
     with serving(answering(http(bomb, "200 OK", "Content-Encoding: gzip"))) as (server, pem):
         assert isinstance(failure(server.url, pem), TooLarge)

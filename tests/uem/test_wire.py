@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.uem.answers import Answer
 from harmony.uem.errors import MalformedAnswer, NotTheApi, TooLarge
+from harmony.uem.http.response import Answer
 from harmony.uem.records import DevicePage, GroupKind
 from harmony.uem.workspace_one import readers
 from harmony.uem.workspace_one.rows import clean, count, flag, instant, plain_id

@@ -29,12 +29,12 @@ from harmony.uem.errors import (
     SignInRefused,
     UemError,
 )
-from harmony.uem.http import Times
+from harmony.uem.http.client import Times
 from harmony.uem.records import DevicePage, SkippedRow
 from harmony.uem.registry import connect
-from harmony.uem.workspace_one.ahead import pages_in_order
 from harmony.uem.workspace_one.client import WorkspaceOne
 from harmony.uem.workspace_one.endpoints import Call
+from harmony.uem.workspace_one.prefetch import pages_in_order
 
 HOST = "https://as1.example.com"
 TOKEN = "https://na.uemauth.example.com/connect/token"

@@ -10,11 +10,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from harmony.apps.exceptions import carry_out
+from harmony.apps.inventory import SeenApp
 from harmony.db import db, write
 from harmony.models import Action, App, AppDecision, AppException, Device
-from harmony.protect.app_exceptions import carry_out
-from harmony.protect.apps import SeenApp
-from harmony.web.listing import PAGE_SIZE
+from harmony.web.shared.by_name import PAGE_SIZE
 from tests.builders import NOON, an_integration
 from tests.files import rows_of
 from tests.protect.stored_apps import MAIL, MAPS, list_apps, risk_of, some_devices

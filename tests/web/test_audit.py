@@ -10,16 +10,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, text
 
+from harmony.audit import audit
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.history import audit
 from harmony.models import AuditEntry, Integration
-from harmony.ops import cli_users
+from harmony.ops.cli import users as cli_users
 from harmony.security import setup_code
-from harmony.web.audit import FILTERS, entries, integrations, people
-from harmony.web.filters import Filters
-from harmony.web.listing import PAGE_SIZE
-from harmony.web.newest import NEWEST, Place, statement
+from harmony.web.audit.views import FILTERS, entries, integrations, people
+from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.filters import Filters
+from harmony.web.shared.newest_first import NEWEST, Place, statement
 from tests.builders import NOON, an_integration
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.files import records_of

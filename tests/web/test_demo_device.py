@@ -15,10 +15,10 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
+from harmony.device_api.registration import codes, unregister
 from harmony.models import App, Device, DeviceStatus, Finding, InstalledApp, Protection, Registration, Risk
-from harmony.protect import codes, ending
 from harmony.simulator.agents.script import TEST_APP
-from harmony.web.demo_state import COOKIE
+from harmony.web.demo.state import COOKIE
 from tests.agents import TOKEN, an_agent, give_token
 from tests.builders import an_integration
 from tests.canaries import CANARIES, watch
@@ -167,7 +167,7 @@ def test_a_device_in_contact_needs_a_code(app: Flask, browser: FlaskClient) -> N
 def test_a_device_whose_registration_was_reset_is_out_of_the_hand(app: Flask, browser: FlaskClient) -> None:
     register(browser)
     with app.app_context():
-        ending.reset(1, "admin", now())
+        unregister.reset(1, "admin", now())
     answer = check_in(browser, "ROOTED")
     assert (answer.status_code, answer.location) == (303, f"{PAGE}?udid=UDID0")
     page = browser.get(answer.location).get_data(as_text=True)

@@ -8,19 +8,19 @@ from datetime import timedelta
 from flask import Flask
 from flask.testing import FlaskClient
 
+from harmony.audit import happened
 from harmony.db import db, write
-from harmony.history import happened
 from harmony.models import Device, Happening, SyncRun
-from harmony.sync import run
-from harmony.web.device_history import LINES_ON_THE_DEVICE_PAGE
-from harmony.web.listing import PAGE_SIZE
+from harmony.sync import job as sync_job
+from harmony.web.devices.history import LINES_ON_THE_DEVICE_PAGE
+from harmony.web.shared.by_name import PAGE_SIZE
 from tests.builders import NOON, FakeUem, an_integration, devices
 
 
 def a_device(app: Flask) -> int:
     with app.app_context():
         id_ = an_integration()
-        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1)}))
+        sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1)}))
         found: int = db.session.scalars(db.select(Device.id)).one()
         return found
 

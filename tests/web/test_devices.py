@@ -14,11 +14,12 @@ from sqlalchemy import text
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import device_sync
 from harmony.models import Device, DeviceStatus, Risk
-from harmony.sync import run, schedule
+from harmony.sync import job as sync_job
 from harmony.uem.records import Device as DeviceRecord
-from harmony.web.device_listing import FEW, FILTERS, filters_of, statement
-from harmony.web.listing import BEGINNING, PAGE_SIZE, Place
+from harmony.web.devices.queries import FEW, FILTERS, filters_of, statement
+from harmony.web.shared.by_name import BEGINNING, PAGE_SIZE, Place
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
 from tests.files import rows_of
 from tests.stored import store
@@ -31,8 +32,8 @@ def synced(app: Flask, *listed: DeviceRecord, **changes: str) -> int:
     """An integration with these devices."""
     with app.app_context():
         id_ = an_integration(a_choice("570"), **changes)
-        schedule.request_sync(id_, "test", now())
-        run.sync(id_, opener=lambda *_: FakeUem({"570": listed}, page_size=500))
+        device_sync.request_sync(id_, "test", now())
+        sync_job.sync(id_, opener=lambda *_: FakeUem({"570": listed}, page_size=500))
         return id_
 
 
@@ -240,7 +241,7 @@ def test_the_few_of_a_state_are_found_by_an_index_of_their_own(
 def test_of_many_of_a_state_none_are_sorted(
     app: Flask, state: str, index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmony.web.device_listing._is_few", lambda _state: False)
+    monkeypatch.setattr("harmony.web.devices.queries._is_few", lambda _state: False)
     with app.app_context():
         for place in PLACES:
             plan = plan_of({"state": state}, place)
@@ -373,8 +374,8 @@ def test_a_cell_that_would_be_a_formula_is_made_harmless(app: Flask, signed_in: 
 def test_a_device_page_shows_what_is_known_and_that_it_is_missing(app: Flask, signed_in: FlaskClient) -> None:
     id_ = synced(app, *named("first", "second"))
     with app.app_context():
-        schedule.request_sync(id_, "test", now())
-        run.sync(id_, opener=lambda *_: FakeUem({"570": named("first")}))
+        device_sync.request_sync(id_, "test", now())
+        sync_job.sync(id_, opener=lambda *_: FakeUem({"570": named("first")}))
         device = db.session.scalars(db.select(Device.id).where(Device.name == "second")).one()
     page = look(signed_in, f"/devices/{device}")
     assert "The last complete sync did not list this device" in page

@@ -13,10 +13,10 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import lease
+from harmony.jobs.process_identity import identity
 from harmony.models import AuditEntry, Duty, DutyName, DutyRun, IntegrationState, SyncRunState
-from harmony.sync import duties
-from harmony.sync.identity import identity
-from harmony.web.listing import PAGE_SIZE
+from harmony.web.shared.by_name import PAGE_SIZE
 from tests.builders import NOON, an_integration
 
 APPS = DutyName.APPS
@@ -27,7 +27,7 @@ def integration(app: Flask) -> int:
     with app.app_context():
         id_ = an_integration()
         with write() as session:
-            duties.nudge(session, id_, APPS, now() + timedelta(hours=3))
+            lease.nudge(session, id_, APPS, now() + timedelta(hours=3))
         return id_
 
 
@@ -77,10 +77,10 @@ def test_sync_apps_now_makes_it_due_and_says_when_it_cannot(
     assert (answer.status_code, answer.location) == (303, href)
     assert 'hx-get="' in look(signed_in, href)
     with app.app_context():
-        assert list(duties.due(now())) == [(integration, APPS)]
+        assert list(lease.due(now())) == [(integration, APPS)]
         assert db.session.scalars(select(AuditEntry.what)).all()[-1] == "Asked for an app sync"
         with write() as session:
-            session.get_one(duties.Integration, integration).state = IntegrationState.PAUSED
+            session.get_one(lease.Integration, integration).state = IntegrationState.PAUSED
     page = signed_in.post(href + "/run", follow_redirects=True).get_data(as_text=True)
     assert "the integration is paused" in page
 
@@ -104,8 +104,8 @@ def test_its_page_lists_every_run_newest_first_and_each_has_a_page(
 def test_a_run_under_way_can_be_cancelled(app: Flask, signed_in: FlaskClient, integration: int) -> None:
     href = f"/integrations/{integration}/duties/apps"
     with app.app_context():
-        duties.request(integration, APPS, "kim", now())
-        held = duties.claim(integration, APPS, identity(), now())
+        lease.request(integration, APPS, "kim", now())
+        held = lease.claim(integration, APPS, identity(), now())
         assert held is not None
     assert "Under way" in look(signed_in, href)
     answer = signed_in.post(href + "/cancel", follow_redirects=True).get_data(as_text=True)
@@ -139,6 +139,6 @@ def test_a_removed_integration_has_its_history_and_no_buttons(
     with app.app_context():
         a_run(integration, started_at=NOON)
         with write() as session:
-            session.get_one(duties.Integration, integration).state = IntegrationState.REMOVED
+            session.get_one(lease.Integration, integration).state = IntegrationState.REMOVED
     assert "Sync apps now" not in look(signed_in, f"/integrations/{integration}/duties/apps")
     assert signed_in.post(f"/integrations/{integration}/duties/apps/run").status_code == 404

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
 from harmony.security.headers import ALWAYS
-from harmony.web import chrome
+from harmony.web.shared import layout
 
 
 def gone() -> None:
@@ -26,7 +26,7 @@ def test_an_error_page_that_cannot_be_made_is_a_bare_one(
 
     signed_in.application.testing = False
     monkeypatch.setitem(signed_in.application.view_functions, "devices.index", broken)
-    monkeypatch.setattr(chrome, "worker_seen_at", gone)
+    monkeypatch.setattr(layout, "worker_seen_at", gone)
     answer = signed_in.get(path)
     assert answer.status_code == status
     assert sentence in answer.text

@@ -13,11 +13,11 @@ from sqlalchemy import text
 
 from harmony.db import db, write
 from harmony.models import Event, Severity, Verb
-from harmony.protect.factors import Vector
-from harmony.web.event_listing import FILTERS, SEVERITIES, VERBS, events
-from harmony.web.filters import Filters
-from harmony.web.listing import PAGE_SIZE
-from harmony.web.newest import NEWEST, Place, statement
+from harmony.protection.catalogue import Vector
+from harmony.web.events.queries import FILTERS, SEVERITIES, VERBS, events
+from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.filters import Filters
+from harmony.web.shared.newest_first import NEWEST, Place, statement
 from tests.builders import NOON, an_integration
 from tests.files import records_of
 from tests.protect.stored import enrolled

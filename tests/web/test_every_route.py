@@ -12,7 +12,7 @@ from werkzeug.routing import IntegerConverter, Rule
 from werkzeug.test import TestResponse
 
 from harmony.db import Base, db
-from harmony.security import gate, headers
+from harmony.security import auth, headers
 
 PUBLIC = {
     "/sign-in", "/setup", "/theme", "/healthz", "/readyz", "/static/<path:filename>",
@@ -40,7 +40,7 @@ def path_of(rule: Rule) -> str:
 
 def rules(app: Flask, *, public: bool | None = None) -> Iterator[Rule]:
     for rule in app.url_map.iter_rules():
-        if public is None or gate.is_public(app, rule.endpoint) is public:
+        if public is None or auth.is_public(app, rule.endpoint) is public:
             yield rule
 
 

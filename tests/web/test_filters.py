@@ -15,9 +15,15 @@ from sqlalchemy import delete, select, update
 
 from harmony.db import db, write
 from harmony.models import Device, DeviceStatus, Protection, Risk
-from harmony.web import app_listing, audit, device_listing, event_listing, holds, run_listing, tag_rows
-from harmony.web.filters import Filter, Filters
-from harmony.web.listing import Place
+from harmony.web.apps import queries as app_queries
+from harmony.web.audit import views as audit_views
+from harmony.web.deletions import views as deletion_views
+from harmony.web.devices import queries as device_queries
+from harmony.web.events import queries as event_queries
+from harmony.web.runs import queries as run_queries
+from harmony.web.shared.by_name import Place
+from harmony.web.shared.filters import Filter, Filters
+from harmony.web.tags import queries as tag_queries
 from tests.builders import NOON, an_integration
 from tests.database import on_both
 from tests.files import records_of
@@ -31,18 +37,18 @@ Kinds = tuple[Filter, ...]
 # Of each list a word for every filter. A filter without one fails the first test.
 LISTS: dict[str, tuple[Kinds, dict[str, str]]] = {
     "devices.index": (
-        device_listing.FILTERS,
+        device_queries.FILTERS,
         {"q": "a b&c", "integration": "7", "state": "deleted", "status": "active", "risk": "high"},
     ),
-    "apps.index": (app_listing.FILTERS, {"q": "maps", "platform": "ios", "excepted": "1", "device": "3"}),
+    "apps.index": (app_queries.FILTERS, {"q": "maps", "platform": "ios", "excepted": "1", "device": "3"}),
     "events.index": (
-        event_listing.FILTERS,
+        event_queries.FILTERS,
         {"severity": "critical", "event": "blocked", "vector": "Device", "integration": "7", "device": "3"},
     ),
-    "audit.index": (audit.FILTERS, {"who": "kim & co", "integration": "7"}),
-    "runs.index": (run_listing.FILTERS, {"state": "failed", "kind": "delta"}),
-    "tags.devices": (tag_rows.FILTERS, {"state": "failed"}),
-    "holds.show": (holds.FILTERS, {"q": "a b&c"}),
+    "audit.index": (audit_views.FILTERS, {"who": "kim & co", "integration": "7"}),
+    "runs.index": (run_queries.FILTERS, {"state": "failed", "kind": "delta"}),
+    "tags.devices": (tag_queries.FILTERS, {"state": "failed"}),
+    "holds.show": (deletion_views.FILTERS, {"q": "a b&c"}),
 }
 ROUTES: dict[str, dict[str, object]] = {
     "runs.index": {"integration_id": 1},
@@ -129,15 +135,15 @@ def _spread(integration_id: int) -> None:
 def _queries(integration_id: int, state: str) -> Iterator[dict[str, str]]:
     """The state alone, with each other filter, and with each pair of them."""
     words = {"q": "phone 00001", "integration": str(integration_id), "status": "active", "risk": "high"}
-    assert words.keys() | {"state"} == {kind.name for kind in device_listing.FILTERS}
+    assert words.keys() | {"state"} == {kind.name for kind in device_queries.FILTERS}
     for many in range(3):
         for names in combinations(words, many):
             yield {"state": state} | {name: words[name] for name in names}
 
 
 def _ids(query: dict[str, str]) -> set[int]:
-    found = list(device_listing.every(device_listing.filters_of(query)))
-    assert device_listing.list_devices(device_listing.filters_of(query), Place()).total == len(found)
+    found = list(device_queries.every(device_queries.filters_of(query)))
+    assert device_queries.list_devices(device_queries.filters_of(query), Place()).total == len(found)
     return {row.id for row in found}
 
 

@@ -15,10 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.routing import IntegerConverter, Rule
 
+from harmony.apps.inventory import SeenApp
 from harmony.db import db, write
 from harmony.models import Event, Severity, UemTag, Verb
-from harmony.protect.apps import SeenApp
-from harmony.web import app_listing, audit, device_listing, event_listing, run_listing
+from harmony.web.apps import queries as app_queries
+from harmony.web.audit import views as audit_views
+from harmony.web.devices import queries as device_queries
+from harmony.web.events import queries as event_queries
+from harmony.web.runs import queries as run_queries
 from tests.builders import NOON, a_choice, an_integration
 from tests.protect.stored_apps import list_apps
 from tests.sampling import sample
@@ -28,8 +32,8 @@ from tests.stored import a_hold, devices
 PARAMETERS = {"after", "before", "older", "newer", "only", "kind", "next", "state", "q"} | {
     kind.name
     for kinds in (
-        device_listing.FILTERS, app_listing.FILTERS, event_listing.FILTERS, audit.FILTERS,
-        run_listing.FILTERS,
+        device_queries.FILTERS, app_queries.FILTERS, event_queries.FILTERS, audit_views.FILTERS,
+        run_queries.FILTERS,
     )
     for kind in kinds
 }  # fmt: skip

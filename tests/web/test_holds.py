@@ -13,10 +13,10 @@ from sqlalchemy import text, update
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
-from harmony.sync import holds
-from harmony.web import holds as pages
-from harmony.web.hold_words import BADGES
-from harmony.web.listing import BEGINNING, Place, statement
+from harmony.sync.deletion import holds
+from harmony.web.deletions import views as pages
+from harmony.web.deletions.text import BADGES
+from harmony.web.shared.by_name import BEGINNING, Place, statement
 from tests.builders import NOON, a_choice, an_integration
 from tests.files import rows_of
 from tests.stored import a_hold, live, missing, store, synced

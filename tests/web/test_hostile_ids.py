@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import IntegerConverter
 
-from harmony.web.ids import LARGEST_ID, number
-from harmony.web.listing import _cursor
+from harmony.web.shared.by_name import _cursor
+from harmony.web.shared.ids import LARGEST_ID, number
 from tests.database import on_both
 from tests.sampling import combinations
 from tests.web.test_every_route import forms, pages, rules

@@ -13,10 +13,12 @@ from sqlalchemy import update
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, write
+from harmony.jobs import device_sync
 from harmony.jobs.queue import queue_of
 from harmony.models import Device, Integration, IntegrationState, SyncKind, SyncRun, SyncRunState, Worker
 from harmony.setup.demo import announcement_file
-from harmony.sync import removal, run, schedule
+from harmony.sync import integration_removal
+from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed
 from tests.builders import NOON, FakeUem, an_integration, devices
 
@@ -68,8 +70,8 @@ def test_sync_now_makes_it_due_and_rings_the_worker(app: Flask, signed_in: Flask
 def test_sync_now_while_one_runs_says_since_when_and_by_whom(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
     with app.app_context():
-        schedule.request_sync(id_, "kim", now())
-        schedule.claim(id_, "worker", now())
+        device_sync.request_sync(id_, "kim", now())
+        device_sync.claim(id_, "worker", now())
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
     assert "A sync is already running since" in answer
     assert "started by kim. No second one was started." in answer
@@ -80,7 +82,7 @@ def test_sync_now_during_a_delta_asks_for_the_full_sync_after_it(app: Flask, sig
     soon = now() + timedelta(hours=1)
     id_ = an_active(app, due=soon, snapshots=1, next_delta_at=now())
     with app.app_context():
-        schedule.claim(id_, "worker", now())
+        device_sync.claim(id_, "worker", now())
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
     assert "Recently seen devices are being refreshed since" in answer
     assert the_integration(app, id_).sync_requested_by == "admin"
@@ -112,7 +114,7 @@ def test_cancel_ends_the_run_on_the_page_and_says_what_was_kept(app: Flask, sign
     id_ = an_active(app)
     assert "/cancel" not in look(signed_in, f"/integrations/{id_}")
     with app.app_context():
-        schedule.claim(id_, "worker", now())
+        device_sync.claim(id_, "worker", now())
     assert f"/integrations/{id_}/cancel" in look(signed_in, f"/integrations/{id_}/status")
     answer = signed_in.post(f"/integrations/{id_}/cancel")
     assert (answer.status_code, answer.location) == (303, f"/integrations/{id_}")
@@ -184,7 +186,7 @@ def test_an_integration_in_quarantine_says_since_when_what_next_and_what_to_do(
 def test_a_running_sync_is_shown_with_its_progress_and_polls(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
     with app.app_context():
-        held = schedule.claim(id_, "worker", now())
+        held = device_sync.claim(id_, "worker", now())
         assert held is not None
         with write() as session:
             one = session.get_one(SyncRun, held.run_id)
@@ -201,7 +203,7 @@ def test_a_running_sync_is_shown_with_its_progress_and_polls(app: Flask, signed_
 def test_a_page_at_rest_does_not_poll(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
     with app.app_context():
-        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+        sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
     page = look(signed_in, f"/integrations/{id_}")
     assert "hx-trigger" not in page
     assert 'data-state="ok"' in page
@@ -211,7 +213,7 @@ def test_an_error_is_shown_with_what_was_kept_and_the_next_step(app: Flask, sign
     id_ = an_active(app)
     broken = FakeUem({"570": devices(*range(6))}, error=ServerFailed("The UEM answered 500."), fail_at=1)
     with app.app_context():
-        run.sync(id_, opener=lambda *_: broken)
+        sync_job.sync(id_, opener=lambda *_: broken)
     page = look(signed_in, f"/integrations/{id_}")
     assert 'data-state="incomplete"' in page
     assert "The UEM answered 500. Nothing was marked missing." in page
@@ -221,7 +223,7 @@ def test_an_error_is_shown_with_what_was_kept_and_the_next_step(app: Flask, sign
 def test_each_end_of_a_run_looks_different(app: Flask, signed_in: FlaskClient, state: SyncRunState) -> None:
     id_ = an_active(app)
     with app.app_context():
-        held = schedule.claim(id_, "worker", now())
+        held = device_sync.claim(id_, "worker", now())
         assert held is not None
         with write() as session:
             one = session.get_one(SyncRun, held.run_id)
@@ -258,7 +260,7 @@ def removed(app: Flask, client: FlaskClient, choice: str) -> int:
     """An integration with two devices, removed through its page."""
     id_ = an_active(app)
     with app.app_context():
-        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+        sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
     answer = client.post(f"/integrations/{id_}/remove", data={"name": "Test UEM", "devices": choice})
     assert answer.location == "/integrations", answer.get_data(as_text=True)
     return id_
@@ -269,7 +271,7 @@ def test_removing_says_what_goes_and_asks_for_the_name_and_what_becomes_of_the_d
 ) -> None:
     id_ = an_active(app)
     with app.app_context():
-        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
+        sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
     page = look(signed_in, f"/integrations/{id_}/remove")
     assert "Keep the 2 devices" in page
     assert "Delete the 2 devices with their history" in page
@@ -292,7 +294,7 @@ def test_removing_with_the_devices_shows_that_it_goes_on_until_the_worker_is_don
     assert "The worker is deleting" in look(signed_in, f"/integrations/{id_}")
     assert signed_in.get(f"/integrations/{id_}/remove").location == f"/integrations/{id_}"
     with app.app_context():
-        removal.carry_out(id_)
+        integration_removal.carry_out(id_)
     assert "No devices yet" in look(signed_in, "/devices")
     assert signed_in.get(f"/integrations/{id_}").status_code == 404
     assert "Being removed" not in look(signed_in, "/integrations")

@@ -24,9 +24,9 @@ from harmony.models import (
 )
 from harmony.models.configuration import TAGGING, Tagging, to_row
 from harmony.setup import drafts
-from harmony.sync import run
-from harmony.web import removal
-from harmony.web.leaving import LEAVE, TAKE_OFF
+from harmony.sync import job as sync_job
+from harmony.web.integrations import removal
+from harmony.web.wizard.tag_withdrawal import LEAVE, TAKE_OFF
 from tests.builders import NOON, FakeUem, an_integration, devices
 
 ACTIVE, HIGH = "status:active", "risk:high"
@@ -37,7 +37,7 @@ def tagged(app: Flask) -> int:
     """Three devices with a status tag, one of them High too; both tags are in the UEM."""
     with app.app_context():
         id_ = an_integration()
-        run.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2, 3)}))
+        sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2, 3)}))
         with write() as session:
             for key, name, numbers in ((ACTIVE, "CHKP_Status_Active", "123"), (HIGH, "CHKP_Risk_High", "1")):
                 session.add(UemTag(integration_id=id_, key=key, name=name, external_id=f"9{len(numbers)}"))

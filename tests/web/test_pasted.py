@@ -13,10 +13,10 @@ from wtforms import Form, HiddenField, PasswordField, StringField
 from wtforms.fields.core import Field
 
 import harmony.web
-from harmony.web import pasted
-from harmony.web.forms import Secret, ServerForm
-from harmony.web.forms_access import SetupForm
-from harmony.web.pasted import hidden_in, stripped, trimmed
+from harmony.web.account.forms import SetupForm
+from harmony.web.shared import pasted
+from harmony.web.shared.pasted import hidden_in, stripped, trimmed
+from harmony.web.wizard.forms import Secret, ServerForm
 
 AROUND = [
     "\r\n",

@@ -15,9 +15,12 @@ from sqlalchemy import text
 
 from harmony.db import db, is_sqlite, write
 from harmony.models import Event, TagLink
-from harmony.web import device_listing, event_listing, listing, newest, tag_rows
-from harmony.web.filters import Filters
-from harmony.web.listing import PAGE_SIZE
+from harmony.web.devices import queries as device_queries
+from harmony.web.events import queries as event_queries
+from harmony.web.shared import by_name, newest_first
+from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.filters import Filters
+from harmony.web.tags import queries as tag_queries
 from tests.builders import an_integration
 from tests.database import on_both
 from tests.stored import store
@@ -71,8 +74,8 @@ EVENTS_ASKED: list[dict[str, str]] = [
     {"device": "1", "event": "blocked"},
     {"severity": "critical", "integration": "1"},
 ]
-PLACES = (listing.BEGINNING, listing.Place(after=("n5", 5)), listing.Place(before=("n5", 5)))
-TIMES = (newest.NEWEST, newest.Place(older=MANY // 2), newest.Place(newer=MANY // 2))
+PLACES = (by_name.BEGINNING, by_name.Place(after=("n5", 5)), by_name.Place(before=("n5", 5)))
+TIMES = (newest_first.NEWEST, newest_first.Place(older=MANY // 2), newest_first.Place(newer=MANY // 2))
 
 
 def execute(statement: str, **values: object) -> None:
@@ -127,16 +130,16 @@ def problem(query: Any, table: str) -> str | None:
 def pages(fleet: int) -> Iterator[tuple[str, object, Any]]:
     """Yield every page that is looked at: its table, what it asks for, its statement."""
     for asked in DEVICES:
-        filters = device_listing.filters_of(asked)
-        yield from (("device", asked, device_listing.statement(filters, place)) for place in PLACES)
+        filters = device_queries.filters_of(asked)
+        yield from (("device", asked, device_queries.statement(filters, place)) for place in PLACES)
     for asked in EVENTS_ASKED:
-        events = event_listing.events(Filters.from_query(event_listing.FILTERS, asked))
-        yield from (("event", asked, newest.statement(events, Event.id, place)) for place in TIMES)
-    for key, state in product((ACTIVE, HIGH, "factor:ROOTED"), tag_rows.Shown):
-        filters = Filters.from_query(tag_rows.FILTERS, {"state": state.value})
-        links = tag_rows.devices(fleet, key, filters)
+        events = event_queries.events(Filters.from_query(event_queries.FILTERS, asked))
+        yield from (("event", asked, newest_first.statement(events, Event.id, place)) for place in TIMES)
+    for key, state in product((ACTIVE, HIGH, "factor:ROOTED"), tag_queries.Shown):
+        filters = Filters.from_query(tag_queries.FILTERS, {"state": state.value})
+        links = tag_queries.devices(fleet, key, filters)
         for place in TIMES:
-            yield "tag_link", (key, state), newest.statement(links, TagLink.device_id, place)
+            yield "tag_link", (key, state), newest_first.statement(links, TagLink.device_id, place)
 
 
 def test_no_page_of_devices_events_or_tags_reads_many(fleet: int) -> None:

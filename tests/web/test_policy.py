@@ -13,9 +13,9 @@ from sqlalchemy import delete
 from harmony.db import db, write
 from harmony.jobs.queue import queue_of
 from harmony.models import Finding, PolicyRecord
-from harmony.protect import policy, rating
-from harmony.protect.factors import CATALOGUE
-from harmony.web import policy_form
+from harmony.protection import policy, policy_rollout
+from harmony.protection.catalogue import CATALOGUE
+from harmony.web.policy import forms as policy_forms
 from tests.builders import NOON, an_integration
 from tests.conftest import ADMINISTRATOR
 from tests.protect.stored import found, open_codes, registered
@@ -27,7 +27,7 @@ def values(app: Flask, **changes: str) -> dict[str, str]:
     """What a browser would send of the page as it stands, with something changed."""
     with app.test_request_context():
         version, record = policy.in_force(db.session())
-        form = policy_form.filled(record)
+        form = policy_forms.filled(record)
         sent = {
             field.name: str(field.data or "0") for field in form if not field.name.startswith(("os", "cl"))
         }
@@ -153,13 +153,13 @@ def test_the_progress_asks_for_itself_only_while_devices_are_rated(
         registered(an_integration(), 3)
     signed_in.post(PAGE, data=values(app, inactive_days="9"))
     with app.app_context():
-        assert rating.rate_range(NOON, 2) == 2
+        assert policy_rollout.rate_range(NOON, 2) == 2
     running = look(signed_in, f"{PAGE}/rating")
     assert 'hx-get="/settings/policy/rating"' in running
     assert "2 of 3 devices are done" in running
     assert "2 of 3 devices are done" in look(signed_in)
     with app.app_context():
-        rating.rate_all(NOON + timedelta(minutes=1))
+        policy_rollout.rate_all(NOON + timedelta(minutes=1))
     done = look(signed_in, f"{PAGE}/rating")
     assert "hx-get" not in done
     assert "Version 1 is in force for every device: the worker has rated 3 devices." in done
@@ -168,7 +168,7 @@ def test_the_progress_asks_for_itself_only_while_devices_are_rated(
 def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
     app: Flask, signed_in: FlaskClient
 ) -> None:
-    assert policy_form.NOT_IN_CATALOGUE not in look(signed_in)
+    assert policy_forms.NOT_IN_CATALOGUE not in look(signed_in)
     with app.app_context():
         (id_,) = registered(an_integration())
         found(id_, "JUICE_JACKING", 2)
@@ -176,13 +176,13 @@ def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
     signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="3", **{"risk_no code": "3"}))
     assert in_force(app) == (1, PolicyRecord(risks={"JUICE_JACKING": 3}))
     with app.app_context():
-        rating.rate_all(NOON)
+        policy_rollout.rate_all(NOON)
         assert open_codes(id_) == {"JUICE_JACKING": 3}
         with write() as session:
             session.execute(delete(Finding))
     assert 'name="risk_JUICE_JACKING"' in look(signed_in), "the policy says something of it"
     assert "JUICE_JACKING: Medium → High" in look(signed_in)
-    assert policy_form.NOT_IN_CATALOGUE in look(signed_in, f"{PAGE}/versions/1")
+    assert policy_forms.NOT_IN_CATALOGUE in look(signed_in, f"{PAGE}/versions/1")
     signed_in.post(PAGE, data=values(app, inactive_days="9"))
     assert in_force(app)[1].risks == {"JUICE_JACKING": 3}
     assert signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="7")).status_code == 422

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy, Registration, Risk
-from harmony.protect import changes
-from harmony.protect.changes import NewFinding
+from harmony.protection import record
+from harmony.protection.record import NewFinding
 from tests.files import records_of
 from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of, refusal
 from tests.web.test_devices import look, names_on
@@ -32,7 +32,7 @@ def shown(app: Flask, signed_in: FlaskClient) -> FlaskClient:
         ):
             opened = [NewFinding("device", "ROOTED", "", risk)] if risk else []
             with write() as session:
-                changes.apply(
+                record.apply(
                     session, device_of(udid).id, id_, now(), opened=opened, status=DeviceStatus(status)
                 )
     return signed_in

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, insert, text
 
+from harmony.audit import happened
 from harmony.db import db, table_of, write
-from harmony.history import happened
 from harmony.models import (
     Device,
     Happening,
@@ -27,13 +27,13 @@ from harmony.models import (
     SyncRun,
     SyncRunState,
 )
-from harmony.sync import run as engine
-from harmony.web import run_listing
-from harmony.web.filters import Filters
-from harmony.web.listing import PAGE_SIZE
-from harmony.web.newest import NEWEST, Key, Place, Query, number, statement
-from harmony.web.run_listing import FILTERS
-from harmony.web.table_file import cell
+from harmony.sync import job as engine
+from harmony.web.runs import queries as run_queries
+from harmony.web.runs.queries import FILTERS
+from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.csv_export import cell
+from harmony.web.shared.filters import Filters
+from harmony.web.shared.newest_first import NEWEST, Key, Place, Query, number, statement
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.files import records_of
 
@@ -402,14 +402,14 @@ def test_no_page_sends_more_statements_for_more_rows(app: Flask, signed_in: Flas
 def test_no_page_reads_a_whole_table_or_sorts_one(app: Flask) -> None:
     run = SyncRun(id=5, integration_id=1, started_at=NOON, finished_at=NOON + MINUTE)
     with app.app_context():
-        every_run = run_listing.runs(1, Filters(FILTERS)), SyncRun.id
-        failed = run_listing.runs(1, Filters(FILTERS, {"state": "failed", "kind": "delta"})), SyncRun.id
-        skipped = run_listing.skipped(run), SkippedDevice.id
-        changed = run_listing.devices(run, "updated")
+        every_run = run_queries.runs(1, Filters(FILTERS)), SyncRun.id
+        failed = run_queries.runs(1, Filters(FILTERS, {"state": "failed", "kind": "delta"})), SyncRun.id
+        skipped = run_queries.skipped(run), SkippedDevice.id
+        changed = run_queries.devices(run, "updated")
         for asked in (every_run, failed, skipped, changed):
             for place in (NEWEST, Place(older=500), Place(newer=5)):
                 plan = plan_of(*asked, place)
                 assert all(line.startswith("SEARCH") for line in plan), plan
         # The devices a run added are sorted by id, but only those: found by when they were made.
-        plan = plan_of(*run_listing.devices(run, "added"), NEWEST)
+        plan = plan_of(*run_queries.devices(run, "added"), NEWEST)
         assert any("ix_device_integration_id_created_at" in line for line in plan), plan

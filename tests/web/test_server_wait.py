@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import write
+from harmony.jobs import device_sync
+from harmony.jobs.shared_state import shared_state
 from harmony.models import Worker
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import schedule
-from harmony.sync.shared_state import shared_state
-from harmony.uem.server_wait import ServerWait
+from harmony.uem.http.server_wait import ServerWait
 from tests.builders import an_integration
 from tests.web.walking import Walk
 
@@ -49,8 +49,8 @@ def test_sync_now_says_when_it_starts_and_starts_nothing(
     assert "Syncs, app syncs and tagging start again after that." in page
     assert "the worker starts it in a moment" not in page
     with app.app_context():
-        assert schedule.due(now()) == []
-        assert schedule.due(now() + timedelta(minutes=31)) == [id_]
+        assert device_sync.due(now()) == []
+        assert device_sync.due(now() + timedelta(minutes=31)) == [id_]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from harmony.models import User
 from harmony.security import users
-from harmony.web import access
+from harmony.web.account import views as account_views
 from tests.conftest import ADMINISTRATOR, PASSWORD
 
 WRONG = "User name and password do not match."
@@ -92,12 +92,12 @@ def test_guessing_is_slowed_down_and_then_goes_on(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = datetime(2026, 11, 24, 8, tzinfo=UTC)
-    monkeypatch.setattr(access, "now", lambda: moment)
+    monkeypatch.setattr(account_views, "now", lambda: moment)
     assert [sign_in(client, ADMINISTRATOR, "wrong").status_code for _ in range(5)] == [422] * 5
     answer = sign_in(client, ADMINISTRATOR, PASSWORD)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
     assert "Wait 60 seconds" in answer.text
-    monkeypatch.setattr(access, "now", lambda: moment + timedelta(seconds=60))
+    monkeypatch.setattr(account_views, "now", lambda: moment + timedelta(seconds=60))
     assert sign_in(client, ADMINISTRATOR, PASSWORD).status_code == 303
 
 

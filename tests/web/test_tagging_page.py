@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import lease
 from harmony.models import AuditEntry, Device, DutyName, FormerTag, Integration, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.simulator import changes
@@ -18,9 +19,10 @@ from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from harmony.sync import duties, removal, run
-from harmony.tagging import run as tagging
-from harmony.uem.address import origin_of
+from harmony.sync import integration_removal
+from harmony.sync import job as sync_job
+from harmony.tagging import job as tagging
+from harmony.uem.trust.address import origin_of
 from tests.web.walking import Walk, form_of
 
 pytestmark = pytest.mark.usefixtures("uem")
@@ -223,7 +225,7 @@ def test_a_draft_that_runs_is_left_to_the_worker(
     answer = signed_in.post(f"/integrations/{walk.id}/tags/create")
     assert answer.location == f"/integrations/{walk.id}/tags"
     with app.app_context():
-        assert (walk.id, DutyName.TAGGING) in duties.due(now())
+        assert (walk.id, DutyName.TAGGING) in lease.due(now())
     assert "CHKP_Status_Active" not in in_uem(uem)
 
 
@@ -232,7 +234,7 @@ def test_the_worker_tags_the_devices_and_every_page_says_so(
 ) -> None:
     walk = Walk.begin(signed_in).to_deployment().finish()
     with app.app_context():
-        run.sync(walk.id)
+        sync_job.sync(walk.id)
         tagging.tag(walk.id)
         devices = db.session.query(Device).filter_by(integration_id=walk.id).count()
     provisioned = next(tag for tag in uem.tenant.world.tags.values() if tag.name == "CHKP_Status_Provisioned")
@@ -320,7 +322,7 @@ def test_adopt_all_is_one_press_for_what_a_removed_integration_made(
     first.send("tagging", "/create")
     assert signed_in.post(f"/integrations/{first.id}/remove").status_code == 303
     with app.app_context():
-        removal.carry_out(first.id)
+        integration_removal.carry_out(first.id)
         assert db.session.query(UemTag).count() == 0
     walk = Walk.begin(signed_in).to_tagging()
     answer = walk.send("tagging", "/verify?then=next")

@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import lease
 from harmony.models import Device, Duty, DutyName, DutyRun, LinkState, SyncRunState, TagLink, UemTag
-from harmony.sync import duties, run
-from harmony.web import tag_rows
-from harmony.web.tag_rows import Counts
+from harmony.sync import job as sync_job
+from harmony.web.tags import queries as tag_queries
+from harmony.web.tags.queries import Counts
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.database import on_both
 
@@ -28,7 +29,7 @@ NAMES = {ACTIVE: "CHKP_Status_Active", HIGH: "CHKP_Risk_High", ROOTED: "CHKP_TF_
 def a_fleet(size: int = 4) -> int:
     """An integration with that many devices and three tags, none of which stands anywhere yet."""
     id_ = an_integration()
-    run.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(1, size + 1))}))
+    sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(1, size + 1))}))
     with write() as session:
         for number, (key, name) in enumerate(NAMES.items()):
             session.add(
@@ -139,7 +140,7 @@ def test_a_button_makes_tagging_due_at_once_even_while_it_is_parked(
     app: Flask, signed_in: FlaskClient, tagged: int, button: str, whole: bool
 ) -> None:
     with app.app_context(), write() as session:
-        duties.nudge(session, tagged, DutyName.TAGGING, now() + timedelta(hours=1))
+        lease.nudge(session, tagged, DutyName.TAGGING, now() + timedelta(hours=1))
         duty = session.get_one(Duty, (tagged, DutyName.TAGGING))
         duty.whole, duty.parked_why = False, "The account may not change tags."
     page = look(signed_in, f"/integrations/{tagged}/tags")
@@ -149,7 +150,7 @@ def test_a_button_makes_tagging_due_at_once_even_while_it_is_parked(
     with app.app_context():
         duty = db.session.get_one(Duty, (tagged, DutyName.TAGGING))
         assert (duty.parked_why, duty.whole, duty.requested_by) == (None, whole, "admin")
-        assert (tagged, DutyName.TAGGING) in duties.due(now())
+        assert (tagged, DutyName.TAGGING) in lease.due(now())
     page = look(signed_in, f"/integrations/{tagged}/tags")
     assert "Try again" not in page
     assert 'hx-trigger="every 2s"' in page
@@ -166,8 +167,8 @@ def test_a_push_under_way_is_shown_and_followed_until_its_end(
     app: Flask, signed_in: FlaskClient, tagged: int
 ) -> None:
     with app.app_context():
-        duties.request(tagged, DutyName.TAGGING, "kim", now())
-        held = duties.claim(tagged, DutyName.TAGGING, "worker", now())
+        lease.request(tagged, DutyName.TAGGING, "kim", now())
+        held = lease.claim(tagged, DutyName.TAGGING, "worker", now())
         assert held is not None
         with write() as session:
             session.get_one(DutyRun, held.run_id).step = "CHKP_Risk_High · 500 of 1,200"
@@ -193,10 +194,10 @@ def test_nonsense_in_the_address_is_ignored_or_not_found(signed_in: FlaskClient,
 def test_the_sums_count_every_tag(app: Flask, tagged: int) -> None:
     with app.app_context():
         link(tagged, 1, HIGH, wanted=True, present=True)
-        assert tag_rows.totals(tagged, tag_rows.lines(tagged)).counts == Counts(
+        assert tag_queries.totals(tagged, tag_queries.lines(tagged)).counts == Counts(
             wanted=4, present=3, pending=2, failed=1
         )
-        assert tag_rows.counts(tagged)[HIGH] == Counts(wanted=1, present=1)
+        assert tag_queries.counts(tagged)[HIGH] == Counts(wanted=1, present=1)
 
 
 def test_a_former_tag_is_listed_only_while_it_stands_somewhere(

@@ -16,7 +16,7 @@ from harmony.clock import now, steady
 from harmony.db import db, write
 from harmony.models import Integration, KeptForm, SetupPage, SignInSession
 from harmony.models.access import Role
-from harmony.security import gate, kept_forms, sessions
+from harmony.security import auth, kept_forms, sessions
 from harmony.security.users import create_user
 from tests.canaries import watch
 from tests.conftest import ADMINISTRATOR, PASSWORD
@@ -345,11 +345,11 @@ def test_every_form_there_is_says_on_which_page_it_is(app: Flask) -> None:
     """One that is added next is either a button alone, or its values survive the end of a session."""
     marked = set()
     for rule in app.url_map.iter_rules():
-        if "POST" in (rule.methods or ()) and not gate.is_public(app, rule.endpoint):
+        if "POST" in (rule.methods or ()) and not auth.is_public(app, rule.endpoint):
             view: Any = app.view_functions[rule.endpoint]
-            if gate.FORM in view.__dict__:
+            if auth.FORM in view.__dict__:
                 marked.add(rule.endpoint)
-                assert view.__dict__[gate.FORM][0] in app.view_functions
+                assert view.__dict__[auth.FORM][0] in app.view_functions
             else:
                 assert rule.endpoint in BUTTONS
     assert {"wizard.save", "policy.save", "apps.edit_exception", "removal.remove"} <= marked

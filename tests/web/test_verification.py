@@ -10,12 +10,13 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import Integration, IntegrationState, Stopped, SyncRun, Verification
+from harmony.jobs import device_sync
+from harmony.models import Integration, IntegrationState, StopReason, SyncRun, Verification
 from harmony.models.verification import INTERRUPTED_AFTER
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import run, schedule
+from harmony.sync import job as sync_job
 from tests.waiting import wait_for
 from tests.web.walking import Walk
 
@@ -133,7 +134,7 @@ def test_a_refused_user_name_stops_the_integration_until_somebody_edits_it(
     with app.app_context(), write() as session:
         integration = session.get_one(Integration, walk.id)
         integration.stopped_why, integration.stopped_reason = (
-            Stopped.SIGN_IN,
+            StopReason.SIGN_IN,
             "The UEM refused the user name.",
         )
     page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
@@ -150,7 +151,7 @@ def test_little_quota_is_said_and_shown(app: Flask, signed_in: FlaskClient, uem:
     walk = Walk.begin(signed_in).to_deployment().finish()
     ACTIONS["quota"](uem.tenant, Arguments({"remaining": 1000}))
     with app.app_context():
-        run.sync(walk.id)
+        sync_job.sync(walk.id)
         assert db.session.query(SyncRun).one().quota_limit == 250_000
     page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
     assert "calls a day are left" in page
@@ -163,7 +164,7 @@ def test_a_used_up_quota_waits_for_its_renewal(
     walk = Walk.begin(signed_in).to_deployment().finish()
     ACTIONS["quota"](uem.tenant, Arguments({"remaining": 0, "reset_in": 7200}))
     with app.app_context():
-        run.sync(walk.id)
+        sync_job.sync(walk.id)
         due = db.session.get_one(Integration, walk.id).next_sync_at
     assert due is not None
     assert timedelta(minutes=110) < due - now() < timedelta(minutes=121)
@@ -179,10 +180,10 @@ def test_a_verify_that_passes_lets_a_quarantined_integration_try_at_once(
     ACTIONS["faults"](uem.tenant, Arguments({"kind": "server_error"}))
     signed_in.post(f"/integrations/{walk.id}/verify")
     with app.app_context():
-        assert list(schedule.due(now())) == []
+        assert list(device_sync.due(now())) == []
     ACTIONS["faults/clear"](uem.tenant, Arguments({}))
     signed_in.post(f"/integrations/{walk.id}/verify")
     with app.app_context():
-        assert list(schedule.due(now())) == [walk.id]
-        run.sync(walk.id)
+        assert list(device_sync.due(now())) == [walk.id]
+        sync_job.sync(walk.id)
         assert not db.session.get_one(Integration, walk.id).quarantined

@@ -11,13 +11,14 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db
+from harmony.jobs import device_sync
 from harmony.models import Device, Integration, IntegrationState
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
 from harmony.setup import apply
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator
-from harmony.sync import run, schedule
+from harmony.sync import job as sync_job
 from tests.faults.certs import a_certificate
 from tests.web.walking import Walk, form_of
 
@@ -39,7 +40,7 @@ def test_from_the_first_page_to_an_integration_that_syncs(app: Flask, signed_in:
     assert integration.next_sync_at is not None
     assert now() - integration.next_sync_at < timedelta(seconds=10)
     with app.app_context():
-        run.sync(walk.id)
+        sync_job.sync(walk.id)
     page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
     assert 'data-state="warning"' in page
     assert "could not be read" in page
@@ -431,7 +432,7 @@ def test_what_came_between_verify_and_save_is_said_on_the_page(
 def test_switching_a_name_off_clears_it_at_once_and_says_so(app: Flask, signed_in: FlaskClient) -> None:
     walk = Walk.begin(signed_in).to_deployment().finish()
     with app.app_context():
-        run.sync(walk.id)
+        sync_job.sync(walk.id)
         assert set(db.session.scalars(db.select(Device.name))) != {""}
     assert walk.send("synchronization", "/verify", drop=("import_name",)).status_code == 303
     answer = walk.send("synchronization")
@@ -440,8 +441,8 @@ def test_switching_a_name_off_clears_it_at_once_and_says_so(app: Flask, signed_i
     assert "The personal data that is no longer imported was cleared from" in page
     with app.app_context():
         assert set(db.session.scalars(db.select(Device.name))) == {""}
-        schedule.request_sync(walk.id, "test", now())
-        run.sync(walk.id)
+        device_sync.request_sync(walk.id, "test", now())
+        sync_job.sync(walk.id)
         assert set(db.session.scalars(db.select(Device.name))) == {""}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from harmony.uem.answers import Answer
 from harmony.uem.errors import TooLarge
+from harmony.uem.http.response import Answer
 from harmony.uem.records import AppOnDevice, AppPage
 from harmony.uem.workspace_one.readers import MAX_ROWS
 from harmony.uem.workspace_one.rows import LONGEST_TEXT, clean, count, plain_id

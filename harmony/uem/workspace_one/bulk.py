@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from harmony.uem.answers import Answer
+from harmony.uem.http.response import Answer
 from harmony.uem.records import BulkOutcome
 from harmony.uem.workspace_one.rows import count, plain_id
 from harmony.uem.workspace_one.wire import Row, loose_object
 
 NOT_FOUND, NO_CODE = 404, 0
-LONGEST_MESSAGE = 300
+_LONGEST_MESSAGE = 300
 
 # The code of these faults is not public, and their wording differs between releases.
 ALREADY_ON = re.compile(r"\balready\b")
@@ -22,8 +22,8 @@ NOT_ON = re.compile(
     r"(\bnot|n't|\bno longer|\bnever)\s+(been\s+)?"
     r"(associated|assigned|applied|attached|tagged|present|on|have)\b"
 )
-ABOUT_A_TAG = re.compile(r"\b(un)?tag(s|ged)?\b")
-NO_DEVICE = re.compile(
+_ABOUT_A_TAG = re.compile(r"\b(un)?tag(s|ged)?\b")
+_NO_DEVICE = re.compile(
     r"\bdevices?\b.*(\bnot (be )?(found|known|enrolled)|does(n't| not) exist|\bunknown)|\bunknown device"
 )
 
@@ -36,7 +36,7 @@ class Fault(NamedTuple):
 
     def is_so_already(self, *, add: bool) -> bool:
         """Return True if the tag was on the device already, or off it already: what was asked for is so."""
-        if not ABOUT_A_TAG.search(self.message):
+        if not _ABOUT_A_TAG.search(self.message):
             return False
         on, off = ALREADY_ON.search(self.message), NOT_ON.search(self.message)
         return bool(on and not off) if add else bool(off and not on)
@@ -44,8 +44,8 @@ class Fault(NamedTuple):
     @property
     def is_unknown_device(self) -> bool:
         """Return True if the UEM says that it knows no such device."""
-        tag = ABOUT_A_TAG.search(self.message)
-        return bool(NO_DEVICE.search(self.message)) or (self.code == NOT_FOUND and not tag)
+        tag = _ABOUT_A_TAG.search(self.message)
+        return bool(_NO_DEVICE.search(self.message)) or (self.code == NOT_FOUND and not tag)
 
 
 def outcome(answer: Answer, asked: frozenset[str], *, add: bool) -> BulkOutcome:
@@ -90,5 +90,5 @@ def _faults(row: Row) -> tuple[dict[str, Fault], int]:
 
 
 def _folded(fault: Row) -> str:
-    text = (fault.text("Message") or "")[:LONGEST_MESSAGE]
+    text = (fault.text("Message") or "")[:_LONGEST_MESSAGE]
     return " ".join(text.replace("\u2019", "'").casefold().split()).rstrip(". ")

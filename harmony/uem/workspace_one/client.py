@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from harmony.uem.address import parse_server
-from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import Incomplete, SignInRefused
-from harmony.uem.http import Limits, Times, Transport
+from harmony.uem.http.client import Limits, Times, Transport
+from harmony.uem.http.response import Answer, refuse_non_data
 from harmony.uem.records import (
     AppList,
     AppPage,
@@ -24,21 +23,22 @@ from harmony.uem.records import (
     Tag,
     TagList,
 )  # fmt: skip
+from harmony.uem.trust.address import parse_server
 from harmony.uem.workspace_one import groups, readers, tags
-from harmony.uem.workspace_one.ahead import MAX_PAGES, pages_in_order
 from harmony.uem.workspace_one.app_rows import read_device_apps
-from harmony.uem.workspace_one.building import PAGE_SIZE, Body, paged, request_of
 from harmony.uem.workspace_one.device_apps import all_apps
 from harmony.uem.workspace_one.endpoints import Call
-from harmony.uem.workspace_one.refusals import refuse_failures
+from harmony.uem.workspace_one.errors import refuse_failures
+from harmony.uem.workspace_one.prefetch import MAX_PAGES, pages_in_order
+from harmony.uem.workspace_one.requests import PAGE_SIZE, Body, paged, request_of
 from harmony.uem.workspace_one.sign_in import make_sign_in
 
 T = TypeVar("T")
 
 # One of the forms the API documents (facts/ws1-api.md §5.1); whole seconds are exact enough with an overlap.
-SINCE_FORMAT = "%Y-%m-%dT%H:%M:%S.000"
+_SINCE_FORMAT = "%Y-%m-%dT%H:%M:%S.000"
 # A password changed during a run is refused to every call under way, and a few refusals lock the account.
-FETCHERS_BY_PASSWORD = 2
+_FETCHERS_BY_PASSWORD = 2
 
 
 class WorkspaceOne:
@@ -54,7 +54,7 @@ class WorkspaceOne:
         if not 1 <= fetchers <= 16:
             raise ValueError("fetchers is 1 to 16")
         few = isinstance(connection.sign_in, Basic)
-        self._fetchers = min(fetchers, FETCHERS_BY_PASSWORD) if few else fetchers
+        self._fetchers = min(fetchers, _FETCHERS_BY_PASSWORD) if few else fetchers
         times = times or Times()
         address = parse_server(connection.server_url, connection.policy)
         self._sign_in = make_sign_in(connection, address, limits, times)
@@ -75,7 +75,7 @@ class WorkspaceOne:
         Call.GROUP_CHILDREN.path(group_id)
         asked = {"lgid": group_id, "orderby": "deviceid", "sortorder": "ASC"}
         if since is not None:
-            asked["seensince"] = since.astimezone(UTC).strftime(SINCE_FORMAT)
+            asked["seensince"] = since.astimezone(UTC).strftime(_SINCE_FORMAT)
         return pages_in_order(lambda number: self._device_page(asked, number), self._fetchers, self._proven)
 
     def smart_group_members(self, group_id: str) -> frozenset[str]:

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from harmony.uem.answers import MAX_BODY
+from harmony.uem.http.response import MAX_BODY
 
 # The devices of a tag come in one answer, some 150 bytes for each.
-MAX_LIST = 160 * 1024 * 1024
+_MAX_LIST = 160 * 1024 * 1024
 _NUMBER = re.compile(r"[1-9][0-9]{0,19}")
 
 
@@ -32,7 +32,7 @@ class Endpoint:
 
 
 READ_TAGS, EDIT_TAGS = "Settings > Tags > View Tag", "Settings > Tags > Edit Tag"
-ASSIGN_TAGS = "Device Management > Bulk Management > Assign Tags"
+_ASSIGN_TAGS = "Device Management > Bulk Management > Assign Tags"
 
 
 class Call(Enum):
@@ -46,10 +46,10 @@ class Call(Enum):
     DEVICES_SEARCH = Endpoint("/API/mdm/devices/search", 2, "API > REST > Devices > Read")
     DEVICE_APPS = Endpoint("/API/mdm/devices/{id}/apps", 1, "API > REST > Apps > Read")
     TAGS_SEARCH = Endpoint("/API/mdm/tags/search", 1, READ_TAGS)
-    TAG_DEVICES = Endpoint("/API/mdm/tags/{id}/devices", 1, READ_TAGS, largest=MAX_LIST)
+    TAG_DEVICES = Endpoint("/API/mdm/tags/{id}/devices", 1, READ_TAGS, largest=_MAX_LIST)
     ADD_TAG = Endpoint("/API/mdm/tags/addtag", 1, EDIT_TAGS, "POST")
-    ADD_DEVICES = Endpoint("/API/mdm/tags/{id}/adddevices", 1, ASSIGN_TAGS, "POST")
-    REMOVE_DEVICES = Endpoint("/API/mdm/tags/{id}/removedevices", 1, ASSIGN_TAGS, "POST")
+    ADD_DEVICES = Endpoint("/API/mdm/tags/{id}/adddevices", 1, _ASSIGN_TAGS, "POST")
+    REMOVE_DEVICES = Endpoint("/API/mdm/tags/{id}/removedevices", 1, _ASSIGN_TAGS, "POST")
 
     def path(self, numeric_id: str | None = None) -> str:
         """The path for this call; raises ValueError for an id that is not a plain number."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harmony.uem.answers import Answer
 from harmony.uem.errors import Forbidden, Incomplete, NotFound
+from harmony.uem.http.response import Answer
 from harmony.uem.records import Group
 from harmony.uem.workspace_one import readers
-from harmony.uem.workspace_one.ahead import MAX_PAGES
-from harmony.uem.workspace_one.building import Ask, paged
 from harmony.uem.workspace_one.endpoints import Call
+from harmony.uem.workspace_one.prefetch import MAX_PAGES
+from harmony.uem.workspace_one.requests import Ask, paged
 
 # An account sees one top group, rarely a few, and a tree is rarely deeper than this.
 MOST_TREES = 20

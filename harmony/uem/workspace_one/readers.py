@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from harmony.uem.answers import Answer
 from harmony.uem.errors import MalformedAnswer, NotTheApi, TooLarge
+from harmony.uem.http.response import Answer
 from harmony.uem.records import (
     Device,
     DevicePage,

@@ -11,7 +11,7 @@ from harmony.uem.text import clean as harmless
 from harmony.uem.workspace_one.wire import AnyId, DeviceRow, Ref
 
 LONGEST_TEXT = 255
-LONGEST_INSTANT = 40
+_LONGEST_INSTANT = 40
 # Outside of these "never" is meant: by the years 1, 1601, 1753, 1899, 1900, 1970, 1980, the first of 2000,
 # 2079 or 9999 of databases and clocks, each in some zone. No device was managed before the first.
 EARLIEST, LATEST = datetime(2000, 1, 3, tzinfo=UTC), datetime(2079, 1, 1, tzinfo=UTC)
@@ -104,7 +104,7 @@ def flag(value: object) -> bool | None:
 
 def instant(text: str | None) -> datetime | None:
     """Read an ISO time, as UTC when it names no zone; None for "never" in any spelling and for no time."""
-    if not text or len(text) > LONGEST_INSTANT:
+    if not text or len(text) > _LONGEST_INSTANT:
         return None
     try:
         time = datetime.fromisoformat(text + "+00:00")

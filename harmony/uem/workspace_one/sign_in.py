@@ -7,20 +7,20 @@ import threading
 from datetime import timedelta
 from typing import Protocol
 
-from harmony.uem.address import Address, parse_address
 from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.errors import SignInRefused, UemError
-from harmony.uem.http import Limits, Times, Transport
-from harmony.uem.shared_state import SharedState, Token, TokenKey
-from harmony.uem.workspace_one.refusals import BASIC_ADVICE, OAUTH_ADVICE
+from harmony.uem.http.client import Limits, Times, Transport
+from harmony.uem.http.shared_state import SharedState, Token, TokenKey
+from harmony.uem.trust.address import Address, parse_address
+from harmony.uem.workspace_one.errors import BASIC_ADVICE, OAUTH_ADVICE
 from harmony.uem.workspace_one.tokens import TokenService
 
-RENEW_AT = 0.8
+_RENEW_AT = 0.8
 # How long to wait for the token that another process is fetching: as long as its right to fetch lasts.
 LOOK_SECONDS, MOST_LOOKS = 0.25, 80
 
 
-class SignIn(Protocol):
+class _SignIn(Protocol):
     """Headers for a call, and what to do when they are refused. Safe to use from several threads.
 
     `origin` is the one server that they may be sent to; `fetched` tells of a token that is new.
@@ -43,7 +43,7 @@ class SignIn(Protocol):
         """End a token call that is under way."""
 
 
-class BasicSignIn:
+class _BasicSignIn:
     """User name, password and tenant code. A 401 is final: asking again would lock the account."""
 
     advice = BASIC_ADVICE
@@ -76,7 +76,7 @@ class BasicSignIn:
         """Nothing to end."""
 
 
-class TokenSignIn:
+class _TokenSignIn:
     """Client credentials; one thread of one process fetches the token while all others wait for it."""
 
     advice = OAUTH_ADVICE
@@ -143,9 +143,9 @@ class TokenSignIn:
                 self._shared.by_header(self._key),
                 lambda by_header: self._shared.keep_by_header(self._key, by_header),
             )
-            self._token, self._renew_at = text, began + RENEW_AT * life
+            self._token, self._renew_at = text, began + _RENEW_AT * life
             self.fetched = True
-            token = Token(text, now, now + timedelta(seconds=RENEW_AT * life))
+            token = Token(text, now, now + timedelta(seconds=_RENEW_AT * life))
         except SignInRefused as refusal:
             self._refusal = refusal
             raise
@@ -153,16 +153,16 @@ class TokenSignIn:
             self._shared.keep_token(self._key, token)
 
 
-def make_sign_in(connection: Connection, server: Address, limits: Limits | None, times: Times) -> SignIn:
+def make_sign_in(connection: Connection, server: Address, limits: Limits | None, times: Times) -> _SignIn:
     """The way to sign in that the connection names; the token address has a transport of its own."""
     credentials, shared = connection.sign_in, connection.shared
     if isinstance(credentials, Basic):
-        return BasicSignIn(credentials, server.origin)
+        return _BasicSignIn(credentials, server.origin)
     address = parse_address(credentials.token_url, connection.policy)
     # The uploaded certificate speaks for one server; the token service in the cloud has a public one.
     ca_pem = connection.ca_pem if address.host == server.host else None
     transport = Transport(address, connection.policy, ca_pem, limits, times, shared=shared)
-    return TokenSignIn(credentials, server.origin, transport, times, shared)
+    return _TokenSignIn(credentials, server.origin, transport, times, shared)
 
 
 def _again(refusal: SignInRefused) -> UemError:

@@ -6,21 +6,21 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harmony.uem.answers import Answer
 from harmony.uem.errors import MalformedAnswer, RateLimited, UemError
+from harmony.uem.http.response import Answer
 from harmony.uem.records import BulkOutcome, Carriers, Tag, TagList
 from harmony.uem.workspace_one import bulk, readers
-from harmony.uem.workspace_one.ahead import MAX_PAGES
-from harmony.uem.workspace_one.building import Ask, Body, paged
 from harmony.uem.workspace_one.endpoints import Call
+from harmony.uem.workspace_one.prefetch import MAX_PAGES
+from harmony.uem.workspace_one.requests import Ask, Body, paged
 from harmony.uem.workspace_one.rows import count, plain_id
 from harmony.uem.workspace_one.wire import AnyId, Row, loose_json, loose_object, rows_of, typed_tagged
 
-DEVICE_TAG = 1
+_DEVICE_TAG = 1
 # No limit is published; what works with pages of devices is a careful guess (facts §6.2).
-MOST_DEVICES = 500
+_MOST_DEVICES = 500
 # The UEM keeps so many characters of a name, and compares names without case (facts §14).
-KEPT_OF_NAME = 50
+_KEPT_OF_NAME = 50
 # Other signs may be wildcards of the search.
 _PLAIN_NAME = re.compile(r"[\w .-]+")
 
@@ -47,7 +47,7 @@ def every(ask: Ask, group: str, name: str = "") -> TagList:
 def create(ask: Ask, name: str, group: str) -> Tag:
     """Make a tag. When nobody knows what became of the call, it is looked for instead of made once more."""
     Call.GROUP_CHILDREN.path(group)
-    content = {"TagAvatar": name, "TagName": name, "TagType": DEVICE_TAG, "LocationGroupId": int(group)}
+    content = {"TagAvatar": name, "TagName": name, "TagType": _DEVICE_TAG, "LocationGroupId": int(group)}
     try:
         external_id = ask(Call.ADD_TAG, _new_id, body=Body(content, repeatable=False))
     except UemError as error:
@@ -62,8 +62,8 @@ def create(ask: Ask, name: str, group: str) -> Tag:
 
 def change(ask: Ask, call: Call, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
     """Put a tag on devices or take it off; both may be done again without harm."""
-    if not 0 < len(device_ids) <= MOST_DEVICES:
-        raise ValueError(f"1 to {MOST_DEVICES} devices in a call")
+    if not 0 < len(device_ids) <= _MOST_DEVICES:
+        raise ValueError(f"1 to {_MOST_DEVICES} devices in a call")
     content, add = {"BulkValues": {"Value": list(device_ids)}}, call is Call.ADD_DEVICES
     asked = frozenset(device_ids)
     body = Body(content, expects=bulk.NOT_FOUND)
@@ -85,7 +85,7 @@ def _new_id(answer: Answer) -> str:
 
 
 def _folded(name: str) -> str:
-    return name.strip()[:KEPT_OF_NAME].strip().casefold()
+    return name.strip()[:_KEPT_OF_NAME].strip().casefold()
 
 
 def _carriers(answer: Answer) -> Carriers:

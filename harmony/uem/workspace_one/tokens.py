@@ -6,19 +6,19 @@ import base64
 from collections.abc import Callable
 from urllib.parse import quote_plus
 
-from harmony.uem.answers import Answer, refuse_non_data
 from harmony.uem.connection import OAuth2
 from harmony.uem.errors import HtmlAnswer, MalformedAnswer, NotFound, SignInRefused
-from harmony.uem.http import Request, Transport
-from harmony.uem.workspace_one.refusals import OAUTH_ADVICE
+from harmony.uem.http.client import Request, Transport
+from harmony.uem.http.response import Answer, refuse_non_data
+from harmony.uem.workspace_one.errors import OAUTH_ADVICE
 from harmony.uem.workspace_one.wire import loose_object
 
-USUAL_LIFE = 300.0
-LONGEST_LIFE = 3600.0
+_USUAL_LIFE = 300.0
+_LONGEST_LIFE = 3600.0
 _LONGEST_TOKEN = 16 * 1024
 
 
-class ClientRefused(SignInRefused):
+class _ClientRefused(SignInRefused):
     """The service does not know the client, or does not read it from where it was sent (invalid_client)."""
 
 
@@ -38,7 +38,7 @@ class TokenService:
         first = bool(by_header)
         try:
             found = self._ask(first)
-        except ClientRefused as refusal:
+        except _ClientRefused as refusal:
             try:
                 found = self._ask(not first)
             except SignInRefused:
@@ -60,7 +60,7 @@ class TokenService:
             form={"grant_type": "client_credentials"} | ({} if by_header else client),
             secret_of=self._transport.address.origin,
         )
-        return self._transport.fetch(request, read_token)
+        return self._transport.fetch(request, _read_token)
 
 
 def _basic(client: dict[str, str]) -> dict[str, str]:
@@ -69,7 +69,7 @@ def _basic(client: dict[str, str]) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
-def read_token(answer: Answer) -> tuple[str, float]:
+def _read_token(answer: Answer) -> tuple[str, float]:
     """The token and its life in seconds: 5 minutes when not told, an hour at most, 0 for a single use."""
     if answer.is_web_page and answer.status in {401, 403}:
         # The service itself answers in JSON: nothing is said of the client, who may try again.
@@ -85,7 +85,7 @@ def read_token(answer: Answer) -> tuple[str, float]:
         )
     refuse_non_data(answer)
     if answer.status >= 400:
-        refusal = ClientRefused if _is_invalid_client(answer) else SignInRefused
+        refusal = _ClientRefused if _is_invalid_client(answer) else SignInRefused
         raise refusal(f"The token service refuses the client (status {answer.status}).", OAUTH_ADVICE)
     row = loose_object(answer.body)
     token = row.get("access_token")
@@ -110,7 +110,7 @@ def _is_sendable(token: str) -> bool:
 
 def _life(value: object) -> float:
     try:
-        seconds = float(value) if isinstance(value, int | float | str) else USUAL_LIFE
+        seconds = float(value) if isinstance(value, int | float | str) else _USUAL_LIFE
     except (ValueError, OverflowError):
-        return USUAL_LIFE
-    return min(seconds, LONGEST_LIFE) if seconds >= 0 else USUAL_LIFE
+        return _USUAL_LIFE
+    return min(seconds, _LONGEST_LIFE) if seconds >= 0 else _USUAL_LIFE

@@ -13,16 +13,16 @@ import msgspec
 
 from harmony.uem.errors import MalformedAnswer
 
-Scalar = int | float | str | bool | None
+_Scalar = int | float | str | bool | None
 
 
 class Ref(msgspec.Struct, rename="pascal", gc=False):
     """{"Value": n}, or {"Id": {"Value": n}, "Name": …, "Uuid": …}."""
 
-    value: Scalar = None
+    value: _Scalar = None
     id: AnyId = None
-    name: Scalar = None
-    uuid: Scalar = None
+    name: _Scalar = None
+    uuid: _Scalar = None
 
 
 AnyId = Ref | int | float | str | bool | None
@@ -47,48 +47,48 @@ class DeviceRow(msgspec.Struct, rename="pascal", gc=False):
     location_group_name: str | None = None
     enrollment_status: str | None = None
     compliance_status: str | None = None
-    compromised_status: Scalar = None
+    compromised_status: _Scalar = None
     imei: str | None = None
     last_seen: str | None = None
     last_enrolled_on: str | None = None
 
 
-class DevicesEnvelope(msgspec.Struct, rename="pascal", gc=False):
+class _DevicesEnvelope(msgspec.Struct, rename="pascal", gc=False):
     """A page of devices. `devices` has no default: an answer without the key is not an empty page."""
 
     devices: list[DeviceRow]
-    total: Scalar = None
+    total: _Scalar = None
 
 
-class RawEnvelope(msgspec.Struct, rename="pascal", gc=False):
+class _RawEnvelope(msgspec.Struct, rename="pascal", gc=False):
     """The same page with its rows still to be decoded."""
 
     devices: list[msgspec.Raw]
-    total: Scalar = None
+    total: _Scalar = None
 
 
-class TaggedRow(msgspec.Struct, rename="pascal", gc=False):
+class _TaggedRow(msgspec.Struct, rename="pascal", gc=False):
     """A device that carries a tag; of its fields only the id is used."""
 
     device_id: AnyId = None
     id: AnyId = None
 
 
-class TaggedEnvelope(msgspec.Struct, rename="pascal", gc=False):
+class _TaggedEnvelope(msgspec.Struct, rename="pascal", gc=False):
     """The devices of a tag, all in one answer; the key is singular."""
 
-    device: list[TaggedRow]
-    total: Scalar = None
+    device: list[_TaggedRow]
+    total: _Scalar = None
 
 
-_tagged = msgspec.json.Decoder(TaggedEnvelope)
-_devices = msgspec.json.Decoder(DevicesEnvelope)
-_raw_devices = msgspec.json.Decoder(RawEnvelope)
+_tagged = msgspec.json.Decoder(_TaggedEnvelope)
+_devices = msgspec.json.Decoder(_DevicesEnvelope)
+_raw_devices = msgspec.json.Decoder(_RawEnvelope)
 _row = msgspec.json.Decoder(DeviceRow)
 _UNEXPECTED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
-def typed_devices(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
+def typed_devices(body: bytes) -> tuple[list[DeviceRow | None], _Scalar] | None:
     """Rows and Total of a page; a row that is no object is None. None when the page itself is odd.
 
     The whole page at once, or row by row when one of them is not as expected.
@@ -105,7 +105,7 @@ def typed_devices(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
     return list(page.devices), page.total
 
 
-def typed_tagged(body: bytes) -> tuple[list[AnyId], Scalar] | None:
+def typed_tagged(body: bytes) -> tuple[list[AnyId], _Scalar] | None:
     """The ids of a tag's devices and Total; None when the answer is not as usual."""
     try:
         found = _tagged.decode(body)
@@ -114,7 +114,7 @@ def typed_tagged(body: bytes) -> tuple[list[AnyId], Scalar] | None:
     return [row.id if row.device_id is None else row.device_id for row in found.device], found.total
 
 
-def _row_by_row(body: bytes) -> tuple[list[DeviceRow | None], Scalar] | None:
+def _row_by_row(body: bytes) -> tuple[list[DeviceRow | None], _Scalar] | None:
     try:
         page = _raw_devices.decode(body)
     except _UNEXPECTED:

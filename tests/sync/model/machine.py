@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from harmony.db import db
+from harmony.jobs import device_sync, recovery
 from harmony.models import SyncKind, SyncRun
-from harmony.sync import lifecycle, recovery, run, schedule
+from harmony.sync import job as sync_job
+from harmony.sync import lifecycle
 from harmony.uem.errors import RateLimited, ServerFailed, SignInRefused, UemError
 from tests.builders import DEVICE
 from tests.invariants import check_invariants, repeating_changes_nothing, what_is_known
@@ -105,7 +107,7 @@ class Machine(People):
     @rule(tour=TOURS)
     def sync(self, tour: Tour) -> None:
         self.recover()
-        assert schedule.request_sync(self.id, "kim", self.stage.now)
+        assert device_sync.request_sync(self.id, "kim", self.stage.now)
         self.run(tour, SyncKind.SNAPSHOT)
 
     @precondition(lambda self: self.active)
@@ -148,7 +150,7 @@ class Machine(People):
         if self.dead:
             until = integration(self.id).lease_until
             if until is not None and until > self.stage.now:
-                assert schedule.claim(self.id, "another", self.stage.now) is None
+                assert device_sync.claim(self.id, "another", self.stage.now) is None
             self.stage.wait(2 * MINUTE)
             recovery.reap(self.stage.now)
             self.dead = False
@@ -164,7 +166,7 @@ class Machine(People):
         self.stage.fuse = tour.fuse
         claimed = db.session.query(SyncRun).count()
         try:
-            run.sync(self.id, lambda: tour.stop, lambda *_: uem)
+            sync_job.sync(self.id, lambda: tour.stop, lambda *_: uem)
         except Died:
             self.dead = True
             db.session.remove()

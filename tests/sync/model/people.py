@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from harmony.db import db, release
 from harmony.models import SyncRun
 from harmony.ops.restore import mark_restored
-from harmony.sync import deletion, holds, lifecycle
+from harmony.sync import lifecycle
+from harmony.sync.deletion import holds, soft_delete
 from tests.builders import a_choice, an_integration
 from tests.invariants import what_is_known
 from tests.sync.model.heard import imported
@@ -162,7 +163,7 @@ class People(RuleBasedStateMachine):
         gone = sorted(udid for udid, one in self.oracle.known.items() if one.deleted)
         if gone:
             udid = gone[pick % len(gone)]
-            assert deletion.restore(stored(self.id)[udid][0].id, "kim", self.stage.now)
+            assert soft_delete.restore(stored(self.id)[udid][0].id, "kim", self.stage.now)
             one = self.oracle.known[udid]
             one.deleted = one.by = one.absent = None
             one.why = ""
@@ -172,7 +173,7 @@ class People(RuleBasedStateMachine):
     def purge(self) -> None:
         self.stage.wait(timedelta(days=20))
         oldest = self.stage.now - timedelta(days=30)
-        deletion.purge(self.stage.now, 30)
+        soft_delete.purge(self.stage.now, 30)
         known = self.oracle.known
         self.oracle.known = {
             udid: one for udid, one in known.items() if not one.deleted or one.deleted >= oldest

@@ -1,0 +1,162 @@
+"""The apps of a device: what came and what went since its last list, and what that means for its risk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from harmony.apps.findings import settle, titled
+from harmony.db import bulk
+from harmony.folding import lines, sort_key
+from harmony.models import Severity, Verb
+from harmony.protection import events
+from harmony.protection.catalogue import Vector
+from harmony.protection.events import Line
+
+# Lists that are not whole let no app go, and add none beyond so many of a profile.
+MOST_KEPT = 2000
+LONGEST_IDENTIFIER, LONGEST_VERSION, LONGEST_NAME = 256, 64, 256
+
+INSTALLED = (
+    "SELECT a.id, a.identifier, a.version, a.name FROM installed_app i JOIN app a ON a.id = i.app_id "
+    "WHERE i.device_id = ? AND i.profile = ?"
+)
+_IDS = "SELECT id, identifier, version FROM app WHERE platform = ? AND {named}"
+CREATE = (
+    "INSERT INTO app (platform, identifier, version, name, name_key, search_text, first_seen_at, installs) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
+)
+_WAS_READ = "SELECT 1 FROM app_reading WHERE device_id = ? AND listed_at IS NOT NULL"
+ELSEWHERE = "SELECT app_id FROM installed_app WHERE device_id = ? AND profile <> ?"
+COUNT = "UPDATE app SET installs = installs + ? WHERE id = ?"
+PUT = "INSERT INTO installed_app (device_id, profile, app_id) VALUES (?, ?, ?)"
+_TAKE = "DELETE FROM installed_app WHERE device_id = ? AND profile = ? AND app_id = ?"
+
+
+class SeenApp(NamedTuple):
+    """An app as a device or the UEM lists it; `identifier` is its package or bundle id."""
+
+    identifier: str
+    version: str
+    name: str
+
+
+def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both know, in the order they know it
+    session: Session, device_id: int, integration_id: int, platform: str, profile: str,
+    apps: Sequence[SeenApp], now: datetime, *, whole: bool = True,
+) -> bool:  # fmt: skip
+    """Keep the list of a profile of a device ("" when the UEM told it); whether it had changed.
+
+    Of a list that is not `whole` no app goes that it does not name: it may be one that could not be read.
+
+    Inside the caller's `write()`. Writes the events Installed and Removed, but none for the first list of
+    all; opens and closes "Blocked app" findings. A new version of an app that was there is no event.
+    """
+    session.flush()
+    before = _installed(session, device_id, profile)
+    listed = _known(session, platform, _distinct(apps), before, now)
+    came, went = listed.keys() - before.keys(), before.keys() - listed.keys()
+    if not whole:
+        named = {app.identifier for app in listed.values()}
+        went = {id_ for id_ in went if before[id_].identifier in named}
+        came = set(sorted(came)[: max(0, MOST_KEPT - len(before) + len(went))])
+    if not (came or went):
+        return False
+    first = not before and not _was_read(session, device_id, profile)
+    _count(session, device_id, profile, came, went)
+    _store(session, device_id, profile, came, went)
+    if not first:
+        after = {id_: app for id_, app in (before | listed).items() if id_ in came | before.keys() - went}
+        whose = (Severity.INFORMATION, device_id, integration_id, "", Vector.APPLICATION.value)
+        events.note_many(session, [Line(now, verb, *whose, text) for verb, text in _moves(before, after)])
+    settle(session, [device_id], now)
+    return True
+
+
+def forget_inventory(session: Session, device_id: int, profiles: Iterable[str], now: datetime) -> bool:
+    """Forget the apps of these profiles, whose Protect app is no more; False when it had listed none.
+
+    Inside the caller's `write()`. No event says Removed: nobody saw them go.
+    """
+    session.flush()
+    known = {profile: _installed(session, device_id, profile).keys() for profile in profiles}
+    if not any(known.values()):
+        return False
+    for profile, went in known.items():
+        _count(session, device_id, profile, set(), went)
+        _store(session, device_id, profile, set(), went)
+    settle(session, [device_id], now)
+    return True
+
+
+def _distinct(apps: Iterable[SeenApp]) -> dict[tuple[str, str], SeenApp]:
+    """Each version of an app once, cut to what is stored; what has no identifier is no app."""
+    cut = (
+        SeenApp(
+            one.identifier.strip()[:LONGEST_IDENTIFIER],
+            one.version.strip()[:LONGEST_VERSION],
+            one.name.strip()[:LONGEST_NAME],
+        )
+        for one in apps
+    )
+    return {(one.identifier, one.version): one for one in cut if one.identifier}
+
+
+def _installed(session: Session, device_id: int, profile: str) -> dict[int, SeenApp]:
+    rows = bulk.fetch(session, INSTALLED, (device_id, profile))
+    return {id_: SeenApp(*app) for id_, *app in rows}
+
+
+def _known(
+    session: Session, platform: str, listed: Mapping[tuple[str, str], SeenApp],
+    before: Mapping[int, SeenApp], now: datetime,
+) -> dict[int, SeenApp]:  # fmt: skip
+    """The rows of these apps by id, made where there were none; those it had before need no look."""
+    ids = {(app.identifier, app.version): id_ for id_, app in before.items()}
+    ids |= _ids(session, platform, listed.keys() - ids.keys())
+    if missing := listed.keys() - ids.keys():
+        bulk.run_many(session, CREATE, [_row(platform, listed[key], now) for key in sorted(missing)])
+        ids |= _ids(session, platform, missing)
+    return {ids[key]: app for key, app in listed.items()}
+
+
+def _ids(session: Session, platform: str, keys: Set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    if not keys:
+        return {}
+    sql = _IDS.format(named=bulk.among("identifier"))
+    rows = bulk.fetch(session, sql, (platform, bulk.listed(sorted({name for name, _ in keys}))))
+    return {(identifier, version): id_ for id_, identifier, version in rows}
+
+
+def _row(platform: str, app: SeenApp, now: datetime) -> tuple[object, ...]:
+    name = app.name or app.identifier
+    keys = (sort_key(name), lines(name, app.identifier))
+    return platform, app.identifier, app.version, name, *keys, bulk.written_time()(now)
+
+
+def _was_read(session: Session, device_id: int, profile: str) -> bool:
+    """Whether the UEM listed this device before and found no app on it."""
+    return profile == "" and bool(bulk.fetch(session, _WAS_READ, (device_id,)))
+
+
+def _count(session: Session, device_id: int, profile: str, came: Set[int], went: Set[int]) -> None:
+    """Keep the install base: an app that another profile of the device has too counts once."""
+    elsewhere = {id_ for (id_,) in bulk.fetch(session, ELSEWHERE, (device_id, profile))}
+    steps = [(1, id_) for id_ in sorted(came - elsewhere)] + [(-1, id_) for id_ in sorted(went - elsewhere)]
+    bulk.run_many(session, COUNT, steps)
+
+
+def _store(session: Session, device_id: int, profile: str, came: Set[int], went: Set[int]) -> None:
+    bulk.run_many(session, _TAKE, [(device_id, profile, id_) for id_ in sorted(went)])
+    bulk.run_many(session, PUT, [(device_id, profile, id_) for id_ in sorted(came)])
+
+
+def _moves(before: Mapping[int, SeenApp], after: Mapping[int, SeenApp]) -> list[tuple[Verb, str]]:
+    """The apps that came or went, whatever their versions."""
+    had = {one.identifier: one.name for one in before.values()}
+    has = {one.identifier: one.name for one in after.values()}
+    installed = [(Verb.INSTALLED, titled(has[app], app)) for app in sorted(has.keys() - had.keys())]
+    return installed + [(Verb.REMOVED, titled(had[app], app)) for app in sorted(had.keys() - has.keys())]

@@ -1,0 +1,214 @@
+"""The app sync: reads the apps of iOS devices from the UEM, within a share of its daily calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from time import sleep
+
+from flask import current_app
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from harmony.apps import outcome as app_outcome
+from harmony.apps import store as app_store
+from harmony.apps import targets
+from harmony.apps.outcome import OVERTAKEN, PAUSED, STOPPED, Counts, Doubts, End
+from harmony.apps.quota import Share, is_scarce
+from harmony.apps.reader import Listed, Reader
+from harmony.clock import monotonic, now
+from harmony.config import Settings
+from harmony.db import db, release, write
+from harmony.jobs import control, lease
+from harmony.jobs.heartbeat import LOOK_SECONDS, Interrupted, Watch
+from harmony.jobs.lease import Holding
+from harmony.jobs.process_identity import identity
+from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.uem_client import Opener, open_client
+from harmony.models import DutyName, DutyRun, Integration
+from harmony.models.configuration import SERVER, ServerDetails, from_row
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+from harmony.uem.http.pace import Spread
+from harmony.uem.records import Quota
+
+log = logging.getLogger(__name__)
+
+# Many apps are one commit; few devices are enough to show that something moves.
+_APPS_PER_WRITE = 600
+LONGEST_KEPT_BACK = timedelta(seconds=1)
+# A device sync that starts meanwhile finds a third of the calls a minute free, and need not wait for ours.
+_SHARE_OF_A_MINUTE = 2 / 3
+_CALLS_AT_ONCE = 60
+NAME = "app sync"
+
+
+@dataclass(slots=True)
+class _AppSync:
+    """One run under way."""
+
+    held: Holding
+    kind: str
+    server: ServerDetails
+    share: Share
+    percent: int
+    should_stop: Callable[[], bool]
+    spread: Spread
+    must_end: Callable[[], bool] = lambda: False
+    counts: Counts = field(default_factory=Counts)
+    doubts: Doubts = field(default_factory=Doubts)
+    others_counted: bool = False
+    calls: int = 0
+    quota: Quota | None = None
+
+    def may_call(self, client: UemClient, under_way: int) -> bool:
+        """Whether one more call is within the share, and enough of the day's calls are left to others.
+
+        Waits for its turn in the minute, at the usual pace a tenth of a second at most.
+        """
+        self.calls, self.quota = client.calls(), client.quota()
+        if self.quota is not None:
+            self.share = app_outcome.told(self.share, self.quota, self.percent)
+            if is_scarce(self.quota.remaining, self.quota.limit):
+                return False
+        if self.calls + under_way >= self.share.left:
+            return False
+        return self._turn()
+
+    def _turn(self) -> bool:
+        until = monotonic() + self.spread.book()
+        while (left := until - monotonic()) > 0:
+            if self.must_end():
+                return False
+            sleep(min(left, LOOK_SECONDS))
+        return True
+
+
+def sync_apps(
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+) -> None:
+    """Do the duty if it is due and free. Every end is written to its run's row."""
+    held = lease.claim(integration_id, DutyName.APPS, identity(), now())
+    if held is None:
+        return
+    work = _load(held, should_stop)
+    end = _attempt(work, opener)
+    with writing_the_end(NAME, work):
+        _finish(work, end)
+
+
+def _load(held: Holding, should_stop: Callable[[], bool]) -> _AppSync:
+    settings: Settings = current_app.extensions["harmony.settings"]
+    integration = db.session.get_one(Integration, held.integration_id)
+    page = integration.page(SERVER)
+    server = from_row(ServerDetails, page.applied if page else None)
+    percent = settings.apps_quota_percent
+    share = targets.share_of(integration.id, percent, now())
+    spread = Spread(settings.calls_per_minute * _SHARE_OF_A_MINUTE, _CALLS_AT_ONCE, monotonic)
+    work = _AppSync(held, integration.kind, server, share, percent, should_stop, spread)
+    work.counts.waiting = targets.waiting(integration.id)
+    release()
+    return work
+
+
+def _attempt(work: _AppSync, opener: Opener) -> End:
+    def renew(session: Session, moment: datetime) -> None:
+        lease.renew(session, work.held, moment)
+
+    def take(client: UemClient, watch: Watch) -> End:
+        return _take(work, client, watch)
+
+    def ended(error: UemError) -> End:
+        return app_outcome.of_error(error, work.counts, work.server.use_oauth2)
+
+    ends = Ends(NAME, ended, app_outcome.of_locked, app_outcome.of_database, STOPPED, PAUSED, OVERTAKEN)
+    return attempt(work, opener, renew, take, ends)
+
+
+def _take(work: _AppSync, client: UemClient, watch: Watch) -> End:
+    """Read and write what the share allows; a run that must end asks for no more, and raises."""
+    work.must_end = watch.must_end
+    try:
+        if work.counts.waiting and work.share.left:
+            _read(work, client)
+    finally:
+        work.calls, work.quota = client.calls(), client.quota()
+    watch.go_on()
+    return app_outcome.of_reading(work.counts, work.doubts, work.share, work.quota)
+
+
+def _read(work: _AppSync, client: UemClient) -> None:
+    found = targets.targets(work.held.integration_id, work.counts.waiting)
+    ever_read = targets.was_read(work.held.integration_id)
+    release()
+    reader = Reader(client, lambda under_way: work.may_call(client, under_way), ever_read)
+    for batch in _batches(reader.read(found)):
+        if work.should_stop():
+            raise Interrupted
+        _write(work, batch)
+
+
+def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
+    """A few devices at a time; also what came before an error is kept."""
+    batch: list[Listed] = []
+    since = now()
+    try:
+        for one in listed:
+            batch.append(one)
+            heavy = sum(len(each.apps.apps if each.apps else ()) + 10 for each in batch) >= _APPS_PER_WRITE
+            if heavy or now() - since >= LONGEST_KEPT_BACK:
+                yield batch
+                batch, since = [], now()
+    except UemError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def _write(work: _AppSync, batch: list[Listed]) -> None:
+    moment, counts = now(), work.counts
+    work.others_counted = work.others_counted or any(app_store.announces(each.apps) for each in batch)
+    with write() as session:
+        lease.renew(session, work.held, moment)
+        stored = app_store.store(
+            session, work.held.integration_id, batch, moment, others_counted=work.others_counted
+        )
+        counts.changed += stored.changed
+        counts.read += sum(1 for each in batch if each.apps is not None)
+        counts.skipped += sum(1 for each in batch if each.apps is None)
+        counts.waiting = max(0, counts.waiting - len(batch))
+        counts.incomplete += work.doubts.note(stored.outcomes)
+        _show(session, work, moment)
+    work.doubts.note_error(next((each.error for each in batch if each.error), None))
+
+
+def _show(session: Session, work: _AppSync, moment: datetime) -> None:
+    values = {
+        "step": "Reading the apps of devices",
+        "counts": asdict(work.counts),
+        "calls": work.calls,
+        "heartbeat_at": moment,
+    }
+    if work.quota is not None:
+        values |= {"quota_left": work.quota.remaining, "quota_limit": work.quota.limit}
+    session.execute(update(DutyRun).where(DutyRun.id == work.held.run_id).values(values))
+
+
+def _finish(work: _AppSync, end: End) -> None:
+    """Close the run, plan the next one, and wait for a person where only one can help."""
+    moment, held = now(), work.held
+    with write() as session:
+        _show(session, work, moment)
+        if end.park:
+            lease.park(session, held, f"{end.outcome.reason} {end.outcome.advice}".strip())
+        integration = session.get(Integration, held.integration_id)
+        if integration is None:
+            return
+        started = session.get_one(DutyRun, held.run_id).started_at
+        planned = control.usual(integration, held.name, started, moment)
+        lease.settle(session, held, end.outcome, end.next_at(planned, moment), moment, done_up_to=started)
+    log.info("App sync %d of integration %d: %s.", held.run_id, held.integration_id, end.outcome.state)

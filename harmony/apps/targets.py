@@ -1,0 +1,122 @@
+"""Which devices have apps to be read from the UEM, and what that may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, TextClause, func, or_, select, text
+
+from harmony.apps.app_lists import ReadingOutcome
+from harmony.apps.quota import DAY, Share, Spent, share
+from harmony.apps.reader import Target
+from harmony.db import db
+from harmony.models import (
+    AppReading,
+    Device,
+    DutyName,
+    DutyRun,
+    Integration,
+    IntegrationState,
+    SyncRun,
+    SyncRunState,
+)
+from harmony.models.configuration import SERVER, ServerDetails, from_row
+from harmony.protection.risk import APPLE
+from harmony.sync.current_ids import has_current_id
+from harmony.uem.trust.address import reduced
+
+
+def waiting(integration_id: int) -> int:
+    """Count the devices that were in contact since their apps were read in full, or never had them read."""
+    count = select(func.count()).select_from(Device).outerjoin(AppReading)
+    return db.session.scalar(count.where(*_unread(integration_id))) or 0
+
+
+def targets(integration_id: int, most: int) -> list[Target]:
+    """Return at most so many of them: those never read first, then the longest not read.
+
+    Those whose apps could not be read in full come last, so that they keep nobody waiting.
+    """
+    last = func.coalesce(AppReading.outcome, ReadingOutcome.WHOLE) != ReadingOutcome.WHOLE
+    rows = (
+        select(Device.id, Device.external_id, Device.last_seen_at, AppReading.outcome)
+        .outerjoin(AppReading)
+        .where(*_unread(integration_id))
+        .order_by(last, AppReading.read_at.is_not(None), AppReading.read_at, Device.id)
+        .limit(most)
+    )
+    return [
+        Target(id_, external_id or "", seen, outcome == ReadingOutcome.FAILED)
+        for id_, external_id, seen, outcome in db.session.execute(rows)
+    ]
+
+
+def fetched_at(integration_id: int) -> datetime | None:
+    """When apps were last fetched for any device of the integration, by a run that got that far."""
+    fetched = (DutyRun.calls > 0, DutyRun.state.not_in((SyncRunState.FAILED, SyncRunState.AUTH_FAILED)))
+    mine = (DutyRun.integration_id == integration_id, DutyRun.duty == DutyName.APPS)
+    newest = select(DutyRun.heartbeat_at).where(*mine, *fetched).order_by(DutyRun.id.desc())
+    return db.session.scalar(newest.limit(1))
+
+
+def share_of(integration_id: int, percent: int, now: datetime) -> Share:
+    """What the app sync may call now, counted over every integration of the same server."""
+    ids = _same_server(integration_id)
+    mine = (DutyRun.duty == DutyName.APPS, DutyRun.integration_id.in_(ids), DutyRun.started_at > now - DAY)
+    rows = db.session.execute(select(DutyRun.started_at, DutyRun.calls).where(*mine))
+    return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
+
+
+def was_read(integration_id: int) -> bool:
+    """Tell whether the apps of any device of the integration were ever read."""
+    listed = select(AppReading.device_id).join(Device).where(Device.integration_id == integration_id)
+    return db.session.scalar(listed.where(AppReading.listed_at.is_not(None)).limit(1)) is not None
+
+
+def _unread(integration_id: int) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    """The UEM's own time is compared with itself, so that it does not matter how its clock differs.
+
+    No device is asked for by an id of a former UEM.
+    """
+    moved = or_(AppReading.seen_at.is_(None), Device.last_seen_at != AppReading.seen_at)
+    return (
+        Device.integration_id == integration_id,
+        Device.deleted_at.is_(None),
+        Device.external_id.is_not(None),
+        func.lower(Device.platform).in_(APPLE),
+        text(has_current_id("device")),
+        or_(
+            AppReading.device_id.is_(None),
+            AppReading.outcome != ReadingOutcome.WHOLE,
+            Device.last_seen_at.is_not(None) & moved,
+        ),
+    )
+
+
+def _same_server(integration_id: int) -> list[int]:
+    connected = select(Integration).where(Integration.state != IntegrationState.DRAFT)
+    servers = {one.id: _address(one) for one in db.session.scalars(connected)}
+    mine = servers.get(integration_id)
+    return [id_ for id_, address in servers.items() if address == mine or id_ == integration_id]
+
+
+def _address(integration: Integration) -> str:
+    page = integration.page(SERVER)
+    server = from_row(ServerDetails, page.applied if page else None)
+    return reduced(server.server_address).casefold().rstrip("/")
+
+
+def _limit(integration_ids: Sequence[int]) -> int | None:
+    """The daily quota as an answer last told, in whichever run."""
+    told = [
+        db.session.execute(
+            select(run.heartbeat_at, run.quota_limit)
+            .where(run.integration_id.in_(integration_ids), run.quota_limit.is_not(None))
+            .order_by(run.id.desc())
+            .limit(1)
+        ).first()
+        for run in (SyncRun, DutyRun)
+    ]
+    newest = max((one for one in told if one), default=None)
+    return newest[1] if newest else None

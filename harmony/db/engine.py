@@ -1,0 +1,249 @@
+"""The database: engine, `write()`, `upsert()`, and the types every table shares; SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    CursorResult,
+    DateTime,
+    Delete,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Update,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.types import TypeDecorator
+
+from harmony.db import write_lock
+
+try:
+    from pysqlite3 import dbapi2 as bundled_sqlite
+except ImportError:  # not on every platform; the standard library's may be new enough
+    bundled_sqlite = sqlite3
+
+# Older SQLite can corrupt a WAL that two processes write (docs/decisions/0002-sqlite.md).
+SAFE_SQLITE = (3, 51, 3)
+BUSY_TIMEOUT_MS = 30_000
+PAGE_CACHE_KIB = 16 * 1024
+# A safety net of 64 MiB, for nobody's commit should have to move so much: who writes a lot moves its pages
+# from the WAL to the file between two writes (`driver.checkpoint`), the worker with every sign of life.
+_AUTOMATIC_CHECKPOINT_PAGES = 16_000
+LARGEST_WAL_BYTES = 64 * 1024 * 1024
+# PostgreSQL's "one writer at a time": an advisory lock of this number, "Harmony" in ASCII.
+_WRITER_LOCK = int.from_bytes(b"Harmony")
+# It cannot store this one, and says so with an error; SQLite can.
+NUL, IN_PLACE_OF_NUL = "\x00", "\N{REPLACEMENT CHARACTER}"
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """What every table descends from; the naming lets a later migration drop a constraint by its name."""
+
+    # SQLite's integers have 64 bits; PostgreSQL's would have 32, less than a UEM may announce.
+    registry = registry(
+        metadata=MetaData(naming_convention=_NAMING),
+        type_annotation_map={int: BigInteger().with_variant(Integer, "sqlite")},
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware UTC in Python, naive UTC in the file. Refuses a naive value."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without its zone cannot be stored")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def sqlite_module() -> ModuleType:
+    """The newest SQLite at hand, as a DB-API module."""
+    newest: ModuleType = max(bundled_sqlite, sqlite3, key=lambda module: module.sqlite_version_info)
+    return newest
+
+
+def _sqlite_is_safe() -> bool:
+    """Whether web and worker may share a WAL file."""
+    return bool(sqlite_module().sqlite_version_info >= SAFE_SQLITE)
+
+
+def journal_mode() -> str:
+    """WAL, or the rollback journal where a WAL would not be safe: slower, but sound."""
+    return "wal" if _sqlite_is_safe() else "delete"
+
+
+@compiles(String, "postgresql")
+def _without_limit(_type: String, _compiler: object, **_options: object) -> str:
+    """PostgreSQL alone would enforce the lengths, and refuse a page for one long name."""
+    return "TEXT"
+
+
+def init_app(app: Flask, place: Path | str) -> None:
+    """Bind the database, a SQLite file or the URL of a PostgreSQL database, to the application.
+
+    Every connection gets our settings and transactions.
+    """
+    # The name of a file is never read as a URL: a `?` in it would end the name.
+    address = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else make_url(place)
+    # The text of an error would carry the row that could not be written, personal data and all.
+    options: dict[str, object] = {"pool_size": 20, "hide_parameters": True}
+    if address.get_backend_name() == "sqlite":
+        options["module"] = sqlite_module()
+    else:
+        address = address.set(drivername="postgresql+psycopg")
+        options["pool_pre_ping"] = True  # the server may have been started again
+    # The object, not the text: its repr hides the password.
+    app.config["SQLALCHEMY_DATABASE_URI"] = address
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    with app.app_context():
+        (_prepare_sqlite if is_sqlite() else _prepare_postgresql)(db.engine)
+
+
+def is_sqlite() -> bool:
+    """Whether the database is a SQLite file; otherwise it is PostgreSQL."""
+    return db.engine.dialect.name == "sqlite"
+
+
+def _pragmas() -> tuple[str, ...]:
+    """Return what every connection to a SQLite file says first."""
+    return (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        f"journal_mode={journal_mode()}",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"cache_size=-{PAGE_CACHE_KIB}",
+        "temp_store=MEMORY",
+        f"wal_autocheckpoint={_AUTOMATIC_CHECKPOINT_PAGES}",
+        f"journal_size_limit={LARGEST_WAL_BYTES}",
+    )
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see _on_begin
+        for pragma in _pragmas():
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        # A deferred BEGIN that turns into a write fails at once with SQLITE_BUSY_SNAPSHOT,
+        # whatever the timeout; BEGIN IMMEDIATE waits its turn.
+        if connection.get_execution_options().get("write_intent"):
+            write_lock.take(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    # Only who uses PostgreSQL loads its driver.
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415
+
+    class WithoutNul(StrDumperUnknown):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace(NUL, IN_PLACE_OF_NUL))
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.adapters.register_dumper(str, WithoutNul)
+        connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        # Read committed, so that what follows sees all that the writer before us has committed. One that
+        # is stopped, or whose machine is gone, gives the lock back after a while.
+        if connection.get_execution_options().get("write_intent"):
+            connection.exec_driver_sql(
+                f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
+                f"pg_advisory_xact_lock({_WRITER_LOCK})"
+            )
+
+
+@contextmanager
+def write() -> Iterator[Session]:
+    """One short writing transaction: commits at the end, rolls back on any exception.
+
+    Rows read before are read again under the lock. Never hold it across a network call.
+    Raises RuntimeError when nested or when changes were made outside.
+    """
+    session = db.session()
+    if session.info.get("writing") or session.new or session.dirty or session.deleted:
+        raise RuntimeError("write() inside write(), or changes made outside of it")
+    session.rollback()
+    session.info["writing"] = True
+    try:
+        session.connection(execution_options={"write_intent": True})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["writing"] = False
+
+
+def changed(session: Session, statement: Update | Delete) -> int:
+    """Execute an UPDATE or DELETE and say how many rows it changed; a claim asks for exactly one."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements that go around the ORM."""
+    return cast(Table, model.__table__)
+
+
+def release() -> None:
+    """End the current read, so that nothing is held open while we talk to the network."""
+    db.session.rollback()
+
+
+def upsert(
+    table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Insert `rows`, or update `columns` where `key` is already there. Inside `write()` only.
+
+    One executemany: multi-row VALUES is eleven times slower at 100,000 rows.
+    """
+    if not rows:
+        return
+    statement = (sqlite if is_sqlite() else postgresql).insert(table)
+    changes = {name: statement.excluded[name] for name in columns}
+    db.session.execute(statement.on_conflict_do_update(index_elements=key, set_=changes), rows)

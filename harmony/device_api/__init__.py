@@ -1,0 +1,1 @@
+"""The device API, /protect/v1: Protect apps register, check in and unregister."""

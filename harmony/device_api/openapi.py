@@ -1,0 +1,148 @@
+"""The OpenAPI 3.1 document of the device API: kept by hand, its bodies taken from the records themselves."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from harmony.device_api.errors import REFUSALS
+from harmony.device_api.schemas import CheckedIn, CheckIn, Listed, Problem, Register, Registered, Reported
+
+Json = dict[str, Any]
+
+_DESCRIPTION = (
+    "How a Protect app registers a device with this dashboard, reports what it finds, and leaves. "
+    "Bodies are JSON in UTF-8, at most 64 KiB; the report of a registered device may have 2 MiB. A text that "
+    "is too long is cut, an optional value or an entry of a list that cannot be read is left out: the rest "
+    "counts, and `unread` of the answer says in numbers what did not. Every refusal is `{error, message}`: "
+    "`error` never changes its meaning, `message` is for a person. Unknown fields are ignored. Times are the "
+    "dashboard's own."
+)
+# What any address may answer.
+ALWAYS = ("refused", "internal", "unavailable", "malformed")
+BODY = ("too_large", "not_json", "invalid", "too_many")
+REGISTER = (
+    "token_unknown", "code_unknown", "code_expired", "code_used", "device_unknown", "integration_closed",
+    "already_registered", "platform_differs", "udid_shared", "request_changed", "device_deleted",
+    "udid_placeholder",
+)  # fmt: skip
+KEY = ("key_unknown", "device_deleted", "too_many")
+
+_REGISTER_EXAMPLE = {
+    "token": "hmtoken_the-token-of-the-dashboard",
+    "udid": "3F2504E0-4F89-11D3-9A0C-0305E82C3301",
+    "profile": "device",
+    "platform": "android",
+    "model": "Pixel 9",
+    "os_version": "15",
+    "client_version": "4.2.0",
+    "serial": "R58M123ABC",
+    "request_id": "7d1f9e0a-6c1b-4a5e-9d57-0d8f2f3e4b5c",
+}
+_CHECK_IN_EXAMPLE = {
+    "findings": [{"code": "SUSPICIOUS_APP", "subject": "com.example.torch"}],
+    "os_version": "15",
+    "client_version": "4.2.0",
+    "device_time": "2026-01-15T12:00:00Z",
+}
+
+
+def document(server: str) -> Json:
+    """The whole document; `server` is the address of the API."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Harmony device API", "version": "1.0.0", "description": _DESCRIPTION},
+        "servers": [{"url": server}],
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "deviceKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The device key that `register` answered.",
+                }
+            },
+        },
+    }
+
+
+def _paths() -> Json:
+    registered = _answer("The device is registered; the key is not shown again.", "Registered")
+    reported = _answer("How the device stands now.", "CheckedIn")
+    return {
+        "/register": {
+            "post": _operation("register", "Register a device", (*BODY, *REGISTER), {"201": registered})
+            | _body("Register", _REGISTER_EXAMPLE)
+        },
+        "/check-in": {
+            "post": _operation("checkIn", "Report everything that is open", (*BODY, *KEY), {"200": reported})
+            | _body("CheckIn", _CHECK_IN_EXAMPLE)
+            | {"security": [{"deviceKey": []}]}
+        },
+        "/unregister": {
+            "post": _operation(
+                "unregister", "Leave; the key is worthless then", KEY, {"204": {"description": "Done."}}
+            )
+            | {"security": [{"deviceKey": []}]}
+        },
+        "/openapi.json": {
+            "get": _operation("document", "This document", (), {"200": {
+                "description": "OpenAPI 3.1.", "content": _content({"type": "object"})
+            }})
+        },
+    }  # fmt: skip
+
+
+def _operation(name: str, summary: str, refusals: tuple[str, ...], answers: Json) -> Json:
+    statuses: dict[int, list[str]] = {}
+    for error in dict.fromkeys((*refusals, *ALWAYS)):
+        statuses.setdefault(REFUSALS[error][0], []).append(error)
+    refused = {str(status): _refused(status, errors) for status, errors in sorted(statuses.items())}
+    return {"operationId": name, "summary": summary, "responses": answers | refused}
+
+
+def _refused(status: int, errors: list[str]) -> Json:
+    """The answer of one status: which errors it may carry and what each of them means."""
+    meanings = " ".join(f"`{error}`: {REFUSALS[error][1]}" for error in errors)
+    schema = {"allOf": [_ref("Problem"), {"properties": {"error": {"enum": errors}}}]}
+    answer: Json = {"description": f"{HTTPStatus(status).phrase}. {meanings}", "content": _content(schema)}
+    if status in {429, 503}:
+        answer["headers"] = {
+            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+        }
+    return answer
+
+
+def _answer(description: str, schema: str) -> Json:
+    return {"description": description, "content": _content(_ref(schema))}
+
+
+def _body(schema: str, example: Json) -> Json:
+    content = {"application/json": {"schema": _ref(schema), "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _content(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _schemas() -> Json:
+    records = (Register, Registered, CheckIn, Reported, Listed, CheckedIn, Problem)
+    _references, schemas = msgspec.json.schema_components(records, ref_template="#/components/schemas/{name}")
+    # A token or a code, and not both.
+    schemas["Register"]["oneOf"] = [{"required": ["token"]}, {"required": ["code"]}]
+    for name in ("token", "code"):
+        schemas["Register"]["properties"][name] = _given(schemas["Register"]["properties"][name])
+    return schemas
+
+
+def _given(schema: Json) -> Json:
+    """A field that may be left out, without the null that stands for it in Python."""
+    return next(one for one in schema["anyOf"] if one.get("type") != "null")

@@ -1,0 +1,62 @@
+"""How often devices may ask, counted in this process: the dashboard is one (docs/decisions/0011).
+
+Buckets in the database would cost each check-in a write of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from threading import Lock
+
+from harmony.device_api.errors import Refused
+
+MOST_KEYS = 100_000
+
+
+class Buckets:
+    """`capacity` tries at once for each key, and `per_second` more as time goes by.
+
+    Of each key it keeps when its bucket will be full again; a key whose bucket is full needs no memory.
+    """
+
+    def __init__(self, capacity: int, per_second: float) -> None:
+        self._interval = 1 / per_second
+        self._burst = (capacity - 1) * self._interval
+        self._full_at: dict[str, float] = {}
+        self._lock = Lock()
+
+    def take(self, key: str, at: float) -> None:
+        """Use one try of `key` at that second of a clock that never jumps. Raises Refused: too many."""
+        with self._lock:
+            full_at = max(self._full_at.get(key, 0.0), at)
+            _refuse(full_at - self._burst - at)
+            if len(self._full_at) >= MOST_KEYS and key not in self._full_at:
+                self._forget(at)
+            self._full_at[key] = full_at + self._interval
+
+    def _forget(self, at: float) -> None:
+        """Drop the full buckets, and the oldest half when that is not enough."""
+        kept = {key: full_at for key, full_at in self._full_at.items() if full_at > at}
+        surplus = max(0, len(kept) - MOST_KEYS // 2)
+        self._full_at = dict(list(kept.items())[surplus:])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests to register by address, registrations by device, reports by key; wrong secrets by address.
+
+    Nothing is counted against a device but what it did itself: anybody can say its UDID. Many devices share
+    one address, so a right token, code or key is heard even where wrong ones have used up the limit: what
+    keeps a code from being guessed are its 80 bits, its one day, and the limit of requests of an address.
+    """
+
+    addresses: Buckets = field(default_factory=lambda: Buckets(600, 100))
+    wrong: Buckets = field(default_factory=lambda: Buckets(60, 0.2))
+    registrations: Buckets = field(default_factory=lambda: Buckets(20, 1 / 30))
+    check_ins: Buckets = field(default_factory=lambda: Buckets(20, 0.5))
+
+
+def _refuse(wait: float) -> None:
+    if wait > 1e-6:
+        raise Refused("too_many", retry_after=math.ceil(wait))

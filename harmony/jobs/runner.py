@@ -1,0 +1,110 @@
+"""What every run goes through: a client, a watch beside it, and an end in words whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from harmony.db import db, release
+from harmony.jobs.device_sync import LeaseLost
+from harmony.jobs.heartbeat import Interrupted, Renew, Watch, watched
+from harmony.jobs.uem_client import Opener
+from harmony.models import Integration, IntegrationState
+from harmony.models.configuration import ServerDetails
+from harmony.security.vault import VaultLocked
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E")
+Take = Callable[[UemClient, Watch], E]
+
+
+class Held(Protocol):
+    """What was claimed: `schedule.Claim` or `duties.Holding`."""
+
+    @property
+    def integration_id(self) -> int: ...
+    @property
+    def run_id(self) -> int: ...
+
+
+class Work(Protocol):
+    """One run under way: a device sync, an app sync or a tagging run."""
+
+    @property
+    def held(self) -> Held: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def server(self) -> ServerDetails: ...
+    @property
+    def should_stop(self) -> Callable[[], bool]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ends(Generic[E]):
+    """What a run makes of whatever ends it early, arguments as in `sync.outcome`; `name` is for the log."""
+
+    name: str
+    of_error: Callable[[UemError], E]
+    of_locked: Callable[[str, str], E]
+    of_database: Callable[[str], E]
+    stopped: E
+    paused: E
+    overtaken: E
+
+
+def attempt(work: Work, opener: Opener, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
+    """Let `take` do the work while its lease is renewed. Raises nothing: a failure is an end like another."""
+    held = work.held
+    try:
+        with closing(opener(held.integration_id, work.kind, work.server)) as client:
+            return _watched(work, client, renew, take)
+    except UemError as error:
+        return ends.of_error(error)
+    except VaultLocked as locked:
+        return ends.of_locked(locked.sentence, locked.advice)
+    except Interrupted:
+        return ends.stopped
+    except LeaseLost:
+        return ends.paused if _is_paused(held.integration_id) else ends.overtaken
+    except Exception as error:  # a run must end with a word on the page, whatever went wrong
+        log.exception("%s %d failed.", ends.name.capitalize(), held.run_id)
+        return ends.of_database(trouble(error))
+
+
+@contextmanager
+def writing_the_end(name: str, work: Work) -> Iterator[None]:
+    """Around the write that closes the run. When it fails, the reaper closes it once its lease has ended."""
+    try:
+        yield
+    except DBAPIError as error:  # a full disk, say
+        log.error("The end of %s %d could not be written: %s.", name, work.held.run_id, error.orig)
+
+
+def trouble(error: Exception) -> str:
+    """What the database calls this error: SQLite's name or PostgreSQL's SQLSTATE; "" for any other error."""
+    cause = getattr(error, "orig", None) or error
+    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
+
+
+def _watched(work: Work, client: UemClient, renew: Renew, take: Take[E]) -> E:
+    with watched(renew, work.should_stop, client) as watch:
+        try:
+            return take(client, watch)
+        except UemError:
+            watch.go_on()  # a call that was cut off says nothing of the UEM, only that the run must end
+            raise
+
+
+def _is_paused(integration_id: int) -> bool:
+    integration = db.session.get(Integration, integration_id)
+    release()
+    return integration is not None and integration.state == IntegrationState.PAUSED

@@ -1,0 +1,48 @@
+"""`flask protect simulate`: simulated Protect apps for devices of this dashboard."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask, current_app
+
+from harmony.audit import COMMAND_LINE
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.ops import simulate as simulation
+from harmony.ops.cli import commands
+from harmony.simulator.agents.fleet import Pace
+from harmony.web.demo.simulated_devices import NothingToSimulate, agents_for, candidates
+
+group = commands.group("protect", help="The devices' side: Protect apps to try Harmony with.")
+
+
+def register(app: Flask) -> None:
+    """Offer the commands."""
+    app.cli.add_command(group)
+
+
+@group.command("simulate")
+@click.option("--devices", type=click.IntRange(1), default=100, show_default=True, help="How many, at most.")
+@click.option("--seed", default=1, show_default=True, help="Another seed makes other threats.")
+@click.option("--minutes", type=click.FloatRange(0), help="End after so long; otherwise with Ctrl+C.")
+@click.option("--url", help="The dashboard's address; usually found by itself.")
+@click.option("--once", is_flag=True, help="Register, check in once, and end.")
+def simulate(devices: int, seed: int, minutes: float | None, url: str | None, once: bool) -> None:
+    """Register simulated Protect apps for devices of the active integrations, and check them in.
+
+    A device that has one already gets it taken over, with a registration code that is made for that.
+    """
+    settings: Settings = current_app.extensions["harmony.settings"]
+    address = url or simulation.own_address(settings)
+    try:
+        agents = agents_for(candidates(devices), COMMAND_LINE, now())
+        click.echo(f"{len(agents):,} simulated Protect apps call {address}. Ctrl+C ends them.")
+        pace = Pace(seconds=0.0 if once else None if minutes is None else minutes * 60)
+        tally, lines = simulation.run(address, agents, seed, pace, simulation.stopped_by_signal())
+    except NothingToSimulate as error:
+        raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo("\n".join(lines))
+    if tally.errors:
+        raise click.ClickException("Not every call went well.")

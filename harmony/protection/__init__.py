@@ -1,0 +1,1 @@
+"""How devices are: threat factors, risk, status, and the policy that says what they mean."""

@@ -1,0 +1,93 @@
+"""The policy: the version in force, a new one, and those before it, none of which is ever lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from harmony.audit import audit
+from harmony.db import db, write
+from harmony.models import Finding, Policy, PolicyRecord, Protection, Severity, Verb
+from harmony.models.configuration import from_row
+from harmony.protection import events
+from harmony.protection.catalogue import CATALOGUE
+from harmony.protection.policy_differences import Difference, differences, normal
+
+# Before anybody saves a policy the defaults are in force, without a row.
+DEFAULTS = 0
+_UNKNOWN_SHOWN = 50
+
+
+class SavedMeanwhile(Exception):
+    """Somebody saved another version since the one that was looked at."""
+
+
+def in_force(session: Session) -> tuple[int, PolicyRecord]:
+    """The newest version and what it says; version 0 are the defaults."""
+    newest = select(Policy.version, Policy.values).order_by(Policy.version.desc()).limit(1)
+    found = session.execute(newest).first()
+    return (found.version, record_of(found.values)) if found else (DEFAULTS, PolicyRecord())
+
+
+def record_of(values: dict[str, Any]) -> PolicyRecord:
+    """What the column `values` says."""
+    return from_row(PolicyRecord, values)
+
+
+def save(record: PolicyRecord, version_seen: int, by: str, now: datetime) -> int:
+    """Put a new version in force; the version that now is. Ring for the rating after it.
+
+    A record that says the same as what is in force changes nothing.
+    Raises SavedMeanwhile when `version_seen` is not in force any more.
+    """
+    after = normal(record)
+    with write() as session:
+        version, before = in_force(session)
+        if version != version_seen:
+            raise SavedMeanwhile
+        changed = differences(before, after)
+        if changed:
+            version += 1
+            session.add(_row(session, version, after, by, now))
+            _tell(session, version, changed, by, now)
+    return version
+
+
+def said_before(version: int) -> tuple[Policy, list[Difference]] | None:
+    """A version that was saved, with what it changed; None when there is none of this number."""
+    found = db.session.get(Policy, version)
+    return (found, changes([found])[version]) if found else None
+
+
+def changes(versions: Sequence[Policy]) -> dict[int, list[Difference]]:
+    """What each of these versions changed."""
+    wanted = {number for one in versions for number in (one.version, one.version - 1)}
+    rows = select(Policy.version, Policy.values).where(Policy.version.in_(wanted))
+    said = {version: record_of(values) for version, values in db.session.execute(rows)}
+    return {
+        one.version: differences(said.get(one.version - 1, PolicyRecord()), said[one.version])
+        for one in versions
+    }
+
+
+def reported_unknown() -> Sequence[str]:
+    """Codes of open findings that the catalogue does not know, so many as a page can show."""
+    mine = (Finding.closed_at.is_(None), Finding.code.not_in(CATALOGUE))
+    codes = select(Finding.code).where(*mine).distinct().order_by(Finding.code)
+    return db.session.scalars(codes.limit(_UNKNOWN_SHOWN)).all()
+
+
+def _row(session: Session, version: int, record: PolicyRecord, by: str, now: datetime) -> Policy:
+    to_rate = session.scalar(select(func.count()).select_from(Protection)) or 0
+    return Policy(version=version, values=msgspec.to_builtins(record), at=now, by=by, to_rate=to_rate)
+
+
+def _tell(session: Session, version: int, changed: Sequence[Difference], by: str, now: datetime) -> None:
+    what = f"Version {version}: {', '.join(one.label for one in changed)}"
+    audit(session, by, "Changed the policy", now, detail=what)
+    events.note(session, now, Verb.POLICY_CHANGED, Severity.INFORMATION, detail=what)

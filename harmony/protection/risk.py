@@ -1,0 +1,89 @@
+"""PURE: what findings mean: the risk of each under the policy; that of the device is the highest of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from harmony.models.states import Action, DeviceStatus, Risk, Severity
+from harmony.protection.catalogue import ANDROID, IOS, factor_of
+
+# What an exception makes of the findings of an app; a block is a finding of its own ("Blocked app").
+_EXCEPTED = {Action.LOW: Risk.LOW, Action.MEDIUM: Risk.MEDIUM, Action.NO_RISK: Risk.NONE}
+# What the UEM and devices call it, folded.
+APPLE = ("apple", "ios", "ipados")
+NUMBERS = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)(?![0-9])")
+SEVERITIES = {Risk.HIGH: Severity.CRITICAL, Risk.NONE: Severity.INFORMATION}
+
+
+def finding_risk(code: str, action: Action | None, risks: Mapping[str, int], silent_risk: int = 0) -> Risk:
+    """The risk of one finding; `risks` are those the policy changes, `action` that of its app, if excepted.
+
+    >>> finding_risk("BACKUP_TOOL", None, {}), finding_risk("BACKUP_TOOL", None, {"BACKUP_TOOL": 3})
+    (<Risk.LOW: 1>, <Risk.HIGH: 3>)
+    """
+    factor = factor_of(code)
+    if factor.fixed:
+        return factor.risk
+    if code == "DEVICE_SILENT":
+        return Risk(silent_risk)
+    if action is not None and action in _EXCEPTED:
+        return _EXCEPTED[action]
+    return Risk(risks.get(code, factor.risk))
+
+
+def device_risk(findings: Iterable[int]) -> Risk:
+    """The risk of a device: the highest of its open findings.
+
+    >>> device_risk([1, 3, 0]), device_risk([])
+    (<Risk.HIGH: 3>, <Risk.NONE: 0>)
+    """
+    return Risk(max(findings, default=Risk.NONE))
+
+
+def severity(risk: Risk) -> Severity:
+    """How loud the event of a finding is."""
+    return SEVERITIES.get(risk, Severity.WARNING)
+
+
+def status(last_contact: datetime | None, inactive_days: int, now: datetime) -> DeviceStatus:
+    """Where a device stands; `last_contact` is None while no Protect app on it is registered."""
+    if last_contact is None:
+        return DeviceStatus.PROVISIONED
+    silent = now - last_contact > timedelta(days=inactive_days)
+    return DeviceStatus.INACTIVE if silent else DeviceStatus.ACTIVE
+
+
+def is_older(version: str, minimum: str) -> bool:
+    """Whether a dotted version is below the minimum; one that cannot be read, or no minimum, is not.
+
+    What follows the numbers, as in 16.5.1 (c) or 4.2.0-beta, is not compared.
+
+    >>> is_older("9.3.5", "10"), is_older("10.0", "10"), is_older("15", ""), is_older("beta", "10")
+    (True, False, False, False)
+    >>> is_older("16.5.1 (c)", "17"), is_older("16.5.1 (c)", "16.5.1")
+    (True, False)
+    """
+    have, need = _numbers(version), _numbers(minimum)
+    if not have or not need:
+        return False
+    length = max(len(have), len(need))
+    return have + [0] * (length - len(have)) < need + [0] * (length - len(need))
+
+
+def platform_of(text: str) -> str:
+    """ios, android or "", whatever the UEM or the device calls it.
+
+    >>> platform_of("Apple"), platform_of("Android Enterprise"), platform_of("WinRT")
+    ('ios', 'android', '')
+    """
+    folded = text.casefold()
+    if folded in APPLE:
+        return IOS
+    return ANDROID if folded.startswith("android") else ""
+
+
+def _numbers(version: str) -> list[int]:
+    found = NUMBERS.match(version)
+    return [int(part) for part in found[1].split(".")] if found else []

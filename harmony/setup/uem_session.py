@@ -1,0 +1,38 @@
+"""Questions to the UEM at the time of a request: a client for them, and each as a rung of Verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TypeVar
+
+from harmony.clock import monotonic
+from harmony.db import release
+from harmony.jobs.uem_client import AT_A_REQUEST, connection, reach
+from harmony.models import Integration
+from harmony.models.configuration import ServerDetails
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+from harmony.uem.verify.checks import Rung, RungState
+
+Answer = TypeVar("Answer")
+
+
+@contextmanager
+def opened(integration: Integration, server: ServerDetails) -> Iterator[UemClient]:
+    """A client for that server; nothing is held open in the database meanwhile. Raises VaultLocked."""
+    target, kind = connection(integration.id, server), integration.kind
+    release()
+    with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
+        yield client
+
+
+def timed(name: str, ask: Callable[[], Answer]) -> tuple[Rung, Answer | None]:
+    """The rung and the answer; None when it failed."""
+    started = monotonic()
+    try:
+        answer = ask()
+    except UemError as error:
+        spent = round((monotonic() - started) * 1000)
+        return Rung(name, RungState.FAILED, spent, error.sentence, error.advice), None
+    return Rung(name, RungState.OK, round((monotonic() - started) * 1000), "", None), answer

@@ -1,0 +1,1 @@
+"""Missing devices: marked, held for a person, deleted softly, restored."""

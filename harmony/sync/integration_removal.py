@@ -1,0 +1,78 @@
+"""Deletes a removed integration with its devices, a batch at a time; whoever dies in it, it goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from harmony.clock import now
+from harmony.db import changed, db, write
+from harmony.jobs.device_sync import LEASE
+from harmony.jobs.process_identity import identity
+from harmony.models import Device, Integration, IntegrationState, SyncRun
+
+log = logging.getLogger(__name__)
+
+# Small enough that no other writer waits long for its turn; runs take their lists of skipped devices along.
+DEVICES_PER_WRITE = 1000
+_RUNS_PER_WRITE = 20
+
+
+def pending(moment: datetime) -> Sequence[int]:
+    """The ids of the integrations that are being removed and that nobody is deleting now."""
+    return db.session.scalars(select(Integration.id).where(*_claimable(moment))).all()
+
+
+def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Delete until nothing is left, or `should_stop` says so; then another call goes on."""
+    fence = _claim(integration_id, now())
+    if fence is None:
+        return
+    while not should_stop():
+        with write() as session:
+            if not _renewed(session, integration_id, fence, now()):
+                return
+            if not _delete_some(session, integration_id):
+                session.execute(delete(Integration).where(Integration.id == integration_id))
+                log.info("Integration %d is removed.", integration_id)
+                return
+    _give_back(integration_id, fence)
+
+
+def _claimable(moment: datetime) -> tuple[ColumnElement[bool], ...]:
+    free = or_(Integration.lease_until.is_(None), Integration.lease_until < moment)
+    return (Integration.state == IntegrationState.REMOVING, free)
+
+
+def _claim(integration_id: int, moment: datetime) -> int | None:
+    """The fence that makes the deletion ours, so that two workers do not do the same."""
+    take = update(Integration).where(Integration.id == integration_id, *_claimable(moment))
+    mine = {"lease_owner": identity(), "lease_until": moment + LEASE, "fence": Integration.fence + 1}
+    with write() as session:
+        if changed(session, take.values(mine)) != 1:
+            return None
+        return session.get_one(Integration, integration_id).fence
+
+
+def _renewed(session: Session, integration_id: int, fence: int, moment: datetime) -> bool:
+    held = (Integration.id == integration_id, Integration.fence == fence)
+    return changed(session, update(Integration).where(*held).values(lease_until=moment + LEASE)) == 1
+
+
+def _delete_some(session: Session, integration_id: int) -> bool:
+    """One batch; what hangs on a row goes with it. False when nothing was left."""
+    some = select(Device.id).where(Device.integration_id == integration_id).limit(DEVICES_PER_WRITE)
+    if changed(session, delete(Device).where(Device.id.in_(some))):
+        return True
+    runs = select(SyncRun.id).where(SyncRun.integration_id == integration_id).limit(_RUNS_PER_WRITE)
+    return changed(session, delete(SyncRun).where(SyncRun.id.in_(runs))) > 0
+
+
+def _give_back(integration_id: int, fence: int) -> None:
+    held = (Integration.id == integration_id, Integration.fence == fence)
+    with write() as session:
+        session.execute(update(Integration).where(*held).values(lease_owner=None, lease_until=None))

@@ -1,0 +1,139 @@
+"""One device sync: claim, take a snapshot, say how it ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from harmony.clock import now
+from harmony.db import changed, db, release, write
+from harmony.jobs import control, device_sync
+from harmony.jobs.device_sync import Claim
+from harmony.jobs.heartbeat import Watch
+from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, of_database, of_error, of_locked
+from harmony.jobs.process_identity import identity
+from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.uem_client import Opener, open_client
+from harmony.models import Absence, Integration, SyncKind, SyncRun, SyncRunState
+from harmony.models.configuration import (
+    SERVER,
+    SYNCHRONIZATION,
+    ServerDetails,
+    Synchronization,
+    from_row,
+)
+from harmony.sync import rollback_detection
+from harmony.sync.snapshot import Sync, take_delta, take_snapshot
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+
+log = logging.getLogger(__name__)
+
+# A delta reads a little more than what moved since the last read: the two clocks may differ.
+OVERLAP = timedelta(minutes=10)
+NAME = "run"
+
+
+def sync(
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+) -> None:
+    """Sync one integration if it is due and free. Every end is written to the run's row."""
+    held = device_sync.claim(integration_id, identity(), now())
+    if held is None:
+        return
+    work = _load(held, should_stop)
+    outcome = _attempt(work, opener)
+    with writing_the_end(NAME, work):
+        _finish(work, outcome)
+
+
+def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
+    _distrust_the_past(held.integration_id)
+    integration = db.session.get_one(Integration, held.integration_id)
+    applied = {page.name: page.applied for page in integration.pages}
+    work = Sync(
+        held,
+        integration.kind,
+        from_row(ServerDetails, applied.get(SERVER)),
+        from_row(Synchronization, applied.get(SYNCHRONIZATION)),
+        should_stop,
+        number=integration.snapshots + 1,
+        suspect=Absence(integration.suspect) if integration.suspect else None,
+        since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
+    )
+    if not integration.snapshots and work.suspect is not Absence.RESTORED:
+        # A kill between the first commit of a whole snapshot and this file would look like a restore.
+        rollback_detection.note(integration.id, integration.fence, integration.snapshots)
+    release()
+    return work
+
+
+def _distrust_the_past(integration_id: int) -> None:
+    """Mark an integration whose database was put back by a plain copy, as `db restore` does.
+
+    Before anything else: the end of this run, whatever it is, makes the old database the newest.
+    """
+    integration = db.session.get_one(Integration, integration_id)
+    behind = rollback_detection.is_behind(integration.id, integration.fence - 1, integration.snapshots)
+    release()
+    if behind:
+        with write() as session:
+            session.get_one(Integration, integration_id).suspect = Absence.RESTORED
+
+
+def _attempt(work: Sync, opener: Opener) -> Outcome:
+    def renew(session: Session, moment: datetime) -> None:
+        device_sync.renew(session, work.held, moment)
+
+    def take(client: UemClient, _watch: Watch) -> Outcome:
+        return take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
+
+    def ended(error: UemError) -> Outcome:
+        return of_error(error, work.tally, work.server.use_oauth2)
+
+    ends = Ends(NAME, ended, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    return attempt(work, opener, renew, take, ends)
+
+
+def _finish(work: Sync, outcome: Outcome) -> None:
+    """Close the run, unless somebody else has closed it, and give the integration back."""
+    moment = now()
+    ended = asdict(work.tally) | {
+        "step": "",
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "advice": outcome.advice,
+        "finished_at": moment,
+        "heartbeat_at": moment,
+    }
+    with write() as session:
+        ours = (SyncRun.id == work.held.run_id, SyncRun.state == SyncRunState.RUNNING)
+        closed = changed(session, update(SyncRun).where(*ours).values(ended)) == 1
+        device_sync.settle(session, work.held, outcome, moment)
+        integration = session.get(Integration, work.held.integration_id)
+        if integration:
+            version = session.get_one(SyncRun, work.held.run_id).version
+            control.after_sync(session, integration, outcome.complete, moment, version=version)
+        marks = (integration.id, integration.fence, integration.snapshots) if integration else None
+    if marks:
+        rollback_detection.note(*marks)
+    if closed:
+        _tell(work, outcome)
+    else:  # its row says by whom and why; that is nothing for a log
+        log.info("Run %d of integration %d had been ended.", work.held.run_id, work.held.integration_id)
+
+
+def _tell(work: Sync, outcome: Outcome) -> None:
+    """A line for the operator; what a person has to look at is loud enough for any level but ERROR."""
+    tally, calm = work.tally, outcome.good or outcome.state is SyncRunState.CANCELLED
+    log.log(
+        logging.INFO if calm else logging.WARNING,
+        "Run %d of integration %d ended: %s (%d added, %d updated, %d missing, %d deleted, %d skipped). %s",
+        *(work.held.run_id, work.held.integration_id, outcome.state, tally.added, tally.updated),
+        *(tally.missing, tally.deleted, tally.skipped, outcome.reason),
+    )

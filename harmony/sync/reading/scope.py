@@ -1,0 +1,147 @@
+"""PURE: which groups are read, which devices belong to them, and what a device looks like from afar."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from harmony.models.device_ids import udid_key
+from harmony.sync.privacy import stand_in_email
+from harmony.uem.records import Device, Group, GroupKind
+
+_Memberships = tuple[tuple[str, str], ...]
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_COMPROMISED = {None: "", True: "yes", False: "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The chosen groups: organization groups by id, smart groups with the ids of their members."""
+
+    organization_groups: frozenset[str] = frozenset()
+    smart_groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def memberships(self, device: Device) -> _Memberships:
+        """Every chosen group that lists `device`; a parent group does not bring its children's devices."""
+        organization = _organization(device.group_id) if device.group_id in self.organization_groups else ()
+        if not self.smart_groups:
+            return organization
+        smart = sorted(group for group, members in self.smart_groups.items() if device.external_id in members)
+        return organization + tuple((GroupKind.SMART.value, group) for group in smart)
+
+
+class Incoming(NamedTuple):
+    """A device that is in the scope, with its groups and the fingerprint of it all.
+
+    `shared`: several records have its UDID, so that it says nothing about the device.
+    """
+
+    device: Device
+    memberships: _Memberships
+    fingerprint: str
+    shared: bool = False
+
+    @property
+    def udid_key(self) -> str:
+        """The UDID however it is spelt; "" when it says nothing about the device."""
+        return "" if self.shared else udid_key(self.device.udid)
+
+    @property
+    def enrolment(self) -> tuple[datetime, int, str]:
+        """What orders the enrolments of one device."""
+        return enrolment(self.device.enrolled_at, self.device.external_id)
+
+
+def with_udid(row: Incoming, udid: str) -> Incoming:
+    """Return the row with another UDID, also where it stands in for the owner's e-mail."""
+    device, stand_in = row.device, stand_in_email(row.device)
+    device = replace(device, udid=udid)
+    if row.device.email == stand_in:
+        device = replace(device, email=stand_in_email(device))
+    return Incoming(device, row.memberships, fingerprint(device, row.memberships))
+
+
+def enrolment(enrolled_at: datetime | None, external_id: str) -> tuple[datetime, int, str]:
+    """When a device was enrolled, then its id, which the UEM counts up: the larger one is the newer.
+
+    >>> enrolment(None, "99") < enrolment(None, "100")
+    True
+    """
+    return enrolled_at or LONG_AGO, len(external_id), external_id
+
+
+def fingerprint(device: Device, memberships: _Memberships) -> str:
+    """32 hex digits over everything that is stored of a device but its id and its last contact."""
+    enrolled = device.enrolled_at.isoformat() if device.enrolled_at else ""
+    parts = (
+        device.uuid, device.udid, device.serial, device.imei, device.name, device.phone, device.email,
+        device.user_name, device.platform, device.model, device.os_version, device.ownership,
+        device.group_id, device.group_name, device.enrollment_status, device.compliance,
+        _COMPROMISED[device.compromised], enrolled, _named(memberships),
+    )  # fmt: skip
+    # A separator that no cleaned text holds keeps ("ab", "c") apart from ("a", "bc").
+    return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def pulls(groups: Iterable[Group]) -> tuple[str, ...]:
+    """The organization groups to read, each once; a smart group is read through the one that manages it."""
+    wanted = (
+        group.external_id if group.kind is GroupKind.ORGANIZATION else group.organization_group_id
+        for group in groups
+    )
+    return tuple(dict.fromkeys(group for group in wanted if group))
+
+
+def cover(wanted: Iterable[str], parents: Mapping[str, str | None]) -> dict[str, str]:
+    """For each group the highest wanted group above it, or itself: reading those few reads them all.
+
+    >>> cover(["sales", "north", "lab"], {"north": "sales", "sales": "top", "lab": "top"})
+    {'sales': 'sales', 'north': 'sales', 'lab': 'lab'}
+    """
+    chosen = dict.fromkeys(wanted)
+    return {group: _highest(group, chosen, parents) for group in chosen}
+
+
+def still_there(chosen: Sequence[Group], seen: Iterable[Group]) -> tuple[list[Group], list[str]]:
+    """The chosen groups that can be read, and in words those that cannot: gone, or managed by one that is.
+
+    The UEM lists nothing for a group that is gone, which must never be read as "it is empty".
+    """
+    visible = {(group.kind, group.external_id) for group in seen}
+    looked_for = [(group, _out_of_sight(group, visible)) for group in chosen]
+    return [group for group, gone in looked_for if not gone], [gone for _, gone in looked_for if gone]
+
+
+def _out_of_sight(group: Group, visible: Collection[tuple[GroupKind, str | None]]) -> str:
+    if (group.kind, group.external_id) not in visible:
+        return group.name
+    manager = (GroupKind.ORGANIZATION, group.organization_group_id)
+    if group.kind is GroupKind.SMART and manager not in visible:
+        return f"the group that manages {group.name}"
+    return ""
+
+
+def _highest(group: str, chosen: Mapping[str, object], parents: Mapping[str, str | None]) -> str:
+    highest, above, passed = group, parents.get(group), {group}
+    while above is not None and above not in passed:
+        passed.add(above)
+        highest = above if above in chosen else highest
+        above = parents.get(above)
+    return highest
+
+
+@lru_cache(maxsize=4096)
+def _organization(group_id: str) -> _Memberships:
+    return ((GroupKind.ORGANIZATION.value, group_id),)
+
+
+@lru_cache(maxsize=4096)
+def _named(memberships: _Memberships) -> str:
+    return "\x1f".join(f"{kind}={group}" for kind, group in memberships)

@@ -1,0 +1,112 @@
+"""Tagging, the duty: claim, bring the UEM to what is wanted, say how it ended and when it goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from harmony.apps.outcome import OVERTAKEN, End, of_database, of_locked
+from harmony.clock import now
+from harmony.db import db, release, write
+from harmony.jobs import lease
+from harmony.jobs.heartbeat import Watch
+from harmony.jobs.lease import Holding
+from harmony.jobs.process_identity import identity
+from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.uem_client import Opener, open_client
+from harmony.models import Device, Duty, DutyName, Integration, SyncRun, SyncRunState
+from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging, from_row
+from harmony.tagging import outbox
+from harmony.tagging.call_size import CallSize
+from harmony.tagging.outcome import PAUSED, STOPPED, of_error, retry_wait
+from harmony.tagging.plan import PER_CALL
+from harmony.tagging.reconcile import OVERLAP, Turn
+from harmony.tagging.run_context import Work
+from harmony.uem.client import UemClient
+from harmony.uem.errors import UemError
+
+log = logging.getLogger(__name__)
+
+NAME = "tagging run"
+
+
+def tag(
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+) -> None:
+    """Do the duty if it is due and free. Every end is written to its run's row."""
+    held = lease.claim(integration_id, DutyName.TAGGING, identity(), now())
+    if held is None:
+        return
+    work = _load(held, should_stop)
+    end = _attempt(work, opener)
+    with writing_the_end(NAME, work):
+        _finish(work, end)
+
+
+def _load(held: Holding, should_stop: Callable[[], bool]) -> Work:
+    integration = db.session.get_one(Integration, held.integration_id)
+    duty = db.session.get_one(Duty, (held.integration_id, held.name))
+    applied = {page.name: page.applied for page in integration.pages}
+    work = Work(
+        held,
+        integration.kind,
+        from_row(ServerDetails, applied.get(SERVER)),
+        from_row(Tagging, applied.get(TAGGING)),
+        should_stop,
+        began=now(),
+        since=None if held.whole else _since(duty),
+        failures=duty.failures,
+        size=CallSize(duty.batch_limit or PER_CALL),
+    )
+    release()
+    return work
+
+
+def _since(duty: Duty) -> datetime | None:
+    """From when on changes of protection are all there is; None when devices came, went or changed too."""
+    if duty.done_up_to is None or duty.done_up_to > now():  # the clock was ahead
+        return None
+    since = duty.done_up_to - OVERLAP
+    moved = or_(SyncRun.finished_at >= since, SyncRun.state == SyncRunState.RUNNING)
+    synced = select(SyncRun.id).where(SyncRun.integration_id == duty.integration_id, moved)
+    mine = (Device.integration_id == duty.integration_id, Device.deleted_at >= since)
+    found = db.session.scalar(synced.limit(1)) or db.session.scalar(select(Device.id).where(*mine).limit(1))
+    return since if found is None else None
+
+
+def _attempt(work: Work, opener: Opener) -> End:
+    def renew(session: Session, moment: datetime) -> None:
+        lease.renew(session, work.held, moment)
+
+    def take(client: UemClient, _watch: Watch) -> End:
+        try:
+            return End(Turn(work, client).take())
+        finally:
+            work.heard(client)
+
+    def ended(error: UemError) -> End:
+        return of_error(error, work.counts, work.server.use_oauth2)
+
+    ends = Ends(NAME, ended, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    return attempt(work, opener, renew, take, ends)
+
+
+def _finish(work: Work, end: End) -> None:
+    """Close the run, plan the next one, and wait for a person where only one can help."""
+    moment, held = now(), work.held
+    next_at = work.next_at
+    work.counts.waiting, (work.counts.failed, _) = outbox.waiting(work.id), outbox.failed(work.id)
+    if end.park or not end.outcome.good:
+        next_at = end.next_at(moment + retry_wait(work.failures + 1), moment)
+    with write() as session:
+        work.show(session, moment)
+        if end.park:
+            lease.park(session, held, f"{end.outcome.reason} {end.outcome.advice}".strip())
+        if work.size.learned is not None:
+            lease.learn_limit(session, held, work.size.learned)
+        lease.settle(session, held, end.outcome, next_at, moment, done_up_to=work.began)
+    log.info("Tagging run %d of integration %d: %s.", held.run_id, work.id, end.outcome.state)

@@ -1,0 +1,94 @@
+"""Brings the links of devices to what they should carry, as sets of rows; no device is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import count
+
+from sqlalchemy.orm import Session
+
+from harmony.db import bulk, db, write
+from harmony.tagging.desired_state import KNOWN_HERE, LIVE, RATED, Desire, Scope
+
+# A device has a few links, so that these are a few thousand rows in a commit.
+DEVICES_PER_WRITE = 1500
+WRITES_PER_CHECKPOINT = 24
+
+# What is about a device that the UEM has under another id now, or no longer: nothing is known of the new one.
+_ANEW = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT EXISTS
+ (SELECT 1 FROM device d WHERE d.id = tag_link.device_id
+ AND d.external_id = tag_link.external_id AND {here})"""
+# Left on the devices by whoever switched it off: forgotten.
+FORGET = "DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT ({ours})"
+_UNWANT = """UPDATE tag_link SET wanted = false, state = 'pending', next_try_at = NULL, reason = '',
+ changed_at = ? WHERE +integration_id = ? AND {scope} AND wanted AND NOT EXISTS
+ (SELECT 1 FROM device d {rated} WHERE d.id = tag_link.device_id AND {live} AND ({still}))"""
+# NOT IN and EXCEPT over two columns would read their whole list for each row in SQLite [measured].
+_WANT = """WITH want(device_id, external_id, key) AS ({want}) INSERT INTO tag_link
+ (device_id, key, integration_id, external_id, wanted, present, state, attempts, changed_at, reason)
+ SELECT device_id, key, ?, external_id, true, false, 'pending', 0, ?, '' FROM want WHERE NOT EXISTS
+ (SELECT 1 FROM tag_link t WHERE t.device_id = want.device_id AND t.key = want.key AND t.wanted)
+ ON CONFLICT (device_id, key) DO UPDATE SET wanted = true, changed_at = excluded.changed_at,
+ state = CASE WHEN tag_link.present AND tag_link.attempts = 0 THEN 'done' ELSE 'pending' END,
+ next_try_at = NULL, reason = ''"""
+_NEVER_SENT = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope}
+ AND NOT wanted AND NOT present AND attempts = 0"""
+# The UEM did not know them, and lists them again.
+BACK = """UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND state <> 'done'
+ AND state = 'dropped' AND next_try_at IS NOT NULL AND EXISTS (SELECT 1 FROM device d
+ WHERE d.id = tag_link.device_id AND d.missing_since IS NULL AND d.deleted_at IS NULL)"""
+_NEXT = "SELECT id FROM device WHERE +integration_id = ? AND id > ? ORDER BY id LIMIT 1 OFFSET ?"
+CHANGED = "SELECT device_id FROM protection WHERE integration_id = ? AND changed_at >= ? ORDER BY device_id"
+
+Beat = Callable[[Session], None]
+
+
+def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
+    """Bring the links of every device to what it should carry, a range of devices in each commit.
+
+    `beat` is called inside each `write()`; it may raise, and nothing is written then.
+    """
+    done = 0
+    for number in count(1):
+        last = _nth_after(desire.integration_id, done, DEVICES_PER_WRITE)
+        where = Scope("{id} > ? AND {id} <= ?", (done, last)) if last else Scope("{id} > ?", (done,))
+        with write() as session:
+            beat(session)
+            _refresh(session, desire, where, now)
+            if not last:
+                bulk.run(session, BACK, (desire.integration_id,))
+                return
+        done = last
+        if number % WRITES_PER_CHECKPOINT == 0:
+            bulk.checkpoint()
+
+
+def refresh_changed(desire: Desire, since: datetime, now: datetime, beat: Beat) -> None:
+    """The same for the devices whose status, risk or open findings changed since then."""
+    since_then = (desire.integration_id, bulk.written_time()(since))
+    ids: list[int] = [row[0] for row in bulk.fetch(db.session(), CHANGED, since_then)]
+    for start in range(0, len(ids), DEVICES_PER_WRITE):
+        some = bulk.listed(ids[start : start + DEVICES_PER_WRITE])
+        with write() as session:
+            beat(session)
+            _refresh(session, desire, Scope(bulk.among("{id}"), (some,)), now)
+
+
+def _refresh(session: Session, desire: Desire, where: Scope, now: datetime) -> None:
+    scope, moment = where.of("device_id"), bulk.written_time()(now)
+    mine = (desire.integration_id, *where.values)
+    ours, keys = desire.ours()
+    bulk.run(session, _ANEW.format(scope=scope, here=KNOWN_HERE), mine)
+    bulk.run(session, FORGET.format(scope=scope, ours=ours), (*mine, *keys))
+    unwant = _UNWANT.format(scope=scope, rated=RATED, live=LIVE, still=desire.still())
+    bulk.run(session, unwant, (moment, *mine))
+    want, values = desire.wanted(where)
+    if want:
+        bulk.run(session, _WANT.format(want=want), (*values, desire.integration_id, moment))
+    bulk.run(session, _NEVER_SENT.format(scope=scope), mine)
+
+
+def _nth_after(integration_id: int, device_id: int, count: int) -> int | None:
+    rows = bulk.fetch(db.session(), _NEXT, (integration_id, device_id, count - 1))
+    return rows[0][0] if rows else None

@@ -1,0 +1,1 @@
+"""HTTP calls to a UEM: sessions, deadlines, retries, rate limits, typed errors."""

@@ -1,0 +1,249 @@
+"""One HTTP client for one server: deadlines, size caps, retries and pace; answers in, typed errors out."""
+
+from __future__ import annotations
+
+import random as randomness
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import requests
+import urllib3
+
+from harmony import clock
+from harmony.uem.errors import BlockedByPolicy, Closed, RateLimited, UemError
+from harmony.uem.http import rate_limit, retry
+from harmony.uem.http.deadline import Deadline
+from harmony.uem.http.error_mapping import Target, call_error
+from harmony.uem.http.rate_limit import Waits
+from harmony.uem.http.response import MAX_BODY, Answer, read_answer
+from harmony.uem.http.session import make_session
+from harmony.uem.http.shared_state import NotShared, SharedState
+from harmony.uem.http.sockets import CONNECT_SECONDS
+from harmony.uem.records import Quota
+from harmony.uem.trust.address import Address
+from harmony.uem.trust.outbound import OutboundPolicy
+
+T = TypeVar("T")
+
+_USER_AGENT = "Harmony"
+_RETYPE = "Enter them again on Server Details."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a transport is: seconds for one attempt and of work for all attempts together.
+
+    A wait that the server asks for is sat out up to `longest_wait` seconds; a longer one ends the call.
+    """
+
+    request_seconds: float = 30.0
+    total_seconds: float = 60.0
+    attempts: int = retry.ATTEMPTS
+    calls_per_minute: int = 1000
+    pool_size: int = 16
+    longest_wait: float = retry.LONGEST_WAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Everything about time and chance that a test may replace; None means the real thing."""
+
+    monotonic: Callable[[], float] = clock.monotonic
+    now: Callable[[], datetime] = clock.now
+    sleep: Callable[[float], object] | None = None
+    random: Callable[[], float] = randomness.random
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call; headers and form may hold secrets and are therefore not part of the repr.
+
+    `repeatable`: whether making it twice does no more than making it once; one that is not is tried again
+    only when it surely was not carried out. No answer of more than `largest` bytes is read. `secret_of`: the
+    origin that the secrets in it belong to, None without any; nobody else is sent this request.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    json: bytes | None = field(default=None, repr=False)
+    repeatable: bool = True
+    largest: int = MAX_BODY
+    secret_of: str | None = None
+
+
+class Transport:
+    """Calls to one address. Safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        address: Address,
+        policy: OutboundPolicy,
+        ca_pem: str | None,
+        limits: Limits | None = None,
+        times: Times | None = None,
+        *,
+        shared: SharedState | None = None,
+    ) -> None:
+        self.address = address
+        self.clock_skew: float | None = None
+        self.calls = 0
+        self._target = Target(address, policy, ca_pem)
+        self._limits = limits or Limits()
+        self._times = times or Times()
+        self._allowance = rate_limit.shared(
+            (address.host, address.port), self._limits.calls_per_minute, self._times.monotonic
+        )
+        self._waits = Waits(address.origin, self._allowance, shared or NotShared(), self._times.now)
+        self._session = make_session(policy, ca_pem, self._limits.pool_size)
+        self._closed = threading.Event()
+        self._sleep = self._times.sleep or self._closed.wait
+        self._live: set[Deadline] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def quota(self) -> Quota | None:
+        """Calls left, as this server last told any client of this process."""
+        return self._allowance.quota
+
+    def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of the answer; both the call and the reading are tried again while that helps.
+
+        Raises UemError. `read` raises a UemError of its own for an answer it cannot use.
+        """
+        self._refuse_foreign(request)
+        attempt, worked, served = 0, 0.0, None
+        while True:
+            attempt += 1
+            self._admit(served)
+            began = self._times.monotonic()
+            try:
+                return read(self._once(request, self._limits.total_seconds - worked))
+            except UemError as error:
+                worked += self._times.monotonic() - began
+                wait = self._wait(error, attempt, worked)
+                if wait is None or not (request.repeatable or isinstance(error, RateLimited)):
+                    raise
+                served = self._waits.until if error.asked is not None else None
+            self._sleep(wait)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises Closed as soon as somebody closes the transport."""
+        self._sleep(seconds)
+        self._refuse_closed()
+
+    def close(self) -> None:
+        """End every call under way, wake every waiting one, and forget the connections."""
+        self._closed.set()
+        with self._lock:
+            for deadline in self._live:
+                deadline.cut()
+        self._session.close()
+
+    def _wait(self, error: UemError, attempt: int, worked: float) -> float | None:
+        if worked >= self._limits.total_seconds:
+            return None
+        limits = self._limits
+        return retry.pause(error, attempt, self._times.random, limits.attempts, limits.longest_wait)
+
+    def _refuse_foreign(self, request: Request) -> None:
+        if request.secret_of not in {None, self.address.origin}:
+            raise BlockedByPolicy("The credentials belong to another server and were not sent.", _RETYPE)
+
+    def _admit(self, served: datetime | None) -> None:
+        """Let a call leave; `served` is the end of a wait that it has sat out already."""
+        self._refuse_closed()
+        if refusal := self._allowance.refusal(self._times.now()):
+            raise refusal
+        self._sit_out(served)
+        wait = self._allowance.pace.book()
+        if wait > 0:
+            self.sleep(wait)
+
+    def _sit_out(self, served: datetime | None) -> None:
+        """Wait as the server asked any process to. Raises RateLimited when that is too long."""
+        while (wait := self._waits.binding()) is not None and wait.until != served:
+            now = self._times.now()
+            if wait.quota or wait.seconds_left(now) > self._limits.longest_wait:
+                raise wait.refusal(now)
+            self.sleep(wait.seconds_left(now))
+            served = wait.until
+
+    def _refuse_closed(self) -> None:
+        if self._closed.is_set():
+            raise Closed("The connection to the UEM was closed.")
+
+    def _once(self, request: Request, left: float) -> Answer:
+        deadline = Deadline(min(self._limits.request_seconds, left))
+        with self._lock:
+            self._live.add(deadline)
+            self.calls += 1
+        try:
+            return self._call(request, deadline)
+        finally:
+            with self._lock:
+                self._live.discard(deadline)
+            if self._closed.is_set():
+                # A call that was just setting out when we were closed has opened a connection of its own.
+                self._session.close()
+
+    def _call(self, request: Request, deadline: Deadline) -> Answer:
+        trouble: Exception | None = None
+        try:
+            with deadline:
+                answer = self._exchange(request, deadline)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            trouble = error
+        self._refuse_closed()
+        if trouble is not None or deadline.expired:
+            raise call_error(trouble, deadline, self._target, self._times.now())
+        self._note(answer)
+        refusal = retry.refused(answer, self._times.now())
+        if refusal is not None:
+            if refusal.asked is not None:
+                told = retry.asked_wait(answer.headers, self._times.now())
+                self._waits.keep(refusal.asked, quota=told is None)
+            raise refusal
+        return answer
+
+    def _exchange(self, request: Request, deadline: Deadline) -> Answer:
+        prepared = requests.Request(
+            request.method,
+            self.address.url + request.path,
+            params=dict(request.params),
+            data=dict(request.form) if request.form is not None else request.json,
+            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "gzip", **request.headers},
+        ).prepare()
+        response = self._session.send(
+            prepared,
+            verify=self._session.verify,
+            allow_redirects=False,
+            stream=True,
+            proxies={},
+            timeout=(CONNECT_SECONDS, deadline.seconds),
+        )
+        try:
+            return read_answer(response, request.largest)
+        finally:
+            response.close()
+
+    def _note(self, answer: Answer) -> None:
+        if told := retry.read_quota(answer.headers):
+            self._allowance.told(told, self._times.now())
+            self._waits.note(told)
+        self.clock_skew = _skew(answer.headers.get("Date", ""), self._times.now())
+
+
+def _skew(date: str, now: datetime) -> float | None:
+    """Seconds the server's clock is ahead of ours; the header has whole seconds."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, TypeError):
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()

@@ -1,0 +1,110 @@
+"""Opening a TCP connection under the outbound policy, checked after resolution and again at the peer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+from harmony.uem.errors import BlockedByPolicy, NameNotFound, TimedOut, Unreachable
+from harmony.uem.http.deadline import Deadline
+from harmony.uem.trust.outbound import OutboundPolicy, address_refusal
+
+CONNECT_SECONDS = 5.0
+
+Endpoint = tuple[socket.AddressFamily, str, int]
+
+
+def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> list[Endpoint]:
+    """The addresses of a name, in the order of the resolver; raises NameNotFound or TimedOut.
+
+    The system's resolver has no deadline of its own, so it works in a thread that may be left behind.
+    """
+    found: list[Endpoint] = []
+    failed: list[OSError | UnicodeError] = []
+
+    def ask() -> None:
+        try:
+            for family, _, _, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                found.append((family, str(where[0]), port))
+        except (OSError, UnicodeError) as error:
+            failed.append(error)
+
+    asker = threading.Thread(target=ask, daemon=True, name="resolve")
+    asker.start()
+    asker.join(seconds)
+    if asker.is_alive():
+        raise TimedOut(f"Looking up the name {host} took longer than {seconds:.0f} seconds.")
+    if failed or not found:
+        raise NameNotFound(f"The name {host} was not found.")
+    return list(dict.fromkeys(found))
+
+
+def refuse_forbidden(host: str, endpoints: list[Endpoint], policy: OutboundPolicy) -> None:
+    """Raises BlockedByPolicy when any of the addresses may not be called."""
+    for _, ip, _ in endpoints:
+        reason = address_refusal(ip, policy)
+        if reason:
+            raise BlockedByPolicy(f"{host} has the address {ip}, which may not be called: it is {reason}.")
+
+
+def open_socket(host: str, port: int, policy: OutboundPolicy, deadline: Deadline | None) -> socket.socket:
+    """A connected socket to the first address that answers, whose peer the policy allows.
+
+    Raises NameNotFound, BlockedByPolicy, TimedOut or Unreachable. Nothing has been sent when it returns.
+    """
+    endpoints = resolve(host, port, _seconds(deadline))
+    refuse_forbidden(host, endpoints, policy)
+    trouble: OSError | None = None
+    for endpoint in endpoints:
+        try:
+            connection = _connect(endpoint, deadline)
+        except OSError as error:
+            trouble = error
+            continue
+        try:
+            _check_peer(connection, host, policy)
+        except OSError as error:  # cut by the deadline or reset since: it has no peer any more
+            connection.close()
+            trouble = error
+            continue
+        return connection
+    raise _unreachable(host, port, trouble)
+
+
+def _check_peer(connection: socket.socket, host: str, policy: OutboundPolicy) -> None:
+    """Closes the connection and raises BlockedByPolicy unless its actual peer may be called."""
+    peer, own = str(connection.getpeername()[0]), str(connection.getsockname()[0])
+    reason = address_refusal(peer, policy, own)
+    if reason:
+        connection.close()
+        raise BlockedByPolicy(f"{host} led to {peer}, which may not be called: it is {reason}.")
+
+
+def _connect(endpoint: Endpoint, deadline: Deadline | None) -> socket.socket:
+    family, ip, port = endpoint
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(_seconds(deadline))
+        connection.connect((ip, port))
+    except OSError:
+        connection.close()
+        raise
+    if deadline is not None:
+        deadline.watch(connection)
+    return connection
+
+
+def _seconds(deadline: Deadline | None) -> float:
+    if deadline is None:
+        return CONNECT_SECONDS
+    # Never 0, which would mean "do not block" instead of "no time left".
+    return max(0.001, min(CONNECT_SECONDS, deadline.left()))
+
+
+def _unreachable(host: str, port: int, trouble: OSError | None) -> Unreachable | TimedOut:
+    if isinstance(trouble, TimeoutError):
+        return TimedOut(f"{host}:{port} did not answer to a connection in time.")
+    if isinstance(trouble, ConnectionRefusedError):
+        return Unreachable(f"Nothing listens at {host}:{port}.")
+    return Unreachable(f"No connection to {host}:{port} could be made.")

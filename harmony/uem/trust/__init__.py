@@ -1,0 +1,1 @@
+"""Which servers are called: addresses, networks that are refused, certificates, TLS."""

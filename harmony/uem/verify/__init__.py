@@ -1,0 +1,1 @@
+"""Verify: from a typed address to readable devices, one check at a time."""

@@ -1,0 +1,58 @@
+"""From a call of the closed list, its id, its query and its body to a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from harmony.uem.http.client import Request
+from harmony.uem.http.response import Answer
+from harmony.uem.workspace_one.endpoints import Call
+
+T = TypeVar("T")
+
+PAGE_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a call that writes says. `expects` is a refusal's status that is an answer all the same.
+
+    `repeatable`: whether the call may be made again when nobody knows what became of it.
+    """
+
+    content: Mapping[str, Any]
+    expects: int | None = None
+    repeatable: bool = True
+
+
+class Ask(Protocol):
+    """`WorkspaceOne.call`."""
+
+    def __call__(
+        self,
+        call: Call,
+        read: Callable[[Answer], T],
+        params: dict[str, str] | None = None,
+        numeric_id: str | None = None,
+        body: Body | None = None,
+    ) -> T: ...
+
+
+def request_of(
+    call: Call, path: str, params: Mapping[str, str], signed: Mapping[str, str], body: Body | None
+) -> Request:
+    """The request; one that writes names its version in the type of its content too (facts §1.2)."""
+    headers = {"Accept": call.accept, **signed}
+    if body is None:
+        return Request(call.method, path, params, headers, largest=call.value.largest)
+    headers["Content-Type"] = call.accept
+    sent = json.dumps(body.content).encode()
+    return Request(call.method, path, params, headers, json=sent, repeatable=body.repeatable)
+
+
+def paged(number: int, size: int = PAGE_SIZE) -> dict[str, str]:
+    """The query for page `number`, counted from 0."""
+    return {"page": str(number), "pagesize": str(size)}

@@ -1,0 +1,1 @@
+"""Set-up of the first administrator, sign-in, sign-out."""

@@ -1,0 +1,156 @@
+"""The door: set-up of the first administrator, sign-in, sign-out, and the theme."""
+
+from __future__ import annotations
+
+import logging
+import math
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as BaseResponse
+
+from harmony.audit import audit
+from harmony.clock import now, steady
+from harmony.db import write
+from harmony.models import User
+from harmony.security import kept_forms, rate_limit, sessions, setup_code, users
+from harmony.security.auth import HOME, KEPT, SETUP, SIGN_IN, local_path, public
+from harmony.security.passwords import TooManyAtOnce
+from harmony.web.account.forms import SetupForm, SignInForm
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("access", __name__)
+
+THEMES = ("auto", "light", "dark")
+_THEME_KEPT_SECONDS = 365 * 24 * 3600
+WRONG = "User name and password do not match."
+_BUSY = "Too many people are signing in at this moment. Wait a few seconds, then try again."
+_WRONG_CODE = "This is not the current set-up code. Restarting Harmony prints a new one."
+
+
+@blueprint.get("/sign-in")
+@public
+def sign_in() -> ResponseReturnValue:
+    """The form; whoever is signed in already goes on."""
+    if not users.any_user():
+        return redirect(SETUP, 303)
+    target = local_path(request.args.get("next"))
+    if sessions.session_for(sessions.read_cookie(), steady()):
+        return redirect(target, 303)
+    return _sign_in_page(SignInForm(), target)
+
+
+@blueprint.post("/sign-in")
+@public
+def sign_in_submitted() -> ResponseReturnValue:
+    """Check the password; one sentence for an unknown name and a wrong password."""
+    form, target = SignInForm(request.form), local_path(request.form.get("next"))
+    if not form.validate():
+        return _sign_in_page(form, target), 422
+    if wait := rate_limit.sign_in_wait(request.remote_addr, form.name.data, now()):
+        return _too_often(_sign_in_page(form, target, _wait_sentence(wait)), wait)
+    try:
+        user = users.authenticate(form.name.data, form.password.data)
+    except TooManyAtOnce as busy:
+        rate_limit.sign_in_not_tried(request.remote_addr, form.name.data, now())
+        return _too_often(_sign_in_page(form, target, _BUSY), busy.retry_after)
+    if user is None:
+        log.warning("A sign-in from %s was refused.", request.remote_addr)
+        return _sign_in_page(form, target, WRONG), 422
+    rate_limit.sign_in_succeeded(request.remote_addr, form.name.data, now())
+    return _signed_in(user, target)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """End this browser's session and have it forget what it kept of us."""
+    sessions.close_session(sessions.read_cookie())
+    response = redirect(SIGN_IN, 303)
+    sessions.clear_cookie(response)
+    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    return response
+
+
+@blueprint.get("/setup")
+@public
+def setup() -> ResponseReturnValue:
+    """The form for the first administrator, as long as there is none."""
+    if users.any_user():
+        return redirect(SIGN_IN, 303)
+    return render_template("auth/setup.html", form=SetupForm())
+
+
+@blueprint.post("/setup")
+@public
+def setup_submitted() -> ResponseReturnValue:
+    """Create the first administrator for the set-up code, and sign them in."""
+    if users.any_user():
+        return redirect(SIGN_IN, 303)
+    form = SetupForm(request.form)
+    if not form.validate():
+        return render_template("auth/setup.html", form=form), 422
+    if wait := rate_limit.setup_wait(request.remote_addr, now()):
+        return _too_often(_setup_page(form, _wait_sentence(wait)), wait)
+    try:
+        user = setup_code.redeem_and_create(form.code.data, form.name.data, form.password.data, now())
+    except TooManyAtOnce as busy:
+        rate_limit.setup_not_tried(request.remote_addr, now())
+        return _too_often(_setup_page(form, _BUSY), busy.retry_after)
+    except setup_code.WrongCode:
+        log.warning("A set-up code from %s was refused.", request.remote_addr)
+        return _setup_page(form, _WRONG_CODE), 422
+    return _signed_in(user, HOME, "Created the first administrator")
+
+
+@blueprint.post("/theme")
+@public
+def theme() -> ResponseReturnValue:
+    """Remember light, dark or the system's choice in this browser."""
+    response = redirect(local_path(request.form.get("next")), 303)
+    if (chosen := request.form.get("theme")) in THEMES:
+        response.set_cookie(
+            "theme",
+            chosen,
+            max_age=_THEME_KEPT_SECONDS,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def _signed_in(user: User, target: str, how: str = "Signed in") -> BaseResponse:
+    log.info("User %d signed in from %s.", user.id, request.remote_addr)
+    # Refused tries are counted by the throttle only: what was typed as a name may be a password.
+    name = user.name
+    with write() as session:
+        audit(session, name, how, now())
+    response = redirect(target, 303)
+    # Signing in again ends the former session of this browser instead of leaving it behind.
+    sessions.close_session(sessions.read_cookie())
+    sessions.set_cookie(response, sessions.open_session(user, steady()))
+    return response
+
+
+def _sign_in_page(form: SignInForm, target: str, problem: str | None = None) -> str:
+    form.form_errors = [problem] if problem else []
+    is_kept = kept_forms.is_kept(parse_qs(urlsplit(target).query).get(KEPT, [""])[0], steady())
+    next_ = "" if target == HOME else target
+    return render_template("auth/sign_in.html", form=form, next=next_, kept=is_kept)
+
+
+def _setup_page(form: SetupForm, problem: str) -> str:
+    form.form_errors = [problem]
+    return render_template("auth/setup.html", form=form)
+
+
+def _too_often(page: str, wait: float) -> Response:
+    response = make_response(page, 429)
+    response.headers["Retry-After"] = str(math.ceil(wait))
+    return response
+
+
+def _wait_sentence(wait: float) -> str:
+    return f"This was tried too often. Wait {math.ceil(wait)} seconds, then try again."

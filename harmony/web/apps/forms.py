@@ -1,0 +1,34 @@
+"""The form of an app: *Edit app exception*."""
+
+from __future__ import annotations
+
+from wtforms import Form, RadioField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Length, ValidationError
+
+from harmony.apps.exceptions import WORDS
+from harmony.models import Action
+from harmony.web.shared.pasted import stripped
+
+NONE = ""
+
+
+class ExceptionForm(Form):
+    """What becomes of every version of an app; a reason is asked for unless the exception is lifted."""
+
+    action = RadioField(
+        "Action",
+        choices=[
+            SelectChoice(NONE, "No exception"),
+            *(SelectChoice(action.value, WORDS[action]) for action in Action),
+        ],
+    )
+    reason = StringField("Reason", [Length(max=256)], filters=[stripped])
+
+    def validate_reason(self, field: StringField) -> None:
+        if self.action.data and not field.data:
+            raise ValidationError("Say why, for whoever looks at this next.")
+
+    def decided(self) -> Action | None:
+        """The action, None to lift the exception."""
+        return Action(self.action.data) if self.action.data else None

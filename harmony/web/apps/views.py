@@ -1,0 +1,113 @@
+"""The apps on the devices: the list, a file, one app with the devices that have it, its exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
+
+from harmony.apps import exceptions as app_exceptions
+from harmony.apps.exceptions import WORDS, Decision
+from harmony.clock import now
+from harmony.db import db
+from harmony.jobs.queue import EXCEPTIONS, ring
+from harmony.models import Action, App, Device
+from harmony.security.auth import shown_on
+from harmony.web.apps import queries as app_queries
+from harmony.web.apps.forms import NONE, ExceptionForm
+from harmony.web.apps.queries import FILTERS, PLATFORMS
+from harmony.web.shared import by_name, typed
+from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.filters import Filters
+from harmony.web.shared.newest_first import Place
+
+blueprint = Blueprint("apps", __name__, url_prefix="/apps")
+
+HEADER = ("id", "application", "identifier", "version", "os", "install_base", "exception")
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """A page of versions of apps, by name."""
+    filters, place = Filters.from_query(FILTERS, request.args), by_name.Place.from_query(request.args)
+    listed = app_queries.list_apps(filters, place)
+    return render_template(
+        "apps/index.html", filters=filters, place=place, listed=listed, platforms=PLATFORMS, words=WORDS,
+        device=db.session.get(Device, filters["device"]) if filters["device"] else None,
+    )  # fmt: skip
+
+
+@blueprint.get("/apps.csv")
+def export() -> ResponseReturnValue:
+    """The same versions as a file, all pages of them."""
+    rows = app_queries.every(Filters.from_query(FILTERS, request.args))
+    return csv_file("harmony-apps", HEADER, (_written(row) for row in rows))
+
+
+@blueprint.get("/<int:app_id>")
+def show(app_id: int) -> ResponseReturnValue:
+    """One app: its versions, the devices that have it, its exception and what was decided before."""
+    app: App = db.get_or_404(App, app_id)
+    there = app_queries.exception(app)
+    form = ExceptionForm(
+        typed.sent(),
+        data={"action": there.action if there else NONE, "reason": there.reason if there else ""},
+    )
+    return render_template("apps/show.html", **_context(app, form))
+
+
+@blueprint.get("/<int:app_id>/decisions")
+def decisions(app_id: int) -> ResponseReturnValue:
+    """The part of the page that changes while the devices are brought in line."""
+    app: App = db.get_or_404(App, app_id)
+    return render_template("apps/_decisions.html", app=app, **_following(app))
+
+
+@blueprint.post("/<int:app_id>/exception")
+@shown_on("apps.show")
+def edit_exception(app_id: int) -> ResponseReturnValue:
+    """Set or lift the exception at once; the worker is rung for the devices."""
+    app: App = db.get_or_404(App, app_id)
+    form = ExceptionForm(request.form)
+    if not form.validate():
+        return render_template("apps/show.html", **_context(app, form)), 422
+    made = Decision(form.decided(), form.reason.data or "", g.user.name, now())
+    if app_exceptions.decide(app, made):
+        ring(EXCEPTIONS)
+        flash("Saved. The devices that have the app follow within a minute.", "success")
+    else:
+        flash("It was so already; nothing was changed.", "info")
+    return redirect(url_for("apps.show", app_id=app_id), 303)
+
+
+def _context(app: App, form: ExceptionForm) -> dict[str, Any]:
+    return {
+        "app": app,
+        "form": form,
+        "versions": app_queries.versions(app),
+        "exception": app_queries.exception(app),
+        "platforms": PLATFORMS,
+    } | _following(app)
+
+
+def _following(app: App) -> dict[str, Any]:
+    """What was decided, and the devices with their risk; `only` narrows them to this very version."""
+    made, place = app_queries.decisions(app), Place.from_query(request.args)
+    only = request.args.get("only") == "1"
+    ids = [app.id] if only else [one.id for one in app_queries.versions(app)]
+    return {
+        "decisions": made,
+        "pending": any(one.done_at is None for one in made),
+        "words": WORDS,
+        "page": app_queries.devices(ids, place),
+        "place": place,
+        "only": only,
+    }
+
+
+def _written(row: Row[Any]) -> tuple[object, ...]:
+    os = PLATFORMS.get(row.platform, row.platform)
+    action = WORDS[Action(row.action)] if row.action else ""
+    return row.id, row.name, row.identifier, row.version, os, row.installs, action

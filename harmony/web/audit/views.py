@@ -1,0 +1,78 @@
+"""The audit page: who did what, when, and on which integration; newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
+
+from harmony.config import Settings
+from harmony.db import db
+from harmony.models import AuditEntry, Integration
+from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.filters import Exactly, Filter, Filters, Number
+from harmony.web.shared.newest_first import Place, Query, every, page_of
+
+blueprint = Blueprint("audit", __name__)
+
+HEADER = ("id", "at", "who", "what", "integration_id", "integration", "detail")
+LONGEST_NAME = 64
+
+
+FILTERS: tuple[Filter, ...] = (
+    Exactly("who", AuditEntry.who, LONGEST_NAME),
+    Number("integration", AuditEntry.integration_id),
+)
+
+
+@blueprint.get("/audit")
+def index() -> ResponseReturnValue:
+    """A page of entries."""
+    filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return render_template(
+        "audit/index.html",
+        filters=filters,
+        place=place,
+        page=page_of(entries(filters), AuditEntry.id, place),
+        people=people(),
+        integrations=integrations(),
+        kept_days=settings.audit_kept_days,
+    )
+
+
+@blueprint.get("/audit.csv")
+def export() -> ResponseReturnValue:
+    """The same entries as a file, all pages of them."""
+    rows = every(entries(Filters.from_query(FILTERS, request.args)), AuditEntry.id)
+    return csv_file("harmony-audit", HEADER, (row[: len(HEADER)] for row in rows))
+
+
+def entries(filters: Filters) -> Query:
+    """The entries; `there` is the id of the integration while it exists."""
+    # An id may be given again after a removal: what is older than its bearer meant another one.
+    same = (Integration.id == AuditEntry.integration_id) & (Integration.created_at <= AuditEntry.at)
+    query: Query = select(
+        AuditEntry.id, AuditEntry.at, AuditEntry.who, AuditEntry.what, AuditEntry.integration_id,
+        AuditEntry.integration_name, AuditEntry.detail, Integration.id.label("there"),
+    ).outerjoin(Integration, same)  # fmt: skip
+    return query.where(*filters.conditions())
+
+
+def people() -> Sequence[str]:
+    """Everybody who did anything that is still known."""
+    return db.session.scalars(select(AuditEntry.who).distinct().order_by(AuditEntry.who)).all()
+
+
+def integrations() -> list[tuple[int, str]]:
+    """Every integration an entry names, by its newest name; removed ones too."""
+    newest = (
+        select(func.max(AuditEntry.id))
+        .where(AuditEntry.integration_id.is_not(None))
+        .group_by(AuditEntry.integration_id)
+    )
+    named = select(AuditEntry.integration_id, AuditEntry.integration_name).where(AuditEntry.id.in_(newest))
+    found = [(id_, name) for id_, name in db.session.execute(named) if id_ is not None]
+    return sorted(found, key=lambda one: (one[1].casefold(), one[0]))

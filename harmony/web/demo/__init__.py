@@ -1,0 +1,1 @@
+"""Demo mode: a device in the visitor's hand."""

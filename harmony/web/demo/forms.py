@@ -1,0 +1,103 @@
+"""The forms of a device in your hand: which device, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from sqlalchemy import select
+from wtforms import BooleanField, Form, SelectField, SelectMultipleField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Length, ValidationError
+
+from harmony.db import db
+from harmony.models import Device, Integration, IntegrationState, Profile, Protection
+from harmony.protection.catalogue import ANDROID, CATALOGUE, IOS, Factor, is_code
+from harmony.protection.risk import platform_of
+from harmony.web.shared.pasted import stripped
+
+# So many devices to choose from; any other by its UDID.
+_OFFERED = 50
+PLATFORMS = [SelectChoice(IOS, "iOS"), SelectChoice(ANDROID, "Android")]
+PROFILES = [
+    SelectChoice(Profile.DEVICE.value, "Whole device"),
+    SelectChoice(Profile.PERSONAL.value, "Personal"),
+    SelectChoice(Profile.WORK.value, "Work"),
+]
+NONE = SelectChoice("", "Each has Protect already")
+NO_CODE = "Capital letters, digits and underscores, such as JUICE_JACKING."
+
+
+class RegisterForm(Form):
+    """Which device. A typed UDID goes before the list."""
+
+    device = SelectField("Device")
+    udid = StringField("Or its UDID", [Length(max=128)], filters=[stripped])
+    integration = SelectField("Integration")
+    platform = SelectField("Platform", choices=PLATFORMS)
+    profile = SelectField("Profile", choices=PROFILES)
+    code = StringField("Registration code", [Length(max=64)], filters=[stripped])
+
+    def validate_udid(self, field: StringField) -> None:
+        if not field.data and not self.device.data:
+            raise ValidationError("Choose a device, or type its UDID.")
+
+
+class ReportForm(Form):
+    """What the device tells at its next check-in."""
+
+    threats = SelectMultipleField("Threats")
+    other = StringField("Another code", [Length(max=64)], filters=[stripped])
+    os_version = StringField("OS version", [Length(max=64)], filters=[stripped])
+    client_version = StringField("Client version", [Length(max=64)], filters=[stripped])
+    test_app = BooleanField("Harmony Test App is installed")
+
+    def validate_other(self, field: StringField) -> None:
+        if field.data and not is_code(field.data):
+            raise ValidationError(NO_CODE)
+
+    def codes(self) -> tuple[str, ...]:
+        """Every code that is switched on, each once."""
+        return tuple(dict.fromkeys([*(self.threats.data or ()), *filter(None, [self.other.data])]))
+
+
+def offer(form: RegisterForm) -> RegisterForm:
+    """Fill in what there is to choose from: devices without Protect, active integrations."""
+    form.device.choices = [SelectChoice(str(one.id), _label(one)) for one in _unprotected()] or [NONE]
+    active = select(Integration).where(Integration.state == IntegrationState.ACTIVE).order_by(Integration.id)
+    form.integration.choices = [SelectChoice(str(one.id), one.name) for one in db.session.scalars(active)]
+    return form
+
+
+def switches(form: ReportForm, platform: str) -> ReportForm:
+    """Fill in the threat factors that a device of this platform reports itself."""
+    form.threats.choices = [SelectChoice(one.code, one.name) for one in _reported(platform)]
+    return form
+
+
+def by_vector(platform: str) -> Iterator[tuple[str, list[Factor]]]:
+    """The same, under their attack vectors."""
+    for vector, factors in groupby(_reported(platform), lambda one: one.vector):
+        yield vector.value, list(factors)
+
+
+def _reported(platform: str) -> list[Factor]:
+    mine = [one for one in CATALOGUE.values() if platform in one.platforms and not one.concluded]
+    return sorted(mine, key=lambda one: one.vector)
+
+
+def _unprotected() -> list[Device]:
+    rows = (
+        select(Device)
+        .join(Integration)
+        .outerjoin(Protection, Protection.device_id == Device.id)
+        .where(Integration.state == IntegrationState.ACTIVE, Device.deleted_at.is_(None))
+        .where(Device.udid_key != "", Protection.registered_at.is_(None))
+        .order_by(Device.id.desc())
+        .limit(_OFFERED * 2)
+    )
+    return [one for one in db.session.scalars(rows) if platform_of(one.platform)][:_OFFERED]
+
+
+def _label(device: Device) -> str:
+    return f"{device.name or device.udid} · {device.platform}"

@@ -1,0 +1,62 @@
+"""What became of a device and when, newest first; the oldest line is its arrival."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import exists, select
+
+from harmony.config import Settings
+from harmony.db import db
+from harmony.models import Device, DeviceEvent, Happening, SyncRun
+from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.newest_first import NEWEST, Place, Query, page_of
+
+blueprint = Blueprint("device_history", __name__, url_prefix="/devices/<int:device_id>/history")
+
+_LINE = (DeviceEvent.id, DeviceEvent.at, DeviceEvent.kind, DeviceEvent.detail)
+LINES_ON_THE_DEVICE_PAGE = 10
+
+
+@blueprint.get("")
+def index(device_id: int) -> ResponseReturnValue:
+    """The whole history, a page at a time."""
+    device = db.get_or_404(Device, device_id)
+    place = Place.from_query(request.args)
+    return render_template("devices/history.html", device=device, place=place, history=history(device, place))
+
+
+def newest_lines(device: Device) -> dict[str, Any]:
+    """What `devices/_history.html` shows on the device's page."""
+    return history(device, NEWEST, LINES_ON_THE_DEVICE_PAGE)
+
+
+def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
+    """A page of lines, and whether it reaches back to the arrival."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    # The number of a removed run may be given again, hence the other two conditions.
+    same = (
+        (SyncRun.id == DeviceEvent.run_id)
+        & (SyncRun.integration_id == device.integration_id)
+        & (SyncRun.started_at <= DeviceEvent.at)
+    )
+    lines: Query = (
+        select(*_LINE, SyncRun.id.label("run_id"))
+        .outerjoin(SyncRun, same)
+        .where(DeviceEvent.device_id == device.id)
+    )
+    page = page_of(lines, DeviceEvent.id, place, size)
+    return {
+        "page": page,
+        "arrival": page.older is None,
+        "by_registration": _by_registration(device),
+        "kept_days": settings.history_kept_days,
+    }
+
+
+def _by_registration(device: Device) -> bool:
+    """Whether Protect brought it before any sync: still so, or said by the line of its first listing."""
+    listed = (DeviceEvent.device_id == device.id, DeviceEvent.kind == Happening.LISTED)
+    return device.added_by is not None or db.session.scalar(select(exists().where(*listed))) is True

@@ -1,0 +1,159 @@
+"""How a device is, on its page: status, risk, profiles, findings; registration codes and the reset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row, func, select
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.device_api.registration import codes, unregister
+from harmony.device_api.registration.rules import lacking
+from harmony.device_api.registration.situation import has_two_profiles
+from harmony.models import (
+    App,
+    Device,
+    Finding,
+    Integration,
+    PolicyRecord,
+    Profile,
+    Protection,
+    Registration,
+    Risk,
+)
+from harmony.protection import policy
+from harmony.protection.catalogue import Vector, factor_of
+from harmony.protection.evaluate import outdated
+from harmony.protection.risk import platform_of
+from harmony.web.apps.queries import count_on
+from harmony.web.shared.newest_first import Place, Query, page_of
+
+blueprint = Blueprint("protection", __name__, url_prefix="/devices/<int:device_id>")
+
+_FINDING = (
+    Finding.id, Finding.code, Finding.subject, Finding.profile, Finding.risk, Finding.opened_at,
+    Finding.closed_at,
+)  # fmt: skip
+_FINDINGS_SHOWN = 50
+_NOTHING_TO_RESET = (
+    "No Protect app is registered on this device, and none left anything: there was nothing to reset."
+)
+DELETED = "This device is deleted; restore it first."
+
+
+@blueprint.get("/findings")
+def findings(device_id: int) -> ResponseReturnValue:
+    """Every finding of the device, open or closed, newest first."""
+    device = db.get_or_404(Device, device_id)
+    place = Place.from_query(request.args)
+    page = page_of(_findings(device), Finding.id, place)
+    return render_template(
+        "devices/findings.html", device=device, place=place, page=page, factor_of=factor_of
+    )
+
+
+@blueprint.get("/registration-code")
+def code(device_id: int) -> ResponseReturnValue:
+    """The registration codes of the device; none can be read again."""
+    device = db.get_or_404(Device, device_id)
+    return render_template(
+        "devices/code.html", device=device, code=None, codes=codes.issued(device_id), now=now()
+    )
+
+
+@blueprint.post("/registration-code")
+def new_code(device_id: int) -> ResponseReturnValue:
+    """Make one and show it this once; a redirect would need a place to keep it."""
+    device = db.get_or_404(Device, device_id)
+    made = codes.issue(device_id, g.user.name, now())
+    if made is None:
+        flash(DELETED, "warning")
+        return redirect(url_for("devices.show", device_id=device_id), 303)
+    return render_template(
+        "devices/code.html", device=device, code=made, codes=codes.issued(device_id), now=now()
+    )
+
+
+@blueprint.post("/reset-registration")
+def reset(device_id: int) -> ResponseReturnValue:
+    """End what is registered; the device is Provisioned again and may register with the token."""
+    db.get_or_404(Device, device_id)
+    if unregister.reset(device_id, g.user.name, now()):
+        flash("The registration was reset. Protect must register again on this device.", "success")
+    else:
+        flash(_NOTHING_TO_RESET, "info")
+    return redirect(url_for("devices.show", device_id=device_id), 303)
+
+
+def panel(device: Device, integration: Integration) -> dict[str, Any]:
+    """What `devices/_protection.html` shows on the device's page."""
+    mine = select(Registration).where(Registration.device_id == device.id, Registration.ended_at.is_(None))
+    live = db.session.scalars(mine.order_by(Registration.profile)).all()
+    opened: Query = (
+        _findings(device).where(Finding.closed_at.is_(None)).order_by(Finding.risk.desc(), Finding.id)
+    )
+    closed = select(func.count(Finding.id)).where(
+        Finding.device_id == device.id, Finding.closed_at.is_not(None)
+    )
+    stands = db.session.get(Protection, device.id)
+    _version, record = policy.in_force(db.session())
+    found = db.session.execute(opened.limit(_FINDINGS_SHOWN)).all()
+    return {
+        "stands": stands,
+        "risk": Risk(stands.risk) if stands else Risk.NONE,
+        "open": found,
+        "about": _outdated(device, live, record),
+        "app_pages": _app_pages(device, found),
+        "apps": count_on(device.id),
+        "resettable": bool(live) or bool(found and stands and stands.registered_at),
+        "closed": db.session.scalar(closed) or 0,
+        "factor_of": factor_of,
+    } | _profiles(live, record, two=has_two_profiles(device, integration))
+
+
+def same_udid(device: Device) -> Sequence[Device]:
+    """The other live devices of the integration with this UDID, however it is spelt; a few of them."""
+    same = (Device.integration_id == device.integration_id, Device.udid_key == device.udid_key)
+    others = select(Device).where(*same, Device.id != device.id, Device.deleted_at.is_(None))
+    return db.session.scalars(others.order_by(Device.id).limit(5)).all() if device.udid_key else []
+
+
+def _profiles(live: Sequence[Registration], record: PolicyRecord, *, two: bool) -> dict[str, Any]:
+    """Where Protect is, and on which profiles it is not or is silent."""
+    return {
+        "registrations": live,
+        "lacking": lacking(Profile(one.profile) for one in live) if two and live else [],
+        "two_profiles": two,
+        "unheard": _unheard(live, record),
+        "inactive_days": record.inactive_days,
+    }
+
+
+def _findings(device: Device) -> Query:
+    return select(*_FINDING).where(Finding.device_id == device.id)
+
+
+def _unheard(live: Sequence[Registration], record: PolicyRecord) -> set[str]:
+    """The profiles that are silent while another is heard: the status of the device does not tell."""
+    longest = timedelta(days=record.inactive_days)
+    newest = max((one.last_contact_at for one in live), default=now())
+    return {one.profile for one in live if newest - one.last_contact_at > longest}
+
+
+def _outdated(device: Device, live: Iterable[Registration], record: PolicyRecord) -> dict[str, str]:
+    """What the dashboard concludes from versions, in words."""
+    told = [(one.platform, one.os_version, one.client_version) for one in live]
+    return outdated(device.platform, device.os_version, told, record)
+
+
+def _app_pages(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:
+    """The page of each app that one of these findings is about."""
+    about = {one.subject for one in found if factor_of(one.code).vector is Vector.APPLICATION}
+    same = (App.platform == platform_of(device.platform), App.identifier.in_(about))
+    newest = select(App.identifier, func.max(App.id)).where(*same).group_by(App.identifier)
+    return {identifier: id_ for identifier, id_ in db.session.execute(newest)}

@@ -1,0 +1,127 @@
+"""The devices: search, filters, keyset pages, a file; one device; deleting and restoring."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row, select
+from werkzeug.wrappers import Response
+
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import db
+from harmony.models import Device, Integration, Risk
+from harmony.setup import groups
+from harmony.sync.deletion import soft_delete
+from harmony.web.deletions.text import counted
+from harmony.web.devices import protection
+from harmony.web.devices.history import newest_lines
+from harmony.web.devices.queries import FILE, Shown, conditions_of, every, filters_of, list_devices
+from harmony.web.shared.by_name import Place
+from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.filters import Filters
+from harmony.web.tags import queries as tag_queries
+
+blueprint = Blueprint("devices", __name__, url_prefix="/devices")
+
+_COUNTED_ANEW = "If the UEM does not list it, it counts as missing from the next complete sync on."
+GONE = "Nothing was restored: it is not deleted any more, or was removed for good."
+DELETED = "Deleted: its Protect app is turned away. It comes back by itself when the UEM lists it."
+LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted already."
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """A page of devices by name."""
+    filters, place = filters_of(request.args), Place.from_query(request.args)
+    integrations = db.session.scalars(select(Integration).order_by(Integration.name)).all()
+    return render_template(
+        "devices/index.html",
+        filters=filters,
+        place=place,
+        listed=list_devices(filters, place),
+        integrations=integrations,
+        kept=_kept(),
+    )
+
+
+@blueprint.get("/devices.csv")
+def export() -> ResponseReturnValue:
+    """The same devices as a file, all pages of them."""
+    rows = every(filters_of(request.args))
+    return csv_file("harmony-devices", FILE, ([_written(row, name) for name in FILE] for row in rows))
+
+
+@blueprint.get("/<int:device_id>")
+def show(device_id: int) -> ResponseReturnValue:
+    """One device."""
+    device = db.get_or_404(Device, device_id)
+    integration = db.session.get_one(Integration, device.integration_id)
+    known = {(group.kind, group.external_id): group.name for group in groups.known(integration.id)}
+    names = [known.get((m.group_kind, m.group_id), f"group {m.group_id}") for m in device.memberships]
+    parts = {
+        "history": newest_lines(device),
+        "same_udid": protection.same_udid(device),
+        "protection": protection.panel(device, integration),
+        "tags": tag_queries.of_device(device_id) if integration.connected else [],
+    }
+    return render_template(
+        "devices/show.html", device=device, integration=integration, names=names, kept=_kept(), **parts
+    )
+
+
+@blueprint.post("/<int:device_id>/restore")
+def restore(device_id: int) -> ResponseReturnValue:
+    """Bring one deleted device back."""
+    if soft_delete.restore(device_id, g.user.name, now()):
+        flash(f"Restored. {_COUNTED_ANEW}", "success")
+        return redirect(url_for("devices.show", device_id=device_id), 303)
+    flash(GONE, "warning")
+    return _to_deleted(filters_of(request.args))
+
+
+@blueprint.post("/<int:device_id>/delete")
+def delete(device_id: int) -> ResponseReturnValue:
+    """Delete one device that no sync has listed."""
+    if soft_delete.delete_unlisted((Device.id == device_id,), g.user.name, now()):
+        flash(DELETED, "success")
+    else:
+        flash(LISTED, "warning")
+    return redirect(url_for("devices.show", device_id=device_id), 303)
+
+
+@blueprint.post("/delete")
+def delete_all() -> ResponseReturnValue:
+    """Delete every device that no sync has listed and that the filter of the list shows."""
+    filters = filters_of(request.args).asking(state=Shown.UNLISTED)
+    deleted = soft_delete.delete_unlisted(conditions_of(filters), g.user.name, now())
+    flash(f"Deleted {counted(deleted)}; what was deleted can be restored.", "success")
+    return _to_deleted(filters)
+
+
+@blueprint.post("/restore")
+def restore_all() -> ResponseReturnValue:
+    """Bring back every deleted device that the filter of the list shows."""
+    filters = filters_of(request.args).asking(state=Shown.DELETED)
+    restored = soft_delete.restore_all(conditions_of(filters), g.user.name, now())
+    flash(f"Restored {counted(restored)}. What the UEM does not list counts as missing again.", "success")
+    return _to_deleted(filters)
+
+
+def _written(row: Row[Any], name: str) -> object:
+    """A value of the file; the risk as its word."""
+    value = getattr(row, name)
+    return Risk(value).label if name == Device.risk.key else value
+
+
+def _kept() -> timedelta:
+    """How long a deleted device can be restored."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return timedelta(days=settings.deleted_kept_days)
+
+
+def _to_deleted(filters: Filters) -> Response:
+    return redirect(filters.asking(state=Shown.DELETED).href("devices.index"), 303)

@@ -1,0 +1,59 @@
+"""The events page: what was found on the devices and what became of them, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from flask import Blueprint, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row, select
+
+from harmony.config import Settings
+from harmony.db import db
+from harmony.models import Device, Event, Integration
+from harmony.protection.catalogue import Vector, factor_of
+from harmony.web.events.queries import FILTERS, SEVERITIES, VERBS, events
+from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.filters import Filters
+from harmony.web.shared.newest_first import Place, every, page_of
+
+blueprint = Blueprint("events", __name__)
+
+HEADER = (
+    "id", "at", "severity", "attack_vector", "code", "threat_factor", "event", "detail", "device_id",
+    "device", "integration_id", "integration",
+)  # fmt: skip
+
+
+@blueprint.get("/events")
+def index() -> ResponseReturnValue:
+    """A page of events."""
+    filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return render_template(
+        "events/index.html",
+        filters=filters,
+        place=place,
+        page=page_of(events(filters), Event.id, place),
+        words={"severity": SEVERITIES, "event": VERBS, "vector": {one: one.value for one in Vector}},
+        factor_of=factor_of,
+        device=db.session.get(Device, filters["device"]) if filters["device"] else None,
+        integrations=db.session.scalars(select(Integration).order_by(Integration.name)).all(),
+        kept_days=settings.events_kept_days,
+    )
+
+
+@blueprint.get("/events.csv")
+def export() -> ResponseReturnValue:
+    """The same events as a file, all pages of them."""
+    rows = every(events(Filters.from_query(FILTERS, request.args)), Event.id)
+    return csv_file("harmony-events", HEADER, _lines(rows))
+
+
+def _lines(rows: Iterator[Row[Any]]) -> Iterator[Sequence[object]]:
+    for row in rows:
+        factor = factor_of(row.factor).name if row.factor else ""
+        said = (SEVERITIES.get(row.severity, row.severity), row.vector, row.factor, factor)
+        about = (row.detail, row.device_id, row.device, row.integration_id, row.integration)
+        yield (row.id, row.at, *said, VERBS.get(row.verb, row.verb), *about)

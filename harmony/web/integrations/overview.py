@@ -1,0 +1,171 @@
+"""What the integration pages show: read from rows that a process wrote, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from harmony.apps import targets
+from harmony.db import db
+from harmony.jobs.outcome import GOOD
+from harmony.models import (
+    Device,
+    DutyName,
+    Integration,
+    IntegrationState,
+    SkippedDevice,
+    SyncKind,
+    SyncRun,
+    SyncRunState,
+)
+from harmony.models.configuration import (
+    DEPLOYMENT,
+    IN_FORCE,
+    SERVER,
+    SYNCHRONIZATION,
+    Deployment,
+    ServerDetails,
+    Synchronization,
+    from_row,
+)
+from harmony.sync.deletion import soft_delete
+from harmony.web.deletions import text as deletion_text
+from harmony.web.devices import counts as device_counts
+from harmony.web.runs import job_status
+from harmony.web.runs.queries import KINDS
+from harmony.web.shared.banners import attention
+from harmony.web.shared.layout import Banner
+from harmony.web.tags.state import tagging_context
+from harmony.web.wizard.context import verification_context
+
+_RECENT_RUNS = 10
+_SKIPPED_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list."""
+
+    integration: Integration
+    devices: int
+    held: list[Banner]
+    running: SyncRun | None
+    last: SyncRun | None
+
+
+def rows(_now: datetime) -> list[Row]:
+    """Every integration with its running run and its last full sync."""
+    every = db.session.scalars(select(Integration).order_by(Integration.name, Integration.id)).all()
+    return [
+        Row(one, device_count(one.id), held(one.id), running(one.id), _last_full_sync(one.id))
+        for one in every
+    ]
+
+
+def page(integration: Integration, now: datetime) -> dict[str, Any]:
+    """The context of the integration page and of its status part."""
+    under_way, last = running(integration.id), _last_full_sync(integration.id)
+    newest = _newest(integration.id, SyncRun.state != SyncRunState.RUNNING)
+    applied = {page.name: page.applied for page in integration.pages}
+    server = from_row(ServerDetails, applied.get(SERVER))
+    due = integration.next_sync_at is not None and integration.next_sync_at <= now
+    startable = integration.state == IntegrationState.ACTIVE and not integration.stopped_why
+    syncs = {
+        "running": under_way,
+        "last": last,
+        "newest": newest,
+        "refresh": newest if newest and newest.kind == SyncKind.DELTA and newest.state not in GOOD else None,
+        "kinds": KINDS,
+        "waiting": startable and under_way is None and (due or integration.sync_requested_at is not None),
+        "runs": recent(integration.id),
+        "skipped": skipped(last),
+        "server": server,
+        "held": held(integration.id),
+        "attention": [*attention(integration, server, newest, now), *job_status.parked(integration)],
+        "last_verified": last_verified(integration),
+        "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
+        "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
+    }
+    more = counts(integration.id) | _apps(integration, now) | tagging_context(integration)
+    return syncs | more | verification_context(integration, IN_FORCE)
+
+
+def counts(integration_id: int) -> dict[str, Any]:
+    """The numbers of its devices, each of which leads to the rows behind it."""
+    return {
+        "devices": device_count(integration_id),
+        "missing": missing_count(integration_id),
+        "deleted": soft_delete.deleted(integration_id),
+        "unlisted": soft_delete.unlisted(integration_id),
+        "statuses": device_counts.by_status(integration_id),
+        "risks": device_counts.by_risk(integration_id),
+    }
+
+
+def _apps(integration: Integration, now: datetime) -> dict[str, Any]:
+    return {
+        "apps": job_status.standing(integration, DutyName.APPS),
+        "apps_fetched_at": targets.fetched_at(integration.id),
+        "apps_share": job_status.share(integration, now),
+    }
+
+
+def last_verified(integration: Integration) -> datetime | None:
+    """When the server was last asked, in the wizard or from the integration's page."""
+    said = [one for name in (SERVER, IN_FORCE) if (one := integration.verification(name))]
+    return max((one.started_at for one in said), default=None)
+
+
+def running(integration_id: int) -> SyncRun | None:
+    """The run under way."""
+    return _newest(integration_id, SyncRun.state == SyncRunState.RUNNING)
+
+
+def _last_full_sync(integration_id: int) -> SyncRun | None:
+    """The last full sync that came to an end, however it ended: a refresh after it mends nothing of it."""
+    return _newest(integration_id, SyncRun.state != SyncRunState.RUNNING, SyncRun.kind == SyncKind.SNAPSHOT)
+
+
+def _newest(integration_id: int, *conditions: ColumnElement[bool]) -> SyncRun | None:
+    mine = select(SyncRun).where(SyncRun.integration_id == integration_id, *conditions)
+    return db.session.scalar(mine.order_by(SyncRun.id.desc()).limit(1))
+
+
+def recent(integration_id: int) -> Sequence[SyncRun]:
+    """The newest runs, newest first."""
+    newest = SyncRun.integration_id == integration_id
+    return db.session.scalars(
+        select(SyncRun).where(newest).order_by(SyncRun.id.desc()).limit(_RECENT_RUNS)
+    ).all()
+
+
+def skipped(run: SyncRun | None) -> Sequence[SkippedDevice]:
+    """The first devices that run could not read."""
+    if run is None or not run.skipped:
+        return []
+    mine = SkippedDevice.run_id == run.id
+    return db.session.scalars(
+        select(SkippedDevice).where(mine).order_by(SkippedDevice.id).limit(_SKIPPED_SHOWN)
+    ).all()
+
+
+def held(integration_id: int) -> list[Banner]:
+    """What to say while deletions wait."""
+    return list(deletion_text.banners(deletion_text.pending(integration_id)))
+
+
+def device_count(integration_id: int) -> int:
+    """How many live devices the integration has, missing ones included."""
+    return soft_delete.live(integration_id)
+
+
+def missing_count(integration_id: int) -> int:
+    """How many of them the last complete sync did not list."""
+    mine, absent = Device.integration_id == integration_id, Device.missing_since.is_not(None)
+    # The second `absent` lets their index win over the others.
+    live = (absent, Device.absent_from.is_not(None), Device.deleted_at.is_(None))
+    return db.session.scalar(select(func.count()).select_from(Device).where(mine, *live)) or 0

@@ -1,0 +1,152 @@
+"""Remove an integration: a page that says what goes, asks what becomes of the devices, and for the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import Form, RadioField, StringField
+
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.jobs.queue import REMOVE, TAGGING, ring
+from harmony.models import DutyName, Integration, IntegrationState
+from harmony.security.auth import shown_on
+from harmony.setup import former_tags
+from harmony.sync import lifecycle
+from harmony.tagging.removal import retire_all
+from harmony.web.integrations import overview
+from harmony.web.integrations.tags_left import tags_left
+from harmony.web.runs import job_status
+from harmony.web.shared import typed
+from harmony.web.shared.banners import why_no_sync
+from harmony.web.shared.pasted import stripped
+
+blueprint = Blueprint("removal", __name__, url_prefix="/integrations/<int:integration_id>/remove")
+
+KEEP, DELETE = "keep", "delete"
+TAKE_OFF, LEAVE = "take_off", "leave"
+SAID = {
+    KEEP: "{} was removed. Its devices stay in the list and are no longer updated.",
+    DELETE: "{} is being removed with its devices. The worker deletes them now; nothing in the UEM changes.",
+}
+
+
+_STILL = "They still stand on {}. Wait until they are off, or leave them there."
+
+
+class _RemoveForm(Form):
+    """The name, typed, so that nobody removes the wrong one; keeping the devices is what can be undone."""
+
+    tags = RadioField("Its tags in the UEM", default=TAKE_OFF)
+    devices = RadioField("Its devices", default=KEEP)
+    name = StringField("Name of the integration", filters=[stripped])
+
+
+@blueprint.get("")
+def show(integration_id: int) -> ResponseReturnValue:
+    """What would go."""
+    integration = db.get_or_404(Integration, integration_id)
+    if integration.state == IntegrationState.REMOVING:
+        return redirect(url_for("integrations.show", integration_id=integration_id), 303)
+    return _render(integration, _form(integration))
+
+
+@blueprint.get("/tags")
+def tags(integration_id: int) -> ResponseReturnValue:
+    """The part of the page that follows while tags are taken off."""
+    integration = db.get_or_404(Integration, integration_id)
+    return render_template("integrations/_taking_off.html", **_taking_off(integration))
+
+
+@blueprint.post("")
+@shown_on("removal.show")
+def remove(integration_id: int) -> ResponseReturnValue:
+    """Remove it, if the name was typed, its tags first if so wished; a draft is not worth the question."""
+    integration = db.get_or_404(Integration, integration_id)
+    form, state = _form(integration), integration.state
+    if state != IntegrationState.DRAFT and not _valid(form, integration):
+        return _render(integration, form), 422
+    if form.tags and form.tags.data == TAKE_OFF:
+        retire_all(integration_id, g.user.name, now())
+        ring(TAGGING, integration_id)
+        typed = {"devices": form.devices.data, "name": form.name.data}
+        return redirect(url_for("removal.show", integration_id=integration_id, **typed), 303)
+    return _cut(integration, keep=form.devices.data == KEEP and state != IntegrationState.REMOVED)
+
+
+def _cut(integration: Integration, *, keep: bool) -> ResponseReturnValue:
+    """The end of the link to the UEM."""
+    id_, state, name = integration.id, integration.state, integration.name
+    if state != IntegrationState.REMOVING:
+        with write() as session:
+            former_tags.remember_all(session, id_, now())
+        lifecycle.remove(id_, g.user.name, now(), keep_devices=keep)
+    ring(REMOVE, id_)
+    text = "{} was discarded." if state == IntegrationState.DRAFT else SAID[KEEP if keep else DELETE]
+    flash(text.format(name), "success")
+    return redirect(url_for("integrations.index"), 303)
+
+
+def _form(integration: Integration) -> _RemoveForm:
+    form = _RemoveForm(typed.sent(), data=request.args)
+    devices = _the_devices(overview.device_count(integration.id))
+    form.devices.choices = [
+        (KEEP, f"Keep {devices}: marked as removed, no longer updated; you can delete them later."),
+        (DELETE, f"Delete {devices} with their history. This cannot be undone."),
+    ]
+    form.tags.choices = list(_ways(integration))
+    if not form.tags.choices:
+        del form.tags
+    return form
+
+
+def _ways(integration: Integration) -> Iterator[tuple[str, str]]:
+    """What can become of the tags; nothing where there are none to ask about."""
+    left = tags_left(integration)
+    if not left:
+        return
+    devices = _the_devices(left.devices)
+    if left.possible:
+        yield TAKE_OFF, f"Take them off {devices} first. The worker does it now; then press Remove again."
+    yield LEAVE, f"Leave them on {devices}. Rules in the UEM go on acting on them; nobody updates them."
+
+
+def _the_devices(count: int) -> str:
+    return "the device" if count == 1 else f"the {count:,} devices"
+
+
+def _valid(form: _RemoveForm, integration: Integration) -> bool:
+    form.validate()
+    if form.devices.errors:
+        form.devices.errors = ["Choose what becomes of the devices."]
+    if form.tags and form.tags.errors:
+        form.tags.errors = ["Choose what becomes of the tags."]
+    elif form.tags and form.tags.data == TAKE_OFF and (left := tags_left(integration)).begun:
+        form.tags.errors = [_STILL.format(_the_devices(left.devices))]
+    if form.name.data != integration.name:
+        form.name.errors = [f"Type {integration.name} exactly as it is written here."]
+    return not form.errors
+
+
+def _taking_off(integration: Integration) -> dict[str, Any]:
+    """How far it has come; the part of the page that follows it needs no more."""
+    return {
+        "integration": integration,
+        "left": tags_left(integration),
+        "pushes": job_status.standing(integration, DutyName.TAGGING),
+    }
+
+
+def _render(integration: Integration, form: _RemoveForm) -> str:
+    context = _taking_off(integration)
+    possible = context["left"].possible
+    return render_template(
+        "integrations/remove.html",
+        form=form,
+        devices=overview.device_count(integration.id),
+        tags_help=None if possible else why_no_sync(integration, "They cannot be taken off now"),
+        **context,
+    )

@@ -1,0 +1,123 @@
+"""The integrations: the list, a new one, and the one page that tells the truth about each."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from harmony.audit import audit
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import db, write
+from harmony.jobs import device_sync
+from harmony.jobs.queue import SYNC, ring
+from harmony.models import Integration, IntegrationState, SyncKind
+from harmony.setup import demo, drafts
+from harmony.sync import lifecycle
+from harmony.web.integrations import overview
+from harmony.web.shared.banners import already_running, waits_for_worker, why_no_sync
+from harmony.web.shared.integration_or_404 import connected
+
+blueprint = Blueprint("integrations", __name__)
+
+KIND = "workspace_one"
+
+
+@blueprint.get("/")
+def home() -> ResponseReturnValue:
+    """The dashboard opens on its integrations."""
+    return redirect(url_for("integrations.index"), 303)
+
+
+@blueprint.get("/integrations")
+def index() -> ResponseReturnValue:
+    """Every integration with its state in one line."""
+    return render_template("integrations/index.html", rows=overview.rows(now()))
+
+
+@blueprint.get("/integrations/new")
+def new() -> ResponseReturnValue:
+    """Which UEM to connect."""
+    return render_template("integrations/new.html")
+
+
+@blueprint.post("/integrations")
+def create() -> ResponseReturnValue:
+    """Open a draft; in demo mode its first page may be filled with the simulated UEM."""
+    settings: Settings = current_app.extensions["harmony.settings"]
+    server = None
+    if request.form.get("kind") == "simulated":
+        server = demo.server_details(settings) or abort(404)
+    integration_id = drafts.create(KIND, now(), server)
+    with write() as session:
+        integration = session.get_one(Integration, integration_id)
+        audit(session, g.user.name, "Created the integration", now(), integration)
+    return redirect(url_for("wizard.resume", integration_id=integration_id), 303)
+
+
+@blueprint.get("/integrations/<int:integration_id>")
+def show(integration_id: int) -> ResponseReturnValue:
+    """One integration: both flows, the run under way, the last results. A draft goes on in the wizard."""
+    integration: Integration = db.get_or_404(Integration, integration_id)
+    if not integration.connected:
+        left = overview.device_count(integration_id)
+        return render_template("integrations/removed.html", integration=integration, devices=left)
+    if integration.state == IntegrationState.DRAFT:
+        return redirect(url_for("wizard.resume", integration_id=integration_id), 303)
+    return render_template("integrations/show.html", **overview.page(integration, now()))
+
+
+@blueprint.get("/integrations/<int:integration_id>/status")
+def status(integration_id: int) -> ResponseReturnValue:
+    """The part of the page that changes while a sync runs; only then does it ask for itself again."""
+    integration = connected(integration_id)
+    return render_template("integrations/_status.html", **overview.page(integration, now()))
+
+
+@blueprint.post("/integrations/<int:integration_id>/sync")
+def sync_now(integration_id: int) -> ResponseReturnValue:
+    """Sync Now: due at once, and the worker is rung; else the page says why not."""
+    integration, moment = connected(integration_id), now()
+    under_way = overview.running(integration_id)
+    if under_way:
+        flash(already_running(under_way), "info")
+    if under_way and under_way.kind == SyncKind.SNAPSHOT:
+        return _back(integration_id)
+    if not device_sync.request_sync(integration_id, g.user.name, moment):
+        flash(why_no_sync(integration), "warning")
+    elif waits := waits_for_worker(integration, moment):
+        flash(waits, "warning")
+    ring(SYNC, integration_id)
+    return _back(integration_id)
+
+
+@blueprint.post("/integrations/<int:integration_id>/cancel")
+def cancel(integration_id: int) -> ResponseReturnValue:
+    """Cancel: the run under way ends at its next page; nothing is deleted, the next one comes as planned."""
+    connected(integration_id)
+    if lifecycle.cancel(integration_id, g.user.name, now()):
+        flash("The sync was cancelled. What it had read was kept.", "success")
+    else:
+        flash("There was no sync to cancel any more; it has just ended.", "info")
+    return _back(integration_id)
+
+
+@blueprint.post("/integrations/<int:integration_id>/pause")
+def pause(integration_id: int) -> ResponseReturnValue:
+    """Pause: no sync starts, a running one stops at its next page; nothing is deleted."""
+    connected(integration_id)
+    lifecycle.pause(integration_id, g.user.name, now())
+    return _back(integration_id)
+
+
+@blueprint.post("/integrations/<int:integration_id>/resume")
+def resume(integration_id: int) -> ResponseReturnValue:
+    """Resume: due at once."""
+    connected(integration_id)
+    lifecycle.resume(integration_id, g.user.name, now())
+    ring(SYNC, integration_id)
+    return _back(integration_id)
+
+
+def _back(integration_id: int) -> ResponseReturnValue:
+    return redirect(url_for("integrations.show", integration_id=integration_id), 303)

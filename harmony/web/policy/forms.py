@@ -1,0 +1,155 @@
+"""The form of the policy: a field for all it says, and the risk of each threat factor by attack vector."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+from wtforms import Field, Form, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Length, ValidationError
+
+from harmony.models import PolicyRecord, Risk
+from harmony.protection.catalogue import ANDROID, CATALOGUE, IOS, Factor, Vector, factor_of, is_code
+from harmony.protection.policy_differences import (
+    INACTIVE_DAYS,
+    MINIMUM_CLIENT,
+    MINIMUM_OS,
+    SILENT,
+    SILENT_DAYS,
+    SILENT_RISK,
+    SYSTEMS,
+    risk_of,
+)
+from harmony.web.shared.pasted import stripped
+from harmony.web.wizard.forms import WholeNumber
+
+RISKS = [SelectChoice(str(int(risk)), risk.label) for risk in Risk]
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}")
+_RISK_OF = "risk_"
+NOT_IN_CATALOGUE = "Not in the catalogue"
+# Why the policy does not change the risk of these.
+FIXED = {
+    "MALICIOUS_APP": "An app known to do harm is always High.",
+    "BLOCKED_APP": "An administrator blocked the app; lift the block on the page of the app.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One threat factor on the page; `field` is None when its risk is fixed, `why` then says so."""
+
+    factor: Factor
+    field: Field | None
+    why: str = ""
+
+
+def _is_version(_form: Form, field: StringField) -> None:
+    if field.data and not VERSION.fullmatch(field.data):
+        raise ValidationError("Enter a version such as 17 or 17.5.1, or leave it empty.")
+
+
+def _risk_field(label: str, default: Risk) -> SelectField:
+    return SelectField(label, choices=RISKS, default=str(int(default)))
+
+
+def _version(label: str) -> StringField:
+    return StringField(label, [Length(max=64), _is_version], filters=[stripped])
+
+
+class PlainForm(Form):
+    """What is not the risk of a threat factor; labels as in the history of versions."""
+
+    inactive_days = WholeNumber(INACTIVE_DAYS, 1, 90, unit=" days")
+    silent_days = WholeNumber(SILENT_DAYS, 0, 89, unit=" days")
+    silent_risk = _risk_field(SILENT_RISK, Risk.NONE)
+    os_ios = _version(f"{MINIMUM_OS}, iOS")
+    os_android = _version(f"{MINIMUM_OS}, Android")
+    client_ios = _version(f"{MINIMUM_CLIENT}, iOS")
+    client_android = _version(f"{MINIMUM_CLIENT}, Android")
+
+    def validate_silent_days(self, field: WholeNumber) -> None:
+        most = self.inactive_days.data
+        if field.data is not None and most is not None and field.data >= most:
+            raise ValidationError(f"Enter fewer days than until Inactive ({most}), or 0 for never.")
+
+
+def name_of(code: str) -> str:
+    """The name of the field of a threat factor."""
+    return _RISK_OF + code
+
+
+def is_set(factor: Factor) -> bool:
+    """Whether the risk of the factor has a field of its own."""
+    return not factor.fixed and factor.code != SILENT
+
+
+def _form_with(codes: Iterable[str]) -> type[PlainForm]:
+    """A field for each threat factor whose risk the policy sets: the catalogue's, and those of `codes`."""
+    factors = [one for one in map(factor_of, dict.fromkeys((*CATALOGUE, *codes))) if is_set(one)]
+    return type(
+        "PolicyForm", (PlainForm,), {name_of(one.code): _risk_field(one.name, one.risk) for one in factors}
+    )
+
+
+def filled(record: PolicyRecord, reported: Iterable[str] = ()) -> PlainForm:
+    """The form with what a policy says, also of codes that devices have reported."""
+    codes = sorted({*record.risks, *reported})
+    risks = {name_of(code): str(int(risk_of(record, code))) for code in (*CATALOGUE, *codes)}
+    return _form_with(codes)(
+        data=risks
+        | {
+            "inactive_days": record.inactive_days,
+            "silent_days": record.silent_days,
+            "silent_risk": str(record.silent_risk),
+            "os_ios": record.minimum_os.get(IOS, ""),
+            "os_android": record.minimum_os.get(ANDROID, ""),
+            "client_ios": record.minimum_client.get(IOS, ""),
+            "client_android": record.minimum_client.get(ANDROID, ""),
+        }
+    )
+
+
+def sent(values: MultiDict[str, str]) -> PlainForm:
+    """The form as it was sent; what is no code of a threat factor is no field of it."""
+    codes = (name.removeprefix(_RISK_OF) for name in values if name.startswith(_RISK_OF))
+    return _form_with(sorted(code for code in codes if is_code(code)))(values)
+
+
+def record_of(form: PlainForm) -> PolicyRecord:
+    """What a valid form says."""
+    said: Mapping[str, Any] = form.data
+    return PolicyRecord(
+        risks={one.code: int(said[name_of(one.code)]) for one in _factors(form)},
+        inactive_days=said["inactive_days"],
+        silent_days=said["silent_days"],
+        silent_risk=int(said["silent_risk"]),
+        minimum_os={system: said[f"os_{system}"] for system in SYSTEMS},
+        minimum_client={system: said[f"client_{system}"] for system in SYSTEMS},
+    )
+
+
+def by_vector(form: PlainForm) -> Iterator[tuple[str, list[Line]]]:
+    """The threat factors under their attack vectors, in the order of the catalogue, then those not in it."""
+    for vector in Vector:
+        lines = [_line(form, one) for one in CATALOGUE.values() if one.vector is vector]
+        if lines:
+            yield vector.value, lines
+    if strangers := [_line(form, one) for one in _factors(form) if not one.known]:
+        yield NOT_IN_CATALOGUE, strangers
+
+
+def _factors(form: PlainForm) -> list[Factor]:
+    """The threat factors whose risk has a field of the form."""
+    return [factor_of(one.name.removeprefix(_RISK_OF)) for one in form if one.name.startswith(_RISK_OF)]
+
+
+def _line(form: PlainForm, factor: Factor) -> Line:
+    if factor.code == SILENT:
+        return Line(factor, None, "Its risk is set with the days.")
+    return (
+        Line(factor, None, FIXED[factor.code]) if factor.fixed else Line(factor, form[name_of(factor.code)])
+    )

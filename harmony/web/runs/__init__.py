@@ -1,0 +1,1 @@
+"""The pages of runs: device syncs, app syncs, tagging."""

@@ -1,0 +1,114 @@
+"""The sync history: every run of an integration, one run with all that is known of it, its devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from harmony.config import Settings
+from harmony.db import db
+from harmony.models import Hold, HoldState, Integration, SkippedDevice, SyncRun, SyncRunState
+from harmony.sync.snapshot import SKIPPED_ROWS_KEPT
+from harmony.web.deletions.text import BADGES
+from harmony.web.runs import queries as run_queries
+from harmony.web.runs.queries import BEHIND, COLUMNS, FILTERS, KINDS, length
+from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.filters import Filters
+from harmony.web.shared.newest_first import Place, every, page_of
+
+blueprint = Blueprint("runs", __name__, url_prefix="/integrations/<int:integration_id>")
+
+# Words of the file; the states are written as everywhere else.
+HEADER = tuple(column.key for column in COLUMNS)
+
+
+@blueprint.get("/runs")
+def index(integration_id: int) -> ResponseReturnValue:
+    """A page of runs, newest first."""
+    integration = db.get_or_404(Integration, integration_id)
+    filters, place = _filters(integration_id), Place.from_query(request.args)
+    settings: Settings = current_app.extensions["harmony.settings"]
+    return render_template(
+        "runs/index.html",
+        integration=integration,
+        filters=filters,
+        place=place,
+        page=page_of(run_queries.runs(integration_id, filters), SyncRun.id, place),
+        states=[state.value for state in SyncRunState],
+        kinds=KINDS,
+        length=length,
+        kept_days=settings.runs_kept_days,
+    )
+
+
+@blueprint.get("/runs.csv")
+def export(integration_id: int) -> ResponseReturnValue:
+    """The same runs as a file, all pages of them."""
+    db.get_or_404(Integration, integration_id)
+    rows = every(run_queries.runs(integration_id, _filters(integration_id)), SyncRun.id)
+    return csv_file(f"harmony-runs-{integration_id}", HEADER, rows)
+
+
+@blueprint.get("/runs/<int:run_id>")
+def show(integration_id: int, run_id: int) -> ResponseReturnValue:
+    """One run: how it went, what it did, what it skipped."""
+    return render_template("runs/show.html", **_context(_run(integration_id, run_id)))
+
+
+@blueprint.get("/runs/<int:run_id>/status")
+def status(integration_id: int, run_id: int) -> ResponseReturnValue:
+    """The part of the page that changes while the run runs; only then does it ask for itself again."""
+    return render_template("runs/_run.html", **_context(_run(integration_id, run_id)))
+
+
+@blueprint.get("/runs/<int:run_id>/devices")
+def devices(integration_id: int, run_id: int) -> ResponseReturnValue:
+    """The devices behind one number of the run."""
+    run = _run(integration_id, run_id)
+    number = run_queries.number_asked_for(run, request.args.get("kind"))
+    place = Place.from_query(request.args)
+    return render_template(
+        "runs/devices.html",
+        integration=db.session.get_one(Integration, integration_id),
+        run=run,
+        kinds=KINDS,
+        number=number,
+        numbers=BEHIND,
+        place=place,
+        page=page_of(*run_queries.devices(run, number), place),
+    )
+
+
+def _filters(integration_id: int) -> Filters:
+    return Filters.from_query(FILTERS, request.args, integration_id=integration_id)
+
+
+def _run(integration_id: int, run_id: int) -> SyncRun:
+    run = db.get_or_404(SyncRun, run_id)
+    return run if run.integration_id == integration_id else abort(404)
+
+
+def _context(run: SyncRun) -> dict[str, Any]:
+    place = Place.from_query(request.args)
+    hold = db.session.scalar(select(Hold).where(Hold.run_id == run.id).order_by(Hold.id.desc()).limit(1))
+    return {
+        "integration": db.session.get_one(Integration, run.integration_id),
+        "run": run,
+        "kinds": KINDS,
+        "length": length(run.started_at, run.finished_at),
+        "behind": {name: _behind(run, name) for name in BEHIND},
+        "hold": hold,
+        "hold_badge": BADGES[HoldState(hold.state)] if hold else None,
+        "skipped": page_of(run_queries.skipped(run), SkippedDevice.id, place),
+        "skipped_kept": SKIPPED_ROWS_KEPT,
+    }
+
+
+def _behind(run: SyncRun, name: str) -> str | None:
+    """Where the devices of a number are listed; a number that counts nothing leads nowhere."""
+    if not getattr(run, name):
+        return None
+    return url_for("runs.devices", integration_id=run.integration_id, run_id=run.id, kind=name)

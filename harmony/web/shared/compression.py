@@ -1,0 +1,64 @@
+"""Compresses text for browsers that take gzip, but never where its length could tell a secret.
+
+The length of a compressed answer tells whether text that somebody else chose repeats what else is in it
+(BREACH). So nothing is compressed that shows a secret, nor what another site had the browser ask for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_compress import Compress
+
+from harmony.security.auth import STATIC
+from harmony.security.csrf import OWN_SITES
+
+TEXTS = (
+    "text/html", "text/css", "text/csv", "text/plain", "text/javascript", "application/javascript",
+    "application/json", "image/svg+xml",
+)  # fmt: skip
+# Pages of the wizard and of the demo's device hold the dashboard token; codes and keys are answers to POST.
+_SHOW_SECRETS = frozenset({"wizard", "demo_device"})
+_SMALLEST = 500
+
+_compress = Compress()
+
+
+def init_app(app: Flask) -> None:
+    """Compress what may be, after everything else has been done to an answer."""
+    settings: dict[str, Any] = {
+        "COMPRESS_REGISTER": False,
+        "COMPRESS_MIMETYPES": list(TEXTS),
+        "COMPRESS_ALGORITHM": ["gzip"],
+        "COMPRESS_ALGORITHM_STREAMING": ["gzip"],
+        "COMPRESS_MIN_SIZE": _SMALLEST,
+    }
+    app.config.update(settings)
+    _compress.init_app(app)
+    app.after_request(compress)
+
+
+def compress(response: Response) -> Response:
+    """Compress the answer where that is possible and tells nothing; say in Vary that it may be."""
+    if response.mimetype not in TEXTS or not _tells_nothing():
+        return response
+    response.vary.add("Accept-Encoding")
+    # A part of a file is a part of what is not compressed, and a HEAD of a stream has no length to tell.
+    is_whole = response.status_code == 200 and request.method in {"GET", "HEAD"}
+    if not is_whole or not request.accept_encodings["gzip"] or "Content-Range" in response.headers:
+        return response
+    if request.endpoint == STATIC:
+        response.direct_passthrough = False
+        response.get_data()  # a file of ours fits in memory, and its length is told
+    elif response.is_streamed and request.method == "HEAD":
+        return response
+    return _compress.after_request(response)
+
+
+def _tells_nothing() -> bool:
+    if request.endpoint == STATIC:
+        return True
+    site = request.headers.get("Sec-Fetch-Site")
+    is_asked_by_us = site is None or site in OWN_SITES
+    return request.method in {"GET", "HEAD"} and is_asked_by_us and request.blueprint not in _SHOW_SECRETS

@@ -1,0 +1,163 @@
+"""The rows behind the tag pages: on how many devices each tag stands, on which, and the tags of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, select
+from sqlalchemy import true as yes
+
+from harmony.db import db
+from harmony.models import Device, LinkState, TagLink, UemTag
+from harmony.tagging.names import NO_RISK_KEY, RISK_KEYS, STATUS_KEYS
+from harmony.web.shared.filters import Conditions, Filter, Filters
+from harmony.web.shared.newest_first import Query
+
+# Written into the statement: a bound value would hide from SQLite that the index of open links fits.
+OPEN = TagLink.state != literal(LinkState.DONE.value, literal_execute=True)
+_REASONS_SHOWN = 3
+# The order of the keys on every page; whatever is not here comes after, by its name.
+ORDER = (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)
+LINK = (
+    TagLink.device_id.label("id"), TagLink.device_id, Device.name, Device.deleted_at, TagLink.wanted,
+    TagLink.present, TagLink.state, TagLink.attempts, TagLink.next_try_at, TagLink.changed_at, TagLink.reason,
+)  # fmt: skip
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many rows of a group meet it."""
+    return func.sum(case((condition, 1), else_=0))
+
+
+FAILED = TagLink.state.in_((LinkState.FAILED, LinkState.DROPPED))
+# Of open links: how many, and by how much the tag will then stand on more devices.
+_TO_DO = (
+    func.count().label("links"),
+    (_number(TagLink.wanted & ~TagLink.present) - _number(~TagLink.wanted & TagLink.present)).label(
+        "to_come"
+    ),
+)
+
+
+class Shown(StrEnum):
+    """Which devices of a tag: those it stands on, those it should stand on, or what is still to be done."""
+
+    PRESENT = "present"
+    WANTED = "wanted"
+    PENDING = "pending"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Devices: on which the tag should stand, on which it does, where a push waits, where it failed."""
+
+    wanted: int = 0
+    present: int = 0
+    pending: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        names = ("wanted", "present", "pending", "failed")
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class TagLine:
+    """One tag of ours as a page shows it."""
+
+    tag: UemTag
+    counts: Counts
+
+
+FILTERS: tuple[Filter, ...] = (
+    Conditions(
+        "state",
+        {
+            Shown.PRESENT: TagLink.present == yes(),
+            Shown.WANTED: TagLink.wanted == yes(),
+            Shown.PENDING: and_(OPEN, TagLink.state == LinkState.PENDING),
+            Shown.FAILED: and_(OPEN, FAILED),
+        },
+        default=Shown.PRESENT,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All tags of an integration together; `reasons` are the most frequent ones for what failed."""
+
+    counts: Counts = field(default_factory=Counts)
+    reasons: Sequence[Row[Any]] = ()
+
+
+def lines(integration_id: int) -> list[TagLine]:
+    """Every tag of ours, in the order of the pages."""
+    counted = counts(integration_id)
+    tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == integration_id)).all()
+    return [TagLine(tag, counted.get(tag.key, Counts())) for tag in in_order(tags)]
+
+
+def in_order(tags: Iterable[UemTag]) -> list[UemTag]:
+    """Status, then risk, then threat factors by name."""
+    rank = {key: number for number, key in enumerate(ORDER)}
+    return sorted(tags, key=lambda tag: (rank.get(tag.key, len(ORDER)), tag.name, tag.key))
+
+
+def counts(integration_id: int) -> dict[str, Counts]:
+    """Devices by the key of the tag. What is done is counted in an index; only open links are looked at."""
+    mine = TagLink.integration_id == integration_id
+    standing: Query = select(TagLink.key, func.count()).where(mine, TagLink.present == yes())
+    found = {key: Counts(many, many) for key, many in db.session.execute(standing.group_by(TagLink.key))}
+    # Grouped by the state too, so that the index of open links is the one in this order.
+    to_do: Query = select(TagLink.key, TagLink.state, *_TO_DO).where(mine, OPEN)
+    for row in db.session.execute(to_do.group_by(TagLink.key, TagLink.state)):
+        waits = row.state == LinkState.PENDING
+        more = Counts(row.to_come, 0, row.links if waits else 0, 0 if waits else row.links)
+        found[row.key] = found.get(row.key, Counts()) + more
+    return found
+
+
+def devices_with(integration_id: int, keys: Sequence[str]) -> int:
+    """On how many devices at least one of these tags stands."""
+    mine = (TagLink.integration_id == integration_id, TagLink.key.in_(keys), TagLink.present == yes())
+    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*mine)) or 0
+
+
+def tagged_devices(integration_id: int) -> int:
+    """On how many devices any tag of ours stands."""
+    mine = (TagLink.integration_id == integration_id, TagLink.present == yes())
+    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*mine)) or 0
+
+
+def totals(integration_id: int, lines: Iterable[TagLine]) -> Totals:
+    """The sum over these tags, with the reasons of what failed."""
+    mine = (TagLink.integration_id == integration_id, OPEN, FAILED)
+    number = func.count().label("devices")
+    reasons: Query = select(TagLink.reason, number).where(*mine).group_by(TagLink.reason)
+    found = db.session.execute(reasons.order_by(number.desc(), TagLink.reason).limit(_REASONS_SHOWN)).all()
+    return Totals(sum((line.counts for line in lines), Counts()), found)
+
+
+def devices(integration_id: int, key: str, filters: Filters) -> Query:
+    """The devices of a tag: id, device_id, name, wanted, present, state, attempts, next try, reason."""
+    query: Query = select(*LINK).join(Device, Device.id == TagLink.device_id)
+    mine = (TagLink.integration_id == integration_id, TagLink.key == key)
+    return query.where(*mine, *filters.conditions())
+
+
+def of_device(device_id: int) -> Sequence[Row[Any]]:
+    """The tags of one device, in the order of the pages: name, key, and what a link says."""
+    same = (UemTag.integration_id == TagLink.integration_id) & (UemTag.key == TagLink.key)
+    rows = db.session.execute(
+        select(UemTag.name, *LINK[4:], TagLink.key)
+        .select_from(TagLink)
+        .outerjoin(UemTag, same)
+        .where(TagLink.device_id == device_id)
+    ).all()
+    rank = {key: number for number, key in enumerate(ORDER)}
+    return sorted(rows, key=lambda row: (rank.get(row.key, len(ORDER)), row.key))

@@ -1,0 +1,44 @@
+"""How tagging stands for an integration: what is on, what was pushed, what waits, the devices of each tag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harmony.models import DutyName, Integration
+from harmony.models.configuration import TAGGING, Tagging, from_row
+from harmony.tagging.names import is_managed
+from harmony.web.runs import job_status
+from harmony.web.tags import queries as tag_queries
+from harmony.web.tags import text as tag_text
+from harmony.web.tags.queries import Counts, TagLine
+
+
+def tagging_context(integration: Integration) -> dict[str, Any]:
+    """What a page needs to say it; `tags_missing`: one that is needed is not in the UEM yet.
+
+    `awaits_sync`: nothing may be pushed before a device sync with new Server Details.
+    """
+    page = integration.page(TAGGING)
+    tagging = from_row(Tagging, page.applied if page else None)
+    lines = [line for line in tag_queries.lines(integration.id) if _matters(line, tagging)]
+    pushes = job_status.standing(integration, DutyName.TAGGING)
+    return {
+        "integration": integration,
+        "tagging": tagging,
+        "tagged": tag_text.switched_on(tagging),
+        "pushes": pushes,
+        "awaits_sync": pushes.first_sync,
+        "totals": tag_queries.totals(integration.id, lines),
+        "lines": lines,
+        "tags_missing": any(_is_missing(line, tagging) for line in lines),
+    }
+
+
+def _matters(line: TagLine, tagging: Tagging) -> bool:
+    """A tag that is only remembered as ours, on no device and for no use, is nothing to show."""
+    in_use = is_managed(line.tag.key, tagging) or line.tag.retired_at is not None
+    return in_use or line.counts != Counts()
+
+
+def _is_missing(line: TagLine, tagging: Tagging) -> bool:
+    return line.tag.external_id is None and is_managed(line.tag.key, tagging)

@@ -1,0 +1,64 @@
+"""What the tag pages call things: filters, what a tag stands for, why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harmony.models import Integration, IntegrationState
+from harmony.models.configuration import TAGGING, Tagging, from_row
+from harmony.protection.catalogue import factor_of
+from harmony.setup.tag_creation import Made
+from harmony.tagging.names import OLD
+from harmony.web.tags.queries import Shown
+
+SHOWN = {
+    Shown.PRESENT: "It stands on",
+    Shown.WANTED: "It should stand on",
+    Shown.PENDING: "Waiting for a push",
+    Shown.FAILED: "Push failed",
+}
+EMPTY = {
+    Shown.PRESENT: "The tag stands on no device, as far as is known here.",
+    Shown.WANTED: "No device is in the state that this tag stands for.",
+    Shown.PENDING: "Nothing waits to be pushed: the UEM shows what is known here.",
+    Shown.FAILED: "No push of this tag failed.",
+}
+_OLD_KIND = OLD.removesuffix(":")
+_MEANINGS = {"status": "status {}", "risk": "risk {}", "factor": "threat factor {}", _OLD_KIND: "former tag"}
+
+
+def meaning(key: str) -> str:
+    """What a tag stands for.
+
+    >>> meaning("risk:high"), meaning("factor:ROOTED")
+    ('risk High', 'threat factor Rooted')
+    """
+    kind, _, value = key.partition(":")
+    name = factor_of(value).name if kind == "factor" else value.title()
+    return _MEANINGS.get(kind, "{}").format(name)
+
+
+def of_making(made: Made) -> Iterator[tuple[str, str]]:
+    """What *Create missing tags* did, as (level, sentence)."""
+    if made.names:
+        yield "success", f"Created in the UEM: {', '.join(made.names)}."
+    for problem in made.problems:
+        yield "error", f"{'Not all were' if made.names else 'No tag was'} created: {problem}"
+    if not made.names and not made.problems:
+        yield "info", "No tag is missing."
+
+
+def switched_on(tagging: Tagging) -> list[str]:
+    """What is tagged, in the order of the page."""
+    kinds = {"status": tagging.tag_status, "risk": tagging.tag_risk, "threat factors": tagging.tag_factors}
+    return [kind for kind, on in kinds.items() if on]
+
+
+def why_no_tags(integration: Integration) -> str:
+    """Why the list of tags is empty, and what to do."""
+    page = integration.page(TAGGING)
+    if not switched_on(from_row(Tagging, page.applied if page else None)):
+        return "Tagging is switched off. Names and switches turns it on."
+    if integration.state == IntegrationState.PAUSED:
+        return "The integration is paused. Resume it: tags are pushed after its next sync."
+    return "Tags are pushed once the first device sync has ended. Push tags now does it at once."

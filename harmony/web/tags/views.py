@@ -1,0 +1,133 @@
+"""The tags of an integration: each with its devices, what waits and what failed; push, read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.jobs import lease
+from harmony.jobs.queue import TAGGING, ring
+from harmony.models import DutyName, Integration, IntegrationState, TagLink, UemTag
+from harmony.setup import groups
+from harmony.web.shared.banners import waits_for_worker, why_no_sync
+from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.filters import Filters
+from harmony.web.shared.integration_or_404 import connected
+from harmony.web.shared.newest_first import Place, every, page_of
+from harmony.web.tags import queries as tag_queries
+from harmony.web.tags.queries import FILTERS, LINK
+from harmony.web.tags.state import tagging_context
+from harmony.web.tags.text import EMPTY, SHOWN, meaning, why_no_tags
+
+blueprint = Blueprint("tags", __name__, url_prefix="/integrations/<int:integration_id>/tags")
+
+HEADER = tuple(column.key for column in LINK if column.key != "id")
+
+
+@blueprint.get("")
+def index(integration_id: int) -> ResponseReturnValue:
+    """Every tag of ours with the number of its devices."""
+    return render_template("tags/index.html", **_context(_finished(integration_id)))
+
+
+@blueprint.get("/status")
+def status(integration_id: int) -> ResponseReturnValue:
+    """The part of the page that changes while tags are pushed; only then does it ask for itself again."""
+    return render_template("tags/_state.html", **_context(_finished(integration_id)))
+
+
+@blueprint.post("/push")
+def push(integration_id: int) -> ResponseReturnValue:
+    """Push tags now: what waits is pushed at once; what the UEM declined waits for its next try."""
+    return _ask(_finished(integration_id), whole=False)
+
+
+@blueprint.post("/read-back")
+def read_back(integration_id: int) -> ResponseReturnValue:
+    """Read back: ask the UEM for the devices of every tag, and mend what was changed there by hand."""
+    return _ask(_finished(integration_id), whole=True)
+
+
+@blueprint.post("/create")
+def create(integration_id: int) -> ResponseReturnValue:
+    """Create missing tags: the worker makes those that are needed and not in the UEM, and pushes."""
+    return _ask(_finished(integration_id), whole=True)
+
+
+@blueprint.get("/push")
+@blueprint.get("/read-back")
+@blueprint.get("/create")
+def reload(integration_id: int) -> ResponseReturnValue:
+    """Lead Reload after one of the buttons to their page; without this they would be keys of tags."""
+    return redirect(url_for("tags.index", integration_id=integration_id), 303)
+
+
+@blueprint.get("/<key>")
+def devices(integration_id: int, key: str) -> ResponseReturnValue:
+    """The devices of one tag."""
+    integration, tag = _tag(integration_id, key)
+    filters, place = _filters(integration_id, key), Place.from_query(request.args)
+    return render_template(
+        "tags/devices.html",
+        integration=integration,
+        tag=tag,
+        meaning=meaning(key),
+        counts=tag_queries.counts(integration_id).get(key, tag_queries.Counts()),
+        filters=filters,
+        words=SHOWN,
+        empty_words=EMPTY,
+        place=place,
+        page=page_of(tag_queries.devices(integration_id, key, filters), TagLink.device_id, place),
+    )
+
+
+@blueprint.get("/<key>/devices.csv")
+def export(integration_id: int, key: str) -> ResponseReturnValue:
+    """The same devices as a file, all pages of them."""
+    _tag(integration_id, key)
+    filters = _filters(integration_id, key)
+    found = every(tag_queries.devices(integration_id, key, filters), TagLink.device_id)
+    rows = ([getattr(row, name) for name in HEADER] for row in found)
+    return csv_file(f"harmony-tag-{integration_id}-{filters['state']}", HEADER, rows)
+
+
+def _filters(integration_id: int, key: str) -> Filters:
+    return Filters.from_query(FILTERS, request.args, integration_id=integration_id, key=key)
+
+
+def _context(integration: Integration) -> dict[str, Any]:
+    return tagging_context(integration) | {
+        "groups": {one.external_id: one.name for one in groups.known(integration.id)},
+        "empty_why": why_no_tags(integration),
+    }
+
+
+def _ask(integration: Integration, *, whole: bool) -> ResponseReturnValue:
+    moment = now()
+    if not lease.request(integration.id, DutyName.TAGGING, g.user.name, moment, whole=whole):
+        flash(_why_not(integration), "warning")
+    elif waits := waits_for_worker(integration, moment, "The push"):
+        flash(waits, "warning")
+    ring(TAGGING, integration.id)
+    return redirect(url_for("tags.index", integration_id=integration.id), 303)
+
+
+def _why_not(integration: Integration) -> str:
+    """Why no push can start, whoever asks."""
+    waits = integration.awaits_sync and integration.state == IntegrationState.ACTIVE
+    return lease.FIRST_SYNC if waits else why_no_sync(integration, "No tags are pushed")
+
+
+def _finished(integration_id: int) -> Integration:
+    integration = connected(integration_id)
+    if integration.state == IntegrationState.DRAFT:
+        abort(404)
+    return integration
+
+
+def _tag(integration_id: int, key: str) -> tuple[Integration, UemTag]:
+    return _finished(integration_id), db.get_or_404(UemTag, (integration_id, key))

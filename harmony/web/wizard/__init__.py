@@ -1,0 +1,1 @@
+"""The wizard: server, synchronization, tagging, deployment."""

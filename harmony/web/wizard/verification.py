@@ -1,0 +1,72 @@
+"""Verify and Preview of what is in force, and the part of a page that shows rungs as they finish."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from harmony.models import Integration, IntegrationState
+from harmony.models.configuration import IN_FORCE, PREVIEW, TAGGING
+from harmony.setup import verify
+from harmony.setup.checks import CHECKS
+from harmony.web.shared.htmx import is_htmx
+from harmony.web.shared.integration_or_404 import connected
+from harmony.web.wizard.context import verification_context
+
+# Where Verify ends without making another button the one to press.
+_WITHOUT_BUTTONS = {IN_FORCE, PREVIEW, TAGGING}
+
+blueprint = Blueprint("verification", __name__, url_prefix="/integrations/<int:integration_id>")
+
+
+@blueprint.post("/verify")
+def verify_in_force(integration_id: int) -> ResponseReturnValue:
+    """Ask the server that is in force; changes nothing, there or here."""
+    _finished(integration_id)
+    begin(integration_id, IN_FORCE)
+    return redirect(url_for("integrations.show", integration_id=integration_id) + "#verification", 303)
+
+
+@blueprint.get("/preview")
+def preview_page(integration_id: int) -> ResponseReturnValue:
+    """What a sync would do now, as it was last looked at."""
+    context = verification_context(_finished(integration_id), PREVIEW)
+    return render_template("integrations/preview.html", **context)
+
+
+@blueprint.post("/preview")
+def preview(integration_id: int) -> ResponseReturnValue:
+    """Look what a sync would do now, with what is in force; nothing is written, there or here."""
+    _finished(integration_id)
+    begin(integration_id, PREVIEW)
+    return redirect(
+        url_for("verification.preview_page", integration_id=integration_id) + "#verification", 303
+    )
+
+
+@blueprint.get("/verification/<subject>")
+def part(integration_id: int, subject: str) -> ResponseReturnValue:
+    """The rungs so far. Once Verify has ended, the buttons of the wizard's page come along."""
+    integration = connected(integration_id)
+    if subject not in CHECKS:
+        abort(404)
+    context = verification_context(integration, subject)
+    rungs = render_template("setup/_verification.html", **context)
+    if context["under_way"] or subject in _WITHOUT_BUTTONS or not is_htmx():
+        return rungs
+    return rungs + render_template("setup/_buttons.html", out_of_band=True, **context)
+
+
+def begin(integration_id: int, subject: str) -> None:
+    """With htmx Verify goes on beside the request; without it the answer waits for the end."""
+    if is_htmx():
+        verify.start(integration_id, subject)
+    else:
+        verify.verify(integration_id, subject)
+
+
+def _finished(integration_id: int) -> Integration:
+    integration = connected(integration_id)
+    if integration.state == IntegrationState.DRAFT:
+        abort(409, "This integration is not finished yet; verify it in the wizard.")
+    return integration

@@ -1,0 +1,122 @@
+"""The worker process: Huey's consumer, its sign of life, and a clean end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import delete
+
+from harmony import create_app, logs
+from harmony.clock import monotonic, now
+from harmony.config import Settings, SettingsError
+from harmony.db import table_of, upsert, write
+from harmony.db.bulk import checkpoint
+from harmony.jobs.process_identity import identity
+from harmony.jobs.queue import STOPPING, TICK, queue_of, ring
+from harmony.models import Worker
+from harmony.worker.parent_watch import leave_with_parent
+from harmony.worker.tasks import ring_for_duties
+
+log = logging.getLogger(__name__)
+
+THREADS = 4
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGN_OF_LIFE_SECONDS = 10
+FORGET_AFTER = timedelta(days=1)
+# A run that is told to stop cuts its calls; what may take longer is a write that waits for its turn.
+_STOP_WITHIN_SECONDS = 25
+_NO_SIGN = "The sign of life could not be written."
+
+
+def run(app: Flask) -> None:
+    """Work until SIGTERM or SIGINT; a task under way ends between two pages."""
+    # A fixed short poll: the default backs off to ten seconds, and Sync Now must start at once.
+    consumer = queue_of(app).create_consumer(
+        workers=THREADS,
+        initial_delay=0.1,
+        backoff=1,
+        max_delay=0.1,
+        graceful_signal="TERM",
+        shutdown_timeout=_STOP_WITHIN_SECONDS,
+    )
+    app.extensions[STOPPING] = consumer.stop_flag
+    with app.app_context():
+        _try(sign_of_life, _NO_SIGN)
+        ring(TICK)
+    threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
+    _consume(consumer)
+
+
+def _consume(consumer: Any) -> None:
+    """Huey's own `run()`, but deaf to a second signal: that one would cut a run off in the middle.
+
+    systemd signals the whole group, and then the supervisor does; Ctrl+C is the same.
+    """
+    told = threading.Event()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    consumer.start()  # installs handlers of its own, and its threads leave the signals to this one
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda *_: told.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    looked = monotonic()
+    while not told.is_set():
+        looked = consumer.loop(looked)
+    consumer.stop(graceful=True)
+
+
+def sign_of_life() -> None:
+    """Write that this process is alive, and forget processes that were silent for a day."""
+    moment = now()
+    row = {"identity": identity(), "started_at": moment, "seen_at": moment}
+    long_ago = Worker.seen_at < moment - FORGET_AFTER
+    with write() as session:
+        upsert(table_of(Worker), [row], key=["identity"], columns=["seen_at"])
+        session.execute(delete(Worker).where(long_ago | (Worker.seen_at > moment + FORGET_AFTER)))
+
+
+def _live(app: Flask, stop: threading.Event) -> None:
+    while not stop.wait(_SIGN_OF_LIFE_SECONDS):
+        with app.app_context():
+            for act, failed in _EACH_BEAT:
+                _try(act, failed)
+
+
+def _try(act: Callable[[], None], failed: str) -> None:
+    try:
+        act()
+    except Exception:  # a locked or full database must end nothing; the next beat tries again
+        log.warning(failed, exc_info=True)
+
+
+# `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
+_EACH_BEAT: tuple[tuple[Callable[[], None], str], ...] = (
+    (sign_of_life, _NO_SIGN),
+    (ring_for_duties, "Nobody could look for what is due."),
+    (checkpoint, "The WAL could not be checkpointed."),
+)
+
+
+def main() -> int:
+    """`python -m harmony.worker.process`."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        logs.configure(settings.log_level)
+        leave_with_parent()
+        app = create_app(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"Harmony does not start: {error}\n")
+        return 2
+    run(app)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Forgets what is older than the settings keep: runs, histories, events, audit entries, deleted devices.
+
+In batches of one short transaction each, oldest first: it can be stopped anywhere, the next one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session, aliased
+
+from harmony.config import Settings
+from harmony.db import changed, db, write
+from harmony.models import (
+    AuditEntry,
+    DeviceEvent,
+    DutyRun,
+    Event,
+    Finding,
+    SkippedDevice,
+    SyncKind,
+    SyncRun,
+    SyncRunState,
+)
+from harmony.sync.deletion import soft_delete
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+# The ends of a run that has read everything.
+_COMPLETE = (SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD)
+
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody asks for a stop."""
+    return False
+
+
+def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
+    """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
+    gone = {
+        "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "runs of duties": forget_duty_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "lines of device history": _forget(
+            DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
+        ),
+        "events": _forget(Event, now - timedelta(days=settings.events_kept_days), should_stop),
+        "ended findings": _forget_findings(now - timedelta(days=settings.events_kept_days), should_stop),
+        "audit entries": _forget(AuditEntry, now - timedelta(days=settings.audit_kept_days), should_stop),
+        "deleted devices": 0 if should_stop() else soft_delete.purge(now, settings.deleted_kept_days),
+    }
+    for what, count in gone.items():
+        if count:
+            log.info("Retention: %d %s removed.", count, what)
+
+
+def forget_runs(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the runs that ended before then. How many.
+
+    Of each integration the newest one and the last that read everything stay, however old they are.
+    """
+    total = 0
+    while not should_stop():
+        with write() as session:
+            ids = session.scalars(_doomed_runs(before)).all()
+            room = BATCH - _forget_skipped(session, ids)
+            # One that still has skipped devices waits for the next batch.
+            count = _remove_runs(session, ids) if room > 0 else 0
+        total += count
+        if not ids:
+            break
+    return total
+
+
+def _forget_findings(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the findings that ended before then. How many. An open one stays, however old it is."""
+    total, ids = 0, [0]
+    while ids and not should_stop():
+        # Findings end in any order, so each batch goes on where the last one stood.
+        ended = select(Finding.id).where(Finding.id > ids[-1], Finding.closed_at < before)
+        ids = list(db.session.scalars(ended.order_by(Finding.id).limit(BATCH)))
+        if ids:
+            with write() as session:
+                total += changed(session, delete(Finding).where(Finding.id.in_(ids)))
+    return total
+
+
+def forget_duty_runs(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the runs of duties that ended before then, but of each duty the newest. How many."""
+    newest = select(func.max(DutyRun.id)).group_by(DutyRun.integration_id, DutyRun.duty)
+    old = select(DutyRun.id).where(DutyRun.finished_at < before, DutyRun.id.not_in(newest))
+    total = 0
+    while not should_stop():
+        with write() as session:
+            ids = session.scalars(old.order_by(DutyRun.id).limit(BATCH)).all()
+            count = changed(session, delete(DutyRun).where(DutyRun.id.in_(ids))) if ids else 0
+        total += count
+        if count < BATCH:
+            break
+    return total
+
+
+def _doomed_runs(before: datetime) -> Select[int]:
+    kept = aliased(SyncRun)
+    newest = select(func.max(kept.id)).group_by(kept.integration_id)
+    complete = newest.where(kept.kind == SyncKind.SNAPSHOT, kept.state.in_(_COMPLETE))
+    return (
+        select(SyncRun.id)
+        .where(SyncRun.finished_at < before, SyncRun.id.not_in(newest), SyncRun.id.not_in(complete))
+        .order_by(SyncRun.id)
+        .limit(BATCH)
+    )
+
+
+def _forget_skipped(session: Session, run_ids: Sequence[int]) -> int:
+    """Remove one batch of what these runs skipped, which a cascade would remove all at once."""
+    some = select(SkippedDevice.id).where(SkippedDevice.run_id.in_(run_ids)).limit(BATCH)
+    return changed(session, delete(SkippedDevice).where(SkippedDevice.id.in_(some)))
+
+
+def _remove_runs(session: Session, run_ids: Sequence[int]) -> int:
+    return changed(session, delete(SyncRun).where(SyncRun.id.in_(run_ids)))
+
+
+def _forget(
+    model: type[DeviceEvent] | type[AuditEntry] | type[Event], before: datetime, should_stop: Stop
+) -> int:
+    """Remove the lines that were written before then. Lines are written in the order of their ids,
+    so the first one that is young enough ends it, and no index over the time is needed.
+    """
+    total = 0
+    while not should_stop():
+        with write() as session:
+            oldest = session.execute(select(model.id, model.at).order_by(model.id).limit(BATCH)).all()
+            ids = [id_ for id_, at in oldest if at < before]
+            count = changed(session, delete(model).where(model.id.in_(ids))) if ids else 0
+        total += count
+        if count < BATCH:
+            break
+    return total
