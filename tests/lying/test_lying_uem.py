@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from harmony.config import Settings
 from tests.lying import judge
-from tests.lying.lies import DEVICES, Lie
+from tests.lying.lies import DEVICES, MAKE, Lie
 from tests.lying.machine import Machine
 from tests.lying.wire import Wire
 from tests.sampling import sample, soaking
@@ -57,7 +57,7 @@ def test_ids_swapped_with_devices_outside_the_choice_move_no_tag_and_no_device(
     @hypothesis.given(st.integers(1, 9), st.sampled_from([1, 2]), st.sampled_from([["Id"], ["Id", "Uuid"]]))
     def swap(seed: int, every: int, fields: list[str]) -> None:
         machine = Machine(stage, wire)
-        machine.a_fleet(devices=20, seed=seed, scope="few devices", after=1, switches={})
+        machine.a_fleet(devices=20, seed=seed, scope="few devices", after=1, tagged=True, switches={})
         machine.protect(0, 3)
         before = judge.stored(machine.id)
         machine.lie([Lie("swapped_field", DEVICES, field, every=every) for field in fields], ["sync", "tags"])
@@ -70,6 +70,31 @@ def test_ids_swapped_with_devices_outside_the_choice_move_no_tag_and_no_device(
         machine.teardown()
 
     swap()
+
+
+@pytest.mark.timeout(0)
+def test_a_tag_that_is_said_to_be_made_under_the_id_of_another_touches_nothing_foreign(
+    context: Flask, settings: Settings, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, wire = Stage(settings.data_dir, migrated_file), Wire()
+    stage.prepare(monkeypatch)
+    wire.prepare(monkeypatch)
+
+    @hypothesis.settings(
+        max_examples=3, derandomize=True, database=None, deadline=None, phases=[Phase.generate]
+    )
+    @hypothesis.given(st.sampled_from([10001, 10002, 2**63]))
+    def make(claimed: int) -> None:
+        machine = Machine(stage, wire)
+        machine.a_fleet(devices=8, seed=1, scope="everything", after=1, tagged=False, switches={})
+        machine.protect(0, 3)
+        machine.lie([Lie("other_id", MAKE, value=claimed)], ["tags"])
+        machine.nothing_is_lost()
+        machine.tell_the_truth()
+        machine.tags_are_true()
+        machine.teardown()
+
+    make()
 
 
 def is_ours(tag: str) -> bool:
