@@ -16,13 +16,28 @@ from harmony.models import Device, DutyName, DutyRun
 from harmony.simulator.server import RunningSimulator
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
+from harmony.uem.http.client import Limits
 from harmony.uem.registry import connect
 from harmony.uem.trust.outbound import OutboundPolicy
+from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.builders import NOON, an_integration
 from tests.sync.stored import store_devices
 
 LOOPBACK = OutboundPolicy(allow_http=True, allow_loopback=True)
 FIRST = 60001
+
+
+def patient(simulator: RunningSimulator) -> Opener:
+    """Opens the simulated UEM, and waits for each of its answers for longer than any test may last."""
+    mine = simulator.credentials
+    sign_in = OAuth2(simulator.token_url, mine.client_id, mine.client_secret)
+    limits = Limits(request_seconds=600, total_seconds=600)
+
+    def open_client(*_: object) -> UemClient:
+        connection = Connection(simulator.url, sign_in, simulator.ca_pem, LOOPBACK)
+        return WorkspaceOne(connection, limits=limits)
+
+    return open_client
 
 
 def opener(simulator: RunningSimulator, fetchers: int = 4) -> Opener:

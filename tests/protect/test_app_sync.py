@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from harmony.apps import targets
 from harmony.apps.failures import MOST_ANSWERED
-from harmony.clock import monotonic, now
+from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.uem_client import Opener
@@ -50,7 +50,7 @@ from harmony.uem.errors import (
 )
 from harmony.uem.records import AppList, AppOnDevice, Completeness, Quota
 from tests.builders import FakeUem, an_integration
-from tests.protect.ios_fleet import an_ios_fleet, app_sync, opener, touch
+from tests.protect.ios_fleet import an_ios_fleet, app_sync, opener, patient, touch
 from tests.protect.stored_apps import events, risk_of
 from tests.sync.stored import store_devices
 
@@ -390,7 +390,7 @@ def in_a_while(simulator: RunningSimulator, do: object) -> threading.Thread:
         simulator.tenant.latency_ms = 0
         while sum(calls.values()) < begun + 3:
             threading.Event().wait(0.01)
-        simulator.tenant.latency_ms = 60_000
+        simulator.tenant.latency_ms = 600_000
         do()  # type: ignore[operator]
 
     thread = threading.Thread(target=wait_and_do)
@@ -399,14 +399,13 @@ def in_a_while(simulator: RunningSimulator, do: object) -> threading.Thread:
 
 
 def test_it_stops_at_once_when_the_worker_is_told_to(simulator: RunningSimulator) -> None:
+    """The UEM holds its answers back for longer than any test: that this one ends is the proof."""
     id_, told = an_ios_fleet(40), threading.Event()
     thread = in_a_while(simulator, told.set)
-    begun = monotonic()
-    run = app_sync(id_, opener(simulator), told.is_set)
+    run = app_sync(id_, patient(simulator), told.is_set)
     thread.join()
     simulator.tenant.latency_ms = 0
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Harmony was stopped during the app sync.")
-    assert monotonic() - begun < 30, "not as long as the UEM holds its answers back"
     assert the_duty(id_).next_at is not None
     assert list(lease.due(now())) == [(id_, DutyName.APPS)]
 
