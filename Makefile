@@ -1,8 +1,8 @@
 # Every chore, each from a fresh clone with only Python 3.11 or newer (with venv) and make.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests that start processes or a browser stay in one of the two (tests/conftest.py).
-PARALLEL ?= -n 2 --dist loadgroup
+# One more than the cores of a small machine: tests with processes or a browser wait for most of their time.
+PARALLEL ?= -n 3 --dist loadgroup
 QUICK := $(wildcard tests/test_*.py) tests/uem tests/simulator tests/jobs tests/setup
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -18,7 +18,7 @@ run: .venv/runtime ## Run the dashboard and its worker
 demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 	@exec $(BIN)/python -m harmony.ops.demo $(ARGS)
 
-test: .venv/dev ## Run every test, two at a time; PARALLEL= for one after the other
+test: .venv/dev ## Run every test, three at a time; PARALLEL= for one after the other
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint .venv/dev ## Lint, and run the quick tests (docs/testing.md): a minute

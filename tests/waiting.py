@@ -9,7 +9,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def wait_for(look: Callable[[], Value], what: str, seconds: float = 30) -> Value:
+def wait_for(look: Callable[[], Value], what: str, seconds: float = 60) -> Value:
     """Look again and again until the answer is true; fail, naming `what`, when it never is."""
     deadline = time.monotonic() + seconds
     while not (value := look()):
