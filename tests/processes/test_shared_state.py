@@ -33,7 +33,7 @@ from harmony.config import Settings
 from harmony.db import db
 from harmony.models import Integration
 from harmony.models.configuration import SERVER, ServerDetails, from_row
-from harmony.sync.connect import connection, reach
+from harmony.jobs.uem_client import connection, reach
 from harmony.uem.errors import UemError
 from pathlib import Path
 app = create_app(Settings(data_dir=Path(sys.argv[1]), demo=True))

@@ -22,7 +22,7 @@ import sys
 from datetime import UTC, datetime
 from flask import Flask
 from harmony import db
-from harmony.security.throttle import take
+from harmony.security.rate_limit import take
 app = Flask("racer")
 db.init_app(app, sys.argv[1])
 with app.app_context():

@@ -62,7 +62,7 @@ SEGMENTS = st.sampled_from([b"risk:high", b"apps", b"tagging", b"x" * 3000]) | R
 # Every name that a template or a form has.
 FIELDS = sorted(
     {name for page in Path("templates").rglob("*.html") for name in NAMED.findall(page.read_text("utf-8"))}
-    | {name for form in Path("harmony/web").glob("*.py") for name in FIELD.findall(form.read_text("utf-8"))}
+    | {name for form in Path("harmony/web").rglob("*.py") for name in FIELD.findall(form.read_text("utf-8"))}
 )
 ADDRESSES = st.lists(st.tuples(st.sampled_from(NAMES), RAW), max_size=6)
 # These ask another machine, sign out, or are asked by programs, whose bodies have tests of their own.

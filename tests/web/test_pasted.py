@@ -52,8 +52,8 @@ SECRETS = ("client_secret", "password", "api_key")
 
 def all_forms() -> Iterator[type[Form]]:
     """Every form of every page."""
-    for module in pkgutil.iter_modules(harmony.web.__path__):
-        importlib.import_module(f"harmony.web.{module.name}")
+    for module in pkgutil.walk_packages(harmony.web.__path__, "harmony.web."):
+        importlib.import_module(module.name)
     waiting = [*Form.__subclasses__()]
     while waiting:
         form = waiting.pop()
