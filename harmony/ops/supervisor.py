@@ -27,7 +27,7 @@ _POLL = 0.1
 def _next_wait(last: float, lived: float) -> float:
     """Seconds to wait before a dead child is started again: doubling, small after a healthy life.
 
-    >>> [next_wait(w, lived=1) for w in (0.0, 0.5, 16.0, 30.0)], next_wait(16.0, lived=60)
+    >>> [_next_wait(w, lived=1) for w in (0.0, 0.5, 16.0, 30.0)], _next_wait(16.0, lived=60)
     ([0.5, 1.0, 30.0, 30.0], 0.5)
     """
     if lived >= _HEALTHY_AFTER or not last:
