@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.source_measures import classes_defined_twice, questions_as_docstrings, read_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "harmony"
@@ -53,6 +56,27 @@ RECORDS = {
     "uem.trust.address",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
+# What is left to rename and to write anew; a name or a number that is no longer needed goes.
+STILL_TWICE = (
+    "Choice Claim Connection Counts Credential Device Facts Finding Held Known Limits Line Listed Page Place"
+    " Reader Row Scope Seen SharedState Shown Standing Target Times Verdict Work"
+)
+STILL_QUESTIONS = {
+    "web": 48,
+    "jobs": 26,
+    "sync": 24,
+    "tagging": 23,
+    "uem": 18,
+    "models": 17,
+    "protection": 16,
+    "device_api": 15,
+    "setup": 12,
+    "apps": 11,
+    "ops": 11,
+    "security": 11,
+    "db": 4,
+    "audit": 1,
+}
 
 
 def name_of(module: Path) -> str:
@@ -154,6 +178,16 @@ def _first_line(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """The first line after the docstring."""
     described = ast.get_docstring(function) and len(function.body) > 1
     return function.body[1].lineno if described else function.lineno
+
+
+def test_no_class_name_is_defined_twice() -> None:
+    assert set(classes_defined_twice(read_sources(ROOT))) <= set(STILL_TWICE.split())
+
+
+def test_docstrings_say_what_is_done_and_ask_nothing() -> None:
+    questions = list(questions_as_docstrings(read_sources(ROOT)))
+    count = Counter(module.split(".")[1] for module, _ in questions)
+    assert {room for room in count if count[room] > STILL_QUESTIONS.get(room, 0)} == set(), questions
 
 
 def test_only_their_own_module_imports_the_parts_that_must_stay_exchangeable() -> None:
