@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from harmony import db, ops, security, web, worker
+from harmony import config, db, ops, security, web, worker
 from harmony.config import Settings, SettingsError
 from harmony.device_api import routes as protect
 from harmony.ops import first_start, temporary
@@ -48,7 +48,7 @@ def build(settings: Settings) -> Flask:
 
 
 def _configure(app: Flask, settings: Settings) -> None:
-    app.extensions["harmony.settings"] = settings
+    config.init_app(app, settings)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # Flask types wsgi_app as a method; replacing it is its documented way to add middleware.

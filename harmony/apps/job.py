@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from time import sleep
 
-from flask import current_app
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -19,7 +18,7 @@ from harmony.apps.outcome import OVERTAKEN, PAUSED, STOPPED, Counts, Doubts, End
 from harmony.apps.quota import Share, is_scarce
 from harmony.apps.reader import Listed, Reader
 from harmony.clock import monotonic, now
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db, release, write
 from harmony.jobs import control, lease
 from harmony.jobs.heartbeat import LOOK_SECONDS, Interrupted, Watch
@@ -100,7 +99,7 @@ def sync_apps(
 
 
 def _load(held: Holding, should_stop: Callable[[], bool]) -> _AppSync:
-    settings: Settings = current_app.extensions["harmony.settings"]
+    settings = current_settings()
     integration = db.session.get_one(Integration, held.integration_id)
     page = integration.page(SERVER)
     server = from_row(ServerDetails, page.applied if page else None)

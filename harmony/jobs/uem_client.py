@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from flask import current_app
 from sqlalchemy.orm import Session
 
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.jobs.shared_state import forget, shared_state
 from harmony.models.configuration import ServerDetails
 from harmony.security.credentials import unseal
@@ -64,7 +63,7 @@ def forget_token(session: Session, integration_id: int, server: ServerDetails) -
 
 def outbound_policy() -> OutboundPolicy:
     """Where this installation may call; loopback only in demo mode, where the simulated UEM listens."""
-    settings: Settings = current_app.extensions["harmony.settings"]
+    settings = current_settings()
     return OutboundPolicy(
         allow_http=settings.demo,
         allow_loopback=settings.demo,
@@ -83,7 +82,7 @@ def reach(kind: str, target: Connection, *, longest_wait: float = LONGEST_WAIT) 
 
     A server that asks to wait longer than `longest_wait` seconds ends the call.
     """
-    settings: Settings = current_app.extensions["harmony.settings"]
+    settings = current_settings()
     return connect(
         kind,
         target,

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import current_app
-
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import sqlite_module
 
 
@@ -38,7 +36,7 @@ class _Examined:
 
 def database_file() -> Path:
     """The file of the database. Raises NoSqliteFile."""
-    settings: Settings = current_app.extensions["harmony.settings"]
+    settings = current_settings()
     if settings.database_file is None:
         raise NoSqliteFile
     return settings.database_file

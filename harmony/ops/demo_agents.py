@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harmony import create_app, logs
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import Settings, current_settings
 from harmony.db import db, release, write
 from harmony.models import Integration, Protection, Registration
 from harmony.ops import simulate
@@ -65,7 +65,7 @@ def _devices(app: Flask, most: int) -> list[Candidate]:
 
 def _live(app: Flask, found: list[Candidate], seed: int, stop: threading.Event) -> None:
     """All of them register and check in; then some turn out to be silent, and the others go on."""
-    address = simulate.own_address(app.extensions["harmony.settings"])
+    address = simulate.own_address(current_settings(app))
     silent = {one.device_id for one in found[SILENT_EVERY - 1 :: SILENT_EVERY]}
     with app.app_context():
         agents = agents_for(found, BY, now())

@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import Settings, current_settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, release
 from harmony.jobs import device_sync
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
@@ -50,8 +50,7 @@ def doctor() -> None:
 
 def examine(moment: datetime) -> Iterator[Finding]:
     """Every finding; those that need the database only when it answers and is of this version."""
-    settings: Settings = current_app.extensions["harmony.settings"]
-    yield from _files(settings)
+    yield from _files(current_settings())
     yield doctor_checks.sqlite(queue_sqlite(), SAFE_SQLITE)
     try:
         yield _database()

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import current_app
-
-from harmony.config import Settings, SettingsError
+from harmony.config import Settings, SettingsError, current_settings
 from harmony.db import release
 from harmony.ops.backup import reading
 from harmony.ops.integrity_check import DatabaseUnfit
@@ -40,7 +38,7 @@ def begin(settings: Settings) -> None:
 
 def end() -> None:
     """Take the mark away: the database stands."""
-    (_settings().data_dir / MARK).unlink(missing_ok=True)
+    (current_settings().data_dir / MARK).unlink(missing_ok=True)
 
 
 def left_behind(settings: Settings) -> list[str]:
@@ -56,7 +54,7 @@ def refuse_lost() -> None:
 
     Raises DatabaseUnfit when there is no database, and what lies in the data folder says that there was one.
     """
-    settings = _settings()
+    settings = current_settings()
     left = left_behind(settings)
     if not left or (settings.data_dir / MARK).exists() or not (lost := _lost(settings)):
         return
@@ -94,8 +92,3 @@ def _is_ours(file: Path) -> bool:
 
 def _has_content(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["harmony.settings"]
-    return settings

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Blueprint, current_app, jsonify
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.clock import now, within
+from harmony.config import current_settings
 from harmony.db import db, sqlite_module
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.ops import disk
@@ -32,7 +33,7 @@ def readyz() -> ResponseReturnValue:
 
     It is public: it names our own parts, never the version of a server that others may reach.
     """
-    reasons = disk.problems(current_app.extensions["harmony.settings"]) + problems(now())
+    reasons = disk.problems(current_settings()) + problems(now())
     return jsonify(
         status="not ready" if reasons else "ready",
         reasons=reasons,

@@ -7,13 +7,12 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.audit import COMMAND_LINE, audit
 from harmony.clock import within
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db, release, sqlite_module, write
 from harmony.jobs.process_identity import is_gone
 from harmony.models import Absence, Integration, Worker
@@ -38,9 +37,8 @@ def restore(file: Path, now: datetime) -> Path | None:
     current = database_file()
     if current.exists():
         _refuse_living_worker(now)
-    settings: Settings = current_app.extensions["harmony.settings"]
     try:
-        with locked(settings.data_dir):
+        with locked(current_settings().data_dir):
             return _put_in_place(file, current, now)
     except FolderTaken as taken:
         raise NotRestored(f"Nothing was changed: {taken}") from None

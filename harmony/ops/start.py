@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from harmony import logs
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import Settings, current_settings
 from harmony.jobs.outcome import database_says
 from harmony.jobs.runner import trouble
 from harmony.ops import first_start
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def main(app: Flask) -> int:
     """Run Harmony until it is told to stop. Returns the exit code."""
-    settings: Settings = app.extensions["harmony.settings"]
+    settings = current_settings(app)
     logs.configure(settings.log_level)
     warn_of_ignored(settings)
     try:

@@ -15,9 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flask import current_app
-
-from harmony.config import Settings
+from harmony.config import current_settings
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +57,7 @@ def is_behind(integration_id: int, fence: int, snapshots: int) -> bool:
 
 
 def _path() -> Path:
-    settings: Settings = current_app.extensions["harmony.settings"]
-    return settings.data_dir / FILE
+    return current_settings().data_dir / FILE
 
 
 @contextmanager

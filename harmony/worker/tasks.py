@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Flask, current_app
+from flask import Flask
 from huey import SqliteHuey, crontab
 
 from harmony.apps import exceptions as app_exceptions
 from harmony.apps import install_base
 from harmony.apps import job as app_job
 from harmony.clock import now, steady
+from harmony.config import current_settings
 from harmony.jobs import control, device_sync, lease, recovery, shared_state
 from harmony.jobs.queue import APPS, EXCEPTIONS, RATE, REMOVE, RINGS, SYNC, TAGGING, TICK, ring, stopping
 from harmony.models import DutyName
@@ -126,4 +127,4 @@ def sweep() -> None:
     rate_limit.sweep(now())
     shared_state.sweep(now())
     install_base.count_anew()
-    retention.sweep(now(), current_app.extensions["harmony.settings"], stopping().is_set)
+    retention.sweep(now(), current_settings(), stopping().is_set)

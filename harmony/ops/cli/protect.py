@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import click
-from flask import Flask, current_app
+from flask import Flask
 
 from harmony.audit import COMMAND_LINE
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.ops import simulate as simulation
 from harmony.ops.cli import commands
 from harmony.simulator.agents.fleet import Pace
@@ -32,8 +32,7 @@ def simulate(devices: int, seed: int, minutes: float | None, url: str | None, on
 
     A device that has one already gets it taken over, with a registration code that is made for that.
     """
-    settings: Settings = current_app.extensions["harmony.settings"]
-    address = url or simulation.own_address(settings)
+    address = url or simulation.own_address(current_settings())
     try:
         agents = agents_for(candidates(devices), COMMAND_LINE, now())
         click.echo(f"{len(agents):,} simulated Protect apps call {address}. Ctrl+C ends them.")

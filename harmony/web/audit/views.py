@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import AuditEntry, Integration
 from harmony.web.shared.csv_export import csv_file
@@ -31,7 +31,6 @@ FILTERS: tuple[Filter, ...] = (
 def index() -> ResponseReturnValue:
     """A page of entries."""
     filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
-    settings: Settings = current_app.extensions["harmony.settings"]
     return render_template(
         "audit/index.html",
         filters=filters,
@@ -39,7 +38,7 @@ def index() -> ResponseReturnValue:
         page=page_of(entries(filters), AuditEntry.id, place),
         people=people(),
         integrations=integrations(),
-        kept_days=settings.audit_kept_days,
+        kept_days=current_settings().audit_kept_days,
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Device, Integration, Risk
 from harmony.protection.risk import platform_of
@@ -30,8 +30,7 @@ RISKS = {risk.name.lower(): risk.label for risk in Risk}
 @blueprint.before_request
 def only_in_demo_mode() -> None:
     """To a dashboard in earnest this page does not exist."""
-    settings: Settings = current_app.extensions["harmony.settings"]
-    if not settings.demo:
+    if not current_settings().demo:
         abort(404)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import exists, select
 
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Device, DeviceEvent, Happening, SyncRun
 from harmony.web.shared.by_name import PAGE_SIZE
@@ -35,7 +35,6 @@ def newest_lines(device: Device) -> dict[str, Any]:
 
 def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
     """A page of lines, and whether it reaches back to the arrival."""
-    settings: Settings = current_app.extensions["harmony.settings"]
     # The number of a removed run may be given again, hence the other two conditions.
     same = (
         (SyncRun.id == DeviceEvent.run_id)
@@ -52,7 +51,7 @@ def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, An
         "page": page,
         "arrival": page.older is None,
         "by_registration": _by_registration(device),
-        "kept_days": settings.history_kept_days,
+        "kept_days": current_settings().history_kept_days,
     }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row, select
 from werkzeug.wrappers import Response
 
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Device, Integration, Risk
 from harmony.setup import groups
@@ -119,8 +119,7 @@ def _written(row: Row[Any], name: str) -> object:
 
 def _kept() -> timedelta:
     """How long a deleted device can be restored."""
-    settings: Settings = current_app.extensions["harmony.settings"]
-    return timedelta(days=settings.deleted_kept_days)
+    return timedelta(days=current_settings().deleted_kept_days)
 
 
 def _to_deleted(filters: Filters) -> Response:

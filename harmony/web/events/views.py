@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row, select
 
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Device, Event, Integration
 from harmony.protection.catalogue import Vector, factor_of
@@ -30,7 +30,6 @@ HEADER = (
 def index() -> ResponseReturnValue:
     """A page of events."""
     filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
-    settings: Settings = current_app.extensions["harmony.settings"]
     return render_template(
         "events/index.html",
         filters=filters,
@@ -40,7 +39,7 @@ def index() -> ResponseReturnValue:
         factor_of=factor_of,
         device=db.session.get(Device, filters["device"]) if filters["device"] else None,
         integrations=db.session.scalars(select(Integration).order_by(Integration.name)).all(),
-        kept_days=settings.events_kept_days,
+        kept_days=current_settings().events_kept_days,
     )
 
 

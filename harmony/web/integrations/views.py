@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from harmony.audit import audit
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db, write
 from harmony.jobs import device_sync
 from harmony.jobs.queue import SYNC, ring
@@ -44,10 +44,9 @@ def new() -> ResponseReturnValue:
 @blueprint.post("/integrations")
 def create() -> ResponseReturnValue:
     """Open a draft; in demo mode its first page may be filled with the simulated UEM."""
-    settings: Settings = current_app.extensions["harmony.settings"]
     server = None
     if request.form.get("kind") == "simulated":
-        server = demo.server_details(settings) or abort(404)
+        server = demo.server_details(current_settings()) or abort(404)
     integration_id = drafts.create(KIND, now(), server)
     with write() as session:
         integration = session.get_one(Integration, integration_id)

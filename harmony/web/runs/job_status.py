@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import current_app, url_for
+from flask import url_for
 from sqlalchemy import select
 
 from harmony.apps import targets
 from harmony.apps.quota import Share
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.jobs import server_waits
 from harmony.jobs.lease import FIRST_SYNC
@@ -116,8 +116,7 @@ def _newest_run(integration_id: int, name: DutyName, *, running: bool = False) -
 
 def share(integration: Integration, now: datetime) -> Share:
     """What reading apps has used of its share of the UEM's daily calls."""
-    settings: Settings = current_app.extensions["harmony.settings"]
-    return targets.share_of(integration.id, settings.apps_quota_percent, now)
+    return targets.share_of(integration.id, current_settings().apps_quota_percent, now)
 
 
 def parked(integration: Integration) -> Iterator[Banner]:

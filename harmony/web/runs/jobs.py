@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.jobs import control, lease
 from harmony.jobs.queue import ring
@@ -96,13 +96,12 @@ def _runs(integration_id: int, name: DutyName) -> Query:
 
 
 def _context(integration: Integration, name: DutyName) -> dict[str, Any]:
-    settings: Settings = current_app.extensions["harmony.settings"]
     place = Place.from_query(request.args)
     return {
         "page": page_of(_runs(integration.id, name), DutyRun.id, place),
         "place": place,
         "length": length,
-        "kept_days": settings.runs_kept_days,
+        "kept_days": current_settings().runs_kept_days,
         "integration": integration,
         "standing": job_status.standing(integration, name),
         "every": control.interval(integration, name),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, current_app, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Hold, HoldState, Integration, SkippedDevice, SyncRun, SyncRunState
 from harmony.sync.snapshot import SKIPPED_ROWS_KEPT
@@ -30,7 +30,6 @@ def index(integration_id: int) -> ResponseReturnValue:
     """A page of runs, newest first."""
     integration = db.get_or_404(Integration, integration_id)
     filters, place = _filters(integration_id), Place.from_query(request.args)
-    settings: Settings = current_app.extensions["harmony.settings"]
     return render_template(
         "runs/index.html",
         integration=integration,
@@ -40,7 +39,7 @@ def index(integration_id: int) -> ResponseReturnValue:
         states=[state.value for state in SyncRunState],
         kinds=KINDS,
         length=length,
-        kept_days=settings.runs_kept_days,
+        kept_days=current_settings().runs_kept_days,
     )
 
 

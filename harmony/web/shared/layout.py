@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 
 from harmony.clock import now
-from harmony.config import Settings
+from harmony.config import current_settings
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.web.shared import typed
 
@@ -57,7 +57,7 @@ def _digest(path: str) -> str:
 
 
 def _chrome() -> dict[str, Any]:
-    settings: Settings = current_app.extensions["harmony.settings"]
+    settings = current_settings()
     user = g.get("user")
     return {
         "current_user": user,
