@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # One more than the cores of a small machine: tests with processes or a browser wait for most of their time.
 PARALLEL ?= -n 3 --dist loadgroup
-QUICK := $(wildcard tests/test_*.py) tests/uem tests/simulator tests/jobs tests/setup
+QUICK := $(wildcard tests/test_*.py) tests/uem tests/simulator tests/jobs
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help

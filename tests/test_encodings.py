@@ -33,6 +33,8 @@ def _names_encoding(call: ast.Call) -> bool:
 
 
 def _reads_text(call: ast.Call) -> bool:
+    if getattr(call.func, "attr", getattr(call.func, "id", "")) not in OPENERS | TEXTS | PROCESSES:
+        return False
     name, owner = _called(call.func)
     keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     if name in TEXTS:

@@ -92,7 +92,7 @@ class Product:
         wait_for(self.is_ready, "/readyz to say 200")
         return self
 
-    def ended(self, seconds: float = 40) -> int:
+    def ended(self, seconds: float = 120) -> int:
         """Wait for our process, then for all its descendants; the exit code."""
         code = self.process.wait(seconds)
         wait_for(lambda: not self.pids(), f"the end of {[command_line(pid) for pid in self.pids()]}")
