@@ -74,7 +74,6 @@ STILL_QUESTIONS = {
     "apps": 11,
     "ops": 11,
     "security": 11,
-    "db": 4,
     "audit": 1,
 }
 

@@ -81,22 +81,22 @@ def settle(session: Session, device_ids: Sequence[int], now: datetime, identifie
 
 
 def _places(session: Session, device_ids: Sequence[int]) -> dict[int, _Place]:
-    sql = PLACES.format(these=bulk.among("id"))
-    rows = bulk.fetch(session, sql, (bulk.listed(device_ids),))
+    sql = PLACES.format(these=bulk.in_list("id"))
+    rows = bulk.fetch_all(session, sql, (bulk.list_param(device_ids),))
     return {id_: _Place(owner, platform_of(text)) for id_, owner, text in rows}
 
 
 def _block(session: Session, places: Mapping[int, _Place], now: datetime, identifier: str | None) -> set[int]:
     """Open a finding for each blocked app on each device, and close those that no longer hold."""
     wanted = _wanted(session, places, identifier)
-    sql = FOUND.format(these=bulk.among("device_id"), about="" if identifier is None else _ABOUT)
-    rows = bulk.fetch(session, sql, (BLOCKED.code, bulk.listed([*places]), *_asked(identifier)))
+    sql = FOUND.format(these=bulk.in_list("device_id"), about="" if identifier is None else _ABOUT)
+    rows = bulk.fetch_all(session, sql, (BLOCKED.code, bulk.list_param([*places]), *_asked(identifier)))
     found = {(device, subject): id_ for device, subject, id_ in rows}
     opened, closed = wanted.keys() - found.keys(), found.keys() - wanted.keys()
-    moment = bulk.written_time()(now)
+    moment = bulk.encode_time(now)
     fresh = [(id_, "", BLOCKED.code, app, int(BLOCKED.risk), moment) for id_, app in sorted(opened)]
-    bulk.run_many(session, OPEN, fresh)
-    bulk.run_many(session, CLOSE, [(moment, found[one]) for one in closed])
+    bulk.execute_many(session, OPEN, fresh)
+    bulk.execute_many(session, CLOSE, [(moment, found[one]) for one in closed])
     told = [_event(one, places, titled(wanted[one], one[1]), now, Verb.DETECTED) for one in sorted(opened)]
     names = _names(session, {app for _, app in closed})
     told += [
@@ -111,8 +111,8 @@ def _wanted(
 ) -> dict[tuple[int, str], str]:
     """The blocked apps on these devices, whichever profile has them, with their names."""
     about = "" if identifier is None else " AND a.identifier = ?"
-    sql = WANTED.format(these=bulk.among("i.device_id"), about=about)
-    rows = bulk.fetch(session, sql, (Action.BLOCK.value, bulk.listed([*places]), *_asked(identifier)))
+    sql = WANTED.format(these=bulk.in_list("i.device_id"), about=about)
+    rows = bulk.fetch_all(session, sql, (Action.BLOCK.value, bulk.list_param([*places]), *_asked(identifier)))
     return {(device, app): name for device, app, name in rows}
 
 
@@ -144,10 +144,12 @@ def titled(name: str, identifier: str) -> str:
 def _rate(session: Session, places: Mapping[int, _Place], identifier: str | None) -> set[int]:
     """Give the findings about apps the risk that policy and exceptions in force make of them."""
     sql = _REPORTED.format(
-        these=bulk.among("device_id"), codes=bulk.among("code"), about="" if identifier is None else _ABOUT
+        these=bulk.in_list("device_id"),
+        codes=bulk.in_list("code"),
+        about="" if identifier is None else _ABOUT,
     )
-    among = (bulk.listed([*places]), bulk.listed(APP_CODES))
-    found = bulk.fetch(session, sql, (*among, *_asked(identifier)))
+    among = (bulk.list_param([*places]), bulk.list_param(APP_CODES))
+    found = bulk.fetch_all(session, sql, (*among, *_asked(identifier)))
     if not found:
         return set()
     actions = _actions_on(session, {subject for *_, subject, _ in found})
@@ -157,7 +159,7 @@ def _rate(session: Session, places: Mapping[int, _Place], identifier: str | None
         for id_, device, code, subject, before in found
         if (risk := finding_risk(code, actions.get((places[device].platform, subject)), risks)) != before
     ]
-    bulk.run_many(session, RATE, [(risk, id_) for risk, id_, _ in moved])
+    bulk.execute_many(session, RATE, [(risk, id_) for risk, id_, _ in moved])
     return {device for *_, device in moved}
 
 
@@ -174,10 +176,10 @@ def _asked(identifier: str | None) -> tuple[str, ...]:
 
 def _protect(session: Session, places: Mapping[int, _Place], now: datetime) -> None:
     """The risk of each device anew; the tags of its integration follow within seconds."""
-    sql = _HIGHEST.format(these=bulk.among("device_id"))
-    risks: dict[int, int] = dict(bulk.fetch(session, sql, (bulk.listed([*places]),)))
-    moment, new = bulk.written_time()(now), DeviceStatus.PROVISIONED.value
+    sql = _HIGHEST.format(these=bulk.in_list("device_id"))
+    risks: dict[int, int] = dict(bulk.fetch_all(session, sql, (bulk.list_param([*places]),)))
+    moment, new = bulk.encode_time(now), DeviceStatus.PROVISIONED.value
     rows = [(id_, one.integration_id, new, risks.get(id_, 0), moment) for id_, one in places.items()]
-    bulk.run_many(session, KEEP, rows)
+    bulk.execute_many(session, KEEP, rows)
     for integration_id in {place.integration_id for place in places.values()}:
         lease.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)

@@ -26,7 +26,7 @@ def count_anew() -> None:
         steps = [(step, id_) for id_, step in wrong[start : start + ROWS_PER_WRITE]]
         with write() as session:
             # By how much it was wrong, not what is right: others count on meanwhile.
-            bulk.run_many(session, MORE, steps)
+            bulk.execute_many(session, MORE, steps)
     _forget(now())
 
 

@@ -106,7 +106,7 @@ def _distinct(apps: Iterable[SeenApp]) -> dict[tuple[str, str], SeenApp]:
 
 
 def _installed(session: Session, device_id: int, profile: str) -> dict[int, SeenApp]:
-    rows = bulk.fetch(session, INSTALLED, (device_id, profile))
+    rows = bulk.fetch_all(session, INSTALLED, (device_id, profile))
     return {id_: SeenApp(*app) for id_, *app in rows}
 
 
@@ -118,7 +118,7 @@ def _known(
     ids = {(app.identifier, app.version): id_ for id_, app in before.items()}
     ids |= _ids(session, platform, listed.keys() - ids.keys())
     if missing := listed.keys() - ids.keys():
-        bulk.run_many(session, CREATE, [_row(platform, listed[key], now) for key in sorted(missing)])
+        bulk.execute_many(session, CREATE, [_row(platform, listed[key], now) for key in sorted(missing)])
         ids |= _ids(session, platform, missing)
     return {ids[key]: app for key, app in listed.items()}
 
@@ -126,32 +126,32 @@ def _known(
 def _ids(session: Session, platform: str, keys: Set[tuple[str, str]]) -> dict[tuple[str, str], int]:
     if not keys:
         return {}
-    sql = _IDS.format(named=bulk.among("identifier"))
-    rows = bulk.fetch(session, sql, (platform, bulk.listed(sorted({name for name, _ in keys}))))
+    sql = _IDS.format(named=bulk.in_list("identifier"))
+    rows = bulk.fetch_all(session, sql, (platform, bulk.list_param(sorted({name for name, _ in keys}))))
     return {(identifier, version): id_ for id_, identifier, version in rows}
 
 
 def _row(platform: str, app: SeenApp, now: datetime) -> tuple[object, ...]:
     name = app.name or app.identifier
     keys = (sort_key(name), lines(name, app.identifier))
-    return platform, app.identifier, app.version, name, *keys, bulk.written_time()(now)
+    return platform, app.identifier, app.version, name, *keys, bulk.encode_time(now)
 
 
 def _was_read(session: Session, device_id: int, profile: str) -> bool:
     """Whether the UEM listed this device before and found no app on it."""
-    return profile == "" and bool(bulk.fetch(session, _WAS_READ, (device_id,)))
+    return profile == "" and bool(bulk.fetch_all(session, _WAS_READ, (device_id,)))
 
 
 def _count(session: Session, device_id: int, profile: str, came: Set[int], went: Set[int]) -> None:
     """Keep the install base: an app that another profile of the device has too counts once."""
-    elsewhere = {id_ for (id_,) in bulk.fetch(session, ELSEWHERE, (device_id, profile))}
+    elsewhere = {id_ for (id_,) in bulk.fetch_all(session, ELSEWHERE, (device_id, profile))}
     steps = [(1, id_) for id_ in sorted(came - elsewhere)] + [(-1, id_) for id_ in sorted(went - elsewhere)]
-    bulk.run_many(session, COUNT, steps)
+    bulk.execute_many(session, COUNT, steps)
 
 
 def _store(session: Session, device_id: int, profile: str, came: Set[int], went: Set[int]) -> None:
-    bulk.run_many(session, _TAKE, [(device_id, profile, id_) for id_ in sorted(went)])
-    bulk.run_many(session, PUT, [(device_id, profile, id_) for id_ in sorted(came)])
+    bulk.execute_many(session, _TAKE, [(device_id, profile, id_) for id_ in sorted(went)])
+    bulk.execute_many(session, PUT, [(device_id, profile, id_) for id_ in sorted(came)])
 
 
 def _moves(before: Mapping[int, SeenApp], after: Mapping[int, SeenApp]) -> list[tuple[Verb, str]]:

@@ -75,8 +75,8 @@ def _present(session: Session, integration_id: int, ids: Collection[int]) -> dic
 def _identifiers(session: Session, ids: Iterable[int]) -> dict[int, set[str]]:
     """The identifiers of the apps that the UEM listed on these devices before."""
     found: dict[int, set[str]] = {}
-    sql = STORED.format(these=bulk.among("i.device_id"))
-    for device_id, identifier in bulk.fetch(session, sql, (bulk.listed([*ids]),)):
+    sql = STORED.format(these=bulk.in_list("i.device_id"))
+    for device_id, identifier in bulk.fetch_all(session, sql, (bulk.list_param([*ids]),)):
         found.setdefault(device_id, set()).add(identifier)
     return found
 

@@ -20,25 +20,25 @@ from harmony.db import LARGEST_WAL_BYTES, db, is_sqlite
 
 Row = tuple[Any, ...]
 
-_EMPTY_WITHIN_MS = 250
-# After a try in vain, so that a long reader does not make writers wait again and again.
-GIVE_WAY_SECONDS = 5.0
+_TRUNCATE_WITHIN_MS = 250
+# After a truncation in vain, so that a long reader does not make writers wait again and again.
+TRUNCATE_PAUSE_SECONDS = 5.0
 
 
-def run_many(session: Session, sql: str, rows: Sequence[Row]) -> None:
-    """Execute once for each row, inside the caller's `write()`."""
+def execute_many(session: Session, sql: str, rows: Sequence[Row]) -> None:
+    """Execute a statement once for each row, inside the caller's `write()`."""
     if rows:
-        session.connection().exec_driver_sql(_marked(sql), list(rows))
+        session.connection().exec_driver_sql(_with_placeholders(sql), list(rows))
 
 
-def run(session: Session, sql: str, row: Row = ()) -> int:
-    """Execute once, inside the caller's `write()`; how many rows changed."""
-    return session.connection().exec_driver_sql(_marked(sql), row).rowcount
+def execute(session: Session, sql: str, row: Row = ()) -> int:
+    """Execute a statement inside the caller's `write()` and return how many rows it changed."""
+    return session.connection().exec_driver_sql(_with_placeholders(sql), row).rowcount
 
 
-def fetch(session: Session, sql: str, row: Row = ()) -> Sequence[Row]:
-    """Every row as the driver gives it; times need `read_time`."""
-    cursor = session.connection().exec_driver_sql(_marked(sql), row).cursor
+def fetch_all(session: Session, sql: str, row: Row = ()) -> Sequence[Row]:
+    """Return every row as the driver gives it; times need `decode_time`."""
+    cursor = session.connection().exec_driver_sql(_with_placeholders(sql), row).cursor
     assert cursor is not None  # a SELECT has one
     try:
         rows: Sequence[Row] = cursor.fetchall()
@@ -47,27 +47,32 @@ def fetch(session: Session, sql: str, row: Row = ()) -> Sequence[Row]:
     return rows
 
 
-def among(column: str) -> str:
-    """A condition with one `?` for the list that `listed` makes, however long it is."""
+def in_list(column: str) -> str:
+    """Return the condition that `column` is in the list of one `?`, however long (see `list_param`)."""
     if is_sqlite():
         return f"{column} IN (SELECT value FROM json_each(?))"  # noqa: S608 - a column named in the code
     return f"{column} = ANY(?)"
 
 
-def listed(values: Sequence[str] | Sequence[int]) -> Any:
-    """The parameter of `among`."""
+def list_param(values: Sequence[str] | Sequence[int]) -> Any:
+    """Return `values` as the parameter of `in_list`."""
     if not is_sqlite():
         return list(values)
     return json.dumps(list(values))
 
 
-def written_time() -> Callable[[datetime | None], Any]:
-    """How a time has to be given to the driver: as `db.UtcDateTime` stores it."""
+def encode_time(time: datetime | None) -> Any:
+    """Return a time as `db.UtcDateTime` stores it, for the driver."""
+    return time_encoder()(time)
+
+
+def time_encoder() -> Callable[[datetime | None], Any]:
+    """Return the function behind `encode_time`, for many times: asking for the database costs more."""
     return _as_text if is_sqlite() else _as_naive
 
 
-def read_time(value: Any) -> datetime | None:
-    """A time as the driver gives it, in aware UTC."""
+def decode_time(value: Any) -> datetime | None:
+    """Return a time that the driver gave, in aware UTC."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -80,35 +85,35 @@ def checkpoint() -> None:
     """Move what is in the WAL into the database file, outside of any transaction.
 
     A few pages of devices rewrite the same pages of the indexes: moved less often, they are moved once.
-    Nobody waits for it, unless the WAL has become large: then writers do, for a quarter of a second at most.
+    No write waits for it, unless the WAL has become large: then for a quarter of a second at most.
     """
     if not is_sqlite():
         return
     with closing(db.engine.raw_connection()) as raw:
-        if monotonic() < _give_way.until or _wal_bytes() <= LARGEST_WAL_BYTES:
+        if monotonic() < _truncation.not_before or _wal_bytes() <= LARGEST_WAL_BYTES:
             raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
-        elif not _emptied(raw.cursor()):
-            _give_way.until = monotonic() + GIVE_WAY_SECONDS
+        elif not _truncate_wal(raw.cursor()):
+            _truncation.not_before = monotonic() + TRUNCATE_PAUSE_SECONDS
 
 
-class _GiveWay:
-    """When this process may next ask for an empty WAL."""
+class _Truncation:
+    """The time before which this process does not truncate the WAL again."""
 
-    until = 0.0
-
-
-_give_way = _GiveWay()
+    not_before = 0.0
 
 
-def _emptied(cursor: Any) -> bool:
-    """Move all of the WAL and cut it to nothing; False when somebody read an old state of it for too long.
+_truncation = _Truncation()
+
+
+def _truncate_wal(cursor: Any) -> bool:
+    """Move all of the WAL and truncate it. Return False if a reader kept an old state of it for too long.
 
     As long as there is always some reader, a passive checkpoint never lets the WAL begin anew: it grew to
-    five times the database [measured]. This one keeps writers out until the readers of now have ended; those
-    who come meanwhile read the file.
+    five times the database [measured]. This one keeps writers out until the present readers have ended; later
+    ones read the file.
     """
     patience_ms = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
-    cursor.execute(f"PRAGMA busy_timeout={_EMPTY_WITHIN_MS}")
+    cursor.execute(f"PRAGMA busy_timeout={_TRUNCATE_WITHIN_MS}")
     try:
         busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     finally:
@@ -123,14 +128,14 @@ def _wal_bytes() -> int:
         return 0
 
 
-def _marked(sql: str) -> str:
+def _with_placeholders(sql: str) -> str:
     return sql if is_sqlite() else sql.replace("?", "%s")
 
 
-def _as_text(moment: datetime | None) -> str | None:
+def _as_text(time: datetime | None) -> str | None:
     # Cutting the "+00:00" off is cheaper than making a time without it.
-    return None if moment is None else moment.isoformat(" ", "microseconds")[:26]
+    return None if time is None else time.isoformat(" ", "microseconds")[:26]
 
 
-def _as_naive(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=None)
+def _as_naive(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=None)

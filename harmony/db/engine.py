@@ -36,22 +36,22 @@ from sqlalchemy.types import TypeDecorator
 from harmony.db import write_lock
 
 try:
-    from pysqlite3 import dbapi2 as bundled_sqlite
+    from pysqlite3 import dbapi2 as _bundled_sqlite
 except ImportError:  # not on every platform; the standard library's may be new enough
-    bundled_sqlite = sqlite3
+    _bundled_sqlite = sqlite3
 
 # Older SQLite can corrupt a WAL that two processes write (docs/decisions/0002-sqlite.md).
 SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 30_000
 PAGE_CACHE_KIB = 16 * 1024
-# A safety net of 64 MiB, for nobody's commit should have to move so much: who writes a lot moves its pages
-# from the WAL to the file between two writes (`driver.checkpoint`), the worker with every sign of life.
+# A safety net of 64 MiB, because no commit should have to move so much: whatever writes a lot moves its pages
+# from the WAL to the file between two writes (`bulk.checkpoint`), the worker with every heartbeat.
 _AUTOMATIC_CHECKPOINT_PAGES = 16_000
 LARGEST_WAL_BYTES = 64 * 1024 * 1024
 # PostgreSQL's "one writer at a time": an advisory lock of this number, "Harmony" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"Harmony")
 # It cannot store this one, and says so with an error; SQLite can.
-NUL, IN_PLACE_OF_NUL = "\x00", "\N{REPLACEMENT CHARACTER}"
+_NUL, _IN_PLACE_OF_NUL = "\x00", "\N{REPLACEMENT CHARACTER}"
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,7 +63,7 @@ _NAMING = {
 
 
 class Base(DeclarativeBase):
-    """What every table descends from; the naming lets a later migration drop a constraint by its name."""
+    """The base of every table; the naming lets a later migration drop a constraint by its name."""
 
     # SQLite's integers have 64 bits; PostgreSQL's would have 32, less than a UEM may announce.
     registry = registry(
@@ -93,18 +93,18 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def sqlite_module() -> ModuleType:
-    """The newest SQLite at hand, as a DB-API module."""
-    newest: ModuleType = max(bundled_sqlite, sqlite3, key=lambda module: module.sqlite_version_info)
+    """Return the newest SQLite at hand, as a DB-API module."""
+    newest: ModuleType = max(_bundled_sqlite, sqlite3, key=lambda module: module.sqlite_version_info)
     return newest
 
 
 def _sqlite_is_safe() -> bool:
-    """Whether web and worker may share a WAL file."""
+    """Tell whether web and worker may share a WAL file."""
     return bool(sqlite_module().sqlite_version_info >= SAFE_SQLITE)
 
 
 def journal_mode() -> str:
-    """WAL, or the rollback journal where a WAL would not be safe: slower, but sound."""
+    """Return `wal`, or `delete` where a WAL would not be safe: slower, but sound."""
     return "wal" if _sqlite_is_safe() else "delete"
 
 
@@ -137,12 +137,12 @@ def init_app(app: Flask, place: Path | str) -> None:
 
 
 def is_sqlite() -> bool:
-    """Whether the database is a SQLite file; otherwise it is PostgreSQL."""
+    """Tell whether the database is a SQLite file; otherwise it is PostgreSQL."""
     return db.engine.dialect.name == "sqlite"
 
 
 def _pragmas() -> tuple[str, ...]:
-    """Return what every connection to a SQLite file says first."""
+    """Return the settings of every connection to a SQLite file."""
     return (
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         f"journal_mode={journal_mode()}",
@@ -167,7 +167,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         # A deferred BEGIN that turns into a write fails at once with SQLITE_BUSY_SNAPSHOT,
         # whatever the timeout; BEGIN IMMEDIATE waits its turn.
         if connection.get_execution_options().get("write_intent"):
-            write_lock.take(connection)
+            write_lock.begin_immediate(connection)
         else:
             connection.exec_driver_sql("BEGIN")
 
@@ -178,7 +178,7 @@ def _prepare_postgresql(engine: Engine) -> None:
 
     class WithoutNul(StrDumperUnknown):
         def dump(self, obj: str) -> Any:
-            return super().dump(obj.replace(NUL, IN_PLACE_OF_NUL))
+            return super().dump(obj.replace(_NUL, _IN_PLACE_OF_NUL))
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
@@ -199,7 +199,7 @@ def _prepare_postgresql(engine: Engine) -> None:
 
 @contextmanager
 def write() -> Iterator[Session]:
-    """One short writing transaction: commits at the end, rolls back on any exception.
+    """Open one short writing transaction: commit at the end, roll back on any exception.
 
     Rows read before are read again under the lock. Never hold it across a network call.
     Raises RuntimeError when nested or when changes were made outside.
@@ -221,12 +221,12 @@ def write() -> Iterator[Session]:
 
 
 def changed(session: Session, statement: Update | Delete) -> int:
-    """Execute an UPDATE or DELETE and say how many rows it changed; a claim asks for exactly one."""
+    """Execute an UPDATE or DELETE and return how many rows it changed; a claim expects exactly one."""
     return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def table_of(model: type[Base]) -> Table:
-    """The table of a model, for statements that go around the ORM."""
+    """Return the table of a model, for statements that go around the ORM."""
     return cast(Table, model.__table__)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Container, Sequence
 from pyroaring import BitMap64
 
 # Digits that surely fit into 64 bits.
-LONGEST = 18
+_LONGEST = 18
 
 
-class Ids:
+class IdSet:
     """A set of ids as the UEM writes them: numbers in a bitmap, anything else as it is."""
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Ids:
         self._others: set[str] = set()
 
     def add(self, ids: Sequence[str]) -> None:
-        """Put these in."""
+        """Add these."""
         numbers = _all_numbers(ids)
         if numbers is None:
             self._others.update(id_ for id_ in ids if _number(id_) is None)
@@ -26,7 +26,7 @@ class Ids:
         self._numbers.update(numbers)
 
     def none_of(self, ids: Sequence[str]) -> bool:
-        """Whether not one of these is in it."""
+        """Tell whether the set has none of these."""
         numbers = _all_numbers(ids)
         if numbers is None:
             return not any(id_ in self for id_ in ids)
@@ -48,16 +48,16 @@ class Ids:
 
 
 def _number(id_: str) -> int | None:
-    """The number that `id_` is written for, if it is written as we would write it."""
-    plain = id_.isdecimal() and id_.isascii() and id_[0] != "0" and len(id_) <= LONGEST
+    """Return the number that `id_` stands for, if it is written as we would write it."""
+    plain = id_.isdecimal() and id_.isascii() and id_[0] != "0" and len(id_) <= _LONGEST
     return int(id_) if plain else None
 
 
 def _all_numbers(ids: Sequence[str]) -> list[int] | None:
-    """The numbers of a page of ids, looked at together; None when one of them is something else."""
+    """Return the numbers of a page of ids; None when one of the ids is no number."""
     together = "".join(ids)
     if not (together.isdecimal() and together.isascii()):
         return [] if not ids else None
-    if max(map(len, ids)) > LONGEST or any(id_[:1] in {"0", ""} for id_ in ids):
+    if max(map(len, ids)) > _LONGEST or any(id_[:1] in {"0", ""} for id_ in ids):
         return None
     return list(map(int, ids))

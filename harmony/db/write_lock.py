@@ -1,6 +1,6 @@
-"""A writer's turn in SQLite: `BEGIN IMMEDIATE` as soon as the lock is free.
+"""SQLite's write lock: `BEGIN IMMEDIATE` as soon as the lock is free.
 
-SQLite's own waiting looks ever more seldom, in the end ten times a second, and a sync that writes page after
+SQLite's own waiting polls ever less often, in the end ten times a second, and a sync that writes page after
 page leaves gaps shorter than that: others would wait for many of its writes instead of for one.
 """
 
@@ -14,24 +14,24 @@ from sqlalchemy.exc import OperationalError
 
 from harmony.clock import monotonic
 
-_LOOK_AGAIN_SECONDS = 0.002
+_POLL_SECONDS = 0.002
 
 
-def take(connection: Connection) -> None:
+def begin_immediate(connection: Connection) -> None:
     """Begin a writing transaction. Raises OperationalError after the connection's busy timeout."""
     raw: Any = connection.connection.dbapi_connection
     patience_ms = raw.execute("PRAGMA busy_timeout").fetchone()[0]
     give_up = monotonic() + patience_ms / 1000
     raw.execute("PRAGMA busy_timeout=0").close()
     try:
-        while not _begun(connection, give_up):
-            sleep(_LOOK_AGAIN_SECONDS)
+        while not _try_begin(connection, give_up):
+            sleep(_POLL_SECONDS)
     finally:
-        if not (connection.invalidated or connection.closed):  # as whoever dies in it leaves it
+        if not (connection.invalidated or connection.closed):  # as an interrupted statement leaves it
             raw.execute(f"PRAGMA busy_timeout={patience_ms}").close()
 
 
-def _begun(connection: Connection, give_up: float) -> bool:
+def _try_begin(connection: Connection, give_up: float) -> bool:
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except OperationalError as error:

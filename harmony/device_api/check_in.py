@@ -89,8 +89,8 @@ def take(reports: Sequence[Report]) -> list[Answer]:
 
 
 def _known(session: Session, reports: Sequence[Report]) -> dict[str, Known]:
-    hashes = bulk.listed([one.key_hash for one in reports])
-    rows = bulk.fetch(session, KNOWN.format(bulk.among("r.key_hash")), (hashes,))
+    hashes = bulk.list_param([one.key_hash for one in reports])
+    rows = bulk.fetch_all(session, KNOWN.format(bulk.in_list("r.key_hash")), (hashes,))
     return {key: Known(*rest) for key, *rest in rows}
 
 
@@ -104,7 +104,7 @@ def _one(session: Session, known: dict[str, Known], report: Report) -> Answer:
     stands = _whole(session, of, report)
     versions = (report.os_version or of.os_version, report.client_version or of.client_version)
     unread = _note_unread(session, of, report)
-    bulk.run(session, KEEP, (digest, *versions, unread, of.id))
+    bulk.execute(session, KEEP, (digest, *versions, unread, of.id))
     if versions != (of.os_version, of.client_version):
         stands = _followed(session, of, report)
     # The same device may have a second report in this write.
@@ -129,7 +129,7 @@ def _note_unread(session: Session, of: Known, report: Report) -> str:
 def _followed(session: Session, of: Known, report: Report) -> Standing:
     """What the policy makes of other versions than before, at once instead of at the next sweep."""
     # Or it would be judged by the silence that ends here.
-    bulk.run(session, _IN_CONTACT, (bulk.written_time()(report.at), of.device_id))
+    bulk.execute(session, _IN_CONTACT, (bulk.encode_time(report.at), of.device_id))
     _version, record = policy.in_force(session)
     follow(session, [of.device_id], record, report.at)
     return protection_record.standing(session, of.device_id)
@@ -137,10 +137,10 @@ def _followed(session: Session, of: Known, report: Report) -> Standing:
 
 def _heard(session: Session, known: dict[str, Known], reports: Sequence[Report]) -> None:
     """Move the last contact of everything that was heard."""
-    written = bulk.written_time()
+    written = bulk.time_encoder()
     heard = [(one, of) for one in reports if (of := known.get(one.key_hash)) and not of.deleted]
-    bulk.run_many(session, _HEARD, [(written(one.at), one.skew(of.skew), of.id) for one, of in heard])
-    bulk.run_many(session, _IN_CONTACT, [(written(one.at), of.device_id) for one, of in heard])
+    bulk.execute_many(session, _HEARD, [(written(one.at), one.skew(of.skew), of.id) for one, of in heard])
+    bulk.execute_many(session, _IN_CONTACT, [(written(one.at), of.device_id) for one, of in heard])
 
 
 def _whole(session: Session, of: Known, report: Report) -> Standing:

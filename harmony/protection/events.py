@@ -49,8 +49,8 @@ def note(
 
 def note_many(session: Session, rows: Iterable[Line]) -> None:
     """Write many lines in one statement."""
-    written = bulk.written_time()
-    bulk.run_many(
+    written = bulk.time_encoder()
+    bulk.execute_many(
         session,
         INSERT,
         [

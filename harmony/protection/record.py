@@ -66,12 +66,12 @@ Changed = NewFinding | _OpenFinding
 
 def open_findings(session: Session, device_id: int) -> list[_OpenFinding]:
     """Every open finding of the device, of whatever profile."""
-    return [_OpenFinding(*row) for row in bulk.fetch(session, OPEN, (device_id,))]
+    return [_OpenFinding(*row) for row in bulk.fetch_all(session, OPEN, (device_id,))]
 
 
 def standing(session: Session, device_id: int) -> Standing:
     """How the device is; one that never registered and has no finding is Provisioned, No Risk."""
-    rows = bulk.fetch(session, STANDING, (device_id,))
+    rows = bulk.fetch_all(session, STANDING, (device_id,))
     return Standing(DeviceStatus(rows[0][0]), Risk(rows[0][1])) if rows else UNKNOWN
 
 
@@ -103,8 +103,8 @@ def apply(
     if after.status != before.status and after.status in TOLD:
         verb, loudness = TOLD[after.status]
         events.note(session, now, verb, loudness, device_id=device_id, integration_id=integration_id)
-    moment = bulk.written_time()(now)
-    bulk.run(session, KEEP, (device_id, integration_id, after.status.value, int(after.risk), moment))
+    moment = bulk.encode_time(now)
+    bulk.execute(session, KEEP, (device_id, integration_id, after.status.value, int(after.risk), moment))
     if after != before or _codes(known) != _codes(remaining):
         lease.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)
     return after
@@ -123,9 +123,9 @@ def _codes(findings: Iterable[Changed]) -> set[str]:
 def _write(
     session: Session, device_id: int, gone: Sequence[_OpenFinding], new: Sequence[NewFinding], now: datetime
 ) -> None:
-    moment = bulk.written_time()(now)
-    bulk.run_many(session, CLOSE, [(moment, one.id) for one in gone])
-    bulk.run_many(session, INSERT, [(device_id, *one, moment) for one in new])
+    moment = bulk.encode_time(now)
+    bulk.execute_many(session, CLOSE, [(moment, one.id) for one in gone])
+    bulk.execute_many(session, INSERT, [(device_id, *one, moment) for one in new])
 
 
 def _lines(

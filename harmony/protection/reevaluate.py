@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.db import bulk
-from harmony.db.bulk import among, listed, written_time
+from harmony.db.bulk import encode_time, in_list, list_param, time_encoder
 from harmony.jobs import lease
 from harmony.models import Action, AppException, DeviceStatus, DutyName, PolicyRecord, Risk, Severity, Verb
 from harmony.protection import events
@@ -62,9 +62,9 @@ def follow(session: Session, device_ids: Sequence[int], policy: PolicyRecord, no
     decided = [(one, decide(one.facts)) for one in known(session, device_ids, policy, now)]
     _write_findings(session, decided, now)
     changed = [(one, stands) for one, stands in decided if _differs(one.facts, stands)]
-    moment = written_time()(now)
+    moment = encode_time(now)
     rows = [(stands.status, stands.risk, moment, one.device_id) for one, stands in changed]
-    bulk.run_many(session, STAND, rows)
+    bulk.execute_many(session, STAND, rows)
     events.note_many(session, [line for pair in changed for line in _lines(*pair, policy, now)])
     for integration_id in sorted({one.integration_id for one, _stands in changed}):
         lease.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)
@@ -79,25 +79,25 @@ def excepted(session: Session) -> Exceptions:
 
 def known(session: Session, device_ids: Sequence[int], policy: PolicyRecord, now: datetime) -> list[Known]:
     """What is stored of those of them that ever registered."""
-    which = (listed(device_ids),)
+    which = (list_param(device_ids),)
     protectors: defaultdict[int, list[Any]] = defaultdict(list)
-    for device_id, *told in bulk.fetch(session, _PROTECTORS.format(among("device_id")), which):
+    for device_id, *told in bulk.fetch_all(session, _PROTECTORS.format(in_list("device_id")), which):
         protectors[device_id].append(tuple(told))
     ids: defaultdict[int, list[int]] = defaultdict(list)
     findings: defaultdict[int, list[Any]] = defaultdict(list)
-    for device_id, id_, *found in bulk.fetch(session, FINDINGS.format(among("device_id")), which):
+    for device_id, id_, *found in bulk.fetch_all(session, FINDINGS.format(in_list("device_id")), which):
         ids[device_id].append(id_)
         findings[device_id].append(tuple(found))
     # Compared as the driver gives them: a hundred thousand times need not be parsed.
     judged = may_judge_silence(session, now)
-    silent, inactive = map(written_time(), bounds(policy, now))
+    silent, inactive = map(time_encoder(), bounds(policy, now))
     return [
         Known(device_id, integration_id, ids[device_id], Facts(
             status, level, *_late(contact, silent, inactive, judged=judged), platform, os_version,
             tuple(protectors[device_id]), tuple(findings[device_id]),
         ))
         for device_id, integration_id, contact, status, level, platform, os_version
-        in bulk.fetch(session, DEVICES.format(among("p.device_id")), which)
+        in bulk.fetch_all(session, DEVICES.format(in_list("p.device_id")), which)
     ]  # fmt: skip
 
 
@@ -108,14 +108,14 @@ def _late(contact: Any, silent: Any, inactive: Any, *, judged: bool) -> tuple[bo
 
 
 def _write_findings(session: Session, decided: Decided, now: datetime) -> None:
-    moment = written_time()(now)
+    moment = encode_time(now)
     closed = [(moment, one.finding_ids[place]) for one, stands in decided for place in stands.closed]
     rated = [(level, one.finding_ids[place]) for one, stands in decided for place, level in stands.rated]
     opened = [
         (one.device_id, code, level, moment) for one, stands in decided for code, level in stands.opened
     ]
     for sql, rows in ((CLOSE, closed), (RATE, rated), (OPEN, opened)):
-        bulk.run_many(session, sql, rows)
+        bulk.execute_many(session, sql, rows)
 
 
 def _differs(facts: Facts, stands: Standing) -> bool:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from harmony.db import db, write
-from harmony.db.bulk import fetch, written_time
+from harmony.db.bulk import encode_time, fetch_all
 from harmony.models import PolicyRecord
 from harmony.protection import outage_grace
 from harmony.protection.evaluate import bounds, outdated
@@ -81,10 +81,10 @@ def unheard(session: Session, policy: PolicyRecord, now: datetime) -> Sequence[i
     """The devices whose last contact makes them other than they stand; none while it cannot be judged."""
     if not outage_grace.may_judge_silence(session, now):
         return []
-    silent, inactive = (written_time()(bound or LONG_AGO) for bound in bounds(policy, now))
+    silent, inactive = (encode_time(bound or LONG_AGO) for bound in bounds(policy, now))
     rows = (
-        *fetch(session, _UNHEARD, (inactive, inactive, silent)),
-        *fetch(session, OVER, (silent,)),
+        *fetch_all(session, _UNHEARD, (inactive, inactive, silent)),
+        *fetch_all(session, OVER, (silent,)),
     )
     return [device_id for (device_id,) in rows]
 
@@ -94,12 +94,12 @@ def _misjudged(session: Session, policy: PolicyRecord, since: datetime) -> Seque
     if not policy.minimum_os and not policy.minimum_client:
         return []
     found: defaultdict[int, set[str]] = defaultdict(set)
-    for device_id, code in fetch(session, _OUTDATED):
+    for device_id, code in fetch_all(session, _OUTDATED):
         found[device_id].add(code)
-    moment = written_time()(since)
+    moment = encode_time(since)
     return [
         device_id
-        for device_id, platform, os_version, *told in fetch(session, _VERSIONS, (moment, moment))
+        for device_id, platform, os_version, *told in fetch_all(session, _VERSIONS, (moment, moment))
         if outdated(platform, os_version, (tuple(told),), policy).keys() != found.get(device_id, frozenset())
     ]
 

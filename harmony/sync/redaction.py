@@ -87,7 +87,7 @@ def _blank(integration_id: int, first: int, values: dict[str, Any]) -> int:
 def _fold_again(session: Session, mine: Sequence[ColumnElement[bool]]) -> None:
     """Leave nothing to be found by what is no longer stored."""
     rows = session.execute(select(Device.id, *_SEARCHED).where(*mine)).all()
-    bulk.run_many(session, _REFOLD, [(search_text(*texts), id_) for id_, *texts in rows])
+    bulk.execute_many(session, _REFOLD, [(search_text(*texts), id_) for id_, *texts in rows])
 
 
 def _done(integration_id: int, version: int) -> None:

@@ -59,10 +59,10 @@ _FORGET_UDID = (
 
 def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, now: datetime) -> None:
     """Write a plan inside the caller's `write()`. Unchanged devices are not touched."""
-    written = bulk.written_time()
-    bulk.run_many(session, _DETACH, [(id_,) for id_ in plan.detach.values()])
-    bulk.run_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
-    bulk.run_many(session, _TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
+    written = bulk.time_encoder()
+    bulk.execute_many(session, _DETACH, [(id_,) for id_ in plan.detach.values()])
+    bulk.execute_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
+    bulk.execute_many(session, _TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
     _tell(session, plan, run_id, now)
     _update(session, plan.update, written, now)
     _create(session, integration_id, plan.create, written, now)
@@ -71,20 +71,20 @@ def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, n
 def forget_shared(session: Session, integration_id: int, udid_keys: Iterable[str], since: datetime) -> None:
     """Let UDIDs that several devices have identify none of those that were written since then."""
     if keys := sorted(udid_keys):
-        values = (integration_id, bulk.written_time()(since), bulk.listed(keys))
-        bulk.run_many(session, _FORGET_UDID + bulk.among("udid_key"), [values])
+        values = (integration_id, bulk.encode_time(since), bulk.list_param(keys))
+        bulk.execute_many(session, _FORGET_UDID + bulk.in_list("udid_key"), [values])
 
 
 def reattach(session: Session, integration_id: int, taken: Mapping[str, int]) -> None:
     """Give devices the ids back that were taken from them for rows that turned out to be nobody's."""
     values = [(external_id, id_, integration_id, external_id) for external_id, id_ in taken.items()]
-    bulk.run_many(session, _ATTACH, values)
+    bulk.execute_many(session, _ATTACH, values)
 
 
 def record_detached(session: Session, detached: Sequence[int], run_id: int, now: datetime) -> None:
     """Write into the histories of devices that their id is another's, at the end of a run."""
-    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {bulk.among('id')}"  # noqa: S608 - no input
-    without = [id_ for (id_,) in bulk.fetch(session, sql, (bulk.listed(detached),))]
+    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {bulk.in_list('id')}"  # noqa: S608 - no input
+    without = [id_ for (id_,) in bulk.fetch_all(session, sql, (bulk.list_param(detached),))]
     happened(session, [(id_, _TAKEN) for id_ in without], Happening.DETACHED, now, run_id)
 
 
@@ -94,11 +94,11 @@ def _create(
     if not created:
         return
     moment = written(now)
-    before = bulk.fetch(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
+    before = bulk.fetch_all(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
     fixed = ("", integration_id, moment)
-    bulk.run_many(session, INSERT, [_told(one, written, moment) + fixed for one in created])
+    bulk.execute_many(session, INSERT, [_told(one, written, moment) + fixed for one in created])
     # The writer's turn is ours alone: whatever has a larger id was made by the statement above.
-    made = bulk.fetch(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
+    made = bulk.fetch_all(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
     ids: dict[str, int] = {external_id: id_ for external_id, id_ in made}
     _join(session, ((ids[one.device.external_id], one) for one in created))
 
@@ -109,14 +109,14 @@ def _update(
     if not updated:
         return
     moment = written(now)
-    bulk.run_many(session, UPDATE, [(*_told(one, written, moment), known.id) for known, one in updated])
-    bulk.run_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
+    bulk.execute_many(session, UPDATE, [(*_told(one, written, moment), known.id) for known, one in updated])
+    bulk.execute_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
     _join(session, {known.id: one for known, one in updated}.items())
 
 
 def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
     rows = [(id_, kind, group) for id_, one in devices for kind, group in one.memberships]
-    bulk.run_many(session, JOIN, rows)
+    bulk.execute_many(session, JOIN, rows)
 
 
 def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
@@ -149,9 +149,9 @@ def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) ->
     without = [known.id for known, _ in plan.update if known.external_id is None]
     if not without:
         return set()
-    rows = bulk.fetch(session, UNLISTED.format(bulk.among("id")), (bulk.listed(without),))
+    rows = bulk.fetch_all(session, UNLISTED.format(bulk.in_list("id")), (bulk.list_param(without),))
     first = [id_ for (id_,) in rows]
-    bulk.run_many(session, LISTED, [(id_,) for id_ in first])
+    bulk.execute_many(session, LISTED, [(id_,) for id_ in first])
     happened(session, [(id_, _NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
     return set(first)
 
@@ -163,8 +163,8 @@ def _ids(known: Known, one: Incoming) -> str:
 def _changes(session: Session, updated: Sequence[tuple[Known, Incoming]]) -> list[tuple[int, str]]:
     if not updated:
         return []
-    sql = f"SELECT id, {', '.join(_COMPARED)} FROM device WHERE {bulk.among('id')}"  # noqa: S608
-    found = bulk.fetch(session, sql, (bulk.listed([known.id for known, _ in updated]),))
+    sql = f"SELECT id, {', '.join(_COMPARED)} FROM device WHERE {bulk.in_list('id')}"  # noqa: S608
+    found = bulk.fetch_all(session, sql, (bulk.list_param([known.id for known, _ in updated]),))
     old = {row[0]: _compared(dict(zip(_COMPARED, row[1:], strict=True))) for row in found}
     new = {known.id: {name: getattr(one.device, name) for name in _COMPARED} for known, one in updated}
     lines = ((id_, described(old[id_], new[id_])) for id_ in new if id_ in old)
@@ -174,4 +174,4 @@ def _changes(session: Session, updated: Sequence[tuple[Known, Incoming]]) -> lis
 def _compared(row: dict[str, Any]) -> dict[str, Any]:
     """A row as the record has it: the driver knows neither booleans nor times."""
     compromised = None if row["compromised"] is None else bool(row["compromised"])
-    return row | {"compromised": compromised, "enrolled_at": bulk.read_time(row["enrolled_at"])}
+    return row | {"compromised": compromised, "enrolled_at": bulk.decode_time(row["enrolled_at"])}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic, now
 from harmony.db import bulk, write
-from harmony.db.id_set import Ids
+from harmony.db.id_set import IdSet
 from harmony.tagging import outbox
 from harmony.tagging.carriers import look
 from harmony.tagging.managed_tags import tags_of
@@ -108,7 +108,7 @@ class Delivery:
         except TooLarge:  # nobody can tell; it is tried again
             self._decide(key, add, (), them)
             return True
-        carriers = Ids()
+        carriers = IdSet()
         carriers.add(found.ids)
         there = [target for target in them if target.external_id in carriers]
         off = [target for target in them if target.external_id not in carriers] if found.is_whole else []

@@ -57,7 +57,7 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
             beat(session)
             _refresh(session, desire, where, now)
             if not last:
-                bulk.run(session, BACK, (desire.integration_id,))
+                bulk.execute(session, BACK, (desire.integration_id,))
                 return
         done = last
         if number % WRITES_PER_CHECKPOINT == 0:
@@ -66,29 +66,29 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
 
 def refresh_changed(desire: Desire, since: datetime, now: datetime, beat: Beat) -> None:
     """The same for the devices whose status, risk or open findings changed since then."""
-    since_then = (desire.integration_id, bulk.written_time()(since))
-    ids: list[int] = [row[0] for row in bulk.fetch(db.session(), CHANGED, since_then)]
+    since_then = (desire.integration_id, bulk.encode_time(since))
+    ids: list[int] = [row[0] for row in bulk.fetch_all(db.session(), CHANGED, since_then)]
     for start in range(0, len(ids), DEVICES_PER_WRITE):
-        some = bulk.listed(ids[start : start + DEVICES_PER_WRITE])
+        some = bulk.list_param(ids[start : start + DEVICES_PER_WRITE])
         with write() as session:
             beat(session)
-            _refresh(session, desire, Scope(bulk.among("{id}"), (some,)), now)
+            _refresh(session, desire, Scope(bulk.in_list("{id}"), (some,)), now)
 
 
 def _refresh(session: Session, desire: Desire, where: Scope, now: datetime) -> None:
-    scope, moment = where.of("device_id"), bulk.written_time()(now)
+    scope, moment = where.of("device_id"), bulk.encode_time(now)
     mine = (desire.integration_id, *where.values)
     ours, keys = desire.ours()
-    bulk.run(session, _ANEW.format(scope=scope, here=KNOWN_HERE), mine)
-    bulk.run(session, FORGET.format(scope=scope, ours=ours), (*mine, *keys))
+    bulk.execute(session, _ANEW.format(scope=scope, here=KNOWN_HERE), mine)
+    bulk.execute(session, FORGET.format(scope=scope, ours=ours), (*mine, *keys))
     unwant = _UNWANT.format(scope=scope, rated=RATED, live=LIVE, still=desire.still())
-    bulk.run(session, unwant, (moment, *mine))
+    bulk.execute(session, unwant, (moment, *mine))
     want, values = desire.wanted(where)
     if want:
-        bulk.run(session, _WANT.format(want=want), (*values, desire.integration_id, moment))
-    bulk.run(session, _NEVER_SENT.format(scope=scope), mine)
+        bulk.execute(session, _WANT.format(want=want), (*values, desire.integration_id, moment))
+    bulk.execute(session, _NEVER_SENT.format(scope=scope), mine)
 
 
 def _nth_after(integration_id: int, device_id: int, count: int) -> int | None:
-    rows = bulk.fetch(db.session(), _NEXT, (integration_id, device_id, count - 1))
+    rows = bulk.fetch_all(db.session(), _NEXT, (integration_id, device_id, count - 1))
     return rows[0][0] if rows else None

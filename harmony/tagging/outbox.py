@@ -70,7 +70,7 @@ def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator
     which, free = ("wanted", "") if add else ("NOT wanted", _free(key))
     for state in (LinkState.PENDING, LinkState.FAILED, LinkState.DROPPED):  # as the index has them
         sql, last = OPEN.format(state=state, which=which, free=free, waits=_CASES), 0
-        times = (bulk.written_time()(now), *_after_waits(now + _SLACK))
+        times = (bulk.encode_time(now), *_after_waits(now + _SLACK))
         while found := _fetched(sql, (integration_id, key, *times, last, _ROWS_PER_READ)):
             yield from (Target(*row) for row in found)
             last = found[-1][0]
@@ -78,7 +78,7 @@ def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator
 
 def hurry(session: Session, integration_id: int) -> int:
     """A person asks: what was declined or dropped is tried now, whenever planned. How many; 0 at the end."""
-    return bulk.run(session, _HURRY, (integration_id, integration_id))
+    return bulk.execute(session, _HURRY, (integration_id, integration_id))
 
 
 def left(integration_id: int, key: str) -> int:
@@ -89,7 +89,7 @@ def left(integration_id: int, key: str) -> int:
 def failed(integration_id: int) -> tuple[int, datetime | None]:
     """How many links the UEM declined, and when the first of them is tried again."""
     count, first = _fetched(FAILED, (integration_id,))[0]
-    return int(count), bulk.read_time(first)
+    return int(count), bulk.decode_time(first)
 
 
 def waiting(integration_id: int) -> int:
@@ -99,16 +99,16 @@ def waiting(integration_id: int) -> int:
 
 def sent(session: Session, batch: Batch) -> None:
     """About to be sent: until its end is known, nobody may take it for not done."""
-    bulk.run(session, _on(SENT), (batch.key, _ids(batch.targets)))
+    bulk.execute(session, _on(SENT), (batch.key, _ids(batch.targets)))
 
 
 def done(session: Session, key: str, add: bool, them: Sequence[Target]) -> None:
     """It is as it should be in the UEM."""
     if not them:
         return
-    bulk.run(session, _on(ADDED if add else REMOVED), (key, _ids(them)))
+    bulk.execute(session, _on(ADDED if add else REMOVED), (key, _ids(them)))
     if not add:
-        bulk.run(session, _on(OVER), (key, _ids(them)))
+        bulk.execute(session, _on(OVER), (key, _ids(them)))
 
 
 def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], now: datetime) -> None:
@@ -117,7 +117,7 @@ def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], no
     sql = _on(REFUSED.replace("{waits}", _CASES))
     for reason in sorted(set(why.values())):
         them = [target for target in why if why[target] == reason]
-        bulk.run(session, sql, (not add, reason, *times, key, _ids(them)))
+        bulk.execute(session, sql, (not add, reason, *times, key, _ids(them)))
 
 
 def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by which run
@@ -130,7 +130,7 @@ def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by whic
     """
     if not them:
         return 0, 0
-    rows = bulk.fetch(session, LISTED.replace("{devices}", bulk.among("id")), (_ids(them),))
+    rows = bulk.fetch_all(session, LISTED.replace("{devices}", bulk.in_list("id")), (_ids(them),))
     listed = {row[0] for row in rows}
     kept = [target for target in them if target.device_id in listed]
     refused(session, key, add, dict.fromkeys(kept, CONTRADICTED), now)
@@ -141,16 +141,16 @@ def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by whic
 def _drop(session: Session, them: Collection[Target], run_id: int, now: datetime) -> None:
     if not them:
         return
-    ids, written = _ids(them), bulk.written_time()
-    fresh = bulk.fetch(session, _on(_FRESH), (ids, UNKNOWN))
+    ids, written = _ids(them), bulk.time_encoder()
+    fresh = bulk.fetch_all(session, _on(_FRESH), (ids, UNKNOWN))
     happened(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
-    bulk.run(session, _on(DROPPED), (UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids))
-    bulk.run(session, _on(OFF), (ids,))
+    bulk.execute(session, _on(DROPPED), (UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids))
+    bulk.execute(session, _on(OFF), (ids,))
 
 
 def _after_waits(now: datetime) -> list[object]:
     """The times at which a link is tried again, by the number of tries."""
-    written = bulk.written_time()
+    written = bulk.time_encoder()
     return [written(now + wait) for wait in WAITS]
 
 
@@ -168,15 +168,15 @@ def _free(key: str) -> str:
 
 
 def _on(sql: str) -> str:
-    return sql.replace("{devices}", bulk.among("device_id"))
+    return sql.replace("{devices}", bulk.in_list("device_id"))
 
 
 def _ids(them: Iterable[Target]) -> object:
-    return bulk.listed([target.device_id for target in them])
+    return bulk.list_param([target.device_id for target in them])
 
 
 def _fetched(sql: str, values: bulk.Row) -> Sequence[bulk.Row]:
     try:
-        return bulk.fetch(db.session(), sql, values)
+        return bulk.fetch_all(db.session(), sql, values)
     finally:
         release()

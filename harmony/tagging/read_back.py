@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from harmony.db import bulk, db, release, write
-from harmony.db.id_set import Ids
+from harmony.db.id_set import IdSet
 from harmony.tagging.desired_state import KNOWN_HERE
 from harmony.tagging.links import Beat
 
@@ -64,7 +64,7 @@ def observe(
     Devices that are not ours are left alone: another dashboard may use the same tag. A `partial` list says
     nothing of devices it does not name. `beat` is called inside each `write()`.
     """
-    listed, believed, otherwise = _set(carriers), Ids(), 0
+    listed, believed, otherwise = _set(carriers), IdSet(), 0
     for rows in _believed(integration_id, key):
         believed.add([external_id for _, external_id in rows])
         unseen = [id_ for id_, external_id in rows if external_id not in listed]
@@ -73,26 +73,26 @@ def observe(
     for start in range(0, len(fresh), ROWS_PER_WRITE):
         with write() as session:
             beat(session)
-            some = bulk.listed(fresh[start : start + ROWS_PER_WRITE])
-            sql = _THERE.format(ids=bulk.among("d.external_id"), here=KNOWN_HERE)
-            values = (key, bulk.written_time()(now), integration_id, some)
-            otherwise += bulk.run(session, sql, values)
+            some = bulk.list_param(fresh[start : start + ROWS_PER_WRITE])
+            sql = _THERE.format(ids=bulk.in_list("d.external_id"), here=KNOWN_HERE)
+            values = (key, bulk.encode_time(now), integration_id, some)
+            otherwise += bulk.execute(session, sql, values)
     return otherwise
 
 
 def forget(integration_id: int, key: str, now: datetime, beat: Beat) -> None:
     """There is no such tag: nobody carries it, and what is to carry it waits for a new one."""
     for rows in _links(integration_id, key):
-        ids = bulk.listed([id_ for id_, _ in rows])
+        ids = bulk.list_param([id_ for id_, _ in rows])
         with write() as session:
             beat(session)
-            gone = GONE.format(devices=bulk.among("device_id"))
-            bulk.run(session, gone, (bulk.written_time()(now), integration_id, key, ids))
-            bulk.run(session, OVER.format(devices=bulk.among("device_id")), (integration_id, key, ids))
+            gone = GONE.format(devices=bulk.in_list("device_id"))
+            bulk.execute(session, gone, (bulk.encode_time(now), integration_id, key, ids))
+            bulk.execute(session, OVER.format(devices=bulk.in_list("device_id")), (integration_id, key, ids))
 
 
-def _set(ids: Sequence[str]) -> Ids:
-    listed = Ids()
+def _set(ids: Sequence[str]) -> IdSet:
+    listed = IdSet()
     listed.add(ids)
     return listed
 
@@ -109,7 +109,7 @@ def _links(integration_id: int, key: str) -> Iterator[Sequence[bulk.Row]]:
 def _paged(sql: str, integration_id: int, key: str) -> Iterator[Sequence[bulk.Row]]:
     last = 0
     while True:
-        rows = bulk.fetch(db.session(), sql, (integration_id, key, last, ROWS_PER_WRITE))
+        rows = bulk.fetch_all(db.session(), sql, (integration_id, key, last, ROWS_PER_WRITE))
         release()
         if not rows:
             return
@@ -122,5 +122,5 @@ def _unseen(key: str, ids: Sequence[int], now: datetime, beat: Beat) -> int:
         return 0
     with write() as session:
         beat(session)
-        sql = _UNSEEN.format(devices=bulk.among("device_id"))
-        return bulk.run(session, sql, (bulk.written_time()(now), key, bulk.listed(ids)))
+        sql = _UNSEEN.format(devices=bulk.in_list("device_id"))
+        return bulk.execute(session, sql, (bulk.encode_time(now), key, bulk.list_param(ids)))

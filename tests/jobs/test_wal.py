@@ -45,7 +45,7 @@ def test_with_each_sign_of_life_the_worker_moves_what_was_written_into_the_file(
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
     """A WAL of more than 64 KiB counts as large."""
     monkeypatch.setattr(bulk, "LARGEST_WAL_BYTES", 64 * 1024)
-    monkeypatch.setattr(bulk._give_way, "until", 0.0)
+    monkeypatch.setattr(bulk._truncation, "not_before", 0.0)
     return 64 * 1024
 
 
@@ -81,7 +81,7 @@ def read_on(file: str, stop: Event) -> None:
 def test_a_large_wal_is_emptied_though_there_is_always_somebody_who_reads(
     small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "GIVE_WAY_SECONDS", 0.0)
+    monkeypatch.setattr(bulk, "TRUNCATE_PAUSE_SECONDS", 0.0)
     write_pages(40)
     assert wal() > small
     stop, file = Event(), str(db.engine.url.database)
@@ -103,12 +103,12 @@ def test_a_long_reader_makes_writers_wait_once_and_not_at_every_page(small: int)
         write_pages(40)
         before = monotonic()
         bulk.checkpoint()
-        again = bulk._give_way.until
+        again = bulk._truncation.not_before
         assert again > before
         bulk.checkpoint()
-        assert bulk._give_way.until == again
+        assert bulk._truncation.not_before == again
         assert wal() > small
-    bulk._give_way.until = 0.0
+    bulk._truncation.not_before = 0.0
     bulk.checkpoint()
     assert wal() == 0
 

@@ -136,7 +136,7 @@ def test_a_kill_in_the_middle_loses_nothing_and_repeats_nothing(
         found(id_, "ROOTED", 3)
     a_policy(minimum_os={"android": "14"}, risks={"ROOTED": 1})
     monkeypatch.setattr(policy_rollout, "BATCH", 3)
-    whole, calls = reevaluate.bulk.run_many, []
+    whole, calls = reevaluate.bulk.execute_many, []
 
     def dying(session, sql, rows):  # type: ignore[no-untyped-def]
         whole(session, sql, rows)
@@ -144,12 +144,12 @@ def test_a_kill_in_the_middle_loses_nothing_and_repeats_nothing(
         if calls.count(getattr(reevaluate, statement)) == 2:
             raise Killed
 
-    monkeypatch.setattr(reevaluate.bulk, "run_many", dying)
+    monkeypatch.setattr(reevaluate.bulk, "execute_many", dying)
     with pytest.raises(Killed):
         policy_rollout.rate_all(LATER)
     assert (row().rated, row().rated_up_to, policy_rollout.pending()) == (3, ids[2], True)
     assert [of(id_).risk for id_ in ids] == [2] * 3 + [0] * 4
-    monkeypatch.setattr(reevaluate.bulk, "run_many", whole)
+    monkeypatch.setattr(reevaluate.bulk, "execute_many", whole)
     assert policy_rollout.rate_all(LATER) == 4
     assert (row().rated, row().to_rate, policy_rollout.pending()) == (7, 7, False)
     assert all(open_codes(id_) == {"ROOTED": 1, "OS_OUTDATED": 2} for id_ in ids)

@@ -43,8 +43,8 @@ def known_by_udid(integration_id: int, udid_keys: Collection[str]) -> dict[str, 
 
 def without_id(detached: Mapping[str, int]) -> dict[str, int]:
     """Return those of the devices, by the id that other hardware has now, that got no other id."""
-    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {bulk.among('id')}"  # noqa: S608 - no input
-    rows = bulk.fetch(db.session(), sql, (bulk.listed(list(detached.values())),)) if detached else []
+    sql = f"SELECT id FROM device WHERE external_id IS NULL AND {bulk.in_list('id')}"  # noqa: S608 - no input
+    rows = bulk.fetch_all(db.session(), sql, (bulk.list_param(list(detached.values())),)) if detached else []
     without = {id_ for (id_,) in rows}
     return {external_id: id_ for external_id, id_ in detached.items() if id_ in without}
 
@@ -117,14 +117,14 @@ def known_outside(integration_id: int, rows: Sequence[Identity]) -> tuple[dict[s
 
 
 def _with_current_id(ids: Sequence[int]) -> set[int]:
-    sql = _SELECT_WITH_CURRENT_ID + bulk.among("id")
-    return {id_ for (id_,) in bulk.fetch(db.session(), sql, (bulk.listed(ids),))} if ids else set()
+    sql = _SELECT_WITH_CURRENT_ID + bulk.in_list("id")
+    return {id_ for (id_,) in bulk.fetch_all(db.session(), sql, (bulk.list_param(ids),))} if ids else set()
 
 
 def _select(integration_id: int, more: str, column: str, keys: Sequence[str]) -> list[Known]:
-    sql = _SELECT_KNOWN.format(more=more, which=bulk.among(column))
-    rows = bulk.fetch(db.session(), sql, (integration_id, bulk.listed(keys)))
-    read = bulk.read_time
+    sql = _SELECT_KNOWN.format(more=more, which=bulk.in_list(column))
+    rows = bulk.fetch_all(db.session(), sql, (integration_id, bulk.list_param(keys)))
+    read = bulk.decode_time
     if not more:
         return [
             Known(id_, external_id, key, print_, read(seen), bool(absent), bool(deleted))

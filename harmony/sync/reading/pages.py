@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from harmony.db.id_set import Ids
+from harmony.db.id_set import IdSet
 from harmony.jobs.accounting import Account, Match, compare, identity
 from harmony.jobs.outcome import Doubt, Tally
 from harmony.models.configuration import Synchronization
@@ -46,9 +46,9 @@ class Reading:
     between_pages: Callable[[], None]
     account: Account
     since: datetime | None = None
-    placed: Ids = field(default_factory=Ids)
-    rows: Ids = field(default_factory=Ids)
-    members: Ids = field(default_factory=Ids)
+    placed: IdSet = field(default_factory=IdSet)
+    rows: IdSet = field(default_factory=IdSet)
+    members: IdSet = field(default_factory=IdSet)
     listed: set[tuple[str, str]] = field(default_factory=set)
     _tree: GroupTree = field(default_factory=GroupTree)
     _unproven: list[str] = field(default_factory=list)
@@ -147,7 +147,7 @@ class Reading:
 
     def _pull(self, group_id: str, name: str, scope: Scope, again: bool = False) -> bool:
         """Read one group to its end; whether it listed as many devices as it promised."""
-        listed, unreadable, total = Ids(), 0, None
+        listed, unreadable, total = IdSet(), 0, None
         before = self.tally.expected or 0
         self.account.begin_list()
         try:

@@ -1,4 +1,4 @@
-"""A writer's turn in SQLite: taken when it is free, given up in time (rung F)."""
+"""The write lock in SQLite: taken when it is free, given up in time (rung F)."""
 
 from __future__ import annotations
 
@@ -69,4 +69,4 @@ def test_another_error_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     with db.engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")  # a transaction is open: a second BEGIN is an error of its own
         with pytest.raises(OperationalError, match="within a transaction"):
-            write_lock.take(connection)
+            write_lock.begin_immediate(connection)

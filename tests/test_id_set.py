@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.db.id_set import Ids
+from harmony.db.id_set import IdSet
 
 NUMBERS = st.integers(0, 10**20).map(str)
 ODD = st.sampled_from(["", "007", "٣", "1_0", " 5", "+5", "abc", "0", "00", "9" * 30]) | st.text(max_size=5)
@@ -14,7 +14,7 @@ PAGE = st.lists(NUMBERS | ODD, max_size=30)
 
 @given(st.lists(PAGE, max_size=5), PAGE)
 def test_it_is_a_set_of_strings(pages: list[list[str]], others: list[str]) -> None:
-    ids, plain = Ids(), set[str]()
+    ids, plain = IdSet(), set[str]()
     for page in pages:
         ids.add(page)
         plain.update(page)
@@ -24,7 +24,7 @@ def test_it_is_a_set_of_strings(pages: list[list[str]], others: list[str]) -> No
 
 
 def test_nothing_but_text_is_ever_in_it() -> None:
-    ids = Ids()
+    ids = IdSet()
     ids.add(["5"])
     assert None not in ids
     assert 5 not in ids
