@@ -93,7 +93,7 @@ def an_integration(choice: Synchronization | None = None, due: datetime | None =
             row = to_row(record)
             page = SetupPage(integration_id=integration.id, name=name, draft=row, applied=row)
             said = Verification(
-                integration_id=integration.id, subject=name, digest=digest(row), passed=True, rungs=[]
+                integration_id=integration.id, subject=name, digest=digest(row), passed=True, results=[]
             )
             said.started_at = said.finished_at = NOON
             session.add_all([page, said])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from harmony.db import Base, UtcDateTime
 from harmony.models.configuration import PREVIEW, SYNCHRONIZATION
 
-# Longer than the ladder and the group list may take together; a preview reads a whole fleet.
+# Longer than the checks and the group list may take together; a preview reads a whole fleet.
 INTERRUPTED_AFTER = timedelta(minutes=2)
 _PREVIEW_INTERRUPTED_AFTER = timedelta(minutes=20)
 
@@ -19,7 +19,7 @@ _PREVIEW_INTERRUPTED_AFTER = timedelta(minutes=20)
 class Verification(Base):
     """The last Verify of `subject`. `digest` stands for the values it looked at.
 
-    `rungs` grows while it is under way; `started_at` also tells a newer Verify from an older one.
+    `results` grows while it is under way; `started_at` also tells a newer Verify from an older one.
     `preview` is what a sync would do, where that was asked too (`sync/preview.py`).
     """
 
@@ -31,17 +31,17 @@ class Verification(Base):
     subject: Mapped[str] = mapped_column(String(32), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
     passed: Mapped[bool] = mapped_column(default=False)
-    rungs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    results: Mapped[list[dict[str, Any]]] = mapped_column("rungs", JSON)
     preview: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     def under_way(self, now: datetime) -> bool:
-        """Whether it still asks; a Verify whose process died counts as interrupted after a while."""
+        """Tell if it still asks; a Verify whose process died counts as interrupted after a while."""
         looks = self.subject in {SYNCHRONIZATION, PREVIEW}
         longest = _PREVIEW_INTERRUPTED_AFTER if looks else INTERRUPTED_AFTER
         return self.finished_at is None and abs(now - self.started_at) < longest
 
     def interrupted(self, now: datetime) -> bool:
-        """Whether it never came to its end."""
+        """Tell if it never came to its end."""
         return self.finished_at is None and not self.under_way(now)

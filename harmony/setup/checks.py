@@ -1,4 +1,4 @@
-"""What Verify looks at for each page of the wizard, as rungs; only questions, never a change."""
+"""The checks of each subject of Verify: the wizard's pages, what is in force, the preview."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from harmony.setup.uem_session import timed
 from harmony.sync.preview import Preview, look
 from harmony.uem.client import UemClient
 from harmony.uem.records import Group
-from harmony.uem.verify.checks import Rung, RungState, not_tried
-from harmony.uem.verify.run_checks import RUNGS, diagnose
+from harmony.uem.verify.checks import CheckResult, CheckState, not_tried
+from harmony.uem.verify.run_checks import CHECK_NAMES, run_checks
 
-# What Verify finds: rungs, and between them what a page shows more of.
-Found = Rung | Preview | TagLook
+# What Verify yields: results, and between them what a page shows besides.
+VerifyOutput = CheckResult | Preview | TagLook
 
 _GROUP_LIST = "List the groups"
 _READ_DEVICES = "Read the devices, changing nothing"
 
 
-def _server(integration: Integration) -> Iterator[Rung]:
-    """The whole ladder; once it holds, the groups are read for the next page."""
+def _server(integration: Integration) -> Iterator[CheckResult]:
+    """Check the server; if all is well, read the groups for the next page."""
     details = draft(integration, SERVER, ServerDetails)
     target = connection(integration.id, details)
     kind, id_ = integration.kind, integration.id
     release()
     failed = False
-    for rung in diagnose(kind, target, now()):
-        failed = failed or rung.state is RungState.FAILED
-        yield rung
+    for result in run_checks(kind, target, now()):
+        failed = failed or result.state is CheckState.FAILED
+        yield result
     if failed:
         yield not_tried(_GROUP_LIST)
         return
@@ -56,28 +56,28 @@ def _server(integration: Integration) -> Iterator[Rung]:
         yield _group_list(id_, client)[0]
 
 
-def _in_force(integration: Integration) -> Iterable[Rung]:
-    """The ladder for the server that is in force."""
+def _in_force(integration: Integration) -> Iterable[CheckResult]:
+    """Check the server that is in force."""
     row = integration.page(SERVER)
     target = connection(integration.id, from_row(ServerDetails, row.applied if row else None))
     kind = integration.kind
     release()
-    return diagnose(kind, target, now())
+    return run_checks(kind, target, now())
 
 
-def _synchronization(integration: Integration) -> Iterator[Rung | Preview]:
-    """One rung for each chosen group, then what a sync of this choice would do."""
+def _synchronization(integration: Integration) -> Iterator[CheckResult | Preview]:
+    """Look for each chosen group, then preview what a sync of this choice would do."""
     choice = draft(integration, SYNCHRONIZATION, Synchronization)
     server = draft(integration, SERVER, ServerDetails)
     if clash := overlap_of(integration, choice.groups):
-        yield Rung("Other integrations", RungState.FAILED, None, clash, None)
+        yield CheckResult("Other integrations", CheckState.FAILED, None, clash, None)
         yield from map(not_tried, (_GROUP_LIST, *(group.name for group in choice.groups), _READ_DEVICES))
         return
     yield from _looked(integration, server, choice, edited=_is_edit(integration, server, choice))
 
 
 def _is_edit(integration: Integration, server: ServerDetails, choice: Synchronization) -> bool:
-    """Whether these drafts read something else than what is in force; a new integration has none."""
+    """Tell if these drafts read something else than what is in force; a new integration has none."""
     applied = {page.name: page.applied for page in integration.pages if page.applied}
     if SYNCHRONIZATION not in applied:
         return False
@@ -85,8 +85,8 @@ def _is_edit(integration: Integration, server: ServerDetails, choice: Synchroniz
     return another_source(before[0], server) or another_scope(before[1], choice)
 
 
-def _preview(integration: Integration) -> Iterator[Rung | Preview]:
-    """What a sync would do with what is in force."""
+def _preview(integration: Integration) -> Iterator[CheckResult | Preview]:
+    """Preview what a sync would do with what is in force."""
     applied = {page.name: page.applied for page in integration.pages}
     choice = from_row(Synchronization, applied.get(SYNCHRONIZATION))
     yield from _looked(integration, from_row(ServerDetails, applied.get(SERVER)), choice)
@@ -94,64 +94,64 @@ def _preview(integration: Integration) -> Iterator[Rung | Preview]:
 
 def _looked(
     integration: Integration, server: ServerDetails, choice: Synchronization, *, edited: bool = False
-) -> Iterator[Rung | Preview]:
+) -> Iterator[CheckResult | Preview]:
     id_, target, kind = integration.id, connection(integration.id, server), integration.kind
     release()
     with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
         listed, seen = _group_list(id_, client)
         yield listed
-        if listed.state is RungState.FAILED:
+        if listed.state is CheckState.FAILED:
             yield from map(not_tried, (*(group.name for group in choice.groups), _READ_DEVICES))
             return
         found = {(group.kind.value, group.external_id): group for group in seen}
         groups = [_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups]
         yield from groups
-        if any(rung.state is RungState.FAILED for rung in groups):
+        if any(result.state is CheckState.FAILED for result in groups):
             yield not_tried(_READ_DEVICES)
             return
-        rung, preview = timed(_READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
-        yield _doubtful(rung, preview.doubt) if preview is not None and preview.doubt else rung
+        result, preview = timed(_READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
+        yield _doubtful(result, preview.doubt) if preview is not None and preview.doubt else result
         if preview is not None:
             yield preview
 
 
-def _doubtful(rung: Rung, doubt: str) -> Rung:
-    """The devices were read, but not so that all of them are known to be there."""
-    return replace(rung, state=RungState.WARNING, sentence=doubt)
+def _doubtful(result: CheckResult, doubt: str) -> CheckResult:
+    """Warn that the devices were read, but not surely all of them."""
+    return replace(result, state=CheckState.WARNING, sentence=doubt)
 
 
-def _chosen(name: str, group: Group | None) -> Rung:
+def _chosen(name: str, group: Group | None) -> CheckResult:
     if group is None:
         text = f"The account no longer sees {name}."
-        return Rung(
-            name, RungState.FAILED, None, text, "Choose another group, or give the account access to it."
+        return CheckResult(
+            name, CheckState.FAILED, None, text, "Choose another group, or give the account access to it."
         )
     if not group.devices:
-        return Rung(name, RungState.WARNING, None, "The group lists no devices now.", None)
-    return Rung(
-        name, RungState.OK, None, f"{group.type}, {group.devices:,} devices in the UEM's own count.", None
+        return CheckResult(name, CheckState.WARNING, None, "The group lists no devices now.", None)
+    return CheckResult(
+        name, CheckState.OK, None, f"{group.type}, {group.devices:,} devices (as reported by the UEM).", None
     )
 
 
-def _group_list(integration_id: int, client: UemClient) -> tuple[Rung, list[Group]]:
-    rung, seen = timed(_GROUP_LIST, client.groups)
+def _group_list(integration_id: int, client: UemClient) -> tuple[CheckResult, list[Group]]:
+    result, seen = timed(_GROUP_LIST, client.groups)
     if seen is None:
-        return rung, []
+        return result, []
     groups.remember(integration_id, seen)
     text = f"{len(seen):,} organization groups and smart groups are visible."
-    return Rung(rung.name, RungState.OK, rung.milliseconds, text, None), seen
+    return CheckResult(result.name, CheckState.OK, result.milliseconds, text, None), seen
 
 
-# The rungs that are known beforehand, to be shown as pending until their turn comes.
-EXPECTED = {
-    SERVER: (*RUNGS, _GROUP_LIST),
-    IN_FORCE: RUNGS,
+# The checks that are known beforehand, to be shown as pending until their turn comes.
+EXPECTED_CHECKS = {
+    SERVER: (*CHECK_NAMES, _GROUP_LIST),
+    IN_FORCE: CHECK_NAMES,
     SYNCHRONIZATION: (_GROUP_LIST,),
     PREVIEW: (_GROUP_LIST,),
     TAGGING: (tag_checks.READ_TAGS, tag_checks.NAMES, tag_checks.TAGS),
 }
 
-CHECKS: dict[str, Callable[[Integration], Iterable[Found]]] = {
+CHECKS: dict[str, Callable[[Integration], Iterable[VerifyOutput]]] = {
     IN_FORCE: _in_force,
     PREVIEW: _preview,
     SERVER: _server,

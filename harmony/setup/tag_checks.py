@@ -1,8 +1,9 @@
-"""What Verify looks at for the Tagging page: the tags in the UEM, and what is wrong with those needed."""
+"""The checks of the Tagging page: the tags in the UEM against those needed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from harmony.models import Integration
 from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging
@@ -10,7 +11,7 @@ from harmony.setup import groups, tag_counts
 from harmony.setup.drafts import draft
 from harmony.setup.tag_preview import NeededTag, Place, Standing, TagLook, judged
 from harmony.setup.uem_session import opened, timed
-from harmony.uem.verify.checks import Rung, RungState, not_tried
+from harmony.uem.verify.checks import CheckResult, CheckState, not_tried
 
 READ_TAGS = "Read tags"
 NAMES = "Names of the tags"
@@ -23,20 +24,18 @@ _NONE_NEEDED = "No tag is needed now."
 NAMED = 3
 
 
-def look(integration: Integration) -> Iterator[Rung | TagLook]:
-    """The rungs, and between them what became of every tag that is needed."""
+def look(integration: Integration) -> Iterator[CheckResult | TagLook]:
+    """Yield the results, and between them the state of every tag that is needed."""
     tagging, id_ = draft(integration, TAGGING, Tagging), integration.id
     devices, ours = tag_counts.devices_by_key(id_), tag_counts.ours(id_)
     top, where = groups.top(id_)
     with opened(integration, draft(integration, SERVER, ServerDetails)) as client:
-        rung, in_uem = timed(READ_TAGS, lambda: client.tags(top))
+        result, in_uem = timed(READ_TAGS, lambda: client.tags(top))
     if in_uem is None:
-        yield rung
+        yield result
         yield from map(not_tried, (NAMES, TAGS))
         return
-    yield Rung(
-        rung.name, rung.state, rung.milliseconds, f"{len(in_uem.tags):,} tags are visible at {where}.", None
-    )
+    yield replace(result, sentence=f"{len(in_uem.tags):,} tags are visible at {where}.")
     seen = judged(tagging, devices, Place(tags=in_uem.tags, ours=ours, group=where))
     yield seen
     if not seen.tags:
@@ -46,27 +45,27 @@ def look(integration: Integration) -> Iterator[Rung | TagLook]:
     yield _tags(seen, where)
 
 
-def _names(foreign: Sequence[NeededTag]) -> Rung:
+def _names(foreign: Sequence[NeededTag]) -> CheckResult:
     if not foreign:
-        return Rung(NAMES, RungState.OK, None, "No name is that of somebody else's tag.", None)
+        return CheckResult(NAMES, CheckState.OK, None, "No name is already in use.", None)
     one = len(foreign) == 1
     if all(tag.earlier for tag in foreign):
         sentence = f"{_listed(foreign)} {'was' if one else 'were'} made by Harmony earlier."
-        return Rung(NAMES, RungState.FAILED, None, sentence, _GO_ON)
+        return CheckResult(NAMES, CheckState.FAILED, None, sentence, _GO_ON)
     strangers = [tag for tag in foreign if not tag.earlier]
     verb = "is in the UEM already, not made" if len(strangers) == 1 else "are in the UEM already, not made"
-    return Rung(NAMES, RungState.FAILED, None, f"{_spelled(strangers)} {verb} by Harmony.", _CHOOSE)
+    return CheckResult(NAMES, CheckState.FAILED, None, f"{_spelled(strangers)} {verb} by Harmony.", _CHOOSE)
 
 
-def _tags(seen: TagLook, where: str) -> Rung:
+def _tags(seen: TagLook, where: str) -> CheckResult:
     missing, all_of = seen.those(Standing.MISSING), len(seen.tags)
     if not missing:
-        return Rung(TAGS, RungState.OK, None, f"All {all_of} are there.", None)
+        return CheckResult(TAGS, CheckState.OK, None, f"All {all_of} are there.", None)
     advice = (
         f"Harmony can create them, if the account has {_PERMISSION}. "
         f"Or create them in the console at {where}, and adopt them here: {_MENU}."
     )
-    return Rung(TAGS, RungState.WARNING, None, f"{_listed(missing)} not there yet.", advice)
+    return CheckResult(TAGS, CheckState.WARNING, None, f"{_listed(missing)} not there yet.", advice)
 
 
 def _spelled(tags: Sequence[NeededTag]) -> str:

@@ -39,7 +39,7 @@ class NeededTag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagLook:
-    """What Verify of the Tagging page found, in the order of the page; stored as JSON with its rungs."""
+    """What Verify of the Tagging page found, in the order of the page; stored as JSON with its results."""
 
     tags: tuple[NeededTag, ...] = ()
 

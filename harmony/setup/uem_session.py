@@ -1,4 +1,4 @@
-"""Questions to the UEM at the time of a request: a client for them, and each as a rung of Verify."""
+"""Questions to the UEM at the time of a request: a client for them, and each as a result of Verify."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harmony.models import Integration
 from harmony.models.configuration import ServerDetails
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
-from harmony.uem.verify.checks import Rung, RungState
+from harmony.uem.verify.checks import CheckResult, CheckState
 
 Answer = TypeVar("Answer")
 
@@ -27,12 +27,12 @@ def opened(integration: Integration, server: ServerDetails) -> Iterator[UemClien
         yield client
 
 
-def timed(name: str, ask: Callable[[], Answer]) -> tuple[Rung, Answer | None]:
-    """The rung and the answer; None when it failed."""
+def timed(name: str, ask: Callable[[], Answer]) -> tuple[CheckResult, Answer | None]:
+    """The result and the answer; None when it failed."""
     started = monotonic()
     try:
         answer = ask()
     except UemError as error:
         spent = round((monotonic() - started) * 1000)
-        return Rung(name, RungState.FAILED, spent, error.sentence, error.advice), None
-    return Rung(name, RungState.OK, round((monotonic() - started) * 1000), "", None), answer
+        return CheckResult(name, CheckState.FAILED, spent, error.sentence, error.advice), None
+    return CheckResult(name, CheckState.OK, round((monotonic() - started) * 1000), "", None), answer

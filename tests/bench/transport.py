@@ -12,9 +12,9 @@ from harmony.clock import monotonic, now
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.registry import connect
 from harmony.uem.trust.outbound import OutboundPolicy
-from harmony.uem.verify.checks import Rung, RungState
+from harmony.uem.verify.checks import CheckResult, CheckState
 from harmony.uem.verify.network import STEP_SECONDS
-from harmony.uem.verify.run_checks import CALL_SECONDS, diagnose
+from harmony.uem.verify.run_checks import CALL_SECONDS, run_checks
 from tests.bench.results import Result, middle
 from tests.bench.simulated import PAGE_SIZE, TOP_ID, Line, Simulated
 
@@ -70,28 +70,28 @@ def _read_all(uem: Simulated, fetchers: int, latency: int) -> float:
 
 
 def _verify(uem: Simulated, repeats: int) -> list[Result]:
-    """The whole ladder against its calls' latencies: those that were set, and those the rungs tell."""
+    """The whole of Verify against its calls' latencies: those that were set, and those the results tell."""
     uem.do("latency", ms=CALL_MS)
-    by_calls, by_rungs, calls = [], [], 0
+    by_calls, by_checks, calls = [], [], 0
     for _ in range(repeats):
         uem.do("counters/reset")
-        seconds, rungs = _climb(uem.connection())
-        if any(rung.state is RungState.FAILED for rung in rungs):
-            raise RuntimeError(f"Verify failed: {rungs}")
+        seconds, results = _run(uem.connection())
+        if any(result.state is CheckState.FAILED for result in results):
+            raise RuntimeError(f"Verify failed: {results}")
         calls = uem.calls()
         by_calls.append(seconds / (calls * CALL_MS / 1000))
-        by_rungs.append(seconds / (sum(rung.milliseconds or 0 for rung in rungs) / 1000))
+        by_checks.append(seconds / (sum(result.milliseconds or 0 for result in results) / 1000))
     detail = {"unit": "x the sum of latencies", "calls": calls, "call_ms": CALL_MS}
     return [
         Result("transport.verify_by_calls", middle(by_calls), 1.5, detail=detail),
-        Result("transport.verify_by_rungs", middle(by_rungs), 1.5, detail=detail),
+        Result("transport.verify_by_checks", middle(by_checks), 1.5, detail=detail),
     ]
 
 
-def _climb(connection: Connection) -> tuple[float, list[Rung]]:
+def _run(connection: Connection) -> tuple[float, list[CheckResult]]:
     began = monotonic()
-    rungs = list(diagnose(KIND, connection, now()))
-    return monotonic() - began, rungs
+    results = list(run_checks(KIND, connection, now()))
+    return monotonic() - began, results
 
 
 def _ceiling(uem: Simulated, repeats: int) -> Result:
@@ -120,11 +120,11 @@ def _read_raw(uem: Simulated) -> float:
 def _silence(uem: Simulated) -> list[Result]:
     """How long after its deadline Verify ends when nobody answers: below TLS, and above it."""
     with _black_hole() as address:
-        hole, _ = _climb(
+        hole, _ = _run(
             Connection(address, OAuth2(address, "id", "secret"), None, OutboundPolicy(allow_loopback=True))
         )
     uem.do("latency", ms=round(2 * CALL_SECONDS * 1000))
-    silent, _ = _climb(uem.connection())
+    silent, _ = _run(uem.connection())
     uem.do("latency", ms=0)
     late = {"unit": "seconds after the deadline"}
     return [

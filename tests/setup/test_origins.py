@@ -32,8 +32,8 @@ from harmony.sync import job as sync_job
 from harmony.uem.http.client import Request, Transport
 from harmony.uem.http.response import Answer
 from harmony.uem.trust.address import origin_of
-from harmony.uem.verify.checks import Finding
-from harmony.uem.verify.network import NetworkSteps
+from harmony.uem.verify.checks import Observation
+from harmony.uem.verify.network import NetworkChecks
 from tests.builders import an_integration
 from tests.sampling import sample
 
@@ -104,7 +104,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 
     monkeypatch.setattr(Transport, "_exchange", exchange)
     for step in ("check_address", "find_name", "connect", "speak_tls"):
-        monkeypatch.setattr(NetworkSteps, step, lambda _self: Finding("It is there."))
+        monkeypatch.setattr(NetworkChecks, step, lambda _self: Observation("It is there."))
     return wire
 
 

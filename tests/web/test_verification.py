@@ -36,7 +36,7 @@ def said(app: Flask, walk: Walk, subject: str = "server") -> Verification:
         return db.session.get_one(Verification, (walk.id, subject))
 
 
-def test_with_htmx_the_answer_comes_at_once_and_the_rungs_appear_as_they_finish(
+def test_with_htmx_the_answer_comes_at_once_and_the_checks_appear_as_they_finish(
     app: Flask, signed_in: FlaskClient, uem: RunningSimulator
 ) -> None:
     ACTIONS["latency"](uem.tenant, Arguments({"ms": 150}))
@@ -45,8 +45,8 @@ def test_with_htmx_the_answer_comes_at_once_and_the_rungs_appear_as_they_finish(
     assert signed_in.post(walk.href("server") + "/verify", **values).status_code == 303
     page = walk.look("server")
     assert 'hx-trigger="every 500ms"' in page
-    wait_for(lambda: said(app, walk).rungs[0]["state"] == "ok", "the first rung")
-    assert said(app, walk).rungs[-1]["state"] == "pending"
+    wait_for(lambda: said(app, walk).results[0]["state"] == "ok", "the first result")
+    assert said(app, walk).results[-1]["state"] == "pending"
     wait_for(lambda: said(app, walk).finished_at, "the end of Verify")
     done = signed_in.get(f"/integrations/{walk.id}/verification/server", headers=HTMX)
     text = done.get_data(as_text=True)

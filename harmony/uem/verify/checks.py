@@ -1,13 +1,15 @@
-"""The rungs of the Verify ladder: what each is called and how one of them went."""
+"""The vocabulary of Verify: a check, what it observed, and its result as a page shows it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
-class RungState(StrEnum):
-    """How far a rung has come. NOT_TRIED: nothing was found out, good or bad; its sentence says why."""
+class CheckState(StrEnum):
+    """State how far a check has come. NOT_TRIED: nothing was found out; its sentence says why."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,19 +19,19 @@ class RungState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class CheckResult:
     """One line of the report; it carries no secret and no text of the server's body."""
 
     name: str
-    state: RungState
+    state: CheckState
     milliseconds: int | None
     sentence: str
     advice: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a step saw when it did not fail: a sentence, and advice when it is only a warning.
+class Observation:
+    """What a check saw when it did not fail: a sentence, and advice when it is only a warning.
 
     `tried` is False when there was nothing to look at; the sentence then says why.
     """
@@ -40,9 +42,21 @@ class Finding:
     tried: bool = True
 
 
+def warning(sentence: str, advice: str) -> Observation:
+    """Return what a check saw when it passed but somebody should act."""
+    return Observation(sentence, advice, warning=True)
+
+
+class Check(NamedTuple):
+    """A named question to a server. `observe` raises UemError when it fails."""
+
+    name: str
+    observe: Callable[[], Observation]
+
+
 _EARLIER_FAILED = "Not tried, because an earlier check failed."
 
 
-def not_tried(name: str, sentence: str = _EARLIER_FAILED, advice: str | None = None) -> Rung:
-    """A rung of which nothing was found out."""
-    return Rung(name, RungState.NOT_TRIED, None, sentence, advice)
+def not_tried(name: str, sentence: str = _EARLIER_FAILED, advice: str | None = None) -> CheckResult:
+    """Return the result of a check that found out nothing."""
+    return CheckResult(name, CheckState.NOT_TRIED, None, sentence, advice)

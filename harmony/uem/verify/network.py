@@ -1,4 +1,4 @@
-"""The network rungs of the ladder: address, name, connection and TLS, each building on the one before."""
+"""The network checks: address, name, connection and TLS, each building on the one before."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from harmony.uem.http.sockets import open_socket, refuse_forbidden, resolve
 from harmony.uem.trust.address import Address, parse_server
 from harmony.uem.trust.certificates import WARN_DAYS
 from harmony.uem.trust.tls import describe, handshake, handshake_error, presented_certificate, summary_of
-from harmony.uem.verify.checks import Finding
+from harmony.uem.verify.checks import Check, Observation, warning
 
 STEP_SECONDS = 5.0
+NETWORK_NAMES = ("Address", "Name", "Connection", "TLS")
 
 
-class NetworkSteps:
+class NetworkChecks:
     """One try at reaching the server of a connection; close it afterwards."""
 
     def __init__(self, connection: Connection, now: datetime) -> None:
@@ -29,34 +30,39 @@ class NetworkSteps:
 
     @property
     def address(self) -> Address:
-        """The parsed address; the first step makes it."""
+        """Parse the address once. Raises BlockedByPolicy."""
         if self._address is None:
             self._address = parse_server(self._connection.server_url, self._connection.policy)
         return self._address
 
-    def check_address(self) -> Finding:
-        """Is this an address that may be called at all?"""
-        return Finding(f"{self.address.url} is an address that may be called.")
+    def checks(self) -> list[Check]:
+        """Return the checks in their order, named by NETWORK_NAMES."""
+        actions = (self.check_address, self.find_name, self.connect, self.speak_tls)
+        return [Check(name, action) for name, action in zip(NETWORK_NAMES, actions, strict=True)]
 
-    def find_name(self) -> Finding:
-        """Which addresses does the name have, and may they be called?"""
+    def check_address(self) -> Observation:
+        """Check that the outbound policy allows the address."""
+        return Observation(f"{self.address.url} is allowed by the outbound policy.")
+
+    def find_name(self) -> Observation:
+        """Resolve the name and check that the outbound policy allows its addresses."""
         host = self.address.host
         endpoints = resolve(host, self.address.port)
         refuse_forbidden(host, endpoints, self._connection.policy)
-        return Finding(f"{host} is at {', '.join(ip for _, ip, _ in endpoints[:8])}.")
+        return Observation(f"{host} is at {', '.join(ip for _, ip, _ in endpoints[:8])}.")
 
-    def connect(self) -> Finding:
-        """Does anything listen there?"""
+    def connect(self) -> Observation:
+        """Connect to the port."""
         with Deadline(STEP_SECONDS) as deadline:
             self._socket = open_socket(
                 self.address.host, self.address.port, self._connection.policy, deadline
             )
-        return Finding(f"Connected to {self._socket.getpeername()[0]}, port {self.address.port}.")
+        return Observation(f"Connected to {self._socket.getpeername()[0]}, port {self.address.port}.")
 
-    def speak_tls(self) -> Finding:
-        """Is the connection encrypted, by a certificate we trust?"""
+    def speak_tls(self) -> Observation:
+        """Complete the TLS handshake with a trusted certificate."""
         if self.address.scheme == "http":
-            return Finding("The connection is not encrypted.", "Use https:// outside a demonstration.", True)
+            return warning("The connection is not encrypted.", "Use https:// outside a demonstration.")
         plain, self._socket = self._socket, None
         if plain is None:
             raise ConnectionLost("There is no connection.")
@@ -69,7 +75,7 @@ class NetworkSteps:
         if self._socket is not None:
             self._socket.close()
 
-    def _handshake(self, plain: socket.socket, deadline: Deadline) -> Finding:
+    def _handshake(self, plain: socket.socket, deadline: Deadline) -> Observation:
         address, trusted = self.address, self._connection.ca_pem
         try:
             with handshake(plain, address, trusted) as secure:
@@ -85,11 +91,11 @@ class NetworkSteps:
             shown = presented_certificate(address, self._connection.policy, self._now)
         raise handshake_error(trouble, address, trusted, shown)
 
-    def _shown(self, version: str, der: bytes | None) -> Finding:
+    def _shown(self, version: str, der: bytes | None) -> Observation:
         summary = summary_of(der, self._now) if der else None
         if summary is None:
-            return Finding(f"{version}.")
+            return Observation(f"{version}.")
         sentence = f"{version}. {describe(summary)}"
         if summary.days_left < WARN_DAYS:
-            return Finding(sentence, f"Renew it on the server within {summary.days_left} days.", True)
-        return Finding(sentence)
+            return warning(sentence, f"Renew it on the server within {summary.days_left} days.")
+        return Observation(sentence)

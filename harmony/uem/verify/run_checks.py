@@ -1,8 +1,8 @@
-"""Verify: from a typed address to readable devices, one rung at a time, changing nothing anywhere."""
+"""Run the checks of Verify, from a typed address to readable devices, changing nothing anywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 
@@ -11,79 +11,80 @@ from harmony.uem.connection import Connection
 from harmony.uem.errors import UemError
 from harmony.uem.http.client import Limits, Times
 from harmony.uem.registry import KINDS
-from harmony.uem.verify.checks import Finding, Rung, RungState, not_tried
-from harmony.uem.verify.network import NetworkSteps
-from harmony.uem.workspace_one.checks import NAMES, WorkspaceOneSteps
+from harmony.uem.verify.checks import Check, CheckResult, CheckState, not_tried
+from harmony.uem.verify.network import NETWORK_NAMES, NetworkChecks
+from harmony.uem.workspace_one.checks import API_NAMES, WorkspaceOneChecks
 
-NETWORK = ("Address", "Name", "Connection", "TLS")
-RUNGS = NETWORK + NAMES
+CHECK_NAMES = NETWORK_NAMES + API_NAMES
 _TOTAL_SECONDS = 30.0
 CALL_SECONDS = 10.0
+_TIME_IS_OVER = "Verify ran out of time before this check."
 
-__all__ = ["RUNGS", "Rung", "RungState", "diagnose"]
 
-
-def diagnose(
+def run_checks(
     kind: str, connection: Connection, now: datetime, *, seconds: float = _TOTAL_SECONDS
-) -> Iterator[Rung]:
-    """Every rung of RUNGS in order, each as soon as it is known; after the first failure none is tried.
+) -> Iterator[CheckResult]:
+    """Yield a result for each of CHECK_NAMES as soon as it is known; after a failure none is tried.
 
-    Each call is tried once and has its own deadline; `seconds` bounds when the last rung may begin.
+    Each call is tried once and has its own deadline; `seconds` bounds when the last check may begin.
     """
     if kind not in KINDS:
         raise ValueError(f"no UEM of kind {kind}")
-    ladder = _Ladder(seconds)
-    with closing(NetworkSteps(connection, now)) as network:
-        actions = (network.check_address, network.find_name, network.connect, network.speak_tls)
-        for name, action in zip(NETWORK, actions, strict=True):
-            yield ladder.climb(name, action)
-    if ladder.stopped:
-        yield from map(not_tried, NAMES)
+    runner = _Runner(seconds)
+    with closing(NetworkChecks(connection, now)) as network:
+        for check in network.checks():
+            yield runner.run(check)
+    if runner.stopped:
+        yield from map(not_tried, API_NAMES)
         return
-    yield from _api_rungs(ladder, connection)
+    yield from _api_results(runner, connection)
 
 
-def _api_rungs(ladder: _Ladder, connection: Connection) -> Iterator[Rung]:
+def _api_results(runner: _Runner, connection: Connection) -> Iterator[CheckResult]:
     limits = Limits(
         request_seconds=CALL_SECONDS, total_seconds=CALL_SECONDS, attempts=1, pool_size=1, longest_wait=0
     )
     try:
-        api = WorkspaceOneSteps(connection, limits, Times())
+        api = WorkspaceOneChecks(connection, limits, Times())
     except UemError as error:
         # The token address is refused before anything is called.
-        yield Rung(NAMES[0], RungState.FAILED, None, error.sentence, error.advice or None)
-        yield from map(not_tried, NAMES[1:])
+        yield _failed(API_NAMES[0], error)
+        yield from map(not_tried, API_NAMES[1:])
         return
     with closing(api):
-        for name, action in api.steps():
-            yield ladder.climb(name, action)
+        for check in api.checks():
+            yield runner.run(check)
 
 
-class _Ladder:
-    """Remembers whether a rung has failed, and when the time is over."""
+class _Runner:
+    """Runs checks until one has failed or the time is over."""
 
     def __init__(self, seconds: float) -> None:
         self._end = clock.monotonic() + seconds
         self.stopped = False
 
-    def climb(self, name: str, action: Callable[[], Finding]) -> Rung:
-        """One rung; not tried after a failure or when no time is left."""
+    def run(self, check: Check) -> CheckResult:
+        """Return the result of one check; it is not tried after a failure or when no time is left."""
         began = clock.monotonic()
         if self.stopped:
-            return not_tried(name)
+            return not_tried(check.name)
         if began >= self._end:
             self.stopped = True
-            sentence = "The time for Verify was over before this could be tried."
-            return Rung(name, RungState.FAILED, None, sentence, "Look at the slow rungs above.")
+            advice = "Look at the slow checks above."
+            return CheckResult(check.name, CheckState.FAILED, None, _TIME_IS_OVER, advice)
         try:
-            found = action()
+            observed = check.observe()
         except UemError as error:
             self.stopped = True
-            return Rung(name, RungState.FAILED, _since(began), error.sentence, error.advice or None)
-        if not found.tried:
-            return not_tried(name, found.sentence, found.advice)
-        state = RungState.WARNING if found.warning else RungState.OK
-        return Rung(name, state, _since(began), found.sentence, found.advice)
+            return _failed(check.name, error, _since(began))
+        if not observed.tried:
+            return not_tried(check.name, observed.sentence, observed.advice)
+        state = CheckState.WARNING if observed.warning else CheckState.OK
+        return CheckResult(check.name, state, _since(began), observed.sentence, observed.advice)
+
+
+def _failed(name: str, error: UemError, milliseconds: int | None = None) -> CheckResult:
+    return CheckResult(name, CheckState.FAILED, milliseconds, error.sentence, error.advice or None)
 
 
 def _since(began: float) -> int:

@@ -28,7 +28,7 @@ from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
 from harmony.uem.records import GroupKind
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
-from harmony.uem.verify.checks import RungState
+from harmony.uem.verify.checks import CheckState
 from harmony.web.wizard import steps, tagging_form
 from harmony.web.wizard.steps import STEPS, Step
 
@@ -91,8 +91,8 @@ def verification_context(integration: Integration, subject: str) -> dict[str, An
 def warnings_of(integration: Integration, subject: str) -> str:
     """A digest of what the last Verify of the page warned of; "" when it had nothing to warn of."""
     said = integration.verification(subject)
-    warned = [rung for rung in (said.rungs if said else ()) if rung["state"] == RungState.WARNING]
-    text = "\n".join(f"{rung['name']}: {rung['sentence']}" for rung in warned)
+    warned = [result for result in (said.results if said else ()) if result["state"] == CheckState.WARNING]
+    text = "\n".join(f"{result['name']}: {result['sentence']}" for result in warned)
     return hashlib.sha256(text.encode()).hexdigest()[:16] if warned else ""
 
 

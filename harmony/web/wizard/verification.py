@@ -1,4 +1,4 @@
-"""Verify and Preview of what is in force, and the part of a page that shows rungs as they finish."""
+"""Verify and Preview of what is in force, and the part of a page that shows results as they finish."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def preview(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/verification/<subject>")
 def part(integration_id: int, subject: str) -> ResponseReturnValue:
-    """The rungs so far. Once Verify has ended, the buttons of the wizard's page come along."""
+    """The results so far. Once Verify has ended, the buttons of the wizard's page come along."""
     integration = connected(integration_id)
     if subject not in CHECKS:
         abort(404)
     context = verification_context(integration, subject)
-    rungs = render_template("setup/_verification.html", **context)
+    results = render_template("setup/_verification.html", **context)
     if context["under_way"] or subject in _WITHOUT_BUTTONS or not is_htmx():
-        return rungs
-    return rungs + render_template("setup/_buttons.html", out_of_band=True, **context)
+        return results
+    return results + render_template("setup/_buttons.html", out_of_band=True, **context)
 
 
 def begin(integration_id: int, subject: str) -> None:
