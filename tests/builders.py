@@ -25,7 +25,6 @@ from harmony.setup.drafts import digest
 from harmony.uem.errors import UemError
 from harmony.uem.records import (
     AppList,
-    Device,
     DevicePage,
     Group,
     GroupKind,
@@ -33,11 +32,12 @@ from harmony.uem.records import (
     SkippedRow,
     SystemInfo,
     TagList,
+    UemDevice,
 )
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 
-DEVICE = Device(
+DEVICE = UemDevice(
     external_id="100", uuid="u-100", udid="UDID100", serial="S100", name="kim Android", phone="+49 30 1",
     email="kim@example.com", user_name="kim", platform="Android", model="Pixel", os_version="15",
     ownership="C", group_id="570", group_name="Group 570", enrollment_status="Enrolled",
@@ -45,16 +45,16 @@ DEVICE = Device(
 )  # fmt: skip
 
 
-def a_device(**changes: Any) -> Device:
+def a_device(**changes: Any) -> UemDevice:
     """A device; `external_id` alone makes it another one."""
     number = changes.get("external_id", DEVICE.external_id)
     own = {"uuid": f"u-{number}", "udid": f"UDID{number}", "serial": f"S{number}"}
     own["group_name"] = f"Group {changes.get('group_id', DEVICE.group_id)}"
     values = {name: getattr(DEVICE, name) for name in DEVICE.__struct_fields__}
-    return Device(**(values | own | changes))
+    return UemDevice(**(values | own | changes))
 
 
-def devices(*numbers: int, **changes: Any) -> list[Device]:
+def devices(*numbers: int, **changes: Any) -> list[UemDevice]:
     """Several devices with these ids."""
     return [a_device(external_id=str(number), **changes) for number in numbers]
 
@@ -107,7 +107,7 @@ class FakeUem:
     `pulls` maps a group to its devices; `fail_at` raises after that many pages of any group.
     """
 
-    pulls: Mapping[str, Sequence[Device]] = field(default_factory=dict)
+    pulls: Mapping[str, Sequence[UemDevice]] = field(default_factory=dict)
     members: Mapping[str, frozenset[str]] = field(default_factory=dict)
     error: UemError | None = None
     fail_at: int = 0

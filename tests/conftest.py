@@ -95,7 +95,7 @@ def no_secret_is_logged() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_allowance_is_kept() -> None:
     """Each test meets its servers for the first time, whichever port they got."""
-    rate_limit.forget()
+    rate_limit.reset()
 
 
 @pytest.fixture(autouse=True)

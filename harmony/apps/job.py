@@ -30,7 +30,7 @@ from harmony.models import DutyName, DutyRun, Integration
 from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
-from harmony.uem.http.pace import Spread
+from harmony.uem.http.rate_limit import LeakyBucket
 from harmony.uem.records import Quota
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class _AppSync:
     share: Share
     percent: int
     should_stop: Callable[[], bool]
-    spread: Spread
+    spread: LeakyBucket
     must_end: Callable[[], bool] = lambda: False
     counts: Counts = field(default_factory=Counts)
     doubts: Doubts = field(default_factory=Doubts)
@@ -105,7 +105,7 @@ def _load(held: Holding, should_stop: Callable[[], bool]) -> _AppSync:
     server = from_row(ServerDetails, page.applied if page else None)
     percent = settings.apps_quota_percent
     share = targets.share_of(integration.id, percent, now())
-    spread = Spread(settings.calls_per_minute * _SHARE_OF_A_MINUTE, _CALLS_AT_ONCE, monotonic)
+    spread = LeakyBucket(settings.calls_per_minute * _SHARE_OF_A_MINUTE, _CALLS_AT_ONCE, monotonic)
     work = _AppSync(held, integration.kind, server, share, percent, should_stop, spread)
     work.counts.waiting = targets.waiting(integration.id)
     release()

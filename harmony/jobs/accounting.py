@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from harmony.models.device_ids import serial_key, udid_key
-from harmony.uem.records import Device, SkippedRow
+from harmony.uem.records import SkippedRow, UemDevice
 
 # So few contradictions in one answer may be what happened since the last run.
 FEW = 10
@@ -45,7 +45,7 @@ class Identity(NamedTuple):
     serial: str = ""
 
 
-def identity(row: Device | SkippedRow) -> Identity:
+def identity(row: UemDevice | SkippedRow) -> Identity:
     """Return what a row says of which device it is; placeholders say nothing."""
     return Identity(row.external_id or "", row.uuid.lower(), udid_key(row.udid), serial_key(row.serial))
 
@@ -165,7 +165,7 @@ class Account:
         for row in rows:
             self._outside.extend(map(hash, _marks(row)))
 
-    def remember(self, created: Iterable[Device]) -> None:
+    def remember(self, created: Iterable[UemDevice]) -> None:
         """Take rows that became new devices: one that is missing may be listed under its name."""
         for device in created:
             if len(self.recent) >= _MOST_RECENT:

@@ -29,8 +29,8 @@ from harmony.sync.reading.pages import Reading
 from harmony.sync.reading.planner import Planner
 from harmony.sync.reading.scope import Incoming
 from harmony.uem.client import UemClient
-from harmony.uem.records import Device as Record
 from harmony.uem.records import SkippedRow
+from harmony.uem.records import UemDevice as Record
 
 _ROWS_PER_LOOK = 1500
 _NO_RUN = 0

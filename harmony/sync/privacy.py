@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from harmony.models.device_ids import is_placeholder
-from harmony.uem.records import Device
+from harmony.uem.records import UemDevice
 
 # What stands in for the owner's e-mail when it is not imported (facts/harmony-mobile.md §6: the
 # vendor's literal for Workspace ONE is not documented; this is the guide's pattern).
@@ -23,7 +23,7 @@ class Privacy:
     email: bool = True
 
 
-def redact(device: Device, privacy: Privacy) -> Device:
+def redact(device: UemDevice, privacy: Privacy) -> UemDevice:
     """`device` without the personal data that the administrator does not import."""
     if privacy == Privacy():
         return device
@@ -36,7 +36,7 @@ def redact(device: Device, privacy: Privacy) -> Device:
     )
 
 
-def stand_in_email(device: Device) -> str:
+def stand_in_email(device: UemDevice) -> str:
     """Return what is stored instead of the owner's e-mail: the UDID, or the UEM's id where that is none."""
     name = device.external_id if is_placeholder(device.udid) else device.udid
     return PLACEHOLDER_EMAIL.format(udid=name)

@@ -25,7 +25,7 @@ from harmony.sync.reading.pages import Reading
 from harmony.sync.reading.planner import Planner
 from harmony.sync.reading.scope import Incoming
 from harmony.uem.client import UemClient
-from harmony.uem.records import Device, SkippedRow
+from harmony.uem.records import SkippedRow, UemDevice
 
 # Pages without a change still show progress and renew the lease, but not each of them.
 _BEAT = timedelta(seconds=1)
@@ -115,14 +115,14 @@ class Writer:
         self._began_at = now()
         self._arriving: list[Incoming] = []
         self._skipped: list[SkippedRow] = []
-        self._outside: list[Device] = []
+        self._outside: list[UemDevice] = []
         self._written_at = now()
         self._writes = 0
         # Few: devices that the UEM still lists under an enrolment that is over.
         self._twins: dict[str, Incoming] = {}
 
     def take(
-        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[Device]
+        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[UemDevice]
     ) -> None:
         """Keep them, and write when there is enough or it has been a while."""
         self._arriving += arriving

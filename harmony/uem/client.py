@@ -1,4 +1,4 @@
-"""What the rest of the house may ask of a UEM, whichever product it is."""
+"""The interface of a UEM, whichever product it is."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class UemClient(Protocol):
         """
 
     def tag_devices(self, tag_id: str, device_ids: Sequence[str]) -> BulkOutcome:
-        """Put a tag on at most 500 devices; once more does no harm. That there is no such tag is not told.
+        """Put a tag on at most 500 devices; once more does no harm. A missing tag is not reported.
 
         Raises RequestRefused or HtmlAnswer with their `status` when the call as a whole is declined.
         """
@@ -67,16 +67,16 @@ class UemClient(Protocol):
         """The devices that carry the tag; NotFound when there is no such tag."""
 
     def quota(self) -> Quota | None:
-        """Calls left, as the last answer told; None before the first."""
+        """Calls left, as the last answer stated; None before the first."""
 
     def calls(self) -> int:
-        """How many calls were made so far, those that were tried again included."""
+        """The number of calls so far, retries included."""
 
     def parallel(self) -> int:
-        """How many calls may be under way at once."""
+        """The number of calls that may be under way at once."""
 
     def clock_skew(self) -> float | None:
-        """Seconds the server's clock is ahead of ours, as the last answer told."""
+        """Seconds the server's clock is ahead of ours, as the last answer stated."""
 
     def close(self) -> None:
         """End calls under way and forget the connections."""

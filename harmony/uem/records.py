@@ -1,4 +1,4 @@
-"""What a UEM tells us, as frozen records; text is cut and cleaned before it gets here."""
+"""The data of a UEM as frozen records; text is cut and cleaned before it gets here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Group:
     uuid: str = ""
 
 
-class Device(msgspec.Struct, frozen=True, gc=False):
+class UemDevice(msgspec.Struct, frozen=True, gc=False):
     """One enrolled device; unknown text is "", times are aware UTC, `udid` is kept as it was sent.
 
     `group_uuid` is read only where `group_id` could not be. A struct, because a sync makes one for every
@@ -65,8 +65,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     group_uuid: str = ""
 
     def __repr__(self) -> str:
-        """Which device it is, and nothing of whose."""
-        return f"Device(external_id={self.external_id!r}, udid={self.udid!r})"
+        """Name the device, and nothing of its user."""
+        return f"UemDevice(external_id={self.external_id!r}, udid={self.udid!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class DevicePage:
     """One page in the order of the UEM; `number` counts from 0, `total` is the UEM's claim and may lie."""
 
     number: int
-    devices: tuple[Device, ...]
+    devices: tuple[UemDevice, ...]
     skipped: tuple[SkippedRow, ...]
     total: int | None
 
@@ -167,7 +167,7 @@ class AppPage:
 
 
 class Completeness(StrEnum):
-    """How far a list of apps can be believed when it does not name an app.
+    """The certainty that an app which a list does not name is not installed.
 
     Counted: every row was readable, and as many came as were announced. Uncounted: the UEM announced nothing.
     Uneven: rows were repeated, or more came than announced. Partial: rows are missing or unreadable.
@@ -189,7 +189,7 @@ class AppList:
 
 @dataclass(frozen=True, slots=True)
 class BulkOutcome:
-    """What became of one call for many devices, by their ids in the UEM.
+    """The outcome of one call for many devices, by their ids in the UEM.
 
     The UEM says that it does not know the `unknown`; whether the `unclear` are as they should be only a look
     can tell. Each has the UEM's code, 404 where not one could be changed and the device may be unknown, or

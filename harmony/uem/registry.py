@@ -1,10 +1,10 @@
-"""From the kind of a UEM to its client."""
+"""The kinds of UEM and their clients."""
 
 from __future__ import annotations
 
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection
-from harmony.uem.http.client import Limits, Times
+from harmony.uem.http.client import CallLimits, TimeSource
 from harmony.uem.http.retry import LONGEST_WAIT
 from harmony.uem.workspace_one.client import WorkspaceOne
 
@@ -18,14 +18,14 @@ def connect(
     fetchers: int = 4,
     calls_per_minute: int = 1000,
     longest_wait: float = LONGEST_WAIT,
-    times: Times | None = None,
+    times: TimeSource | None = None,
 ) -> UemClient:
-    """A client that has not called anybody yet; raises BlockedByPolicy for an address that may not be called.
+    """Return a client that has not called yet. Raises BlockedByPolicy for a forbidden address.
 
     `fetchers` is the number of pages fetched at once, 1 to 16; `longest_wait` the seconds of patience with a
     server that asks to wait.
     """
     if kind not in KINDS:
         raise ValueError(f"no UEM of kind {kind}")
-    limits = Limits(calls_per_minute=calls_per_minute, longest_wait=longest_wait)
+    limits = CallLimits(calls_per_minute=calls_per_minute, longest_wait=longest_wait)
     return WorkspaceOne(connection, fetchers, limits, times)

@@ -9,7 +9,7 @@ _HIDDEN = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u206
 
 
 def clean(text: str, longest: int) -> str:
-    """Text without control, surrogate and reordering characters, without blank edges, at most `longest`.
+    """Remove control, surrogate and reordering characters and blank edges; cut to `longest`.
 
     >>> clean("a\\x00b\\u202ec ", 3), clean("", 9)
     ('ab', '')

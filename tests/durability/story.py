@@ -23,7 +23,7 @@ from harmony.sync import job as sync_job
 from harmony.sync import snapshot
 from harmony.sync.deletion import holds, soft_delete
 from harmony.sync.deletion import missing as deletion_missing
-from harmony.uem.records import Device, SkippedRow
+from harmony.uem.records import SkippedRow, UemDevice
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
 
 ID = 1
@@ -62,7 +62,7 @@ class Day:
     name: str
     absent: frozenset[int] = NOTHING
     edits: dict[int, dict[str, Any]] = field(default_factory=dict)
-    more: tuple[Device, ...] = ()
+    more: tuple[UemDevice, ...] = ()
     skipped: tuple[SkippedRow, ...] = ()
     person: Callable[[], None] = lambda: None
     delta: bool = False
@@ -180,7 +180,7 @@ def _both(one: list[Any], other: list[Any]) -> tuple[tuple[list[Any], list[Any]]
     return (one, other), (other, one)
 
 
-def _device(day: Day, number: int) -> Device:
+def _device(day: Day, number: int) -> UemDevice:
     groups = {**dict.fromkeys(range(31, 41), "571"), **dict.fromkeys(range(41, 61), "600")}
     own = {"group_id": groups.get(number, "570"), "name": f"phone {number}"}
     return a_device(external_id=str(number), **(own | day.edits.get(number, {})))

@@ -23,7 +23,7 @@ from harmony.sync import job as sync_job
 from harmony.tagging import job as tagging
 from harmony.uem.client import UemClient
 from harmony.uem.http import rate_limit
-from harmony.uem.http.client import Limits, Times
+from harmony.uem.http.client import CallLimits, TimeSource
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.faults.faulty import FaultyServer
 from tests.faults.fleet import Faults, Fleet
@@ -31,9 +31,9 @@ from tests.invariants import check_invariants, what_is_known
 
 PASSWORD, API_KEY, SECRET = "canary+password/1", "canary+key/2", "canary+secret/3"
 CANARIES = (PASSWORD, API_KEY, SECRET, f"api.harmony:{PASSWORD}", "bearer-of-the-test")
-QUICK = Limits(request_seconds=10.0, total_seconds=20.0)
+QUICK = CallLimits(request_seconds=10.0, total_seconds=20.0)
 # For faults that only a deadline ends: two tries of a quarter of a second.
-HASTY = Limits(request_seconds=0.25, total_seconds=20.0, attempts=2)
+HASTY = CallLimits(request_seconds=0.25, total_seconds=20.0, attempts=2)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Case:
     faults: Faults
     state: SyncRunState
     says: str
-    limits: Limits = QUICK
+    limits: CallLimits = QUICK
     oauth: bool = False
     setup: Callable[[pytest.MonkeyPatch], None] | None = None
 
@@ -64,7 +64,7 @@ class Scene:
     fleet: Fleet
     server: FaultyServer
     pem: str
-    limits: Limits = QUICK
+    limits: CallLimits = QUICK
     fetchers: int = 2
     clock: Callable[[], datetime] = now
     slept: list[float] = field(default_factory=list)
@@ -176,7 +176,7 @@ class Scene:
     def _end_waits(self) -> None:
         with write() as session:
             session.execute(delete(WaitRow))
-        rate_limit.forget()
+        rate_limit.reset()
 
     def _open(self, integration_id: int, kind: str, server: ServerDetails) -> UemClient:
         target = connection(integration_id, server)
@@ -185,7 +185,7 @@ class Scene:
         def later() -> datetime:
             return self.clock() + timedelta(seconds=sum(self.slept) - before)
 
-        times = Times(now=later, sleep=self.slept.append, random=lambda: 1.0)
+        times = TimeSource(now=later, sleep=self.slept.append, random=lambda: 1.0)
         return WorkspaceOne(target, self.fetchers, self.limits, times)
 
 

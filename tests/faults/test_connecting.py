@@ -15,7 +15,7 @@ import pytest
 from harmony.clock import now
 from harmony.models import SyncRunState
 from harmony.uem.http import sockets
-from harmony.uem.http.client import Limits
+from harmony.uem.http.client import CallLimits
 from tests.faults.certs import Made
 from tests.faults.faulty import serving
 from tests.faults.fleet import Fleet
@@ -71,7 +71,7 @@ def test_row_2_one_of_two_addresses_is_dead(scene: Scene, monkeypatch: pytest.Mo
 def test_row_3_the_connection_hangs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "CONNECT_SECONDS", 0.25)
     scene.learn()
-    scene.limits = Limits(request_seconds=5.0, total_seconds=20.0, attempts=2)
+    scene.limits = CallLimits(request_seconds=5.0, total_seconds=20.0, attempts=2)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)

@@ -113,7 +113,7 @@ def test_row_25_the_last_call_of_the_quota_ends_the_run_before_another_is_sent(
     scene.suffer(INCOMPLETE, "The UEM's quota of 250000 calls is used up until")
     assert timedelta(hours=6, minutes=59) < due_in(scene) <= timedelta(hours=7)
     tenant.meter.leave(250_000, 250_000, 86_400)
-    rate_limit.forget()  # another worker; the one that was told would wait a while before it believed a raise
+    rate_limit.reset()  # another worker; the one that was told would wait a while before it believed a raise
     scene.recover()
 
 

@@ -17,7 +17,7 @@ from harmony.simulator.answers import Call
 from harmony.simulator.context import Tenant
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.http.client import Limits, Request, Times, Transport
+from harmony.uem.http.client import CallLimits, Request, TimeSource, Transport
 from harmony.uem.http.response import Answer
 from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.workspace_one import client as workspace_one
@@ -28,7 +28,7 @@ from tests.sync.model.stage import Stage
 URL = "http://127.0.0.1:8443"
 POLICY = OutboundPolicy(allow_http=True, allow_loopback=True)
 # Two tries: the second one proves that a lie told once is looked at again. No wait is waited.
-LIMITS = Limits(attempts=2)
+LIMITS = CallLimits(attempts=2)
 ROWS_ON_A_PAGE = 7
 
 
@@ -79,7 +79,7 @@ class Wire:
 
     def opener(self, stage: Stage) -> Opener:
         """Open a client for the tenant, whatever the integration's pages say, at the stage's time."""
-        times = Times(now=lambda: stage.now, sleep=lambda _: None, random=lambda: 1.0)
+        times = TimeSource(now=lambda: stage.now, sleep=lambda _: None, random=lambda: 1.0)
 
         def open_client(*_: Any) -> UemClient:
             assert self.tenant is not None

@@ -16,7 +16,7 @@ from harmony.models import Device, DutyName, DutyRun
 from harmony.simulator.server import RunningSimulator
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.http.client import Limits
+from harmony.uem.http.client import CallLimits
 from harmony.uem.registry import connect
 from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.workspace_one.client import WorkspaceOne
@@ -31,7 +31,7 @@ def patient(simulator: RunningSimulator) -> Opener:
     """Opens the simulated UEM, and waits for each of its answers for longer than any test may last."""
     mine = simulator.credentials
     sign_in = OAuth2(simulator.token_url, mine.client_id, mine.client_secret)
-    limits = Limits(request_seconds=600, total_seconds=600)
+    limits = CallLimits(request_seconds=600, total_seconds=600)
 
     def open_client(*_: object) -> UemClient:
         connection = Connection(simulator.url, sign_in, simulator.ca_pem, LOOPBACK)

@@ -18,7 +18,7 @@ from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.http.client import Times
+from harmony.uem.http.client import TimeSource
 from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.protect.ios_fleet import FIRST, LOOPBACK, an_ios_fleet, app_sync, touch
 from tests.protect.stored_apps import events, risk_of
@@ -73,7 +73,7 @@ def opener(simulator: RunningSimulator) -> Opener:
 
     def open_client(*_: object) -> UemClient:
         connection = Connection(simulator.url, sign_in, simulator.ca_pem, LOOPBACK)
-        return WorkspaceOne(connection, times=Times(random=lambda: 0.0))
+        return WorkspaceOne(connection, times=TimeSource(random=lambda: 0.0))
 
     return open_client
 

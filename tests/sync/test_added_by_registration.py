@@ -15,7 +15,7 @@ from harmony.jobs import device_sync
 from harmony.models import Device, DeviceEvent, Happening, Protection, SyncRun
 from harmony.sync import job as sync_job
 from harmony.sync.deletion import soft_delete
-from harmony.uem.records import Device as Record
+from harmony.uem.records import UemDevice as Record
 from tests.builders import FakeUem, a_choice, a_device, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")

@@ -14,7 +14,7 @@ from harmony.jobs import device_sync
 from harmony.models import Device, DeviceEvent, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import snapshot
-from harmony.uem.records import Device as Record
+from harmony.uem.records import UemDevice as Record
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration, devices
 
 pytestmark = pytest.mark.usefixtures("context")

@@ -16,7 +16,7 @@ from harmony.jobs import device_sync
 from harmony.models import Device, SkippedDevice, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync.reading.placement import ELSEWHERE, MISNAMED, UNKNOWN, UNREADABLE
-from harmony.uem.records import Device as Record
+from harmony.uem.records import UemDevice as Record
 from tests.builders import FakeUem, a_choice, an_integration, devices
 
 pytestmark = pytest.mark.usefixtures("context")

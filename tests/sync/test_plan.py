@@ -15,13 +15,13 @@ from harmony.sync.privacy import Privacy, redact
 from harmony.sync.reading.matching import Known, Matcher
 from harmony.sync.reading.placement import GroupTree, sort_rows
 from harmony.sync.reading.scope import Incoming, Scope, cover, fingerprint, pulls
-from harmony.uem.records import Device, Group, GroupKind
+from harmony.uem.records import Group, GroupKind, UemDevice
 from tests.builders import DEVICE, NOON, a_device, devices
 
 PARENT = Scope(organization_groups=frozenset({"570"}))
 
 
-def incoming(rows: Iterable[Device], scope: Scope) -> list[Incoming]:
+def incoming(rows: Iterable[UemDevice], scope: Scope) -> list[Incoming]:
     """Rows that are in the scope."""
     tree = GroupTree({"570": "", "571": ""}, {"571": "570"})
     return sort_rows(list(rows), scope, tree, "570").placed
@@ -46,7 +46,7 @@ def known(one: Incoming, **changes: object) -> Known:
     return Known(**(values | changes))  # type: ignore[arg-type]
 
 
-def arriving(device: Device) -> Incoming:
+def arriving(device: UemDevice) -> Incoming:
     return incoming([device], PARENT)[0]
 
 

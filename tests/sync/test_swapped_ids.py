@@ -18,8 +18,8 @@ from harmony.sync import preview, snapshot
 from harmony.sync.reading import planner
 from harmony.sync.reading.placement import CONTRADICTS, TAKES_ID
 from harmony.uem.errors import ServerFailed
-from harmony.uem.records import Device as Record
 from harmony.uem.records import SkippedRow
+from harmony.uem.records import UemDevice as Record
 from tests.builders import NOON, FakeUem, a_choice, an_integration, devices
 
 pytestmark = pytest.mark.usefixtures("context")

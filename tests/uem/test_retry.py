@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from harmony.uem.errors import Forbidden, RateLimited, ServerFailed, TimedOut
-from harmony.uem.http.pace import Pace, Spread
+from harmony.uem.http.rate_limit import LeakyBucket, SlidingWindow
 from harmony.uem.http.retry import asked_wait, pause, quota_error, read_quota, status_error
 from harmony.uem.records import Quota
 
@@ -133,7 +133,7 @@ def test_no_call_is_made_until_the_reset_of_a_used_up_quota() -> None:
 
 def test_the_pace_lets_so_many_calls_through_in_any_minute() -> None:
     now = 100.0
-    pace = Pace(3, lambda: now)
+    pace = SlidingWindow(3, lambda: now)
     assert [pace.book() for _ in range(5)] == [0, 0, 0, 60, 60]
     now = 161.0
     assert [pace.book() for _ in range(2)] == [0.0, 59.0]
@@ -141,7 +141,7 @@ def test_the_pace_lets_so_many_calls_through_in_any_minute() -> None:
 
 def test_long_work_makes_a_few_calls_at_once_and_then_one_in_each_gap() -> None:
     now = 100.0
-    spread = Spread(30, 2, lambda: now)
+    spread = LeakyBucket(30, 2, lambda: now)
     assert [spread.book() for _ in range(4)] == [0, 0, 2, 4]
     now = 200.0
     assert [spread.book() for _ in range(3)] == [0, 0, 2], "what was not used does not add up"

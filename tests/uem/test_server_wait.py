@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import RateLimited, UemError
 from harmony.uem.http import rate_limit
-from harmony.uem.http.client import Limits, Times
+from harmony.uem.http.client import CallLimits, TimeSource
 from harmony.uem.http.server_wait import LONGEST, LOOK_AGAIN, ServerWait, asked_for
 from harmony.uem.http.shared_state import NotShared
 from harmony.uem.workspace_one.client import WorkspaceOne
@@ -42,12 +42,12 @@ class Process:
     def __init__(self, rows: Rows, at: datetime = NOW, longest: float = 300.0, host: str = HOST) -> None:
         self.now, self.slept = at, list[float]()
         self.start = at
-        rate_limit.forget()
-        times = Times(
+        rate_limit.reset()
+        times = TimeSource(
             monotonic=self.seconds, now=lambda: self.now, sleep=self.sleep, random=lambda: 0.0
         )  # fmt: skip
         connection = Connection(host, Basic("api", "canary-password", "canary-key"), shared=rows)
-        self.client = WorkspaceOne(connection, limits=Limits(longest_wait=longest), times=times)
+        self.client = WorkspaceOne(connection, limits=CallLimits(longest_wait=longest), times=times)
 
     def seconds(self) -> float:
         return (self.now - self.start).total_seconds()

@@ -15,7 +15,7 @@ from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.errors import Forbidden, HtmlAnswer, MalformedAnswer, NotFound, RequestRefused, UemError
-from harmony.uem.http.client import Times
+from harmony.uem.http.client import TimeSource
 from harmony.uem.records import BulkOutcome, Carriers, Tag
 from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.workspace_one.client import WorkspaceOne
@@ -344,7 +344,7 @@ def real(simulated: RunningSimulator) -> Iterator[WorkspaceOne]:
     mine = simulated.credentials
     sign_in = OAuth2(simulated.token_url, mine.client_id, mine.client_secret)
     connection = Connection(simulated.url, sign_in, simulated.ca_pem, LOOPBACK)
-    made = WorkspaceOne(connection, times=Times(sleep=lambda _: None))
+    made = WorkspaceOne(connection, times=TimeSource(sleep=lambda _: None))
     yield made
     made.close()
 

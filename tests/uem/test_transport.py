@@ -38,7 +38,7 @@ from harmony.uem.errors import (
     Unreachable,
 )
 from harmony.uem.http import response as http_response
-from harmony.uem.http.client import Limits, Request, Times, Transport
+from harmony.uem.http.client import CallLimits, Request, TimeSource, Transport
 from harmony.uem.http.response import Answer, refuse_non_data
 from harmony.uem.trust.address import parse_address
 from harmony.uem.trust.outbound import OutboundPolicy
@@ -47,7 +47,7 @@ from tests.faults.faulty import answering, http, serving
 
 LOOPBACK = OutboundPolicy(allow_http=True, allow_loopback=True)
 GET = Request("GET", "/API/system/info", headers={"Authorization": "Bearer canary-token"})
-ONCE = Limits(attempts=1)
+ONCE = CallLimits(attempts=1)
 
 
 def body(answer: Answer) -> bytes:
@@ -55,11 +55,11 @@ def body(answer: Answer) -> bytes:
     return answer.body
 
 
-def a_transport(url: str, pem: str | None, limits: Limits = ONCE, **times: Any) -> Transport:
-    return Transport(parse_address(url, LOOPBACK), LOOPBACK, pem, limits, Times(**times))
+def a_transport(url: str, pem: str | None, limits: CallLimits = ONCE, **times: Any) -> Transport:
+    return Transport(parse_address(url, LOOPBACK), LOOPBACK, pem, limits, TimeSource(**times))
 
 
-def failure(url: str, pem: str | None, limits: Limits = ONCE) -> UemError:
+def failure(url: str, pem: str | None, limits: CallLimits = ONCE) -> UemError:
     """The error of one call, which must carry no secret."""
     transport = a_transport(url, pem, limits)
     try:
@@ -158,7 +158,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    error = failure("https://uem.invalid", None, Limits(request_seconds=0.3, attempts=1))
+    error = failure("https://uem.invalid", None, CallLimits(request_seconds=0.3, attempts=1))
     release.set()
     assert isinstance(error, TimedOut)
 
@@ -258,7 +258,7 @@ def trickle(connection: socket.socket, piece: bytes) -> None:
 def test_a_deadline_is_kept_however_slowly_bytes_come(handler: Any, tls: bool) -> None:
     """They come for ever: that the call ends is the proof."""
     with serving(handler, tls=tls) as (server, pem):
-        error = failure(server.url, pem or None, Limits(request_seconds=0.5, attempts=1))
+        error = failure(server.url, pem or None, CallLimits(request_seconds=0.5, attempts=1))
     assert type(error) is TimedOut
 
 
@@ -270,7 +270,7 @@ def test_the_deadline_holds_on_a_connection_that_was_kept() -> None:
             slow_headers(connection, head, number)
 
     with serving(once_quick) as (server, pem):
-        transport = a_transport(server.url, pem, Limits(request_seconds=0.5, attempts=1))
+        transport = a_transport(server.url, pem, CallLimits(request_seconds=0.5, attempts=1))
         transport.fetch(GET, body)
         with pytest.raises(TimedOut):
             transport.fetch(GET, body)
@@ -281,7 +281,7 @@ def test_the_deadline_holds_on_a_connection_that_was_kept() -> None:
 def test_a_handshake_that_never_comes_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = failure(
-            f"https://127.0.0.1:{silent.getsockname()[1]}", None, Limits(request_seconds=0.5, attempts=1)
+            f"https://127.0.0.1:{silent.getsockname()[1]}", None, CallLimits(request_seconds=0.5, attempts=1)
         )
     assert isinstance(error, TimedOut)
 
@@ -348,7 +348,7 @@ def test_it_tries_four_times_and_recovers() -> None:
     waits: list[float] = []
     broken = http(b"{}", "503 Service Unavailable")
     with serving(answering(broken, broken, broken, http(b"[1]"))) as (server, pem):
-        transport = a_transport(server.url, pem, Limits(), sleep=waits.append, random=lambda: 1.0)
+        transport = a_transport(server.url, pem, CallLimits(), sleep=waits.append, random=lambda: 1.0)
         assert transport.fetch(GET, body) == b"[1]"
         transport.close()
     assert waits == [1.0, 2.0, 4.0]
@@ -357,7 +357,7 @@ def test_it_tries_four_times_and_recovers() -> None:
 def test_reading_that_fails_is_fetched_again() -> None:
     waits: list[float] = []
     with serving(answering(http(b""), http(b"{}"))) as (server, pem):
-        transport = a_transport(server.url, pem, Limits(), sleep=waits.append)
+        transport = a_transport(server.url, pem, CallLimits(), sleep=waits.append)
         assert transport.fetch(GET, body) == b"{}"
         transport.close()
     assert len(waits) == 1
@@ -371,7 +371,7 @@ def test_closing_ends_a_call_that_is_under_way() -> None:
         connection.recv(1)
 
     with serving(wait) as (server, pem):
-        transport = a_transport(server.url, pem, Limits())
+        transport = a_transport(server.url, pem, CallLimits())
         caught: list[BaseException] = []
 
         def call() -> None:

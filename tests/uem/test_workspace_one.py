@@ -29,7 +29,7 @@ from harmony.uem.errors import (
     SignInRefused,
     UemError,
 )
-from harmony.uem.http.client import Times
+from harmony.uem.http.client import TimeSource
 from harmony.uem.records import DevicePage, SkippedRow
 from harmony.uem.registry import connect
 from harmony.uem.workspace_one.client import WorkspaceOne
@@ -55,8 +55,8 @@ class Seconds:
         self.slept.append(seconds)
         self.value += seconds
 
-    def times(self) -> Times:
-        return Times(monotonic=lambda: self.value, now=lambda: NOW, sleep=self.sleep, random=lambda: 1.0)
+    def times(self) -> TimeSource:
+        return TimeSource(monotonic=lambda: self.value, now=lambda: NOW, sleep=self.sleep, random=lambda: 1.0)
 
 
 @pytest.fixture

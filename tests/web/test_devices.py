@@ -17,7 +17,7 @@ from harmony.db import db, write
 from harmony.jobs import device_sync
 from harmony.models import Device, DeviceStatus, Risk
 from harmony.sync import job as sync_job
-from harmony.uem.records import Device as DeviceRecord
+from harmony.uem.records import UemDevice as DeviceRecord
 from harmony.web.devices.queries import FEW, FILTERS, filters_of, statement
 from harmony.web.shared.by_name import BEGINNING, PAGE_SIZE, Place
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration

@@ -16,14 +16,14 @@ from harmony.sync.privacy import Privacy, redact
 from harmony.sync.reading.placement import SHARED_ID, GroupTree, Sorted, doubtful_row, sort_rows
 from harmony.sync.reading.scope import Incoming, Scope, cover, pulls, still_there
 from harmony.uem.client import UemClient
-from harmony.uem.records import Device, DevicePage, Group, GroupKind, SkippedRow
+from harmony.uem.records import DevicePage, Group, GroupKind, SkippedRow, UemDevice
 
 
 class _Sink(Protocol):
     """Where devices go once they are read: into the database, or into the figures of a preview."""
 
     def take(
-        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[Device]
+        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[UemDevice]
     ) -> None:
         """The devices of one page that were not read before in this snapshot: in the scope and outside it."""
 
@@ -188,7 +188,9 @@ class Reading:
         ]
         self.sink.take(found.placed, doubtful, found.outside)
 
-    def _fresh(self, devices: Sequence[Device], again: bool) -> tuple[Sequence[Device], list[SkippedRow]]:
+    def _fresh(
+        self, devices: Sequence[UemDevice], again: bool
+    ) -> tuple[Sequence[UemDevice], list[SkippedRow]]:
         """The rows whose id was not read before, and those that share an id with another row of the page.
 
         A row that repeats an id of an earlier page is that device; what else it names is kept too.
@@ -196,7 +198,7 @@ class Reading:
         ids = [device.external_id for device in devices]
         if len(set(ids)) == len(ids) and self.rows.none_of(ids):
             return devices, []
-        by_id: dict[str, list[Device]] = {}
+        by_id: dict[str, list[UemDevice]] = {}
         for device in devices:
             by_id.setdefault(device.external_id, []).append(device)
         twice = [device for rows in by_id.values() if not _agree(rows) for device in rows]
@@ -207,7 +209,7 @@ class Reading:
         fresh = [rows[0] for id_, rows in by_id.items() if _agree(rows) and id_ not in self.rows]
         return fresh, [doubtful_row(device, SHARED_ID) for device in twice]
 
-    def _account(self, devices: Sequence[Device], found: Sorted, group_id: str) -> None:
+    def _account(self, devices: Sequence[UemDevice], found: Sorted, group_id: str) -> None:
         """Remember the rows that are not doubtful, and the other groups that they name."""
         if found.doubtful:
             doubtful = {row.external_id for row in found.doubtful}
@@ -215,12 +217,12 @@ class Reading:
         self.rows.add([device.external_id for device in devices])
         self._named.update({device.group_id for device in devices} - {group_id, ""})
 
-    def _kept(self, devices: Sequence[Device]) -> Sequence[Device]:
+    def _kept(self, devices: Sequence[UemDevice]) -> Sequence[UemDevice]:
         privacy = Privacy(self.choice.import_name, self.choice.import_number, self.choice.import_email)
         return devices if privacy == Privacy() else [redact(device, privacy) for device in devices]
 
 
-def _agree(rows: Sequence[Device]) -> bool:
+def _agree(rows: Sequence[UemDevice]) -> bool:
     """Return True if rows with the same id are about the same device."""
     first = identity(rows[0])
     return all(compare(first, identity(row)) is Match.SAME for row in rows[1:])

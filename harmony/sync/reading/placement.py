@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from harmony.sync.reading.scope import Incoming, Scope, fingerprint
-from harmony.uem.records import Device, Group, GroupKind, SkippedRow
+from harmony.uem.records import Group, GroupKind, SkippedRow, UemDevice
 
 UNREADABLE = "Its organization group cannot be read."
 UNKNOWN = "Its organization group is not among those that the account sees."
@@ -75,10 +75,10 @@ class Sorted:
 
     placed: list[Incoming]
     doubtful: list[SkippedRow]
-    outside: list[Device]
+    outside: list[UemDevice]
 
 
-def sort_rows(devices: Sequence[Device], scope: Scope, tree: GroupTree, asked: str) -> Sorted:
+def sort_rows(devices: Sequence[UemDevice], scope: Scope, tree: GroupTree, asked: str) -> Sorted:
     """Sort the readable rows of a page. A row is outside only if it says so in a group that the run knows.
 
     Where no organization group is chosen, the lists of members decide alone.
@@ -95,19 +95,19 @@ def sort_rows(devices: Sequence[Device], scope: Scope, tree: GroupTree, asked: s
     return Sorted(placed, doubtful, outside)
 
 
-def doubtful_row(device: Device, reason: str) -> SkippedRow:
+def doubtful_row(device: UemDevice, reason: str) -> SkippedRow:
     """Return the row as one that is not believed."""
     return SkippedRow(device.external_id, reason, device.udid, device.uuid, device.serial)
 
 
-def _doubt(device: Device, scope: Scope, tree: GroupTree, asked: str) -> str:
+def _doubt(device: UemDevice, scope: Scope, tree: GroupTree, asked: str) -> str:
     chosen = scope.organization_groups
     if not chosen or device.group_id in chosen:
         return ""
     return tree.doubt(device.group_id, device.group_name, asked)
 
 
-def _with_group(device: Device, tree: GroupTree) -> Device:
+def _with_group(device: UemDevice, tree: GroupTree) -> UemDevice:
     """Return the device with the id of its group where only the UUID of it could be read."""
     if device.group_id or not device.group_uuid:
         return device

@@ -13,7 +13,7 @@ from harmony.sync.reading.crossings import contest, contested_inside, contested_
 from harmony.sync.reading.matching import Matcher
 from harmony.sync.reading.placement import CONTRADICTS, TAKES_ID, doubtful_row
 from harmony.sync.reading.scope import Incoming
-from harmony.uem.records import Device, SkippedRow
+from harmony.uem.records import SkippedRow, UemDevice
 
 # Rows are large. Beyond so many, ids are judged by what was read until then.
 MOST_WAITING = 10_000
@@ -42,7 +42,7 @@ class Planner:
         return len(self._waiting) >= MOST_WAITING
 
     def plan(
-        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[Device]
+        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[UemDevice]
     ) -> _Planned:
         """Plan a few pages of rows, but for those that wait until `finish`."""
         self._rows += len(arriving)

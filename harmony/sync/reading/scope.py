@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from harmony.models.device_ids import udid_key
 from harmony.sync.privacy import stand_in_email
-from harmony.uem.records import Device, Group, GroupKind
+from harmony.uem.records import Group, GroupKind, UemDevice
 
 _Memberships = tuple[tuple[str, str], ...]
 
@@ -28,7 +28,7 @@ class Scope:
     organization_groups: frozenset[str] = frozenset()
     smart_groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def memberships(self, device: Device) -> _Memberships:
+    def memberships(self, device: UemDevice) -> _Memberships:
         """Every chosen group that lists `device`; a parent group does not bring its children's devices."""
         organization = _organization(device.group_id) if device.group_id in self.organization_groups else ()
         if not self.smart_groups:
@@ -43,7 +43,7 @@ class Incoming(NamedTuple):
     `shared`: several records have its UDID, so that it says nothing about the device.
     """
 
-    device: Device
+    device: UemDevice
     memberships: _Memberships
     fingerprint: str
     shared: bool = False
@@ -77,7 +77,7 @@ def enrolment(enrolled_at: datetime | None, external_id: str) -> tuple[datetime,
     return enrolled_at or LONG_AGO, len(external_id), external_id
 
 
-def fingerprint(device: Device, memberships: _Memberships) -> str:
+def fingerprint(device: UemDevice, memberships: _Memberships) -> str:
     """32 hex digits over everything that is stored of a device but its id and its last contact."""
     enrolled = device.enrolled_at.isoformat() if device.enrolled_at else ""
     parts = (

@@ -1,4 +1,4 @@
-"""One HTTP client for one server: deadlines, size caps, retries and pace; answers in, typed errors out."""
+"""One HTTP client for one server: deadlines, size caps, retries, rate limits; typed errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import random as randomness
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TypeVar
 
 import requests
@@ -17,8 +16,8 @@ from harmony import clock
 from harmony.uem.errors import BlockedByPolicy, Closed, RateLimited, UemError
 from harmony.uem.http import rate_limit, retry
 from harmony.uem.http.deadline import Deadline
-from harmony.uem.http.error_mapping import Target, call_error
-from harmony.uem.http.rate_limit import Waits
+from harmony.uem.http.error_mapping import CallTarget, call_error
+from harmony.uem.http.rate_limit import ServerWaits
 from harmony.uem.http.response import MAX_BODY, Answer, read_answer
 from harmony.uem.http.session import make_session
 from harmony.uem.http.shared_state import NotShared, SharedState
@@ -34,8 +33,8 @@ _RETYPE = "Enter them again on Server Details."
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How patient a transport is: seconds for one attempt and of work for all attempts together.
+class CallLimits:
+    """The patience of a transport: seconds for one attempt and of work for all attempts together.
 
     A wait that the server asks for is sat out up to `longest_wait` seconds; a longer one ends the call.
     """
@@ -49,7 +48,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class TimeSource:
     """Everything about time and chance that a test may replace; None means the real thing."""
 
     monotonic: Callable[[], float] = clock.monotonic
@@ -86,21 +85,21 @@ class Transport:
         address: Address,
         policy: OutboundPolicy,
         ca_pem: str | None,
-        limits: Limits | None = None,
-        times: Times | None = None,
+        limits: CallLimits | None = None,
+        times: TimeSource | None = None,
         *,
         shared: SharedState | None = None,
     ) -> None:
         self.address = address
         self.clock_skew: float | None = None
         self.calls = 0
-        self._target = Target(address, policy, ca_pem)
-        self._limits = limits or Limits()
-        self._times = times or Times()
-        self._allowance = rate_limit.shared(
+        self._target = CallTarget(address, policy, ca_pem)
+        self._limits = limits or CallLimits()
+        self._times = times or TimeSource()
+        self._server_limits = rate_limit.limits_of(
             (address.host, address.port), self._limits.calls_per_minute, self._times.monotonic
         )
-        self._waits = Waits(address.origin, self._allowance, shared or NotShared(), self._times.now)
+        self._waits = ServerWaits(address.origin, self._server_limits, shared or NotShared(), self._times.now)
         self._session = make_session(policy, ca_pem, self._limits.pool_size)
         self._closed = threading.Event()
         self._sleep = self._times.sleep or self._closed.wait
@@ -109,11 +108,11 @@ class Transport:
 
     @property
     def quota(self) -> Quota | None:
-        """Calls left, as this server last told any client of this process."""
-        return self._allowance.quota
+        """Calls left, as this server last stated to any client of this process."""
+        return self._server_limits.quota
 
     def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
-        """What `read` makes of the answer; both the call and the reading are tried again while that helps.
+        """Return what `read` makes of the answer; call and reading are tried again while that helps.
 
         Raises UemError. `read` raises a UemError of its own for an answer it cannot use.
         """
@@ -124,7 +123,7 @@ class Transport:
             self._admit(served)
             began = self._times.monotonic()
             try:
-                return read(self._once(request, self._limits.total_seconds - worked))
+                return read(self._attempt(request, self._limits.total_seconds - worked))
             except UemError as error:
                 worked += self._times.monotonic() - began
                 wait = self._wait(error, attempt, worked)
@@ -134,7 +133,7 @@ class Transport:
             self._sleep(wait)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises Closed as soon as somebody closes the transport."""
+        """Wait. Raises Closed as soon as the transport is closed."""
         self._sleep(seconds)
         self._refuse_closed()
 
@@ -159,10 +158,10 @@ class Transport:
     def _admit(self, served: datetime | None) -> None:
         """Let a call leave; `served` is the end of a wait that it has sat out already."""
         self._refuse_closed()
-        if refusal := self._allowance.refusal(self._times.now()):
+        if refusal := self._server_limits.refusal(self._times.now()):
             raise refusal
         self._sit_out(served)
-        wait = self._allowance.pace.book()
+        wait = self._server_limits.window.book()
         if wait > 0:
             self.sleep(wait)
 
@@ -179,7 +178,7 @@ class Transport:
         if self._closed.is_set():
             raise Closed("The connection to the UEM was closed.")
 
-    def _once(self, request: Request, left: float) -> Answer:
+    def _attempt(self, request: Request, left: float) -> Answer:
         deadline = Deadline(min(self._limits.request_seconds, left))
         with self._lock:
             self._live.add(deadline)
@@ -190,7 +189,7 @@ class Transport:
             with self._lock:
                 self._live.discard(deadline)
             if self._closed.is_set():
-                # A call that was just setting out when we were closed has opened a connection of its own.
+                # A call that began just before we were closed has opened a connection of its own.
                 self._session.close()
 
     def _call(self, request: Request, deadline: Deadline) -> Answer:
@@ -203,12 +202,12 @@ class Transport:
         self._refuse_closed()
         if trouble is not None or deadline.expired:
             raise call_error(trouble, deadline, self._target, self._times.now())
-        self._note(answer)
+        self._record(answer)
         refusal = retry.refused(answer, self._times.now())
         if refusal is not None:
             if refusal.asked is not None:
-                told = retry.asked_wait(answer.headers, self._times.now())
-                self._waits.keep(refusal.asked, quota=told is None)
+                retry_after = retry.asked_wait(answer.headers, self._times.now())
+                self._waits.start(refusal.asked, quota=retry_after is None)
             raise refusal
         return answer
 
@@ -233,17 +232,9 @@ class Transport:
         finally:
             response.close()
 
-    def _note(self, answer: Answer) -> None:
-        if told := retry.read_quota(answer.headers):
-            self._allowance.told(told, self._times.now())
-            self._waits.note(told)
-        self.clock_skew = _skew(answer.headers.get("Date", ""), self._times.now())
-
-
-def _skew(date: str, now: datetime) -> float | None:
-    """Seconds the server's clock is ahead of ours; the header has whole seconds."""
-    try:
-        moment = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
-        return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    def _record(self, answer: Answer) -> None:
+        if quota := retry.read_quota(answer.headers):
+            self._server_limits.record_quota(quota, self._times.now())
+            self._waits.record_quota(quota)
+        # The header has whole seconds.
+        self.clock_skew = retry.seconds_until(answer.headers.get("Date", ""), self._times.now())

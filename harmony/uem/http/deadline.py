@@ -80,6 +80,6 @@ class Deadline:
 
 
 def current_deadline() -> Deadline | None:
-    """The deadline this thread works under, if any."""
+    """Return the deadline of this thread, if it has one."""
     found: Deadline | None = getattr(_current, "deadline", None)
     return found

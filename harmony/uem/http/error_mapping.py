@@ -1,4 +1,4 @@
-"""From the exceptions of requests, urllib3, ssl and the system to errors a person can act on."""
+"""Maps exceptions of requests, urllib3, ssl and the system to errors a person can act on."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _UNSENDABLE_ADVICE = "Check the credentials for line breaks or odd characters."
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Whom we call, under which policy, and trusting what (None: the public store)."""
+class CallTarget:
+    """The address of a call, its outbound policy, and the certificates it trusts (None: the public store)."""
 
     address: Address
     policy: OutboundPolicy
@@ -44,10 +44,10 @@ class Target:
 def call_error(
     error: Exception | None,
     deadline: Deadline,
-    target: Target,
+    target: CallTarget,
     now: datetime,
 ) -> UemError:
-    """The typed error for a call that ended in `error`, or, without one, was cut by its deadline."""
+    """Return the typed error for a call that ended in `error`, or, without one, was cut by its deadline."""
     if error is None or deadline.expired:
         return TimedOut(
             f"{target.address.host} did not finish its answer within {deadline.seconds:.0f} seconds."
@@ -91,7 +91,7 @@ def _is_not_http(link: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and everything it wraps; requests keeps the cause in `args` and urllib3 in `reason`."""
+    """Yield the exception and all it wraps; requests keeps the cause in `args` and urllib3 in `reason`."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:

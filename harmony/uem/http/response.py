@@ -29,14 +29,14 @@ class Answer:
 
     @property
     def is_markup(self) -> bool:
-        """Whether this is a web page (or XML), by its type or by its first character."""
+        """True for a web page (or XML), by its type or by its first character."""
         if self.content_type in {"text/html", "application/xhtml+xml"}:
             return True
         return self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
     @property
     def is_web_page(self) -> bool:
-        """Whether this is a page for a browser: what proxies and firewalls send, and IIS with a refusal."""
+        """True for a page for a browser, as proxies and firewalls send, and IIS with a refusal."""
         if self.content_type in {"text/html", "application/xhtml+xml"}:
             return True
         start = self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -44,7 +44,7 @@ class Answer:
 
 
 def read_answer(response: requests.Response, largest: int = MAX_BODY) -> Answer:
-    """The whole answer; raises TooLarge beyond `largest` bytes.
+    """Read the whole answer. Raises TooLarge beyond `largest` bytes.
 
     A connection cut in the body raises an error of urllib3.
     """
@@ -59,7 +59,7 @@ def read_answer(response: requests.Response, largest: int = MAX_BODY) -> Answer:
 
 
 def refuse_non_data(answer: Answer) -> None:
-    """Raises RedirectAnswer, HtmlAnswer or EmptyAnswer; an empty 204 is an answer."""
+    """Raise RedirectAnswer, HtmlAnswer or EmptyAnswer for an answer without data; an empty 204 passes."""
     if 300 <= answer.status < 400:
         raise RedirectAnswer(
             f"The server answered with a redirect (status {answer.status}), which is never followed."

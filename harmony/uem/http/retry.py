@@ -1,4 +1,4 @@
-"""When to call again, and how long to wait before: decisions only, no sleeping."""
+"""Decides whether to call again and how long to wait before; nothing here sleeps."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ _PAGE_OF_429 = (
 )
 _LIMIT_OF_PROXY = "Let the proxy or firewall pass as many calls as the UEM does."
 
-_REPEATED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-
 
 def pause(
     error: UemError,
@@ -33,7 +31,7 @@ def pause(
     attempts: int = ATTEMPTS,
     longest: float = LONGEST_WAIT,
 ) -> float | None:
-    """Seconds to wait before the next attempt, or None to give up; `attempt` counts from 1.
+    """Return the seconds to wait before the next attempt, None to give up; `attempt` counts from 1.
 
     Full jitter: anything between 0 and 1, 2, 4 … up to 60 seconds.
     """
@@ -45,16 +43,16 @@ def pause(
 
 
 def refused(answer: Answer, now: datetime) -> UemError | None:
-    """The same as `status_error`, of a whole answer."""
+    """Apply `status_error` to a whole answer."""
     return status_error(answer.status, answer.headers, now, web_page=answer.is_web_page)
 
 
 def status_error(
     status: int, headers: Mapping[str, str], now: datetime, *, web_page: bool = False
 ) -> UemError | None:
-    """The error for a status that may pass by itself, with the wait the server asked for.
+    """Return the error for a status that may pass by itself, with the wait the server asked for.
 
-    `web_page`: it came as one, so that whoever stands before the server may have sent it.
+    `web_page`: it came as one, so that a proxy in front of the server may have sent it.
     """
     if status == 429:
         return _too_many_calls(headers, now, web_page=web_page)
@@ -72,7 +70,7 @@ def status_error(
 
 
 def _too_many_calls(headers: Mapping[str, str], now: datetime, *, web_page: bool) -> RateLimited:
-    """The wait is the same whoever asks for it; only a page says nothing sure of the quota."""
+    """Return the error of a 429; a web page proves nothing about the quota."""
     asked = asked_wait(headers, now) or _until_reset(headers, now)
     retry_at = now + timedelta(seconds=60.0 if asked is None else asked)
     if not web_page:
@@ -83,7 +81,7 @@ def _too_many_calls(headers: Mapping[str, str], now: datetime, *, web_page: bool
 
 
 def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds from Retry-After (a number or a date), at most a day; None for rubbish, zero and the past.
+    """Return the seconds of Retry-After (number or date), at most a day; None for rubbish, zero, the past.
 
     X-Rate-Limit-Retry-After-Seconds is the sibling that Omnissa Horizon documents.
     """
@@ -95,7 +93,7 @@ def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def read_quota(headers: Mapping[str, str]) -> Quota | None:
-    """The `x-ratelimit-*` headers, which describe the daily quota; reset is in epoch seconds."""
+    """Read the `x-ratelimit-*` headers, which describe the daily quota; reset is in epoch seconds."""
     limit, remaining = _whole(headers.get("x-ratelimit-limit")), _whole(headers.get("x-ratelimit-remaining"))
     if limit is None or remaining is None:
         return None
@@ -103,7 +101,7 @@ def read_quota(headers: Mapping[str, str]) -> Quota | None:
 
 
 def quota_error(quota: Quota, now: datetime) -> RateLimited | None:
-    """The refusal to call at all while the daily quota is used up."""
+    """Return the refusal to call at all while the daily quota is used up."""
     if quota.remaining > 0 or quota.reset_at is None or quota.reset_at <= now:
         return None
     until = min(quota.reset_at, now + timedelta(seconds=_DAY))
@@ -125,16 +123,18 @@ def _seconds(text: str, now: datetime) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        return _seconds_until(text, now)
+        return seconds_until(text, now)
     return seconds if math.isfinite(seconds) else None
 
 
-def _seconds_until(text: str, now: datetime) -> float | None:
+def seconds_until(text: str, now: datetime) -> float | None:
+    """Return the seconds from `now` until an HTTP date, negative for the past; None for rubbish."""
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return (aware - now).total_seconds()
 
 
 def _whole(text: str | None) -> int | None:

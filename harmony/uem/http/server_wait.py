@@ -1,4 +1,4 @@
-"""How long nobody may call a server, because it said so: to wait, or that the day's calls are used up."""
+"""The wait that a server asks for: no call leaves until it ends, or until the day's calls are renewed."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from harmony.uem.trust.outbound import OutboundPolicy
 
 
 def make_session(policy: OutboundPolicy, ca_pem: str | None, pool_size: int) -> requests.Session:
-    """A session that trusts the PEM alone, or the public store when there is none."""
+    """Return a session that trusts the PEM alone, or the public store when there is none."""
     session = _Session()
     # .netrc replaces an Authorization header and REQUESTS_CA_BUNDLE a pinned certificate [measured, both].
     session.trust_env = False

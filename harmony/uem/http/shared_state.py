@@ -1,4 +1,4 @@
-"""What every process must know of a server: the wait it asked for, and the token it was given."""
+"""State of a server that every process shares: the wait it asked for, and the token it issued."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harmony.uem.http.server_wait import SKEW, ServerWait
 
 @dataclass(frozen=True, slots=True)
 class TokenKey:
-    """Whose token it is: the client at its token service, for one server."""
+    """The owner of a token: a client at its token service, for one server."""
 
     origin: str
     token_address: str
@@ -33,7 +33,7 @@ class Token:
 
 
 class SharedState(Protocol):
-    """Where processes meet. No method raises: what cannot be stored is known to one process only."""
+    """A store for all processes. No method raises: what cannot be stored is known to one process only."""
 
     def wait(self, origin: str) -> ServerWait | None:
         """Return the wait that was last asked for."""
@@ -67,7 +67,7 @@ class SharedState(Protocol):
 
 
 class NotShared:
-    """For a client that nobody else knows of: a test, or a program without a database."""
+    """For a client of its own: a test, or a program without a database."""
 
     def wait(self, origin: str) -> ServerWait | None:
         return None

@@ -15,7 +15,7 @@ Endpoint = tuple[socket.AddressFamily, str, int]
 
 
 def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> list[Endpoint]:
-    """The addresses of a name, in the order of the resolver; raises NameNotFound or TimedOut.
+    """Return the addresses of a name, in the order of the resolver. Raises NameNotFound or TimedOut.
 
     The system's resolver has no deadline of its own, so it works in a thread that may be left behind.
     """
@@ -40,7 +40,7 @@ def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> list[Endp
 
 
 def refuse_forbidden(host: str, endpoints: list[Endpoint], policy: OutboundPolicy) -> None:
-    """Raises BlockedByPolicy when any of the addresses may not be called."""
+    """Raise BlockedByPolicy when any of the addresses may not be called."""
     for _, ip, _ in endpoints:
         reason = address_refusal(ip, policy)
         if reason:
@@ -48,7 +48,7 @@ def refuse_forbidden(host: str, endpoints: list[Endpoint], policy: OutboundPolic
 
 
 def open_socket(host: str, port: int, policy: OutboundPolicy, deadline: Deadline | None) -> socket.socket:
-    """A connected socket to the first address that answers, whose peer the policy allows.
+    """Return a connected socket to the first address that answers, whose peer the policy allows.
 
     Raises NameNotFound, BlockedByPolicy, TimedOut or Unreachable. Nothing has been sent when it returns.
     """
@@ -72,7 +72,7 @@ def open_socket(host: str, port: int, policy: OutboundPolicy, deadline: Deadline
 
 
 def _check_peer(connection: socket.socket, host: str, policy: OutboundPolicy) -> None:
-    """Closes the connection and raises BlockedByPolicy unless its actual peer may be called."""
+    """Close the connection and raise BlockedByPolicy unless its actual peer may be called."""
     peer, own = str(connection.getpeername()[0]), str(connection.getsockname()[0])
     reason = address_refusal(peer, policy, own)
     if reason:

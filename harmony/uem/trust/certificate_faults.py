@@ -20,7 +20,7 @@ def end_of_chain(
     """
     at = shown
     for _ in range(_LONGEST_CHAIN):
-        found = next((one for one in (*shown.sent, *uploaded) if one.subject == at.issuer), None)
+        found = next((issuer for issuer in (*shown.sent, *uploaded) if issuer.subject == at.issuer), None)
         if at.self_signed or found is None:
             break
         at = found

@@ -29,7 +29,7 @@ class CertificateRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _CertificateUpload:
-    """What was read: each certificate once, and the PEM to store."""
+    """An upload as read: each certificate once, and the PEM to store."""
 
     certificates: tuple[CertificateSummary, ...]
     pem: str
@@ -151,13 +151,15 @@ def _why_none(certificates: list[x509.Certificate], faults: dict[x509.Certificat
 
     OpenSSL follows a chain to a self-signed end: a pinned leaf of a CA fails with code 20 [measured].
     """
-    if own := next((faults[one] for one in certificates if is_self_signed(one)), ""):
+    if own := next((faults[certificate] for certificate in certificates if is_self_signed(certificate)), ""):
         return own
     if alone := next((fault for fault in faults.values() if fault), ""):
         return alone
     subjects = {certificate.subject for certificate in certificates}
     # The last of a chain: nothing in the file issued it.
-    last = next((one for one in certificates if one.issuer not in subjects), certificates[-1])
+    last = next(
+        (certificate for certificate in certificates if certificate.issuer not in subjects), certificates[-1]
+    )
     kind = "an intermediate authority" if is_authority(last) else "a server certificate"
     issuer = summarize(last, last.not_valid_before_utc).issuer
     return (

@@ -58,7 +58,7 @@ def _trusting_context(ca_pem: str | None) -> ssl.SSLContext:
 def presented_certificate(
     address: Address, policy: OutboundPolicy, now: datetime
 ) -> CertificateSummary | None:
-    """What the server shows to anybody, or None. For display only: nothing is sent, nothing is trusted."""
+    """Return the certificate that the server shows to anybody, or None. For display: nothing is trusted."""
     # The one place without verification: its whole purpose is to show a certificate that cannot be verified.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -154,7 +154,7 @@ def _trust_error(code: int, host: str, ca_pem: str | None, shown: CertificateSum
 
 
 def _end(shown: CertificateSummary | None) -> str:
-    """Where the chain that the server sent ends, as the end of a sentence."""
+    """Name the end of the chain that the server sent, as the end of a sentence."""
     if shown is None:
         return ""
     end = end_of_chain(shown)
@@ -170,7 +170,7 @@ def _not_vouched_for(host: str, ca_pem: str, shown: CertificateSummary) -> UemEr
     sentence = f"{host} presents a certificate that the uploaded one does not vouch for"
     pinned = _pinned(ca_pem)
     end = end_of_chain(shown, pinned)
-    if end.self_signed or not any(one.authority for one in pinned):
+    if end.self_signed or not any(certificate.authority for certificate in pinned):
         return CertificateChanged(f"{sentence}. {both}", old, shown.sha256)
     return CertificateUntrusted(
         f"{sentence}: {missing_issuer(end, uploaded=True)} {both}",

@@ -59,7 +59,7 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Whether the certificate vouches for itself."""
+    """Tell whether the certificate vouches for itself."""
     if certificate.issuer != certificate.subject:
         return False
     for verify in (certificate.verify_directly_issued_by, _verify_old_signature):
@@ -83,7 +83,7 @@ def _verify_old_signature(certificate: x509.Certificate) -> None:
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """Whether the certificate may issue others."""
+    """Tell whether the certificate may issue others."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except (x509.ExtensionNotFound, ValueError):

@@ -9,7 +9,7 @@ from datetime import datetime
 from harmony import clock
 from harmony.uem.connection import Connection
 from harmony.uem.errors import UemError
-from harmony.uem.http.client import Limits, Times
+from harmony.uem.http.client import CallLimits, TimeSource
 from harmony.uem.registry import KINDS
 from harmony.uem.verify.checks import Check, CheckResult, CheckState, not_tried
 from harmony.uem.verify.network import NETWORK_NAMES, NetworkChecks
@@ -41,11 +41,11 @@ def run_checks(
 
 
 def _api_results(runner: _Runner, connection: Connection) -> Iterator[CheckResult]:
-    limits = Limits(
+    limits = CallLimits(
         request_seconds=CALL_SECONDS, total_seconds=CALL_SECONDS, attempts=1, pool_size=1, longest_wait=0
     )
     try:
-        api = WorkspaceOneChecks(connection, limits, Times())
+        api = WorkspaceOneChecks(connection, limits, TimeSource())
     except UemError as error:
         # The token address is refused before anything is called.
         yield _failed(API_NAMES[0], error)

@@ -1,4 +1,4 @@
-"""What an answer about many devices says of each: done, unknown to the UEM, or unclear (ws1-api.md §6.2, 14).
+"""Reads an answer about many devices: each is done, unknown to the UEM, or unclear (ws1-api.md §6.2, 14).
 
 Nothing is done because it was not named: the counters must sum to what was asked.
 """
@@ -49,7 +49,7 @@ class Fault(NamedTuple):
 
 
 def outcome(answer: Answer, asked: frozenset[str], *, add: bool) -> BulkOutcome:
-    """What became of each device that was asked for.
+    """Return the outcome of each device that was asked for.
 
     200 comes also when some items fail; 404 when all do, or when there is no such tag: nothing tells them
     apart. An answer without counters, or with counters that do not sum, leaves unclear what it does not name.
@@ -72,7 +72,7 @@ def _sums(row: Row, asked: int, failed: int) -> bool:
 
 
 def _faults(row: Row) -> tuple[dict[str, Fault], int]:
-    """The faulted items by their ids, and how many rows name none or contradict another."""
+    """Return the faulted items by their ids, and how many rows name none or contradict another."""
     found = row.get("Faults")
     rows = Row(found).get("Fault") if isinstance(found, dict) else found
     if rows is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.device_failures import is_of_device
 from harmony.uem.errors import UemError
-from harmony.uem.http.client import Limits, Times
+from harmony.uem.http.client import CallLimits, TimeSource
 from harmony.uem.records import DevicePage, Group, SystemInfo
 from harmony.uem.verify.checks import Check, Observation, warning
 from harmony.uem.workspace_one import readers
@@ -27,7 +27,7 @@ _ONE = {"page": "0", "pagesize": "1"}
 class WorkspaceOneChecks:
     """One try at using the API; every call reads a row, or three devices. Close it afterwards."""
 
-    def __init__(self, connection: Connection, limits: Limits, times: Times) -> None:
+    def __init__(self, connection: Connection, limits: CallLimits, times: TimeSource) -> None:
         self._client = WorkspaceOne(connection, 1, limits, times)
         self._oauth = isinstance(connection.sign_in, OAuth2)
         self._info: SystemInfo | None = None

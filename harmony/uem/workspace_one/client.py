@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import Incomplete, SignInRefused
-from harmony.uem.http.client import Limits, Times, Transport
+from harmony.uem.http.client import CallLimits, TimeSource, Transport
 from harmony.uem.http.response import Answer, refuse_non_data
 from harmony.uem.records import (
     AppList,
@@ -48,14 +48,14 @@ class WorkspaceOne:
         self,
         connection: Connection,
         fetchers: int = 4,
-        limits: Limits | None = None,
-        times: Times | None = None,
+        limits: CallLimits | None = None,
+        times: TimeSource | None = None,
     ) -> None:
         if not 1 <= fetchers <= 16:
             raise ValueError("fetchers is 1 to 16")
         few = isinstance(connection.sign_in, Basic)
         self._fetchers = min(fetchers, _FETCHERS_BY_PASSWORD) if few else fetchers
-        times = times or Times()
+        times = times or TimeSource()
         address = parse_server(connection.server_url, connection.policy)
         self._sign_in = make_sign_in(connection, address, limits, times)
         policy, shared = connection.policy, connection.shared

@@ -59,7 +59,7 @@ class _Ahead:
             self._next += 1
 
     def _expected(self, page: DevicePage) -> int:
-        """How many pages to ask for as far as this page tells, counting the one that proves the end."""
+        """Return the number of pages to ask for after this page, with the one that proves the end."""
         following = page.number + 2
         if page.total is None or page.total <= 0:
             return following + self._fetchers - 1

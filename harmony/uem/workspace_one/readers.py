@@ -9,7 +9,6 @@ from typing import Any
 from harmony.uem.errors import MalformedAnswer, NotTheApi, TooLarge
 from harmony.uem.http.response import Answer
 from harmony.uem.records import (
-    Device,
     DevicePage,
     Group,
     GroupKind,
@@ -18,6 +17,7 @@ from harmony.uem.records import (
     SystemInfo,
     Tag,
     TagList,
+    UemDevice,
 )
 from harmony.uem.workspace_one.rows import clean, count, device_record, plain_id
 from harmony.uem.workspace_one.wire import (
@@ -58,14 +58,14 @@ def _loose_devices(body: bytes) -> tuple[list[DeviceRow | None], Any]:
     return [loose_device(row) for row in rows_of(envelope, "Devices")], envelope.get("Total")
 
 
-def _record(row: DeviceRow | None) -> Device | SkippedRow:
+def _record(row: DeviceRow | None) -> UemDevice | SkippedRow:
     return device_record(row) if row is not None else SkippedRow(None, "The row is not an object.")
 
 
-def _page(number: int, records: list[Device | SkippedRow], total: int | None) -> DevicePage | None:
+def _page(number: int, records: list[UemDevice | SkippedRow], total: int | None) -> DevicePage | None:
     if not records:
         return None
-    devices = tuple(record for record in records if isinstance(record, Device))
+    devices = tuple(record for record in records if isinstance(record, UemDevice))
     skipped = tuple(record for record in records if isinstance(record, SkippedRow))
     return DevicePage(number, devices, skipped, total)
 

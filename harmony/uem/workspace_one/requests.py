@@ -18,7 +18,7 @@ PAGE_SIZE = 500
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a call that writes says. `expects` is a refusal's status that is an answer all the same.
+    """The body of a call that writes. `expects` is a refusal's status that is an answer all the same.
 
     `repeatable`: whether the call may be made again when nobody knows what became of it.
     """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
-from harmony.uem.records import Device, SkippedRow
+from harmony.uem.records import SkippedRow, UemDevice
 from harmony.uem.text import clean as harmless
 from harmony.uem.workspace_one.wire import AnyId, DeviceRow, Ref
 
@@ -17,7 +17,7 @@ _LONGEST_INSTANT = 40
 EARLIEST, LATEST = datetime(2000, 1, 3, tzinfo=UTC), datetime(2079, 1, 1, tzinfo=UTC)
 
 
-def device_record(row: DeviceRow) -> Device | SkippedRow:
+def device_record(row: DeviceRow) -> UemDevice | SkippedRow:
     """The device, or why there is none."""
     external_id = plain_id(row.id)
     if external_id is None:
@@ -29,7 +29,7 @@ def device_record(row: DeviceRow) -> Device | SkippedRow:
     ) = _texts(row)  # fmt: skip
     group = row.location_group_id
     group_id = plain_id(group) or ""
-    return Device(
+    return UemDevice(
         external_id, uuid, udid, serial, name, phone, email, user, platform, model, system, owner,
         group_id, clean(row.location_group_name) or _ref_text(group, "name"), enrolment, compliance,
         flag(row.compromised_status), imei, instant(row.last_seen), instant(row.last_enrolled_on),

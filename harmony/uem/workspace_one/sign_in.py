@@ -9,7 +9,7 @@ from typing import Protocol
 
 from harmony.uem.connection import Basic, Connection, OAuth2
 from harmony.uem.errors import SignInRefused, UemError
-from harmony.uem.http.client import Limits, Times, Transport
+from harmony.uem.http.client import CallLimits, TimeSource, Transport
 from harmony.uem.http.shared_state import SharedState, Token, TokenKey
 from harmony.uem.trust.address import Address, parse_address
 from harmony.uem.workspace_one.errors import BASIC_ADVICE, OAUTH_ADVICE
@@ -34,7 +34,7 @@ class _SignIn(Protocol):
         """The headers that identify us; may call the token address. Raises UemError."""
 
     def renew(self, refused: dict[str, str]) -> bool:
-        """Whether a call refused with 401 should be made once more, with fresh headers."""
+        """Tell whether a call refused with 401 should be made once more, with fresh headers."""
 
     def give_up(self, error: SignInRefused) -> None:
         """Remember the refusal: every later `headers()` raises it without asking anybody."""
@@ -82,7 +82,7 @@ class _TokenSignIn:
     advice = OAUTH_ADVICE
 
     def __init__(
-        self, credentials: OAuth2, origin: str, transport: Transport, times: Times, shared: SharedState
+        self, credentials: OAuth2, origin: str, transport: Transport, times: TimeSource, shared: SharedState
     ) -> None:
         """`origin`: the server that the token is for, the only one that it is ever sent to."""
         self.origin = origin
@@ -153,7 +153,9 @@ class _TokenSignIn:
             self._shared.keep_token(self._key, token)
 
 
-def make_sign_in(connection: Connection, server: Address, limits: Limits | None, times: Times) -> _SignIn:
+def make_sign_in(
+    connection: Connection, server: Address, limits: CallLimits | None, times: TimeSource
+) -> _SignIn:
     """The way to sign in that the connection names; the token address has a transport of its own."""
     credentials, shared = connection.sign_in, connection.shared
     if isinstance(credentials, Basic):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from harmony.models.configuration import Synchronization
-from harmony.uem.records import Device, GroupKind
+from harmony.uem.records import GroupKind, UemDevice
 from tests.sync.model.uem import ModelUem, below
 
 Groups = frozenset[tuple[str, str]]
@@ -23,19 +23,19 @@ class Heard:
     read to its end; `complete`: every chosen group was read, and no row may be about any device.
     """
 
-    rows: dict[str, tuple[Device, Groups]]
+    rows: dict[str, tuple[UemDevice, Groups]]
     ids: frozenset[str]
     udids: frozenset[str]
     members: frozenset[str]
     complete: bool
-    outside: dict[str, Device]
+    outside: dict[str, UemDevice]
     listing: Groups
     ended: bool
 
 
 def hear(uem: ModelUem, choice: Synchronization) -> Heard:
     """Everything that `uem` has said until now, as `choice` wants to know it."""
-    rows: dict[str, tuple[Device, Groups]] = {}
+    rows: dict[str, tuple[UemDevice, Groups]] = {}
     for pull in uem.pulls:
         for row in pull.rows:
             if groups := _groups(uem, choice, row):
@@ -56,21 +56,21 @@ def hear(uem: ModelUem, choice: Synchronization) -> Heard:
     return Heard(rows, frozenset(ids), udids, members, complete, outside, listing, ended)
 
 
-def _outside(uem: ModelUem, choice: Synchronization, placed: Collection[str]) -> dict[str, Device]:
+def _outside(uem: ModelUem, choice: Synchronization, placed: Collection[str]) -> dict[str, UemDevice]:
     """The rows that say of themselves that nobody chose them."""
     doubtful = {row.external_id for row in _of_unknown_groups(uem, choice)}
     every = {row.external_id: row for pull in reversed(uem.pulls) for row in reversed(pull.rows)}
     return {id_: row for id_, row in every.items() if id_ not in placed and id_ not in doubtful}
 
 
-def _of_unknown_groups(uem: ModelUem, choice: Synchronization) -> list[Device]:
+def _of_unknown_groups(uem: ModelUem, choice: Synchronization) -> list[UemDevice]:
     """Rows of groups that the account does not see and that nobody chose."""
     chosen = {group.external_id for group in choice.groups if group.kind == GroupKind.ORGANIZATION}
     known = uem.visible | chosen
     return [row for pull in uem.pulls for row in pull.rows if chosen and row.group_id not in known]
 
 
-def _anonymous(uem: ModelUem, choice: Synchronization, rows: list[Device]) -> bool:
+def _anonymous(uem: ModelUem, choice: Synchronization, rows: list[UemDevice]) -> bool:
     """Whether a row tells nothing, or only a UDID that another row has too."""
     taken = {row.udid.casefold() for row in rows}
     taken |= {row.udid.casefold() for row in _of_unknown_groups(uem, choice)}
@@ -81,7 +81,7 @@ def _anonymous(uem: ModelUem, choice: Synchronization, rows: list[Device]) -> bo
     return False
 
 
-def imported(row: Device, choice: Synchronization) -> Device:
+def imported(row: UemDevice, choice: Synchronization) -> UemDevice:
     """What may be stored of a row."""
     if not choice.import_name:
         row = replace(row, name="", user_name="")
@@ -90,7 +90,7 @@ def imported(row: Device, choice: Synchronization) -> Device:
     return row if choice.import_email else replace(row, email=f"{row.udid}@WorkspaceONE.UEM")
 
 
-def _groups(uem: ModelUem, choice: Synchronization, row: Device) -> Groups:
+def _groups(uem: ModelUem, choice: Synchronization, row: UemDevice) -> Groups:
     return frozenset(
         (one.kind, one.external_id)
         for one in choice.groups

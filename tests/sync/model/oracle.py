@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harmony.models.configuration import Synchronization
-from harmony.uem.records import Device
+from harmony.uem.records import UemDevice
 from tests.sync.model.heard import Groups, Heard
 
 DAY = timedelta(hours=24)
@@ -18,7 +18,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 class Kept:
     """A device: its newest enrolment, None for an id that other hardware has; since when it is missing."""
 
-    row: Device
+    row: UemDevice
     groups: Groups
     id: str | None
     absent: int | None = None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from harmony.uem.records import Device, DevicePage, Group, GroupKind, Quota, SkippedRow, SystemInfo, Tag
+from harmony.uem.records import DevicePage, Group, GroupKind, Quota, SkippedRow, SystemInfo, Tag, UemDevice
 from tests.builders import NOON, a_device
 
 # The organization groups with their parents, and the smart groups with the groups that manage them.
@@ -23,11 +23,11 @@ class World:
     `inclusive`: the list of a group has the devices of the groups below it too.
     """
 
-    rows: dict[str, Device] = field(default_factory=dict)
+    rows: dict[str, UemDevice] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     smart: dict[str, set[str]] = field(default_factory=lambda: {smart: set() for smart in MANAGERS})
     hidden: set[str] = field(default_factory=set)
-    gone: dict[str, Device] = field(default_factory=dict)
+    gone: dict[str, UemDevice] = field(default_factory=dict)
     inclusive: bool = True
     last_id: int = 0
 
@@ -57,7 +57,7 @@ class World:
         for members in self.smart.values():
             members.discard(id_)
 
-    def listing(self, group: str, since: datetime | None) -> list[Device]:
+    def listing(self, group: str, since: datetime | None) -> list[UemDevice]:
         """The rows of a group now, in the order of their ids; none of a group that the account cannot see."""
         return [
             row
@@ -79,7 +79,7 @@ class Pull:
     """What was said of one group: its readable rows, the others, the largest Total, and whether it ended."""
 
     group: str
-    rows: list[Device] = field(default_factory=list)
+    rows: list[UemDevice] = field(default_factory=list)
     skipped: list[SkippedRow] = field(default_factory=list)
     total: int = 0
     ended: bool = False
@@ -161,7 +161,7 @@ class ModelUem:
             number += 1
         pull.ended = True
 
-    def _page(self, pull: Pull, number: int, listed: list[Device], total: int | None) -> DevicePage:
+    def _page(self, pull: Pull, number: int, listed: list[UemDevice], total: int | None) -> DevicePage:
         unreadable = self.world.unreadable
         rows = tuple(row for row in listed if row.external_id not in unreadable)
         skipped = tuple(_skipped(row, unreadable[row.external_id]) for row in listed if row not in rows)
@@ -200,7 +200,7 @@ class ModelUem:
         """Nothing is open."""
 
 
-def _skipped(row: Device, readable: str) -> SkippedRow:
+def _skipped(row: UemDevice, readable: str) -> SkippedRow:
     return SkippedRow(
         row.external_id if readable == "id" else None, "unreadable", row.udid if readable == "udid" else ""
     )

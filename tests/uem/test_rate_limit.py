@@ -11,8 +11,8 @@ import responses
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import RateLimited
 from harmony.uem.http import rate_limit
-from harmony.uem.http.client import Times
-from harmony.uem.http.rate_limit import LOOK_AGAIN, Allowance
+from harmony.uem.http.client import TimeSource
+from harmony.uem.http.rate_limit import LOOK_AGAIN, ServerLimits
 from harmony.uem.records import Quota
 from harmony.uem.registry import connect
 from tests.uem.test_workspace_one import BASIC, INFO, NOW, Seconds, serve
@@ -31,7 +31,7 @@ def wire() -> Any:
         yield mock
 
 
-def two(times: Times, second: Connection = BASIC) -> Any:
+def two(times: TimeSource, second: Connection = BASIC) -> Any:
     return [connect("workspace_one", to, calls_per_minute=2, times=times) for to in (BASIC, second)]
 
 
@@ -64,17 +64,17 @@ def test_what_one_client_was_told_of_the_quota_keeps_the_other_from_calling(wire
 
 
 def test_an_old_word_that_nothing_is_left_is_worth_one_call() -> None:
-    mine = Allowance(10, lambda: 0.0)
-    mine.told(Quota(100, 0, NOW + timedelta(hours=5)), NOW)
-    assert mine.refusal(NOW + LOOK_AGAIN) is not None
-    assert mine.refusal(NOW + LOOK_AGAIN + timedelta(seconds=1)) is None
+    limits = ServerLimits(10, lambda: 0.0)
+    limits.record_quota(Quota(100, 0, NOW + timedelta(hours=5)), NOW)
+    assert limits.refusal(NOW + LOOK_AGAIN) is not None
+    assert limits.refusal(NOW + LOOK_AGAIN + timedelta(seconds=1)) is None
 
 
 def test_a_process_that_has_just_started_knows_nothing() -> None:
     def clock() -> float:
         return 0.0
 
-    first = rate_limit.shared(("uem.example.com", 443), 10, clock)
-    assert rate_limit.shared(("uem.example.com", 443), 10, clock) is first
-    rate_limit.forget()
-    assert rate_limit.shared(("uem.example.com", 443), 10, clock) is not first
+    first = rate_limit.limits_of(("uem.example.com", 443), 10, clock)
+    assert rate_limit.limits_of(("uem.example.com", 443), 10, clock) is first
+    rate_limit.reset()
+    assert rate_limit.limits_of(("uem.example.com", 443), 10, clock) is not first
