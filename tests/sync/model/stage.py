@@ -26,10 +26,10 @@ WRITES = ("BEGIN IMMEDIATE", "INSERT", "UPDATE", "DELETE")
 # Small batches: their borders are met by a dozen devices.
 BATCHES = {
     "snapshot.ROWS_PER_WRITE": 3,
-    "absences.SLICE": 3,
-    "absences.ROWS_PER_WRITE": 2,
-    "deletion.ROWS_PER_WRITE": 2,
-    "holds.ROWS_PER_WRITE": 2,
+    "deletion.missing.SLICE": 3,
+    "deletion.missing.ROWS_PER_WRITE": 2,
+    "deletion.soft_delete.ROWS_PER_WRITE": 2,
+    "deletion.holds.ROWS_PER_WRITE": 2,
     "redaction.ROWS_PER_WRITE": 2,
 }
 
