@@ -42,7 +42,7 @@ class Decision(NamedTuple):
 def decide(app: App, made: Decision) -> bool:
     """Set the exception of every version of an app, or lift it. False when it is so already.
 
-    The devices follow in the worker: ring for it afterwards.
+    The devices follow in the worker: enqueue its task afterwards.
     """
     with write() as session:
         same = (AppException.platform == app.platform, AppException.identifier == app.identifier)

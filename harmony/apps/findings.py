@@ -11,15 +11,8 @@ from sqlalchemy.orm import Session
 
 from harmony.db import bulk
 from harmony.jobs import lease
-from harmony.models import (
-    Action,
-    App,
-    AppException,
-    DeviceStatus,
-    DutyName,
-    Severity,
-    Verb,
-)
+from harmony.jobs.kinds import JobKind
+from harmony.models import Action, App, AppException, DeviceStatus, Severity, Verb
 from harmony.protection import events
 from harmony.protection.catalogue import CATALOGUE, Vector, factor_of
 from harmony.protection.events import Line
@@ -182,4 +175,4 @@ def _protect(session: Session, places: Mapping[int, _Place], now: datetime) -> N
     rows = [(id_, one.integration_id, new, risks.get(id_, 0), moment) for id_, one in places.items()]
     bulk.execute_many(session, KEEP, rows)
     for integration_id in {place.integration_id for place in places.values()}:
-        lease.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)
+        lease.nudge(session, integration_id, JobKind.TAGGING, now + TAG_WITHIN)

@@ -21,12 +21,13 @@ from harmony.clock import monotonic, now
 from harmony.config import current_settings
 from harmony.db import db, release, write
 from harmony.jobs import control, lease
-from harmony.jobs.heartbeat import LOOK_SECONDS, Interrupted, Watch
-from harmony.jobs.lease import Holding
+from harmony.jobs.heartbeat import LOOK_SECONDS, Interrupted, LeaseKeeper
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.lease import Lease
 from harmony.jobs.process_identity import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
-from harmony.jobs.uem_client import Opener, open_client
-from harmony.models import DutyName, DutyRun, Integration
+from harmony.jobs.uem_client import ClientFactory, open_client
+from harmony.models import Integration, JobRun
 from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
@@ -48,7 +49,7 @@ NAME = "app sync"
 class _AppSync:
     """One run under way."""
 
-    held: Holding
+    held: Lease
     kind: str
     server: ServerDetails
     share: Share
@@ -86,10 +87,10 @@ class _AppSync:
 
 
 def sync_apps(
-    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
-    """Do the duty if it is due and free. Every end is written to its run's row."""
-    held = lease.claim(integration_id, DutyName.APPS, identity(), now())
+    """Do the job if it is due and free. Every end is written to its run's row."""
+    held = lease.claim(integration_id, JobKind.APPS, identity(), now())
     if held is None:
         return
     work = _load(held, should_stop)
@@ -98,7 +99,7 @@ def sync_apps(
         _finish(work, end)
 
 
-def _load(held: Holding, should_stop: Callable[[], bool]) -> _AppSync:
+def _load(held: Lease, should_stop: Callable[[], bool]) -> _AppSync:
     settings = current_settings()
     integration = db.session.get_one(Integration, held.integration_id)
     page = integration.page(SERVER)
@@ -112,11 +113,11 @@ def _load(held: Holding, should_stop: Callable[[], bool]) -> _AppSync:
     return work
 
 
-def _attempt(work: _AppSync, opener: Opener) -> End:
+def _attempt(work: _AppSync, opener: ClientFactory) -> End:
     def renew(session: Session, moment: datetime) -> None:
         lease.renew(session, work.held, moment)
 
-    def take(client: UemClient, watch: Watch) -> End:
+    def take(client: UemClient, watch: LeaseKeeper) -> End:
         return _take(work, client, watch)
 
     def ended(error: UemError) -> End:
@@ -126,7 +127,7 @@ def _attempt(work: _AppSync, opener: Opener) -> End:
     return attempt(work, opener, renew, take, ends)
 
 
-def _take(work: _AppSync, client: UemClient, watch: Watch) -> End:
+def _take(work: _AppSync, client: UemClient, watch: LeaseKeeper) -> End:
     """Read and write what the share allows; a run that must end asks for no more, and raises."""
     work.must_end = watch.must_end
     try:
@@ -194,7 +195,7 @@ def _show(session: Session, work: _AppSync, moment: datetime) -> None:
     }
     if work.quota is not None:
         values |= {"quota_left": work.quota.remaining, "quota_limit": work.quota.limit}
-    session.execute(update(DutyRun).where(DutyRun.id == work.held.run_id).values(values))
+    session.execute(update(JobRun).where(JobRun.id == work.held.run_id).values(values))
 
 
 def _finish(work: _AppSync, end: End) -> None:
@@ -207,7 +208,7 @@ def _finish(work: _AppSync, end: End) -> None:
         integration = session.get(Integration, held.integration_id)
         if integration is None:
             return
-        started = session.get_one(DutyRun, held.run_id).started_at
-        planned = control.usual(integration, held.name, started, moment)
+        started = session.get_one(JobRun, held.run_id).started_at
+        planned = control.usual(integration, held.kind, started, moment)
         lease.settle(session, held, end.outcome, end.next_at(planned, moment), moment, done_up_to=started)
     log.info("App sync %d of integration %d: %s.", held.run_id, held.integration_id, end.outcome.state)

@@ -11,13 +11,13 @@ from harmony.apps.app_lists import ReadingOutcome
 from harmony.apps.quota import DAY, Share, Spent, share
 from harmony.apps.reader import Target
 from harmony.db import db
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     AppReading,
     Device,
-    DutyName,
-    DutyRun,
     Integration,
     IntegrationState,
+    JobRun,
     SyncRun,
     SyncRunState,
 )
@@ -54,17 +54,17 @@ def targets(integration_id: int, most: int) -> list[Target]:
 
 def fetched_at(integration_id: int) -> datetime | None:
     """When apps were last fetched for any device of the integration, by a run that got that far."""
-    fetched = (DutyRun.calls > 0, DutyRun.state.not_in((SyncRunState.FAILED, SyncRunState.AUTH_FAILED)))
-    mine = (DutyRun.integration_id == integration_id, DutyRun.duty == DutyName.APPS)
-    newest = select(DutyRun.heartbeat_at).where(*mine, *fetched).order_by(DutyRun.id.desc())
+    fetched = (JobRun.calls > 0, JobRun.state.not_in((SyncRunState.FAILED, SyncRunState.AUTH_FAILED)))
+    mine = (JobRun.integration_id == integration_id, JobRun.kind == JobKind.APPS)
+    newest = select(JobRun.heartbeat_at).where(*mine, *fetched).order_by(JobRun.id.desc())
     return db.session.scalar(newest.limit(1))
 
 
 def share_of(integration_id: int, percent: int, now: datetime) -> Share:
     """What the app sync may call now, counted over every integration of the same server."""
     ids = _same_server(integration_id)
-    mine = (DutyRun.duty == DutyName.APPS, DutyRun.integration_id.in_(ids), DutyRun.started_at > now - DAY)
-    rows = db.session.execute(select(DutyRun.started_at, DutyRun.calls).where(*mine))
+    mine = (JobRun.kind == JobKind.APPS, JobRun.integration_id.in_(ids), JobRun.started_at > now - DAY)
+    rows = db.session.execute(select(JobRun.started_at, JobRun.calls).where(*mine))
     return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
 
 
@@ -116,7 +116,7 @@ def _limit(integration_ids: Sequence[int]) -> int | None:
             .order_by(run.id.desc())
             .limit(1)
         ).first()
-        for run in (SyncRun, DutyRun)
+        for run in (SyncRun, JobRun)
     ]
     newest = max((one for one in told if one), default=None)
     return newest[1] if newest else None

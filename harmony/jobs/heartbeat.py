@@ -32,7 +32,7 @@ class Interrupted(Exception):
 
 
 @dataclass(slots=True)
-class Watch:
+class LeaseKeeper:
     """One run under watch; `lost` once the lease is somebody else's or the integration was paused."""
 
     renew: Renew
@@ -74,12 +74,12 @@ class Watch:
 
 
 @contextmanager
-def watched(renew: Renew, should_stop: Callable[[], bool], client: UemClient) -> Iterator[Watch]:
+def watched(renew: Renew, should_stop: Callable[[], bool], client: UemClient) -> Iterator[LeaseKeeper]:
     """A thread beside the body that renews the lease, and cuts the client off when the run must end.
 
     `renew` prolongs the lease inside a `write()`, or raises LeaseLost.
     """
-    watch = Watch(renew, should_stop, client)
+    watch = LeaseKeeper(renew, should_stop, client)
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
     thread = threading.Thread(target=watch.run, args=(app,), daemon=True, name="watch")
     thread.start()

@@ -1,4 +1,4 @@
-"""The queue: Huey on a SQLite file of its own. It may lose a ring at any time; the tick finds the work."""
+"""The queue: Huey on a SQLite file of its own. It may lose a task at any time; the tick finds the work."""
 
 from __future__ import annotations
 
@@ -23,18 +23,15 @@ log = logging.getLogger(__name__)
 huey.storage.sqlite3 = sqlite_module()
 
 _EXTENSION = "harmony.queue"
-RINGS = "harmony.rings"
+TASKS = "harmony.tasks"
 STOPPING = "harmony.stopping"
 
-# The names of the tasks that web and worker enqueue.
+# The names of the tasks that web and worker enqueue, besides the kinds of jobs (`jobs/kinds.py`).
 SYNC = "sync"
 TICK = "tick"
 REMOVE = "remove"
 RATE = "rate"
-APPS = "apps"
 EXCEPTIONS = "app-exceptions"
-# The task that does a duty is called as the duty is.
-TAGGING = "tagging"
 
 
 def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
@@ -56,7 +53,7 @@ def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
     except (sqlite_module().Error, OSError) as error:
         raise SettingsError(f"{settings.queue_file} cannot be used as a queue ({error}).") from None
     app.extensions[_EXTENSION] = queue
-    app.extensions[RINGS] = {}
+    app.extensions[TASKS] = {}
     app.extensions[STOPPING] = Event()
     return queue
 
@@ -90,11 +87,11 @@ def stopping() -> Event:
     return event
 
 
-def ring(task: str, *ids: int) -> None:
-    """Wake the worker for `task`. Call it after the commit; a lost ring only waits for the next tick."""
-    rings: dict[str, Callable[..., Any]] = current_app.extensions[RINGS]
+def enqueue(task: str, *ids: int) -> None:
+    """Wake the worker for `task`. Call it after the commit; a lost one only waits for the next tick."""
+    tasks: dict[str, Callable[..., Any]] = current_app.extensions[TASKS]
     try:
-        rings[task](*ids)
+        tasks[task](*ids)
     except Exception:  # the queue's file may be locked or full, and no page may fail for that
         log.warning(
             "The worker could not be woken for %s; the next tick will see to it.", task, exc_info=True

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from harmony.db import db, release
 from harmony.jobs.device_sync import LeaseLost
-from harmony.jobs.heartbeat import Interrupted, Renew, Watch, watched
-from harmony.jobs.uem_client import Opener
+from harmony.jobs.heartbeat import Interrupted, LeaseKeeper, Renew, watched
+from harmony.jobs.uem_client import ClientFactory
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import ServerDetails
 from harmony.security.vault import VaultLocked
@@ -23,11 +23,11 @@ from harmony.uem.errors import UemError
 log = logging.getLogger(__name__)
 
 E = TypeVar("E")
-Take = Callable[[UemClient, Watch], E]
+Take = Callable[[UemClient, LeaseKeeper], E]
 
 
 class Held(Protocol):
-    """What was claimed: `schedule.Claim` or `duties.Holding`."""
+    """What was claimed: `schedule.Claim` or `jobs.Lease`."""
 
     @property
     def integration_id(self) -> int: ...
@@ -61,7 +61,7 @@ class Ends(Generic[E]):
     overtaken: E
 
 
-def attempt(work: Work, opener: Opener, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
+def attempt(work: Work, opener: ClientFactory, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
     """Let `take` do the work while its lease is renewed. Raises nothing: a failure is an end like another."""
     held = work.held
     try:

@@ -24,7 +24,7 @@ from harmony.uem.trust.outbound import OutboundPolicy
 # Whoever looks at a page is told of a wait instead of waiting with it.
 AT_A_REQUEST = 5.0
 
-Opener = Callable[[int, str, ServerDetails], UemClient]
+ClientFactory = Callable[[int, str, ServerDetails], UemClient]
 
 
 def connection(integration_id: int, server: ServerDetails) -> Connection:

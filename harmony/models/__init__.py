@@ -3,10 +3,10 @@
 from harmony.models.access import KeptForm, SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
 from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
 from harmony.models.device import Device, Membership
-from harmony.models.duty import Duty, DutyRun
 from harmony.models.history import AuditEntry, DeviceEvent
 from harmony.models.hold import Hold
 from harmony.models.integration import Integration, KnownGroup, SetupPage
+from harmony.models.job import Job, JobRun
 from harmony.models.policy import Policy, PolicyRecord
 from harmony.models.protection import Event, Finding, Protection, Registration, RegistrationCode
 from harmony.models.run import SkippedDevice, SyncRun
@@ -14,7 +14,6 @@ from harmony.models.states import (
     Absence,
     Action,
     DeviceStatus,
-    DutyName,
     Happening,
     HoldState,
     IntegrationState,
@@ -44,9 +43,6 @@ __all__ = [
     "Device",
     "DeviceEvent",
     "DeviceStatus",
-    "Duty",
-    "DutyName",
-    "DutyRun",
     "Event",
     "Finding",
     "FormerTag",
@@ -56,6 +52,8 @@ __all__ = [
     "InstalledApp",
     "Integration",
     "IntegrationState",
+    "Job",
+    "JobRun",
     "KeptForm",
     "KnownGroup",
     "LinkState",

@@ -148,13 +148,6 @@ class Verb(StrEnum):
     UNREAD = "unread"
 
 
-class DutyName(StrEnum):
-    """What recurs for an integration beside its device sync."""
-
-    APPS = "apps"
-    TAGGING = "tagging"
-
-
 class LinkState(StrEnum):
     """Whether a tag stands on its device as it should: done, still to be pushed, or given up for now.
 

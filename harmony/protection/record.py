@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from harmony.db import bulk
 from harmony.jobs import lease
-from harmony.models import DeviceStatus, DutyName, Risk, Severity, Verb
+from harmony.jobs.kinds import JobKind
+from harmony.models import DeviceStatus, Risk, Severity, Verb
 from harmony.protection import events
 from harmony.protection.catalogue import factor_of
 from harmony.protection.events import Line
@@ -106,7 +107,7 @@ def apply(
     moment = bulk.encode_time(now)
     bulk.execute(session, KEEP, (device_id, integration_id, after.status.value, int(after.risk), moment))
     if after != before or _codes(known) != _codes(remaining):
-        lease.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)
+        lease.nudge(session, integration_id, JobKind.TAGGING, now + TAG_WITHIN)
     return after
 
 

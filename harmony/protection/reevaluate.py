@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from harmony.db import bulk
 from harmony.db.bulk import encode_time, in_list, list_param, time_encoder
 from harmony.jobs import lease
-from harmony.models import Action, AppException, DeviceStatus, DutyName, PolicyRecord, Risk, Severity, Verb
+from harmony.jobs.kinds import JobKind
+from harmony.models import Action, AppException, DeviceStatus, PolicyRecord, Risk, Severity, Verb
 from harmony.protection import events
 from harmony.protection.catalogue import factor_of
 from harmony.protection.evaluate import Exceptions, Facts, Standing, bounds, no_contact, reason, standing
@@ -67,7 +68,7 @@ def follow(session: Session, device_ids: Sequence[int], policy: PolicyRecord, no
     bulk.execute_many(session, STAND, rows)
     events.note_many(session, [line for pair in changed for line in _lines(*pair, policy, now)])
     for integration_id in sorted({one.integration_id for one, _stands in changed}):
-        lease.nudge(session, integration_id, DutyName.TAGGING, now + TAG_WITHIN)
+        lease.nudge(session, integration_id, JobKind.TAGGING, now + TAG_WITHIN)
     return len(changed)
 
 

@@ -12,7 +12,7 @@ from harmony.db import write
 from harmony.jobs import control, device_sync
 from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.uem_client import forget_token, token_key
-from harmony.models import Absence, DutyName, Integration, IntegrationState
+from harmony.models import Absence, Integration, IntegrationState
 from harmony.models.configuration import (
     PAGES,
     SERVER,
@@ -65,7 +65,7 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
         integration.state = IntegrationState.ACTIVE
         integration.next_sync_at = integration.sync_requested_at = now
         integration.sync_requested_by = by
-        control.begin(session, integration, DutyName.APPS, now)
+        control.begin_all(session, integration, now)
         audit(session, by, "Finished the set-up", now, integration)
 
 
@@ -142,8 +142,7 @@ def _synchronization_saved(
     if switched_off(old, new):
         integration.redact_pending = True
         lifecycle.interrupt(session, integration, REDACTED, _AGAIN_AT_ONCE, now)
-    if old.app_interval != new.app_interval:
-        control.plan_anew(session, integration, DutyName.APPS, now)
+    control.plan_anew(session, integration, old, now)
     _plan_anew(session, integration, old, new, now)
 
 

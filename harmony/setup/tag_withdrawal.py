@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.jobs import control
-from harmony.models import DutyName, Integration, UemTag
+from harmony.jobs.kinds import JobKind
+from harmony.models import Integration, UemTag
 from harmony.models.configuration import Tagging, from_row
 from harmony.setup.edits import left_behind
 from harmony.tagging import removal as tagging_removal
@@ -43,7 +44,7 @@ def settle(  # noqa: PLR0917 - two rows of the page, and what was decided when a
         for key in left:
             rows[key].kept_off = False
         _remember(rows[key] for key in left if key not in off)
-    control.again(session, integration.id, DutyName.TAGGING, now)
+    control.again(session, integration.id, JobKind.TAGGING, now)
 
 
 def _remember(renamed: Iterable[UemTag]) -> None:

@@ -14,11 +14,11 @@ from harmony.clock import now
 from harmony.db import changed, db, release, write
 from harmony.jobs import control, device_sync
 from harmony.jobs.device_sync import Claim
-from harmony.jobs.heartbeat import Watch
+from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, of_database, of_error, of_locked
 from harmony.jobs.process_identity import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
-from harmony.jobs.uem_client import Opener, open_client
+from harmony.jobs.uem_client import ClientFactory, open_client
 from harmony.models import Absence, Integration, SyncKind, SyncRun, SyncRunState
 from harmony.models.configuration import (
     SERVER,
@@ -40,7 +40,7 @@ NAME = "run"
 
 
 def sync(
-    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
     """Sync one integration if it is due and free. Every end is written to the run's row."""
     held = device_sync.claim(integration_id, identity(), now())
@@ -86,11 +86,11 @@ def _distrust_the_past(integration_id: int) -> None:
             session.get_one(Integration, integration_id).suspect = Absence.RESTORED
 
 
-def _attempt(work: Sync, opener: Opener) -> Outcome:
+def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
     def renew(session: Session, moment: datetime) -> None:
         device_sync.renew(session, work.held, moment)
 
-    def take(client: UemClient, _watch: Watch) -> Outcome:
+    def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
         return take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
 
     def ended(error: UemError) -> Outcome:

@@ -13,7 +13,6 @@ from harmony.jobs import control, device_sync
 from harmony.jobs.outcome import Outcome
 from harmony.jobs.uem_client import forget_token
 from harmony.models import (
-    DutyName,
     Hold,
     HoldState,
     Integration,
@@ -51,7 +50,7 @@ def resume(integration_id: int, by: str, now: datetime) -> bool:
         integration = session.get_one(Integration, integration_id)
         integration.sync_requested_at, integration.sync_requested_by = now, by
         control.wake(session, integration_id, now)
-        control.begin(session, integration, DutyName.APPS, now)
+        control.begin_all(session, integration, now)
         audit(session, by, "Resumed", now, integration)
         return True
 

@@ -1,4 +1,4 @@
-"""Tagging, the duty: claim, bring the UEM to what is wanted, say how it ended and when it goes on."""
+"""The tagging job: claim, bring the UEM to what is wanted, say how it ended and when it goes on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from harmony.apps.outcome import OVERTAKEN, End, of_database, of_locked
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.jobs import lease
-from harmony.jobs.heartbeat import Watch
-from harmony.jobs.lease import Holding
+from harmony.jobs.heartbeat import LeaseKeeper
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.lease import Lease
 from harmony.jobs.process_identity import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
-from harmony.jobs.uem_client import Opener, open_client
-from harmony.models import Device, Duty, DutyName, Integration, SyncRun, SyncRunState
+from harmony.jobs.uem_client import ClientFactory, open_client
+from harmony.models import Device, Integration, Job, SyncRun, SyncRunState
 from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging, from_row
 from harmony.tagging import outbox
 from harmony.tagging.call_size import CallSize
@@ -35,10 +36,10 @@ NAME = "tagging run"
 
 
 def tag(
-    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_client
+    integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
-    """Do the duty if it is due and free. Every end is written to its run's row."""
-    held = lease.claim(integration_id, DutyName.TAGGING, identity(), now())
+    """Do the job if it is due and free. Every end is written to its run's row."""
+    held = lease.claim(integration_id, JobKind.TAGGING, identity(), now())
     if held is None:
         return
     work = _load(held, should_stop)
@@ -47,9 +48,9 @@ def tag(
         _finish(work, end)
 
 
-def _load(held: Holding, should_stop: Callable[[], bool]) -> Work:
+def _load(held: Lease, should_stop: Callable[[], bool]) -> Work:
     integration = db.session.get_one(Integration, held.integration_id)
-    duty = db.session.get_one(Duty, (held.integration_id, held.name))
+    job = db.session.get_one(Job, (held.integration_id, held.kind))
     applied = {page.name: page.applied for page in integration.pages}
     work = Work(
         held,
@@ -58,31 +59,31 @@ def _load(held: Holding, should_stop: Callable[[], bool]) -> Work:
         from_row(Tagging, applied.get(TAGGING)),
         should_stop,
         began=now(),
-        since=None if held.whole else _since(duty),
-        failures=duty.failures,
-        size=CallSize(duty.batch_limit or PER_CALL),
+        since=None if held.whole else _since(job),
+        failures=job.failures,
+        size=CallSize(job.batch_limit or PER_CALL),
     )
     release()
     return work
 
 
-def _since(duty: Duty) -> datetime | None:
+def _since(job: Job) -> datetime | None:
     """From when on changes of protection are all there is; None when devices came, went or changed too."""
-    if duty.done_up_to is None or duty.done_up_to > now():  # the clock was ahead
+    if job.done_up_to is None or job.done_up_to > now():  # the clock was ahead
         return None
-    since = duty.done_up_to - OVERLAP
+    since = job.done_up_to - OVERLAP
     moved = or_(SyncRun.finished_at >= since, SyncRun.state == SyncRunState.RUNNING)
-    synced = select(SyncRun.id).where(SyncRun.integration_id == duty.integration_id, moved)
-    mine = (Device.integration_id == duty.integration_id, Device.deleted_at >= since)
+    synced = select(SyncRun.id).where(SyncRun.integration_id == job.integration_id, moved)
+    mine = (Device.integration_id == job.integration_id, Device.deleted_at >= since)
     found = db.session.scalar(synced.limit(1)) or db.session.scalar(select(Device.id).where(*mine).limit(1))
     return since if found is None else None
 
 
-def _attempt(work: Work, opener: Opener) -> End:
+def _attempt(work: Work, opener: ClientFactory) -> End:
     def renew(session: Session, moment: datetime) -> None:
         lease.renew(session, work.held, moment)
 
-    def take(client: UemClient, _watch: Watch) -> End:
+    def take(client: UemClient, _watch: LeaseKeeper) -> End:
         try:
             return End(Turn(work, client).take())
         finally:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from harmony.audit import audit
 from harmony.db import db, write
 from harmony.jobs import control
-from harmony.models import DutyName, Integration, TagLink, UemTag
+from harmony.jobs.kinds import JobKind
+from harmony.models import Integration, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row, to_row
 from harmony.tagging.names import is_managed
 
@@ -75,4 +76,4 @@ def retire_in(
     session.execute(update(UemTag).where(*mine).values(retired_at=now, checked_at=None, kept_off=True))
     names = session.scalars(select(UemTag.name).where(*mine).order_by(UemTag.name)).all()
     audit(session, by, _ASKED, now, integration, detail=", ".join(names))
-    control.again(session, integration.id, DutyName.TAGGING, now)
+    control.again(session, integration.id, JobKind.TAGGING, now)

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from harmony.clock import now
 from harmony.jobs import lease
 from harmony.jobs.heartbeat import Interrupted
-from harmony.jobs.lease import Holding
-from harmony.models import DutyRun
+from harmony.jobs.lease import Lease
+from harmony.models import JobRun
 from harmony.models.configuration import ServerDetails, Tagging
 from harmony.tagging.call_size import CallSize
 from harmony.tagging.outcome import Counts
@@ -31,7 +31,7 @@ class Work:
     are the keys of the tags these are still about.
     """
 
-    held: Holding
+    held: Lease
     kind: str
     server: ServerDetails
     tagging: Tagging
@@ -70,7 +70,7 @@ class Work:
         }
         if self.quota is not None:
             values |= {"quota_left": self.quota.remaining, "quota_limit": self.quota.limit}
-        session.execute(update(DutyRun).where(DutyRun.id == self.held.run_id).values(values))
+        session.execute(update(JobRun).where(JobRun.id == self.held.run_id).values(values))
 
     def heard(self, client: UemClient) -> None:
         """Take over what the client knows of calls and quota."""

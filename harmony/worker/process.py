@@ -20,10 +20,10 @@ from harmony.config import Settings, SettingsError
 from harmony.db import table_of, upsert, write
 from harmony.db.bulk import checkpoint
 from harmony.jobs.process_identity import identity
-from harmony.jobs.queue import STOPPING, TICK, queue_of, ring
+from harmony.jobs.queue import STOPPING, TICK, enqueue, queue_of
 from harmony.models import Worker
 from harmony.worker.parent_watch import leave_with_parent
-from harmony.worker.tasks import ring_for_duties
+from harmony.worker.tasks import enqueue_due_jobs
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def run(app: Flask) -> None:
     app.extensions[STOPPING] = consumer.stop_flag
     with app.app_context():
         _try(sign_of_life, _NO_SIGN)
-        ring(TICK)
+        enqueue(TICK)
     threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
     _consume(consumer)
 
@@ -99,7 +99,7 @@ def _try(act: Callable[[], None], failed: str) -> None:
 # `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
 _EACH_BEAT: tuple[tuple[Callable[[], None], str], ...] = (
     (sign_of_life, _NO_SIGN),
-    (ring_for_duties, "Nobody could look for what is due."),
+    (enqueue_due_jobs, "Nobody could look for what is due."),
     (checkpoint, "The WAL could not be checkpointed."),
 )
 

@@ -17,9 +17,9 @@ from harmony.db import changed, db, write
 from harmony.models import (
     AuditEntry,
     DeviceEvent,
-    DutyRun,
     Event,
     Finding,
+    JobRun,
     SkippedDevice,
     SyncKind,
     SyncRun,
@@ -45,7 +45,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
     """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
     gone = {
         "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
-        "runs of duties": forget_duty_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "runs of jobs": forget_job_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
         ),
@@ -90,15 +90,15 @@ def _forget_findings(before: datetime, should_stop: Stop = never) -> int:
     return total
 
 
-def forget_duty_runs(before: datetime, should_stop: Stop = never) -> int:
-    """Remove the runs of duties that ended before then, but of each duty the newest. How many."""
-    newest = select(func.max(DutyRun.id)).group_by(DutyRun.integration_id, DutyRun.duty)
-    old = select(DutyRun.id).where(DutyRun.finished_at < before, DutyRun.id.not_in(newest))
+def forget_job_runs(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the runs of jobs that ended before then, but of each job the newest. How many."""
+    newest = select(func.max(JobRun.id)).group_by(JobRun.integration_id, JobRun.kind)
+    old = select(JobRun.id).where(JobRun.finished_at < before, JobRun.id.not_in(newest))
     total = 0
     while not should_stop():
         with write() as session:
-            ids = session.scalars(old.order_by(DutyRun.id).limit(BATCH)).all()
-            count = changed(session, delete(DutyRun).where(DutyRun.id.in_(ids))) if ids else 0
+            ids = session.scalars(old.order_by(JobRun.id).limit(BATCH)).all()
+            count = changed(session, delete(JobRun).where(JobRun.id.in_(ids))) if ids else 0
         total += count
         if count < BATCH:
             break

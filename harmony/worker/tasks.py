@@ -1,8 +1,8 @@
-"""What the worker is asked to do. Bodies of three lines; the work itself stands in the rooms below."""
+"""The tasks of the worker. Bodies of three lines; the work itself stands in the rooms below."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 
 from flask import Flask
@@ -14,8 +14,8 @@ from harmony.apps import job as app_job
 from harmony.clock import now, steady
 from harmony.config import current_settings
 from harmony.jobs import control, device_sync, lease, recovery, shared_state
-from harmony.jobs.queue import APPS, EXCEPTIONS, RATE, REMOVE, RINGS, SYNC, TAGGING, TICK, ring, stopping
-from harmony.models import DutyName
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import EXCEPTIONS, RATE, REMOVE, SYNC, TASKS, TICK, enqueue, stopping
 from harmony.protection import policy_rollout
 from harmony.protection import sweep as devices
 from harmony.security import kept_forms, rate_limit, sessions
@@ -24,15 +24,19 @@ from harmony.sync import job as sync_job
 from harmony.tagging import job as tagging_run
 from harmony.worker import retention
 
-_DUTIES = (DutyName.APPS, DutyName.TAGGING)
-# A ring that waited longer than this has been answered by a tick.
-_RING_EXPIRES_SECONDS = 300
+# The work of each kind of job; it claims the job, or finds that there is nothing to do.
+RUNNERS: Mapping[JobKind, Callable[[int, Callable[[], bool]], None]] = {
+    JobKind.APPS: app_job.sync_apps,
+    JobKind.TAGGING: tagging_run.tag,
+}
+# A task that waited longer than this has been answered by a tick.
+_EXPIRES_SECONDS = 300
 
 
 def register(queue: SqliteHuey, app: Flask) -> None:
     """Make the tasks known to `queue`, each run inside the application's context."""
 
-    def job(function: Callable[..., None]) -> Callable[..., None]:
+    def task(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def inside(*arguments: int) -> None:
             with app.app_context():
@@ -40,16 +44,16 @@ def register(queue: SqliteHuey, app: Flask) -> None:
 
         return inside
 
-    rings = app.extensions[RINGS]
-    rings[SYNC] = queue.task(name=SYNC, expires=_RING_EXPIRES_SECONDS)(job(sync))
-    rings[REMOVE] = queue.task(name=REMOVE, expires=_RING_EXPIRES_SECONDS)(job(remove))
-    rings[RATE] = queue.task(name=RATE, expires=_RING_EXPIRES_SECONDS)(job(rate))
-    rings[APPS] = queue.task(name=APPS, expires=_RING_EXPIRES_SECONDS)(job(apps))
-    rings[TAGGING] = queue.task(name=TAGGING, expires=_RING_EXPIRES_SECONDS)(job(tagging))
-    rings[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=_RING_EXPIRES_SECONDS)(job(exceptions))
-    rings[TICK] = queue.task(name="tick-now", expires=_RING_EXPIRES_SECONDS)(job(tick))
-    queue.periodic_task(crontab(minute="*"), name=TICK, expires=_RING_EXPIRES_SECONDS)(job(tick))
-    queue.periodic_task(crontab(minute="17"), name="sweep", expires=_RING_EXPIRES_SECONDS)(job(sweep))
+    tasks = app.extensions[TASKS]
+    tasks[SYNC] = queue.task(name=SYNC, expires=_EXPIRES_SECONDS)(task(sync))
+    tasks[REMOVE] = queue.task(name=REMOVE, expires=_EXPIRES_SECONDS)(task(remove))
+    tasks[RATE] = queue.task(name=RATE, expires=_EXPIRES_SECONDS)(task(rate))
+    for kind in RUNNERS:
+        tasks[kind] = queue.task(name=kind.value, expires=_EXPIRES_SECONDS)(task(_task_of(kind)))
+    tasks[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=_EXPIRES_SECONDS)(task(exceptions))
+    tasks[TICK] = queue.task(name="tick-now", expires=_EXPIRES_SECONDS)(task(tick))
+    queue.periodic_task(crontab(minute="*"), name=TICK, expires=_EXPIRES_SECONDS)(task(tick))
+    queue.periodic_task(crontab(minute="17"), name="sweep", expires=_EXPIRES_SECONDS)(task(sweep))
 
 
 def sync(integration_id: int) -> None:
@@ -57,8 +61,8 @@ def sync(integration_id: int) -> None:
     sync_job.sync(integration_id, stopping().is_set)
     # A sync that somebody asked for meanwhile need not wait for the next tick, nor what follows a sync.
     if integration_id in device_sync.due(now()) and not stopping().is_set():
-        ring(SYNC, integration_id)
-    ring_for_duties()
+        enqueue(SYNC, integration_id)
+    enqueue_due_jobs()
 
 
 def remove(integration_id: int) -> None:
@@ -71,19 +75,19 @@ def rate() -> None:
     policy_rollout.rate_all(now(), stopping().is_set)
 
 
-def apps(integration_id: int) -> None:
-    """Read the apps of an integration's devices if that is due or asked for; otherwise do nothing."""
-    app_job.sync_apps(integration_id, stopping().is_set)
+def run_job(kind: JobKind, integration_id: int) -> None:
+    """Do a job of an integration if it is due or asked for; otherwise do nothing."""
+    RUNNERS[kind](integration_id, stopping().is_set)
     # One that somebody asked for meanwhile need not wait for the next tick.
-    if (integration_id, DutyName.APPS) in lease.due(now()) and not stopping().is_set():
-        ring(APPS, integration_id)
+    if (integration_id, kind) in lease.due(now()) and not stopping().is_set():
+        enqueue(kind, integration_id)
 
 
-def tagging(integration_id: int) -> None:
-    """Bring the tags in the UEM to what is wanted if that is due or asked for; otherwise do nothing."""
-    tagging_run.tag(integration_id, stopping().is_set)
-    if (integration_id, DutyName.TAGGING) in lease.due(now()) and not stopping().is_set():
-        ring(TAGGING, integration_id)
+def _task_of(kind: JobKind) -> Callable[[int], None]:
+    def run(integration_id: int) -> None:
+        run_job(kind, integration_id)
+
+    return run
 
 
 def exceptions() -> None:
@@ -92,25 +96,24 @@ def exceptions() -> None:
 
 
 def tick() -> None:
-    """Ask the database what there is to do: put right, ring for what is due, finish what was begun."""
+    """Ask the database what there is to do: put right, enqueue what is due, finish what was begun."""
     _put_right()
     for task, due in ((SYNC, device_sync.due(now())), (REMOVE, integration_removal.pending(now()))):
         for integration_id in due:
-            ring(task, integration_id)
-    ring_for_duties()
+            enqueue(task, integration_id)
+    enqueue_due_jobs()
     if policy_rollout.pending():
-        ring(RATE)
+        enqueue(RATE)
     if app_exceptions.pending():
-        ring(EXCEPTIONS)
+        enqueue(EXCEPTIONS)
     redaction.finish_pending()
     devices.sweep(now(), stopping().is_set)
 
 
-def ring_for_duties() -> None:
-    """Ring for the duties that are due; the worker does so between two ticks too, so that no tag waits."""
-    for integration_id, name in lease.due(now()):
-        if name in _DUTIES:
-            ring(name, integration_id)
+def enqueue_due_jobs() -> None:
+    """Enqueue the jobs that are due; the worker does so between two ticks too, so that no tag waits."""
+    for integration_id, kind in lease.due(now()):
+        enqueue(kind, integration_id)
 
 
 def _put_right() -> None:
@@ -118,6 +121,7 @@ def _put_right() -> None:
     recovery.reap(now())
     control.mend(now())
     lease.reap(now())
+    control.begin_missing(now())
 
 
 def sweep() -> None:

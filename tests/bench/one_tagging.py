@@ -11,7 +11,8 @@ from sqlalchemy import select
 from harmony.clock import monotonic, now
 from harmony.db import db
 from harmony.jobs import lease
-from harmony.models import DutyName, DutyRun
+from harmony.jobs.kinds import JobKind
+from harmony.models import JobRun
 from harmony.tagging import job as tagging_job
 from tests.bench.commits import Commits
 from tests.bench.dashboard import INTEGRATION, opened
@@ -21,7 +22,7 @@ from tests.bench.process import say
 def main(arguments: list[str]) -> int:
     """Tag and say how it went; a second argument names a file for cProfile's statistics."""
     with opened(Path(arguments[0])):
-        lease.request(INTEGRATION, DutyName.TAGGING, "bench", now(), whole=False)
+        lease.request(INTEGRATION, JobKind.TAGGING, "bench", now(), whole=False)
         commits = Commits(db.engine)
         profile = cProfile.Profile() if len(arguments) > 1 else None
         began = monotonic()
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
         ended = monotonic()
         if profile is not None:
             profile.dump_stats(arguments[1])
-        last = db.session.scalars(select(DutyRun).order_by(DutyRun.id.desc()).limit(1)).one()
+        last = db.session.scalars(select(JobRun).order_by(JobRun.id.desc()).limit(1)).one()
         said = {"state": last.state, "reason": last.reason, "counts": last.counts, "calls": last.calls}
     say(ended - began, **said, **commits.told())
     return 0

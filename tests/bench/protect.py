@@ -19,7 +19,7 @@ from harmony.security.users import create_user
 from tests.bench import checkins, dashboard
 from tests.bench.checkins import CheckIn
 from tests.bench.process import ROOT, cpu_seconds, rss_mib
-from tests.bench.protected import REGISTERED, park_duties, protect, rating_seconds
+from tests.bench.protected import REGISTERED, park_jobs, protect, rating_seconds
 from tests.bench.results import Result, middle, percentile
 from tests.bench.simulated import Simulated
 from tests.bench.start import Runs
@@ -42,7 +42,7 @@ def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
     keys, password = folder / "protect-keys", secrets.token_urlsafe(16)
     with dashboard.opened(place):
         keys.write_text("\n".join(protect()), encoding="ascii")
-        park_duties()
+        park_jobs()
         create_user("bench", password, Role.ADMINISTRATOR, now())
         rating = [rating_seconds(number) for number in range(repeats)]
     uem.do("devices/touch", at=now().isoformat())

@@ -14,8 +14,8 @@ from harmony.device_api.registration.keys import KEY_PREFIX
 from harmony.models import (
     Device,
     DeviceStatus,
-    Duty,
     Finding,
+    Job,
     PolicyRecord,
     Protection,
     Registration,
@@ -70,10 +70,10 @@ def _registration(device_id: int, key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def park_duties() -> None:
+def park_jobs() -> None:
     """Keep the app sync from running: measured is the load beside a device sync, and nothing else."""
     with write() as session:
-        session.execute(update(Duty).values(next_at=None, parked_why="It is not measured here."))
+        session.execute(update(Job).values(next_at=None, parked_why="It is not measured here."))
 
 
 def rating_seconds(number: int) -> float:

@@ -158,7 +158,7 @@ def one_device(visitor: Visitor, _product: Product, _integration: str) -> None:
 
 def apps_read(visitor: Visitor, integration: str) -> None:
     """Wait until the worker has read the apps of the devices."""
-    visitor.go(integration + "/duties/apps")
+    visitor.go(integration + "/jobs/apps")
     expect(visitor.page.locator("tbody .badge[data-state=ok]").first).to_be_visible(timeout=90_000)
 
 
@@ -202,7 +202,7 @@ def app_sync_parked(visitor: Visitor, product: Product, integration: str) -> Non
     visitor.go(integration)
     wizard.sync_now(visitor)
     product.control("access", denied="apps")
-    visitor.go(integration + "/duties/apps")
+    visitor.go(integration + "/jobs/apps")
     visitor.press("Sync apps now")
     visitor.see("It waits for you")
 
@@ -328,7 +328,7 @@ PAGES: dict[str, Bring] = {
     "tagging-leaving": tagging_leaving,
     "tags": tags,
     "tag-devices": tag_devices,
-    "tagging-runs": part("/duties/tagging"),
+    "tagging-runs": part("/jobs/tagging"),
     "deployment": part("/setup/deployment"),
     "integration": part(""),
     "integration-running": running,
@@ -359,7 +359,7 @@ PAGES: dict[str, Bring] = {
     "app": one_app,
     "app-errors": app_errors,
     "app-blocked": app_blocked,
-    "app-sync": part("/duties/apps"),
+    "app-sync": part("/jobs/apps"),
     "app-sync-run": one_app_sync,
     "app-sync-parked": app_sync_parked,
     "audit": plain("/audit"),
@@ -413,9 +413,9 @@ def restore(visitor: Visitor, product: Product, integration: str, name: str) -> 
         visitor.at(integration)
     if name == "app-sync-parked":
         product.control("access", denied="none")
-        visitor.go(integration + "/duties/apps")
+        visitor.go(integration + "/jobs/apps")
         visitor.press("Sync apps now")
-        expect(visitor.page.locator("#duty .banner")).to_have_count(0, timeout=60_000)
+        expect(visitor.page.locator("#job .banner")).to_have_count(0, timeout=60_000)
     if name in {
         "integration-running",
         "integration-paused",

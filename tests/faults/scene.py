@@ -14,8 +14,17 @@ from sqlalchemy import delete, select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import device_sync, lease
-from harmony.jobs.uem_client import Opener, connection
-from harmony.models import AccessToken, Device, DutyName, DutyRun, Integration, SyncRun, SyncRunState, WaitRow
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.uem_client import ClientFactory, connection
+from harmony.models import (
+    AccessToken,
+    Device,
+    Integration,
+    JobRun,
+    SyncRun,
+    SyncRunState,
+    WaitRow,
+)
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.security.credentials import SECRET_FIELDS, seal_secrets
 from harmony.setup import drafts
@@ -106,14 +115,14 @@ class Scene:
         sync_job.sync(self.integration_id, opener=self._open)
         return self.last_run()
 
-    def tag(self, *, whole: bool = True, opener: Opener | None = None) -> DutyRun:
+    def tag(self, *, whole: bool = True, opener: ClientFactory | None = None) -> JobRun:
         """Bring the tags in the UEM to what is wanted, now, any wait being over; the run's row."""
         self._end_waits()
-        assert lease.request(self.integration_id, DutyName.TAGGING, "test", now(), whole=whole)
+        assert lease.request(self.integration_id, JobKind.TAGGING, "test", now(), whole=whole)
         tagging.tag(self.integration_id, opener=opener or self._open)
         db.session.rollback()
-        mine = select(DutyRun).where(DutyRun.integration_id == self.integration_id)
-        return db.session.scalars(mine.order_by(DutyRun.id.desc()).limit(1)).one()
+        mine = select(JobRun).where(JobRun.integration_id == self.integration_id)
+        return db.session.scalars(mine.order_by(JobRun.id.desc()).limit(1)).one()
 
     def last_run(self) -> SyncRun:
         """The newest run of the integration."""

@@ -11,7 +11,8 @@ from sqlalchemy import func, select, update
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
-from harmony.models import Device, Duty, DutyName, KnownGroup, LinkState, Protection, SyncRunState, TagLink
+from harmony.jobs.kinds import JobKind
+from harmony.models import Device, Job, KnownGroup, LinkState, Protection, SyncRunState, TagLink
 from harmony.models.configuration import SYNCHRONIZATION, ChosenGroup, Synchronization, to_row
 from harmony.models.integration import SetupPage
 from harmony.simulator.context import Tenant
@@ -66,9 +67,9 @@ def carriers(tenant: Tenant) -> dict[str, int]:
     return {name: count for name, count in every.items() if name.startswith("CHKP_") and count}
 
 
-def the_duty(scene: Scene) -> Duty:
+def the_job(scene: Scene) -> Job:
     db.session.rollback()
-    return db.session.get_one(Duty, (scene.integration_id, DutyName.TAGGING))
+    return db.session.get_one(Job, (scene.integration_id, JobKind.TAGGING))
 
 
 def written(tenant: Tenant) -> int:
@@ -85,8 +86,8 @@ def test_row_22_a_403_when_writing_a_tag_parks_tagging_alone(tagged: Scene, tena
     assert run.state == WARNING
     assert run.reason.startswith(LACKING)
     assert written(tenant) <= 2 * tagged.fetchers, "no storm of tries"
-    assert (the_duty(tagged).parked_why or "").startswith(LACKING)
-    assert list(lease.due(now() + timedelta(days=7))) == [(tagged.integration_id, DutyName.APPS)]
+    assert (the_job(tagged).parked_why or "").startswith(LACKING)
+    assert list(lease.due(now() + timedelta(days=7))) == [(tagged.integration_id, JobKind.APPS)]
     tagged.learn()
     check_invariants(canaries=CANARIES, logs=tagged.logs())
     tenant.gate.denied = frozenset()
@@ -100,7 +101,7 @@ def test_row_25_a_429_in_the_middle_leaves_the_rest_to_the_next_run(tagged: Scen
     tenant.switches.set("retry_after", "900")
     run = tagged.tag()
     assert (run.state, run.counts["added"], run.counts["waiting"]) == (INCOMPLETE, 500, 600)
-    due = the_duty(tagged).next_at
+    due = the_job(tagged).next_at
     assert due is not None
     assert timedelta(minutes=14) < due - now() <= timedelta(minutes=15)
     tenant.faults.clear()
@@ -148,7 +149,7 @@ def test_row_47_a_death_between_the_answer_and_our_commit_does_no_harm(
     there = sum(carriers(tenant).values())
     assert lease.reap(now() + timedelta(minutes=5)) == 1
     with write() as session:
-        session.execute(update(Duty).values(whole=whole))
+        session.execute(update(Job).values(whole=whole))
     run = tagged.tag(whole=False)
     assert (run.state, run.counts["dropped"]) == (OK, 0)
     assert run.counts["added"] == 1100 - (there if whole else 0)
@@ -207,7 +208,7 @@ def test_row_67_devices_that_left_the_uem_are_dropped_once_a_sync_does_not_list_
     run = tagged.tag(whole=False)
     assert (run.state, run.counts["dropped"]) == (WARNING, 0)
     assert states(tagged) == {LinkState.DONE: 1098, LinkState.FAILED: 4, LinkState.PENDING: 2}
-    due = the_duty(tagged).next_at
+    due = the_job(tagged).next_at
     assert due is not None
     assert due - now() <= timedelta(minutes=5)
     with write() as session:
@@ -231,7 +232,7 @@ def test_a_bulk_limit_of_the_uem_is_found_and_kept_to(tagged: Scene, tenant: Ten
     protect(tagged, 3)
     assert tagged.tag().state == OK
     assert carriers(tenant) == {PROVISIONED: 1097, ACTIVE: 3, HIGH: 3}
-    learned = the_duty(tagged).batch_limit
+    learned = the_job(tagged).batch_limit
     assert learned is not None
     assert int(limit) / 2 - 1 <= learned <= int(limit)
 

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import device_sync, lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import identity
-from harmony.jobs.queue import RINGS, SYNC, queue_of, ring
+from harmony.jobs.queue import SYNC, TASKS, enqueue, queue_of
 from harmony.models import (
-    DutyName,
     Integration,
     IntegrationState,
     PolicyRecord,
@@ -43,15 +43,15 @@ def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(contex
     assert queue_of(context).pending_count() == 2
 
 
-def test_the_worker_rings_for_duties_between_two_ticks_once_their_time_has_come(context: Flask) -> None:
+def test_the_worker_rings_for_jobs_between_two_ticks_once_their_time_has_come(context: Flask) -> None:
     id_ = an_integration(due=None)
     with write() as session:
-        lease.nudge(session, id_, DutyName.TAGGING, now() + timedelta(seconds=20))
-    tasks.ring_for_duties()
+        lease.nudge(session, id_, JobKind.TAGGING, now() + timedelta(seconds=20))
+    tasks.enqueue_due_jobs()
     assert queue_of(context).pending_count() == 0
     with write() as session:
-        lease.nudge(session, id_, DutyName.TAGGING, now())
-    tasks.ring_for_duties()
+        lease.nudge(session, id_, JobKind.TAGGING, now())
+    tasks.enqueue_due_jobs()
     assert queue_of(context).pending_count() == 1
 
 
@@ -96,7 +96,7 @@ def test_a_sync_that_was_asked_for_during_another_is_rung_for_at_once(
 def test_a_ring_reaches_the_task_with_its_id(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(sync_job, "sync", lambda id_, _stop: asked.append(id_))
-    ring(SYNC, 7)
+    enqueue(SYNC, 7)
     queue = queue_of(context)
     queue.execute(queue.dequeue())
     assert asked == [7]
@@ -104,7 +104,7 @@ def test_a_ring_reaches_the_task_with_its_id(context: Flask, monkeypatch: pytest
 
 def test_a_forged_message_is_not_opened(context: Flask) -> None:
     queue = queue_of(context)
-    ring(SYNC, 7)
+    enqueue(SYNC, 7)
     (genuine,) = queue.storage.enqueued_items()
     queue.storage.flush_queue()
     queue.storage.enqueue(genuine[:-1] + bytes([genuine[-1] ^ 1]))
@@ -116,8 +116,8 @@ def test_a_bell_that_is_broken_breaks_no_page(context: Flask, monkeypatch: pytes
     def broken(*_ids: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setitem(context.extensions[RINGS], SYNC, broken)
-    ring(SYNC, 7)
+    monkeypatch.setitem(context.extensions[TASKS], SYNC, broken)
+    enqueue(SYNC, 7)
 
 
 def test_a_sign_of_life_is_one_row_a_process(context: Flask) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from harmony.db import db, release
 from harmony.jobs.outcome import UNEXPECTED
-from harmony.models import App, Device, DutyRun, InstalledApp, SyncRun, SyncRunState, UemTag
+from harmony.models import App, Device, InstalledApp, JobRun, SyncRun, SyncRunState, UemTag
 from harmony.models.device_ids import udid_key
 from harmony.simulator import apps
 from harmony.simulator.changes import FIRST_NEW_TAG
@@ -98,7 +98,7 @@ def no_tag_of_ours_is_forgotten(world: World, integration_id: int) -> None:
 
 def every_run_ended_in_words() -> None:
     """With a state, and with a sentence unless it is good; none met an error that nobody foresaw."""
-    for kind in (SyncRun, DutyRun):
+    for kind in (SyncRun, JobRun):
         rows = db.session.execute(select(kind.id, kind.state, kind.reason, kind.finished_at)).all()
         for id_, state, reason, finished in rows:
             assert finished is not None, f"{kind.__name__} {id_} did not end"

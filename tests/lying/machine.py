@@ -14,7 +14,8 @@ from sqlalchemy import select
 from harmony.apps.job import sync_apps
 from harmony.db import db, release, write
 from harmony.jobs import device_sync, lease
-from harmony.models import Device, DutyName, KnownGroup, SyncRun, SyncRunState, UemTag
+from harmony.jobs.kinds import JobKind
+from harmony.models import Device, KnownGroup, SyncRun, SyncRunState, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.models.device_ids import udid_key
 from harmony.protection.risk import APPLE
@@ -194,12 +195,12 @@ class Machine(RuleBasedStateMachine):
         return text
 
     def tag(self) -> None:
-        if lease.request(self.id, DutyName.TAGGING, "kim", self.stage.now, whole=True):
+        if lease.request(self.id, JobKind.TAGGING, "kim", self.stage.now, whole=True):
             tagging.tag(self.id, opener=self.wire.opener(self.stage))
 
     def read_apps(self, honest: bool) -> None:
         before = judge.installed(self.id)
-        if lease.request(self.id, DutyName.APPS, "kim", self.stage.now):
+        if lease.request(self.id, JobKind.APPS, "kim", self.stage.now):
             sync_apps(self.id, opener=self.wire.opener(self.stage))
         if honest:
             judge.no_app_is_lost(self.world, before, judge.installed(self.id))

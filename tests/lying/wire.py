@@ -11,7 +11,7 @@ import pytest
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from harmony.jobs.uem_client import Opener
+from harmony.jobs.uem_client import ClientFactory
 from harmony.simulator import application
 from harmony.simulator.answers import Call
 from harmony.simulator.context import Tenant
@@ -77,7 +77,7 @@ class Wire:
             headers["content-type"] = answer.content_type
         return Answer(answer.status, headers, answer.body)
 
-    def opener(self, stage: Stage) -> Opener:
+    def opener(self, stage: Stage) -> ClientFactory:
         """Open a client for the tenant, whatever the integration's pages say, at the stage's time."""
         times = TimeSource(now=lambda: stage.now, sleep=lambda _: None, random=lambda: 1.0)
 

@@ -6,7 +6,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from sqlalchemy import select, text
 from harmony import create_app
 from harmony.config import Settings
 from harmony.db import Base, db, is_sqlite, write
-from harmony.models import Device, Integration
+from harmony.models import Device, Integration, JobRun, SyncRunState
 from harmony.ops import migrate
 from tests.builders import NOON
 from tests.database import Server, on_both
@@ -140,6 +140,80 @@ def test_an_upgrade_folds_the_search_keys_anew_and_forgets_times_that_mean_never
         assert [row.name_key for row in found] == ["zoe's 1", "zoe's 2", "zoe's 7"]
         assert found[0].search_text == "zoe's 1\n\nab-1\nab1\nzoe\nzoe@example.com"
         assert [row.last_seen_at for row in found] == [None, NOON, None]
+        db.session.remove()
+        db.engine.dispose()
+
+
+EARLIER, LATER = "2026-01-15 11:00:00.000000", "2026-01-15 13:00:00.000000"
+JOB = {
+    "next_at": LATER, "requested_at": EARLIER, "requested_by": "kim", "whole": False, "done_up_to": EARLIER,
+    "failures": 2, "parked_why": "The account may not.", "lease_owner": "host/boot/1:2:3",
+    "lease_until": LATER, "fence": 7, "batch_limit": 50,
+}  # fmt: skip
+RUN = {
+    "started_by": "kim", "started_at": EARLIER, "heartbeat_at": LATER, "owner": "host/boot/1:2:3", "fence": 7,
+    "step": "Reading", "counts": '{"read": 5}', "calls": 9, "quota_left": 80, "quota_limit": 100,
+    "reason": "The UEM answered.", "advice": "Wait.",
+}  # fmt: skip
+
+
+def insert_rows(table: str, rows: Iterable[Mapping[str, object]]) -> None:
+    with write() as session:
+        for row in rows:
+            names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
+            session.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)  # noqa: S608 - ours
+
+
+def stored(table: str, order: str) -> list[dict[str, object]]:
+    found = db.session.execute(text(f"SELECT * FROM {table} ORDER BY {order}")).mappings()  # noqa: S608 - ours
+    rows = [{name: value for name, value in row.items() if value is not None} for row in found]
+    db.session.rollback()
+    return rows
+
+
+def test_an_upgrade_carries_every_job_lease_run_and_reason_over(tmp_path: Path, empty_url: str) -> None:
+    app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
+    states = [state.value for state in SyncRunState]
+    with app.app_context():
+        a_database_at("0014")
+        idle = {"whole": True, "failures": 0, "fence": 1}
+        insert_rows(
+            "duty",
+            [{"integration_id": 1, "name": "apps"} | JOB, {"integration_id": 1, "name": "tagging"} | idle],
+        )
+        runs = [
+            {"id": 10 * place, "integration_id": 1, "duty": ("apps", "tagging")[place % 2], "state": state}
+            | RUN | ({} if state == "running" else {"finished_at": LATER})
+            for place, state in enumerate(states, 1)
+        ]  # fmt: skip
+        insert_rows("duty_run", runs)
+        before = {table: stored(table, "1, 2") for table in ("duty", "duty_run")}
+        migrate.migrate(NOON)
+        jobs = [
+            {("kind" if key == "name" else key): value for key, value in row.items()}
+            for row in before["duty"]
+        ]
+        former = [
+            {("kind" if key == "duty" else key): value for key, value in row.items()}
+            for row in before["duty_run"]
+        ]
+        assert (len(jobs), len(former)) == (2, len(states))
+        assert stored("job", "1, 2") == jobs
+        assert stored("job_run", "1, 2") == former
+        with write() as session:
+            run = JobRun(
+                integration_id=1,
+                kind="apps",
+                started_by="kim",
+                started_at=NOON,
+                heartbeat_at=NOON,
+                owner="w",
+                fence=8,
+                counts={},
+            )
+            session.add(run)
+            session.flush()
+            assert run.id > 10 * len(states), "the numbers go on"
         db.session.remove()
         db.engine.dispose()
 

@@ -17,10 +17,10 @@ from harmony.models import (
     AuditEntry,
     Device,
     DeviceEvent,
-    DutyRun,
     Event,
     Finding,
     Hold,
+    JobRun,
     SkippedDevice,
     SyncKind,
     SyncRun,
@@ -239,15 +239,15 @@ def test_events_and_ended_findings_older_than_the_limit_go_and_open_ones_stay(
     assert list(db.session.scalars(select(Finding.code).order_by(Finding.id))) == ["C1", "C3", "C6"]
 
 
-def test_old_runs_of_duties_go_but_the_newest_of_each(app: Flask) -> None:
+def test_old_runs_of_jobs_go_but_the_newest_of_each(app: Flask) -> None:
     with app.app_context():
         id_ = an_integration()
         with write() as session:
-            for duty, age in (("apps", 9), ("apps", 8), ("tagging", 9), ("apps", 0)):
-                row = DutyRun(
-                    integration_id=id_, duty=duty, state=OK, started_by="schedule", owner="w", fence=1
+            for job, age in (("apps", 9), ("apps", 8), ("tagging", 9), ("apps", 0)):
+                row = JobRun(
+                    integration_id=id_, kind=job, state=OK, started_by="schedule", owner="w", fence=1
                 )
                 row.started_at = row.heartbeat_at = row.finished_at = NOON - age * DAY
                 session.add(row)
-        assert retention.forget_duty_runs(NOON - 5 * DAY) == 2
-        assert db.session.scalars(select(DutyRun.duty).order_by(DutyRun.id)).all() == ["tagging", "apps"]
+        assert retention.forget_job_runs(NOON - 5 * DAY) == 2
+        assert db.session.scalars(select(JobRun.kind).order_by(JobRun.id)).all() == ["tagging", "apps"]

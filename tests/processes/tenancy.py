@@ -18,7 +18,7 @@ from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
 from harmony.jobs import device_sync
-from harmony.jobs.queue import SYNC, ring
+from harmony.jobs.queue import SYNC, enqueue
 from harmony.models import SetupPage
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER, ServerDetails, to_row
@@ -126,7 +126,7 @@ class Tenancy:
         """Sync Now, as the dashboard does it."""
         with self.opened():
             assert device_sync.request_sync(1, ADMINISTRATOR, now())
-            ring(SYNC, 1)
+            enqueue(SYNC, 1)
 
     def sync_unbroken(self) -> None:
         """One whole sync in this process."""

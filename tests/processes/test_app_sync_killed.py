@@ -26,7 +26,7 @@ def read(home: Tenancy) -> int:
 
 def states(home: Tenancy) -> list[str]:
     """How the app syncs ended, oldest first."""
-    return [row[0] for row in home.ask("SELECT state FROM duty_run WHERE duty = 'apps' ORDER BY id")]
+    return [row[0] for row in home.ask("SELECT state FROM job_run WHERE kind = 'apps' ORDER BY id")]
 
 
 def test_an_app_sync_that_is_killed_goes_on_where_it_was(make: Make, uem: RunningSimulator) -> None:

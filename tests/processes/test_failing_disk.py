@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harmony.jobs.queue import TICK, ring
+from harmony.jobs.queue import TICK, enqueue
 from harmony.jobs.recovery import SILENT
 from harmony.simulator.server import RunningSimulator
 from tests.durability.shortage import files_end_at
@@ -48,7 +48,7 @@ def test_a_worker_that_cannot_write_lives_on_and_its_run_is_closed_and_repeated(
         assert home.states() == ["running"], "nobody could say that it ended"
         home.ask("UPDATE integration SET lease_until = ?", LONG_AGO)
         with home.opened():
-            ring(TICK)
+            enqueue(TICK)
         home.until("aborted", "ok")
         assert worker.process.poll() is None
     assert home.runs()[0]["reason"] == SILENT

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harmony.jobs.queue import SYNC, queue_of, ring
+from harmony.jobs.queue import SYNC, enqueue, queue_of
 from harmony.jobs.recovery import SILENT
 from harmony.simulator import changes
 from harmony.simulator.server import RunningSimulator
@@ -17,7 +17,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
 
-RINGS = 8
+TASKS = 8
 QUICK_PAGES = 3
 LONG_AGO = "2026-01-01 00:00:00.000000"
 HELD_MS = 3000
@@ -33,8 +33,8 @@ def test_eight_rings_in_two_workers_make_one_run(make: Make, uem: RunningSimulat
     with running(home.folder, WORKER), running(home.folder, WORKER), home.opened() as app:
         wait_for(lambda: workers_seen(home) == 2, "both workers")
         home.request_sync()
-        for _ in range(RINGS):
-            ring(SYNC, 1)
+        for _ in range(TASKS):
+            enqueue(SYNC, 1)
         wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
         assert home.states() == ["running"], "all rings were heard while the one run was under way"
         uem.tenant.latency_ms = 0
@@ -48,8 +48,8 @@ def test_eight_rings_in_two_workers_make_one_delta(make: Make, uem: RunningSimul
     uem.tenant.latency_ms = 400
     with home.opened() as app, running(home.folder, WORKER), running(home.folder, WORKER):
         wait_for(lambda: workers_seen(home) == 2, "both workers")
-        for _ in range(RINGS):
-            ring(SYNC, 1)
+        for _ in range(TASKS):
+            enqueue(SYNC, 1)
         wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
         run = home.until("ok", "ok")
     assert (run["kind"], run["started_by"], run["missing"]) == ("delta", "schedule", 0)

@@ -11,8 +11,9 @@ from harmony.apps.job import sync_apps
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
-from harmony.jobs.uem_client import Opener
-from harmony.models import Device, DutyName, DutyRun
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.uem_client import ClientFactory
+from harmony.models import Device, JobRun
 from harmony.simulator.server import RunningSimulator
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
@@ -27,7 +28,7 @@ LOOPBACK = OutboundPolicy(allow_http=True, allow_loopback=True)
 FIRST = 60001
 
 
-def patient(simulator: RunningSimulator) -> Opener:
+def patient(simulator: RunningSimulator) -> ClientFactory:
     """Opens the simulated UEM, and waits for each of its answers for longer than any test may last."""
     mine = simulator.credentials
     sign_in = OAuth2(simulator.token_url, mine.client_id, mine.client_secret)
@@ -40,7 +41,7 @@ def patient(simulator: RunningSimulator) -> Opener:
     return open_client
 
 
-def opener(simulator: RunningSimulator, fetchers: int = 4) -> Opener:
+def opener(simulator: RunningSimulator, fetchers: int = 4) -> ClientFactory:
     """Opens the simulated UEM, whatever the integration's pages say."""
     mine = simulator.credentials
     sign_in = OAuth2(simulator.token_url, mine.client_id, mine.client_secret)
@@ -60,19 +61,19 @@ def an_ios_fleet(count: int) -> int:
     with write() as session:
         for number, device in enumerate(session.scalars(select(Device).order_by(Device.id))):
             device.external_id = str(FIRST + number)
-        lease.nudge(session, id_, DutyName.APPS, now() - timedelta(seconds=1))
+        lease.nudge(session, id_, JobKind.APPS, now() - timedelta(seconds=1))
     return id_
 
 
 def app_sync(
-    id_: int, open_client: Opener, should_stop: Callable[[], bool] = lambda: False, *, ask: bool = True
-) -> DutyRun:
+    id_: int, open_client: ClientFactory, should_stop: Callable[[], bool] = lambda: False, *, ask: bool = True
+) -> JobRun:
     """Run it now and give its run back."""
     if ask:
-        lease.request(id_, DutyName.APPS, "kim", now() - timedelta(seconds=1))
+        lease.request(id_, JobKind.APPS, "kim", now() - timedelta(seconds=1))
     sync_apps(id_, should_stop, open_client)
     db.session.expire_all()
-    rows = select(DutyRun).where(DutyRun.integration_id == id_).order_by(DutyRun.id.desc()).limit(1)
+    rows = select(JobRun).where(JobRun.integration_id == id_).order_by(JobRun.id.desc()).limit(1)
     return db.session.scalars(rows).one()
 
 

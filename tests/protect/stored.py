@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from harmony.db import db, write
-from harmony.models import Device, DeviceStatus, Duty, Event, Finding, Profile, Protection, Registration
+from harmony.models import Device, DeviceStatus, Event, Finding, Job, Profile, Protection, Registration
 from tests.builders import NOON
 from tests.sync.stored import store_devices
 
@@ -108,4 +108,4 @@ def events(device_id: int | None = None) -> Sequence[tuple[str, str]]:
 
 def nudged(integration_id: int) -> datetime | None:
     """When tagging is due."""
-    return db.session.scalar(select(Duty.next_at).where(Duty.integration_id == integration_id))
+    return db.session.scalar(select(Job.next_at).where(Job.integration_id == integration_id))

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs.uem_client import Opener
-from harmony.models import Action, App, AppException, Device, DutyRun, InstalledApp, Risk, SyncRunState
+from harmony.jobs.uem_client import ClientFactory
+from harmony.models import Action, App, AppException, Device, InstalledApp, JobRun, Risk, SyncRunState
 from harmony.simulator.apps import installed
 from harmony.simulator.faults import LIES
 from harmony.simulator.server import RunningSimulator, start
@@ -66,7 +66,7 @@ def honest(simulator: RunningSimulator) -> Iterator[RunningSimulator]:
     simulator.tenant.faults.clear()
 
 
-def opener(simulator: RunningSimulator) -> Opener:
+def opener(simulator: RunningSimulator) -> ClientFactory:
     """Opens the simulated UEM without waits between tries."""
     mine = simulator.credentials
     sign_in = OAuth2(simulator.token_url, mine.client_id, mine.client_secret)
@@ -78,7 +78,7 @@ def opener(simulator: RunningSimulator) -> Opener:
     return open_client
 
 
-def sync_all(id_: int, simulator: RunningSimulator) -> DutyRun:
+def sync_all(id_: int, simulator: RunningSimulator) -> JobRun:
     touch(id_, COUNT)
     return app_sync(id_, opener(simulator))
 

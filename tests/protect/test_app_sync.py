@@ -16,18 +16,18 @@ from harmony.apps.failures import MOST_ANSWERED
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
-from harmony.jobs.uem_client import Opener
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.uem_client import ClientFactory
 from harmony.models import (
     Action,
     App,
     AppException,
     AppReading,
     Device,
-    Duty,
-    DutyName,
-    DutyRun,
     InstalledApp,
     Integration,
+    Job,
+    JobRun,
     Risk,
     SyncRunState,
 )
@@ -99,7 +99,7 @@ class FakeApps(FakeUem):
         return self.left
 
 
-def fake(uem: FakeApps) -> Opener:
+def fake(uem: FakeApps) -> ClientFactory:
     def open_client(*_: object) -> UemClient:
         uem.made = 0
         return uem
@@ -107,8 +107,8 @@ def fake(uem: FakeApps) -> Opener:
     return open_client
 
 
-def the_duty(id_: int) -> Duty:
-    return db.session.get_one(Duty, (id_, DutyName.APPS))
+def the_job(id_: int) -> Job:
+    return db.session.get_one(Job, (id_, JobKind.APPS))
 
 
 def stored() -> tuple[int, int]:
@@ -127,7 +127,7 @@ def test_it_reads_every_device_with_one_call_each_and_stores_its_apps(simulator:
     [calendar] = db.session.scalars(select(App).where(App.version == "3.3", App.name == "Calendar"))
     installs = select(func.count()).where(InstalledApp.app_id == calendar.id)
     assert calendar.installs == db.session.scalar(installs)
-    following = the_duty(id_).next_at
+    following = the_job(id_).next_at
     assert following is not None
     assert now() < following <= now() + timedelta(hours=36)
 
@@ -178,13 +178,13 @@ def test_it_keeps_to_its_share_and_goes_on_when_calls_are_free_again(app: Flask)
     assert run.reason == (
         "Reading apps may use 10 of the UEM's 100 calls a day, and has used them. 20 devices wait."
     )
-    later = the_duty(id_).next_at
+    later = the_job(id_).next_at
     assert later is not None
     assert timedelta(hours=23, minutes=48) < later - now() < timedelta(hours=24)
     assert app_sync(id_, fake(uem)).calls == 0, "whoever asks"
     yesterday = now() - timedelta(hours=24)
     with write() as session:
-        for each in session.scalars(select(DutyRun)):
+        for each in session.scalars(select(JobRun)):
             each.started_at = yesterday
     app_sync(id_, fake(uem))
     assert len(uem.read) == len(set(uem.read)) == 20, "those that were not read before come first"
@@ -203,7 +203,7 @@ def test_it_leaves_the_last_fifth_of_a_day_to_others() -> None:
     assert run.state == WARNING
     assert run.reason.startswith("Only 199 of the UEM's 1,000 calls a day are left.")
     assert run.calls <= 2
-    assert the_duty(id_).next_at == reset
+    assert the_job(id_).next_at == reset
 
 
 @pytest.mark.parametrize(
@@ -346,13 +346,13 @@ def test_a_missing_permission_parks_it_until_somebody_asks(simulator: RunningSim
     assert run.state == FAILED
     assert "Apps" in run.reason
     assert "The device sync is not affected." in run.reason
-    duty = the_duty(id_)
-    assert (duty.parked_why or "").startswith(run.reason)
-    assert duty.next_at is None
+    job = the_job(id_)
+    assert (job.parked_why or "").startswith(run.reason)
+    assert job.next_at is None
     assert list(lease.due(now() + timedelta(days=9))) == []
     simulator.tenant.gate.denied = frozenset()
     assert app_sync(id_, opener(simulator)).state == OK
-    assert the_duty(id_).parked_why is None
+    assert the_job(id_).parked_why is None
 
 
 def test_a_refused_password_is_tried_once_and_not_again_by_itself() -> None:
@@ -378,7 +378,7 @@ def test_a_server_that_fails_for_every_device_fails_the_run(count: int) -> None:
     id_, uem = an_ios_fleet(count), FakeApps(every=ServerFailed("The server reports an error."))
     run = app_sync(id_, fake(uem))
     assert (run.state, run.reason) == (FAILED, "The server reports an error.")
-    assert the_duty(id_).failures == 1
+    assert the_job(id_).failures == 1
 
 
 def in_a_while(simulator: RunningSimulator, do: object) -> threading.Thread:
@@ -406,8 +406,8 @@ def test_it_stops_at_once_when_the_worker_is_told_to(simulator: RunningSimulator
     thread.join()
     simulator.tenant.latency_ms = 0
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Harmony was stopped during the app sync.")
-    assert the_duty(id_).next_at is not None
-    assert list(lease.due(now())) == [(id_, DutyName.APPS)]
+    assert the_job(id_).next_at is not None
+    assert list(lease.due(now())) == [(id_, JobKind.APPS)]
 
 
 def test_a_pause_ends_it_and_resume_lets_it_go_on(app: Flask, simulator: RunningSimulator) -> None:
@@ -424,7 +424,7 @@ def test_a_pause_ends_it_and_resume_lets_it_go_on(app: Flask, simulator: Running
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Paused by kim.")
     assert list(lease.due(now())) == []
     lifecycle.resume(id_, "kim", now())
-    assert list(lease.due(now())) == [(id_, DutyName.APPS)]
+    assert list(lease.due(now())) == [(id_, JobKind.APPS)]
     assert app_sync(id_, opener(simulator), ask=False).state == OK
     assert stored()[1] == 40
 

@@ -9,17 +9,8 @@ from sqlalchemy import select
 
 from harmony.apps.inventory import MOST_KEPT, SeenApp, take_inventory
 from harmony.db import db, write
-from harmony.models import (
-    Action,
-    App,
-    AppException,
-    AppReading,
-    Duty,
-    DutyName,
-    Finding,
-    Protection,
-    Risk,
-)  # fmt: skip
+from harmony.jobs.kinds import JobKind
+from harmony.models import Action, App, AppException, AppReading, Finding, Job, Protection, Risk
 from tests.builders import NOON, an_integration
 from tests.protect.stored_apps import (
     CHAT,
@@ -110,8 +101,8 @@ def test_a_blocked_app_makes_the_device_high_while_it_is_there(device: int) -> N
     assert open_findings(device) == [("BLOCKED_APP", "com.example.maps", Risk.HIGH)]
     row = db.session.get_one(Protection, device)
     assert (row.risk, row.changed_at, row.status) == (Risk.HIGH, LATER, "provisioned")
-    duty = db.session.get_one(Duty, (row.integration_id, DutyName.TAGGING))
-    assert duty.next_at == LATER + timedelta(seconds=20)
+    job = db.session.get_one(Job, (row.integration_id, JobKind.TAGGING))
+    assert job.next_at == LATER + timedelta(seconds=20)
     list_apps(device, MAIL, at=LATER)
     assert (open_findings(device), risk_of(device)) == ([], Risk.NONE)
     assert [verb for verb, _ in events(device)] == ["installed", "detected", "removed", "ended"]

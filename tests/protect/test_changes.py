@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from harmony.db import db, write
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Device,
     DeviceStatus,
-    Duty,
-    DutyName,
     Event,
     Finding,
+    Job,
     Protection,
     Risk,
     Severity,
@@ -56,8 +56,8 @@ def told() -> list[tuple[str, str, str, str]]:
 
 def tagging_is_due(device: tuple[int, int]) -> object:
     db.session.rollback()
-    duty = db.session.get(Duty, (device[1], DutyName.TAGGING))
-    return duty and duty.next_at
+    job = db.session.get(Job, (device[1], JobKind.TAGGING))
+    return job and job.next_at
 
 
 def close_all(device: tuple[int, int], at: datetime = LATER) -> Standing:
@@ -113,7 +113,7 @@ def test_what_changes_nothing_writes_nothing(device: tuple[int, int]) -> None:
 def test_the_same_threat_on_another_profile_is_a_change_but_no_new_tag(device: tuple[int, int]) -> None:
     apply(device, opened=[MALWARE])
     with write() as session:
-        session.get_one(Duty, (device[1], DutyName.TAGGING)).next_at = None
+        session.get_one(Job, (device[1], JobKind.TAGGING)).next_at = None
     apply(device, LATER, opened=[MALWARE._replace(profile="work")])
     assert db.session.get_one(Protection, device[0]).changed_at == LATER
     assert tagging_is_due(device) is None

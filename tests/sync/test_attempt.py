@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from harmony.jobs.device_sync import LeaseLost
-from harmony.jobs.heartbeat import Interrupted, Watch
+from harmony.jobs.heartbeat import Interrupted, LeaseKeeper
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.models import IntegrationState
 from harmony.models.configuration import ServerDetails
@@ -49,7 +49,7 @@ def ended(raised: Exception | None, *, stop: bool = False, lost: bool = False, *
 
     def renew(_session: Session, _moment: datetime) -> None: ...
 
-    def take(_client: UemClient, watch: Watch) -> str:
+    def take(_client: UemClient, watch: LeaseKeeper) -> str:
         watch.lost = lost
         if raised is not None:
             raise raised
@@ -92,5 +92,5 @@ def test_what_was_done_before_the_stop_came_is_done() -> None:
 def test_an_end_that_cannot_be_written_is_left_to_the_reaper(caplog: pytest.LogCaptureFixture) -> None:
     work = cast("Any", SimpleNamespace(held=SimpleNamespace(integration_id=1, run_id=7)))
     with writing_the_end("app sync", work):
-        raise OperationalError("UPDATE duty_run", None, Exception("database or disk is full"))
+        raise OperationalError("UPDATE job_run", None, Exception("database or disk is full"))
     assert "The end of app sync 7 could not be written: database or disk is full." in caplog.text

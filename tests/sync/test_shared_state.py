@@ -11,9 +11,10 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import device_sync, lease, server_waits, shared_state
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.shared_state import FETCH_LEASE, FORGOTTEN_AFTER, SharedState
 from harmony.jobs.uem_client import token_key
-from harmony.models import AccessToken, DutyName, Integration, SyncRun, WaitRow
+from harmony.models import AccessToken, Integration, SyncRun, WaitRow
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.security.credentials import seal_secrets
 from harmony.security.keys import new_vault_key
@@ -231,7 +232,7 @@ def test_nothing_starts_while_the_server_or_its_token_service_asked_to_wait(
 ) -> None:
     id_ = with_oauth()
     with write() as session:
-        for name in DutyName:
+        for name in JobKind:
             lease.nudge(session, id_, name, NOON)
     assert device_sync.request_sync(id_, "test", NOON)
     rows.keep_wait(asked_for(origin, 1800, NOON, quota=quota))
@@ -239,10 +240,10 @@ def test_nothing_starts_while_the_server_or_its_token_service_asked_to_wait(
     assert device_sync.due(inside) == []
     assert lease.due(inside) == []
     assert device_sync.claim(id_, "worker", inside) is None
-    assert all(lease.claim(id_, name, "worker", inside) is None for name in DutyName)
+    assert all(lease.claim(id_, name, "worker", inside) is None for name in JobKind)
     assert server_waits.standing(db.session(), id_, inside) is not None
     assert device_sync.due(after) == [id_]
-    assert {name for _id, name in lease.due(after)} == set(DutyName)
+    assert {name for _id, name in lease.due(after)} == set(JobKind)
     assert device_sync.claim(id_, "worker", after) is not None
 
 

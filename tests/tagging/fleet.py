@@ -12,12 +12,12 @@ from sqlalchemy import delete, insert, select, text
 from harmony.clock import now
 from harmony.db import db, release, table_of, write
 from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Device,
-    Duty,
-    DutyName,
-    DutyRun,
     Finding,
+    Job,
+    JobRun,
     KnownGroup,
     Protection,
     SetupPage,
@@ -34,7 +34,7 @@ Link = tuple[str, str, bool, bool, str]
 
 
 def a_fleet(count: int = 3, **tagging: Any) -> int:
-    """An integration of `count` devices with the UEM's ids 1, 2, …, whose duty is due."""
+    """An integration of `count` devices with the UEM's ids 1, 2, …, whose job is due."""
     id_ = an_integration()
     with write() as session:
         group = {"kind": "organization", "external_id": GROUP, "name": "Acme", "type": "Customer"}
@@ -50,7 +50,7 @@ def enrol(integration_id: int, *numbers: int) -> None:
     with write() as session:
         if rows:
             session.execute(insert(table_of(Device)), rows)
-        lease.nudge(session, integration_id, DutyName.TAGGING, NOON)
+        lease.nudge(session, integration_id, JobKind.TAGGING, NOON)
 
 
 def settings(integration_id: int, **changes: Any) -> Tagging:
@@ -59,7 +59,7 @@ def settings(integration_id: int, **changes: Any) -> Tagging:
         page = session.get_one(SetupPage, (integration_id, TAGGING))
         record = msgspec.structs.replace(from_row(Tagging, page.applied), **changes)
         page.draft = page.applied = to_row(record)
-        lease.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=True)
+        lease.nudge(session, integration_id, JobKind.TAGGING, NOON, whole=True)
     return record
 
 
@@ -85,29 +85,29 @@ def protect(
         session.add_all(
             Finding(device_id=id_, profile="device", code=code, risk=risk, opened_at=moment) for code in codes
         )
-        lease.nudge(session, integration_id, DutyName.TAGGING, NOON)
+        lease.nudge(session, integration_id, JobKind.TAGGING, NOON)
 
 
 def tag(
     integration_id: int, uem: UemClient, *, whole: bool = False, stop: Callable[[], bool] = lambda: False
-) -> DutyRun:
+) -> JobRun:
     """A run that somebody asks for; its row."""
-    assert lease.request(integration_id, DutyName.TAGGING, "kim", now(), whole=whole)
+    assert lease.request(integration_id, JobKind.TAGGING, "kim", now(), whole=whole)
     return tag_if_due(integration_id, uem, stop)
 
 
-def tag_if_due(integration_id: int, uem: UemClient, stop: Callable[[], bool] = lambda: False) -> DutyRun:
+def tag_if_due(integration_id: int, uem: UemClient, stop: Callable[[], bool] = lambda: False) -> JobRun:
     """What the worker does when it is rung for; the row of the newest run."""
     tagging_job.tag(integration_id, stop, lambda *_: uem)
     release()
-    newest = select(DutyRun).where(DutyRun.integration_id == integration_id).order_by(DutyRun.id.desc())
+    newest = select(JobRun).where(JobRun.integration_id == integration_id).order_by(JobRun.id.desc())
     return db.session.scalars(newest.limit(1)).one()
 
 
-def the_duty(integration_id: int) -> Duty:
+def the_job(integration_id: int) -> Job:
     """Its row, read again."""
     release()
-    return db.session.get_one(Duty, (integration_id, DutyName.TAGGING))
+    return db.session.get_one(Job, (integration_id, JobKind.TAGGING))
 
 
 def links(integration_id: int) -> list[Link]:
@@ -140,4 +140,4 @@ def set_devices(integration_id: int, condition: str, *, whole: bool = True, **va
     with write() as session:
         sql = f"UPDATE device SET {changes} WHERE integration_id = :own AND {condition}"  # noqa: S608 - of a test
         session.execute(text(sql), values | {"own": integration_id})
-        lease.nudge(session, integration_id, DutyName.TAGGING, NOON, whole=whole)
+        lease.nudge(session, integration_id, JobKind.TAGGING, NOON, whole=whole)

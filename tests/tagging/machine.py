@@ -14,8 +14,9 @@ from sqlalchemy import select
 
 from harmony.db import db, release, write
 from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import UNEXPECTED
-from harmony.models import Device, DutyName, DutyRun, SyncRun, TagLink, UemTag
+from harmony.models import Device, JobRun, SyncRun, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.sync.deletion import soft_delete
 from harmony.tagging import job as tagging_job
@@ -172,7 +173,7 @@ class Machine(RuleBasedStateMachine):
             owner = {"owner": "sync", "fence": 0, "version": 1, "state": "ok", "started_by": "schedule"}
             times = dict.fromkeys(("started_at", "heartbeat_at", "finished_at"), self.stage.now)
             session.add(SyncRun(integration_id=self.id, **owner, **times))
-            lease.nudge(session, self.id, DutyName.TAGGING, self.stage.now)
+            lease.nudge(session, self.id, JobKind.TAGGING, self.stage.now)
 
     @rule()
     def complete_sync(self) -> None:
@@ -243,7 +244,7 @@ class Machine(RuleBasedStateMachine):
             assert lease.reap(self.stage.now) == 1
             self.dead = False
         self.fuse, self.surprise, self.stop = (after if surprise else -1), surprise, False
-        assert lease.request(self.id, DutyName.TAGGING, "kim", self.stage.now, whole=whole)
+        assert lease.request(self.id, JobKind.TAGGING, "kim", self.stage.now, whole=whole)
         try:
             tagging_job.tag(self.id, lambda: self.stop, lambda *_: self.uem)
         except Died:
@@ -284,7 +285,7 @@ class Machine(RuleBasedStateMachine):
     @staticmethod
     def erred() -> bool:
         """Whether a run ended with an error that nobody foresaw."""
-        own = select(DutyRun.id).where(DutyRun.reason == UNEXPECTED)
+        own = select(JobRun.id).where(JobRun.reason == UNEXPECTED)
         found = db.session.scalar(own) is not None
         release()
         return found

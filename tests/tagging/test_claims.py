@@ -28,7 +28,7 @@ from harmony.uem.errors import (
     TooLarge,
 )
 from harmony.uem.records import Carriers, OddTag, Tag, TagList
-from tests.tagging.fleet import a_fleet, links, protect, settings, tag, the_duty
+from tests.tagging.fleet import a_fleet, links, protect, settings, tag, the_job
 from tests.tagging.uem import NOT_FOUND, ModelTag, TagUem
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -131,7 +131,7 @@ def test_the_id_of_a_foreign_tag_in_the_answer_to_making_one_is_not_believed(emp
     assert (row.external_id, row.organization_group_id) == (None, "570"), "it is looked for by its name"
     assert (vip.devices, vip.id in written(uem)) == (before, False)
     assert uem.carried("1") - {"VIP"} == {ACTIVE}, "the others are written"
-    due = the_duty(id_).next_at
+    due = the_job(id_).next_at
     assert due is not None
     assert due - now() <= timedelta(minutes=6), "the next run looks again soon"
     vip.devices = {"2"}

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.models import Duty, LinkState, TagLink, UemTag
+from harmony.models import Job, LinkState, TagLink, UemTag
 from harmony.tagging import outbox
 from harmony.tagging.evidence import Verdict, believed
 from harmony.tagging.plan import Target
@@ -57,7 +57,7 @@ def test_a_link_that_was_declined_while_the_clock_was_ahead_is_pushed_by_the_nex
     assert tag(id_, uem).state == "warning"
     with write() as session:
         session.execute(update(TagLink).values(next_try_at=now() + YEARS))
-        session.execute(update(Duty).values(next_at=NOON))
+        session.execute(update(Job).values(next_at=NOON))
     uem.locked.clear()
     assert (tag_if_due(id_, uem).state, uem.carried("1")) == ("ok", {PROVISIONED})
 
@@ -94,7 +94,7 @@ def test_changes_since_a_run_from_the_future_are_all_looked_at() -> None:
     id_, uem = a_fleet(1), TagUem(enrolled={"1"})
     tag(id_, uem)
     with write() as session:
-        session.execute(update(Duty).values(done_up_to=now() + YEARS))
+        session.execute(update(Job).values(done_up_to=now() + YEARS))
     protect(id_, 1, "active", 3)
     assert tag_if_due(id_, uem).state == "ok"
     assert HIGH in uem.carried("1")
@@ -106,6 +106,6 @@ def test_a_tag_that_was_read_in_the_future_is_read_back() -> None:
     uem.named(PROVISIONED).devices.clear()
     with write() as session:
         session.execute(update(UemTag).values(checked_at=now() + YEARS))
-        session.execute(update(Duty).values(next_at=NOON))
+        session.execute(update(Job).values(next_at=NOON))
     assert tag_if_due(id_, uem).state == "ok"
     assert uem.carried("1") == {PROVISIONED}

@@ -15,14 +15,14 @@ from sqlalchemy import select, update
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.models import Duty, TagLink, UemTag
+from harmony.models import Job, TagLink, UemTag
 from harmony.tagging import outbox
 from harmony.tagging import removal as tagging_removal
 from harmony.uem.errors import HtmlAnswer, NotFound, RequestRefused
 from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
 from tests.builders import NOON
 from tests.sampling import combinations
-from tests.tagging.fleet import a_fleet, links, protect, set_devices, settings, tag, tag_if_due, the_duty
+from tests.tagging.fleet import a_fleet, links, protect, set_devices, settings, tag, tag_if_due, the_job
 from tests.tagging.uem import TagUem
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -126,7 +126,7 @@ def test_all_tags_gone_at_once_are_believed_only_when_they_still_are_a_while_lat
     uem.held.clear()
     assert tag(id_, uem, whole=True).state == "warning"
     assert rows(id_) == before
-    due = the_duty(id_).next_at
+    due = the_job(id_).next_at
     assert due is not None
     assert due - now() <= timedelta(minutes=5)
     with write() as session:
@@ -137,7 +137,7 @@ def test_all_tags_gone_at_once_are_believed_only_when_they_still_are_a_while_lat
 
 def tag_if_due_later(id_: int, uem: TagUem) -> Any:
     with write() as session:
-        session.execute(update(Duty).values(next_at=NOON))
+        session.execute(update(Job).values(next_at=NOON))
     return tag_if_due(id_, uem)
 
 
@@ -218,7 +218,7 @@ def test_a_level_stays_until_its_successor_is_there_whatever_the_uem_says(lie: L
     assert (run.counts["dropped"], run.counts["failed"]) == (0, 6)
     assert tag(id_, lied, whole=True).state == "warning"
     assert {frozenset(uem.carried(device)) for device in "123"} == {frozenset({ACTIVE, HIGH})}
-    due = the_duty(id_).next_at
+    due = the_job(id_).next_at
     assert due is not None
     assert due - now() <= timedelta(minutes=31), "it is tried again soon"
     assert tag(id_, uem).state == "ok", "and at once when a person asks"
@@ -234,7 +234,7 @@ def test_one_device_that_the_uem_denies_is_tried_again_in_minutes() -> None:
     reason = db.session.scalars(select(TagLink.reason)).one()
     release()
     assert reason == outbox.CONTRADICTED
-    due = the_duty(id_).next_at
+    due = the_job(id_).next_at
     assert due is not None
     assert due - now() <= timedelta(minutes=5)
 
@@ -345,7 +345,7 @@ def test_a_limit_below_ours_is_found_and_remembered(limit: int, status: int) -> 
     declining(uem, limit, status=status)
     assert tag(id_, uem).state == "ok"
     assert uem.named(PROVISIONED).devices == uem.enrolled
-    learned = the_duty(id_).batch_limit
+    learned = the_job(id_).batch_limit
     assert learned is not None
     assert limit / 2 - 1 <= learned <= limit
     for device in range(1, 41):
@@ -362,7 +362,7 @@ def test_one_poisonous_device_stops_nobody_and_is_named() -> None:
     assert (run.state, run.counts["added"], run.counts["failed"]) == ("warning", 39, 1)
     assert f"{PROVISIONED} on device 17" in run.reason
     assert uem.named(PROVISIONED).devices == uem.enrolled - {"17"}
-    assert the_duty(id_).batch_limit is None
+    assert the_job(id_).batch_limit is None
 
 
 def test_a_uem_that_declines_every_call_ends_the_run_with_a_sentence() -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.jobs import control, lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import Outcome
-from harmony.models import DeviceEvent, DutyName, Happening, TagLink, UemTag
+from harmony.models import DeviceEvent, Happening, TagLink, UemTag
 from harmony.sync.deletion import soft_delete
 from harmony.tagging import outbox
 from harmony.tagging import removal as tagging_removal
@@ -28,7 +29,7 @@ from tests.tagging.fleet import (
     settings,
     tag,
     tag_if_due,
-    the_duty,
+    the_job,
 )
 from tests.tagging.uem import TagUem
 
@@ -206,7 +207,7 @@ def test_what_the_uem_declines_is_tried_again_later_with_its_reason() -> None:
     for _ in range(3):
         run = tag(id_, uem)
         assert (run.state, run.counts["failed"], run.counts["waiting"]) == ("warning", 1, 0)
-        due = the_duty(id_).next_at
+        due = the_job(id_).next_at
         assert due is not None
         waits.append(round((due - now()) / timedelta(minutes=1)))
         with write() as session:
@@ -223,7 +224,7 @@ def test_somebody_who_asks_for_a_push_does_not_wait_for_what_was_declined() -> N
     assert tag(id_, uem).counts["failed"] == 1
     uem.locked = set()
     with write() as session:
-        lease.nudge(session, id_, DutyName.TAGGING, now())
+        lease.nudge(session, id_, JobKind.TAGGING, now())
     assert tag_if_due(id_, uem).counts["failed"] == 1, "by itself it waits for its time"
     assert tag(id_, uem).counts["failed"] == 0
 
@@ -241,7 +242,7 @@ def test_a_missing_permission_parks_tagging_with_one_sentence_until_somebody_ask
     uem.before_call = refusing(Forbidden("It lacks Assign Tags.", "Give it."), "add", "remove")
     run = tag(id_, uem)
     assert (run.state, run.counts["waiting"]) == ("warning", 3)
-    assert the_duty(id_).parked_why == f"{run.reason} Give it."
+    assert the_job(id_).parked_why == f"{run.reason} Give it."
     protect(id_, 1)
     assert list(lease.due(now() + HOUR)) == []
     uem.before_call = lambda *_: None
@@ -255,7 +256,7 @@ def test_without_the_permission_to_make_tags_those_that_are_there_are_used() -> 
     uem.before_call = refusing(Forbidden("It lacks Edit Tag."), "create")
     run = tag(id_, uem)
     assert run.state == "warning"
-    assert the_duty(id_).parked_why is None
+    assert the_job(id_).parked_why is None
     assert uem.named(PROVISIONED).devices == set("123")
     uem.log.clear()
     tag(id_, uem)
@@ -268,7 +269,7 @@ def test_too_many_calls_end_the_run_and_nothing_hurries_the_next_one() -> None:
     uem.before_call = refusing(RateLimited("No more calls.", until), "add")
     assert tag(id_, uem).state == "failed"
     protect(id_, 1)
-    assert the_duty(id_).next_at == until
+    assert the_job(id_).next_at == until
 
 
 def test_a_uem_that_fails_is_asked_less_and_less_often() -> None:
@@ -277,7 +278,7 @@ def test_a_uem_that_fails_is_asked_less_and_less_often() -> None:
     waits = []
     for _ in range(3):
         tag(id_, uem)
-        due = the_duty(id_).next_at
+        due = the_job(id_).next_at
         assert due is not None
         waits.append(round((due - now()) / timedelta(minutes=1)))
     assert waits == [1, 2, 4]
@@ -336,14 +337,14 @@ def test_several_lanes_push_the_same() -> None:
 
 def test_a_paused_integration_is_not_tagged_and_a_failed_run_keeps_what_it_should_have_looked_at() -> None:
     id_, uem = a_fleet(), a_uem()
-    held = lease.claim(id_, lease.DutyName.TAGGING, "me", now())
+    held = lease.claim(id_, JobKind.TAGGING, "me", now())
     assert held is not None
     with write() as session:
         lease.settle(session, held, Outcome(lease.SyncRunState.FAILED, "No."), now(), now())
     with write() as session:
         session.get_one(lease.Integration, id_).state = "paused"
-    assert not lease.request(id_, lease.DutyName.TAGGING, "kim", now())
-    assert the_duty(id_).whole
+    assert not lease.request(id_, JobKind.TAGGING, "kim", now())
+    assert the_job(id_).whole
     assert uem.log == []
 
 

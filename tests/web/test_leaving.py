@@ -10,13 +10,13 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     AuditEntry,
     Device,
-    Duty,
-    DutyName,
     Integration,
     IntegrationState,
+    Job,
     LinkState,
     SetupPage,
     TagLink,
@@ -74,8 +74,8 @@ def retired(app: Flask, id_: int) -> set[str]:
 
 def is_due(app: Flask, id_: int) -> bool:
     with app.app_context():
-        duty = db.session.get_one(Duty, (id_, DutyName.TAGGING))
-        return duty.whole and duty.next_at is not None and duty.next_at <= now()
+        job = db.session.get_one(Job, (id_, JobKind.TAGGING))
+        return job.whole and job.next_at is not None and job.next_at <= now()
 
 
 def hidden(page: str, name: str) -> str:
@@ -189,7 +189,7 @@ def test_a_uem_that_cannot_be_reached_does_not_keep_anybody_from_removing(
 ) -> None:
     remove(signed_in, tagged, tags=removal.TAKE_OFF)
     with app.app_context(), write() as session:
-        session.get_one(Duty, (tagged, DutyName.TAGGING)).parked_why = "The account may not change tags."
+        session.get_one(Job, (tagged, JobKind.TAGGING)).parked_why = "The account may not change tags."
     page = signed_in.get(f"/integrations/{tagged}/remove").get_data(as_text=True)
     assert "The account may not change tags. You can leave the tags" in page
     assert "hx-trigger" not in page

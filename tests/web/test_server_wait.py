@@ -56,8 +56,8 @@ def test_sync_now_says_when_it_starts_and_starts_nothing(
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("duties/apps", "App sync starts again after that."),
-        ("duties/tagging", "Tagging starts again after that."),
+        ("jobs/apps", "App sync starts again after that."),
+        ("jobs/tagging", "Tagging starts again after that."),
         ("tags", "Tags are pushed again after that."),
     ],
 )
@@ -73,7 +73,7 @@ def test_apps_and_tags_say_it_too(app: Flask, signed_in: FlaskClient, path: str,
 def test_a_wait_of_another_server_is_not_told(app: Flask, signed_in: FlaskClient) -> None:
     id_ = at_work(app)
     keep(app, "https://uem.test:8443")
-    for path in ("", "/duties/apps", "/tags"):
+    for path in ("", "/jobs/apps", "/tags"):
         assert "asked to wait" not in signed_in.get(f"/integrations/{id_}{path}").get_data(as_text=True)
 
 

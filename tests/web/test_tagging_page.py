@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
-from harmony.models import AuditEntry, Device, DutyName, FormerTag, Integration, UemTag
+from harmony.jobs.kinds import JobKind
+from harmony.models import AuditEntry, Device, FormerTag, Integration, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.simulator import changes
 from harmony.simulator.actions import ACTIONS
@@ -225,7 +226,7 @@ def test_a_draft_that_runs_is_left_to_the_worker(
     answer = signed_in.post(f"/integrations/{walk.id}/tags/create")
     assert answer.location == f"/integrations/{walk.id}/tags"
     with app.app_context():
-        assert (walk.id, DutyName.TAGGING) in lease.due(now())
+        assert (walk.id, JobKind.TAGGING) in lease.due(now())
     assert "CHKP_Status_Active" not in in_uem(uem)
 
 

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
-from harmony.models import Device, Duty, DutyName, DutyRun, LinkState, SyncRunState, TagLink, UemTag
+from harmony.jobs.kinds import JobKind
+from harmony.models import Device, Job, JobRun, LinkState, SyncRunState, TagLink, UemTag
 from harmony.sync import job as sync_job
 from harmony.web.tags import queries as tag_queries
 from harmony.web.tags.queries import Counts
@@ -140,17 +141,17 @@ def test_a_button_makes_tagging_due_at_once_even_while_it_is_parked(
     app: Flask, signed_in: FlaskClient, tagged: int, button: str, whole: bool
 ) -> None:
     with app.app_context(), write() as session:
-        lease.nudge(session, tagged, DutyName.TAGGING, now() + timedelta(hours=1))
-        duty = session.get_one(Duty, (tagged, DutyName.TAGGING))
-        duty.whole, duty.parked_why = False, "The account may not change tags."
+        lease.nudge(session, tagged, JobKind.TAGGING, now() + timedelta(hours=1))
+        job = session.get_one(Job, (tagged, JobKind.TAGGING))
+        job.whole, job.parked_why = False, "The account may not change tags."
     page = look(signed_in, f"/integrations/{tagged}/tags")
     assert "No tags are pushed.</strong> The account may not change tags." in page
     assert "Try again" in page
     assert signed_in.post(f"/integrations/{tagged}/tags/{button}").location == f"/integrations/{tagged}/tags"
     with app.app_context():
-        duty = db.session.get_one(Duty, (tagged, DutyName.TAGGING))
-        assert (duty.parked_why, duty.whole, duty.requested_by) == (None, whole, "admin")
-        assert (tagged, DutyName.TAGGING) in lease.due(now())
+        job = db.session.get_one(Job, (tagged, JobKind.TAGGING))
+        assert (job.parked_why, job.whole, job.requested_by) == (None, whole, "admin")
+        assert (tagged, JobKind.TAGGING) in lease.due(now())
     page = look(signed_in, f"/integrations/{tagged}/tags")
     assert "Try again" not in page
     assert 'hx-trigger="every 2s"' in page
@@ -167,17 +168,17 @@ def test_a_push_under_way_is_shown_and_followed_until_its_end(
     app: Flask, signed_in: FlaskClient, tagged: int
 ) -> None:
     with app.app_context():
-        lease.request(tagged, DutyName.TAGGING, "kim", now())
-        held = lease.claim(tagged, DutyName.TAGGING, "worker", now())
+        lease.request(tagged, JobKind.TAGGING, "kim", now())
+        held = lease.claim(tagged, JobKind.TAGGING, "worker", now())
         assert held is not None
         with write() as session:
-            session.get_one(DutyRun, held.run_id).step = "CHKP_Risk_High · 500 of 1,200"
+            session.get_one(JobRun, held.run_id).step = "CHKP_Risk_High · 500 of 1,200"
     part = look(signed_in, f"/integrations/{tagged}/tags/status")
     assert "CHKP_Risk_High · 500 of 1,200" in part
     assert 'hx-trigger="every 2s"' in part
     assert part.strip() in look(signed_in, f"/integrations/{tagged}/tags")
     with app.app_context(), write() as session:
-        one = session.get_one(DutyRun, held.run_id)
+        one = session.get_one(JobRun, held.run_id)
         one.state, one.finished_at, one.reason = SyncRunState.FAILED, now(), "The UEM did not answer."
     part = look(signed_in, f"/integrations/{tagged}/tags/status")
     assert "hx-trigger" not in part

@@ -31,7 +31,7 @@ BUTTONS = {
     "demo_device.unregister", "devices.delete", "devices.restore", "devices.delete_all",
     "devices.restore_all", "protection.new_code", "protection.reset", "integrations.create",
     "integrations.cancel", "integrations.pause", "integrations.resume", "integrations.sync_now",
-    "duties.cancel", "duties.run_now", "holds.approve", "holds.dismiss", "verification.preview",
+    "jobs.cancel", "jobs.run_now", "holds.approve", "holds.dismiss", "verification.preview",
     "verification.verify_in_force", "leave.discard", "tags.create", "tags.push", "tags.read_back",
     "policy.reset", "access.sign_out",
 }  # fmt: skip

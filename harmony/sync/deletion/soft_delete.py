@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from harmony.audit import audit, happened
 from harmony.db import changed, db, table_of, write
 from harmony.jobs import lease
-from harmony.models import Device, DutyName, Happening, Integration
+from harmony.jobs.kinds import JobKind
+from harmony.models import Device, Happening, Integration
 
 DEVICES = table_of(Device)
 # Who deleted what no person approved.
@@ -172,5 +173,5 @@ def _note(session: Session, where: Where, done: Done) -> None:
     for integration_id, count in session.execute(counts).all():
         integration = session.get(Integration, integration_id)
         # Their tags are to be on them or not any more, and no change of theirs tells so.
-        lease.nudge(session, integration_id, DutyName.TAGGING, done.at, whole=True)
+        lease.nudge(session, integration_id, JobKind.TAGGING, done.at, whole=True)
         audit(session, done.by, done.what, done.at, integration, detail=f"{count:,} {done.with_what}")

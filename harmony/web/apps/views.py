@@ -12,7 +12,7 @@ from harmony.apps import exceptions as app_exceptions
 from harmony.apps.exceptions import WORDS, Decision
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs.queue import EXCEPTIONS, ring
+from harmony.jobs.queue import EXCEPTIONS, enqueue
 from harmony.models import Action, App, Device
 from harmony.security.auth import shown_on
 from harmony.web.apps import queries as app_queries
@@ -75,7 +75,7 @@ def edit_exception(app_id: int) -> ResponseReturnValue:
         return render_template("apps/show.html", **_context(app, form)), 422
     made = Decision(form.decided(), form.reason.data or "", g.user.name, now())
     if app_exceptions.decide(app, made):
-        ring(EXCEPTIONS)
+        enqueue(EXCEPTIONS)
         flash("Saved. The devices that have the app follow within a minute.", "success")
     else:
         flash("It was so already; nothing was changed.", "info")

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, func, select
 
 from harmony.apps import targets
 from harmony.db import db
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
 from harmony.models import (
     Device,
-    DutyName,
     Integration,
     IntegrationState,
     SkippedDevice,
@@ -108,10 +108,17 @@ def counts(integration_id: int) -> dict[str, Any]:
 
 def _apps(integration: Integration, now: datetime) -> dict[str, Any]:
     return {
-        "apps": job_status.standing(integration, DutyName.APPS),
+        "apps": job_status.job_status(integration, JobKind.APPS),
         "apps_fetched_at": targets.fetched_at(integration.id),
         "apps_share": job_status.share(integration, now),
+        "other_jobs": _other_jobs(integration),
     }
+
+
+def _other_jobs(integration: Integration) -> list[job_status.JobStatus]:
+    """Return the status of each kind of job that has no words of its own on the page."""
+    kinds = [kind for kind in JobKind if kind not in {JobKind.APPS, JobKind.TAGGING}]
+    return [job_status.job_status(integration, kind) for kind in kinds]
 
 
 def last_verified(integration: Integration) -> datetime | None:

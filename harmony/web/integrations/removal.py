@@ -11,8 +11,9 @@ from wtforms import Form, RadioField, StringField
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs.queue import REMOVE, TAGGING, ring
-from harmony.models import DutyName, Integration, IntegrationState
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import REMOVE, enqueue
+from harmony.models import Integration, IntegrationState
 from harmony.security.auth import shown_on
 from harmony.setup import former_tags
 from harmony.sync import lifecycle
@@ -71,7 +72,7 @@ def remove(integration_id: int) -> ResponseReturnValue:
         return _render(integration, form), 422
     if form.tags and form.tags.data == TAKE_OFF:
         retire_all(integration_id, g.user.name, now())
-        ring(TAGGING, integration_id)
+        enqueue(JobKind.TAGGING, integration_id)
         typed = {"devices": form.devices.data, "name": form.name.data}
         return redirect(url_for("removal.show", integration_id=integration_id, **typed), 303)
     return _cut(integration, keep=form.devices.data == KEEP and state != IntegrationState.REMOVED)
@@ -84,7 +85,7 @@ def _cut(integration: Integration, *, keep: bool) -> ResponseReturnValue:
         with write() as session:
             former_tags.remember_all(session, id_, now())
         lifecycle.remove(id_, g.user.name, now(), keep_devices=keep)
-    ring(REMOVE, id_)
+    enqueue(REMOVE, id_)
     text = "{} was discarded." if state == IntegrationState.DRAFT else SAID[KEEP if keep else DELETE]
     flash(text.format(name), "success")
     return redirect(url_for("integrations.index"), 303)
@@ -136,7 +137,7 @@ def _taking_off(integration: Integration) -> dict[str, Any]:
     return {
         "integration": integration,
         "left": tags_left(integration),
-        "pushes": job_status.standing(integration, DutyName.TAGGING),
+        "pushes": job_status.job_status(integration, JobKind.TAGGING),
     }
 
 

@@ -10,7 +10,7 @@ from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db, write
 from harmony.jobs import device_sync
-from harmony.jobs.queue import SYNC, ring
+from harmony.jobs.queue import SYNC, enqueue
 from harmony.models import Integration, IntegrationState, SyncKind
 from harmony.setup import demo, drafts
 from harmony.sync import lifecycle
@@ -86,7 +86,7 @@ def sync_now(integration_id: int) -> ResponseReturnValue:
         flash(why_no_sync(integration), "warning")
     elif waits := waits_for_worker(integration, moment):
         flash(waits, "warning")
-    ring(SYNC, integration_id)
+    enqueue(SYNC, integration_id)
     return _back(integration_id)
 
 
@@ -114,7 +114,7 @@ def resume(integration_id: int) -> ResponseReturnValue:
     """Resume: due at once."""
     connected(integration_id)
     lifecycle.resume(integration_id, g.user.name, now())
-    ring(SYNC, integration_id)
+    enqueue(SYNC, integration_id)
     return _back(integration_id)
 
 

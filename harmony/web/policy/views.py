@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs.queue import RATE, ring
+from harmony.jobs.queue import RATE, enqueue
 from harmony.models import Policy, PolicyRecord
 from harmony.protection import policy
 from harmony.security.auth import shown_on
@@ -103,7 +103,7 @@ def _save(record: PolicyRecord, form: PlainForm | None) -> ResponseReturnValue:
     if made == _version_seen():
         flash(NOTHING, "info")
         return _back()
-    ring(RATE)
+    enqueue(RATE)
     flash(f"Version {made} is in force. The worker rates every device anew.", "success")
     return _back()
 

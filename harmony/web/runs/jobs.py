@@ -1,4 +1,4 @@
-"""The pages of a duty, the app sync or tagging: where it stands, its runs, starting and cancelling it."""
+"""The pages of a job: its status and its runs, starting and cancelling it."""
 
 from __future__ import annotations
 
@@ -12,102 +12,103 @@ from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
 from harmony.jobs import control, lease
-from harmony.jobs.queue import ring
-from harmony.models import DutyName, DutyRun, Integration
+from harmony.jobs.kinds import KINDS, JobKind
+from harmony.jobs.queue import enqueue
+from harmony.models import Integration, JobRun
 from harmony.web.runs import job_status
 from harmony.web.runs.queries import length
 from harmony.web.shared.banners import waits_for_worker
 from harmony.web.shared.integration_or_404 import connected
 from harmony.web.shared.newest_first import Place, Query, page_of
 
-blueprint = Blueprint("duties", __name__, url_prefix="/integrations/<int:integration_id>/duties/<name>")
+blueprint = Blueprint("jobs", __name__, url_prefix="/integrations/<int:integration_id>/jobs/<kind>")
 
 
 @blueprint.get("")
-def index(integration_id: int, name: str) -> ResponseReturnValue:
-    """Where it stands, and its runs, newest first."""
-    return render_template("duties/index.html", **_context(*_found(integration_id, name)))
+def index(integration_id: int, kind: str) -> ResponseReturnValue:
+    """Show its status, and its runs, newest first."""
+    return render_template("jobs/index.html", **_context(*_found(integration_id, kind)))
 
 
 @blueprint.get("/status")
-def status(integration_id: int, name: str) -> ResponseReturnValue:
-    """The part of the page that changes while it runs; only then does it ask for itself again."""
-    return render_template("duties/_status.html", **_context(*_found(integration_id, name)))
+def status(integration_id: int, kind: str) -> ResponseReturnValue:
+    """Show the part of the page that changes while it runs; only then does it ask for itself again."""
+    return render_template("jobs/_status.html", **_context(*_found(integration_id, kind)))
 
 
 @blueprint.get("/runs/<int:run_id>")
-def show(integration_id: int, name: str, run_id: int) -> ResponseReturnValue:
-    """One run: how it ended and what it did."""
-    integration, duty = _found(integration_id, name)
-    run = db.get_or_404(DutyRun, run_id)
-    if (run.integration_id, run.duty) != (integration_id, duty):
+def show(integration_id: int, kind: str, run_id: int) -> ResponseReturnValue:
+    """Show one run: how it ended and what it did."""
+    integration, job_kind = _found(integration_id, kind)
+    run = db.get_or_404(JobRun, run_id)
+    if (run.integration_id, run.kind) != (integration_id, job_kind):
         abort(404)
     took = length(run.started_at, run.finished_at)
-    words = job_status.WORDS[duty]
+    words = KINDS[job_kind].words
     return render_template(
-        "duties/run.html", integration=integration, name=duty, words=words, run=run, length=took
+        "jobs/run.html", integration=integration, kind=job_kind, words=words, run=run, length=took
     )
 
 
 @blueprint.post("/run")
-def run_now(integration_id: int, name: str) -> ResponseReturnValue:
-    """Due at once, and the worker is rung; else the page says why not."""
-    integration, duty = _wanted(integration_id, name)
-    if not lease.request(integration_id, duty, g.user.name, now()):
-        flash(job_status.why_not(integration, duty), "warning")
-    elif waits := waits_for_worker(integration, now(), job_status.WORDS[duty].title):
+def run_now(integration_id: int, kind: str) -> ResponseReturnValue:
+    """Make it due at once and enqueue it; else the page says why not."""
+    integration, job_kind = _wanted(integration_id, kind)
+    if not lease.request(integration_id, job_kind, g.user.name, now()):
+        flash(job_status.why_not(integration, job_kind), "warning")
+    elif waits := waits_for_worker(integration, now(), KINDS[job_kind].words.title):
         flash(waits, "warning")
-    ring(duty, integration_id)
-    return _back(integration_id, duty)
+    enqueue(job_kind, integration_id)
+    return _back(integration_id, job_kind)
 
 
 @blueprint.post("/cancel")
-def cancel(integration_id: int, name: str) -> ResponseReturnValue:
-    """The run under way ends within seconds; the next one comes as planned."""
-    _, duty = _wanted(integration_id, name)
-    if control.cancel(integration_id, duty, g.user.name, now()):
+def cancel(integration_id: int, kind: str) -> ResponseReturnValue:
+    """End the run under way within seconds; the next one comes as planned."""
+    _, job_kind = _wanted(integration_id, kind)
+    if control.cancel(integration_id, job_kind, g.user.name, now()):
         flash("Cancelled. What was done before was kept.", "success")
     else:
         flash("There was nothing to cancel any more; it has just ended.", "info")
-    return _back(integration_id, duty)
+    return _back(integration_id, job_kind)
 
 
-def _name(text: str) -> DutyName:
-    return DutyName(text) if text in set(DutyName) else abort(404)
+def _kind(text: str) -> JobKind:
+    return JobKind(text) if text in set(JobKind) else abort(404)
 
 
-def _found(integration_id: int, name: str) -> tuple[Integration, DutyName]:
-    return db.get_or_404(Integration, integration_id), _name(name)
+def _found(integration_id: int, kind: str) -> tuple[Integration, JobKind]:
+    return db.get_or_404(Integration, integration_id), _kind(kind)
 
 
-def _wanted(integration_id: int, name: str) -> tuple[Integration, DutyName]:
+def _wanted(integration_id: int, kind: str) -> tuple[Integration, JobKind]:
     """As `_found`, for what can only be done to a link to a UEM."""
-    return connected(integration_id), _name(name)
+    return connected(integration_id), _kind(kind)
 
 
-def _runs(integration_id: int, name: DutyName) -> Query:
+def _runs(integration_id: int, kind: JobKind) -> Query:
     columns = (
-        DutyRun.id, DutyRun.state, DutyRun.started_by, DutyRun.started_at, DutyRun.finished_at,
-        DutyRun.counts, DutyRun.calls, DutyRun.reason,
+        JobRun.id, JobRun.state, JobRun.started_by, JobRun.started_at, JobRun.finished_at,
+        JobRun.counts, JobRun.calls, JobRun.reason,
     )  # fmt: skip
-    mine = (DutyRun.integration_id == integration_id, DutyRun.duty == name)
+    mine = (JobRun.integration_id == integration_id, JobRun.kind == kind)
     query: Query = select(*columns).where(*mine)
     return query
 
 
-def _context(integration: Integration, name: DutyName) -> dict[str, Any]:
+def _context(integration: Integration, kind: JobKind) -> dict[str, Any]:
     place = Place.from_query(request.args)
     return {
-        "page": page_of(_runs(integration.id, name), DutyRun.id, place),
+        "page": page_of(_runs(integration.id, kind), JobRun.id, place),
         "place": place,
         "length": length,
         "kept_days": current_settings().runs_kept_days,
         "integration": integration,
-        "standing": job_status.standing(integration, name),
-        "every": control.interval(integration, name),
-        "share": job_status.share(integration, now()) if name is DutyName.APPS else None,
+        "status": job_status.job_status(integration, kind),
+        "every": control.interval(integration, kind),
+        "share": job_status.share(integration, now()) if kind is JobKind.APPS else None,
     }
 
 
-def _back(integration_id: int, name: DutyName) -> ResponseReturnValue:
-    return redirect(url_for("duties.index", integration_id=integration_id, name=name), 303)
+def _back(integration_id: int, kind: JobKind) -> ResponseReturnValue:
+    return redirect(url_for("jobs.index", integration_id=integration_id, kind=kind), 303)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harmony.models import DutyName, Integration
+from harmony.jobs.kinds import JobKind
+from harmony.models import Integration
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.tagging.names import is_managed
 from harmony.web.runs import job_status
@@ -21,7 +22,7 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
     page = integration.page(TAGGING)
     tagging = from_row(Tagging, page.applied if page else None)
     lines = [line for line in tag_queries.lines(integration.id) if _matters(line, tagging)]
-    pushes = job_status.standing(integration, DutyName.TAGGING)
+    pushes = job_status.job_status(integration, JobKind.TAGGING)
     return {
         "integration": integration,
         "tagging": tagging,

@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 from harmony.clock import now
 from harmony.db import db
 from harmony.jobs import lease
-from harmony.jobs.queue import TAGGING, ring
-from harmony.models import DutyName, Integration, IntegrationState, TagLink, UemTag
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import enqueue
+from harmony.models import Integration, IntegrationState, TagLink, UemTag
 from harmony.setup import groups
 from harmony.web.shared.banners import waits_for_worker, why_no_sync
 from harmony.web.shared.csv_export import csv_file
@@ -108,11 +109,11 @@ def _context(integration: Integration) -> dict[str, Any]:
 
 def _ask(integration: Integration, *, whole: bool) -> ResponseReturnValue:
     moment = now()
-    if not lease.request(integration.id, DutyName.TAGGING, g.user.name, moment, whole=whole):
+    if not lease.request(integration.id, JobKind.TAGGING, g.user.name, moment, whole=whole):
         flash(_why_not(integration), "warning")
     elif waits := waits_for_worker(integration, moment, "The push"):
         flash(waits, "warning")
-    ring(TAGGING, integration.id)
+    enqueue(JobKind.TAGGING, integration.id)
     return redirect(url_for("tags.index", integration_id=integration.id), 303)
 
 

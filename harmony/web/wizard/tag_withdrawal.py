@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form, HiddenField, RadioField
 
 from harmony.clock import now
-from harmony.jobs.queue import TAGGING as TAGGING_TASK
-from harmony.jobs.queue import ring
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import enqueue
 from harmony.models import Integration
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.security.auth import shown_on
@@ -89,7 +89,7 @@ def save(integration_id: int) -> ResponseReturnValue:
     devices = counted(tag_queries.devices_with(integration_id, keys))
     take_off = form.tags.data == TAKE_OFF
     apply.save(integration_id, TAGGING, g.user.name, now(), take_off=take_off)
-    ring(TAGGING_TASK, integration_id)
+    enqueue(JobKind.TAGGING, integration_id)
     flash(_SAVED[form.tags.data].format(devices), "success")
     page = "tags.index" if take_off else "integrations.show"
     return redirect(url_for(page, integration_id=integration_id), 303)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form
 
 from harmony.clock import now
-from harmony.jobs.queue import SYNC, TICK, ring
+from harmony.jobs.queue import SYNC, TICK, enqueue
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TAGGING
 from harmony.security.auth import shown_on
@@ -188,7 +188,7 @@ def _advance(integration: Integration, step: Step) -> ResponseReturnValue:
     cleared = apply.save(integration.id, step.name, g.user.name, now())
     when = _TAGS_NOW if step.name == TAGGING else "It applies from the next sync."
     flash(f"{step.title} saved. {when}{_cleared(cleared)}", "success")
-    ring(TICK)
+    enqueue(TICK)
     return redirect(url_for("integrations.show", integration_id=integration.id), 303)
 
 
@@ -201,7 +201,7 @@ def _cleared(devices: int) -> str:
 
 def _finish(integration: Integration) -> ResponseReturnValue:
     apply.finish(integration.id, g.user.name, now())
-    ring(SYNC, integration.id)
+    enqueue(SYNC, integration.id)
     return redirect(url_for("integrations.show", integration_id=integration.id), 303)
 
 

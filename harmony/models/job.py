@@ -1,4 +1,4 @@
-"""Duties: what recurs for an integration beside its device sync, and the history of their runs."""
+"""Recurring jobs of an integration beside its device sync, and the history of their runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harmony.db import Base, UtcDateTime
 from harmony.models.states import SyncRunState
 
 
-class Duty(Base):
-    """The app sync or the tagging of one integration: when it is due, and who holds it.
+class Job(Base):
+    """One kind of job (`jobs/kinds.py`) for one integration: when it is due, and whose lease it is.
 
     `fence` rises with every claim, as that of an integration. `whole` asks for a look at everything, not only
     at what changed since `done_up_to`. `parked_why` is set while only a person can help, such as a missing
@@ -21,12 +21,12 @@ class Duty(Base):
     call, once it has refused a larger one.
     """
 
-    __tablename__ = "duty"
+    __tablename__ = "job"
 
     integration_id: Mapped[int] = mapped_column(
         ForeignKey("integration.id", ondelete="CASCADE"), primary_key=True
     )
-    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     requested_by: Mapped[str | None] = mapped_column(String(64))
@@ -40,15 +40,15 @@ class Duty(Base):
     batch_limit: Mapped[int | None]
 
 
-class DutyRun(Base):
-    """One run of a duty; its states and words are those of a device sync, `counts` what it did."""
+class JobRun(Base):
+    """One run of a job; its states and words are those of a device sync, `counts` what it did."""
 
-    __tablename__ = "duty_run"
-    __table_args__ = (Index("ix_duty_run_integration_id_duty_id", "integration_id", "duty", "id"),)
+    __tablename__ = "job_run"
+    __table_args__ = (Index("ix_job_run_integration_id_kind_id", "integration_id", "kind", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
-    duty: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(16), index=True, default=SyncRunState.RUNNING)
     started_by: Mapped[str] = mapped_column(String(64))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,4 +1,4 @@
-"""The pages of a duty, and what the integration's page says of it (rung: shell on a file SQLite)."""
+"""The pages of a job, and what the integration's page says of it (rung: shell on a file SQLite)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import identity
-from harmony.models import AuditEntry, Duty, DutyName, DutyRun, IntegrationState, SyncRunState
+from harmony.models import AuditEntry, IntegrationState, Job, JobRun, SyncRunState
 from harmony.web.shared.by_name import PAGE_SIZE
 from tests.builders import NOON, an_integration
 
-APPS = DutyName.APPS
+APPS = JobKind.APPS
 
 
 @pytest.fixture
@@ -33,12 +34,12 @@ def integration(app: Flask) -> int:
 
 def a_run(id_: int, **changes: Any) -> int:
     values = {
-        "duty": APPS, "state": SyncRunState.OK, "started_by": "schedule", "started_at": now(),
+        "kind": APPS, "state": SyncRunState.OK, "started_by": "schedule", "started_at": now(),
         "heartbeat_at": now(), "finished_at": now(), "owner": "w", "fence": 1, "calls": 7,
         "counts": {"read": 7, "changed": 2, "skipped": 0, "waiting": 0},
     } | changes  # fmt: skip
     with write() as session:
-        row = DutyRun(integration_id=id_, **values)
+        row = JobRun(integration_id=id_, **values)
         session.add(row)
         session.flush()
         return row.id
@@ -72,7 +73,7 @@ def test_the_integration_says_when_apps_were_fetched_and_what_it_cost(
 def test_sync_apps_now_makes_it_due_and_says_when_it_cannot(
     app: Flask, signed_in: FlaskClient, integration: int
 ) -> None:
-    href = f"/integrations/{integration}/duties/apps"
+    href = f"/integrations/{integration}/jobs/apps"
     answer = signed_in.post(href + "/run")
     assert (answer.status_code, answer.location) == (303, href)
     assert 'hx-get="' in look(signed_in, href)
@@ -90,19 +91,19 @@ def test_its_page_lists_every_run_newest_first_and_each_has_a_page(
 ) -> None:
     with app.app_context():
         ids = [a_run(integration) for _ in range(PAGE_SIZE + 2)]
-    href = f"/integrations/{integration}/duties/apps"
-    first = re.findall(r"/duties/apps/runs/(\d+)", look(signed_in, href))
+    href = f"/integrations/{integration}/jobs/apps"
+    first = re.findall(r"/jobs/apps/runs/(\d+)", look(signed_in, href))
     assert [int(one) for one in first] == ids[:1:-1]
-    older = re.findall(r"/duties/apps/runs/(\d+)", look(signed_in, f"{href}?older={first[-1]}"))
+    older = re.findall(r"/jobs/apps/runs/(\d+)", look(signed_in, f"{href}?older={first[-1]}"))
     assert [int(one) for one in older] == [ids[1], ids[0]]
     page = flat(look(signed_in, f"{href}/runs/{ids[0]}"))
     assert "Calls made7" in page
-    assert signed_in.get(f"/integrations/{integration}/duties/tagging/runs/{ids[0]}").status_code == 404
-    assert signed_in.get(f"/integrations/{integration}/duties/nothing").status_code == 404
+    assert signed_in.get(f"/integrations/{integration}/jobs/tagging/runs/{ids[0]}").status_code == 404
+    assert signed_in.get(f"/integrations/{integration}/jobs/nothing").status_code == 404
 
 
 def test_a_run_under_way_can_be_cancelled(app: Flask, signed_in: FlaskClient, integration: int) -> None:
-    href = f"/integrations/{integration}/duties/apps"
+    href = f"/integrations/{integration}/jobs/apps"
     with app.app_context():
         lease.request(integration, APPS, "kim", now())
         held = lease.claim(integration, APPS, identity(), now())
@@ -111,26 +112,26 @@ def test_a_run_under_way_can_be_cancelled(app: Flask, signed_in: FlaskClient, in
     answer = signed_in.post(href + "/cancel", follow_redirects=True).get_data(as_text=True)
     assert "Cancelled. What was done before was kept." in answer
     with app.app_context():
-        assert db.session.get_one(DutyRun, held.run_id).state == SyncRunState.CANCELLED
-        following = db.session.get_one(Duty, (integration, APPS)).next_at
+        assert db.session.get_one(JobRun, held.run_id).state == SyncRunState.CANCELLED
+        following = db.session.get_one(Job, (integration, APPS)).next_at
         assert following is not None
         assert following > now()
     again = signed_in.post(href + "/cancel", follow_redirects=True).get_data(as_text=True)
     assert "nothing to cancel any more" in again
 
 
-def test_a_parked_duty_is_one_banner_on_the_integration(
+def test_a_parked_job_is_one_banner_on_the_integration(
     app: Flask, signed_in: FlaskClient, integration: int
 ) -> None:
     with app.app_context(), write() as session:
-        session.get_one(Duty, (integration, APPS)).parked_why = "The account may not do this."
+        session.get_one(Job, (integration, APPS)).parked_why = "The account may not do this."
     page = look(signed_in, f"/integrations/{integration}")
     assert page.count("App sync waits for you: The account may not do this. Then choose Sync apps now.") == 1
-    assert "It waits for you" in look(signed_in, f"/integrations/{integration}/duties/apps")
+    assert "It waits for you" in look(signed_in, f"/integrations/{integration}/jobs/apps")
 
 
 def test_tagging_has_the_same_pages(signed_in: FlaskClient, integration: int) -> None:
-    assert "Tagging of" in look(signed_in, f"/integrations/{integration}/duties/tagging")
+    assert "Tagging of" in look(signed_in, f"/integrations/{integration}/jobs/tagging")
 
 
 def test_a_removed_integration_has_its_history_and_no_buttons(
@@ -140,5 +141,5 @@ def test_a_removed_integration_has_its_history_and_no_buttons(
         a_run(integration, started_at=NOON)
         with write() as session:
             session.get_one(lease.Integration, integration).state = IntegrationState.REMOVED
-    assert "Sync apps now" not in look(signed_in, f"/integrations/{integration}/duties/apps")
-    assert signed_in.post(f"/integrations/{integration}/duties/apps/run").status_code == 404
+    assert "Sync apps now" not in look(signed_in, f"/integrations/{integration}/jobs/apps")
+    assert signed_in.post(f"/integrations/{integration}/jobs/apps/run").status_code == 404

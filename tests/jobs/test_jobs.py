@@ -1,4 +1,4 @@
-"""Claim, lease, settle and reap of duties, on both databases (rung: shell)."""
+"""Claim, lease, settle and reap of jobs, on both databases (rung: shell)."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ from harmony.db import db, write
 from harmony.jobs import control, device_sync, lease
 from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.device_sync import LEASE, LeaseLost
-from harmony.jobs.lease import Holding
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.lease import Lease
 from harmony.jobs.outcome import Outcome
 from harmony.jobs.process_identity import identity
-from harmony.models import Duty, DutyName, DutyRun, IntegrationState, SyncRunState
+from harmony.models import IntegrationState, Job, JobRun, SyncRunState
 from harmony.sync import lifecycle
 from tests.builders import NOON, a_choice, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
 
 ELSEWHERE = "another-host/boot/1:1:1"
-APPS, TAGGING = DutyName.APPS, DutyName.TAGGING
+APPS, TAGGING = JobKind.APPS, JobKind.TAGGING
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 OK = Outcome(SyncRunState.OK)
 
 
-def a_duty(name: DutyName = TAGGING) -> int:
+def a_job(name: JobKind = TAGGING) -> int:
     id_ = an_integration()
     with write() as session:
         lease.nudge(session, id_, name, NOON)
     return id_
 
 
-def the_duty(id_: int, name: DutyName = TAGGING) -> Duty:
-    return db.session.get_one(Duty, (id_, name))
+def the_job(id_: int, name: JobKind = TAGGING) -> Job:
+    return db.session.get_one(Job, (id_, name))
 
 
 def test_only_one_of_two_claims_wins_and_the_run_says_who_asked() -> None:
-    id_ = a_duty()
+    id_ = a_job()
     lease.request(id_, TAGGING, "kim", NOON)
     held = lease.claim(id_, TAGGING, "first", NOON)
     assert held is not None
-    assert db.session.get_one(DutyRun, held.run_id).started_by == "kim"
+    assert db.session.get_one(JobRun, held.run_id).started_by == "kim"
     assert lease.claim(id_, TAGGING, "second", NOON) is None
     assert list(lease.due(NOON)) == []
 
 
-def test_duties_of_one_integration_are_independent() -> None:
-    id_ = a_duty(APPS)
+def test_jobs_of_one_integration_are_independent() -> None:
+    id_ = a_job(APPS)
     with write() as session:
         lease.nudge(session, id_, TAGGING, NOON)
     assert lease.claim(id_, APPS, "me", NOON) is not None
@@ -56,37 +57,37 @@ def test_duties_of_one_integration_are_independent() -> None:
 
 
 def test_a_nudge_never_puts_off_what_is_due_sooner() -> None:
-    id_ = a_duty()
+    id_ = a_job()
     with write() as session:
         lease.nudge(session, id_, TAGGING, NOON + MINUTE)
-    assert the_duty(id_).next_at == NOON
+    assert the_job(id_).next_at == NOON
 
 
 def test_what_is_asked_for_during_a_run_is_for_the_next_one() -> None:
-    id_ = a_duty()
+    id_ = a_job()
     held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
         lease.nudge(session, id_, TAGGING, NOON + MINUTE, whole=True)
     with write() as session:
         lease.settle(session, held, OK, NOON + 9 * MINUTE, NOON, done_up_to=NOON)
-    duty = the_duty(id_)
-    assert (duty.next_at, duty.whole, duty.done_up_to) == (NOON + MINUTE, True, NOON)
+    job = the_job(id_)
+    assert (job.next_at, job.whole, job.done_up_to) == (NOON + MINUTE, True, NOON)
 
 
 def test_a_run_that_failed_leaves_its_work_to_the_next() -> None:
-    id_ = a_duty()
+    id_ = a_job()
     held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     assert held.whole
     with write() as session:
         lease.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + MINUTE, NOON)
-    assert the_duty(id_).whole
-    assert the_duty(id_).failures == 1
+    assert the_job(id_).whole
+    assert the_job(id_).failures == 1
 
 
-def test_a_parked_duty_waits_for_a_person() -> None:
-    id_ = a_duty()
+def test_a_parked_job_waits_for_a_person() -> None:
+    id_ = a_job()
     held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
@@ -98,7 +99,7 @@ def test_a_parked_duty_waits_for_a_person() -> None:
 
 
 def test_an_overtaken_worker_can_neither_renew_nor_settle() -> None:
-    id_ = a_duty()
+    id_ = a_job()
     old = lease.claim(id_, TAGGING, ELSEWHERE, NOON)
     assert old is not None
     late = NOON + LEASE + MINUTE
@@ -109,8 +110,8 @@ def test_an_overtaken_worker_can_neither_renew_nor_settle() -> None:
         lease.renew(session, old, late)
     with write() as session:
         lease.settle(session, old, OK, None, late, done_up_to=late)
-    assert the_duty(id_).lease_owner == identity()
-    assert db.session.get_one(DutyRun, old.run_id).state == SyncRunState.ABORTED
+    assert the_job(id_).lease_owner == identity()
+    assert db.session.get_one(JobRun, old.run_id).state == SyncRunState.ABORTED
 
 
 def test_nothing_is_due_or_asked_for_while_paused() -> None:
@@ -122,7 +123,7 @@ def test_nothing_is_due_or_asked_for_while_paused() -> None:
 
 
 def test_a_pause_takes_the_lease_away() -> None:
-    id_ = a_duty()
+    id_ = a_job()
     held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
@@ -131,18 +132,18 @@ def test_a_pause_takes_the_lease_away() -> None:
         lease.renew(session, held, NOON)
 
 
-def under_way(id_: int) -> Holding:
+def under_way(id_: int) -> Lease:
     held = lease.claim(id_, TAGGING, identity(), NOON)
     assert held is not None
     return held
 
 
-def the_run(held: Holding) -> DutyRun:
-    return db.session.get_one(DutyRun, held.run_id)
+def the_run(held: Lease) -> JobRun:
+    return db.session.get_one(JobRun, held.run_id)
 
 
-def test_pause_closes_the_run_and_resume_makes_every_duty_due() -> None:
-    id_ = a_duty()
+def test_pause_closes_the_run_and_resume_makes_every_job_due() -> None:
+    id_ = a_job()
     held = under_way(id_)
     with write() as session:
         lease.nudge(session, id_, APPS, NOON + 9 * MINUTE)
@@ -152,26 +153,26 @@ def test_pause_closes_the_run_and_resume_makes_every_duty_due() -> None:
         lease.renew(session, held, NOON)
     assert lifecycle.resume(id_, "kim", NOON + MINUTE)
     assert set(lease.due(NOON + MINUTE)) == {(id_, APPS), (id_, TAGGING)}
-    assert the_duty(id_).whole, "what the run should have looked at is left to the next one"
+    assert the_job(id_).whole, "what the run should have looked at is left to the next one"
 
 
 @pytest.mark.parametrize("keep_devices", [True, False])
-def test_remove_forgets_the_duties_and_keeps_their_runs(keep_devices: bool) -> None:
-    id_ = a_duty()
+def test_remove_forgets_the_jobs_and_keeps_their_runs(keep_devices: bool) -> None:
+    id_ = a_job()
     held = under_way(id_)
     lifecycle.remove(id_, "kim", NOON, keep_devices=keep_devices)
-    assert db.session.get(Duty, (id_, TAGGING)) is None
+    assert db.session.get(Job, (id_, TAGGING)) is None
     assert the_run(held).reason == "Removed by kim."
     assert list(lease.due(NOON + MINUTE)) == []
 
 
 def test_cancel_puts_it_off_to_its_usual_time() -> None:
-    id_ = a_duty(APPS)
+    id_ = a_job(APPS)
     held = lease.claim(id_, APPS, identity(), NOON)
     assert held is not None
     assert control.cancel(id_, APPS, "kim", NOON)
     assert the_run(held).state == SyncRunState.CANCELLED
-    following = the_duty(id_, APPS).next_at
+    following = the_job(id_, APPS).next_at
     assert following is not None
     assert NOON + 8 * HOUR <= following <= NOON + 36 * HOUR
     assert not control.cancel(id_, APPS, "kim", NOON)
@@ -191,14 +192,14 @@ def test_the_first_complete_sync_is_followed_by_an_app_sync_at_once() -> None:
     assert (id_, APPS) in lease.due(NOON)
     with write() as session:
         integration = session.get_one(lease.Integration, id_)
-        session.get_one(Duty, (id_, APPS)).next_at = NOON + HOUR
+        session.get_one(Job, (id_, APPS)).next_at = NOON + HOUR
         integration.snapshots = 2
         control.after_sync(session, integration, True, NOON)
     assert (id_, APPS) not in lease.due(NOON)
 
 
-def test_a_clock_that_was_set_back_puts_off_no_duty() -> None:
-    id_ = a_duty()
+def test_a_clock_that_was_set_back_puts_off_no_job() -> None:
+    id_ = a_job()
     with write() as session:
         lease.nudge(session, id_, APPS, NOON + 40 * HOUR)
     assert control.mend(NOON) == 1
@@ -214,8 +215,8 @@ def test_the_grid_of_the_app_sync_lies_apart_from_that_of_the_device_sync() -> N
         assert abs(devices - apps) > MINUTE
 
 
-def test_another_server_lets_every_duty_wait_for_its_first_complete_sync_whoever_asks() -> None:
-    id_ = a_duty()
+def test_another_server_lets_every_job_wait_for_its_first_complete_sync_whoever_asks() -> None:
+    id_ = a_job()
     held = under_way(id_)
     with write() as session:
         control.await_sync(session, id_, NOON)
@@ -230,20 +231,20 @@ def test_another_server_lets_every_duty_wait_for_its_first_complete_sync_whoever
     assert set(lease.due(NOON)) == {(id_, APPS), (id_, TAGGING)}
 
 
-def test_a_nudge_does_not_hurry_a_duty_whose_last_run_failed() -> None:
-    id_ = a_duty()
+def test_a_nudge_does_not_hurry_a_job_whose_last_run_failed() -> None:
+    id_ = a_job()
     held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
         lease.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + 30 * MINUTE, NOON)
         lease.nudge(session, id_, TAGGING, NOON + MINUTE)
-    assert the_duty(id_).next_at == NOON + 30 * MINUTE
+    assert the_job(id_).next_at == NOON + 30 * MINUTE
     assert lease.request(id_, TAGGING, "kim", NOON), "a person is not put off"
-    assert the_duty(id_).next_at == NOON
+    assert the_job(id_).next_at == NOON
 
 
 def test_with_another_server_nobody_tags_before_a_complete_sync() -> None:
-    id_ = a_duty()
+    id_ = a_job()
     with write() as session:
         control.await_sync(session, id_, NOON)
     assert not lease.request(id_, TAGGING, "kim", NOON)
@@ -252,19 +253,19 @@ def test_with_another_server_nobody_tags_before_a_complete_sync() -> None:
         with write() as session:
             control.after_sync(session, session.get_one(lease.Integration, id_), complete, NOON)
     assert (id_, TAGGING) in lease.due(NOON)
-    assert the_duty(id_).whole
+    assert the_job(id_).whole
 
 
 def moved() -> int:
-    """An integration whose Server Details lead to another UEM, with a duty that is due."""
-    id_ = a_duty()
+    """An integration whose Server Details lead to another UEM, with a job that is due."""
+    id_ = a_job()
     with write() as session:
         control.await_sync(session, id_, NOON)
     return id_
 
 
 def pressed(id_: int, button: str) -> None:
-    """Whatever a person or the set-up can do that makes duties due."""
+    """Whatever a person or the set-up can do that makes jobs due."""
     if button == "pause and resume":
         assert lifecycle.pause(id_, "kim", NOON)
         assert lifecycle.resume(id_, "kim", NOON)

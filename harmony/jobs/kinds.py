@@ -1,0 +1,121 @@
+"""PURE: every kind of recurring job: its words, how often it is due, what it needs and what it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from harmony.models.configuration import Synchronization
+
+
+class JobKind(StrEnum):
+    """The name of a kind in tables, in addresses and of its task."""
+
+    APPS = "apps"
+    TAGGING = "tagging"
+
+
+class FollowsSync(StrEnum):
+    """Which device syncs make a job due: none, the first complete one, or each."""
+
+    NEVER = "never"
+    FIRST = "first"
+    EACH = "each"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What pages and the audit log call a kind, and what the counts of its runs mean.
+
+    `done` are the counts that make up its progress, in `unit`.
+    """
+
+    title: str
+    ask: str
+    asked: str
+    cancelled: str
+    about: str
+    counts: Mapping[str, str] = field(default_factory=dict)
+    done: tuple[str, ...] = ()
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """One kind of job.
+
+    `interval` is how often it is due when nothing else calls for it, by the settings of the integration;
+    nothing plans it further ahead than `longest_ahead` while the clock is right. A kind that `asks_uem` waits
+    while the server asked to wait, while only a person can mend the sign-in, and while the ids of another UEM
+    are unproven. Finish and Resume plan a kind that is `first_due_at_finish`; any other begins with the sync
+    that it follows. `opposite_phase` keeps it apart from the device sync of the same integration.
+    """
+
+    words: Words
+    interval: Callable[[Synchronization], timedelta]
+    longest_ahead: timedelta = timedelta(hours=36)
+    asks_uem: bool = True
+    first_due_at_finish: bool = True
+    follows_sync: FollowsSync = FollowsSync.NEVER
+    opposite_phase: bool = False
+
+
+KINDS: dict[JobKind, KindSpec] = {
+    JobKind.APPS: KindSpec(
+        Words(
+            title="App sync",
+            ask="Sync apps now",
+            asked="Asked for an app sync",
+            cancelled="Cancelled the app sync",
+            about="Reads the apps of iOS devices that were in contact since theirs were last read. "
+            "Android devices send theirs with the check-in.",
+            counts={
+                "read": "Read",
+                "changed": "Changed",
+                "skipped": "Skipped",
+                "incomplete": "Incomplete",
+                "waiting": "Waiting",
+            },
+            done=("read", "skipped"),
+            unit="devices",
+        ),
+        interval=lambda settings: timedelta(minutes=settings.app_interval),
+        follows_sync=FollowsSync.FIRST,
+        opposite_phase=True,
+    ),
+    JobKind.TAGGING: KindSpec(
+        Words(
+            title="Tagging",
+            ask="Push tags now",
+            asked="Asked for tagging",
+            cancelled="Cancelled the tagging",
+            about="Writes status, risk and threat factors of devices into the UEM as tags.",
+            counts={
+                "added": "Put on",
+                "removed": "Taken off",
+                "waiting": "Waiting",
+                "failed": "Declined",
+                "dropped": "Unknown to the UEM",
+                "repaired": "Repaired",
+                "made": "Tags made",
+            },
+            done=("added", "removed"),
+            unit="tags",
+        ),
+        interval=lambda settings: timedelta(minutes=settings.device_interval),
+        first_due_at_finish=False,
+        follows_sync=FollowsSync.EACH,
+    ),
+}
+
+
+def asking_uem() -> list[JobKind]:
+    """Return the kinds that call the UEM."""
+    return [kind for kind, spec in KINDS.items() if spec.asks_uem]
+
+
+def due_at_finish() -> list[JobKind]:
+    """Return the kinds that Finish and Resume plan."""
+    return [kind for kind, spec in KINDS.items() if spec.first_due_at_finish]
