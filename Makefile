@@ -4,6 +4,7 @@ BIN := .venv/bin
 # One more than the cores of a small machine: tests with processes or a browser wait for most of their time.
 PARALLEL ?= -n 3 --dist loadgroup
 QUICK := $(wildcard tests/test_*.py) tests/uem tests/simulator tests/jobs
+TEMPLATES := templates harmony/simulator/templates
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -34,11 +35,15 @@ bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|prot
 lint: .venv/dev ## Look for mistakes without running anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/djangofmt --check $(TEMPLATES)
+	@$(BIN)/djangofmt check $(TEMPLATES)
 	@$(BIN)/mypy
 
-format: .venv/dev ## Lay out the code
+format: .venv/dev ## Lay out the code and the templates
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/djangofmt check --fix $(TEMPLATES)
+	@$(BIN)/djangofmt $(TEMPLATES)
 
 clean: ## Remove what make has built; the data in instance/ stays
 	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts

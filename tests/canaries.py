@@ -9,6 +9,8 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.markup import as_shown
+
 CANARIES: set[str] = set()
 
 
@@ -23,7 +25,10 @@ def found_in(text: str) -> list[str]:
 
 
 class WatchedClient(FlaskClient):
-    """A test client that searches whatever comes out of the application, headers included."""
+    """A test client that searches whatever comes out of the application, headers included.
+
+    It answers with the HTML that a browser would show, so that no test depends on how a template is laid out.
+    """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         answer = super().open(*args, **kwargs)
@@ -32,6 +37,8 @@ class WatchedClient(FlaskClient):
             body = gzip.decompress(body)
         text = f"{answer.headers}\n{body.decode('utf-8', 'replace')}"
         assert not found_in(text), f"{answer.request.path} shows a secret: {found_in(text)}"
+        if answer.mimetype == "text/html" and not answer.headers.get("Content-Encoding") and body:
+            answer.set_data(as_shown(body.decode()))
         return answer
 
 

@@ -50,13 +50,17 @@ def test_a_template_begins_by_saying_what_it_needs() -> None:
     assert of_templates(lambda text: not text.startswith("{# needs: ")) == []
 
 
+def test_no_line_of_a_template_is_longer_than_120_characters() -> None:
+    assert of_templates(lambda text: any(len(line) > 120 for line in text.splitlines())) == []
+
+
 def test_each_icon_that_a_template_names_is_in_the_sprite() -> None:
-    named = re.compile(r'(?:\b_?icon|empty_state)\("([a-z0-9-]+)"')
+    named = re.compile(r'(?:\b_?icon|empty_state)\(\s*"([a-z0-9-]+)"')
     assert of_templates(lambda text: set(named.findall(text)) - SYMBOLS) == []
 
 
 def test_each_state_of_a_badge_has_its_icon_a_word_and_a_tone_of_the_stylesheet() -> None:
-    table = re.search(r"set STATES = \{(.*?)\} %\}", (ROOT / "templates/_ui.html").read_text(), re.S)
+    table = re.search(r"set STATES = \{(.*?)\}\s*%\}", (ROOT / "templates/_ui.html").read_text(), re.S)
     assert table
     states = re.findall(r'"(\w+)": \("(\w+)", "([\w-]+)", "([^"]+)"\)', table[1])
     assert {"ok", "held", "auth_failed", "cancelled", "not_tried", "missing"} <= {name for name, *_ in states}
@@ -72,7 +76,7 @@ def test_the_sprite_and_the_favicon_carry_no_script_and_no_style() -> None:
 
 
 def test_the_settings_of_htmx_are_the_measured_ones() -> None:
-    meta = re.search(r"name=\"htmx-config\" content='([^']+)'", (ROOT / "templates/base.html").read_text())
+    meta = re.search(r"name=\"htmx-config\"\s+content='([^']+)'", (ROOT / "templates/base.html").read_text())
     assert meta
     assert json.loads(meta[1]) == {
         "allowEval": False,
