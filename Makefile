@@ -8,13 +8,16 @@ TEMPLATES := templates harmony/simulator/templates
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check soak bench lint format clean
+.PHONY: help run dev demo test check soak bench lint format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/runtime ## Run the dashboard and its worker
 	@exec $(BIN)/python app.py
+
+dev: .venv/dev ## Run both again after each change of code or templates; DEMO=1 for the demo
+	@exec $(BIN)/watchfiles --sigint-timeout 40 "$(BIN)/python $(if $(DEMO),-m harmony.ops.demo $(ARGS),app.py)" app.py harmony templates static
 
 demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 	@exec $(BIN)/python -m harmony.ops.demo $(ARGS)

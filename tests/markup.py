@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_PIECES = re.compile(r"<!--.*?-->|<(pre|textarea)\b.*?</\1>|<[^>]*>|[^<]+", re.DOTALL)
+_VALUE = r"\"[^\"]*\"|'[^']*'"
+_PIECES = re.compile(rf"<!--.*?-->|<(pre|textarea)\b.*?</\1>|<(?:{_VALUE}|[^>\"'])*>|[^<]+", re.DOTALL)
+_SPACES = re.compile(r"[ \t\n\r\f]+")  # what HTML calls whitespace: no-break spaces are text
+_BETWEEN_VALUES = re.compile(rf"({_VALUE})|{_SPACES.pattern}")
 _INLINE = re.compile(
     r"</?(a|abbr|b|br|code|em|i|input|kbd|label|output|progress|select|small|span|strong|svg|time|use)\b"
 )
@@ -25,8 +28,9 @@ def as_shown(html: str) -> str:
 def _laid_flat(piece: str) -> str:
     if piece.startswith(("<!--", "<pre", "<textarea")):
         return piece
-    flat = re.sub(r"[ \t\n\r\f]+", " ", piece)  # what HTML calls whitespace: no-break spaces are text
-    return flat.replace(" >", ">") if flat.startswith("<") else flat
+    if piece.startswith("<"):
+        return re.sub(" >$", ">", _BETWEEN_VALUES.sub(lambda found: found[1] or " ", piece))
+    return _SPACES.sub(" ", piece)
 
 
 def _trimmed(piece: str, before: str, after: str) -> str:

@@ -19,6 +19,7 @@ def test_spaces_that_a_reader_sees_stay() -> None:
         "<pre>  a\n  b</pre>",
         "<textarea>\n a\n</textarea>",
         "<p>a\u00a0b\u2009c</p>",
+        '<input value="a  b > c">',
     ):
         assert as_shown(shown) == shown
     assert as_shown("<p>one<a>two</a></p>") != as_shown("<p>one <a>two</a></p>")
