@@ -58,7 +58,7 @@ RECORDS = {
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 # What is left to rename and to write anew; a name or a number that is no longer needed goes.
 STILL_TWICE = (
-    "Choice Claim Connection Counts Credential Facts Finding Held Known Line Listed Page Place"
+    "Choice Claim Connection Counts Facts Finding Held Known Line Listed Page Place"
     " Reader Row Scope Seen SharedState Shown Standing Target Verdict Work"
 )
 STILL_QUESTIONS = {
@@ -73,7 +73,6 @@ STILL_QUESTIONS = {
     "setup": 12,
     "apps": 11,
     "ops": 11,
-    "security": 11,
     "audit": 1,
 }
 

@@ -10,7 +10,7 @@ from waitress.utilities import BadRequest
 from harmony.device_api.decoding import JSON
 from harmony.device_api.errors import by_status
 from harmony.device_api.schemas import Problem
-from harmony.security.auth import is_of_machines
+from harmony.security.auth import is_api_path
 from harmony.security.bare_page import bare_page
 from harmony.security.headers import own_headers
 
@@ -67,6 +67,6 @@ def error_body(code: int, path: str, why: str | None = None) -> tuple[str, bytes
     """Return content type and body: JSON where programs ask, else a page; `why` replaces the sentence."""
     title, sentence = SENTENCES.get(code, SENTENCES[400 if code < 500 else 500])
     sentence = why or sentence
-    if is_of_machines(path):
+    if is_api_path(path):
         return JSON, msgspec.json.encode(Problem(error=by_status(code).error, message=sentence))
     return "text/html; charset=utf-8", bare_page(title, sentence)

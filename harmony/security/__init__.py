@@ -1,11 +1,11 @@
-"""Secrets, passwords, sign-in sessions, and what every request and answer must satisfy."""
+"""Secrets, passwords, sign-in sessions, and the checks of every request and answer."""
 
 from __future__ import annotations
 
 from flask import Flask
 
 from harmony.config import Settings
-from harmony.security import auth, csrf, flash_cookie, headers, keys
+from harmony.security import auth, csrf, headers, keys, sessions
 from harmony.security.hosts import is_https
 from harmony.security.vault import Vault
 
@@ -17,4 +17,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     csrf.init_app(app)
     auth.init_app(app)
     headers.init_app(app, is_https=is_https(settings.public_url))
-    flash_cookie.init_app(app)
+    sessions.init_app(app)

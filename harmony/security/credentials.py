@@ -18,8 +18,8 @@ LABELS = {"client_secret": "Client Secret", "password": "Password", "api_key": "
 _NO_ADDRESS = "no address"
 
 
-class Credential(Enum):
-    """What becomes of a stored secret with the addresses beside it."""
+class CredentialState(Enum):
+    """The state of a stored secret, given the addresses beside it."""
 
     USABLE = "usable"
     ABSENT = "absent"
@@ -60,7 +60,7 @@ def seal_secrets(integration_id: int, server: ServerDetails) -> ServerDetails:
 
 
 def seal_again(integration_id: int, server: ServerDetails, known: Iterable[ServerDetails]) -> ServerDetails:
-    """Do the same, but keep the sealed text of a `known` secret that is equal and for the same addresses.
+    """Seal, but keep the sealed text of a `known` secret that is equal and for the same addresses.
 
     Each sealing gives another text: without this, a secret typed again would look like another one.
     """
@@ -100,19 +100,19 @@ def unseal(integration_id: int, server: ServerDetails, field: str) -> str:
     return vault().open(sealed, bound_to(integration_id, field), origin)
 
 
-def state(integration_id: int, server: ServerDetails, field: str) -> Credential:
-    """Tell what becomes of the secret that is stored in `server`."""
+def state(integration_id: int, server: ServerDetails, field: str) -> CredentialState:
+    """Return the state of the secret that is stored in `server`."""
     try:
         found = unseal(integration_id, server, field)
     except WrongOrigin:
-        return Credential.FOREIGN
+        return CredentialState.FOREIGN
     except VaultLocked:
-        return Credential.LOCKED
-    return Credential.USABLE if found else Credential.ABSENT
+        return CredentialState.LOCKED
+    return CredentialState.USABLE if found else CredentialState.ABSENT
 
 
 def usable(integration_id: int, server: ServerDetails) -> bool:
     """Tell if every secret that the chosen way to sign in sends opens for these addresses."""
-    return not {Credential.LOCKED, Credential.FOREIGN} & {
+    return not {CredentialState.LOCKED, CredentialState.FOREIGN} & {
         state(integration_id, server, field) for field in fields_in_use(server)
     }

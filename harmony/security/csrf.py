@@ -18,13 +18,13 @@ def init_app(app: Flask) -> None:
 
 
 def _refuse_other_sites() -> None:
-    """403 for an unsafe request that a page of another origin made."""
+    """Answer 403 to an unsafe request that a page of another origin made."""
     if request.method not in _SAFE_METHODS and not _is_own():
         abort(403, description=_SENTENCE)
 
 
 def _is_own() -> bool:
-    """Sec-Fetch-Site decides where there is one: over https and to localhost.
+    """Tell whether the request comes from our own pages, by Sec-Fetch-Site over https and to localhost.
 
     On plain http over a LAN, Origin does. A request with neither was not made by a browser, carries no
     cookie that its maker does not know, and so cannot be forged.

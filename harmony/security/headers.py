@@ -1,4 +1,4 @@
-"""What every answer tells the browser: what a page may load, who may frame it, what may be kept."""
+"""Security headers of every answer: content security policy, framing, caching, HSTS."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _HSTS = "max-age=31536000"
-_NOT_KEPT = "no-store"
-_KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
-_KEPT_IF_UNCHANGED = "no-cache"
+_NO_STORE = "no-store"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATE = "no-cache"
 FOUND = frozenset({200, 206, 304})
 
 
@@ -42,7 +42,7 @@ def init_app(app: Flask, *, is_https: bool = False) -> None:
 def own_headers(*, is_https: bool) -> dict[str, str]:
     """Return the headers of an answer that is made without the application."""
     hsts = {"Strict-Transport-Security": _HSTS} if is_https else {}
-    return ALWAYS | hsts | {"Cache-Control": _NOT_KEPT}
+    return ALWAYS | hsts | {"Cache-Control": _NO_STORE}
 
 
 def _add_headers(response: Response, *, is_https: bool = False) -> Response:
@@ -57,8 +57,8 @@ def _add_headers(response: Response, *, is_https: bool = False) -> Response:
 
 def _cache_control(status: int) -> str:
     if request.endpoint != "static" or status not in FOUND:
-        return _NOT_KEPT
+        return _NO_STORE
     # The names of vendored files carry their version, and `?v=` is a hash of the content.
     if request.path.startswith("/static/vendor/") or "v" in request.args:
-        return _KEPT_FOR_GOOD
-    return _KEPT_IF_UNCHANGED
+        return _IMMUTABLE
+    return _REVALIDATE

@@ -1,30 +1,65 @@
-"""Forms that were sent after the session had ended: kept sealed for the same user's next sign-in."""
+"""Forms kept sealed: one left half typed in the wizard, or one sent after the session had ended.
+
+The latter waits for the same user's next sign-in. Secrets may be among the texts, and small files.
+"""
 
 from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
 
+import msgspec
+from flask import request
 from sqlalchemy import delete, or_, select
+from werkzeug.datastructures import FileStorage, MultiDict
 
 from harmony.clock import within
 from harmony.db import db, write
 from harmony.models import KeptForm
-from harmony.security import typed_form
-from harmony.security.typed_form import TypedForm
+from harmony.security.vault import VaultLocked, vault
 
-# Signing in follows at once; whoever fetches the password from elsewhere has this long.
-KEPT = timedelta(hours=1)
+# As much as a request may carry at all.
+_MOST_BYTES = 1024 * 1024
+# Signing in follows at once; a person who has to look the password up has this long.
+KEPT_FOR = timedelta(hours=1)
 MOST_PER_USER = 5
 
 
-def keep(user_id: int, page: str, typed: TypedForm, now: datetime) -> str | None:
-    """Keep what was typed on `page` for that user; the id to find it by, None when it is too large.
+class TypedForm(msgspec.Struct, frozen=True):
+    """A form as it was typed: `values` in the order they were sent, `files` by the name of their field."""
 
-    Of each user the newest few are kept.
-    """
+    values: tuple[tuple[str, str], ...] = ()
+    files: dict[str, bytes] = {}
+
+    @classmethod
+    def of_request(cls) -> TypedForm:
+        """Read the form of the present request."""
+        files = {name: _content(upload) for name, upload in request.files.items() if upload}
+        return cls(tuple(request.form.items(multi=True)), files)
+
+    def fields(self) -> MultiDict[str, str]:
+        """Return the values as a form takes them."""
+        return MultiDict(self.values)
+
+
+def seal(typed: TypedForm, bound_to: str) -> str | None:
+    """Seal all of a form as one text. Return None when it is larger than is kept."""
+    text = msgspec.json.encode(typed).decode()
+    return vault().seal(text, bound_to) if len(text) <= _MOST_BYTES else None
+
+
+def unseal(sealed: str, bound_to: str) -> TypedForm | None:
+    """Return the form that was sealed; None when no configured key opens it any more."""
+    try:
+        return msgspec.json.decode(vault().open(sealed, bound_to), type=TypedForm)
+    except (VaultLocked, msgspec.DecodeError):
+        return None
+
+
+def keep(user_id: int, page: str, typed: TypedForm, now: datetime) -> str | None:
+    """Keep what a user typed on `page`, of each user the newest few. Return its id, None if too large."""
     id_ = secrets.token_urlsafe(16)
-    sealed = typed_form.seal(typed, bound_to(id_, user_id))
+    sealed = seal(typed, bound_to(id_, user_id))
     if sealed is None:
         return None
     with write() as session:
@@ -38,30 +73,38 @@ def keep(user_id: int, page: str, typed: TypedForm, now: datetime) -> str | None
 
 
 def find(id_: str, user_id: int, page: str, now: datetime) -> TypedForm | None:
-    """What that user typed on that page; None for anybody else, on any other page, and when it is too old."""
+    """Return what that user typed on that page; None for another user or page, and when it is too old."""
     row = db.session.get(KeptForm, id_)
     if row is None or row.user_id != user_id or row.page != page or not _is_fresh(row, now):
         return None
-    return typed_form.unseal(row.sealed, bound_to(id_, user_id))
+    return unseal(row.sealed, bound_to(id_, user_id))
 
 
 def is_kept(id_: str, now: datetime) -> bool:
-    """Whether something is kept under that id, for whomever."""
+    """Tell whether a form is kept under that id, for any user."""
     row = db.session.get(KeptForm, id_)
     return row is not None and _is_fresh(row, now)
 
 
 def sweep(now: datetime) -> None:
-    """Forget what nobody came back for."""
+    """Delete forms that nobody came back for."""
     with write() as session:
-        stale = or_(KeptForm.kept_at <= now - KEPT, KeptForm.kept_at >= now + KEPT)
+        stale = or_(KeptForm.kept_at <= now - KEPT_FOR, KeptForm.kept_at >= now + KEPT_FOR)
         session.execute(delete(KeptForm).where(stale))
 
 
 def _is_fresh(row: KeptForm, now: datetime) -> bool:
-    return within(row.kept_at, KEPT, now)
+    return within(row.kept_at, KEPT_FOR, now)
 
 
 def bound_to(id_: str, user_id: int) -> str:
     """Name what a kept form is bound to."""
     return f"kept form {id_} of user {user_id}"
+
+
+def _content(upload: FileStorage) -> bytes:
+    """Read a file, and leave it at its beginning for the next reader."""
+    upload.stream.seek(0)
+    content: bytes = upload.read(_MOST_BYTES + 1)
+    upload.stream.seek(0)
+    return content

@@ -19,7 +19,7 @@ _SECRET_KEY_CHARACTERS = 32
 
 
 def secret_key(settings: Settings) -> str:
-    """The key that signs the queue's messages. Raises SettingsError when its file is unusable."""
+    """Return the key that signs the queue's messages. Raises SettingsError when its file is unusable."""
     if settings.secret_key:
         return settings.secret_key
     path = settings.data_dir / SECRET_KEY_FILE
@@ -30,7 +30,7 @@ def secret_key(settings: Settings) -> str:
 
 
 def vault_keys(settings: Settings) -> tuple[str, ...]:
-    """The keys of the vault, newest first, at least one. Raises SettingsError on a malformed one."""
+    """Return the keys of the vault, newest first, at least one. Raises SettingsError on a malformed one."""
     if settings.vault_keys:
         return _checked(settings.vault_keys, "HARMONY_VAULT_KEYS")
     path = settings.data_dir / VAULT_KEYS_FILE
@@ -39,12 +39,12 @@ def vault_keys(settings: Settings) -> tuple[str, ...]:
 
 
 def new_vault_key() -> str:
-    """A fresh key as it is written into the file."""
+    """Return a fresh key as it is written into the file."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_VAULT_KEY_BYTES)).decode()
 
 
 def decode_vault_key(text: str) -> bytes:
-    """The 32 bytes of one key. Raises ValueError. `openssl rand -base64 32` is understood as well."""
+    """Decode the 32 bytes of one key. Raises ValueError. `openssl rand -base64 32` is understood as well."""
     canonical = text.strip().rstrip("=").replace("+", "-").replace("/", "_")
     try:
         key = base64.b64decode(canonical + "=" * (-len(canonical) % 4), altchars=b"-_", validate=True)

@@ -36,7 +36,7 @@ _NOBODY = (
 )
 
 
-# Each hash takes 64 MiB. Whoever waits keeps a thread of the server, so that few may.
+# Each hash takes 64 MiB, and each wait a thread of the server.
 MOST_AT_ONCE = 2
 MOST_WAITING = 6
 LONGEST_WAIT_SECONDS = 5.0
@@ -55,7 +55,7 @@ def hash_password(password: str) -> str:
 
     Raises TooManyAtOnce.
     """
-    with _turn():
+    with _slot():
         return _hasher.hash(_normal(password))
 
 
@@ -65,14 +65,14 @@ def check_password(stored: str | None, given: str) -> bool:
     Raises TooManyAtOnce, which says nothing about the password.
     """
     try:
-        with _turn():
+        with _slot():
             return _hasher.verify(stored or _NOBODY, _normal(given)) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _slot() -> Iterator[None]:
     """Wait for one of the few places. Raises TooManyAtOnce when too many wait already, or it takes long."""
     if not _admitted.acquire(blocking=False):
         raise TooManyAtOnce
@@ -88,12 +88,12 @@ def _turn() -> Iterator[None]:
 
 
 def needs_rehash(stored: str) -> bool:
-    """Whether `stored` was made with other costs than today's."""
+    """Tell whether `stored` was made with other costs than today's."""
     return _hasher.check_needs_rehash(stored)
 
 
 def password_problem(password: str, name: str) -> str | None:
-    """One sentence saying why `password` is refused for the user `name`; None when it is fit."""
+    """Return one sentence saying why `password` is refused for the user `name`; None when it is fit."""
     folded, name = _normal(password).casefold(), _normal(name).strip().casefold()
     if len(password) < _SHORTEST:
         return f"A password has at least {_SHORTEST} characters."
@@ -107,13 +107,13 @@ def password_problem(password: str, name: str) -> str | None:
 
 
 def _is_predictable(folded: str) -> bool:
-    """Whether nothing is left but digits and signs once the predictable words are taken out."""
+    """Tell whether nothing is left but digits and signs once the predictable words are taken out."""
     rest = _PREDICTABLE.sub("", folded)
     return rest != folded and not any(character.isalpha() for character in rest)
 
 
 def _normal(text: str) -> str:
-    """One spelling of what keyboards and systems encode differently (NIST SP 800-63B asks for it)."""
+    """Return one spelling of what keyboards and systems encode differently (NIST SP 800-63B asks for it)."""
     return unicodedata.normalize("NFKC", text)
 
 

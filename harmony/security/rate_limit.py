@@ -15,7 +15,7 @@ from harmony.db import write
 from harmony.models import ThrottleBucket
 from harmony.security.users import name_key
 
-FORGET_AFTER = timedelta(days=1)
+_FORGET_AFTER = timedelta(days=1)
 _ROUNDING = 1e-6
 
 
@@ -29,12 +29,12 @@ class Limit:
 
 
 def take(key: str, capacity: int, per_seconds: int, now: datetime) -> float:
-    """Use one try. 0 when it was there, else the seconds until there is one."""
+    """Use one try. Return 0 when there was one, else the seconds until there is."""
     return _take_all((Limit(key, capacity, per_seconds),), now)
 
 
 def _take_all(limits: Sequence[Limit], now: datetime) -> float:
-    """Use one try of every limit, or of none when one of them is used up; seconds to wait, 0 for go."""
+    """Use one try of every limit, or of none when one is used up. Return the seconds to wait."""
     with write() as session:
         buckets = [_refilled(session, limit, now) for limit in limits]
         wait = max(map(_wait, buckets, limits))
@@ -45,7 +45,7 @@ def _take_all(limits: Sequence[Limit], now: datetime) -> float:
 
 
 def sign_in_wait(ip: str | None, name: str, now: datetime) -> float:
-    """Seconds before this address may try to sign in under this name again; 0 uses one try.
+    """Return the seconds before this address may try to sign in under this name; 0 uses one try.
 
     No limit counts by the name alone: anybody could then lock the only administrator out.
     """
@@ -53,12 +53,12 @@ def sign_in_wait(ip: str | None, name: str, now: datetime) -> float:
 
 
 def sign_in_succeeded(ip: str | None, name: str, now: datetime) -> None:
-    """Forget the tries of somebody who got in, and every bucket that has long been full again."""
+    """Delete the tries of a user who signed in, and every bucket that has long been full again."""
     # Only the one try comes back: a colleague's success must not pay for somebody else's guessing.
     _give_back((_address_limit(ip),), now)
     with write() as session:
         session.execute(delete(ThrottleBucket).where(ThrottleBucket.key == _account_limit(ip, name).key))
-        session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - FORGET_AFTER))
+        session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - _FORGET_AFTER))
 
 
 def sign_in_not_tried(ip: str | None, name: str, now: datetime) -> None:
@@ -72,14 +72,14 @@ def setup_not_tried(ip: str | None, now: datetime) -> None:
 
 
 def setup_wait(ip: str | None, now: datetime) -> float:
-    """Seconds before this address may try another set-up code; 0 uses one try."""
+    """Return the seconds before this address may try another set-up code; 0 uses one try."""
     return _take_all((_setup_limit(ip),), now)
 
 
 def sweep(now: datetime) -> None:
-    """Forget the buckets that nobody asked for in a day; they are full, as a missing one is."""
+    """Delete the buckets that were not used for a day; they are full, as a missing one is."""
     with write() as session:
-        session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - FORGET_AFTER))
+        session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - _FORGET_AFTER))
 
 
 def _give_back(limits: Sequence[Limit], now: datetime) -> None:
@@ -104,7 +104,7 @@ def _account_limit(ip: str | None, name: str) -> Limit:
 
 
 def counted_address(ip: str | None) -> str:
-    """The address that counts; of IPv6 the /64, since every customer has at least that many."""
+    """Return the address that counts; of IPv6 the /64, since every customer has at least that many."""
     try:
         parsed: IPv4Address | IPv6Address = ip_address(ip or "")
     except ValueError:
@@ -115,7 +115,7 @@ def counted_address(ip: str | None) -> str:
 
 
 def _refilled(session: Session, limit: Limit, now: datetime) -> ThrottleBucket:
-    """The bucket as it stands now; a new one is full. A clock that was set back refills nothing."""
+    """Return the bucket refilled up to now; a new one is full. A clock that was set back refills nothing."""
     bucket = session.get(ThrottleBucket, limit.key)
     if bucket is None:
         bucket = ThrottleBucket(key=limit.key, tokens=float(limit.capacity), refilled_at=now)

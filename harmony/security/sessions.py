@@ -1,4 +1,4 @@
-"""Sign-in sessions kept on the server, and the cookie that names one."""
+"""Sign-in sessions kept on the server, the cookie that names one, and the cookie of flashed messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 import secrets
 from datetime import datetime, timedelta
 
-from flask import request
+from flask import Flask, request
+from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import delete, or_, update
 from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response
@@ -27,8 +28,26 @@ _SEEN_EVERY = timedelta(minutes=1)
 TOKEN_PREFIX = "hrmns_"  # noqa: S105
 
 
+class FlashCookie(SecureCookieSessionInterface):
+    """Flask's signed cookie, for the messages of `flash()` alone; its attributes are those of ours."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        return "__Host-harmony-notes" if request.is_secure else "harmony-notes"
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+    def get_cookie_samesite(self, app: Flask) -> str:
+        return "Lax"
+
+
+def init_app(app: Flask) -> None:
+    """Replace Flask's session cookie, which has no SameSite and no Secure."""
+    app.session_interface = FlashCookie()
+
+
 def open_session(user: User, now: datetime) -> str:
-    """Sign `user` in; the token for the cookie. Always a new one, so that none can be planted beforehand."""
+    """Sign `user` in. Return a new token for the cookie, so that none can be planted beforehand."""
     token, user_id = TOKEN_PREFIX + secrets.token_urlsafe(32), user.id
     with write() as session:
         session.add(SignInSession(token_hash=_hash(token), user_id=user_id, created_at=now, seen_at=now))
@@ -36,7 +55,7 @@ def open_session(user: User, now: datetime) -> str:
 
 
 def session_for(token: str | None, now: datetime) -> SignInSession | None:
-    """The living session behind a token, its user loaded; None when unknown, idle too long or too old.
+    """Return the living session of a token, its user loaded; None when unknown, idle too long or too old.
 
     Times in the future are those of a clock that was ahead: they count as far as times in the past do.
     """
@@ -49,7 +68,7 @@ def session_for(token: str | None, now: datetime) -> SignInSession | None:
 
 
 def former_user(token: str | None, now: datetime) -> int | None:
-    """The id of the user whose session ended by itself under that token; None for a living or unknown one."""
+    """Return the id of the user whose session expired under that token; None for a living or unknown one."""
     found = db.session.get(SignInSession, _hash(token)) if token else None
     if found is None or not within(found.seen_at, REMEMBERED, now):
         return None
@@ -76,24 +95,24 @@ def sweep(now: datetime) -> None:
 
 
 def read_cookie() -> str | None:
-    """The token of this request, as the browser sent it."""
+    """Return the token of this request, as the browser sent it."""
     return request.cookies.get(_cookie_name())
 
 
 def set_cookie(response: Response, token: str) -> None:
-    """Hand the token to the browser, until it is closed."""
+    """Set the cookie, until the browser is closed."""
     response.set_cookie(
         _cookie_name(), token, path="/", secure=request.is_secure, httponly=True, samesite="Lax"
     )
 
 
 def clear_cookie(response: Response) -> None:
-    """Take the token away from the browser."""
+    """Delete the cookie."""
     response.delete_cookie(_cookie_name(), path="/", secure=request.is_secure, httponly=True, samesite="Lax")
 
 
 def _cookie_name() -> str:
-    """Over https the `__Host-` name, which neither a sister host nor plain http can set.
+    """Return, over https, the `__Host-` name, which neither a sister host nor plain http can set.
 
     Browsers drop such a cookie on plain http to a LAN address, which would end in a silent sign-in loop,
     and teams do evaluate that way: so there the name is plain and the cookie not Secure. Only the name of

@@ -29,7 +29,7 @@ class WrongCode(Exception):
 
 
 def issue(now: datetime) -> str | None:
-    """A new code, replacing the former one; None when a user exists. Only its SHA-256 is stored."""
+    """Return a new code, replacing the former one; None when a user exists. Only its SHA-256 is stored."""
     groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_SIZE)) for _ in range(GROUPS))
     code = "-".join((PREFIX, *groups))
     with write() as session:
@@ -41,7 +41,7 @@ def issue(now: datetime) -> str | None:
 
 
 def redeem_and_create(code: str, name: str, password: str, now: datetime) -> User:
-    """The first administrator; code and account change in one transaction, so one of two wins.
+    """Create the first administrator; code and account change in one transaction, so one of two wins.
 
     Raises WrongCode, users.UnfitName, users.UnfitPassword.
     """
@@ -70,7 +70,7 @@ def _hash(code: str) -> str:
 
 
 def _canonical(code: str) -> str:
-    """What was meant, however it was typed: lower case, no hyphens, without the prefix, O for 0."""
+    """Return the code that was meant: typed in lower case, without hyphens or prefix, with O for 0."""
     letters = "".join(character for character in code.upper() if character.isalnum())
     if len(letters) == len(PREFIX) + GROUPS * GROUP_SIZE:
         letters = letters.removeprefix(PREFIX)

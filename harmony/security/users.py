@@ -40,12 +40,12 @@ class UnfitPassword(Exception):
 
 
 def name_key(name: str) -> str:
-    """The spelling by which accounts are told apart."""
+    """Return the spelling by which accounts are distinguished."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def name_problem(name: str) -> str | None:
-    """One sentence saying why `name` is refused; None when it is fit."""
+    """Return one sentence saying why `name` is refused; None when it is fit."""
     if not name.strip() or not name_key(name):
         return "A user needs a name."
     if max(len(name.strip()), len(name_key(name))) > LONGEST_NAME:
@@ -56,17 +56,17 @@ def name_problem(name: str) -> str | None:
 
 
 def any_user() -> bool:
-    """Whether anybody can sign in at all."""
+    """Tell whether there is any user."""
     return bool(db.session.scalar(select(exists().where(User.id.is_not(None)))))
 
 
 def find(name: str) -> User | None:
-    """The user of that name, in whatever spelling."""
+    """Return the user of that name, in whatever spelling."""
     return db.session.scalar(select(User).where(User.name_key == name_key(name)))
 
 
 def new_user(name: str, password: str, role: Role, now: datetime) -> User:
-    """A user that is not stored yet. Slow (one hash). Raises UnfitName and UnfitPassword."""
+    """Return a user that is not stored yet. Slow (one hash). Raises UnfitName and UnfitPassword."""
     if problem := name_problem(name):
         raise UnfitName(problem)
     _require_fit(password, name)
@@ -87,7 +87,7 @@ def add(session: Session, user: User) -> None:
 
 
 def create_user(name: str, password: str, role: Role, now: datetime) -> User:
-    """A new account. Raises UserExists, UnfitName, UnfitPassword."""
+    """Create an account. Raises UserExists, UnfitName, UnfitPassword."""
     user = new_user(name, password, role, now)
     with write() as session:
         add(session, user)
@@ -95,7 +95,7 @@ def create_user(name: str, password: str, role: Role, now: datetime) -> User:
 
 
 def authenticate(name: str, password: str) -> User | None:
-    """Return the user whose password this is; None, after the same time, for a wrong one and nobody's name.
+    """Return the user whose password this is; None, after the same time, for a wrong one and an unknown name.
 
     Raises TooManyAtOnce.
     """

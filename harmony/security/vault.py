@@ -107,17 +107,17 @@ class Vault:
         return hmac.new(self._digest_key, text.encode(), hashlib.sha256).hexdigest()
 
     def is_current(self, sealed: str) -> bool:
-        """Whether the newest key sealed it."""
+        """Tell whether the newest key sealed it."""
         return sealed.startswith((f"{VERSION}.{self._newest}.", f"{WITH_ORIGIN}.{self._newest}."))
 
 
 def vault() -> Vault:
-    """The vault of the running application."""
+    """Return the vault of the running application."""
     return cast(Vault, current_app.extensions["harmony.vault"])
 
 
 def origin_of(sealed: str) -> str:
-    """Return the origin that a value was sealed for; "" when it names none. Raises VaultLocked on rubbish."""
+    """Return the origin that a value was sealed for, "" when it names none. Raises VaultLocked."""
     return _parts(sealed)[2]
 
 

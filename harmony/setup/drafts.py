@@ -22,9 +22,9 @@ from harmony.models.configuration import (
     from_row,
     to_row,
 )
-from harmony.security import typed_form
+from harmony.security import kept_forms
 from harmony.security.credentials import bound_to, seal_secrets
-from harmony.security.typed_form import TypedForm
+from harmony.security.kept_forms import TypedForm
 from harmony.security.vault import VaultLocked, vault
 
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -83,7 +83,7 @@ def keep_typed(integration_id: int, page: str, typed: TypedForm, edition: int) -
 
     Raises EditedElsewhere when `edition` is no longer the newest.
     """
-    sealed = typed_form.seal(typed, typed_bound_to(integration_id, page))
+    sealed = kept_forms.seal(typed, typed_bound_to(integration_id, page))
     with write() as session:
         row = session.get(SetupPage, (integration_id, page))
         if (row.edition if row else 0) != edition:
@@ -101,7 +101,7 @@ def typed(integration: Integration, page: str) -> TypedForm | None:
     row = integration.page(page)
     if row is None or row.typed is None:
         return None
-    return typed_form.unseal(row.typed, typed_bound_to(integration.id, page))
+    return kept_forms.unseal(row.typed, typed_bound_to(integration.id, page))
 
 
 def revert(integration_id: int, page: str) -> None:
@@ -123,10 +123,10 @@ def clear_secret(integration_id: int, field: str) -> None:
     with write() as session:
         row = session.get_one(SetupPage, (integration_id, SERVER))
         row.draft = row.draft | {field: ""}
-        left = typed_form.unseal(row.typed, typed_bound_to(integration_id, SERVER)) if row.typed else None
+        left = kept_forms.unseal(row.typed, typed_bound_to(integration_id, SERVER)) if row.typed else None
         if left is not None:
-            others = typed_form.of_values(pair for pair in left.values if pair[0] != field)
-            row.typed = typed_form.seal(others, typed_bound_to(integration_id, SERVER))
+            others = TypedForm(tuple(pair for pair in left.values if pair[0] != field))
+            row.typed = kept_forms.seal(others, typed_bound_to(integration_id, SERVER))
         row.edition += 1
 
 

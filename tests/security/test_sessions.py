@@ -14,7 +14,7 @@ from harmony import clock
 from harmony.db import db, write
 from harmony.models import SignInSession, User
 from harmony.security import sessions
-from harmony.security.flash_cookie import NotesCookie
+from harmony.security.sessions import FlashCookie
 from harmony.worker.tasks import sweep
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -180,7 +180,7 @@ def test_a_plain_cookie_does_not_count_over_https(bare: Flask) -> None:
 
 
 def test_flask_s_own_cookie_has_the_same_attributes(bare: Flask) -> None:
-    cookie = NotesCookie()
+    cookie = FlashCookie()
     with bare.test_request_context(base_url="https://h.example"):
         assert (cookie.get_cookie_name(bare), cookie.get_cookie_secure(bare)) == (
             "__Host-harmony-notes",

@@ -11,7 +11,7 @@ from harmony.db import db, write
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.security import credentials
-from harmony.security.credentials import SECRET_FIELDS, Credential, bound_to
+from harmony.security.credentials import SECRET_FIELDS, CredentialState, bound_to
 from harmony.security.vault import origin_of, vault
 from harmony.setup import drafts, secrets
 from tests.builders import an_integration
@@ -82,10 +82,10 @@ def test_a_draft_that_kept_a_secret_while_its_address_moved_cannot_open_it_there
     _integration, draft, applied = read(id_)
     assert credentials.usable(id_, applied)
     assert {credentials.state(id_, draft, field) for field in credentials.fields_in_use(draft)} == {
-        Credential.FOREIGN
+        CredentialState.FOREIGN
     }
     other = [field for field in SECRET_FIELDS if field not in credentials.fields_in_use(draft)]
-    assert {credentials.state(id_, draft, field) for field in other} == {Credential.ABSENT}
+    assert {credentials.state(id_, draft, field) for field in other} == {CredentialState.ABSENT}
 
 
 def test_a_draft_that_was_verified_elsewhere_with_the_secret_in_force_must_be_verified_again(
@@ -97,12 +97,14 @@ def test_a_draft_that_was_verified_elsewhere_with_the_secret_in_force_must_be_ve
     assert secrets.check() == []
     integration, draft, _applied = read(id_)
     assert not drafts.is_verified(integration, SERVER)
-    assert credentials.state(id_, draft, "password") is Credential.FOREIGN
+    assert credentials.state(id_, draft, "password") is CredentialState.FOREIGN
 
 
-@pytest.mark.parametrize(("verified", "state"), [(True, Credential.USABLE), (False, Credential.ABSENT)])
+@pytest.mark.parametrize(
+    ("verified", "state"), [(True, CredentialState.USABLE), (False, CredentialState.ABSENT)]
+)
 def test_a_draft_that_was_never_in_force_keeps_what_verify_proved(
-    context: Flask, verified: bool, state: Credential
+    context: Flask, verified: bool, state: CredentialState
 ) -> None:
     id_ = an_integration(state=IntegrationState.DRAFT)
     store(id_, as_before(id_, "client_secret"), None, verified=verified)

@@ -20,8 +20,8 @@ from harmony.models import Integration, SetupPage, User
 from harmony.models.configuration import SERVER, ServerDetails, to_row
 from harmony.security import kept_forms
 from harmony.security.credentials import seal_secrets
+from harmony.security.kept_forms import TypedForm
 from harmony.security.keys import new_vault_key
-from harmony.security.typed_form import TypedForm
 from harmony.setup import drafts, rotation, secrets
 from harmony.setup.rotation import SEALED_COLUMNS, Rotation
 from harmony.uem.http.shared_state import Token, TokenKey
@@ -37,7 +37,7 @@ SEALED = re.compile(r"v[12]\.[0-9a-f]{8}\.")
 # Every function that seals, and the columns that keep what it makes. A new one comes with its row here, and
 # its column in `SEALED_COLUMNS`.
 SEALING = {
-    "security/typed_form.py:seal": set(),  # for the two below, which say what it is bound to
+    "security/kept_forms.py:seal": set(),  # for the two below, which say what it is bound to
     "security/kept_forms.py:keep": {"kept_form.sealed"},
     "setup/drafts.py:keep_typed": {"setup_page.typed"},
     "setup/drafts.py:clear_secret": {"setup_page.typed"},
@@ -156,5 +156,5 @@ def _callers_of_seal(path: Path) -> set[str]:
         f"{path.relative_to(PACKAGE).as_posix()}:{function.name}"
         for function in functions
         for call in ast.walk(function)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "seal"
+        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] == "seal"
     }

@@ -331,7 +331,7 @@ def test_it_is_kept_for_an_hour_and_of_each_user_the_newest_few(app: Flask, sign
         answer = signed_in.post("/settings/policy", data={"inactive_days": str(days)})
     with app.app_context():
         assert db.session.query(KeptForm).count() == kept_forms.MOST_PER_USER
-        kept_forms.sweep(steady() + kept_forms.KEPT)
+        kept_forms.sweep(steady() + kept_forms.KEPT_FOR)
         assert db.session.query(KeptForm).count() == 0
     assert "is not shown" in sign_in(signed_in, answer)
 

@@ -14,7 +14,7 @@ from werkzeug.routing import RequestRedirect
 
 from harmony.db import db
 from harmony.device_api.routes import refuse_http
-from harmony.security.auth import is_of_machines, local_path
+from harmony.security.auth import is_api_path, local_path
 from harmony.security.bare_page import bare_page
 from harmony.security.credentials import SECRET_FIELDS
 from harmony.security.vault import VaultLocked
@@ -60,7 +60,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     if code < 400:
         return error
-    if is_of_machines(request.path):
+    if is_api_path(request.path):
         return refuse_http(error)
     if code == 405 and request.method in {"GET", "HEAD"} and (page := page_of_form(request.path)):
         query = request.query_string.decode("ascii", "ignore")

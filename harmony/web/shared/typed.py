@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 from harmony.clock import steady
 from harmony.security import kept_forms
 from harmony.security.auth import KEPT
-from harmony.security.typed_form import TypedForm
+from harmony.security.kept_forms import TypedForm
 
 _SIGNED_OUT = "You were signed out before this was sent. What you typed is here again; nothing was saved yet."
 _NOT_YOURS = (

@@ -23,7 +23,7 @@ from harmony.models.configuration import (
 )
 from harmony.security import credentials
 from harmony.security.auth import KEPT
-from harmony.security.credentials import Credential
+from harmony.security.credentials import CredentialState
 from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
 from harmony.uem.records import GroupKind
@@ -120,7 +120,7 @@ def _server_extra(integration: Integration) -> dict[str, Any]:
 
 def _saved(integration_id: int, stored: ServerDetails, name: str) -> bool | str:
     """Tell if a secret is stored; in words when it belongs to another server than the page names."""
-    if credentials.state(integration_id, stored, name) is Credential.FOREIGN:
+    if credentials.state(integration_id, stored, name) is CredentialState.FOREIGN:
         return f"for {origin_of(getattr(stored, name))} only"
     return bool(getattr(stored, name))
 

@@ -24,7 +24,7 @@ from harmony.models.configuration import (
     from_row,
 )
 from harmony.security import credentials
-from harmony.security.credentials import SECRET_FIELDS, Credential, seal_again
+from harmony.security.credentials import SECRET_FIELDS, CredentialState, seal_again
 from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
 from harmony.setup.group_claims import overlap_of
@@ -148,11 +148,11 @@ def _require_secrets(form: ServerForm, integration_id: int, kept: ServerDetails)
         if field.data:
             continue
         state = credentials.state(integration_id, kept, name)
-        if state is Credential.ABSENT:
+        if state is CredentialState.ABSENT:
             complain(field, f"Enter the {label}.")
-        elif state is Credential.LOCKED:
+        elif state is CredentialState.LOCKED:
             complain(field, f"The key that sealed it is lost: enter the {label} again.")
-        elif state is Credential.FOREIGN and _has_addresses(kept, name):
+        elif state is CredentialState.FOREIGN and _has_addresses(kept, name):
             owner = origin_of(getattr(kept, name)) or "another server"
             complain(field, f"Enter the {label} again: the saved one belongs to {owner}.")
 

@@ -13,7 +13,7 @@ from harmony.models import Integration
 from harmony.models.configuration import SERVER
 from harmony.security.auth import KEPT
 from harmony.security.credentials import SECRET_FIELDS
-from harmony.security.typed_form import TypedForm, of_request, of_values
+from harmony.security.kept_forms import TypedForm
 from harmony.setup import drafts
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.web.shared import typed
@@ -88,8 +88,9 @@ def is_changed(integration: Integration, step: Step, form: Form) -> bool:
 
 def as_left(values: MultiDict[str, str]) -> TypedForm:
     """What is kept of the page; a certificate that was uploaded is kept as its text."""
-    kept = _with_file(TypedForm(tuple(values.items(multi=True)), of_request().files))
-    return of_values(pair for pair in kept.items(multi=True) if pair[0] not in _ABOUT_THE_PAGE - {"offered"})
+    kept = _with_file(TypedForm(tuple(values.items(multi=True)), TypedForm.of_request().files))
+    left_out = _ABOUT_THE_PAGE - {"offered"}
+    return TypedForm(tuple(pair for pair in kept.items(multi=True) if pair[0] not in left_out))
 
 
 def _sent_in_vain(integration: Integration, step: Step, id_: str | None) -> TypedForm | None:
