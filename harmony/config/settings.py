@@ -56,7 +56,7 @@ class Settings:
         }
         ignored = {name for name in given.keys() - KNOWN if of_kubernetes(name, given[name])}
         if unknown := sorted(given.keys() - KNOWN - ignored):
-            raise SettingsError(f"{unknown[0]} is not a setting of Harmony; the README lists those that are.")
+            raise SettingsError(f"{unknown[0]} is not a setting of Harmony; see docs/running.md.")
         values = {setting.name.lower(): _read(setting, given) for setting in SETTINGS}
         return cls(**values, ignored=tuple(sorted(ignored)))
 

@@ -1,4 +1,4 @@
-"""The settings: one row each, as the README's table has them."""
+"""The settings: one row each, as the table in docs/running.md has them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harmony.config.values import (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the README's table: the name without its prefix, the default as written, the meaning."""
+    """One setting: the name without its prefix, the default as written, the meaning."""
 
     name: str
     default: str
