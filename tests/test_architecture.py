@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -40,8 +41,8 @@ ROOMS = {
     "worker": "clock logs config db models security jobs sync protection apps tagging create_app",
     "web": "clock folding config db models audit uem security simulator jobs sync protection apps device_api"
     " tagging setup",
-    "ops": "clock logs config db models audit uem security simulator jobs sync device_api setup worker web"
-    " create_app",
+    "ops": "clock logs config db models audit uem security simulator jobs sync protection device_api setup"
+    " worker web create_app",
     "application": "config db security device_api worker web ops",
     "__init__": "config application",
 }
@@ -215,3 +216,51 @@ def test_templates_carry_no_script_no_style_and_no_unescaped_text() -> None:
         for forbidden in ("|safe", "Markup(", "hx-on", "style=", "<style", "javascript:", "onclick", "js:"):
             assert forbidden not in text, f"{template} has {forbidden}"
         assert text.count("<script") == text.count('<script src="{{ asset('), template
+
+
+_PROTECTION_TABLES = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\s+(finding|protection|event)\b")
+# Retention deletes lines whose time is over, which changes no device.
+_PROTECTION_WRITERS = {"protection/record.py", "worker/retention.py"}
+
+
+def test_only_one_module_writes_findings_protection_and_events() -> None:
+    writing = set()
+    for module in MODULES:
+        models = _protection_models(module)
+        if any(_is_protection_sql(node) or _is_protection_write(node, models) for node in nodes(module)):
+            writing.add(name_of(module))
+    assert writing == _PROTECTION_WRITERS
+
+
+def test_protection_and_those_above_request_tagging_in_one_place_only() -> None:
+    requesting = {
+        name_of(module)
+        for module in MODULES
+        if room_of(module) in {"protection", "apps", "device_api"}
+        for node in nodes(module)
+        if isinstance(node, ast.Attribute) and node.attr == "TAGGING"
+    }
+    assert requesting == {"protection/record.py"}
+
+
+def _protection_models(module: Path) -> set[str]:
+    return {
+        alias.name
+        for node in nodes(module)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harmony.models")
+        for alias in node.names
+    } & {"Finding", "Protection", "Event"}
+
+
+def _is_protection_sql(node: ast.AST) -> bool:
+    text = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(text, str) and _PROTECTION_TABLES.search(text) is not None
+
+
+def _is_protection_write(node: ast.AST, models: set[str]) -> bool:
+    """Return True for `insert(Finding)`, `table_of(Event)`, `Protection(…)` and the like."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return False
+    arguments = {argument.id for argument in node.args if isinstance(argument, ast.Name)}
+    writes = node.func.id in {"insert", "update", "delete", "table_of", "upsert"}
+    return node.func.id in models or (writes and bool(arguments & models))

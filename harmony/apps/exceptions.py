@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, select, union, update
 from sqlalchemy.orm import Session
 
-from harmony.apps.findings import APP_CODES, BLOCKED, settle, titled
+from harmony.apps.findings import APP_CODES, BLOCKED, apply_exceptions, titled
 from harmony.audit import audit
 from harmony.clock import now
 from harmony.db import db, release, write
@@ -23,7 +23,8 @@ from harmony.models import (
     Severity,
     Verb,
 )
-from harmony.protection import events
+from harmony.protection.change import EventLine
+from harmony.protection.record import record_events
 
 # A commit of so many devices is short enough that no other writer waits for it.
 DEVICES_PER_WRITE = 500
@@ -31,7 +32,7 @@ WORDS = {Action.BLOCK: "Block", Action.LOW: "Low", Action.MEDIUM: "Medium", Acti
 
 
 class Decision(NamedTuple):
-    """What somebody decides on an app; `action` None lifts its exception."""
+    """A decision on an app; `action` None lifts its exception."""
 
     action: Action | None
     reason: str
@@ -39,7 +40,7 @@ class Decision(NamedTuple):
     at: datetime
 
 
-def decide(app: App, made: Decision) -> bool:
+def decide(app: App, decision: Decision) -> bool:
     """Set the exception of every version of an app, or lift it. False when it is so already.
 
     The devices follow in the worker: enqueue its task afterwards.
@@ -48,27 +49,32 @@ def decide(app: App, made: Decision) -> bool:
         same = (AppException.platform == app.platform, AppException.identifier == app.identifier)
         row = session.scalar(select(AppException).where(*same))
         before = Action(row.action) if row else None
-        if made.action is before and (row is None or row.reason == made.reason):
+        if decision.action is before and (row is None or row.reason == decision.reason):
             return False
-        if made.action is None:
+        if decision.action is None:
             session.execute(delete(AppException).where(*same))
         else:
             row = row or AppException(platform=app.platform, identifier=app.identifier)
-            row.action, row.reason, row.by, row.at = made.action, made.reason, made.by, made.at
+            row.action, row.reason, row.by, row.at = (
+                decision.action,
+                decision.reason,
+                decision.by,
+                decision.at,
+            )
             session.add(row)
-        _record(session, app, made)
-        _tell(session, app, before, made)
+        _insert_decision(session, app, decision)
+        _record_events(session, app, before, decision)
         return True
 
 
 def pending() -> Sequence[int]:
-    """The decisions whose devices have not all been brought in line, the oldest first."""
+    """Return the decisions whose devices have not all been brought in line, the oldest first."""
     rows = select(AppDecision.id).where(AppDecision.done_at.is_(None)).order_by(AppDecision.id)
     return db.session.scalars(rows).all()
 
 
 def carry_out(should_stop: Callable[[], bool] = lambda: False) -> None:
-    """Bring devices in line with every decision; whoever dies in it, another call goes on."""
+    """Bring devices in line with every decision; after a kill another call goes on."""
     for id_ in pending():
         devices = _devices(db.session.get_one(AppDecision, id_))
         release()
@@ -78,29 +84,38 @@ def carry_out(should_stop: Callable[[], bool] = lambda: False) -> None:
         _done(id_)
 
 
-def _record(session: Session, app: App, made: Decision) -> None:
-    """A line of its history that is also the work to be done; an older one that is not done is overtaken."""
+def _insert_decision(session: Session, app: App, decision: Decision) -> None:
+    """Add a line of its history that is also the work to be done; an older one not done yet is overtaken."""
     same = (AppDecision.platform == app.platform, AppDecision.identifier == app.identifier)
     not_done = (*same, AppDecision.done_at.is_(None))
-    session.execute(update(AppDecision).where(*not_done).values(done_at=made.at))
+    session.execute(update(AppDecision).where(*not_done).values(done_at=decision.at))
     line = AppDecision(platform=app.platform, identifier=app.identifier)
-    line.action, line.reason, line.by, line.at = made.action or "", made.reason, made.by, made.at
+    line.action, line.reason, line.by, line.at = (
+        decision.action or "",
+        decision.reason,
+        decision.by,
+        decision.at,
+    )
     session.add(line)
 
 
-def _tell(session: Session, app: App, before: Action | None, made: Decision) -> None:
+def _record_events(session: Session, app: App, before: Action | None, decision: Decision) -> None:
     verb = Verb.POLICY_CHANGED
-    if Action.BLOCK in {before, made.action}:
-        verb = Verb.BLOCKED if made.action is Action.BLOCK else Verb.UNBLOCKED
-    detail = f"{titled(app.name, app.identifier)}: {WORDS[made.action] if made.action else 'no exception'}"
-    loud = Severity.WARNING if verb is Verb.BLOCKED else Severity.INFORMATION
-    events.note(session, made.at, verb, loud, vector=BLOCKED.vector.value, detail=detail)
-    what = "Set an app exception" if made.action else "Lifted an app exception"
-    audit(session, made.by, what, made.at, detail=detail)
+    if Action.BLOCK in {before, decision.action}:
+        verb = Verb.BLOCKED if decision.action is Action.BLOCK else Verb.UNBLOCKED
+    detail = (
+        f"{titled(app.name, app.identifier)}: {WORDS[decision.action] if decision.action else 'no exception'}"
+    )
+    severity = Severity.WARNING if verb is Verb.BLOCKED else Severity.INFORMATION
+    record_events(
+        session, [EventLine(decision.at, verb, severity, vector=BLOCKED.vector.value, detail=detail)]
+    )
+    what = "Set an app exception" if decision.action else "Lifted an app exception"
+    audit(session, decision.by, what, decision.at, detail=detail)
 
 
 def _devices(decision: AppDecision) -> list[int]:
-    """The devices still to be looked at: those that have the app, and those with a finding about it."""
+    """Select the devices still to be looked at: those that have the app or a finding about it."""
     version = (App.platform == decision.platform, App.identifier == decision.identifier)
     have = select(InstalledApp.device_id.label("id")).join(App, App.id == InstalledApp.app_id).where(*version)
     about = (Finding.closed_at.is_(None), Finding.code.in_((BLOCKED.code, *APP_CODES)))
@@ -111,12 +126,12 @@ def _devices(decision: AppDecision) -> list[int]:
 
 
 def _step(decision_id: int, device_ids: Sequence[int]) -> bool:
-    """One batch; False when a newer decision has taken over."""
+    """Do one batch; return False when a newer decision has taken over."""
     with write() as session:
         decision = session.get(AppDecision, decision_id)
         if decision is None or decision.done_at is not None:
             return False
-        changed = settle(session, device_ids, now(), decision.identifier)
+        changed = apply_exceptions(session, device_ids, now(), decision.identifier)
         decision.devices += changed
         decision.done_up_to = max(decision.done_up_to, device_ids[-1])
         return True
@@ -124,5 +139,5 @@ def _step(decision_id: int, device_ids: Sequence[int]) -> bool:
 
 def _done(decision_id: int) -> None:
     with write() as session:
-        mine = (AppDecision.id == decision_id, AppDecision.done_at.is_(None))
-        session.execute(update(AppDecision).where(*mine).values(done_at=now()))
+        pending = (AppDecision.id == decision_id, AppDecision.done_at.is_(None))
+        session.execute(update(AppDecision).where(*pending).values(done_at=now()))

@@ -1,7 +1,4 @@
-"""Lets what arrives together be written together: one thread does the work of all that wait meanwhile.
-
-A commit costs more than what a check-in writes, and while a sync holds the writer's turn dozens arrive.
-"""
+"""Group commit: write what arrives together at once, because a commit costs more than a check-in writes."""
 
 from __future__ import annotations
 
@@ -17,69 +14,70 @@ Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
-class _Place(Generic[Item, Result]):
-    """A place in the line: what to do, what came of it. `called` once it is done, or its turn to lead."""
+class _Request(Generic[Item, Result]):
+    """A queued item and its result; `woken` is set once it is done, or is to lead."""
 
     item: Item
-    called: Event = field(default_factory=Event)
+    woken: Event = field(default_factory=Event)
     done: bool = False
     result: Result | None = None
     error: Exception | None = None
 
 
-class Gathering(Generic[Item, Result]):
-    """`work` gets the items of every thread that waits and returns a result for each, in their order.
+class GroupCommit(Generic[Item, Result]):
+    """Call `work` with the items of all waiting threads; it returns a result for each, in their order.
 
-    Who comes while nobody works leads: it does what waits, then calls everybody whom it served, and one of
-    those who came meanwhile to lead next.
+    The first caller becomes the leader: it works on every queued item, wakes their threads, and hands over
+    to the first of those queued meanwhile.
     """
 
     def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
         self._work = work
-        self._line: list[_Place[Item, Result]] = []
-        self._led = False
+        self._queue: list[_Request[Item, Result]] = []
+        self._leader_active = False
         self._lock = Lock()
 
     def submit(self, item: Item) -> Result:
-        """The result for `item`. Raises what `work` raised for it."""
-        place: _Place[Item, Result] = _Place(item)
+        """Return the result for `item`. Raises what `work` raised for it."""
+        request: _Request[Item, Result] = _Request(item)
         with self._lock:
-            self._line.append(place)
-            waits, self._led = self._led, True
+            self._queue.append(request)
+            waits, self._leader_active = self._leader_active, True
         if waits:
-            place.called.wait()
-        if not place.done:
+            request.woken.wait()
+        if not request.done:
             self._lead()
-        if place.error is not None:
-            raise place.error
-        return place.result  # type: ignore[return-value]  # None only where `work` returned it
+        if request.error is not None:
+            raise request.error
+        return request.result  # type: ignore[return-value]  # None only where `work` returned it
 
     def _lead(self) -> None:
         with self._lock:
-            line, self._line = self._line, []
+            batch, self._queue = self._queue, []
         try:
-            self._carry_out(line)
+            self._carry_out(batch)
         finally:
             with self._lock:
-                following = self._line[:1]
-                self._led = bool(following)
-            for place in (*following, *line):
-                place.called.set()
+                following = self._queue[:1]
+                self._leader_active = bool(following)
+            for request in (*following, *batch):
+                request.woken.set()
 
-    def _carry_out(self, line: Sequence[_Place[Item, Result]]) -> None:
+    def _carry_out(self, batch: Sequence[_Request[Item, Result]]) -> None:
         try:
-            for place, result in zip(line, self._work([one.item for one in line]), strict=True):
-                place.result = result
+            results = self._work([request.item for request in batch])
+            for request, result in zip(batch, results, strict=True):
+                request.result = result
         except OperationalError as error:
             # Whoever cannot reach the database would only wait for it again.
-            for place in line:
-                place.error = error
+            for request in batch:
+                request.error = error
         except Exception as error:
-            if len(line) > 1:
-                # One that cannot be done must not take the others with it.
-                for place in line:
-                    self._carry_out([place])
+            if len(batch) > 1:
+                # An item that cannot be done must not take the others with it.
+                for request in batch:
+                    self._carry_out([request])
             else:
-                line[0].error = error
-        for place in line:
-            place.done = True
+                batch[0].error = error
+        for request in batch:
+            request.done = True

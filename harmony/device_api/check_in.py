@@ -1,4 +1,4 @@
-"""Takes the reports of Protect apps, those that arrive together in one write.
+"""Take the reports of Protect apps, those that arrive together in one write.
 
 A report that says what the last one said only moves the time of the last contact; statements go straight to
 the driver, because thousands of devices do this every few minutes (docs/performance.md).
@@ -6,35 +6,33 @@ the driver, because thousands of devices do this every few minutes (docs/perform
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.apps.inventory import SeenApp, take_inventory
 from harmony.db import bulk, db, release, write
-from harmony.device_api.errors import Refused
+from harmony.device_api.errors import ApiError
 from harmony.device_api.partial import APPS, FINDINGS, in_words
-from harmony.device_api.report import Found, Report, Threat, differing
-from harmony.models import (
-    Action,
-    AppException,
-    DeviceStatus,
-    PolicyRecord,
-    Registration,
-    Risk,
-    Severity,
-    Verb,
+from harmony.device_api.report import Report, compare
+from harmony.models import DeviceStatus, Registration, Risk, Severity, Verb
+from harmony.protection.catalogue import ANDROID
+from harmony.protection.change import Change, DeviceState, EventLine, NewFinding, ProtectionStatus
+from harmony.protection.evaluate import DEVICE_SILENT, Rules
+from harmony.protection.policy import in_force
+from harmony.protection.record import (
+    LONGEST_DETAIL,
+    load_states,
+    record_changes,
+    record_contacts,
+    record_events,
 )
-from harmony.protection import events, policy
-from harmony.protection import record as protection_record
-from harmony.protection.catalogue import ANDROID, Vector, factor_of
-from harmony.protection.record import NewFinding, Standing
-from harmony.protection.reevaluate import follow
-from harmony.protection.risk import finding_risk
+from harmony.protection.reevaluate import load_rules, reevaluate
 
-KNOWN = """
+_SELECT_REGISTRATIONS = """
 SELECT r.key_hash, r.id, r.device_id, d.integration_id, r.profile, r.platform, r.report_digest, r.clock_skew,
   r.os_version, r.client_version, r.unread, d.deleted_at IS NOT NULL, p.status, p.risk, EXISTS (
     SELECT 1 FROM finding f WHERE f.device_id = r.device_id AND f.profile = '' AND f.code = 'DEVICE_SILENT'
@@ -42,18 +40,16 @@ SELECT r.key_hash, r.id, r.device_id, d.integration_id, r.profile, r.platform, r
 FROM registration r JOIN device d ON d.id = r.device_id JOIN protection p ON p.device_id = r.device_id
 WHERE r.ended_at IS NULL AND {}
 """
-_HEARD = "UPDATE registration SET last_contact_at = ?, clock_skew = ? WHERE id = ?"
-_IN_CONTACT = "UPDATE protection SET last_contact_at = ? WHERE device_id = ?"
-KEEP = (
+_UPDATE_CONTACT = "UPDATE registration SET last_contact_at = ?, clock_skew = ? WHERE id = ?"
+_UPDATE_REPORT = (
     "UPDATE registration SET report_digest = ?, os_version = ?, client_version = ?, unread = ? WHERE id = ?"
 )
-SILENT = "DEVICE_SILENT"
 
-Answer = Standing | Refused
+Answer = ProtectionStatus | ApiError
 
 
-class Known(NamedTuple):
-    """What the database holds of a key. `silent`: the device was called so and now is heard."""
+class _RegisteredApp(NamedTuple):
+    """The stored registration of a key, and its device; `silent` while that is a finding of the device."""
 
     id: int
     device_id: int
@@ -70,6 +66,41 @@ class Known(NamedTuple):
     risk: int
     silent: bool
 
+    @property
+    def protection_status(self) -> ProtectionStatus:
+        """Return status and risk of the device."""
+        return ProtectionStatus(DeviceStatus(self.status), Risk(self.risk))
+
+    def after(self, report: Report) -> _RegisteredApp:
+        """Return the registration with what a report says; versions that it does not name stay."""
+        return self._replace(
+            digest=report.digest(self.digest),
+            skew=report.skew(self.skew),
+            os_version=report.os_version or self.os_version,
+            client_version=report.client_version or self.client_version,
+            unread=in_words(report.omissions)[:LONGEST_DETAIL],
+        )
+
+
+class _Received(NamedTuple):
+    """A report with its place among those of the write, and its registration before and after it."""
+
+    place: int
+    report: Report
+    before: _RegisteredApp
+    after: _RegisteredApp
+
+    @property
+    def is_news(self) -> bool:
+        """Return True if it says something new, or its device was not Active."""
+        before = self.before
+        return self.after.digest != before.digest or before.silent or before.status != DeviceStatus.ACTIVE
+
+    @property
+    def is_other_version(self) -> bool:
+        """Return True if the OS or the client was updated."""
+        return self.before[7:9] != self.after[7:9]
+
 
 def is_known(key_hash: str) -> bool:
     """Return True for the key of a registration that has not ended."""
@@ -80,108 +111,109 @@ def is_known(key_hash: str) -> bool:
 
 
 def take(reports: Sequence[Report]) -> list[Answer]:
-    """Write all of them in one transaction; for each how its device stands then, or why it was refused."""
+    """Write all of them in one transaction; return status and risk of each device, or why it was refused."""
+    answers: dict[int, Answer] = {}
+    waiting = dict(enumerate(reports))
     with write() as session:
-        known = _known(session, reports)
-        answers: list[Answer] = [_one(session, known, one) for one in reports]
-        _heard(session, known, reports)
-    return answers
+        while waiting:
+            answers |= _take_batch(session, waiting)
+    return [answers[place] for place in range(len(reports))]
 
 
-def _known(session: Session, reports: Sequence[Report]) -> dict[str, Known]:
-    hashes = bulk.list_param([one.key_hash for one in reports])
-    rows = bulk.fetch_all(session, KNOWN.format(bulk.in_list("r.key_hash")), (hashes,))
-    return {key: Known(*rest) for key, *rest in rows}
+def _take_batch(session: Session, waiting: dict[int, Report]) -> dict[int, Answer]:
+    """Take the first report of each device out of `waiting`; a second one builds on what the first wrote."""
+    apps = _load_apps(session, [report.key_hash for report in waiting.values()])
+    answers: dict[int, Answer] = {}
+    batch: dict[int, _Received] = {}
+    for place, report in list(waiting.items()):
+        app = apps.get(report.key_hash)
+        if app is None or app.deleted:
+            answers[place] = ApiError("key_unknown" if app is None else "device_deleted")
+        elif app.device_id not in batch:
+            batch[app.device_id] = _Received(place, report, app, app.after(report))
+        else:
+            continue
+        del waiting[place]
+    statuses = _write(session, list(batch.values()))
+    return answers | {received.place: statuses[device_id] for device_id, received in batch.items()}
 
 
-def _one(session: Session, known: dict[str, Known], report: Report) -> Answer:
-    of = known.get(report.key_hash)
-    if of is None or of.deleted:
-        return Refused("key_unknown" if of is None else "device_deleted")
-    digest = report.digest(of.digest)
-    if digest == of.digest and of.status == DeviceStatus.ACTIVE and not of.silent:
-        return Standing(DeviceStatus.ACTIVE, Risk(of.risk))
-    stands = _whole(session, of, report)
-    versions = (report.os_version or of.os_version, report.client_version or of.client_version)
-    unread = _note_unread(session, of, report)
-    bulk.execute(session, KEEP, (digest, *versions, unread, of.id))
-    if versions != (of.os_version, of.client_version):
-        stands = _followed(session, of, report)
-    # The same device may have a second report in this write.
-    known[report.key_hash] = of._replace(
-        digest=digest, os_version=versions[0], client_version=versions[1], unread=unread,
-        status=stands.status, risk=int(stands.risk), silent=False,
-    )  # fmt: skip
-    return stands
+def _load_apps(session: Session, hashes: Sequence[str]) -> dict[str, _RegisteredApp]:
+    sql = _SELECT_REGISTRATIONS.format(bulk.in_list("r.key_hash"))
+    rows = bulk.fetch_all(session, sql, (bulk.list_param(hashes),))
+    return {key: _RegisteredApp(*registration) for key, *registration in rows}
 
 
-def _note_unread(session: Session, of: Known, report: Report) -> str:
-    """Say in numbers what could not be read, unless the report before lacked the same; return it."""
-    unread = in_words(report.omissions)[: events.LONGEST_DETAIL]
-    if unread and unread != of.unread:
-        events.note(
-            session, report.at, Verb.UNREAD, Severity.WARNING, device_id=of.device_id,
-            integration_id=of.integration_id, detail=unread,
-        )  # fmt: skip
-    return unread
+def _write(session: Session, batch: Sequence[_Received]) -> dict[int, ProtectionStatus]:
+    """Write the reports, at most one of each device; return the status of each device then."""
+    statuses = {received.before.device_id: received.before.protection_status for received in batch}
+    news = [received for received in batch if received.is_news]
+    if news:
+        _take_apps(session, news)
+        statuses |= _record_findings(session, news)
+        _update_registrations(session, news)
+    _record_contacts(session, batch)
+    # At once instead of at the next sweep, and not by a silence that ends here.
+    updated = [received for received in news if received.is_other_version]
+    if updated:
+        device_ids = [received.before.device_id for received in updated]
+        statuses |= reevaluate(session, device_ids, in_force(session)[1], _newest(updated))
+    return statuses
 
 
-def _followed(session: Session, of: Known, report: Report) -> Standing:
-    """What the policy makes of other versions than before, at once instead of at the next sweep."""
-    # Or it would be judged by the silence that ends here.
-    bulk.execute(session, _IN_CONTACT, (bulk.encode_time(report.at), of.device_id))
-    _version, record = policy.in_force(session)
-    follow(session, [of.device_id], record, report.at)
-    return protection_record.standing(session, of.device_id)
+def _take_apps(session: Session, news: Iterable[_Received]) -> None:
+    for _place, report, app, _after in news:
+        if report.apps is not None and app.platform == ANDROID:
+            apps = [SeenApp(*seen) for seen in report.apps]
+            whole = report.is_whole(APPS)
+            take_inventory(
+                session, app.device_id, app.integration_id, app.platform, app.profile, apps, report.at,
+                whole=whole,
+            )  # fmt: skip
 
 
-def _heard(session: Session, known: dict[str, Known], reports: Sequence[Report]) -> None:
-    """Move the last contact of everything that was heard."""
-    written = bulk.time_encoder()
-    heard = [(one, of) for one in reports if (of := known.get(one.key_hash)) and not of.deleted]
-    bulk.execute_many(session, _HEARD, [(written(one.at), one.skew(of.skew), of.id) for one, of in heard])
-    bulk.execute_many(session, _IN_CONTACT, [(written(one.at), of.device_id) for one, of in heard])
+def _record_findings(session: Session, news: Sequence[_Received]) -> dict[int, ProtectionStatus]:
+    states = load_states(session, [received.before.device_id for received in news])
+    subjects = {threat.subject for received in news for threat in received.report.threats}
+    rules = load_rules(session, in_force(session)[1], subjects)
+    changes = [_change(states[received.before.device_id], received, rules) for received in news]
+    return record_changes(session, changes, _newest(news))
 
 
-def _whole(session: Session, of: Known, report: Report) -> Standing:
-    """Take everything a report says, whatever the one before said."""
-    if report.apps is not None and of.platform == ANDROID:
-        apps = [SeenApp(*one) for one in report.apps]
-        whole = report.is_whole(APPS)
-        take_inventory(
-            session, of.device_id, of.integration_id, of.platform, of.profile, apps, report.at, whole=whole
-        )
-    known = protection_record.open_findings(session, of.device_id)
-    found, whole = [Found(*one[:4]) for one in known], report.is_whole(FINDINGS)
-    new, ended = differing(found, of.profile, report.threats, whole=whole)
-    ended += [one.id for one in known if one.code == SILENT]
-    return protection_record.apply(
-        session, of.device_id, of.integration_id, report.at,
-        opened=_rated(session, of, new) if new else (), closed_ids=ended, status=DeviceStatus.ACTIVE,
-    )  # fmt: skip
-
-
-def _rated(session: Session, of: Known, new: Sequence[Threat]) -> list[NewFinding]:
-    """The findings to open, with the risk that policy and app exceptions make of them."""
-    _version, record = policy.in_force(session)
-    actions = _actions(session, of.platform, new)
-    return [NewFinding(of.profile, *one, int(_risk(one, actions, record))) for one in new]
-
-
-def _risk(threat: Threat, actions: dict[str, Action], record: PolicyRecord) -> Risk:
-    action = actions.get(threat.subject) if _is_of_an_app(threat) else None
-    return finding_risk(threat.code, action, record.risks, record.silent_risk)
-
-
-def _is_of_an_app(threat: Threat) -> bool:
-    return factor_of(threat.code).vector is Vector.APPLICATION
-
-
-def _actions(session: Session, platform: str, new: Sequence[Threat]) -> dict[str, Action]:
-    subjects = {one.subject for one in new if one.subject and _is_of_an_app(one)}
-    if not subjects:
-        return {}
-    of_apps: Any = select(AppException.identifier, AppException.action).where(
-        AppException.platform == platform, AppException.identifier.in_(subjects)
+def _change(state: DeviceState, received: _Received, rules: Rules) -> Change:
+    """Open and close what the report says, whatever the one before said; end the silence."""
+    app, report = received.before, received.report
+    new, ended = compare(state.findings, app.profile, report.threats, whole=report.is_whole(FINDINGS))
+    ended += [finding for finding in state.findings if finding.code == DEVICE_SILENT]
+    return Change(
+        state,
+        [NewFinding(app.profile, *threat, rules.risk(app.platform, *threat)) for threat in new],
+        {finding.id: finding.subject for finding in ended},
+        status=DeviceStatus.ACTIVE,
     )
-    return {identifier: Action(action) for identifier, action in session.execute(of_apps)}
+
+
+def _update_registrations(session: Session, news: Sequence[_Received]) -> None:
+    """Store what the reports say, and an event where something else than before could not be read."""
+    registrations = [received.after for received in news]
+    rows = [(app.digest, app.os_version, app.client_version, app.unread, app.id) for app in registrations]
+    bulk.execute_many(session, _UPDATE_REPORT, rows)
+    lines = [
+        EventLine(
+            report.at, Verb.UNREAD, Severity.WARNING, app.device_id, app.integration_id, detail=app.unread
+        )
+        for _place, report, before, app in news
+        if app.unread not in {"", before.unread}
+    ]
+    record_events(session, lines)
+
+
+def _record_contacts(session: Session, batch: Sequence[_Received]) -> None:
+    encode = bulk.time_encoder()
+    rows = [(encode(report.at), app.skew, app.id) for _place, report, _before, app in batch]
+    bulk.execute_many(session, _UPDATE_CONTACT, rows)
+    record_contacts(session, [(app.device_id, report.at) for _place, report, _before, app in batch])
+
+
+def _newest(batch: Iterable[_Received]) -> datetime:
+    return max(received.report.at for received in batch)

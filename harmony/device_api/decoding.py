@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from flask import Request
 
-from harmony.device_api.errors import Refused
+from harmony.device_api.errors import ApiError
 from harmony.device_api.nesting import shallow
 from harmony.device_api.partial import APPS, Reader
 from harmony.device_api.report import Omission, Report, Seen, clock_of
@@ -33,20 +33,20 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def read_registration(request: Request) -> tuple[Register, tuple[Omission, ...]]:
-    """The body of `register`, its texts cleaned, and what could not be read of it. Raises Refused."""
+    """The body of `register`, its texts cleaned, and what could not be read of it. Raises ApiError."""
     fields, reader = _fields(request, LARGEST_BODY), Reader()
     for name, longest in _REGISTRATION_TEXTS.items():
         fields[name] = reader.text(name, fields.get(name), longest)
     body = _converted(fields, Register)
     if (body.token is None) == (body.code is None):
-        raise Refused("invalid", "Give either `token` or `code`, one of the two.")
+        raise ApiError("invalid", "Give either `token` or `code`, one of the two.")
     if is_placeholder(body.udid):
-        raise Refused("udid_placeholder")
+        raise ApiError("udid_placeholder")
     return msgspec.structs.replace(body, udid=clean(body.udid, 128)), reader.omissions
 
 
 def read_report(request: Request, key_hash: str, at: datetime, largest: int = LARGEST_REPORT) -> Report:
-    """The body of `check-in`, its texts cleaned, as far as it can be read. Raises Refused."""
+    """The body of `check-in`, its texts cleaned, as far as it can be read. Raises ApiError."""
     body, reader = _converted(_fields(request, largest), CheckIn), Reader()
     threats = reader.threats(body.findings)
     system = reader.text("os_version", body.os_version, LONGEST_VERSION)
@@ -76,10 +76,10 @@ def _apps(reader: Reader, value: object) -> tuple[Seen, ...] | None:
 def _fields(request: Request, largest: int) -> dict[str, Any]:
     request.max_content_length = largest
     if request.mimetype != JSON:
-        raise Refused("not_json")
+        raise ApiError("not_json")
     body = _decoded(request.get_data(cache=False))
     if not isinstance(body, dict):
-        raise Refused("invalid", "The body is not a JSON object.")
+        raise ApiError("invalid", "The body is not a JSON object.")
     return {_encodable(name): _encodable(value) for name, value in body.items()}
 
 
@@ -103,7 +103,7 @@ def _lenient(text: str) -> object:
     try:
         return json.loads(text, strict=False, parse_int=_integer)
     except ValueError:
-        raise Refused("malformed") from None
+        raise ApiError("malformed") from None
 
 
 def _integer(digits: str) -> float:
@@ -115,7 +115,7 @@ def _converted(fields: dict[str, Any], record: type[Body]) -> Body:
     try:
         return msgspec.convert(fields, record)
     except msgspec.ValidationError as wrong:
-        raise Refused("invalid", _sentence(str(wrong))) from None
+        raise ApiError("invalid", _sentence(str(wrong))) from None
 
 
 def _encodable(value: Any) -> Any:

@@ -1,9 +1,9 @@
-"""PURE: how the device API refuses: a status, a code for the app, a sentence for a person."""
+"""PURE: errors of the device API: a status, a code for the app, a sentence for a person."""
 
 from __future__ import annotations
 
 # code: (status, sentence). A code never changes its meaning; an app may rely on it.
-REFUSALS: dict[str, tuple[int, str]] = {
+ERRORS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The body is not JSON in UTF-8."),
     "key_unknown": (401, "This device key is not valid, or not any more. Register again."),
     "token_unknown": (401, "This is not the token of this dashboard."),
@@ -51,18 +51,18 @@ REFUSALS: dict[str, tuple[int, str]] = {
 _BY_STATUS = {403: "refused", 404: "not_found", 405: "not_allowed", 413: "too_large", 503: "unavailable"}
 
 
-class Refused(Exception):
-    """Why the device API does not do it; `retry_after` in seconds where waiting helps."""
+class ApiError(Exception):
+    """An error of the device API; `retry_after` in seconds where waiting helps."""
 
-    def __init__(self, error: str, message: str | None = None, retry_after: int | None = None) -> None:
-        super().__init__(error)
-        self.error = error
-        self.status, usual = REFUSALS[error]
+    def __init__(self, code: str, message: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status, usual = ERRORS[code]
         self.message = message or usual
         self.retry_after = retry_after
 
 
-def by_status(status: int) -> Refused:
-    """The refusal that stands for an HTTP status; for any other, `malformed` or `internal`."""
+def by_status(status: int) -> ApiError:
+    """Return the error for an HTTP status; for any other `malformed` or `internal`."""
     fallback = "internal" if status >= 500 else "malformed"
-    return Refused(_BY_STATUS.get(status, fallback))
+    return ApiError(_BY_STATUS.get(status, fallback))

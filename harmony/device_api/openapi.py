@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harmony.device_api.errors import REFUSALS
+from harmony.device_api.errors import ERRORS
 from harmony.device_api.schemas import CheckedIn, CheckIn, Listed, Problem, Register, Registered, Reported
 
 Json = dict[str, Any]
@@ -99,14 +99,14 @@ def _paths() -> Json:
 def _operation(name: str, summary: str, refusals: tuple[str, ...], answers: Json) -> Json:
     statuses: dict[int, list[str]] = {}
     for error in dict.fromkeys((*refusals, *ALWAYS)):
-        statuses.setdefault(REFUSALS[error][0], []).append(error)
+        statuses.setdefault(ERRORS[error][0], []).append(error)
     refused = {str(status): _refused(status, errors) for status, errors in sorted(statuses.items())}
     return {"operationId": name, "summary": summary, "responses": answers | refused}
 
 
 def _refused(status: int, errors: list[str]) -> Json:
     """The answer of one status: which errors it may carry and what each of them means."""
-    meanings = " ".join(f"`{error}`: {REFUSALS[error][1]}" for error in errors)
+    meanings = " ".join(f"`{error}`: {ERRORS[error][1]}" for error in errors)
     schema = {"allOf": [_ref("Problem"), {"properties": {"error": {"enum": errors}}}]}
     answer: Json = {"description": f"{HTTPStatus(status).phrase}. {meanings}", "content": _content(schema)}
     if status in {429, 503}:

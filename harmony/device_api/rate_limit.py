@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from threading import Lock
 
-from harmony.device_api.errors import Refused
+from harmony.device_api.errors import ApiError
 
 MOST_KEYS = 100_000
 
@@ -27,7 +27,7 @@ class Buckets:
         self._lock = Lock()
 
     def take(self, key: str, at: float) -> None:
-        """Use one try of `key` at that second of a clock that never jumps. Raises Refused: too many."""
+        """Use one try of `key` at that second of a clock that never jumps. Raises ApiError: too many."""
         with self._lock:
             full_at = max(self._full_at.get(key, 0.0), at)
             _refuse(full_at - self._burst - at)
@@ -59,4 +59,4 @@ class Limits:
 
 def _refuse(wait: float) -> None:
     if wait > 1e-6:
-        raise Refused("too_many", retry_after=math.ceil(wait))
+        raise ApiError("too_many", retry_after=math.ceil(wait))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from harmony.protection.catalogue import factor_of
+from harmony.protection.change import OpenFinding
 
 HALF = 32
 # Of one profile, where reports that could not be read in full keep what they do not name.
@@ -38,15 +39,6 @@ class Omission(NamedTuple):
     field: str
     left_out: int
     cut: int
-
-
-class Found(NamedTuple):
-    """An open finding, as far as it can be compared with a report."""
-
-    id: int
-    profile: str
-    code: str
-    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +92,25 @@ def clock_of(text: str | None) -> datetime | None:
         return None
 
 
-def differing(
-    known: Collection[Found], profile: str, threats: Iterable[Threat], *, whole: bool = True
-) -> tuple[list[Threat], list[int]]:
-    """The threats that a report opens, and the ids of the findings of its profile that it closes.
+def compare(
+    findings: Iterable[OpenFinding], profile: str, threats: Iterable[Threat], *, whole: bool = True
+) -> tuple[list[Threat], list[OpenFinding]]:
+    """Return the threats that a report opens, and the findings of its profile that it ends.
 
-    One that is not `whole` closes nothing, unless more would be open than any report can name.
+    One that is not `whole` ends nothing, unless more would be open than any report can name.
 
-    >>> differing([Found(7, "work", "ROOTED", "")], "work", [Threat("PHISHING", "")])
+    >>> new, ended = compare([OpenFinding(7, "work", "ROOTED", "", 3)], "work", [Threat("PHISHING", "")])
+    >>> new, [finding.id for finding in ended]
     ([Threat(code='PHISHING', subject='')], [7])
     """
-    open_ids = {Threat(one.code, one.subject): one.id for one in known if one.profile == profile}
-    wanted = dict.fromkeys(threats)
-    new = [threat for threat in wanted if threat not in open_ids]
-    if not whole and len(open_ids) + len(new) <= _MOST_OPEN:
+    known = {
+        Threat(finding.code, finding.subject): finding for finding in findings if finding.profile == profile
+    }
+    reported = dict.fromkeys(threats)
+    new = [threat for threat in reported if threat not in known]
+    if not whole and len(known) + len(new) <= _MOST_OPEN:
         return new, []
-    return new, [id_ for threat, id_ in open_ids.items() if threat not in wanted]
+    return new, [finding for threat, finding in known.items() if threat not in reported]
 
 
 def _hash(value: Sequence[object]) -> str:

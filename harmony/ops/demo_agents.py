@@ -17,8 +17,9 @@ from harmony import create_app, logs
 from harmony.clock import now
 from harmony.config import Settings, current_settings
 from harmony.db import db, release, write
-from harmony.models import Integration, Protection, Registration
+from harmony.models import Integration, Registration
 from harmony.ops import simulate
+from harmony.protection.record import record_contacts
 from harmony.simulator.agents.fleet import Pace
 from harmony.web.demo.simulated_devices import Candidate, NothingToSimulate, agents_for, candidates
 from harmony.worker.parent_watch import leave_with_parent
@@ -82,8 +83,9 @@ def fall_silent(device_ids: set[int]) -> None:
     """Set their last contact back; the worker's sweep finds them silent, as it would in 30 days."""
     past = now() - SILENT_SINCE
     with write() as session:
-        for table in (Protection, Registration):
-            session.execute(update(table).where(table.device_id.in_(device_ids)).values(last_contact_at=past))
+        registrations = update(Registration).where(Registration.device_id.in_(device_ids))
+        session.execute(registrations.values(last_contact_at=past))
+        record_contacts(session, [(device_id, past) for device_id in device_ids])
 
 
 def _say(*lines: str) -> None:

@@ -51,7 +51,7 @@ class Factor:
     known: bool = True
 
 
-APP, DEVICE, NETWORK = Vector.APPLICATION, Vector.DEVICE, Vector.NETWORK_SECURITY
+APP, DEVICE, _NETWORK = Vector.APPLICATION, Vector.DEVICE, Vector.NETWORK_SECURITY
 _WIFI = Vector.WIFI_NETWORK
 
 CATALOGUE: dict[str, Factor] = {
@@ -75,10 +75,10 @@ CATALOGUE: dict[str, Factor] = {
         Factor("SSL_INTERCEPTION_ADVANCED", "SSL Interception (Advanced)", _WIFI, Risk.HIGH),
         Factor("SSL_INTERCEPTION_BASIC", "SSL Interception (Basic)", _WIFI, Risk.MEDIUM),
         Factor("CAPTIVE_PORTAL", "Captive Portal Redirection", _WIFI, Risk.LOW),
-        Factor("PHISHING", "Phishing", NETWORK, Risk.HIGH),
-        Factor("ZERO_PHISHING", "Zero-Phishing", NETWORK, Risk.HIGH),
-        Factor("BOTNET", "Botnets", NETWORK, Risk.HIGH),
-        Factor("MALICIOUS_SITE", "Spyware / Malicious Sites", NETWORK, Risk.MEDIUM),
+        Factor("PHISHING", "Phishing", _NETWORK, Risk.HIGH),
+        Factor("ZERO_PHISHING", "Zero-Phishing", _NETWORK, Risk.HIGH),
+        Factor("BOTNET", "Botnets", _NETWORK, Risk.HIGH),
+        Factor("MALICIOUS_SITE", "Spyware / Malicious Sites", _NETWORK, Risk.MEDIUM),
         Factor("SMS_PHISHING", "SMS phishing", Vector.TEXT_MESSAGE, Risk.MEDIUM, (ANDROID,)),
         Factor("ROOTED", "Rooted", Vector.OS_EXPLOITS, Risk.HIGH, (ANDROID,)),
         Factor("JAILBROKEN", "Jailbroken", Vector.OS_EXPLOITS, Risk.HIGH, (IOS,)),

@@ -1,6 +1,6 @@
-"""PURE: where a device stands under a policy: its status, what the dashboard concludes, all the risks.
+"""PURE: evaluate a device under a policy: its status, what the dashboard concludes of it, all its risks.
 
-Facts hold neither ids nor times, so that devices of the same facts are decided on once.
+Facts hold neither ids nor times, so that devices with the same facts are evaluated once.
 """
 
 from __future__ import annotations
@@ -19,21 +19,33 @@ OS_OUTDATED, CLIENT_OUTDATED, DEVICE_SILENT = "OS_OUTDATED", "CLIENT_OUTDATED", 
 # What is concluded from versions and times; "Blocked app" follows the apps and is concluded with them.
 _CONCLUDED = frozenset({OS_OUTDATED, CLIENT_OUTDATED, DEVICE_SILENT})
 
-# By platform and identifier, what an administrator decided of an app.
-Exceptions = Mapping[tuple[str, str], Action]
-# A registered Protect app: platform, OS version, client version as it tells them.
+# A registered Protect app: platform, OS version, client version as it reports them.
 Protector = tuple[str, str, str]
 # An open finding: profile ("" when concluded), code, subject, risk.
-Found = tuple[str, str, str, int]
+_FindingFacts = tuple[str, str, str, int]
 
 # Versions are the devices' own words, hence the bound.
 _is_older = lru_cache(maxsize=4096)(is_older)
 
 
-class Facts(NamedTuple):
-    """What is stored of a device that ever registered; `platform` and `os_version` as the UEM tells them.
+class Rules(NamedTuple):
+    """The policy, and the app exceptions by platform and identifier, that give findings their risk."""
 
-    `silent` and `inactive`: whether its last contact lies beyond the bounds; None when that cannot be judged.
+    policy: PolicyRecord
+    exceptions: Mapping[tuple[str, str], Action]
+
+    def risk(self, platform: str, code: str, subject: str) -> int:
+        """Return the risk of a finding; an exception counts for all findings about its app."""
+        action = None
+        if self.exceptions and subject and factor_of(code).vector is Vector.APPLICATION:
+            action = self.exceptions.get((platform, subject))
+        return int(finding_risk(code, action, self.policy.risks, self.policy.silent_risk))
+
+
+class ProtectionFacts(NamedTuple):
+    """What is stored of a device that ever registered; `platform` and `os_version` as the UEM lists them.
+
+    `silent`, `inactive`: its last contact is older than the bounds; None when that cannot be judged.
     """
 
     status: str
@@ -43,11 +55,11 @@ class Facts(NamedTuple):
     platform: str
     os_version: str
     protectors: tuple[Protector, ...] = ()
-    findings: tuple[Found, ...] = ()
+    findings: tuple[_FindingFacts, ...] = ()
 
 
-class Standing(NamedTuple):
-    """Where the device stands, and what has to be written for that.
+class Evaluation(NamedTuple):
+    """Status and risk of a device under the policy, and the findings to write for them.
 
     `opened` are codes and their risks; `closed` and `rated` name findings by their place in the facts.
     """
@@ -58,38 +70,41 @@ class Standing(NamedTuple):
     closed: tuple[int, ...] = ()
     rated: tuple[tuple[int, int], ...] = ()
 
+    def differs(self, facts: ProtectionFacts) -> bool:
+        """Return True if anything has to be written."""
+        found = bool(self.opened or self.closed or self.rated)
+        return found or (self.status, self.risk) != (facts.status, facts.risk)
+
 
 def bounds(policy: PolicyRecord, now: datetime) -> tuple[datetime | None, datetime]:
-    """A device last heard before these is silent, inactive; None: none is ever silent."""
+    """Return the times before which a last contact makes a device silent, inactive; None: never silent."""
     silent = now - timedelta(days=policy.silent_days) if policy.silent_days else None
     return silent, now - timedelta(days=policy.inactive_days)
 
 
-def standing(facts: Facts, policy: PolicyRecord, exceptions: Exceptions) -> Standing:
-    """Decide it anew from what is stored."""
-    concluded = {found[1]: place for place, found in enumerate(facts.findings) if _is_concluded(found)}
-    wanted = _conclusions(facts, policy, was_silent=DEVICE_SILENT in concluded)
+def evaluate(facts: ProtectionFacts, rules: Rules) -> Evaluation:
+    """Evaluate a device from what is stored of it."""
+    concluded = {finding[1]: place for place, finding in enumerate(facts.findings) if _is_concluded(finding)}
+    wanted = _conclusions(facts, rules.policy, was_silent=DEVICE_SILENT in concluded)
     closed = tuple(place for code, place in concluded.items() if code not in wanted)
+    system = _system(facts)
     risks = {
-        place: _risk(found, facts, policy, exceptions)
-        for place, found in enumerate(facts.findings)
+        place: rules.risk(system, code, subject)
+        for place, (_profile, code, subject, _risk) in enumerate(facts.findings)
         if place not in closed
     }
-    opened = tuple(
-        (code, int(finding_risk(code, None, policy.risks, policy.silent_risk)))
-        for code in sorted(wanted - concluded.keys())
-    )
-    return Standing(
+    opened = tuple((code, rules.risk(system, code, "")) for code in sorted(wanted - concluded.keys()))
+    return Evaluation(
         status=_status(facts),
-        risk=int(device_risk([*risks.values(), *(level for _code, level in opened)])),
+        risk=int(device_risk([*risks.values(), *(risk for _code, risk in opened)])),
         opened=opened,
         closed=closed,
-        rated=tuple((place, level) for place, level in risks.items() if level != facts.findings[place][3]),
+        rated=tuple((place, risk) for place, risk in risks.items() if risk != facts.findings[place][3]),
     )
 
 
-def _conclusions(facts: Facts, policy: PolicyRecord, *, was_silent: bool) -> frozenset[str]:
-    """The codes of what the dashboard concludes of the device; nothing while no Protect app is registered."""
+def _conclusions(facts: ProtectionFacts, policy: PolicyRecord, *, was_silent: bool) -> frozenset[str]:
+    """Return the codes of what the dashboard concludes; nothing while no Protect app is registered."""
     silent = was_silent if facts.silent is None else facts.silent and bool(facts.protectors)
     versions = frozenset(outdated(facts.platform, facts.os_version, facts.protectors, policy))
     return versions | {DEVICE_SILENT} if silent else versions
@@ -98,14 +113,14 @@ def _conclusions(facts: Facts, policy: PolicyRecord, *, was_silent: bool) -> fro
 def outdated(
     platform: str, os_version: str, protectors: Iterable[Protector], policy: PolicyRecord
 ) -> dict[str, str]:
-    """Which versions are below the minimum, in words. Protect's word on the OS counts before the UEM's.
+    """Return which versions are below the minimum, in words; Protect's OS version counts before the UEM's.
 
     >>> outdated("Android", "13", [("android", "", "4.2")], PolicyRecord(minimum_os={"android": "14"}))
     {'OS_OUTDATED': '13 is below 14'}
     """
     found: dict[str, str] = {}
-    for told, own_os_version, client_version in protectors:
-        system = platform_of(told) or platform_of(platform)
+    for reported_platform, own_os_version, client_version in protectors:
+        system = platform_of(reported_platform) or platform_of(platform)
         for code, version, minimum in (
             (OS_OUTDATED, own_os_version or os_version, policy.minimum_os.get(system, "")),
             (CLIENT_OUTDATED, client_version, policy.minimum_client.get(system, "")),
@@ -115,39 +130,30 @@ def outdated(
     return found
 
 
-def reason(code: str, facts: Facts, policy: PolicyRecord) -> str:
-    """Why the dashboard concludes this of the device, in words."""
+def reason(code: str, facts: ProtectionFacts, policy: PolicyRecord) -> str:
+    """Say why the dashboard concludes this of the device."""
     if code == DEVICE_SILENT:
         return no_contact(policy.silent_days)
     return outdated(facts.platform, facts.os_version, facts.protectors, policy).get(code, "")
 
 
 def no_contact(days: int) -> str:
-    """What is said of a device that was not heard for longer."""
+    """Say that a device was not in contact for longer."""
     return f"No contact for more than {days} {'day' if days == 1 else 'days'}."
 
 
-def _is_concluded(found: Found) -> bool:
-    profile, code, _subject, _risk = found
+def _is_concluded(finding: _FindingFacts) -> bool:
+    profile, code, _subject, _risk = finding
     return not profile and code in _CONCLUDED
 
 
-def _risk(found: Found, facts: Facts, policy: PolicyRecord, exceptions: Exceptions) -> int:
-    """An exception speaks for the findings of its app, whichever version it is."""
-    _profile, code, subject, _before = found
-    action = None
-    if exceptions and subject and factor_of(code).vector is Vector.APPLICATION:
-        action = exceptions.get((_system(facts), subject))
-    return int(finding_risk(code, action, policy.risks, policy.silent_risk))
+def _system(facts: ProtectionFacts) -> str:
+    platforms = (*(platform for platform, _os, _client in facts.protectors), facts.platform)
+    return next((system for system in map(platform_of, platforms) if system), "")
 
 
-def _system(facts: Facts) -> str:
-    told = (*(platform for platform, _os, _client in facts.protectors), facts.platform)
-    return next((system for system in map(platform_of, told) if system), "")
-
-
-def _status(facts: Facts) -> str:
-    """Only what is registered can be active or inactive; registering is not ours to judge."""
+def _status(facts: ProtectionFacts) -> str:
+    """Return Active or Inactive for what is registered; registering itself is not judged here."""
     if facts.inactive is None or not facts.protectors or facts.status == DeviceStatus.PROVISIONED:
         return facts.status
     return DeviceStatus.INACTIVE.value if facts.inactive else DeviceStatus.ACTIVE.value

@@ -14,9 +14,10 @@ from harmony.audit import audit
 from harmony.db import db, write
 from harmony.models import Finding, Policy, PolicyRecord, Protection, Severity, Verb
 from harmony.models.configuration import from_row
-from harmony.protection import events
 from harmony.protection.catalogue import CATALOGUE
+from harmony.protection.change import EventLine
 from harmony.protection.policy_differences import Difference, differences, normal
+from harmony.protection.record import record_events
 
 # Before anybody saves a policy the defaults are in force, without a row.
 DEFAULTS = 0
@@ -90,4 +91,4 @@ def _row(session: Session, version: int, record: PolicyRecord, by: str, now: dat
 def _tell(session: Session, version: int, changed: Sequence[Difference], by: str, now: datetime) -> None:
     what = f"Version {version}: {', '.join(one.label for one in changed)}"
     audit(session, by, "Changed the policy", now, detail=what)
-    events.note(session, now, Verb.POLICY_CHANGED, Severity.INFORMATION, detail=what)
+    record_events(session, [EventLine(now, Verb.POLICY_CHANGED, Severity.INFORMATION, detail=what)])

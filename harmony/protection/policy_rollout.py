@@ -1,6 +1,6 @@
-"""Rates every device anew under a new version of the policy, in the worker: range after range of their ids.
+"""Roll out a new version of the policy to every device, in the worker: range after range of their ids.
 
-How far it came stands in the version's own row, in the same write as the range: a kill loses nothing, two
+Its progress is stored in the version's own row, in the same write as the range: a kill loses nothing, two
 workers share the ranges, and a newer version starts from the beginning while the older is left as it is.
 """
 
@@ -17,31 +17,24 @@ from harmony.db import db, write
 from harmony.db.bulk import checkpoint
 from harmony.models import Policy, Protection
 from harmony.protection.policy import record_of
-from harmony.protection.reevaluate import BATCH, follow
-
-Stop = Callable[[], bool]
-
-
-def never() -> bool:
-    """Nobody asks for a stop."""
-    return False
+from harmony.protection.reevaluate import BATCH, reevaluate
 
 
 def pending() -> bool:
-    """Whether the newest version of the policy has not rated every device yet."""
+    """Return True until the newest version of the policy has reached every device."""
     newest = db.session.execute(select(Policy.rated_at).order_by(Policy.version.desc()).limit(1)).first()
     return newest is not None and newest.rated_at is None
 
 
-def rate_all(now: datetime, should_stop: Stop = never) -> int:
-    """Go on with the rating to its end; how many devices it rated. Nothing when no rating is pending.
+def roll_out(now: datetime, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Roll out the newest version to the end; return how many devices it reached, 0 if none is pending.
 
     `should_stop` is asked between two ranges. The time goes on from `now` while it works, so that what it
     changes last does not look older than what others changed meanwhile.
     """
     started, rated = monotonic(), 0
     while not should_stop():
-        count = rate_range(now + timedelta(seconds=monotonic() - started), BATCH)
+        count = roll_out_range(now + timedelta(seconds=monotonic() - started), BATCH)
         if not count:
             break
         rated += count
@@ -49,14 +42,14 @@ def rate_all(now: datetime, should_stop: Stop = never) -> int:
     return rated
 
 
-def rate_range(now: datetime, size: int) -> int:
-    """The next range in one write; how many devices it had. 0: there is nothing left to rate."""
+def roll_out_range(now: datetime, size: int) -> int:
+    """Roll out to the next range in one write; return how many devices it had, 0 at the end."""
     with write() as session:
         newest = session.scalar(select(Policy).order_by(Policy.version.desc()).limit(1))
         if newest is None or newest.rated_at is not None:
             return 0
         ids = _following(session, newest.rated_up_to, size)
-        follow(session, ids, record_of(newest.values), now)
+        reevaluate(session, ids, record_of(newest.values), now)
         newest.rated += len(ids)
         newest.rated_up_to = ids[-1] if ids else newest.rated_up_to
         if len(ids) < size:

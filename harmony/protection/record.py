@@ -1,144 +1,115 @@
-"""What becomes of a device: findings opened and closed, and what they make of its risk and status."""
+"""Record protection: the only SQL that writes findings, protection and events, and the request for tagging.
+
+Others decide and hand over changes, any number at once, inside their `write()`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from harmony.db import bulk
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import DeviceStatus, Risk, Severity, Verb
-from harmony.protection import events
-from harmony.protection.catalogue import factor_of
-from harmony.protection.events import Line
-from harmony.protection.risk import device_risk, severity
+from harmony.protection.change import Change, DeviceState, EventLine, OpenFinding, ProtectionStatus, effect_of
 
 # A change is to stand in the UEM within a minute; those that come together are pushed together.
 TAG_WITHIN = timedelta(seconds=20)
+LONGEST_DETAIL = 256
 
-OPEN = "SELECT id, profile, code, subject, risk FROM finding WHERE device_id = ? AND closed_at IS NULL"
-STANDING = "SELECT status, risk FROM protection WHERE device_id = ?"
-CLOSE = "UPDATE finding SET closed_at = ? WHERE id = ?"
-INSERT = "INSERT INTO finding (device_id, profile, code, subject, risk, opened_at) VALUES (?, ?, ?, ?, ?, ?)"
-KEEP = (
+_SELECT_STATES = (
+    "SELECT d.id, d.integration_id, d.platform, coalesce(p.status, 'provisioned'), coalesce(p.risk, 0) "
+    "FROM device d LEFT JOIN protection p ON p.device_id = d.id WHERE {}"
+)
+_SELECT_OPEN_FINDINGS = (
+    "SELECT device_id, id, profile, code, subject, risk FROM finding WHERE closed_at IS NULL AND {}"
+)
+_CLOSE_FINDING = "UPDATE finding SET closed_at = ? WHERE id = ?"
+UPDATE_FINDING_RISK = "UPDATE finding SET risk = ? WHERE id = ?"
+INSERT_FINDING = (
+    "INSERT INTO finding (device_id, profile, code, subject, risk, opened_at) VALUES (?, ?, ?, ?, ?, ?)"
+)
+UPSERT_PROTECTION = (
     "INSERT INTO protection (device_id, integration_id, status, risk, changed_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (device_id) DO UPDATE "
     "SET status = excluded.status, risk = excluded.risk, changed_at = excluded.changed_at"
 )
-TOLD = {
-    DeviceStatus.ACTIVE: (Verb.ACTIVE, Severity.INFORMATION),
-    DeviceStatus.INACTIVE: (Verb.INACTIVE, Severity.WARNING),
-}
+_UPDATE_LAST_CONTACT = "UPDATE protection SET last_contact_at = ? WHERE device_id = ?"
+_UPDATE_REGISTERED_AT = (
+    "UPDATE protection SET registered_at = coalesce(registered_at, ?), last_contact_at = ? "
+    "WHERE device_id = ?"
+)
+_INSERT_EVENT = (
+    "INSERT INTO event (at, verb, severity, device_id, integration_id, factor, vector, detail) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
-class NewFinding(NamedTuple):
-    """A finding to be opened; `profile` is "" for what the dashboard itself concludes."""
-
-    profile: str
-    code: str
-    subject: str
-    risk: int
-
-
-class _OpenFinding(NamedTuple):
-    """A finding that is open, as the database has it."""
-
-    id: int
-    profile: str
-    code: str
-    subject: str
-    risk: int
+def load_states(session: Session, device_ids: Sequence[int]) -> dict[int, DeviceState]:
+    """Load the protection of these devices, which must exist."""
+    rows = bulk.fetch_all(
+        session, _SELECT_STATES.format(bulk.in_list("d.id")), (bulk.list_param(device_ids),)
+    )
+    findings = open_findings(session, device_ids)
+    return {row[0]: DeviceState(*row)._replace(findings=findings.get(row[0], ())) for row in rows}
 
 
-class Standing(NamedTuple):
-    """How a device is."""
-
-    status: DeviceStatus
-    risk: Risk
-
-
-UNKNOWN = Standing(DeviceStatus.PROVISIONED, Risk.NONE)
-Changed = NewFinding | _OpenFinding
+def open_findings(session: Session, device_ids: Sequence[int]) -> Mapping[int, list[OpenFinding]]:
+    """Load every open finding of these devices, of whatever profile, by device."""
+    findings: defaultdict[int, list[OpenFinding]] = defaultdict(list)
+    sql = _SELECT_OPEN_FINDINGS.format(bulk.in_list("device_id"))
+    for device_id, *finding in bulk.fetch_all(session, sql, (bulk.list_param(device_ids),)):
+        findings[device_id].append(OpenFinding(*finding))
+    return findings
 
 
-def open_findings(session: Session, device_id: int) -> list[_OpenFinding]:
-    """Every open finding of the device, of whatever profile."""
-    return [_OpenFinding(*row) for row in bulk.fetch_all(session, OPEN, (device_id,))]
+def record_changes(session: Session, changes: Iterable[Change], now: datetime) -> dict[int, ProtectionStatus]:
+    """Write what differs, an event for each difference, and a request for tagging where tags show it.
 
-
-def standing(session: Session, device_id: int) -> Standing:
-    """How the device is; one that never registered and has no finding is Provisioned, No Risk."""
-    rows = bulk.fetch_all(session, STANDING, (device_id,))
-    return Standing(DeviceStatus(rows[0][0]), Risk(rows[0][1])) if rows else UNKNOWN
-
-
-def apply(
-    session: Session,
-    device_id: int,
-    integration_id: int,
-    now: datetime,
-    *,
-    opened: Iterable[NewFinding] = (),
-    closed_ids: Collection[int] = (),
-    status: DeviceStatus | None = None,
-) -> Standing:
-    """Open and close findings, set the status unless None; write risk, events and the nudge of tagging.
-
-    Inside the caller's `write()`. What is open already is not opened again, and an id that is not open is
-    passed over. The risk is reckoned anew from what is open then, even when nothing was opened or closed.
+    Each device may have one change. Rows that the ORM has loaded are read again. Return the status and risk
+    of each device then.
     """
-    before, known = standing(session, device_id), open_findings(session, device_id)
-    gone = [one for one in known if one.id in closed_ids]
-    kept = [one for one in known if one.id not in closed_ids]
-    new = _not_among(kept, opened)
-    remaining: list[Changed] = [*kept, *new]
-    after = Standing(status or before.status, device_risk(one.risk for one in remaining))
-    if not gone and not new and after == before:
-        return after
-    _write(session, device_id, gone, new, now)
-    events.note_many(session, _lines(device_id, integration_id, gone, new, now))
-    if after.status != before.status and after.status in TOLD:
-        verb, loudness = TOLD[after.status]
-        events.note(session, now, verb, loudness, device_id=device_id, integration_id=integration_id)
-    moment = bulk.encode_time(now)
-    bulk.execute(session, KEEP, (device_id, integration_id, after.status.value, int(after.risk), moment))
-    if after != before or _codes(known) != _codes(remaining):
+    session.flush()
+    effects = [effect_of(change) for change in changes]
+    time = bulk.encode_time(now)
+    states = [(effect.change.before, effect) for effect in effects]
+    closed = [(time, finding.id) for effect in effects for finding in effect.closed]
+    rated = [(risk, id_) for effect in effects for id_, risk in effect.change.rated.items()]
+    opened = [(state.device_id, *new[:4], time) for state, effect in states for new in effect.opened]
+    protection = [(*state[:2], effect.after.status.value, int(effect.after.risk), time)
+                  for state, effect in states if effect.is_change]  # fmt: skip
+    for sql, rows in (
+        (_CLOSE_FINDING, closed), (UPDATE_FINDING_RISK, rated), (INSERT_FINDING, opened),
+        (UPSERT_PROTECTION, protection),
+    ):  # fmt: skip
+        bulk.execute_many(session, sql, rows)
+    record_events(session, [line for effect in effects for line in effect.events(now)])
+    session.expire_all()
+    for integration_id in sorted({state.integration_id for state, effect in states if effect.is_tagged}):
         lease.nudge(session, integration_id, JobKind.TAGGING, now + TAG_WITHIN)
-    return after
+    return {state.device_id: effect.after for state, effect in states}
 
 
-def _not_among(kept: Iterable[_OpenFinding], opened: Iterable[NewFinding]) -> list[NewFinding]:
-    there = {one[1:4] for one in kept}
-    wanted = {one[:3]: one for one in opened}
-    return [one for key, one in wanted.items() if key not in there]
+def record_contacts(session: Session, contacts: Iterable[tuple[int, datetime | None]]) -> None:
+    """Write the last contact of devices; None while no Protect app is registered."""
+    encode = bulk.time_encoder()
+    bulk.execute_many(session, _UPDATE_LAST_CONTACT, [(encode(at), device_id) for device_id, at in contacts])
 
 
-def _codes(findings: Iterable[Changed]) -> set[str]:
-    return {one.code for one in findings}
+def record_registration(session: Session, device_id: int, now: datetime) -> None:
+    """Write that a Protect app registers: the first time it ever did, and a contact."""
+    time = bulk.encode_time(now)
+    bulk.execute(session, _UPDATE_REGISTERED_AT, (time, time, device_id))
 
 
-def _write(
-    session: Session, device_id: int, gone: Sequence[_OpenFinding], new: Sequence[NewFinding], now: datetime
-) -> None:
-    moment = bulk.encode_time(now)
-    bulk.execute_many(session, CLOSE, [(moment, one.id) for one in gone])
-    bulk.execute_many(session, INSERT, [(device_id, *one, moment) for one in new])
-
-
-def _lines(
-    device_id: int,
-    integration_id: int,
-    gone: Iterable[_OpenFinding],
-    new: Iterable[NewFinding],
-    now: datetime,
-) -> list[Line]:
-    ended = [(Verb.ENDED, Severity.INFORMATION, one.code, one.subject) for one in gone]
-    detected = [(Verb.DETECTED, severity(Risk(one.risk)), one.code, one.subject) for one in new]
-    return [
-        Line(now, verb, loudness, device_id, integration_id, code, factor_of(code).vector.value, subject)
-        for verb, loudness, code, subject in (*ended, *detected)
+def record_events(session: Session, lines: Iterable[EventLine]) -> None:
+    """Write lines of Events; details that are too long are cut."""
+    encode = bulk.time_encoder()
+    rows = [
+        (encode(at), verb.value, severity.value, *rest, detail[:LONGEST_DETAIL])
+        for at, verb, severity, *rest, detail in lines
     ]
+    bulk.execute_many(session, _INSERT_EVENT, rows)

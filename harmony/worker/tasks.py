@@ -72,7 +72,7 @@ def remove(integration_id: int) -> None:
 
 def rate() -> None:
     """Rate every device under the newest policy, or go on with it; otherwise do nothing."""
-    policy_rollout.rate_all(now(), stopping().is_set)
+    policy_rollout.roll_out(now(), stopping().is_set)
 
 
 def run_job(kind: JobKind, integration_id: int) -> None:

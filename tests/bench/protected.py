@@ -22,7 +22,7 @@ from harmony.models import (
     Risk,
 )
 from harmony.protection.policy import in_force, save
-from harmony.protection.policy_rollout import rate_all
+from harmony.protection.policy_rollout import roll_out
 from tests.bench import dashboard
 
 # Each checks in about once in the measured seconds.
@@ -83,7 +83,7 @@ def rating_seconds(number: int) -> float:
     release()
     save(PolicyRecord(risks={RATED: int(risk)}), version, "bench", now())
     began = monotonic()
-    rate_all(now())
+    roll_out(now())
     took = round(monotonic() - began, 3)
     rated = db.session.scalar(select(func.count()).select_from(Protection).where(Protection.risk == risk))
     release()

@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from harmony.db import db, write
 from harmony.models import Device, DeviceStatus, Event, Finding, Job, Profile, Protection, Registration
+from harmony.protection.change import Change, ProtectionStatus
+from harmony.protection.record import load_states, record_changes
 from tests.builders import NOON
 from tests.sync.stored import store_devices
 
@@ -75,6 +77,13 @@ def found(device_id: int, code: str, risk: int = 0, subject: str = "", profile: 
                 device_id=device_id, profile=profile, code=code, subject=subject, risk=risk, opened_at=NOON
             )
         )
+
+
+def change(device_id: int, at: datetime, **decision: Any) -> ProtectionStatus:
+    """Record a decision about the device; its status and risk then."""
+    with write() as session:
+        state = load_states(session, [device_id])[device_id]
+        return record_changes(session, [Change(state, **decision)], at)[device_id]
 
 
 def contact(device_id: int, at: datetime) -> None:

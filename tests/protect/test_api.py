@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from harmony.clock import now
 from harmony.db import write
 from harmony.device_api import routes as device_api_routes
-from harmony.device_api.batching import Gathering
+from harmony.device_api.batching import GroupCommit
 from harmony.device_api.check_in import Answer
 from harmony.device_api.decoding import LARGEST_BODY, LARGEST_REPORT
 from harmony.device_api.registration import codes
@@ -140,7 +140,7 @@ def test_a_database_that_is_busy_is_told_to_every_device_of_the_batch(agent: Age
         raise OperationalError("", {}, Exception("database is locked"))
 
     app = agent.client.application
-    desk = app.extensions["harmony.protect"] = device_api_routes.Desk(reports=Gathering(work))
+    desk = app.extensions["harmony.protect"] = device_api_routes.DeviceApi(reports=GroupCommit(work))
 
     def check_in() -> TestResponse:
         return Agent(app.test_client(), key=agent.key).check_in()
@@ -149,7 +149,7 @@ def test_a_database_that_is_busy_is_told_to_every_device_of_the_batch(agent: Age
         first = threads.submit(check_in)
         assert begun.wait(10)
         others = [threads.submit(check_in) for _ in range(8)]
-        wait_for(lambda: len(desk.reports._line) == 8, "a batch of eight")
+        wait_for(lambda: len(desk.reports._queue) == 8, "a batch of eight")
         go_on.set()
         answers = [future.result() for future in (first, *others)]
     assert batches == [1, 8]

@@ -21,10 +21,11 @@ from harmony.models import (
     Severity,
     Verb,
 )
-from harmony.protection import events, policy
-from harmony.protection import record as protection_record
-from harmony.protection.record import NewFinding, Standing
+from harmony.protection import policy, record
+from harmony.protection.change import EventLine, NewFinding, ProtectionStatus
+from harmony.protection.record import open_findings, record_events
 from tests.builders import NOON, an_integration
+from tests.protect.stored import change
 from tests.stored import store
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -42,9 +43,8 @@ def device() -> tuple[int, int]:
     return db.session.scalars(select(Device.id)).one(), integration_id
 
 
-def apply(device: tuple[int, int], at: datetime = NOON, **values: Any) -> Standing:
-    with write() as session:
-        return protection_record.apply(session, *device, at, **values)
+def apply(device: tuple[int, int], at: datetime = NOON, **values: Any) -> ProtectionStatus:
+    return change(device[0], at, **values)
 
 
 def told() -> list[tuple[str, str, str, str]]:
@@ -60,17 +60,16 @@ def tagging_is_due(device: tuple[int, int]) -> object:
     return job and job.next_at
 
 
-def close_all(device: tuple[int, int], at: datetime = LATER) -> Standing:
-    return apply(
-        device, at, closed_ids=[one.id for one in protection_record.open_findings(db.session(), device[0])]
-    )
+def close_all(device: tuple[int, int], at: datetime = LATER) -> ProtectionStatus:
+    findings = open_findings(db.session(), [device[0]])[device[0]]
+    return apply(device, at, closed={finding.id: finding.subject for finding in findings})
 
 
 def test_the_risk_is_the_highest_of_what_is_open(device: tuple[int, int]) -> None:
     assert apply(device, opened=[NO_LOCK]).risk is Risk.LOW
     assert apply(device, opened=[MALWARE]).risk is Risk.HIGH
     malware = db.session.scalars(select(Finding.id).where(Finding.code == "MALICIOUS_APP")).one()
-    assert apply(device, LATER, closed_ids=[malware]).risk is Risk.LOW
+    assert apply(device, LATER, closed={malware: ""}).risk is Risk.LOW
     assert close_all(device).risk is Risk.NONE
 
 
@@ -97,15 +96,15 @@ def test_what_ends_is_kept_and_may_come_again(device: tuple[int, int]) -> None:
 
 def test_a_change_asks_for_tags_within_a_minute(device: tuple[int, int]) -> None:
     apply(device, opened=[MALWARE])
-    assert tagging_is_due(device) == NOON + protection_record.TAG_WITHIN
-    assert timedelta(minutes=1) > protection_record.TAG_WITHIN
+    assert tagging_is_due(device) == NOON + record.TAG_WITHIN
+    assert timedelta(minutes=1) > record.TAG_WITHIN
 
 
 def test_what_changes_nothing_writes_nothing(device: tuple[int, int]) -> None:
     apply(device)
     assert db.session.get(Protection, device[0]) is None
     apply(device, opened=[MALWARE])
-    apply(device, LATER, opened=[MALWARE], closed_ids=[999])
+    apply(device, LATER, opened=[MALWARE], closed={999: ""})
     assert db.session.get_one(Protection, device[0]).changed_at == NOON
     assert len(told()) == 1
 
@@ -121,10 +120,11 @@ def test_the_same_threat_on_another_profile_is_a_change_but_no_new_tag(device: t
 
 def test_a_detail_that_is_too_long_is_cut(device: tuple[int, int]) -> None:
     with write() as session:
-        events.note(session, NOON, Verb.DETECTED, Severity.WARNING, device_id=device[0], detail="x" * 300)
-    assert len(told()[0][3]) == events.LONGEST_DETAIL
+        line = EventLine(NOON, Verb.DETECTED, Severity.WARNING, device_id=device[0], detail="x" * 300)
+        record_events(session, [line])
+    assert len(told()[0][3]) == record.LONGEST_DETAIL
 
 
 def test_without_a_policy_the_defaults_are_in_force(device: tuple[int, int]) -> None:
-    version, record = policy.in_force(db.session())
-    assert (version, record.inactive_days) == (0, 7)
+    version, defaults = policy.in_force(db.session())
+    assert (version, defaults.inactive_days) == (0, 7)

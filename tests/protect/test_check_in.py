@@ -21,10 +21,10 @@ from harmony.models import (
     Risk,
     Verb,
 )
-from harmony.protection import record
-from harmony.protection.record import NewFinding
+from harmony.protection.change import NewFinding
 from tests.builders import NOON
 from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of
+from tests.protect.stored import change
 
 
 @pytest.fixture
@@ -112,11 +112,8 @@ def test_the_same_report_again_writes_only_the_contact(registered: Agent) -> Non
 def test_a_device_that_was_inactive_or_silent_is_active_again(registered: Agent) -> None:
     device = device_of("UDID0")
     registered.check_in()
-    with write() as session:
-        silent = [NewFinding("", "DEVICE_SILENT", "", int(Risk.HIGH))]
-        record.apply(
-            session, device.id, device.integration_id, now(), opened=silent, status=DeviceStatus.INACTIVE
-        )
+    silent = [NewFinding("", "DEVICE_SILENT", "", int(Risk.HIGH))]
+    change(device.id, now(), opened=silent, status=DeviceStatus.INACTIVE)
     answer = registered.check_in()
     assert answer.json == {"status": "active", "risk": "none", "check_in_seconds": 900}
     verbs = list(db.session.scalars(select(Event.verb).order_by(Event.id)))

@@ -105,7 +105,7 @@ def the_policy(app: Flask, record: PolicyRecord) -> None:
     with app.app_context():
         version, _ = policy.in_force(db.session())
         policy.save(record, version, "kim", now())
-        policy_rollout.rate_all(now())
+        policy_rollout.roll_out(now())
 
 
 def worker_beat(app: Flask, days: float = 0) -> None:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harmony.db import db
-from harmony.device_api.errors import REFUSALS
+from harmony.device_api.errors import ERRORS
 from harmony.device_api.rate_limit import Buckets, Limits
-from harmony.device_api.routes import Desk
+from harmony.device_api.routes import DeviceApi
 from harmony.models import Finding, InstalledApp, Protection, Registration
 from tests.invariants import check_invariants, quick_invariants, what_is_known
 from tests.protect.agent import TOKEN, an_open_integration
@@ -94,7 +94,9 @@ def agent_key(context: Flask) -> Iterator[str]:
     """The key of UDID0, with nothing to bound how often it is used; what must hold is asked at the end."""
     context.testing = False
     an_open_integration(3, auto_addition=True)
-    context.extensions["harmony.protect"] = Desk(limits=Limits(*(Buckets(10**6, 10**6) for _ in range(4))))
+    context.extensions["harmony.protect"] = DeviceApi(
+        limits=Limits(*(Buckets(10**6, 10**6) for _ in range(4)))
+    )
     known = what_is_known()
     key = registered(context.test_client())
     yield key
@@ -115,7 +117,7 @@ def posted(context: Flask, path: str, body: bytes, key: str = "", *, kind: str =
     assert answer.status_code < 500, answer.get_data(as_text=True)
     if answer.status_code >= 400:
         assert answer.json is not None
-        assert REFUSALS[answer.json["error"]][0] == answer.status_code
+        assert ERRORS[answer.json["error"]][0] == answer.status_code
     what_was_written_is_sound()
     return answer
 

@@ -19,9 +19,9 @@ from schemathesis.engine import events, from_schema
 from werkzeug.serving import make_server
 
 from harmony.db import db
-from harmony.device_api.errors import REFUSALS
+from harmony.device_api.errors import ERRORS
 from harmony.device_api.rate_limit import Buckets, Limits
-from harmony.device_api.routes import Desk
+from harmony.device_api.routes import DeviceApi
 from harmony.models.device_ids import is_placeholder
 from tests.protect.agent import TOKEN, Agent, an_open_integration
 
@@ -43,7 +43,7 @@ def address(app: Flask) -> Iterator[str]:
     with app.app_context():
         an_open_integration(3, auto_addition=True)
         db.session.remove()
-    app.extensions["harmony.protect"] = Desk(limits=Limits(*(Buckets(10**6, 10**6) for _ in range(4))))
+    app.extensions["harmony.protect"] = DeviceApi(limits=Limits(*(Buckets(10**6, 10**6) for _ in range(4))))
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -132,8 +132,8 @@ def test_no_request_gets_an_answer_that_is_not_in_the_document(app: Flask, addre
 
 def test_every_refusal_there_is_stands_in_the_document(client: FlaskClient) -> None:
     document = client.get("/protect/v1/openapi.json").get_data(as_text=True)
-    told = {error for error in REFUSALS if f"`{error}`" in document}
-    assert told == REFUSALS.keys() - {"not_found", "not_allowed"}
+    told = {error for error in ERRORS if f"`{error}`" in document}
+    assert told == ERRORS.keys() - {"not_found", "not_allowed"}
 
 
 def test_the_examples_are_what_the_api_takes(client: FlaskClient, app: Flask) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from harmony.db import db
 from harmony.models import AuditEntry, Event, Policy, PolicyRecord, Verb
-from harmony.protection import events, policy, policy_rollout
+from harmony.protection import policy, policy_rollout, record
 from harmony.protection.policy import SavedMeanwhile, in_force, save
 from tests.builders import NOON, an_integration
 from tests.protect.stored import registered
@@ -69,4 +69,4 @@ def test_an_event_of_a_policy_that_changed_everything_fits_its_line(context: Fla
         "kim",
         NOON,
     )
-    assert len(db.session.scalars(select(Event)).one().detail) == events.LONGEST_DETAIL
+    assert len(db.session.scalars(select(Event)).one().detail) == record.LONGEST_DETAIL

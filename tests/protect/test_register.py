@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.device_api.errors import Refused
+from harmony.device_api.errors import ApiError
 from harmony.device_api.registration import codes, unregister
 from harmony.device_api.registration import register as registration_register
 from harmony.device_api.schemas import Register
@@ -345,8 +345,8 @@ def test_of_a_hundred_registrations_with_one_code_exactly_one_wins(context: Flas
             asked = Register(code=code, udid="UDID0", platform="android", request_id=uuid4())
             try:
                 return registration_register.register(asked, now()).key
-            except Refused as refused:
-                return refused.error
+            except ApiError as refused:
+                return refused.code
 
     with ThreadPoolExecutor(20) as threads:
         ends = list(threads.map(one, range(100)))

@@ -12,26 +12,33 @@ import pytest
 from harmony.models.policy import PolicyRecord
 from harmony.models.states import Action, Risk
 from harmony.protection import catalogue, policy_differences, risk
-from harmony.protection.evaluate import Facts, Protector, Standing, bounds, standing
+from harmony.protection.evaluate import (
+    Evaluation,
+    ProtectionFacts,
+    Protector,
+    Rules,
+    bounds,
+    evaluate,
+)
 from harmony.protection.policy_differences import normal
 from tests.builders import NOON
 
 ANDROID = ("android", "15", "4.2")
-DEVICE = Facts("active", 0, False, False, "Android", "15", (ANDROID,))
+DEVICE = ProtectionFacts("active", 0, False, False, "Android", "15", (ANDROID,))
 POLICY = PolicyRecord(minimum_os={"android": "14", "ios": "17"}, minimum_client={"android": "4.1"})
 
 
-def after(facts: Facts = DEVICE, policy: PolicyRecord = POLICY) -> Standing:
-    return standing(facts, policy, {})
+def after(facts: ProtectionFacts = DEVICE, policy: PolicyRecord = POLICY) -> Evaluation:
+    return evaluate(facts, Rules(policy, {}))
 
 
-def codes(facts: Facts, policy: PolicyRecord = POLICY) -> list[str]:
+def codes(facts: ProtectionFacts, policy: PolicyRecord = POLICY) -> list[str]:
     return [code for code, _risk in after(facts, policy).opened]
 
 
 @pytest.mark.parametrize(
     "module",
-    [policy_differences, catalogue, risk, sys.modules[standing.__module__]],
+    [policy_differences, catalogue, risk, sys.modules[evaluate.__module__]],
     ids=lambda module: module.__name__,
 )
 def test_the_examples_in_the_words_hold(module: ModuleType) -> None:
@@ -57,19 +64,19 @@ def test_the_bounds_of_silence_lie_whole_days_back_and_zero_days_mean_never() ->
 def test_silence_is_a_finding_first_and_a_status_later(
     silent: bool | None, inactive: bool | None, status: str, opened: list[str]
 ) -> None:
-    stands = after(DEVICE._replace(silent=silent, inactive=inactive))
-    assert (stands.status, [code for code, _risk in stands.opened]) == (status, opened)
+    evaluation = after(DEVICE._replace(silent=silent, inactive=inactive))
+    assert (evaluation.status, [code for code, _risk in evaluation.opened]) == (status, opened)
 
 
 def test_a_silent_device_has_the_risk_the_policy_gives_it() -> None:
-    stands = after(DEVICE._replace(silent=True), PolicyRecord(silent_risk=2))
-    assert (stands.opened, stands.risk) == ((("DEVICE_SILENT", 2),), Risk.MEDIUM)
+    evaluation = after(DEVICE._replace(silent=True), PolicyRecord(silent_risk=2))
+    assert (evaluation.opened, evaluation.risk) == ((("DEVICE_SILENT", 2),), Risk.MEDIUM)
 
 
 def test_while_silence_cannot_be_judged_status_and_silence_stay_as_they_are() -> None:
     silent = DEVICE._replace(status="inactive", findings=(("", "DEVICE_SILENT", "", 0),))
-    assert after(silent) == Standing("active", 0, closed=(0,))
-    assert after(silent._replace(silent=None, inactive=None)) == Standing("inactive", 0)
+    assert after(silent) == Evaluation("active", 0, closed=(0,))
+    assert after(silent._replace(silent=None, inactive=None)) == Evaluation("inactive", 0)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +104,7 @@ def test_one_old_app_of_two_profiles_is_enough() -> None:
 def test_a_device_without_a_registered_app_is_only_freed_of_what_was_concluded() -> None:
     old = ("", "OS_OUTDATED", "", 2)
     gone = DEVICE._replace(os_version="1", silent=True, inactive=True, protectors=(), findings=(old,))
-    assert after(gone) == Standing("active", 0, closed=(0,))
+    assert after(gone) == Evaluation("active", 0, closed=(0,))
     assert after(DEVICE._replace(status="provisioned")).status == "provisioned"
 
 
@@ -108,9 +115,9 @@ def test_what_a_device_reports_under_the_name_of_a_conclusion_is_not_taken_for_o
 
 def test_the_device_is_as_risky_as_its_riskiest_finding_under_the_new_policy() -> None:
     findings = (("device", "ROOTED", "", 3), ("device", "BACKUP_TOOL", "app", 1))
-    stands = after(DEVICE._replace(risk=3, findings=findings), PolicyRecord(risks={"ROOTED": 0}))
-    assert stands.risk == Risk.LOW
-    assert stands.rated == ((0, 0),)
+    evaluation = after(DEVICE._replace(risk=3, findings=findings), PolicyRecord(risks={"ROOTED": 0}))
+    assert evaluation.risk == Risk.LOW
+    assert evaluation.rated == ((0, 0),)
 
 
 def test_an_exception_speaks_for_its_app_on_its_platform_and_for_nothing_else() -> None:
@@ -121,14 +128,14 @@ def test_an_exception_speaks_for_its_app_on_its_platform_and_for_nothing_else() 
         ("device", "PHISHING", "com.x", 3),
         ("device", "MALICIOUS_APP", "com.x", 3),
     )
-    stands = standing(DEVICE._replace(findings=findings), PolicyRecord(), exceptions)
-    assert stands.rated == ((0, 0),)
+    evaluation = evaluate(DEVICE._replace(findings=findings), Rules(PolicyRecord(), exceptions))
+    assert evaluation.rated == ((0, 0),)
 
 
 def test_what_stands_right_asks_for_no_write() -> None:
     findings = (("device", "ROOTED", "", 3), ("", "DEVICE_SILENT", "", 0))
-    facts = Facts("inactive", 3, True, True, "Android", "15", (ANDROID,), findings)
-    assert after(facts) == Standing("inactive", 3)
+    facts = ProtectionFacts("inactive", 3, True, True, "Android", "15", (ANDROID,), findings)
+    assert after(facts) == Evaluation("inactive", 3)
 
 
 def test_a_policy_keeps_only_what_it_says_beyond_the_defaults() -> None:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from harmony.device_api import rate_limit
-from harmony.device_api.batching import Gathering
-from harmony.device_api.errors import Refused
+from harmony.device_api.batching import GroupCommit
+from harmony.device_api.errors import ApiError
 from harmony.device_api.rate_limit import Buckets
 
 
@@ -25,7 +25,7 @@ def taken(buckets: Buckets, key: str, at: float) -> int:
     """0 when there was a try, else the seconds to wait."""
     try:
         buckets.take(key, at)
-    except Refused as refused:
+    except ApiError as refused:
         return refused.retry_after or -1
     return 0
 
@@ -58,12 +58,12 @@ def test_those_who_wait_are_served_together_and_each_gets_its_own() -> None:
         go_on.wait(10)
         return [item * 2 for item in items]
 
-    line = Gathering(work)
+    line = GroupCommit(work)
     with ThreadPoolExecutor(9) as threads:
         first = threads.submit(line.submit, 0)
         assert begun.wait(10)
         others = [threads.submit(line.submit, number) for number in range(1, 9)]
-        while len(line._line) < 8:
+        while len(line._queue) < 8:
             pass
         go_on.set()
         assert first.result(10) == 0
@@ -81,12 +81,12 @@ def test_one_that_cannot_be_done_does_not_take_the_others_with_it() -> None:
         go_on.wait(10)
         return [1 / item for item in items]
 
-    line = Gathering(work)
+    line = GroupCommit(work)
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(line.submit, 1)
         assert begun.wait(10)
         good, bad = threads.submit(line.submit, 4), threads.submit(line.submit, 0)
-        while len(line._line) < 2:
+        while len(line._queue) < 2:
             pass
         go_on.set()
         assert (first.result(10), good.result(10)) == (1, 0.25)
@@ -126,12 +126,12 @@ def ends_of(work: Callable[[Sequence[int]], Sequence[int]], numbers: Sequence[in
             go_on.wait(10)
         return work(items)
 
-    line = Gathering(slowly)
+    line = GroupCommit(slowly)
     with ThreadPoolExecutor(9) as threads:
         threads.submit(line.submit, 0)
         assert begun.wait(10)
         waiting = [threads.submit(line.submit, number) for number in numbers]
-        while len(line._line) < len(numbers):
+        while len(line._queue) < len(numbers):
             pass
         go_on.set()
         return [type(error) if (error := one.exception(10)) else one.result() for one in waiting]

@@ -153,13 +153,13 @@ def test_the_progress_asks_for_itself_only_while_devices_are_rated(
         registered(an_integration(), 3)
     signed_in.post(PAGE, data=values(app, inactive_days="9"))
     with app.app_context():
-        assert policy_rollout.rate_range(NOON, 2) == 2
+        assert policy_rollout.roll_out_range(NOON, 2) == 2
     running = look(signed_in, f"{PAGE}/rating")
     assert 'hx-get="/settings/policy/rating"' in running
     assert "2 of 3 devices are done" in running
     assert "2 of 3 devices are done" in look(signed_in)
     with app.app_context():
-        policy_rollout.rate_all(NOON + timedelta(minutes=1))
+        policy_rollout.roll_out(NOON + timedelta(minutes=1))
     done = look(signed_in, f"{PAGE}/rating")
     assert "hx-get" not in done
     assert "Version 1 is in force for every device: the worker has rated 3 devices." in done
@@ -176,7 +176,7 @@ def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
     signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="3", **{"risk_no code": "3"}))
     assert in_force(app) == (1, PolicyRecord(risks={"JUICE_JACKING": 3}))
     with app.app_context():
-        policy_rollout.rate_all(NOON)
+        policy_rollout.roll_out(NOON)
         assert open_codes(id_) == {"JUICE_JACKING": 3}
         with write() as session:
             session.execute(delete(Finding))

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import AuditEntry, Device, DeviceStatus, Membership, Policy, Registration, Risk
-from harmony.protection import record
-from harmony.protection.record import NewFinding
+from harmony.protection.change import NewFinding
 from tests.files import records_of
 from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of, refusal
+from tests.protect.stored import change
 from tests.web.test_devices import look, names_on
 
 
@@ -24,17 +24,14 @@ from tests.web.test_devices import look, names_on
 def shown(app: Flask, signed_in: FlaskClient) -> FlaskClient:
     """The dashboard with five devices: UDID1 active and High, UDID2 inactive, UDID3 provisioned and Low."""
     with app.app_context():
-        id_ = an_open_integration(5, auto_addition=True)
+        an_open_integration(5, auto_addition=True)
         for udid, status, risk in (
             ("UDID1", "active", 3),
             ("UDID2", "inactive", 0),
             ("UDID3", "provisioned", 1),
         ):
             opened = [NewFinding("device", "ROOTED", "", risk)] if risk else []
-            with write() as session:
-                record.apply(
-                    session, device_of(udid).id, id_, now(), opened=opened, status=DeviceStatus(status)
-                )
+            change(device_of(udid).id, now(), opened=opened, status=DeviceStatus(status))
     return signed_in
 
 

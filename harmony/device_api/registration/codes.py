@@ -13,7 +13,7 @@ from harmony.device_api.registration.keys import code_hash, new_code
 from harmony.models import Device, Integration, RegistrationCode
 
 VALID_FOR = timedelta(hours=24)
-ASKED_FOR = "Made a registration code"
+_ASKED_FOR = "Made a registration code"
 
 
 def issue(device_id: int, by: str, now: datetime) -> str | None:
@@ -35,7 +35,7 @@ def issue(device_id: int, by: str, now: datetime) -> str | None:
             )
         )
         integration = session.get(Integration, device.integration_id)
-        audit(session, by, ASKED_FOR, now, integration, detail=f"Device {device_id}")
+        audit(session, by, _ASKED_FOR, now, integration, detail=f"Device {device_id}")
     return code
 
 

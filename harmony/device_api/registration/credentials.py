@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.clock import within
-from harmony.device_api.errors import Refused
+from harmony.device_api.errors import ApiError
 from harmony.device_api.registration import tokens
 from harmony.device_api.registration.keys import code_hash, same_request
 from harmony.device_api.schemas import Register
@@ -28,7 +28,7 @@ class Credential:
 
 
 def present(session: Session, asked: Register, digest: str, now: datetime) -> Credential:
-    """Look at the token or the code. Raises Refused.
+    """Look at the token or the code. Raises ApiError.
 
     A used code passes for the request that used it, which may get the same answer again.
     """
@@ -44,15 +44,15 @@ def _code(session: Session, asked: Register, code: str, digest: str, now: dateti
     device = session.get(Device, row.device_id) if row else None
     # A device of which the UEM tells no UDID can be named by a code alone.
     if row is None or device is None or device.udid_key not in {"", udid_key(asked.udid)}:
-        raise Refused("code_unknown")
+        raise ApiError("code_unknown")
     if row.used_at is not None and row.request_digest != digest:
-        raise Refused("request_changed" if same_request(row.request_digest, digest) else "code_used")
+        raise ApiError("request_changed" if same_request(row.request_digest, digest) else "code_used")
     if row.used_at is None and not within(row.created_at, row.expires_at - row.created_at, now):
-        raise Refused("code_expired")
+        raise ApiError("code_expired")
     _refuse_closed(session.get_one(Integration, device.integration_id).state)
     return Credential(device.integration_id, code=row, device=device)
 
 
 def _refuse_closed(state: str) -> None:
     if state != IntegrationState.ACTIVE:
-        raise Refused("integration_closed")
+        raise ApiError("integration_closed")

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from harmony.apps.inventory import forget_inventory
 from harmony.db import db, release, write
-from harmony.device_api.errors import Refused
+from harmony.device_api.errors import ApiError
 from harmony.device_api.registration import auto_addition
 from harmony.device_api.registration.credentials import Credential, present
 from harmony.device_api.registration.keys import device_key, key_hash, request_digest, same_request
@@ -26,7 +26,6 @@ from harmony.models import (
     Device,
     DeviceStatus,
     Profile,
-    Protection,
     Registration,
     RegistrationCode,
     Risk,
@@ -34,7 +33,8 @@ from harmony.models import (
     Verb,
 )
 from harmony.models.device_ids import udid_key
-from harmony.protection import events, record
+from harmony.protection.change import Change, EventLine
+from harmony.protection.record import load_states, record_changes, record_events, record_registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Enrolled:
 def register(
     asked: Register, now: datetime, count: Callable[[int], None] = lambda _device_id: None
 ) -> Enrolled:
-    """Register, or answer what was answered before to the same request. Raises Refused.
+    """Register, or answer what was answered before to the same request. Raises ApiError.
 
     `count` is called with the device's id when a registration without a code is about to be made, and may
-    raise Refused. Whatever was refused before that was counted against no device: anybody can say a UDID.
+    raise ApiError. Whatever was refused before that was counted against no device: anybody can say a UDID.
     """
     digest = request_digest(asked)
     # Strangers are turned away without waiting for the writer's turn.
@@ -70,7 +70,7 @@ def register(
         entitled = shown.code is not None or _has_old_key(live, asked)
         stands = situation(session, device, live)
         if error := refusal(stands, asked.profile, asked.platform, entitled=entitled):
-            raise Refused(error)
+            raise ApiError(error)
         if shown.code is None:
             count(device.id)
         return _enrol(session, device, asked, shown.code, now)
@@ -81,23 +81,23 @@ def _device(session: Session, shown: Credential, asked: Register, now: datetime)
     device = shown.device or _of_udid(session, shown.integration_id, udid_key(asked.udid))
     if device is None:
         if not shown.auto_addition:
-            raise Refused("device_unknown")
+            raise ApiError("device_unknown")
         return auto_addition.add(session, shown.integration_id, asked, now)
     if device.deleted_at is not None:
-        raise Refused("device_deleted")
+        raise ApiError("device_deleted")
     return device
 
 
 def _of_udid(session: Session, integration_id: int, key: str) -> Device | None:
     """Of several rows the live one, then the one that the UEM lists, then the newest.
 
-    Raises Refused: the UEM lists several devices under this UDID, which then names none of them.
+    Raises ApiError: the UEM lists several devices under this UDID, which then names none of them.
     """
     same = (Device.integration_id == integration_id, Device.udid_key == key)
     order = (Device.deleted_at.is_not(None), Device.external_id.is_(None), Device.id.desc())
     rows = session.scalars(select(Device).where(*same).order_by(*order).limit(2)).all()
     if len([row for row in rows if row.deleted_at is None and row.external_id]) > 1:
-        raise Refused("udid_shared")
+        raise ApiError("udid_shared")
     return rows[0] if rows else None
 
 
@@ -108,14 +108,16 @@ def _repeated(session: Session, mine: Registration | None, digest: str) -> Enrol
     key = device_key(digest, mine.device_id, mine.registered_at.isoformat())
     if key_hash(key) != mine.key_hash:
         return None
-    return Enrolled(key, mine.device_id, *record.standing(session, mine.device_id))
+    return Enrolled(
+        key, mine.device_id, *load_states(session, [mine.device_id])[mine.device_id].protection_status
+    )
 
 
 def _refuse_what_changed(code: RegistrationCode | None, mine: Registration | None, digest: str) -> None:
     if mine is not None and same_request(mine.request_digest, digest):
-        raise Refused("request_changed")
+        raise ApiError("request_changed")
     if code is not None and code.used_at is not None:
-        raise Refused("code_used")
+        raise ApiError("code_used")
 
 
 def _has_old_key(live: Sequence[Registration], asked: Register) -> bool:
@@ -127,23 +129,19 @@ def _has_old_key(live: Sequence[Registration], asked: Register) -> bool:
 def _enrol(
     session: Session, device: Device, asked: Register, code: RegistrationCode | None, now: datetime
 ) -> Enrolled:
-    replaced = _end_displaced(session, device.id, asked.profile, now)
-    forget_inventory(session, device.id, replaced, now)
-    key = _store(session, device.id, asked, now)
+    device_id = device.id
+    replaced = _end_displaced(session, device_id, asked.profile, now)
+    forget_inventory(session, device_id, replaced, now)
+    key = _store(session, device_id, asked, now)
     if code is not None:
         code.used_at, code.request_digest = now, request_digest(asked)
-    closed = [one.id for one in record.open_findings(session, device.id) if one.profile in replaced]
-    stands = record.apply(
-        session, device.id, device.integration_id, now, closed_ids=closed, status=DeviceStatus.ACTIVE
-    )
-    protection = session.get_one(Protection, device.id, populate_existing=True)
-    protection.registered_at = protection.registered_at or now
-    protection.last_contact_at = now
-    events.note(
-        session, now, Verb.REGISTERED, Severity.INFORMATION, device_id=device.id,
-        integration_id=device.integration_id, detail=f"Profile: {asked.profile.value}",
-    )  # fmt: skip
-    return Enrolled(key, device.id, *stands)
+    state = load_states(session, [device_id])[device_id]
+    ended = {finding.id: finding.subject for finding in state.findings if finding.profile in replaced}
+    statuses = record_changes(session, [Change(state, closed=ended, status=DeviceStatus.ACTIVE)], now)
+    record_registration(session, device_id, now)
+    line = EventLine(now, Verb.REGISTERED, Severity.INFORMATION, device_id, state.integration_id)
+    record_events(session, [line._replace(detail=f"Profile: {asked.profile.value}")])
+    return Enrolled(key, device_id, *statuses[device_id])
 
 
 def _end_displaced(session: Session, device_id: int, profile: Profile, now: datetime) -> set[str]:

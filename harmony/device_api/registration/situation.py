@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from harmony.device_api.registration.rules import Live, Situation
 from harmony.jobs import device_sync
 from harmony.models import Device, Integration, Profile, Registration
-from harmony.protection import record
 from harmony.protection.catalogue import ANDROID
+from harmony.protection.record import load_states
 from harmony.protection.risk import platform_of
 
 
@@ -19,7 +19,7 @@ def situation(session: Session, device: Device, live: Sequence[Registration]) ->
     """How things stand on `device`, inside the caller's transaction."""
     integration = session.get_one(Integration, device.integration_id)
     return Situation(
-        record.standing(session, device.id).status,
+        load_states(session, [device.id])[device.id].protection_status.status,
         [Live(Profile(registration.profile), registration.platform) for registration in live],
         # A device that registered before the UEM listed it has only said itself which platform it is of.
         "" if device.added_by else platform_of(device.platform),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harmony.device_api.errors import Refused
+from harmony.device_api.errors import ApiError
 from harmony.models import Integration, SetupPage
 from harmony.models.configuration import DEPLOYMENT, Deployment, from_row
 from harmony.security.credentials import bound_to
@@ -27,7 +27,7 @@ class _Owner:
 def owner_of(session: Session, token: str) -> _Owner:
     """Compare with the token of every integration; there are few, and to open one takes microseconds.
 
-    Raises Refused: nobody's token, or one might be whose seal does not open.
+    Raises ApiError: nobody's token, or one might be whose seal does not open.
     """
     pages = select(Integration.id, Integration.state, SetupPage.applied).join(SetupPage)
     rows = session.execute(pages.where(SetupPage.name == DEPLOYMENT, SetupPage.applied.is_not(None))).all()
@@ -45,5 +45,5 @@ def owner_of(session: Session, token: str) -> _Owner:
         if hmac.compare_digest(clear.encode(), token.encode("utf-8", "replace")) and clear:
             found = _Owner(integration_id, state, deployment.auto_addition)
     if found is None:
-        raise Refused("unavailable" if locked else "token_unknown")
+        raise ApiError("unavailable" if locked else "token_unknown")
     return found

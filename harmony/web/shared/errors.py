@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from harmony.db import db
-from harmony.device_api.routes import refuse_http
+from harmony.device_api.routes import answer_http_error
 from harmony.security.auth import is_api_path, local_path
 from harmony.security.bare_page import bare_page
 from harmony.security.credentials import SECRET_FIELDS
@@ -61,7 +61,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if code < 400:
         return error
     if is_api_path(request.path):
-        return refuse_http(error)
+        return answer_http_error(error)
     if code == 405 and request.method in {"GET", "HEAD"} and (page := page_of_form(request.path)):
         query = request.query_string.decode("ascii", "ignore")
         return redirect(f"{page}?{query}" if query else page, 303)
