@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from harmony.db import db
+from harmony.models import SyncRunState
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("harmony/**/*.md")))
 CURRENT = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
@@ -50,3 +53,20 @@ def test_every_decision_is_dated_has_a_status_and_stands_in_the_index() -> None:
 def test_the_glossary_has_no_more_words_than_somebody_reads() -> None:
     words = (ROOT / "README.md").read_text("utf-8").split("## Words")[1]
     assert 10 < len(re.findall(r"^\| ", words, re.MULTILINE)) - 2 <= 25
+
+
+def test_the_diagram_of_the_tables_is_that_of_the_database() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8").split("## Tables")[1].split("## States")[0]
+    drawn = re.findall(r"^    (\w+) \|\|(--|\.\.)o[{|] (\w+) :", text, re.MULTILINE)
+    tables = db.metadata.tables
+    assert {name for left, _, right in drawn for name in (left, right)} | set(
+        re.findall(r"`(\w+)`", text)
+    ) == set(tables)
+    keys = {(key.column.table.name, name) for name, table in tables.items() for key in table.foreign_keys}
+    of_devices = {("integration", name) for parent, name in keys if parent == "device"}
+    assert {(left, right) for left, line, right in drawn if line == "--"} == keys - of_devices
+
+
+def test_the_diagram_of_the_states_of_a_run_has_all_of_them() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8").split("## States of a run")[1]
+    assert set(re.findall(r"--> (\w+) :", text)) == {state.value for state in SyncRunState}
