@@ -1,4 +1,4 @@
-"""Writes down what happened: to devices, and who did what. Always inside the caller's `write()`."""
+"""History of devices and audit of people's actions, written inside the caller's `write()`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from harmony.db import table_of
 from harmony.models import AuditEntry, DeviceEvent, Happening, Integration
 
-# Who did what nobody asked for, and who did what was typed at the machine itself.
+# The actors of what runs by itself, and of what was typed at the machine itself.
 SCHEDULE = "schedule"
 COMMAND_LINE = "command line"
 
@@ -42,14 +42,14 @@ LABELS = {
 }
 
 
-def happened(
+def record_history(
     session: Session,
     to: Iterable[tuple[int, str]],
     kind: Happening,
     at: datetime,
     run_id: int | None = None,
 ) -> None:
-    """One line in the history of each device; `to` is (device id, detail), details without personal data."""
+    """Add a line to the history of each device; `to` is (device id, detail without personal data)."""
     rows = [
         {"device_id": id_, "run_id": run_id, "at": at, "kind": kind.value, "detail": detail[:1024]}
         for id_, detail in to
@@ -67,7 +67,7 @@ def audit(
     *,
     detail: str = "",
 ) -> None:
-    """Who did what, in words a page can show: `audit(session, "kim", "Paused", now, integration)`."""
+    """Record who did what, in words a page can show: `audit(session, "kim", "Paused", now, integration)`."""
     session.add(
         AuditEntry(
             at=at,
@@ -81,10 +81,10 @@ def audit(
 
 
 def changed_fields(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
-    """The labels of the fields that differ between two rows of a wizard page, and of a switch which way.
+    """Return the labels of the fields that differ between two rows of a wizard page.
 
-    `old` and `new` are the JSON objects of `SetupPage`, `old` None for a page never in force before. Of a
-    field that is no switch no value is ever told.
+    `old` and `new` are the JSON objects of `SetupPage`, `old` None for a page never in force before. Values
+    are never shown, except on and off of a switch.
 
     >>> changed_fields({"client_id": "a", "import_name": True}, {"client_id": "b", "import_name": False})
     'Client ID, Device name switched off'

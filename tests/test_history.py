@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from harmony.audit import LABELS, audit, changed_fields, happened
+from harmony.audit import LABELS, audit, changed_fields, record_history
 from harmony.db import db, write
 from harmony.models import AuditEntry, Device, DeviceEvent, Happening, Integration
 from harmony.models.configuration import PAGES, ServerDetails, Synchronization, to_row
@@ -63,8 +63,10 @@ def test_what_happened_and_who_did_it_outlive_the_transaction(context: Flask) ->
     sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
     one, two = db.session.scalars(select(Device.id).order_by(Device.id)).all()
     with write() as session:
-        happened(session, [(one, "OS version: 17.1 → 17.2"), (two, "x" * 2000)], Happening.CHANGED, NOON, 5)
-        happened(session, [], Happening.DELETED, NOON)
+        record_history(
+            session, [(one, "OS version: 17.1 → 17.2"), (two, "x" * 2000)], Happening.CHANGED, NOON, 5
+        )
+        record_history(session, [], Happening.DELETED, NOON)
         audit(session, "kim", "Paused", NOON, session.get_one(Integration, id_), detail="y" * 2000)
     lines = db.session.scalars(select(DeviceEvent).where(DeviceEvent.run_id == 5)).all()
     assert [(line.device_id, line.kind, line.at) for line in lines] == [

@@ -1,4 +1,4 @@
-"""Who may come in: users, sessions, the set-up code, throttle buckets; and the vault's canary."""
+"""Access: users, sessions, kept forms, the set-up code, throttle buckets; and the vault's canary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harmony.db import Base, UtcDateTime
 
 
 class Role(StrEnum):
-    """What a user may do. One role today; the column is there so that no account is without one."""
+    """The rights of a user. One role today; the column is there so that no account is without one."""
 
     ADMINISTRATOR = "administrator"
 

@@ -49,7 +49,7 @@ class InstalledApp(Base):
 
 
 class AppException(Base):
-    """What an administrator decided on every version of an app; `action` is an `Action`."""
+    """The decision of an administrator on every version of an app; `action` is an `Action`."""
 
     __tablename__ = "app_exception"
     __table_args__ = (UniqueConstraint("platform", "identifier"),)

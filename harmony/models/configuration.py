@@ -1,4 +1,4 @@
-"""What each wizard page says once it is in force: frozen records, stored as JSON in `SetupPage`."""
+"""The values of each wizard page: frozen records, stored as JSON in `SetupPage`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAGGING = "tagging"
 DEPLOYMENT = "deployment"
 # Verify of the server that is in force, from the integration's own page.
 IN_FORCE = "in_force"
-# What a sync would do now, from the same page.
+# A preview of a sync, from the same page.
 PREVIEW = "preview"
 
 
@@ -91,11 +91,11 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 def to_row(record: msgspec.Struct) -> dict[str, Any]:
-    """The JSON object that is stored for `record`, as it comes back: with lists for tuples."""
+    """Return the JSON object that is stored for `record`, as it comes back: with lists for tuples."""
     row: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
     return row
 
 
 def from_row(kind: type[Record], row: dict[str, Any] | None) -> Record:
-    """The record stored as `row`; its defaults when there is none. Unknown keys are ignored."""
+    """Return the record stored as `row`; its defaults when there is none. Unknown keys are ignored."""
     return msgspec.convert(row or {}, kind)

@@ -1,4 +1,4 @@
-"""What happened: to a device, and by whose hand."""
+"""The history of devices, and the audit of people's actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DeviceEvent(Base):
 
 
 class AuditEntry(Base):
-    """Who did what. It outlives what it names, hence no foreign key."""
+    """An action of a person. It outlives what it names, hence no foreign key."""
 
     __tablename__ = "audit_entry"
     __table_args__ = (

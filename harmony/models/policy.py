@@ -13,7 +13,7 @@ from harmony.db import Base, UtcDateTime
 
 
 class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version of the policy says; stored as JSON in `Policy.values`.
+    """The values of a version of the policy, stored as JSON in `Policy.values`.
 
     `risks` maps the code of a threat factor to a `Risk` where it differs from the catalogue's. Days are whole
     days without contact. `minimum_os` and `minimum_client` map ios and android to a version, "" for none.

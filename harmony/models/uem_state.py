@@ -1,4 +1,4 @@
-"""What all processes know of a server that is called: its wait, and the token a client was given."""
+"""State of a UEM that every process shares: the wait it asked for, and the token of a client."""
 
 from __future__ import annotations
 

@@ -28,14 +28,14 @@ class NoSqliteFile(Exception):
 
 @dataclass(slots=True)
 class _Examined:
-    """What a file says of itself: the migration step it is at, and what is wrong with it, in sentences."""
+    """The state of a file: the migration step it is at, and its problems, in sentences."""
 
     revision: str | None = None
     problems: list[str] = field(default_factory=list)
 
 
 def database_file() -> Path:
-    """The file of the database. Raises NoSqliteFile."""
+    """Return the file of the database. Raises NoSqliteFile."""
     settings = current_settings()
     if settings.database_file is None:
         raise NoSqliteFile
@@ -54,13 +54,13 @@ def back_up(now: datetime, target: Path | None = None) -> Path:
 
 
 def copy(source: Path, target: Path) -> None:
-    """SQLite's own backup of `source` as one new file, mode 0600; nothing is left of one that fails."""
+    """Copy `source` by SQLite's own backup into a new file, mode 0600; nothing is left of a failed copy."""
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        with reading(source) as origin, closing(sqlite_module().connect(target)) as made:
-            origin.backup(made)
+        with reading(source) as origin, closing(sqlite_module().connect(target)) as copied:
+            origin.backup(copied)
             # Without a WAL it is one file, which can be moved and kept where nobody may write.
-            made.execute("PRAGMA journal_mode=DELETE").close()
+            copied.execute("PRAGMA journal_mode=DELETE").close()
     except BaseException:
         target.unlink()
         raise
@@ -92,7 +92,7 @@ def _look_at(connection: Any, found: _Examined) -> None:
 
 @contextmanager
 def reading(file: Path) -> Iterator[Any]:
-    """A connection that cannot change `file`."""
+    """Open a connection that cannot change `file`."""
     # Where nobody can write, nobody does, and SQLite could not make the files that a WAL needs.
     fixed = "" if os.access(file.resolve().parent, os.W_OK) else "&immutable=1"
     address = f"file:{quote(os.fsencode(file))}?mode=ro{fixed}"

@@ -39,7 +39,7 @@ HEALTH = "/healthz"
 READINESS = "/readyz"
 
 
-class Connection(HTTPChannel):
+class ClientConnection(HTTPChannel):
     """One connection with its deadlines, in seconds of a clock that never jumps."""
 
     parser_class = RequestParser
@@ -136,7 +136,7 @@ class Connection(HTTPChannel):
 class Server(TcpWSGIServer):
     """Listens, and has threads of their own for health and for what is refused."""
 
-    channel_class = Connection
+    channel_class = ClientConnection
 
     def __init__(
         self, application: Any, sock: socket.socket, adj: Any, most_of_an_address: int, is_https: bool
@@ -150,7 +150,7 @@ class Server(TcpWSGIServer):
             bind_socket=False,
         )  # fmt: skip
 
-    def add_task(self, task: Connection) -> None:
+    def add_task(self, task: ClientConnection) -> None:
         """Give a complete request to a thread; health never waits behind pages."""
         request = task.requests[0]
         path = HEALTH if request.error else request.path
@@ -161,7 +161,7 @@ class Server(TcpWSGIServer):
 
         Return False when none of them is waiting.
         """
-        connections: list[Connection] = list(self.active_channels.values())
+        connections: list[ClientConnection] = list(self.active_channels.values())
         same = [connection for connection in connections if connection.address == address]
         if len(same) >= self.most_of_an_address:
             return _close_longest_waiting(same)
@@ -204,7 +204,7 @@ def _threads(count: int) -> ThreadedTaskDispatcher:
     return dispatcher
 
 
-def _close_longest_waiting(connections: Iterable[Connection]) -> bool:
+def _close_longest_waiting(connections: Iterable[ClientConnection]) -> bool:
     waiting = [connection for connection in connections if not connection.requests]
     if not waiting:
         return False

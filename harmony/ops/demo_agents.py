@@ -22,7 +22,7 @@ from harmony.ops import simulate
 from harmony.protection.record import record_contacts
 from harmony.simulator.agents.fleet import Pace
 from harmony.web.demo.simulated_devices import Candidate, NothingToSimulate, agents_for, candidates
-from harmony.worker.parent_watch import leave_with_parent
+from harmony.worker.child_process import leave_with_parent
 
 BY = "demo"
 _LOOK_EVERY_SECONDS = 2.0
@@ -54,7 +54,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _devices(app: Flask, most: int) -> list[Candidate]:
-    """Devices to simulate, once a whole sync has brought them; empty until then."""
+    """Return devices to simulate, once a whole sync has brought them; empty until then."""
     with app.app_context():
         try:
             synced = db.session.scalar(select(Integration.id).where(Integration.snapshots > 0).limit(1))
@@ -65,9 +65,9 @@ def _devices(app: Flask, most: int) -> list[Candidate]:
 
 
 def _live(app: Flask, found: list[Candidate], seed: int, stop: threading.Event) -> None:
-    """All of them register and check in; then some turn out to be silent, and the others go on."""
+    """Register all devices and check them in; then silence some, and go on with the others."""
     address = simulate.own_address(current_settings(app))
-    silent = {one.device_id for one in found[SILENT_EVERY - 1 :: SILENT_EVERY]}
+    silent = {device.device_id for device in found[SILENT_EVERY - 1 :: SILENT_EVERY]}
     with app.app_context():
         agents = agents_for(found, BY, now())
     _say(f"{len(agents)} simulated Protect apps register.")

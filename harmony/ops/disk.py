@@ -1,4 +1,4 @@
-"""Whether the folders can still be written: asked by /readyz, for a full disk stops all but reading."""
+"""Checks that the folders can be written, for /readyz: a full disk stops all but reading."""
 
 from __future__ import annotations
 

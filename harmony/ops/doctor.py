@@ -1,4 +1,4 @@
-"""`flask doctor`: looks at everything the product stands on, and says in a line each how it is."""
+"""`flask doctor`: checks everything the product depends on, a line for each."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from flask.cli import with_appcontext
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from harmony.clock import now
+from harmony import clock
 from harmony.config import Settings, current_settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, release
 from harmony.jobs import device_sync
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.models import Integration, SyncRun, VaultCanary
 from harmony.ops import doctor_checks
-from harmony.ops.doctor_checks import Finding, Level, SqliteInUse
+from harmony.ops.doctor_checks import Diagnosis, Level, SqliteInUse
 from harmony.ops.migrate import head, known_revisions, revision
 from harmony.security.vault import VaultLocked, vault
 from harmony.setup.secrets import CANARY
@@ -40,16 +40,16 @@ def register(app: Flask) -> None:
 @click.command("doctor")
 @with_appcontext
 def doctor() -> None:
-    """Say how everything is that Harmony stands on; ends with 1 when there is a problem."""
-    found = list(examine(now()))
-    for finding in found:
-        click.echo(str(finding))
-    if any(finding.level is Level.PROBLEM for finding in found):
+    """Check everything that Harmony depends on; ends with 1 when there is a problem."""
+    found = list(diagnose(clock.now()))
+    for diagnosis in found:
+        click.echo(str(diagnosis))
+    if any(diagnosis.level is Level.PROBLEM for diagnosis in found):
         raise SystemExit(1)
 
 
-def examine(moment: datetime) -> Iterator[Finding]:
-    """Every finding; those that need the database only when it answers and is of this version."""
+def diagnose(now: datetime) -> Iterator[Diagnosis]:
+    """Yield every diagnosis; those that need the database only when it answers and is of this version."""
     yield from _files(current_settings())
     yield doctor_checks.sqlite(queue_sqlite(), SAFE_SQLITE)
     try:
@@ -57,43 +57,43 @@ def examine(moment: datetime) -> Iterator[Finding]:
         at = doctor_checks.step(revision(), head(), known_revisions())
         yield at
         if at.level is Level.OK:
-            yield from _rows(moment)
+            yield from _rows(now)
     except SQLAlchemyError:
-        do = "Check HARMONY_DATABASE_URL, and whether the disk is full."
-        yield Finding(Level.PROBLEM, "The database does not answer.", do)
+        advice = "Check HARMONY_DATABASE_URL, and whether the disk is full."
+        yield Diagnosis(Level.PROBLEM, "The database does not answer.", advice)
     finally:
         release()
 
 
 def queue_sqlite() -> SqliteInUse:
-    """What Huey's own connection to the queue's file says of itself."""
+    """Ask Huey's own connection to the queue's file."""
     storage = current_app.extensions["harmony.queue"].storage
     version, journal = (
         storage.sql(question, results=True)[0][0]
         for question in ("SELECT sqlite_version()", "PRAGMA journal_mode")
     )
-    return SqliteInUse("The queue", _module_of(storage.conn), numbers(version), journal)
+    return SqliteInUse("The queue", _module_of(storage.conn), _numbers(version), journal)
 
 
 def _database_sqlite() -> SqliteInUse:
-    """What a connection of the pool says of itself."""
+    """Ask a connection of the pool."""
     version = db.session.scalar(text("SELECT sqlite_version()"))
     journal = db.session.scalar(text("PRAGMA journal_mode"))
     raw = db.session.connection().connection.dbapi_connection
-    return SqliteInUse("The database", _module_of(raw), numbers(str(version)), str(journal))
+    return SqliteInUse("The database", _module_of(raw), _numbers(str(version)), str(journal))
 
 
 def _module_of(connection: Any) -> str:
-    """The package that a connection comes from: `pysqlite3`, or the standard library's `sqlite3`."""
+    """Return the package that a connection comes from: `pysqlite3`, or the standard library's `sqlite3`."""
     return type(connection).__module__.partition(".")[0].removeprefix("_")
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """`3.51.3` as numbers that compare."""
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return `3.51.3` as numbers that compare."""
     return tuple(int(part) for part in version.split("."))
 
 
-def _database() -> Finding:
+def _database() -> Diagnosis:
     if is_sqlite():
         return doctor_checks.sqlite(_database_sqlite(), SAFE_SQLITE)
     version, encoding = (
@@ -102,7 +102,7 @@ def _database() -> Finding:
     return doctor_checks.postgresql(version, encoding)
 
 
-def _files(settings: Settings) -> Iterator[Finding]:
+def _files(settings: Settings) -> Iterator[Diagnosis]:
     folder = settings.data_dir
     files = [path for path in folder.iterdir() if path.is_file()]
     files += [path for path in (settings.database_file, settings.queue_file) if path and path.exists()]
@@ -118,13 +118,13 @@ def _is_open(path: Path) -> bool:
     return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
 
 
-def _rows(moment: datetime) -> Iterator[Finding]:
+def _rows(now: datetime) -> Iterator[Diagnosis]:
     yield doctor_checks.keys(_canary_opens())
-    seen = worker_seen_at(moment)
-    yield doctor_checks.worker(seen, moment, WORKER_SILENT_AFTER)
+    seen = worker_seen_at(now)
+    yield doctor_checks.worker(seen, now, WORKER_SILENT_AFTER)
     beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))
-    yield doctor_checks.clock(moment, max((at for at in (seen, beat) if at), default=None))
-    late = device_sync.due(moment - _OVERDUE_AFTER)
+    yield doctor_checks.clock(now, max((at for at in (seen, beat) if at), default=None))
+    late = device_sync.due(now - _OVERDUE_AFTER)
     names = select(Integration.name).where(Integration.id.in_(late)).order_by(Integration.name)
     yield doctor_checks.overdue(db.session.scalars(names).all(), _OVERDUE_AFTER)
 

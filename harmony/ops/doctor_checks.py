@@ -1,4 +1,4 @@
-"""PURE: what the doctor says of what it saw. Each finding says what is, and what to do if it is not well."""
+"""PURE: the diagnoses of `flask doctor`: a sentence each, with advice when something is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLOCKS_MAY_DIFFER = timedelta(minutes=5)
 
 
 class Level(StrEnum):
-    """How bad it is; one problem makes `doctor` end with 1."""
+    """The severity; one problem makes `doctor` end with 1."""
 
     OK = "ok"
     WARNING = "warning"
@@ -23,20 +23,20 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's answer; `do` is empty when all is well."""
+class Diagnosis:
+    """One line of the doctor's answer; `advice` is empty when all is well."""
 
     level: Level
-    says: str
-    do: str = ""
+    sentence: str
+    advice: str = ""
 
     def __str__(self) -> str:
-        return f"{self.level:<7}  {self.says} {self.do}".rstrip()
+        return f"{self.level:<7}  {self.sentence} {self.advice}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class SqliteInUse:
-    """What reads and writes a file: the module, its SQLite, and the file's journal mode."""
+    """The SQLite that reads and writes a file: Python module, version, and the file's journal mode."""
 
     file: str
     module: str
@@ -44,96 +44,97 @@ class SqliteInUse:
     journal: str
 
 
-def sqlite(used: SqliteInUse, safe_from: tuple[int, ...]) -> Finding:
-    """Whether two processes may share the file."""
-    says = f"{used.file} is in the hands of SQLite {_dotted(used.version)} from {used.module}, journal mode "
-    says += f"{used.journal}."
+def sqlite(used: SqliteInUse, safe_from: tuple[int, ...]) -> Diagnosis:
+    """Judge whether two processes may share the file."""
+    library = f"SQLite {_dotted(used.version)} from {used.module}"
+    sentence = f"{used.file} is in the hands of {library}, journal mode {used.journal}."
     if used.version >= safe_from:
-        return Finding(Level.OK, says)
-    do = f"Install pysqlite3, or a Python with SQLite {_dotted(safe_from)} or newer."
+        return Diagnosis(Level.OK, sentence)
+    advice = f"Install pysqlite3, or a Python with SQLite {_dotted(safe_from)} or newer."
     if used.journal == "wal":
-        return Finding(Level.PROBLEM, f"{says} It can corrupt a file that two processes write.", do)
-    return Finding(Level.WARNING, f"{says} It is not safe with a WAL: sound, but slower.", do)
+        return Diagnosis(Level.PROBLEM, f"{sentence} It can corrupt a file that two processes write.", advice)
+    return Diagnosis(Level.WARNING, f"{sentence} It is not safe with a WAL: sound, but slower.", advice)
 
 
-def postgresql(version: str, encoding: str) -> Finding:
-    """The server, and whether every name can be stored in it."""
-    says = f"The database is PostgreSQL {version}, encoding {encoding}."
+def postgresql(version: str, encoding: str) -> Diagnosis:
+    """Judge whether the server can store every name."""
+    sentence = f"The database is PostgreSQL {version}, encoding {encoding}."
     if encoding == "UTF8":
-        return Finding(Level.OK, says)
-    return Finding(Level.PROBLEM, says, "Create the database anew with ENCODING 'UTF8'.")
+        return Diagnosis(Level.OK, sentence)
+    return Diagnosis(Level.PROBLEM, sentence, "Create the database anew with ENCODING 'UTF8'.")
 
 
-def step(current: str | None, newest: str | None, known: Collection[str]) -> Finding:
-    """Where the migrations stand."""
+def step(current: str | None, newest: str | None, known: Collection[str]) -> Diagnosis:
+    """Compare the database's migration step with this version's."""
     if current == newest:
-        return Finding(Level.OK, f"The database is at migration step {current}, this version's.")
+        return Diagnosis(Level.OK, f"The database is at migration step {current}, this version's.")
     if current is not None and current not in known:
-        says = f"A newer version of Harmony wrote this database (migration step {current})."
-        return Finding(Level.PROBLEM, says, "Start that version, or restore a backup.")
-    says = f"The database is at migration step {current or 'none'}; this version's is {newest}."
-    return Finding(Level.PROBLEM, says, "Start Harmony: it upgrades the database first.")
+        sentence = f"A newer version of Harmony wrote this database (migration step {current})."
+        return Diagnosis(Level.PROBLEM, sentence, "Start that version, or restore a backup.")
+    sentence = f"The database is at migration step {current or 'none'}; this version's is {newest}."
+    return Diagnosis(Level.PROBLEM, sentence, "Start Harmony: it upgrades the database first.")
 
 
-def modes(open_to_others: Sequence[str], writable: bool) -> Finding:
-    """Whether the data folder and its files are their owner's only. Takes `chmod` lines."""
+def modes(open_to_others: Sequence[str], writable: bool) -> Diagnosis:
+    """Judge whether only their owner may read the data folder and its files. Takes `chmod` lines."""
     if not writable:
-        says = "This user may not write the data folder."
-        return Finding(Level.PROBLEM, says, "Run this as the user that Harmony runs as.")
+        sentence = "This user may not write the data folder."
+        return Diagnosis(Level.PROBLEM, sentence, "Run this as the user that Harmony runs as.")
     if open_to_others:
-        says = "Other users of this machine may read files of the data folder."
-        return Finding(Level.PROBLEM, says, f"Run: {'; '.join(open_to_others)}.")
-    return Finding(Level.OK, "The data folder and its files are their owner's only.")
+        sentence = "Other users of this machine may read files of the data folder."
+        return Diagnosis(Level.PROBLEM, sentence, f"Run: {'; '.join(open_to_others)}.")
+    return Diagnosis(Level.OK, "The data folder and its files are their owner's only.")
 
 
-def space(free: int, database: int) -> Finding:
-    """Bytes free on the disk, against the size of the database: an upgrade copies it."""
-    says = f"{free // MIB:,} MiB are free; the database has {database // MIB:,}."
-    do = "Make room, or move HARMONY_DATA_DIR."
+def space(free: int, database: int) -> Diagnosis:
+    """Compare the free bytes of the disk with the size of the database: an upgrade copies it."""
+    sentence = f"{free // MIB:,} MiB are free; the database has {database // MIB:,}."
+    advice = "Make room, or move HARMONY_DATA_DIR."
     if free < _TOO_LITTLE_SPACE:
-        return Finding(Level.PROBLEM, says, do)
+        return Diagnosis(Level.PROBLEM, sentence, advice)
     if free < max(_LITTLE_SPACE, 2 * database):
-        return Finding(Level.WARNING, says, do)
-    return Finding(Level.OK, says)
+        return Diagnosis(Level.WARNING, sentence, advice)
+    return Diagnosis(Level.OK, sentence)
 
 
-def keys(canary_opens: bool | None) -> Finding:
-    """Whether the vault's keys are those of this database; None: nothing was sealed yet."""
+def keys(canary_opens: bool | None) -> Diagnosis:
+    """Judge whether the vault's keys are those of this database; None: nothing was sealed yet."""
     if canary_opens is None:
-        return Finding(Level.OK, "Nothing is sealed yet, so that every key fits.")
+        return Diagnosis(Level.OK, "Nothing is sealed yet, so that every key fits.")
     if canary_opens:
-        return Finding(Level.OK, "The vault's keys fit this database.")
-    do = "Put the former key back into HARMONY_VAULT_KEYS or the file vault.keys."
-    return Finding(Level.PROBLEM, "The vault's keys do not fit this database.", do)
+        return Diagnosis(Level.OK, "The vault's keys fit this database.")
+    advice = "Put the former key back into HARMONY_VAULT_KEYS or the file vault.keys."
+    return Diagnosis(Level.PROBLEM, "The vault's keys do not fit this database.", advice)
 
 
-def worker(seen: datetime | None, now: datetime, silent_after: timedelta) -> Finding:
-    """Whether somebody syncs."""
+def worker(seen: datetime | None, now: datetime, silent_after: timedelta) -> Diagnosis:
+    """Judge whether a worker is alive."""
     if seen is None:
-        return Finding(Level.PROBLEM, "No worker has ever been seen.", "Start Harmony.")
-    says = f"The worker was last seen at {seen:%Y-%m-%d %H:%M:%S} UTC."
+        return Diagnosis(Level.PROBLEM, "No worker has ever been seen.", "Start Harmony.")
+    sentence = f"The worker was last seen at {seen:%Y-%m-%d %H:%M:%S} UTC."
     if now - seen > silent_after:
-        return Finding(Level.PROBLEM, f"{says} Devices are not synced.", "Start Harmony.")
-    return Finding(Level.OK, says)
+        return Diagnosis(Level.PROBLEM, f"{sentence} Devices are not synced.", "Start Harmony.")
+    return Diagnosis(Level.OK, sentence)
 
 
-def clock(now: datetime, newest: datetime | None) -> Finding:
-    """Whether the machine's time can be right; `newest` is the latest time in the database."""
-    says = f"The clock says {now:%Y-%m-%d %H:%M:%S} UTC."
-    do = "Set the clock, and let the machine keep it (NTP)."
+def clock(now: datetime, newest: datetime | None) -> Diagnosis:
+    """Judge whether the machine's time can be right; `newest` is the latest time in the database."""
+    sentence = f"The clock says {now:%Y-%m-%d %H:%M:%S} UTC."
+    advice = "Set the clock, and let the machine keep it (NTP)."
     if now < _WRITTEN:
-        return Finding(Level.PROBLEM, f"{says} That is before this version was written.", do)
+        return Diagnosis(Level.PROBLEM, f"{sentence} That is before this version was written.", advice)
     if newest is not None and newest - now > _CLOCKS_MAY_DIFFER:
-        return Finding(Level.PROBLEM, f"{says} The database has times up to {newest:%Y-%m-%d %H:%M}.", do)
-    return Finding(Level.OK, says)
+        sentence += f" The database has times up to {newest:%Y-%m-%d %H:%M}."
+        return Diagnosis(Level.PROBLEM, sentence, advice)
+    return Diagnosis(Level.OK, sentence)
 
 
-def overdue(names: Sequence[str], late: timedelta) -> Finding:
-    """The active integrations whose time came a while ago and that nobody syncs."""
+def overdue(names: Sequence[str], late: timedelta) -> Diagnosis:
+    """Report the active integrations that should have been synced a while ago."""
     if not names:
-        return Finding(Level.OK, "No integration is overdue.")
-    says = f"Overdue by more than {late.seconds // 60} minutes: {', '.join(names)}."
-    return Finding(Level.WARNING, says, "Look at the worker's log; restart Harmony.")
+        return Diagnosis(Level.OK, "No integration is overdue.")
+    sentence = f"Overdue by more than {late.seconds // 60} minutes: {', '.join(names)}."
+    return Diagnosis(Level.WARNING, sentence, "Look at the worker's log; restart Harmony.")
 
 
 def _dotted(version: tuple[int, ...]) -> str:

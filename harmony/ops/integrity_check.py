@@ -1,4 +1,4 @@
-"""Before the start: is the SQLite file whole, and may it be written? If not, one sentence says so."""
+"""The check before a start: is the SQLite file whole, and may it be written?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DatabaseUnfit(Exception):
 
 
 def refuse_unfit() -> None:
-    """Raises DatabaseUnfit. PostgreSQL sees to its files by itself; no file yet is no fault."""
+    """Raise DatabaseUnfit for a damaged or read-only file. No file yet is no fault."""
     try:
         file = database_file()
     except NoSqliteFile:
@@ -32,13 +32,13 @@ def refuse_unfit() -> None:
 
 
 def _damage() -> str:
-    """What SQLite finds when it walks through every page once; "" when all is well."""
+    """Return what SQLite finds wrong in a walk through every page; "" when all is well."""
     sqlite = sqlite_module()
     try:
         with reading(database_file()) as connection:
-            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite.OperationalError:  # busy or full: not a matter of the file
         return ""
     except sqlite.DatabaseError as error:
         return str(error)
-    return "" if said == "ok" else str(said).replace("\n", ": ")
+    return "" if result == "ok" else str(result).replace("\n", ": ")

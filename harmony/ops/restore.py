@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from harmony.atomic_file import sync_folder
 from harmony.audit import COMMAND_LINE, audit
 from harmony.clock import within
 from harmony.config import current_settings
@@ -25,7 +26,7 @@ _ALIVE_WITHIN = timedelta(seconds=60)
 
 
 class NotRestored(Exception):
-    """Why nothing was replaced, and what to do, in sentences."""
+    """Nothing was replaced; the text says why, and what to do."""
 
 
 def restore(file: Path, now: datetime) -> Path | None:
@@ -80,7 +81,7 @@ def _refuse_living_worker(now: datetime) -> None:
 
 
 def _draft(file: Path, current: Path) -> Path:
-    """A copy of `file` beside the database, found sound and marked."""
+    """Copy `file` beside the database, examine it and mark it."""
     draft = current.with_name(f".{current.name}.restoring")
     draft.unlink(missing_ok=True)
     try:
@@ -107,7 +108,7 @@ def _mark(draft: Path) -> None:
 
 
 def _close_for_everybody(current: Path) -> None:
-    """Fold the WAL into the file, which SQLite refuses as long as any process has it open."""
+    """Fold the WAL into the file. SQLite refuses while any process has it open."""
     sqlite = sqlite_module()
     if not current.exists():
         return
@@ -132,7 +133,5 @@ def _swap(draft: Path, current: Path, now: datetime) -> Path | None:
             if (beside := Path(f"{current}{end}")).exists():
                 beside.rename(f"{kept}{end}")
     os.replace(draft, current)
-    folder = os.open(current.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    sync_folder(current.parent)
     return kept

@@ -1,4 +1,4 @@
-"""What the web server answers itself, before or instead of the application: 400, 408, 413, 431, 500, 501."""
+"""Answers of the web server itself, before or instead of the application: 400, 408, 413, 431, 500, 501."""
 
 from __future__ import annotations
 

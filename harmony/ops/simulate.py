@@ -40,7 +40,7 @@ def stopped_by_signal() -> threading.Event:
 
 
 def own_address(settings: Settings) -> str:
-    """Where this machine reaches its own dashboard; a host name it does not know would be refused."""
+    """Return the address at which this machine reaches its own dashboard."""
     if settings.public_url:
         return settings.public_url
     host, port = settings.bind

@@ -25,7 +25,7 @@ _POLL = 0.1
 
 
 def _next_wait(last: float, lived: float) -> float:
-    """Seconds to wait before a dead child is started again: doubling, small after a healthy life.
+    """Return the seconds to wait before a dead child is started again: doubling, small after a healthy life.
 
     >>> [_next_wait(w, lived=1) for w in (0.0, 0.5, 16.0, 30.0)], _next_wait(16.0, lived=60)
     ([0.5, 1.0, 30.0, 30.0], 0.5)
@@ -49,7 +49,7 @@ class Child:
     again_at: float = 0.0
 
     def start(self) -> None:
-        """Start it with our end of its lifeline in its standard input, its output prefixed."""
+        """Start it with a pipe from us as its standard input, which ends with us, its output prefixed."""
         self.process = subprocess.Popen(  # noqa: S603 - our own command line
             self.command,
             stdin=subprocess.PIPE,
@@ -57,16 +57,16 @@ class Child:
             stderr=subprocess.STDOUT,
             env=os.environ | self.environment,
             cwd=self.folder,
-            # Ctrl+C reaches the supervisor alone: it is the one who tells its children, once.
+            # Ctrl+C reaches the supervisor alone: it tells its children, once.
             start_new_session=True,
         )
         self.started = monotonic()
         threading.Thread(target=self._copy_output, args=(self.process,), daemon=True).start()
 
-    def look(self) -> None:
-        """Notice its death; start it again once its wait is over."""
+    def check(self) -> None:
+        """Notice its end; start it again once its wait is over."""
         if self.process is not None and (code := self.process.poll()) is not None:
-            self._buried(code)
+            self._plan_restart(code)
         if self.process is None and monotonic() >= self.again_at:
             self.start()
 
@@ -86,7 +86,7 @@ class Child:
             self.process.kill()
             self.process.wait()
 
-    def _buried(self, code: int) -> None:
+    def _plan_restart(self, code: int) -> None:
         self.wait = _next_wait(self.wait, monotonic() - self.started)
         self.again_at = monotonic() + self.wait
         self.process = None
@@ -99,7 +99,7 @@ class Child:
 
 
 def say(prefix: str, text: str) -> None:
-    """One line of output, whole, marked with who speaks."""
+    """Print one whole line, marked with its source."""
     line = f"{prefix}│ {text}\n".encode(sys.stdout.encoding or "utf-8", "replace")
     # A closed output (`| head`) must not stop the reading of a child's pipe, or the child would block.
     with contextlib.suppress(OSError, ValueError):
@@ -111,14 +111,14 @@ def supervise(children: Sequence[Child]) -> int:
     """Run until SIGTERM or SIGINT, restarting what dies; then stop all. Returns the exit code."""
     stop = threading.Event()
 
-    def told_to_stop(_signal: int, _frame: FrameType | None) -> None:
+    def request_stop(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told_to_stop)
+        signal.signal(number, request_stop)
     while not stop.is_set():
         for child in children:
-            child.look()
+            child.check()
         time.sleep(_POLL)
     return _stop(children)
 

@@ -15,12 +15,11 @@ from types import FrameType
 from flask import Flask
 from waitress.adjustments import Adjustments
 
-from harmony import create_app, logs
 from harmony.clock import monotonic
-from harmony.config import Settings, SettingsError
+from harmony.config import Settings
 from harmony.ops.connections import MOST_CONNECTIONS, MOST_OF_AN_ADDRESS, Server
 from harmony.security.hosts import is_https
-from harmony.worker.parent_watch import leave_with_parent
+from harmony.worker.child_process import run_child
 
 log = logging.getLogger("harmony.ops.web_server")  # which runs as `__main__`
 
@@ -35,16 +34,7 @@ _FINISH_WITHIN_SECONDS = 20.0
 
 def main() -> int:
     """Serve. Return the exit code."""
-    try:
-        settings = Settings.from_environment(os.environ)
-        logs.configure(settings.log_level)
-        leave_with_parent()
-        app = create_app(settings)
-    except SettingsError as error:
-        sys.stderr.write(f"Harmony does not start: {error}\n")
-        return 2
-    serve(app, settings)
-    return 0
+    return run_child(lambda app: serve(app, app.extensions["harmony.settings"]))
 
 
 def serve(app: Flask, settings: Settings) -> None:

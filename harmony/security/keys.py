@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from harmony import atomic_file
 from harmony.config import Settings, SettingsError
 
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
@@ -70,36 +69,8 @@ def _checked(keys: tuple[str, ...], where: str) -> tuple[str, ...]:
 def _read_or_create(path: Path, make: Callable[[], str]) -> str:
     try:
         if not path.exists():
-            _create(path, make())
+            # A sealed secret without its key is lost: the file must survive a power cut.
+            atomic_file.create(path, make() + "\n")
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"{path} cannot be read or created.") from None
-
-
-def _create(path: Path, text: str) -> None:
-    """Write `path` whole, or leave the one that another process was quicker to write.
-
-    Not O_EXCL on the file itself: the slower process could then read it before it is written.
-    mkstemp makes its file with O_EXCL and mode 0600, and a hard link fails when its name is taken.
-    """
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        return
-    finally:
-        os.unlink(draft)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut; a sealed secret without its key is lost."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

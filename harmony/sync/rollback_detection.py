@@ -10,11 +10,11 @@ import fcntl
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harmony import atomic_file
 from harmony.config import current_settings
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ def note(integration_id: int, fence: int, snapshots: int) -> None:
     try:
         with _alone(path):
             marks = _read(path) or {}
-            _write(path, marks | {str(integration_id): (fence, snapshots)})
+            marks |= {str(integration_id): (fence, snapshots)}
+            atomic_file.replace(path, json.dumps(marks))
     except OSError as error:
         log.warning("%s could not be written (%s); a restore may go unnoticed.", FILE, error.strerror)
 
@@ -80,16 +81,3 @@ def _read(path: Path) -> Marks | None:
         return {}
     except (ValueError, TypeError, AttributeError):
         return None
-
-
-def _write(path: Path, marks: Marks) -> None:
-    handle, draft = tempfile.mkstemp(prefix=f".{FILE}.", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(marks, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise

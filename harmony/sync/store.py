@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from harmony.audit import happened
+from harmony.audit import record_history
 from harmony.db import bulk
 from harmony.folding import sort_key
 from harmony.models import Happening
@@ -85,7 +85,7 @@ def record_detached(session: Session, detached: Sequence[int], run_id: int, now:
     """Write into the histories of devices that their id is another's, at the end of a run."""
     sql = f"SELECT id FROM device WHERE external_id IS NULL AND {bulk.in_list('id')}"  # noqa: S608 - no input
     without = [id_ for (id_,) in bulk.fetch_all(session, sql, (bulk.list_param(detached),))]
-    happened(session, [(id_, _TAKEN) for id_ in without], Happening.DETACHED, now, run_id)
+    record_history(session, [(id_, _TAKEN) for id_ in without], Happening.DETACHED, now, run_id)
 
 
 def _create(
@@ -134,14 +134,14 @@ def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
 
 def _tell(session: Session, plan: Plan, run_id: int, now: datetime) -> None:
     """The lines for the histories of the devices, before their rows change."""
-    happened(session, ((id_, "") for id_ in plan.reappeared), Happening.REAPPEARED, now, run_id)
-    happened(session, ((id_, UNREAD) for id_ in plan.unread), Happening.REAPPEARED, now, run_id)
-    happened(session, ((id_, "Listed again") for id_ in plan.restored), Happening.RESTORED, now, run_id)
+    record_history(session, ((id_, "") for id_ in plan.reappeared), Happening.REAPPEARED, now, run_id)
+    record_history(session, ((id_, UNREAD) for id_ in plan.unread), Happening.REAPPEARED, now, run_id)
+    record_history(session, ((id_, "Listed again") for id_ in plan.restored), Happening.RESTORED, now, run_id)
     first = _listed_at_last(session, plan, run_id, now)
     known = [(k, one) for k, one in plan.update if k.id not in first]
     again = [(k.id, _ids(k, one)) for k, one in known if k.external_id != one.device.external_id]
-    happened(session, again, Happening.ENROLLED_AGAIN, now, run_id)
-    happened(session, _changes(session, known), Happening.CHANGED, now, run_id)
+    record_history(session, again, Happening.ENROLLED_AGAIN, now, run_id)
+    record_history(session, _changes(session, known), Happening.CHANGED, now, run_id)
 
 
 def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) -> set[int]:
@@ -152,7 +152,7 @@ def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) ->
     rows = bulk.fetch_all(session, UNLISTED.format(bulk.in_list("id")), (bulk.list_param(without),))
     first = [id_ for (id_,) in rows]
     bulk.execute_many(session, LISTED, [(id_,) for id_ in first])
-    happened(session, [(id_, _NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
+    record_history(session, [(id_, _NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
     return set(first)
 
 

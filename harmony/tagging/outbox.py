@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from harmony.audit import happened
+from harmony.audit import record_history
 from harmony.db import bulk, db, release
 from harmony.models import Happening, LinkState
 from harmony.tagging.names import FACTOR, OLD
@@ -143,7 +143,7 @@ def _drop(session: Session, them: Collection[Target], run_id: int, now: datetime
         return
     ids, written = _ids(them), bulk.time_encoder()
     fresh = bulk.fetch_all(session, _on(_FRESH), (ids, UNKNOWN))
-    happened(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
+    record_history(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
     bulk.execute(session, _on(DROPPED), (UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids))
     bulk.execute(session, _on(OFF), (ids,))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -14,15 +13,13 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import delete
 
-from harmony import create_app, logs
 from harmony.clock import monotonic, now
-from harmony.config import Settings, SettingsError
 from harmony.db import table_of, upsert, write
 from harmony.db.bulk import checkpoint
 from harmony.jobs.process_identity import identity
 from harmony.jobs.queue import STOPPING, TICK, enqueue, queue_of
 from harmony.models import Worker
-from harmony.worker.parent_watch import leave_with_parent
+from harmony.worker.child_process import run_child
 from harmony.worker.tasks import enqueue_due_jobs
 
 log = logging.getLogger(__name__)
@@ -105,17 +102,8 @@ _EACH_BEAT: tuple[tuple[Callable[[], None], str], ...] = (
 
 
 def main() -> int:
-    """`python -m harmony.worker.process`."""
-    try:
-        settings = Settings.from_environment(os.environ)
-        logs.configure(settings.log_level)
-        leave_with_parent()
-        app = create_app(settings)
-    except SettingsError as error:
-        sys.stderr.write(f"Harmony does not start: {error}\n")
-        return 2
-    run(app)
-    return 0
+    """Work as `python -m harmony.worker.process`. Return the exit code."""
+    return run_child(run)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 from sqlalchemy import text
 
-from harmony.audit import audit, happened
+from harmony.audit import audit, record_history
 from harmony.clock import now
 from harmony.db import write
 from harmony.models import Happening, Hold, Integration, SetupPage
@@ -81,10 +81,10 @@ def test_a_device_that_came_back_and_is_still_missing_is_told(scene: Scene) -> N
     deleted_by_the_last_sync(min(before.devices))
     with write() as session:
         session.execute(text("UPDATE device SET deleted_by = NULL, deleted_at = NULL"))
-        happened(session, [(min(before.devices), "")], Happening.MISSING, NOON)
+        record_history(session, [(min(before.devices), "")], Happening.MISSING, NOON)
     quick_invariants(before)
     with write() as session:
-        happened(session, [(min(before.devices), "")], Happening.REAPPEARED, NOON)
+        record_history(session, [(min(before.devices), "")], Happening.REAPPEARED, NOON)
     with pytest.raises(AssertionError, match=r"^I4:"):
         quick_invariants(before)
 

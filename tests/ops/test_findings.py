@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from harmony.ops import doctor_checks
-from harmony.ops.doctor_checks import MIB, Finding, Level, SqliteInUse
+from harmony.ops.doctor_checks import MIB, Diagnosis, Level, SqliteInUse
 from tests.builders import NOON
 
 SAFE = (3, 51, 3)
@@ -50,14 +50,14 @@ OK, WARNING, PROBLEM = Level.OK, Level.WARNING, Level.PROBLEM
     ],
 )
 def test_each_finding_has_its_level_and_says_what_to_do_unless_all_is_well(
-    found: Finding, level: Level
+    found: Diagnosis, level: Level
 ) -> None:
     assert found.level is level
-    assert bool(found.do) is (level is not OK)
+    assert bool(found.advice) is (level is not OK)
     assert str(found).startswith(level.value)
     assert str(found).endswith(".")
 
 
 def test_a_newer_database_is_told_from_an_older_one() -> None:
-    assert "newer version" in doctor_checks.step("9999", "0003", {"0003"}).says
-    assert "upgrades" in doctor_checks.step("0002", "0003", {"0002", "0003"}).do
+    assert "newer version" in doctor_checks.step("9999", "0003", {"0003"}).sentence
+    assert "upgrades" in doctor_checks.step("0002", "0003", {"0002", "0003"}).advice

@@ -30,7 +30,7 @@ sys.exit(supervise([Child("one ", (sys.executable, "-u", "-c", sys.argv[1]))]))
 """
 LIVES = """
 import os, time
-from harmony.worker.parent_watch import leave_with_parent
+from harmony.worker.child_process import leave_with_parent
 leave_with_parent()
 print("alive", os.getpid(), flush=True)
 while True: time.sleep(1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from harmony.audit import happened
+from harmony.audit import record_history
 from harmony.db import db, table_of, write
 from harmony.folding import sort_key
 from harmony.models import Device, Happening, Membership
@@ -23,7 +23,7 @@ def store_devices(integration_id: int, count: int, **changes: Any) -> None:
         ids = session.scalars(select(Device.id).where(Device.integration_id == integration_id)).all()
         groups = [{"device_id": id_, "group_kind": "organization", "group_id": "570"} for id_ in ids]
         session.execute(insert(table_of(Membership)), groups)
-        happened(session, [(id_, "OS version") for id_ in ids], Happening.CHANGED, NOON)
+        record_history(session, [(id_, "OS version") for id_ in ids], Happening.CHANGED, NOON)
 
 
 def _row(integration_id: int, number: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from flask import Flask
 from flask.testing import FlaskClient
 
-from harmony.audit import happened
+from harmony.audit import record_history
 from harmony.db import db, write
 from harmony.models import Device, Happening, SyncRun
 from harmony.sync import job as sync_job
@@ -30,7 +30,7 @@ def note(app: Flask, device: int, *details: str, run_id: int | None = None, kind
         at = db.session.get_one(Device, device).created_at + timedelta(hours=1)
         with write() as session:
             for detail in details:
-                happened(session, [(device, detail)], kind, at, run_id)
+                record_history(session, [(device, detail)], kind, at, run_id)
 
 
 def look(client: FlaskClient, href: str) -> str:
@@ -101,5 +101,7 @@ def test_a_later_run_that_was_given_the_number_of_a_removed_one_is_not_meant(
     with app.app_context():
         run_id = db.session.scalars(db.select(SyncRun.id)).one()
         with write() as session:
-            happened(session, [(device, "Long ago")], Happening.CHANGED, NOON - timedelta(days=900), run_id)
+            record_history(
+                session, [(device, "Long ago")], Happening.CHANGED, NOON - timedelta(days=900), run_id
+            )
     assert f"/runs/{run_id}" not in look(signed_in, f"/devices/{device}")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, insert, text
 
-from harmony.audit import happened
+from harmony.audit import record_history
 from harmony.db import db, table_of, write
 from harmony.models import (
     Device,
@@ -330,12 +330,12 @@ def test_each_number_leads_to_exactly_the_devices_it_counts(app: Flask, signed_i
         one, two, three = db.session.scalars(db.select(Device.id).order_by(Device.id)).all()
         run = a_run(id_, updated=2, missing=1, deleted=1)
         with write() as session:
-            happened(session, [(one, "OS version: 17.1 → 17.2")], Happening.CHANGED, NOON, run)
-            happened(session, [(two, "Under another id")], Happening.ENROLLED_AGAIN, NOON, run)
-            happened(session, [(three, "")], Happening.MISSING, NOON, run)
-            happened(session, [(three, "")], Happening.CHANGED, NOON, run - 1)
+            record_history(session, [(one, "OS version: 17.1 → 17.2")], Happening.CHANGED, NOON, run)
+            record_history(session, [(two, "Under another id")], Happening.ENROLLED_AGAIN, NOON, run)
+            record_history(session, [(three, "")], Happening.MISSING, NOON, run)
+            record_history(session, [(three, "")], Happening.CHANGED, NOON, run - 1)
             session.get_one(Device, two).deleted_at = NOON
-            happened(session, [(two, "")], Happening.DELETED, NOON, run)
+            record_history(session, [(two, "")], Happening.DELETED, NOON, run)
     href = f"/integrations/{id_}/runs/{run}/devices"
     updated = look(signed_in, f"{href}?kind=updated")
     assert devices_on(updated) == [two, one]
@@ -373,7 +373,7 @@ def test_every_device_of_a_run_is_on_exactly_one_page(app: Flask, signed_in: Fla
         run = db.session.scalars(db.select(SyncRun.id)).one()
         ids = db.session.scalars(db.select(Device.id)).all()
         with write() as session:
-            happened(session, [(one, "") for one in ids], Happening.CHANGED, NOON, run)
+            record_history(session, [(one, "") for one in ids], Happening.CHANGED, NOON, run)
     href = f"/integrations/{id_}/runs/{run}/devices?kind={kind}"
     pages = leaf(signed_in, href, devices_on, "next")
     assert [one for page in pages for one in page] == sorted(ids, reverse=True)
@@ -389,7 +389,7 @@ def test_no_page_sends_more_statements_for_more_rows(app: Flask, signed_in: Flas
         ids = db.session.scalars(db.select(Device.id)).all()
         with write() as session:
             session.execute(insert(table_of(SkippedDevice)), rows)
-            happened(session, [(one, "") for one in ids], Happening.MISSING, NOON, runs[many])
+            record_history(session, [(one, "") for one in ids], Happening.MISSING, NOON, runs[many])
     for part in ("runs", "runs/{}", "runs/{}/devices?kind=missing"):
         sent = {}
         for one, run in runs.items():

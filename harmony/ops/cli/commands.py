@@ -23,4 +23,4 @@ def need_this_version() -> None:
     release()
     if current != migrate.head():
         found = doctor_checks.step(current, migrate.head(), migrate.known_revisions())
-        raise click.ClickException(f"{found.says} {found.do}")
+        raise click.ClickException(f"{found.sentence} {found.advice}")

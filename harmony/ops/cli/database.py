@@ -46,14 +46,14 @@ def upgrade(**options: object) -> None:
 def back_up(file: Path | None) -> None:
     """Copy the database to the new FILE, or beside itself. Harmony may run meanwhile."""
     try:
-        made = backup.back_up(now(), file)
+        copied = backup.back_up(now(), file)
     except FileExistsError:
         raise click.ClickException(f"{file} is there already; name a new file.") from None
     except (OSError, sqlite_module().Error) as error:
         raise click.ClickException(f"The backup was not made ({error}).") from None
     except backup.NoSqliteFile as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"The backup is in {made}. Keep vault.keys apart from it: both together open the secrets.")
+    click.echo(f"The backup is in {copied}. Keep vault.keys apart from it: both together open the secrets.")
 
 
 @click.command("restore")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, bindparam, exists, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from harmony.audit import happened
+from harmony.audit import record_history
 from harmony.db import db, release, table_of, write
 from harmony.jobs.accounting import Account, Identity
 from harmony.models import Absence, Device, Happening, Membership
@@ -94,7 +94,9 @@ def unmark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -
             beat(session)
             batch = ids[start : start + ROWS_PER_WRITE]
             session.execute(update(table_of(Device)).where(Device.id.in_(batch)).values(_UNMARKED))
-            happened(session, [(id_, _MAY_BE) for id_ in batch], Happening.REAPPEARED, now, snapshot.run_id)
+            record_history(
+                session, [(id_, _MAY_BE) for id_ in batch], Happening.REAPPEARED, now, snapshot.run_id
+            )
     return len(ids)
 
 
@@ -191,4 +193,4 @@ def _write(session: Session, snapshot: Snapshot, ids: Iterable[int], why: Absenc
     devices, ids = table_of(Device), sorted(ids)
     marks = {"absent_from": snapshot.number, "missing_since": now, "absent_why": why.value}
     session.execute(update(devices).where(devices.c.id.in_(ids)).values(marks))
-    happened(session, [(id_, _DETAILS[why]) for id_ in ids], Happening.MISSING, now, snapshot.run_id)
+    record_history(session, [(id_, _DETAILS[why]) for id_ in ids], Happening.MISSING, now, snapshot.run_id)

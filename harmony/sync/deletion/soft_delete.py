@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from harmony.audit import audit, happened
+from harmony.audit import audit, record_history
 from harmony.db import changed, db, table_of, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
@@ -98,7 +98,7 @@ def delete_softly(where: Where, deletion: Deletion, may: Callable[[Session], boo
         ids = _some(session, where, ROWS_PER_WRITE)
         gone = {"deleted_at": deletion.at, "deleted_by": deletion.by[:64]}
         session.execute(update(DEVICES).where(DEVICES.c.id.in_(ids)).values(gone))
-        happened(
+        record_history(
             session, [(id_, deletion.detail) for id_ in ids], Happening.DELETED, deletion.at, deletion.run_id
         )
         return len(ids)
@@ -132,7 +132,7 @@ def restore_all(where: Where, by: str, now: datetime) -> int:
     def one_batch(session: Session) -> int:
         ids = _some(session, where, ROWS_PER_WRITE)
         session.execute(update(DEVICES).where(DEVICES.c.id.in_(ids)).values(BACK))
-        happened(session, [(id_, "By an administrator.") for id_ in ids], Happening.RESTORED, now)
+        record_history(session, [(id_, "By an administrator.") for id_ in ids], Happening.RESTORED, now)
         return len(ids)
 
     return _in_batches(one_batch, ROWS_PER_WRITE)

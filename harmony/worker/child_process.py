@@ -1,0 +1,44 @@
+"""A child of the supervisor: it makes the application, works, and ends when the supervisor does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Callable
+
+from flask import Flask
+
+from harmony import create_app, logs
+from harmony.config import Settings, SettingsError
+
+
+def run_child(work: Callable[[Flask], None]) -> int:
+    """Read the settings and do the work of a child. Return its exit code."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        logs.configure(settings.log_level)
+        leave_with_parent()
+        app = create_app(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"Harmony does not start: {error}\n")
+        return 2
+    work(app)
+    return 0
+
+
+def leave_with_parent() -> None:
+    """Send this process SIGTERM when its standard input, if it is a pipe, reaches its end.
+
+    The kernel closes the pipe however the supervisor dies, kill -9 included; there is nothing to poll.
+    """
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        threading.Thread(target=_wait_for_end, daemon=True, name="parent-watch").start()
+
+
+def _wait_for_end() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
