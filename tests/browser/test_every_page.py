@@ -78,7 +78,7 @@ def synchronization_errors(visitor: Visitor, _product: Product, _integration: st
 
 def synchronization_verified(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/setup/synchronization")
-    expect(visitor.page.locator("#verification .checks")).to_be_visible()
+    expect(visitor.page.locator("#verification .results")).to_be_visible()
 
 
 def synchronization_overlap(visitor: Visitor, _product: Product, _integration: str) -> None:
@@ -92,7 +92,7 @@ def synchronization_overlap(visitor: Visitor, _product: Product, _integration: s
 
 def tagging_verified(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/setup/tagging")
-    expect(visitor.page.locator("#verification .checks")).to_be_visible()
+    expect(visitor.page.locator("#verification .results")).to_be_visible()
 
 
 def tagging_errors(visitor: Visitor, product: Product, _integration: str) -> None:

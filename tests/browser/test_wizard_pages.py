@@ -59,7 +59,7 @@ def test_a_uem_in_trouble_fails_one_check_that_says_why_and_leaves_the_rest_untr
     failed = signed_in.page.locator("#verification .failed")
     expect(failed).to_have_count(1)
     expect(failed).to_contain_text(re.compile(word, re.IGNORECASE))
-    expect(failed.locator(".check-advice")).to_be_visible()
+    expect(failed.locator(".result-advice")).to_be_visible()
     assert signed_in.page.locator("#verification .not_tried").count() > 0
     signed_in.press("Next")
     signed_in.see("Press Verify first")
