@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from harmony.db import db, release, table_of, write
 from harmony.models import Absence, Device, Hold, Integration, Membership, SyncRun, SyncRunState
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
+from harmony.sync.deletion import holds
 from harmony.sync.deletion.evaluate import Departed, depart
 from harmony.sync.deletion.missing import Snapshot
 from harmony.sync.search import search_text
@@ -83,6 +84,11 @@ def a_hold(integration_id: int, fleet: int, gone: int) -> Hold:
     hold_id = synced(integration_id, range(gone, fleet)).hold_id
     assert hold_id is not None
     return db.session.get_one(Hold, hold_id)
+
+
+def list_digest(hold: Hold) -> str:
+    """The digest of the list as a person sees it now."""
+    return holds.listing(db.session(), holds.listed(hold)).digest
 
 
 def devices(integration_id: int, *conditions: Any) -> list[Device]:

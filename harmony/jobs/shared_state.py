@@ -28,7 +28,7 @@ FORGOTTEN_AFTER = timedelta(days=30)
 WAITS, TOKENS = table_of(WaitRow), table_of(AccessToken)
 
 
-class SharedState:
+class DatabaseSharedState:
     """Reads and writes the rows from any thread, in transactions of their own."""
 
     def __init__(self, app: Flask) -> None:
@@ -143,9 +143,9 @@ def _has_token(row: AccessToken, now: datetime) -> bool:
     return Token("", row.fetched_at, row.renew_at).usable(now)
 
 
-def shared_state() -> SharedState:
+def shared_state() -> DatabaseSharedState:
     """Return the rows of the running application."""
-    return SharedState(current_app._get_current_object())  # type: ignore[attr-defined]  # outlives the proxy
+    return DatabaseSharedState(current_app._get_current_object())  # type: ignore[attr-defined]  # outlives the proxy
 
 
 def client_of(vault: Vault, key: TokenKey) -> str:

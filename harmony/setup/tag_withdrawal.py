@@ -39,7 +39,7 @@ def settle(  # noqa: PLR0917 - two rows of the page, and what was decided when a
     left = left_behind(old, new, rows)
     off = [key for key in left if not is_managed(key, new)]
     if take_off and off:
-        tagging_removal.retire_in(session, integration, off, by, now)
+        tagging_removal.retire(session, integration, off, by, now)
     elif not take_off:
         for key in left:
             rows[key].kept_off = False

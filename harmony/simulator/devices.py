@@ -107,16 +107,21 @@ def _policy(device: Device) -> dict[str, Any]:
     return {"CompliantStatus": compliant, "PolicyName": "Passcode", "PolicyDetail": "", "Id": {"Value": 1}}
 
 
-def _by_uuid(tenant: Tenant, call: Call) -> Answer:
-    """v2 has its own key names, enums and dates (facts 5.3); a non-GUID never reaches the application."""
+def device_by_uuid(tenant: Tenant, call: Call) -> Device | Answer:
+    """Find the device of a v2 address. Text that is no GUID never reaches the application."""
     try:
         asked = str(uuid.UUID(call.args[0]))
     except ValueError:
         return not_found_page()
     with tenant.world.lock:
         ident = tenant.world.by_uuid.get(asked)
-        device = tenant.world.devices[ident] if ident is not None else None
-    return ok(_camel(device, call)) if device else _unknown_device()
+        return _unknown_device() if ident is None else tenant.world.devices[ident]
+
+
+def _by_uuid(tenant: Tenant, call: Call) -> Answer:
+    """Answer a v2 call, which has its own key names, enums and dates (facts 5.3)."""
+    found = device_by_uuid(tenant, call)
+    return found if isinstance(found, Answer) else ok(_camel(found, call))
 
 
 def _unknown_device() -> Answer:

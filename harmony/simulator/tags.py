@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from harmony import clock
@@ -13,7 +12,6 @@ from harmony.simulator.answers import (
     Refusal,
     envelope,
     error,
-    not_found_page,
     nothing,
     number,
     ok,
@@ -21,6 +19,7 @@ from harmony.simulator.answers import (
 )
 from harmony.simulator.context import Tenant
 from harmony.simulator.device_search import moment
+from harmony.simulator.devices import device_by_uuid
 from harmony.simulator.generate import stamp
 from harmony.simulator.records import ENCODE, Tag
 
@@ -124,15 +123,11 @@ def devices(tenant: Tenant, call: Call) -> Answer:
 
 def of_device(tenant: Tenant, call: Call) -> Answer:
     """`GET /mdm/devices/{uuid}/tags`; the letters of its keys are not settled (facts 14.6)."""
-    try:
-        asked = str(uuid.UUID(call.args[0]))
-    except ValueError:
-        return not_found_page()
+    device = device_by_uuid(tenant, call)
+    if isinstance(device, Answer):
+        return device
     with tenant.world.lock:
-        ident = tenant.world.by_uuid.get(asked)
-        if ident is None:
-            return error(404, 5061, "Device not found for this request.")
-        found = [tag for tag in tenant.world.tags.values() if ident in tag.devices]
+        found = [tag for tag in tenant.world.tags.values() if device.id in tag.devices]
     if tenant.switches["device_tags_shape"] == "upper":
         return ok({"Tags": [_item(tag) for tag in found]})
     return ok({"tags": [{"id": tag.id, "uuid": tag.uuid, "name": tag.name} for tag in found]})

@@ -25,6 +25,7 @@ from harmony.sync.deletion import holds, soft_delete
 from harmony.sync.deletion import missing as deletion_missing
 from harmony.uem.records import SkippedRow, UemDevice
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
+from tests.stored import list_digest
 
 ID = 1
 PERSON = "kim"
@@ -72,14 +73,14 @@ class Day:
 def _approve() -> None:
     hold = holds.open_hold(ID)
     if hold is not None:
-        holds.approve(hold.id, holds.list_digest(db.session(), hold), hold.devices, PERSON, now())
+        holds.approve(hold.id, list_digest(hold), hold.devices, PERSON, now())
     release()
 
 
 def _dismiss() -> None:
     hold = holds.open_hold(ID)
     if hold is not None:
-        holds.dismiss(hold.id, holds.list_digest(db.session(), hold), PERSON, now())
+        holds.dismiss(hold.id, list_digest(hold), PERSON, now())
     release()
 
 

@@ -29,6 +29,7 @@ from tests.stored import (
     GROUP,
     a_hold,
     devices,
+    list_digest,
     live,
     missing,
     no_beat,
@@ -247,7 +248,7 @@ def test_more_than_the_threshold_is_held_and_nothing_at_all_is_deleted() -> None
     assert departed.reasons == ("2 of 5 devices would go; the deletion threshold is 20 %.",)
     hold = the_hold(id_)
     assert (hold.id, hold.state, hold.devices, hold.live, hold.up_to) == (departed.hold_id, "open", 2, 5, 1)
-    assert hold.digest == holds.list_digest(db.session(), hold)
+    assert hold.digest == list_digest(hold)
 
 
 def test_small_deletions_that_add_up_within_a_day_are_held() -> None:
@@ -302,7 +303,7 @@ def come_back(id_: int, *external_ids: str) -> None:
 def approved(id_: int) -> Hold:
     hold = holds.open_hold(id_)
     assert hold is not None
-    number, digest = hold.devices, holds.list_digest(db.session(), hold)
+    number, digest = hold.devices, list_digest(hold)
     release()
     holds.approve(hold.id, digest, number, "kim", NOON)
     return the_hold(id_)

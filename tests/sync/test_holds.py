@@ -25,7 +25,7 @@ from harmony.models import (
 from harmony.sync.deletion import holds, soft_delete
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber
 from tests.builders import NOON, a_choice, an_integration
-from tests.stored import a_hold, devices, live, missing, store, synced
+from tests.stored import a_hold, devices, list_digest, live, missing, store, synced
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -41,7 +41,7 @@ def held(fleet: int = 10, gone: int = 6, **changes: object) -> tuple[int, int, s
     """Integration, hold and the digest of its list."""
     id_ = integration(**changes)
     hold = a_hold(id_, fleet, gone)
-    found = id_, hold.id, holds.list_digest(db.session(), hold)
+    found = id_, hold.id, list_digest(hold)
     release()
     return found
 
@@ -226,7 +226,7 @@ def test_a_dismissal_that_was_killed_leaves_an_open_hold_and_can_be_repeated(
         with pytest.raises(KeyboardInterrupt):
             holds.dismiss(hold_id, digest, "kim", NOON)
     assert (the_hold(hold_id).state, len(missing(id_))) == ("open", 2)
-    rest = holds.list_digest(db.session(), the_hold(hold_id))
+    rest = list_digest(the_hold(hold_id))
     release()
     assert holds.dismiss(hold_id, rest, "kim", NOON) == 2
     assert the_hold(hold_id).state == "dismissed"

@@ -12,7 +12,7 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import device_sync, lease, server_waits, shared_state
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.shared_state import FETCH_LEASE, FORGOTTEN_AFTER, SharedState
+from harmony.jobs.shared_state import FETCH_LEASE, FORGOTTEN_AFTER, DatabaseSharedState
 from harmony.jobs.uem_client import token_key
 from harmony.models import AccessToken, Integration, SyncRun, WaitRow
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
@@ -34,7 +34,7 @@ watch(SECRET, TEXT)
 
 
 @pytest.fixture
-def rows(context: Flask) -> SharedState:
+def rows(context: Flask) -> DatabaseSharedState:
     return shared_state.shared_state()
 
 
@@ -42,13 +42,13 @@ def a_token(text: str = TEXT, minutes: int = 48) -> Token:
     return Token(text, NOON, NOON + timedelta(minutes=minutes))
 
 
-def kept(rows: SharedState, key: TokenKey = KEY, token: Token | None = None) -> Token:
+def kept(rows: DatabaseSharedState, key: TokenKey = KEY, token: Token | None = None) -> Token:
     rows.begin_fetch(key, NOON)
     rows.keep_token(key, token or a_token())
     return token or a_token()
 
 
-def test_a_token_is_kept_sealed_for_the_same_client_of_the_same_server(rows: SharedState) -> None:
+def test_a_token_is_kept_sealed_for_the_same_client_of_the_same_server(rows: DatabaseSharedState) -> None:
     token = kept(rows)
     assert rows.token(KEY) == token
     row = db.session.scalars(select(AccessToken)).one()
@@ -68,13 +68,13 @@ def test_a_token_is_kept_sealed_for_the_same_client_of_the_same_server(rows: Sha
     ],
 )
 def test_another_server_service_client_or_secret_gets_no_part_of_it(
-    rows: SharedState, other: TokenKey
+    rows: DatabaseSharedState, other: TokenKey
 ) -> None:
     kept(rows)
     assert rows.token(other) is None
 
 
-def test_a_row_that_was_copied_to_another_client_does_not_open(rows: SharedState) -> None:
+def test_a_row_that_was_copied_to_another_client_does_not_open(rows: DatabaseSharedState) -> None:
     other = TokenKey("https://evil.test", TOKENS, "id", SECRET)
     kept(rows)
     kept(rows, other, a_token("another"))
@@ -85,11 +85,11 @@ def test_a_row_that_was_copied_to_another_client_does_not_open(rows: SharedState
     assert rows.token(KEY) == a_token()
 
 
-def rows_client(rows: SharedState, key: TokenKey) -> str:
+def rows_client(rows: DatabaseSharedState, key: TokenKey) -> str:
     return shared_state.client_of(rows._vault, key)
 
 
-def test_a_refused_token_is_dropped_and_a_newer_one_stays(rows: SharedState) -> None:
+def test_a_refused_token_is_dropped_and_a_newer_one_stays(rows: DatabaseSharedState) -> None:
     kept(rows)
     kept(rows, token=a_token("newer"))
     rows.drop_token(KEY, TEXT)
@@ -107,7 +107,7 @@ def test_a_token_serves_until_it_is_to_be_renewed_and_not_before_it_was_fetched(
     assert a_token().usable(NOON + timedelta(minutes=minutes)) is usable
 
 
-def test_one_process_fetches_while_the_others_wait_but_not_for_a_dead_one(rows: SharedState) -> None:
+def test_one_process_fetches_while_the_others_wait_but_not_for_a_dead_one(rows: DatabaseSharedState) -> None:
     assert rows.begin_fetch(KEY, NOON)
     assert not rows.begin_fetch(KEY, NOON + FETCH_LEASE / 2)
     assert rows.begin_fetch(KEY, NOON + FETCH_LEASE), "it died with kill -9"
@@ -117,7 +117,7 @@ def test_one_process_fetches_while_the_others_wait_but_not_for_a_dead_one(rows: 
     assert rows.begin_fetch(TokenKey(UEM, TOKENS, "id2", SECRET), NOON)
 
 
-def test_nobody_fetches_while_there_is_a_token(rows: SharedState) -> None:
+def test_nobody_fetches_while_there_is_a_token(rows: DatabaseSharedState) -> None:
     kept(rows)
     assert not rows.begin_fetch(KEY, NOON + timedelta(minutes=47))
     assert rows.begin_fetch(KEY, NOON + timedelta(minutes=48))
@@ -126,13 +126,13 @@ def test_nobody_fetches_while_there_is_a_token(rows: SharedState) -> None:
     assert rows.begin_fetch(KEY, NOON)
 
 
-def test_a_failed_fetch_keeps_the_token_that_is_there(rows: SharedState) -> None:
+def test_a_failed_fetch_keeps_the_token_that_is_there(rows: DatabaseSharedState) -> None:
     kept(rows)
     rows.keep_token(KEY, None)
     assert rows.token(KEY) == a_token()
 
 
-def test_how_the_service_takes_the_client_is_remembered(rows: SharedState) -> None:
+def test_how_the_service_takes_the_client_is_remembered(rows: DatabaseSharedState) -> None:
     assert rows.by_header(KEY) is None
     rows.begin_fetch(KEY, NOON)
     rows.keep_by_header(KEY, True)
@@ -140,13 +140,13 @@ def test_how_the_service_takes_the_client_is_remembered(rows: SharedState) -> No
     assert rows.by_header(KEY) is True
 
 
-def test_with_another_vault_key_a_token_is_fetched_anew(rows: SharedState, context: Flask) -> None:
+def test_with_another_vault_key_a_token_is_fetched_anew(rows: DatabaseSharedState, context: Flask) -> None:
     kept(rows)
     context.extensions["harmony.vault"] = Vault((new_vault_key(),))
     assert shared_state.shared_state().token(KEY) is None
 
 
-def test_what_is_over_is_swept(rows: SharedState) -> None:
+def test_what_is_over_is_swept(rows: DatabaseSharedState) -> None:
     kept(rows)
     rows.keep_wait(asked_for(UEM, 60, NOON))
     shared_state.sweep(NOON + timedelta(minutes=10))
@@ -160,7 +160,9 @@ def test_what_is_over_is_swept(rows: SharedState) -> None:
     assert not db.session.scalars(select(AccessToken)).all()
 
 
-def test_a_database_that_fails_costs_no_call(rows: SharedState, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_fails_costs_no_call(
+    rows: DatabaseSharedState, caplog: pytest.LogCaptureFixture
+) -> None:
     db.session.execute(db.text("DROP TABLE access_token"))
     db.session.execute(db.text("DROP TABLE server_wait"))
     db.session.commit()
@@ -200,7 +202,7 @@ def point(id_: int, **changes: str) -> None:
         page.draft, said.digest = to_row(details), drafts.digest(to_row(details))
 
 
-def test_new_credentials_in_force_forget_the_token_of_the_old_ones(rows: SharedState) -> None:
+def test_new_credentials_in_force_forget_the_token_of_the_old_ones(rows: DatabaseSharedState) -> None:
     id_ = with_oauth()
     kept(rows)
     point(id_)
@@ -211,7 +213,7 @@ def test_new_credentials_in_force_forget_the_token_of_the_old_ones(rows: SharedS
     assert rows.token(KEY) is None
 
 
-def test_a_removed_integration_leaves_no_token(rows: SharedState) -> None:
+def test_a_removed_integration_leaves_no_token(rows: DatabaseSharedState) -> None:
     id_ = with_oauth()
     assert token_key(id_, applied(id_)) == KEY
     kept(rows)
@@ -228,7 +230,7 @@ def applied(id_: int) -> ServerDetails:
 @pytest.mark.parametrize("origin", [UEM, "https://token.test"])
 @pytest.mark.parametrize("quota", [False, True])
 def test_nothing_starts_while_the_server_or_its_token_service_asked_to_wait(
-    rows: SharedState, origin: str, quota: bool
+    rows: DatabaseSharedState, origin: str, quota: bool
 ) -> None:
     id_ = with_oauth()
     with write() as session:
@@ -247,7 +249,7 @@ def test_nothing_starts_while_the_server_or_its_token_service_asked_to_wait(
     assert device_sync.claim(id_, "worker", after) is not None
 
 
-def test_a_refresh_waits_too_and_a_clock_that_was_set_back_frees_it(rows: SharedState) -> None:
+def test_a_refresh_waits_too_and_a_clock_that_was_set_back_frees_it(rows: DatabaseSharedState) -> None:
     id_ = with_oauth()
     with write() as session:
         integration = session.get_one(Integration, id_)
@@ -258,7 +260,7 @@ def test_a_refresh_waits_too_and_a_clock_that_was_set_back_frees_it(rows: Shared
     assert device_sync.due(NOON - timedelta(minutes=5)) == [id_]
 
 
-def test_an_integration_of_another_server_is_not_kept(rows: SharedState) -> None:
+def test_an_integration_of_another_server_is_not_kept(rows: DatabaseSharedState) -> None:
     waiting = with_oauth()
     free = with_oauth(server_address="https://other.test")
     rows.keep_wait(asked_for(UEM, 1800, NOON))
@@ -267,7 +269,7 @@ def test_an_integration_of_another_server_is_not_kept(rows: SharedState) -> None
 
 
 def test_a_worker_that_is_told_to_sync_inside_the_wait_calls_nobody_and_opens_no_run(
-    rows: SharedState,
+    rows: DatabaseSharedState,
 ) -> None:
     id_ = with_oauth()
     rows.keep_wait(asked_for(UEM, 1800, now()))

@@ -16,15 +16,19 @@ from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Device,
     Finding,
+    Integration,
     Job,
     JobRun,
     KnownGroup,
     Protection,
     SetupPage,
     TagLink,
+    UemTag,
 )
 from harmony.models.configuration import TAGGING, Tagging, from_row, to_row
 from harmony.tagging import job as tagging_job
+from harmony.tagging import removal
+from harmony.tagging.names import is_managed
 from harmony.uem.client import UemClient
 from tests.builders import NOON, an_integration
 from tests.sync.stored import _row
@@ -61,6 +65,15 @@ def settings(integration_id: int, **changes: Any) -> Tagging:
         page.draft = page.applied = to_row(record)
         lease.nudge(session, integration_id, JobKind.TAGGING, NOON, whole=True)
     return record
+
+
+def take_off(integration_id: int, before: Tagging, after: Tagging, at: datetime) -> None:
+    """Take the tags off that these settings put on devices before and do not any more."""
+    own = (UemTag.integration_id == integration_id, UemTag.external_id.is_not(None))
+    with write() as session:
+        keys = session.scalars(select(UemTag.key).where(*own).order_by(UemTag.key))
+        gone = [key for key in keys if is_managed(key, before) and not is_managed(key, after)]
+        removal.retire(session, session.get_one(Integration, integration_id), gone, "kim", at)
 
 
 def device_of(integration_id: int, external_id: int | str) -> int:

@@ -20,7 +20,6 @@ from harmony.models import Device, JobRun, SyncRun, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.sync.deletion import soft_delete
 from harmony.tagging import job as tagging_job
-from harmony.tagging import removal as tagging_removal
 from harmony.tagging.names import is_managed, name_of, needed_keys
 from harmony.uem.errors import ConnectionLost, RateLimited, ServerFailed
 from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
@@ -226,9 +225,7 @@ class Machine(RuleBasedStateMachine):
         after = fleet.settings(self.id, **{switch: not getattr(before, switch)})
         if take_off:
             self.hands += 1
-            tagging_removal.retire(
-                self.id, tagging_removal.no_longer_on(self.id, before, after), "kim", self.stage.now
-            )
+            fleet.take_off(self.id, before, after, self.stage.now)
 
     @rule(prefix=st.sampled_from(["CHKP_", "X_", "Y_"]))
     def rename(self, prefix: str) -> None:

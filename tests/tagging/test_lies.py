@@ -17,12 +17,21 @@ from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import Job, TagLink, UemTag
 from harmony.tagging import outbox
-from harmony.tagging import removal as tagging_removal
 from harmony.uem.errors import HtmlAnswer, NotFound, RequestRefused
 from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
 from tests.builders import NOON
 from tests.sampling import combinations
-from tests.tagging.fleet import a_fleet, links, protect, set_devices, settings, tag, tag_if_due, the_job
+from tests.tagging.fleet import (
+    a_fleet,
+    links,
+    protect,
+    set_devices,
+    settings,
+    tag,
+    tag_if_due,
+    take_off,
+    the_job,
+)
 from tests.tagging.uem import TagUem
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -312,7 +321,7 @@ def test_a_tag_that_we_once_owned_is_read_back_and_taken_off(how: str) -> None:
     if how == "switched off":
         before = settings(id_)
         after = settings(id_, tag_risk=False)
-        tagging_removal.retire(id_, tagging_removal.no_longer_on(id_, before, after), "kim", now())
+        take_off(id_, before, after, now())
     protect(id_, 1, "active", 3)
     tag(id_, uem)
     assert not once.devices

@@ -29,6 +29,7 @@ from tests.tagging.fleet import (
     settings,
     tag,
     tag_if_due,
+    take_off,
     the_job,
 )
 from tests.tagging.uem import TagUem
@@ -375,7 +376,7 @@ def test_what_was_switched_off_is_taken_off_when_that_was_asked_and_else_left_an
     tag_if_due(id_, uem)
     assert uem.carried("1") == {ACTIVE, HIGH}
     assert not [link for link in links(id_) if link[1] == "risk:high"]
-    tagging_removal.retire(id_, tagging_removal.no_longer_on(id_, before, after), "kim", now())
+    take_off(id_, before, after, now())
     assert tagging_removal.taking_off(id_).tags == 3
     tag_if_due(id_, uem)
     assert uem.carried("1") == {ACTIVE}

@@ -73,11 +73,6 @@ def listing(session: Session, where: Where) -> Listing:
     return Listing(devices, digest.hexdigest())
 
 
-def list_digest(session: Session, hold: Hold) -> str:
-    """What an approval is bound to: SHA-256 over the sorted ids of the list as it is now."""
-    return listing(session, listed(hold)).digest
-
-
 def approve(hold_id: int, digest: str, typed_number: int | None, by: str, now: datetime) -> bool:
     """Let the next complete snapshot delete the listed devices that are still missing then.
 

@@ -9,7 +9,7 @@ from harmony.uem.http.response import Answer
 from harmony.uem.records import AppOnDevice, AppPage
 from harmony.uem.workspace_one.readers import MAX_ROWS
 from harmony.uem.workspace_one.rows import LONGEST_TEXT, clean, count, plain_id
-from harmony.uem.workspace_one.wire import Row, loose_object, rows_of
+from harmony.uem.workspace_one.wire import JsonObject, loose_object, rows_of
 
 # The UEM also lists what is only assigned, with other statuses (facts/ws1-api.md §14.15).
 INSTALLED = frozenset({"2", "installed"})
@@ -39,7 +39,7 @@ def _page(rows: list[object], total: int | None, external_id: str) -> AppPage:
     apps: list[AppOnDevice] = []
     keys: list[str] = []
     for members in rows:
-        row = Row(members) if isinstance(members, dict) else None
+        row = JsonObject(members) if isinstance(members, dict) else None
         installed = _is_installed(row) if row else None
         app = _app(row) if row else None
         if row is None or installed is None or app is None or not _is_about(row, external_id):
@@ -49,12 +49,12 @@ def _page(rows: list[object], total: int | None, external_id: str) -> AppPage:
     return AppPage(tuple(apps), tuple(keys), len(rows) - len(keys), total)
 
 
-def _is_about(row: Row, external_id: str) -> bool:
+def _is_about(row: JsonObject, external_id: str) -> bool:
     """Return False if a row names another device; most name none, or the one that was asked for."""
     return plain_id(row.ref("DeviceId")) in {None, external_id}
 
 
-def _is_installed(row: Row) -> bool | None:
+def _is_installed(row: JsonObject) -> bool | None:
     """Read the status of an app; None for one that cannot be read. An app without a status is installed."""
     value = row.get("Status")
     if value is None:
@@ -65,7 +65,7 @@ def _is_installed(row: Row) -> bool | None:
     return word.strip().lower() in INSTALLED or not word.strip()
 
 
-def _app(row: Row) -> AppOnDevice | None:
+def _app(row: JsonObject) -> AppOnDevice | None:
     """Return the app; None if its identifier is not a text, or so long that it would have to be cut."""
     text = row.get("ApplicationIdentifier")
     if not isinstance(text, str) or len(text.strip()) > LONGEST_TEXT:

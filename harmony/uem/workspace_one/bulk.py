@@ -11,7 +11,7 @@ from typing import NamedTuple
 from harmony.uem.http.response import Answer
 from harmony.uem.records import BulkOutcome
 from harmony.uem.workspace_one.rows import count, plain_id
-from harmony.uem.workspace_one.wire import Row, loose_object
+from harmony.uem.workspace_one.wire import JsonObject, loose_object
 
 NOT_FOUND, NO_CODE = 404, 0
 _LONGEST_MESSAGE = 300
@@ -66,15 +66,15 @@ def outcome(answer: Answer, asked: frozenset[str], *, add: bool) -> BulkOutcome:
     return BulkOutcome(unknown, {id_: code for id_, code in unclear.items() if id_ not in unknown})
 
 
-def _sums(row: Row, asked: int, failed: int) -> bool:
+def _sums(row: JsonObject, asked: int, failed: int) -> bool:
     counters = [count(row.get(name)) for name in ("TotalItems", "AcceptedItems", "FailedItems")]
     return counters == [asked, asked - failed, failed]
 
 
-def _faults(row: Row) -> tuple[dict[str, Fault], int]:
+def _faults(row: JsonObject) -> tuple[dict[str, Fault], int]:
     """Return the faulted items by their ids, and how many rows name none or contradict another."""
     found = row.get("Faults")
-    rows = Row(found).get("Fault") if isinstance(found, dict) else found
+    rows = JsonObject(found).get("Fault") if isinstance(found, dict) else found
     if rows is None:
         return {}, 0
     if isinstance(rows, dict):  # a list of one, as translated from XML
@@ -83,12 +83,12 @@ def _faults(row: Row) -> tuple[dict[str, Fault], int]:
         return {}, 1
     faults: dict[str, Fault] = {}
     for item in rows:
-        fault = Row(item) if isinstance(item, dict) else Row({})
+        fault = JsonObject(item) if isinstance(item, dict) else JsonObject({})
         if (id_ := plain_id(fault.ref("ItemValue"))) is not None:
             faults.setdefault(id_, Fault(count(fault.get("ErrorCode")) or NO_CODE, _folded(fault)))
     return faults, len(rows) - len(faults)
 
 
-def _folded(fault: Row) -> str:
+def _folded(fault: JsonObject) -> str:
     text = (fault.text("Message") or "")[:_LONGEST_MESSAGE]
     return " ".join(text.replace("\u2019", "'").casefold().split()).rstrip(". ")

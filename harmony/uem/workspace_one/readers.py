@@ -22,7 +22,7 @@ from harmony.uem.records import (
 from harmony.uem.workspace_one.rows import clean, count, device_record, plain_id
 from harmony.uem.workspace_one.wire import (
     DeviceRow,
-    Row,
+    JsonObject,
     loose_device,
     loose_json,
     loose_object,
@@ -95,7 +95,7 @@ def read_tree(answer: Answer) -> list[Group]:
     ]
 
 
-def _organization_group(row: Row, parent: Any) -> Group | None:
+def _organization_group(row: JsonObject, parent: Any) -> Group | None:
     external_id = plain_id(row.ref("Id"))
     if external_id is None:
         return None
@@ -127,7 +127,7 @@ def read_smart_groups(answer: Answer) -> list[Group]:
     return [group for row in rows if (group := _smart_group(row))]
 
 
-def _smart_group(row: Row) -> Group | None:
+def _smart_group(row: JsonObject) -> Group | None:
     external_id = plain_id(row.ref("SmartGroupID", "Id"))
     if external_id is None:
         return None
@@ -148,7 +148,7 @@ def read_members(answer: Answer) -> list[str | None]:
         return []
     rows = rows_of(loose_object(answer.body), "Devices", "Device")
     return [
-        plain_id(Row(row).ref("Id", "DeviceId")) if isinstance(row, dict) else plain_id(_scalar(row))
+        plain_id(JsonObject(row).ref("Id", "DeviceId")) if isinstance(row, dict) else plain_id(_scalar(row))
         for row in rows
     ]
 
@@ -159,13 +159,13 @@ def read_tags(answer: Answer) -> TagList:
         return TagList()
     envelope = loose_object(answer.body)
     rows = rows_of(envelope, "Tags")
-    read = [_tag(Row(row)) if isinstance(row, dict) else OddTag(None, "") for row in rows]
+    read = [_tag(JsonObject(row)) if isinstance(row, dict) else OddTag(None, "") for row in rows]
     tags = tuple(row for row in read if isinstance(row, Tag))
     odd = tuple(row for row in read if isinstance(row, OddTag))
     return TagList(tags, odd, len(rows), count(envelope.get("Total")) or 0)
 
 
-def _tag(row: Row) -> Tag | OddTag:
+def _tag(row: JsonObject) -> Tag | OddTag:
     external_id, name = plain_id(row.ref("Id")), clean(row.text("TagName", "Name"))
     if external_id is None or not name:
         return OddTag(external_id, name)
@@ -178,8 +178,8 @@ def read_nothing(answer: Answer) -> None:
         loose_json(answer.body)
 
 
-def _objects(rows: Iterable[object]) -> list[Row]:
-    return [Row(row) for row in rows if isinstance(row, dict)]
+def _objects(rows: Iterable[object]) -> list[JsonObject]:
+    return [JsonObject(row) for row in rows if isinstance(row, dict)]
 
 
 def _scalar(value: object) -> int | str | None:

@@ -14,7 +14,7 @@ from harmony.uem.workspace_one.endpoints import Call
 from harmony.uem.workspace_one.prefetch import MAX_PAGES
 from harmony.uem.workspace_one.requests import Ask, Body, paged
 from harmony.uem.workspace_one.rows import count, plain_id
-from harmony.uem.workspace_one.wire import AnyId, Row, loose_json, loose_object, rows_of, typed_tagged
+from harmony.uem.workspace_one.wire import AnyId, JsonObject, loose_json, loose_object, rows_of, typed_tagged
 
 _DEVICE_TAG = 1
 # No limit is published; what works with pages of devices is a careful guess (facts §6.2).
@@ -78,7 +78,7 @@ def carriers(ask: Ask, tag_id: str) -> Carriers:
 def _new_id(answer: Answer) -> str:
     """{"Value": 10021}, or the number alone."""
     value: Any = loose_json(answer.body)
-    external_id = plain_id(Row({"Id": value}).ref("Id"))
+    external_id = plain_id(JsonObject({"Id": value}).ref("Id"))
     if external_id is None:
         raise MalformedAnswer("The UEM did not say under which id it made the tag.")
     return external_id
@@ -100,5 +100,5 @@ def _carriers(answer: Answer) -> Carriers:
 def _loose_carriers(body: bytes) -> tuple[list[AnyId], Any]:
     envelope = loose_object(body)
     rows = rows_of(envelope, "Device", "Devices")
-    ids = [Row(row).ref("DeviceId", "Id") if isinstance(row, dict) else None for row in rows]
+    ids = [JsonObject(row).ref("DeviceId", "Id") if isinstance(row, dict) else None for row in rows]
     return ids, envelope.get("Total")

@@ -131,7 +131,7 @@ def _one_row(raw: bytes) -> DeviceRow | None:
     return row if row.id is not None else loose_device(loose_json(raw))
 
 
-class Row:
+class JsonObject:
     """One JSON object, read without regard to the case of its keys (the API mixes it)."""
 
     def __init__(self, members: Mapping[str, Any]) -> None:
@@ -162,7 +162,7 @@ def _ref(value: Any, depth: int = 0) -> AnyId:
         return value
     if not isinstance(value, dict) or depth > 2:
         return None
-    row = Row(value)
+    row = JsonObject(value)
     name, number, uuid = row.get("Name"), row.get("Value"), row.get("Uuid")
     return Ref(
         value=number if isinstance(number, int | float | str) else None,
@@ -179,7 +179,7 @@ def loose_device(members: object) -> DeviceRow | None:
     """A row whose members have unexpected types: what can be read is kept. None when it is no object."""
     if not isinstance(members, dict):
         return None
-    row = Row(members)
+    row = JsonObject(members)
     values: dict[str, Any] = {
         field.name: row.ref(field.encode_name)
         if field.name in {"id", "location_group_id"}
@@ -208,15 +208,15 @@ def loose_json(body: bytes) -> Any:
         raise MalformedAnswer("The data of the server was cut short or is not JSON.") from None
 
 
-def loose_object(body: bytes) -> Row:
+def loose_object(body: bytes) -> JsonObject:
     """A JSON object; raises MalformedAnswer when the answer is another kind of value."""
     value = loose_json(body)
     if not isinstance(value, dict):
         raise MalformedAnswer("The server answered with another kind of data than expected.")
-    return Row(value)
+    return JsonObject(value)
 
 
-def rows_of(row: Row, *names: str) -> list[Any]:
+def rows_of(row: JsonObject, *names: str) -> list[Any]:
     """The list in an envelope; raises MalformedAnswer when it is not there, which is never "none"."""
     found = row.get(*names)
     if not isinstance(found, list):

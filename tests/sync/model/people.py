@@ -20,6 +20,7 @@ from harmony.sync import lifecycle
 from harmony.sync.deletion import holds, soft_delete
 from tests.builders import a_choice, an_integration
 from tests.invariants import what_is_known
+from tests.stored import list_digest
 from tests.sync.model.heard import imported
 from tests.sync.model.oracle import Oracle
 from tests.sync.model.stage import Stage, in_force, integration, save, stored
@@ -102,7 +103,7 @@ class People(RuleBasedStateMachine):
         """Somebody opens the page with the list."""
         hold = holds.pending(db.session(), self.id)
         assert hold is not None
-        self.seen_list = (hold.id, holds.list_digest(db.session(), hold), self.list())
+        self.seen_list = (hold.id, list_digest(hold), self.list())
         release()
 
     def list(self) -> frozenset[int]:
