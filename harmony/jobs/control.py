@@ -54,15 +54,22 @@ def begin_missing(now: datetime) -> int:
 
 
 def after_sync(
-    session: Session, integration: Integration, complete: bool, now: datetime, *, version: int | None = None
+    session: Session,
+    integration: Integration,
+    complete: bool,
+    now: datetime,
+    *,
+    version: int | None = None,
+    was_read: bool = False,
 ) -> None:
     """Make due what follows a device sync (`KindSpec.follows_sync`).
 
     The first since there are jobs of a kind counts as the first. `version` is that of the settings the sync
-    was made with: one made with former Server Details proves no id of another UEM.
+    was made with: one made with former Server Details proves no id of another UEM. `was_read`: a snapshot
+    came to its end, though it may not count as complete; what it placed has an id of this UEM.
     """
-    if complete and integration.awaits_sync and version in {None, integration.version}:
-        integration.awaits_sync, integration.ids_proven_at = False, now
+    if (complete or was_read) and integration.awaits_sync and version in {None, integration.version}:
+        integration.awaits_sync = False
         waiting = update(Job).where(Job.integration_id == integration.id, Job.kind.in_(asking_uem()))
         session.execute(waiting.values(whole=True, next_at=now))
     for kind, spec in KINDS.items():
@@ -106,13 +113,15 @@ def again(session: Session, integration_id: int, kind: JobKind, now: datetime) -
 def await_sync(session: Session, integration_id: int, now: datetime) -> None:
     """Do nothing by ids of another UEM: those of its devices and tags are not the ones we know.
 
-    The integration says so until a complete device sync, and no job is claimed before, whoever asks.
+    No job is claimed, whoever asks, until a device sync has read all of it; and nothing is ever done by the
+    id of a device that no run has placed since.
     """
     interrupt(session, integration_id, "Server Details were changed.", now)
     for kind in asking_uem():
         again(session, integration_id, kind, now)
     moved = update(Integration).where(Integration.id == integration_id)
-    session.execute(moved.values(awaits_sync=True, ids_proven_at=None))
+    generation = Integration.uem_generation + 1
+    session.execute(moved.values(awaits_sync=True, uem_generation=generation))
     session.execute(update(Job).where(Job.integration_id == integration_id).values(batch_limit=None))
     session.execute(update(UemTag).where(UemTag.integration_id == integration_id).values(proven=False))
 

@@ -138,7 +138,7 @@ class Doubt:
     read. `unproven` lists announced no number of devices, or are lists of members shorter than the UEM's own
     count. `anonymous` counts the rows that may be about any device, `unreadable` says that most rows are
     doubtful. `unlisted` are members of smart groups that no list shows, `kept` devices that a doubtful row
-    may be about.
+    may be about, `former` those that no run has found since the integration moved to another UEM.
     """
 
     gone: tuple[str, ...] = ()
@@ -148,6 +148,7 @@ class Doubt:
     unreadable: bool = False
     unlisted: int = 0
     kept: int = 0
+    former: int = 0
 
     @property
     def read(self) -> bool:
@@ -232,6 +233,11 @@ def _doubts(doubt: Doubt) -> Iterator[str]:
         yield f"Kept: {_devices(doubt.unlisted)} that smart groups name and no list shows."
     if doubt.kept:
         yield f"Kept: {_devices(doubt.kept)} that no row names, because an unreadable row may be about them."
+    if doubt.former:
+        yield (
+            f"Not tagged, and no apps read: {_devices(doubt.former)} that no sync has found in the UEM since "
+            "Server Details were changed."
+        )
 
 
 def _devices(count: int) -> str:

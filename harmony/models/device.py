@@ -28,6 +28,8 @@ class Device(Base):
     `deleted_at` is set while the device can still be restored; then it is purged.
     `added_by` is "registration" for one that Protect registered before the UEM ever listed it; it stays None
     for all others, and becomes None once the UEM lists it.
+    `uem_generation` is that of the integration when a run last placed the device under its id; an id of an
+    earlier one is of a former UEM and worthless (`sync.current_ids`).
     `status` and `risk` are those of its `Protection`, kept by triggers for lists (decision 18);
     a status of None is Provisioned, so that one that never registered costs nothing in the index.
     """
@@ -85,6 +87,7 @@ class Device(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deleted_by: Mapped[str | None] = mapped_column(String(64))
     added_by: Mapped[str | None] = mapped_column(String(16))
+    uem_generation: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str | None] = mapped_column(String(16))
     risk: Mapped[int] = mapped_column(default=0, server_default="0")
 

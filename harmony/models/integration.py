@@ -20,8 +20,8 @@ class Integration(Base):
     `snapshots` counts the complete ones; `suspect` (an `Absence`) says why the next one may not be believed
     about what it does not list. `failures` counts failed runs in a row. `fresh_as_of` is when the newest read
     of everything that changed began. `redact_pending`: imported personal data is still to be purged.
-    `awaits_sync`: Server Details lead to another UEM, and until a complete sync every id of the former one is
-    worthless; `ids_proven_at` is when that sync ended.
+    `uem_generation` counts how often Server Details led to another UEM; `awaits_sync`: no run has read all of
+    the new one yet. Ids of devices are of the generation that they were placed in.
     """
 
     __tablename__ = "integration"
@@ -45,7 +45,7 @@ class Integration(Base):
     fresh_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
     redact_pending: Mapped[bool] = mapped_column(default=False)
     awaits_sync: Mapped[bool] = mapped_column(default=False)
-    ids_proven_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    uem_generation: Mapped[int] = mapped_column(default=0, server_default="0")
     stopped_why: Mapped[str | None] = mapped_column(String(16))
     stopped_reason: Mapped[str | None] = mapped_column(String(1024))
 

@@ -28,6 +28,7 @@ from harmony.setup.edits import another_scope, another_source, switched_off, swi
 from harmony.setup.group_claims import overlap_of
 from harmony.sync import lifecycle, redaction
 
+MOVED = "Server Details were changed during the sync."
 REDACTED = "The settings for personal data were changed during the sync."
 
 _AGAIN_AT_ONCE = f"{lifecycle.READ_IS_KEPT} The next sync starts once the data is cleared."
@@ -130,6 +131,7 @@ def _server_saved(
     if another_source(old, new):
         former_tags.remember(session, integration, from_row(ServerDetails, before), now)
         _doubt(integration)
+        lifecycle.interrupt(session, integration, MOVED, lifecycle.READ_IS_KEPT, now)
         control.await_sync(session, integration.id, now)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from harmony.models.device_ids import udid_key
-from harmony.sync.reading.matching import Known, Matches, is_newer
+from harmony.sync.reading.known import Known, is_newer
+from harmony.sync.reading.matching import Matches
 from harmony.sync.reading.scope import Incoming
 from harmony.uem.records import SkippedRow
 
@@ -16,7 +17,8 @@ from harmony.uem.records import SkippedRow
 class Plan:
     """What to write. Detach before update, update before create: an id may change hands within a page.
 
-    `touched` moved their last contact only; `reappeared` were absent, `restored` deleted; `unread` were
+    `touched` moved their last contact only; `placed` are as they were, and their id is now known to be one of
+    this UEM; `reappeared` were absent, `restored` deleted; `unread` were
     absent and are listed in a row that is not believed; `detach` has the rows of devices by the id that other
     hardware has now. `twins` are older enrolments of a device that is listed under a newer one; they and the
     `doubtful` rows change nothing. `waiting` rows are planned once everything was read.
@@ -25,6 +27,7 @@ class Plan:
     create: list[Incoming] = field(default_factory=list)
     update: list[tuple[Known, Incoming]] = field(default_factory=list)
     touched: list[tuple[int, datetime | None]] = field(default_factory=list)
+    placed: list[int] = field(default_factory=list)
     reappeared: list[int] = field(default_factory=list)
     restored: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
@@ -38,7 +41,8 @@ class Plan:
     def writes(self) -> bool:
         """Whether any device row changes at all."""
         changes = (
-            self.create, self.update, self.touched, self.reappeared, self.restored, self.unread, self.detach,
+            self.create, self.update, self.touched, self.placed, self.reappeared, self.restored, self.unread,
+            self.detach,
         )  # fmt: skip
         return any(changes)
 
@@ -60,10 +64,14 @@ def unread(
 
     A deleted one stays so, until a row tells that it is this device and not another that got its id.
     """
+    current = {id_: device for id_, device in by_id.items() if not device.former}
     known = [
-        by_id.get(row.external_id) if row.external_id else by_udid.get(udid_key(row.udid)) for row in skipped
+        current.get(row.external_id) if row.external_id else by_udid.get(udid_key(row.udid))
+        for row in skipped
     ]
-    return list(dict.fromkeys(one.id for one in known if one and one.absent and not one.deleted))
+    return list(
+        dict.fromkeys(device.id for device in known if device and device.absent and not device.deleted)
+    )
 
 
 def newest(enrolments: Iterable[Incoming]) -> dict[str, Incoming]:
@@ -88,7 +96,7 @@ def adopt(
         known = by_udid.get(key)
         if known is None:
             continue
-        gone = known.external_id in taken or not is_listed(known.external_id)
+        gone = known.former or known.external_id in taken or not is_listed(known.external_id)
         if gone or (row.device.external_id in moved and is_newer(row, known)):
             _same(changes, known, row)
     return changes
@@ -108,5 +116,7 @@ def _same(changes: Plan, known: Known, row: Incoming) -> None:
         changes.update.append((known, row))
         return
     changes.unchanged += 1
+    if known.former:
+        changes.placed.append(known.id)
     if known.last_seen != row.device.last_seen:
         changes.touched.append((known.id, row.device.last_seen))

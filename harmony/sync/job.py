@@ -117,8 +117,7 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         device_sync.settle(session, work.held, outcome, moment)
         integration = session.get(Integration, work.held.integration_id)
         if integration:
-            version = session.get_one(SyncRun, work.held.run_id).version
-            control.after_sync(session, integration, outcome.complete, moment, version=version)
+            _follow(session, work, integration, outcome, moment)
         marks = (integration.id, integration.fence, integration.snapshots) if integration else None
     if marks:
         rollback_detection.note(*marks)
@@ -126,6 +125,14 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         _tell(work, outcome)
     else:  # its row says by whom and why; that is nothing for a log
         log.info("Run %d of integration %d had been ended.", work.held.run_id, work.held.integration_id)
+
+
+def _follow(
+    session: Session, work: Sync, integration: Integration, outcome: Outcome, moment: datetime
+) -> None:
+    version = session.get_one(SyncRun, work.held.run_id).version
+    was_read = outcome.good and work.held.kind is SyncKind.SNAPSHOT
+    control.after_sync(session, integration, outcome.complete, moment, version=version, was_read=was_read)
 
 
 def _tell(work: Sync, outcome: Outcome) -> None:

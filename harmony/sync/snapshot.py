@@ -77,7 +77,7 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
         return of_snapshot(work.tally, doubt)
     writer.settle(reading.is_listed)
     if not doubt.counts:
-        return of_snapshot(work.tally, doubt)
+        return of_snapshot(work.tally, replace(doubt, former=lookup.count_former(work.held.integration_id)))
     work.tally.step = "Looking for missing devices"
     found = Snapshot(
         work.held.integration_id, work.held.run_id, work.number, work.choice, reading.is_listed,
@@ -86,7 +86,8 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
     departed = depart(found, work.beat, now())
     work.tally.missing, work.tally.deleted = departed.missing, departed.deleted
     work.tally.reappeared += departed.reappeared
-    return of_snapshot(work.tally, replace(doubt, kept=departed.kept), departed.reasons)
+    doubt = replace(doubt, kept=departed.kept, former=lookup.count_former(work.held.integration_id))
+    return of_snapshot(work.tally, doubt, departed.reasons)
 
 
 def take_delta(work: Sync, client: UemClient) -> Outcome:

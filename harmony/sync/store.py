@@ -14,18 +14,20 @@ from harmony.folding import sort_key
 from harmony.models import Happening
 from harmony.sync.diff import Plan
 from harmony.sync.field_changes import NAMED_ONLY, SHOWN, described
-from harmony.sync.reading.matching import Known
+from harmony.sync.reading.known import Known
 from harmony.sync.reading.scope import Incoming
 from harmony.sync.search import search_text
 
 Written = Callable[[datetime | None], Any]
+# When a row is written, as the driver has it, and the generation of the UEM that placed it.
+_Stamp = tuple[Any, int]
 
 # What the UEM tells of a device, in the order of `_told`; then what is ours.
 TOLD = (
     "external_id", "uuid", "udid", "serial", "imei", "name", "phone", "email", "user_name", "platform",
     "model", "os_version", "ownership", "group_id", "group_name", "enrollment_status", "compliance",
     "compromised", "enrolled_at", "last_seen_at", "udid_key", "name_key", "search_text", "fingerprint",
-    "updated_at",
+    "updated_at", "uem_generation",
 )  # fmt: skip
 CREATED = (*TOLD, "absent_why", "integration_id", "created_at")
 _COMPARED = (*SHOWN, *NAMED_ONLY)
@@ -33,6 +35,8 @@ _COMPARED = (*SHOWN, *NAMED_ONLY)
 INSERT = f"INSERT INTO device ({', '.join(CREATED)}) VALUES ({', '.join('?' * len(CREATED))})"  # noqa: S608
 UPDATE = f"UPDATE device SET {', '.join(f'{name} = ?' for name in TOLD)} WHERE id = ?"  # noqa: S608
 _TOUCH = "UPDATE device SET last_seen_at = ? WHERE id = ?"
+_SELECT_GENERATION = "SELECT uem_generation FROM integration WHERE id = ?"
+_UPDATE_PLACED = "UPDATE device SET uem_generation = ? WHERE id = ?"
 _DETACH = "UPDATE device SET external_id = NULL WHERE id = ?"
 BACK = (
     "UPDATE device SET absent_from = NULL, missing_since = NULL, absent_why = '', deleted_at = NULL, "
@@ -63,9 +67,12 @@ def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, n
     bulk.execute_many(session, _DETACH, [(id_,) for id_ in plan.detach.values()])
     bulk.execute_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
     bulk.execute_many(session, _TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
+    ((generation,),) = bulk.fetch_all(session, _SELECT_GENERATION, (integration_id,))
+    bulk.execute_many(session, _UPDATE_PLACED, [(generation, id_) for id_ in plan.placed])
     _tell(session, plan, run_id, now)
-    _update(session, plan.update, written, now)
-    _create(session, integration_id, plan.create, written, now)
+    stamp = (written(now), generation)
+    _update(session, plan.update, written, stamp)
+    _create(session, integration_id, plan.create, written, stamp)
 
 
 def forget_shared(session: Session, integration_id: int, udid_keys: Iterable[str], since: datetime) -> None:
@@ -89,14 +96,13 @@ def record_detached(session: Session, detached: Sequence[int], run_id: int, now:
 
 
 def _create(
-    session: Session, integration_id: int, created: Sequence[Incoming], written: Written, now: datetime
+    session: Session, integration_id: int, created: Sequence[Incoming], written: Written, stamp: _Stamp
 ) -> None:
     if not created:
         return
-    moment = written(now)
     before = bulk.fetch_all(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
-    fixed = ("", integration_id, moment)
-    bulk.execute_many(session, INSERT, [_told(one, written, moment) + fixed for one in created])
+    fixed = ("", integration_id, stamp[0])
+    bulk.execute_many(session, INSERT, [_told(one, written, stamp) + fixed for one in created])
     # The writer's turn is ours alone: whatever has a larger id was made by the statement above.
     made = bulk.fetch_all(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
     ids: dict[str, int] = {external_id: id_ for external_id, id_ in made}
@@ -104,12 +110,11 @@ def _create(
 
 
 def _update(
-    session: Session, updated: Sequence[tuple[Known, Incoming]], written: Written, now: datetime
+    session: Session, updated: Sequence[tuple[Known, Incoming]], written: Written, stamp: _Stamp
 ) -> None:
     if not updated:
         return
-    moment = written(now)
-    bulk.execute_many(session, UPDATE, [(*_told(one, written, moment), known.id) for known, one in updated])
+    bulk.execute_many(session, UPDATE, [(*_told(one, written, stamp), known.id) for known, one in updated])
     bulk.execute_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
     _join(session, {known.id: one for known, one in updated}.items())
 
@@ -119,7 +124,7 @@ def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
     bulk.execute_many(session, JOIN, rows)
 
 
-def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
+def _told(one: Incoming, written: Written, stamp: _Stamp) -> tuple[Any, ...]:
     device = one.device
     return (
         device.external_id, device.uuid, device.udid, device.serial, device.imei, device.name, device.phone,
@@ -128,7 +133,7 @@ def _told(one: Incoming, written: Written, moment: Any) -> tuple[Any, ...]:
         written(device.enrolled_at), written(device.last_seen), one.udid_key,
         sort_key(device.name),
         search_text(device.name, device.serial, device.udid, device.user_name, device.email),
-        "" if one.shared else one.fingerprint, moment,
+        "" if one.shared else one.fingerprint, *stamp,
     )  # fmt: skip
 
 

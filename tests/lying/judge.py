@@ -53,6 +53,12 @@ def named(world: World, listed: list[bytes]) -> set[int]:
     }
 
 
+def rightly_named(world: World, integration_id: int) -> set[int]:
+    """The devices that are stored with the id that they have in the UEM."""
+    rows = {row.udid: row.external_id for row in stored(integration_id)}
+    return {ident for ident in world.devices if rows.get(udid_key(udid_of(world, ident))) == str(ident)}
+
+
 def udid_of(world: World, ident: int) -> str:
     """The UDID of a device as the UEM really has it."""
     return str(world.devices[ident].json()["Udid"])

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from harmony.apps.job import sync_apps
 from harmony.db import db, release, write
-from harmony.jobs import device_sync, lease
+from harmony.jobs import control, device_sync, lease
 from harmony.jobs.kinds import JobKind
 from harmony.models import Device, KnownGroup, SyncRun, SyncRunState, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
@@ -21,6 +21,7 @@ from harmony.models.device_ids import udid_key
 from harmony.protection.risk import APPLE
 from harmony.simulator import changes
 from harmony.simulator.context import Tenant
+from harmony.simulator.records import device_of
 from harmony.simulator.world import World
 from harmony.sync import job as sync_job
 from harmony.sync.deletion import holds
@@ -158,6 +159,15 @@ class Machine(RuleBasedStateMachine):
             status = ("active", "inactive")[pick % 2]
             fleet.protect(self.id, str(ids[pick % len(ids)]), status, risk, at=self.stage.now)
 
+    def move(self, by: int) -> None:
+        """Server Details lead to another UEM, which has the same devices under the ids of others."""
+        former = sorted(self.world.devices)
+        renumber(self.world, dict(zip(former, former[by:] + former[:by], strict=True)))
+        self.foreign = judge.foreign_tags(self.world)
+        with write() as session:
+            control.await_sync(session, self.id, self.stage.now)
+        self.known, self.before = set(), what_is_known()
+
     # --- the worker ---
 
     @rule(lies=LIES, jobs=JOBS)
@@ -282,6 +292,21 @@ class Machine(RuleBasedStateMachine):
         mine = self.in_scope()
         found = {tag.name: mine & tag.devices.keys() for tag in self.world.tags.values()}
         assert {name: ids for name, ids in found.items() if ids and name.startswith("CHKP_")} == wanted
+
+
+def renumber(world: World, ids: dict[int, int]) -> None:
+    """Give every device another id and UUID, as in a UEM of their own; nobody has made tags there."""
+    devices = sorted(world.devices.values(), key=lambda device: ids[device.id])
+    world.devices.clear()
+    world.by_uuid.clear()
+    for device in devices:
+        ident, uuid = ids[device.id], f"{ids[device.id]:08x}-0000-4000-8000-000000000000"
+        body = device.json() | {"Id": {"Value": ident}, "Uuid": uuid}
+        world.devices[ident] = device_of(ident, device.group, body)
+        world.by_uuid[uuid] = ident
+    for tag_id in [tag_id for tag_id in world.tags if tag_id >= changes.FIRST_NEW_TAG]:
+        del world.tags[tag_id]
+    world.changed()
 
 
 def unprovable(lie: Lie) -> bool:

@@ -65,8 +65,7 @@ def test_ids_swapped_with_devices_outside_the_choice_move_no_tag_and_no_device(
         assert judge.stored(machine.id) == before
         machine.nothing_is_lost()
         machine.tags_are_true()
-        tagged = {ident for tag in machine.world.tags.values() if is_ours(tag.name) for ident in tag.devices}
-        assert tagged == machine.in_scope(), "a device outside the choice got a tag"
+        assert tagged(machine) == machine.in_scope(), "a device outside the choice got a tag"
         machine.teardown()
 
     swap()
@@ -95,6 +94,41 @@ def test_a_tag_that_is_said_to_be_made_under_the_id_of_another_touches_nothing_f
         machine.teardown()
 
     make()
+
+
+@pytest.mark.timeout(0)
+def test_after_a_move_no_device_is_tagged_by_the_id_of_another_though_the_new_uem_lies(
+    context: Flask, settings: Settings, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, wire = Stage(settings.data_dir, migrated_file), Wire()
+    stage.prepare(monkeypatch)
+    wire.prepare(monkeypatch)
+
+    @hypothesis.settings(
+        max_examples=3, derandomize=True, database=None, deadline=None, phases=[Phase.generate]
+    )
+    @hypothesis.given(st.integers(1, 9), st.integers(3, 5), st.sampled_from(["null_field", "drop_field"]))
+    def move(seed: int, every: int, kind: str) -> None:
+        """Whoever cannot be read has the former id of another one that cannot be read."""
+        machine = Machine(stage, wire)
+        machine.a_fleet(devices=20, seed=seed, scope="everything", after=1, tagged=True, switches={})
+        for number in range(12):
+            machine.protect(number, number % 4)
+        machine.move(every)
+        machine.lie([Lie(kind, DEVICES, "Id", every=every)], ["sync", "tags", "apps"])
+        assert machine.said().startswith("sync: warning, 0 missing"), machine.said()
+        assert "Not tagged, and no apps read" in machine.said()
+        assert set() < tagged(machine) <= judge.rightly_named(machine.world, machine.id)
+        machine.tell_the_truth()
+        assert tagged(machine) == machine.in_scope()
+        machine.teardown()
+
+    move()
+
+
+def tagged(machine: Machine) -> set[int]:
+    """The devices that carry a tag of ours in the UEM."""
+    return {ident for tag in machine.world.tags.values() if is_ours(tag.name) for ident in tag.devices}
 
 
 def is_ours(tag: str) -> bool:

@@ -317,11 +317,11 @@ def test_an_empty_list_between_two_others_removes_nothing() -> None:
 def test_after_a_move_no_device_is_asked_for_by_an_id_of_the_former_uem() -> None:
     id_, uem = an_ios_fleet(4), FakeApps()
     with write() as session:
-        integration = session.get_one(Integration, id_)
-        integration.ids_proven_at = now()
-        session.get_one(Device, 1).missing_since = now() - timedelta(hours=1)
-        session.get_one(Device, 2).missing_since = integration.ids_proven_at
-        session.get_one(Device, 3).missing_since = now() + timedelta(hours=1)
+        session.get_one(Integration, id_).uem_generation = 2
+        session.get_one(Device, 2).uem_generation = 1
+        for device_id in (3, 4):
+            session.get_one(Device, device_id).uem_generation = 2
+        session.get_one(Device, 3).missing_since = now()
     assert targets.waiting(id_) == 2
     assert app_sync(id_, fake(uem)).state == OK
     assert sorted(uem.read) == ["60003", "60004"], "the third went missing in this UEM"

@@ -127,6 +127,23 @@ def test_who_edited_which_fields_is_written_down_without_a_value() -> None:
     assert "secret-looking" not in detail
 
 
+def test_a_run_under_way_ends_when_server_details_lead_to_another_uem() -> None:
+    """What it reads are devices of the former UEM, and none of its ids may be taken for one of the new."""
+    id_ = an_integration(a_choice("570"))
+
+    def move(pages: int) -> None:
+        if pages == 1:
+            saved(id_, SERVER, server_address="https://other.test")
+
+    sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(1, 9))}, on_page=move))
+    run = db.session.scalars(select(SyncRun)).one()
+    assert (run.state, run.reason) == (SyncRunState.CANCELLED, apply.MOVED)
+    integration = the_integration(id_)
+    assert (integration.awaits_sync, integration.uem_generation, integration.snapshots) == (True, 1, 0)
+    assert {device.uem_generation for device in all_of(id_)} <= {0}
+    assert list(device_sync.due(NOON)) == [id_]
+
+
 def test_saving_server_details_ends_quarantine_and_tries_at_once() -> None:
     id_ = an_integration(due=NOON + 24 * HOUR, failures=9, stopped_why="sign_in", stopped_reason="No.")
     saved(id_, SERVER, display_name="Mended")

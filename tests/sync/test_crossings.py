@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from harmony.jobs.accounting import Account, Identity, other_hardware
 from harmony.sync.reading.crossings import contested_inside, contested_outside
-from harmony.sync.reading.matching import Known, Matcher, Matches
+from harmony.sync.reading.known import Known
+from harmony.sync.reading.matching import Matcher, Matches
 from harmony.sync.reading.scope import Incoming, fingerprint
 from tests.builders import a_device
 

@@ -203,3 +203,29 @@ def test_ids_of_a_former_uem_contradict_nothing_in_the_new_one(again: int) -> No
     assert {row[1]: row[6] is not None for row in stored()} == {
         "1": True, **{one.external_id: False for one in moved}
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("rows_per_write")
+@pytest.mark.parametrize("fields", [("uuid",), ("serial",), ("uuid", "serial")])
+@pytest.mark.parametrize(("count", "is_believed"), [(4, True), (CHOSEN, False)])
+def test_uuids_and_serials_that_change_hands_are_believed_of_few_devices_only(
+    fields: tuple[str, ...], count: int, is_believed: bool
+) -> None:
+    """Each device has those of the next one, as when a column of the answer has moved; ids and UDIDs stay."""
+    id_ = an_integration(a_choice(BY_GROUP, **BOLD))
+    sync(id_, a_uem(INSIDE))
+    before = stored()
+    told = [
+        replace(device, **{name: getattr(INSIDE[(place + 1) % count], name) for name in fields})
+        if place < count
+        else device
+        for place, device in enumerate(INSIDE)
+    ]
+    named = [replace(device, name=f"New name of {device.external_id}") for device in told]
+    for rows in (told, named):
+        done = sync(id_, a_uem(rows))
+        assert (done.missing, done.deleted, done.added) == (0, 0, 0)
+        changed = [old for old, new in zip(before, stored(), strict=True) if old[2:5] != new[2:5]]
+        assert len(changed) == (count if is_believed else 0)
+    names = set(db.session.scalars(select(Device.name)))
+    assert names == {device.name for device in named}, "what identifies nobody is written as before"

@@ -391,7 +391,7 @@ def test_a_device_that_another_uem_did_not_list_is_never_tagged_by_its_former_id
         control.await_sync(session, id_, NOON)
         control.after_sync(session, session.get_one(lease.Integration, id_), True, NOON)
     missing = (NOON - HOUR).replace(tzinfo=None)
-    set_devices(id_, "external_id = '2'", missing_since=missing, absent_from=1)
+    set_devices(id_, "external_id = '1'", uem_generation=1)
     set_devices(id_, "external_id = '3'", deleted_at=missing, deleted_by="kim")
     protect(id_, 2, "inactive", 1)
     uem.log.clear()

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from harmony.jobs.accounting import Account, Identity, Match, compare, identity, other_hardware, same_hardware
-from harmony.sync.reading.matching import Known
+from harmony.sync.reading.known import Known
 from harmony.sync.reading.scope import Incoming
 
 
@@ -60,7 +60,7 @@ def contested_inside(
 def contest(external_id: str, device: Known | None, account: Account) -> None:
     """Remember a row that is not believed: its id, and the stored device that it would have moved."""
     account.contested.add(external_id)
-    if device is not None and device.external_id != external_id:
+    if device is not None and device.current_id not in {None, external_id}:
         account.strayed.add(device.id)
 
 
@@ -72,9 +72,9 @@ def _moves(
     taking: dict[int, Incoming] = {}
     for row in rows:
         owner, device = by_id.get(row.device.external_id), by_udid.get(row.udid_key)
-        if owner is not None and _contradicts(owner.identity, identity(row.device)):
+        if owner is not None and not owner.former and _contradicts(owner.identity, identity(row.device)):
             taking[owner.id] = row
-        own = device.external_id if device is not None and not device.deleted else None
+        own = device.current_id if device is not None and not device.deleted else None
         if own is not None and own != row.device.external_id:
             leaving[own].append(row)
     return leaving, taking

@@ -8,22 +8,22 @@ from dataclasses import replace
 from harmony.db import bulk, db, release
 from harmony.jobs.accounting import Identity
 from harmony.jobs.outcome import Doubt, mostly_doubtful
-from harmony.models.device_ids import serial_key, udid_key
+from harmony.models.device_ids import udid_key
 from harmony.sync.current_ids import has_current_id
-from harmony.sync.reading.matching import Known, has_other_udid
+from harmony.sync.reading.known import Known, has_other_udid
 from harmony.sync.reading.pages import Reading
 from harmony.sync.reading.scope import Incoming
 from harmony.uem.records import SkippedRow
 
 _SELECT_KNOWN = (
-    "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "
-    "deleted_at IS NOT NULL{more} FROM device WHERE integration_id = ? AND {which}"
+    "SELECT id, external_id, udid_key, fingerprint, last_seen_at, absent_from IS NOT NULL, "  # noqa: S608 - no input
+    f"deleted_at IS NOT NULL, NOT ({has_current_id('device')}){{more}} FROM device "
+    "WHERE integration_id = ? AND {which}"
 )
-# Of these devices, those whose ids are of the UEM that is read: after a move the former ones prove nothing.
-_SELECT_WITH_CURRENT_ID = (
-    f"SELECT id FROM device WHERE {has_current_id('device')} AND NOT EXISTS (SELECT 1 FROM integration i "  # noqa: S608 - no input
-    "WHERE i.id = device.integration_id AND i.awaits_sync) AND "
-)
+# Empty without a read of the devices where the integration never moved to another UEM.
+_COUNT_FORMER = """SELECT count(*) FROM integration i JOIN device d ON d.integration_id = i.id
+ WHERE i.id = ? AND i.uem_generation > 0 AND d.uem_generation < i.uem_generation
+ AND d.added_by IS NULL AND d.missing_since IS NULL AND d.deleted_at IS NULL"""
 # What is read only where it has to be told which device a row is about.
 MORE = ", enrolled_at, uuid, udid, serial"
 
@@ -74,6 +74,13 @@ def accounted(integration_id: int, reading: Reading) -> Doubt:
     return replace(doubt, anonymous=account.anonymous(placed), unreadable=unreadable)
 
 
+def count_former(integration_id: int) -> int:
+    """Count the devices that are kept and were placed by no run since Server Details led to another UEM."""
+    ((count,),) = bulk.fetch_all(db.session(), _COUNT_FORMER, (integration_id,))
+    release()
+    return int(count)
+
+
 def _columns(unnamed: Collection[Identity]) -> Iterator[tuple[str, list[str]]]:
     for place, column in ((2, "udid_key"), (1, "lower(uuid)"), (3, "lower(serial)")):
         if marks := sorted({row[place] for row in unnamed} - {""}):
@@ -86,15 +93,22 @@ def known_of(
     """Return the stored devices that rows may be about, by the UEM's id and by UDID key."""
     ids = [row.device.external_id for row in arriving]
     by_id = _known_by_id(integration_id, ids + [row.external_id for row in skipped if row.external_id])
-    other = [
-        row for row in arriving if (known := by_id.get(row.device.external_id)) and has_other_udid(known, row)
+    changed = [
+        row
+        for row in arriving
+        if (known := by_id.get(row.device.external_id)) and known.fingerprint != row.fingerprint
     ]
-    if other:
-        by_id |= _known_by_id(integration_id, [row.device.external_id for row in other], MORE)
+    if changed:
+        by_id |= _known_by_id(integration_id, [row.device.external_id for row in changed], MORE)
+    other = [row for row in changed if _is_unclear(by_id[row.device.external_id], row)]
     new = [row for row in arriving if row.device.external_id not in by_id]
     keys = [row.udid_key for row in (*new, *other)]
     unnamed = [udid_key(row.udid) for row in skipped if not row.external_id]
     return by_id, known_by_udid(integration_id, keys + unnamed)
+
+
+def _is_unclear(known: Known, row: Incoming) -> bool:
+    return known.former or has_other_udid(known, row)
 
 
 def known_outside(integration_id: int, rows: Sequence[Identity]) -> tuple[dict[str, Known], dict[str, Known]]:
@@ -109,16 +123,10 @@ def known_outside(integration_id: int, rows: Sequence[Identity]) -> tuple[dict[s
         if (known := by_id.get(row.external_id)) is None or known.udid_key != row.udid_key
     ]
     by_udid = known_by_udid(integration_id, other)
-    current = _with_current_id([device.id for device in (*by_id.values(), *by_udid.values())])
     return (
-        {id_: device for id_, device in by_id.items() if device.id in current},
-        {key: device for key, device in by_udid.items() if device.id in current},
+        {id_: device for id_, device in by_id.items() if not device.former},
+        {key: device for key, device in by_udid.items() if not device.former},
     )
-
-
-def _with_current_id(ids: Sequence[int]) -> set[int]:
-    sql = _SELECT_WITH_CURRENT_ID + bulk.in_list("id")
-    return {id_ for (id_,) in bulk.fetch_all(db.session(), sql, (bulk.list_param(ids),))} if ids else set()
 
 
 def _select(integration_id: int, more: str, column: str, keys: Sequence[str]) -> list[Known]:
@@ -127,13 +135,13 @@ def _select(integration_id: int, more: str, column: str, keys: Sequence[str]) ->
     read = bulk.decode_time
     if not more:
         return [
-            Known(id_, external_id, key, print_, read(seen), bool(absent), bool(deleted))
-            for id_, external_id, key, print_, seen, absent, deleted in rows
+            Known(id_, external_id, key, print_, read(seen), bool(absent), bool(deleted), bool(former))
+            for id_, external_id, key, print_, seen, absent, deleted, former in rows
         ]
     return [
         Known(
-            id_, external_id, key, print_, read(seen), bool(absent), bool(deleted), read(enrolled),
-            uuid.lower(), udid, serial_key(serial),
+            id_, external_id, key, print_, read(seen), bool(absent), bool(deleted), bool(former),
+            read(enrolled), uuid, udid, serial,
         )
-        for id_, external_id, key, print_, seen, absent, deleted, enrolled, uuid, udid, serial in rows
+        for id_, external_id, key, print_, seen, absent, deleted, former, enrolled, uuid, udid, serial in rows
     ]  # fmt: skip

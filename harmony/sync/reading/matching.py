@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
 
 from harmony.jobs.accounting import (
-    Identity,
     Match,
     compare,
     contradicts_many,
@@ -17,35 +14,17 @@ from harmony.jobs.accounting import (
     other_hardware,
     same_hardware,
 )
-from harmony.sync.reading.scope import Incoming, enrolment, with_udid
+from harmony.sync.reading.known import (
+    Known,
+    has_other_marks,
+    has_other_udid,
+    is_newer,
+    is_same_record,
+)
+from harmony.sync.reading.scope import Incoming, with_marks
 
 # A device that is enrolled again leaves records behind: so many where serial numbers prove it, else so many.
 MOST_ENROLMENTS, MOST_UNPROVEN = 5, 2
-
-
-class Known(NamedTuple):
-    """What the database holds of a device: enough to tell whether anything changed.
-
-    `external_id` is None when the UEM gave the id to another device; what follows `deleted` is read only
-    where it has to be told which device a row is about.
-    """
-
-    id: int
-    external_id: str | None
-    udid_key: str
-    fingerprint: str
-    last_seen: datetime | None
-    absent: bool = False
-    deleted: bool = False
-    enrolled_at: datetime | None = None
-    uuid: str = ""
-    udid: str = ""
-    serial: str = ""
-
-    @property
-    def identity(self) -> Identity:
-        """Everything that tells which device it is."""
-        return Identity(self.external_id or "", self.uuid, self.udid_key, self.serial)
 
 
 @dataclass(slots=True)
@@ -69,11 +48,6 @@ class Matches:
 Compared = tuple[Known, Incoming, Match]
 
 
-def has_other_udid(known: Known, row: Incoming) -> bool:
-    """Return True if a row has another UDID than is stored for its id, so that more has to be compared."""
-    return known.fingerprint != row.fingerprint and known.udid_key != row.udid_key
-
-
 @dataclass(slots=True)
 class Matcher:
     """What rows are compared with: the stored devices by the UEM's id and, for new ids, by UDID key.
@@ -93,20 +67,30 @@ class Matcher:
 
     def match(self, rows: Sequence[Incoming]) -> Matches:
         """Sort the rows; each is in exactly one list of the result."""
+        strange, others = self._by_id(rows)
+        replaced = self._settle(others)
+        self.found.detached |= {row.device.external_id: known.id for known, row in replaced}
+        for key, alike in _by_udid([*strange, *(row for _, row in replaced)]).items():
+            self._place(key, alike)
+        return self.found
+
+    def _by_id(self, rows: Sequence[Incoming]) -> tuple[list[Incoming], list[tuple[Known, Incoming]]]:
+        """Match what has its id and its marks; return the rows with new ids, and those with other marks."""
         strange, others = [], []
         for row in rows:
             known = self.by_id.get(row.device.external_id)
             if known is None:
                 strange.append(row)
-            elif has_other_udid(known, row):
+            elif known.fingerprint == row.fingerprint:
+                self.found.same.append((known, row))
+            elif known.former and not is_same_record(known, row):
+                self.found.detached[row.device.external_id] = known.id
+                strange.append(row)
+            elif has_other_udid(known, row) or has_other_marks(known, row):
                 others.append((known, row))
             else:
                 self.found.same.append((known, row))
-        replaced = self._settle(others)
-        self.found.detached = {row.device.external_id: known.id for known, row in replaced}
-        for key, alike in _by_udid([*strange, *(row for _, row in replaced)]).items():
-            self._place(key, alike)
-        return self.found
+        return strange, others
 
     def _settle(self, others: Sequence[tuple[Known, Incoming]]) -> list[tuple[Known, Incoming]]:
         """Match known ids with another UDID; return those that the UEM gave to other hardware.
@@ -132,21 +116,30 @@ class Matcher:
         """Let the rows wait that give a device other hardware; return the rest."""
         rest: list[Compared] = []
         for known, row, match in compared:
-            if match is Match.OTHER or (match is Match.SAME and known.udid_key and row.udid_key):
+            if match is Match.OTHER or (match is Match.SAME and has_other_marks(known, row)):
                 self.found.waiting.append(row)
             else:
                 rest.append((known, row, match))
         return rest
 
     def _usable(self, known: Known, row: Incoming, carriers: int) -> Incoming:
-        """Return the row with the stored UDID where its own is none, or that of several records."""
+        """Return the row with the stored UDID where its own is none, or that of several records.
+
+        If so many contradict what is stored that it is not believed, every stored mark stays.
+        """
         key = row.udid_key
+        if self.believed is False:
+            row = with_marks(
+                row, uuid=known.uuid or row.device.uuid, serial=known.serial or row.device.serial
+            )
+        if key == known.udid_key:
+            return row
         other = self.by_udid.get(key)
         if key and (carriers > 1 or (other is not None and other.id != known.id and not other.deleted)):
             self.shared.add(key)
         if key and key not in self.shared and (self.believed is not False or not known.udid_key):
             return row
-        return with_udid(row, known.udid) if known.udid_key else row._replace(shared=bool(key))
+        return with_marks(row, udid=known.udid) if known.udid_key else row._replace(shared=bool(key))
 
     def _place(self, key: str, rows: Sequence[Incoming]) -> None:
         """Match rows with new ids and one UDID: a device enrolled again, or records that share the UDID."""
@@ -162,7 +155,7 @@ class Matcher:
             self.found.new.append(newest)
         elif not self._is_free(known, newest):
             self.found.twins.append(newest)
-        elif self.believed is None and known.external_id is not None and not known.deleted:
+        elif self.believed is None and known.current_id is not None and not known.deleted:
             self.found.waiting.append(newest)
         else:
             self.found.same.append((known, newest))
@@ -173,18 +166,19 @@ class Matcher:
         It may not where both ids were different devices and both are listed: then the row is not believed.
         """
         detached = self.found.detached
-        if known.external_id is None or known.deleted or detached.get(known.external_id) == known.id:
+        own = known.current_id
+        if own is None or known.deleted or detached.get(own) == known.id:
             return True
-        taken = row.device.external_id in detached and self.is_placed(known.external_id)
+        taken = row.device.external_id in detached and self.is_placed(own)
         if self.believed is False or taken:
             return False
         return is_newer(row, known)
 
 
 def _contradicting(compared: Sequence[Compared]) -> int:
-    """Count the rows that give a stored device other hardware, or another UDID."""
+    """Count the rows that give a stored device other hardware, or another UUID, UDID or serial."""
     return sum(
-        match is Match.OTHER or (match is Match.SAME and bool(known.udid_key and row.udid_key))
+        match is Match.OTHER or (match is Match.SAME and has_other_marks(known, row))
         for known, row, match in compared
     )
 
@@ -193,11 +187,6 @@ def _distrusted(known: Known, row: Incoming, match: Match) -> Compared:
     """Return the row as doubtful if it is about other hardware, even if it names the same record."""
     other = match is Match.OTHER or other_hardware(known.identity, identity(row.device))
     return known, row, Match.DOUBTFUL if other else match
-
-
-def is_newer(row: Incoming, known: Known) -> bool:
-    """Return True if a row is a newer enrolment than the one that is stored."""
-    return row.enrolment > enrolment(known.enrolled_at, known.external_id or "")
 
 
 def _by_udid(rows: Iterable[Incoming]) -> dict[str, list[Incoming]]:
@@ -215,7 +204,7 @@ def _is_shared(rows: Sequence[Incoming], known: Known | None) -> bool:
             False  # as almost every row of a first sync, for which comparing would cost more than inserting
         )
     marks = [identity(row.device) for row in rows]
-    if known is not None and known.external_id is not None and not known.deleted:
+    if known is not None and known.current_id is not None and not known.deleted:
         marks.append(known.identity)
     proven = all(mark.serial for mark in marks)
     if len(rows) > (MOST_ENROLMENTS if proven else MOST_UNPROVEN):

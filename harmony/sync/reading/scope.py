@@ -59,10 +59,10 @@ class Incoming(NamedTuple):
         return enrolment(self.device.enrolled_at, self.device.external_id)
 
 
-def with_udid(row: Incoming, udid: str) -> Incoming:
-    """Return the row with another UDID, also where it stands in for the owner's e-mail."""
+def with_marks(row: Incoming, **marks: str) -> Incoming:
+    """Return the row with another UUID, UDID or serial, also where the UDID stands in for an e-mail."""
     device, stand_in = row.device, stand_in_email(row.device)
-    device = replace(device, udid=udid)
+    device = replace(device, **marks)
     if row.device.email == stand_in:
         device = replace(device, email=stand_in_email(device))
     return Incoming(device, row.memberships, fingerprint(device, row.memberships))
