@@ -19,7 +19,7 @@ from harmony.device_api.errors import ApiError
 from harmony.device_api.partial import APPS, FINDINGS, in_words
 from harmony.device_api.report import Report, compare
 from harmony.models import DeviceStatus, Registration, Risk, Severity, Verb
-from harmony.protection.catalogue import ANDROID
+from harmony.protection.catalogue import ANDROID, is_about_app
 from harmony.protection.change import Change, DeviceState, EventLine, NewFinding, ProtectionStatus
 from harmony.protection.evaluate import DEVICE_SILENT, Rules
 from harmony.protection.policy import in_force
@@ -71,35 +71,35 @@ class _RegisteredApp(NamedTuple):
         """Return status and risk of the device."""
         return ProtectionStatus(DeviceStatus(self.status), Risk(self.risk))
 
-    def after(self, report: Report) -> _RegisteredApp:
-        """Return the registration with what a report says; versions that it does not name stay."""
-        return self._replace(
-            digest=report.digest(self.digest),
-            skew=report.skew(self.skew),
-            os_version=report.os_version or self.os_version,
-            client_version=report.client_version or self.client_version,
-            unread=in_words(report.omissions)[:LONGEST_DETAIL],
-        )
-
 
 class _Received(NamedTuple):
-    """A report with its place among those of the write, and its registration before and after it."""
+    """A report, its place among those of the write, its registration as stored, and its digest."""
 
     place: int
     report: Report
-    before: _RegisteredApp
-    after: _RegisteredApp
+    app: _RegisteredApp
+    digest: str
 
     @property
     def is_news(self) -> bool:
         """Return True if it says something new, or its device was not Active."""
-        before = self.before
-        return self.after.digest != before.digest or before.silent or before.status != DeviceStatus.ACTIVE
+        return self.digest != self.app.digest or self.app.silent or self.app.status != DeviceStatus.ACTIVE
 
     @property
     def is_other_version(self) -> bool:
         """Return True if the OS or the client was updated."""
-        return self.before[7:9] != self.after[7:9]
+        report, app = self.report, self.app
+        os_differs = report.os_version not in {"", app.os_version}
+        return os_differs or report.client_version not in {"", app.client_version}
+
+    def registration(self) -> _RegisteredApp:
+        """Return the registration with what the report says; versions that it does not name stay."""
+        return self.app._replace(
+            digest=self.digest,
+            os_version=self.report.os_version or self.app.os_version,
+            client_version=self.report.client_version or self.app.client_version,
+            unread=in_words(self.report.omissions)[:LONGEST_DETAIL],
+        )
 
 
 def is_known(key_hash: str) -> bool:
@@ -130,7 +130,7 @@ def _take_batch(session: Session, waiting: dict[int, Report]) -> dict[int, Answe
         if app is None or app.deleted:
             answers[place] = ApiError("key_unknown" if app is None else "device_deleted")
         elif app.device_id not in batch:
-            batch[app.device_id] = _Received(place, report, app, app.after(report))
+            batch[app.device_id] = _Received(place, report, app, report.digest(app.digest))
         else:
             continue
         del waiting[place]
@@ -146,7 +146,7 @@ def _load_apps(session: Session, hashes: Sequence[str]) -> dict[str, _Registered
 
 def _write(session: Session, batch: Sequence[_Received]) -> dict[int, ProtectionStatus]:
     """Write the reports, at most one of each device; return the status of each device then."""
-    statuses = {received.before.device_id: received.before.protection_status for received in batch}
+    statuses = {received.app.device_id: received.app.protection_status for received in batch}
     news = [received for received in batch if received.is_news]
     if news:
         _take_apps(session, news)
@@ -156,13 +156,13 @@ def _write(session: Session, batch: Sequence[_Received]) -> dict[int, Protection
     # At once instead of at the next sweep, and not by a silence that ends here.
     updated = [received for received in news if received.is_other_version]
     if updated:
-        device_ids = [received.before.device_id for received in updated]
+        device_ids = [received.app.device_id for received in updated]
         statuses |= reevaluate(session, device_ids, in_force(session)[1], _newest(updated))
     return statuses
 
 
 def _take_apps(session: Session, news: Iterable[_Received]) -> None:
-    for _place, report, app, _after in news:
+    for _place, report, app, _digest in news:
         if report.apps is not None and app.platform == ANDROID:
             apps = [SeenApp(*seen) for seen in report.apps]
             whole = report.is_whole(APPS)
@@ -173,16 +173,17 @@ def _take_apps(session: Session, news: Iterable[_Received]) -> None:
 
 
 def _record_findings(session: Session, news: Sequence[_Received]) -> dict[int, ProtectionStatus]:
-    states = load_states(session, [received.before.device_id for received in news])
-    subjects = {threat.subject for received in news for threat in received.report.threats}
-    rules = load_rules(session, in_force(session)[1], subjects)
-    changes = [_change(states[received.before.device_id], received, rules) for received in news]
+    states = load_states(session, [received.app.device_id for received in news])
+    threats = [threat for received in news for threat in received.report.threats]
+    apps = {threat.subject for threat in threats if threat.subject and is_about_app(threat.code)}
+    rules = load_rules(session, in_force(session)[1], apps)
+    changes = [_change(states[received.app.device_id], received, rules) for received in news]
     return record_changes(session, changes, _newest(news))
 
 
 def _change(state: DeviceState, received: _Received, rules: Rules) -> Change:
     """Open and close what the report says, whatever the one before said; end the silence."""
-    app, report = received.before, received.report
+    app, report = received.app, received.report
     new, ended = compare(state.findings, app.profile, report.threats, whole=report.is_whole(FINDINGS))
     ended += [finding for finding in state.findings if finding.code == DEVICE_SILENT]
     return Change(
@@ -195,24 +196,29 @@ def _change(state: DeviceState, received: _Received, rules: Rules) -> Change:
 
 def _update_registrations(session: Session, news: Sequence[_Received]) -> None:
     """Store what the reports say, and an event where something else than before could not be read."""
-    registrations = [received.after for received in news]
+    registrations = [received.registration() for received in news]
     rows = [(app.digest, app.os_version, app.client_version, app.unread, app.id) for app in registrations]
     bulk.execute_many(session, _UPDATE_REPORT, rows)
     lines = [
         EventLine(
-            report.at, Verb.UNREAD, Severity.WARNING, app.device_id, app.integration_id, detail=app.unread
+            received.report.at,
+            Verb.UNREAD,
+            Severity.WARNING,
+            app.device_id,
+            app.integration_id,
+            detail=app.unread,
         )
-        for _place, report, before, app in news
-        if app.unread not in {"", before.unread}
+        for received, app in zip(news, registrations, strict=True)
+        if app.unread not in {"", received.app.unread}
     ]
     record_events(session, lines)
 
 
 def _record_contacts(session: Session, batch: Sequence[_Received]) -> None:
     encode = bulk.time_encoder()
-    rows = [(encode(report.at), app.skew, app.id) for _place, report, _before, app in batch]
+    rows = [(encode(report.at), report.skew(app.skew), app.id) for _place, report, app, _digest in batch]
     bulk.execute_many(session, _UPDATE_CONTACT, rows)
-    record_contacts(session, [(app.device_id, report.at) for _place, report, _before, app in batch])
+    record_contacts(session, [(app.device_id, report.at) for _place, report, app, _digest in batch])
 
 
 def _newest(batch: Iterable[_Received]) -> datetime:

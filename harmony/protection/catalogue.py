@@ -100,6 +100,15 @@ def factor_of(code: str) -> Factor:
     return known or Factor(code, code, DEVICE, Risk.MEDIUM, known=False)
 
 
+def is_about_app(code: str) -> bool:
+    """Return True if the subject of such a finding is an app.
+
+    >>> is_about_app("HACKING_TOOL"), is_about_app("ROOTED")
+    (True, False)
+    """
+    return factor_of(code).vector is Vector.APPLICATION
+
+
 def is_code(text: str) -> bool:
     """Whether this can be the code of a threat factor at all.
 

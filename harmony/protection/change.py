@@ -97,7 +97,7 @@ class _Effect:
     after: ProtectionStatus
     opened: Sequence[NewFinding]
     closed: Sequence[OpenFinding]
-    codes: frozenset[str]
+    kept: Sequence[OpenFinding]
 
     @property
     def is_change(self) -> bool:
@@ -107,7 +107,9 @@ class _Effect:
     @property
     def is_tagged(self) -> bool:
         """Return True if tags show the difference: status, risk, or the codes of open findings."""
-        return self._is_other_status or self.codes != _codes(self.change.before.findings)
+        if self._is_other_status or not (self.opened or self.closed):
+            return self._is_other_status
+        return _codes(self.kept) | _codes(self.opened) != _codes(self.change.before.findings)
 
     @property
     def _is_other_status(self) -> bool:
@@ -137,13 +139,14 @@ def effect_of(change: Change) -> _Effect:
     before = change.before
     closed = [finding for finding in before.findings if finding.id in change.closed]
     kept = [finding for finding in before.findings if finding.id not in change.closed]
-    open_keys = {finding[1:4] for finding in kept}
-    wanted = {finding[:3]: finding for finding in change.opened}
-    opened = [finding for key, finding in wanted.items() if key not in open_keys]
+    opened: dict[tuple[str, ...], NewFinding] = {}
+    if change.opened:
+        open_keys = {finding[1:4] for finding in kept}
+        opened = {finding[:3]: finding for finding in change.opened if finding[:3] not in open_keys}
     risks = [change.rated.get(finding.id, finding.risk) for finding in kept]
-    risk = device_risk([*risks, *(finding.risk for finding in opened)])
+    risk = device_risk([*risks, *(finding.risk for finding in opened.values())])
     status = change.status or DeviceStatus(before.status)
-    return _Effect(change, ProtectionStatus(status, risk), opened, closed, _codes(kept) | _codes(opened))
+    return _Effect(change, ProtectionStatus(status, risk), list(opened.values()), closed, kept)
 
 
 def _codes(findings: Iterable[OpenFinding | NewFinding]) -> frozenset[str]:

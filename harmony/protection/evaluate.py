@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from harmony.models.policy import PolicyRecord
 from harmony.models.states import Action, DeviceStatus
-from harmony.protection.catalogue import Vector, factor_of
+from harmony.protection.catalogue import is_about_app
 from harmony.protection.risk import device_risk, finding_risk, is_older, platform_of
 
 OS_OUTDATED, CLIENT_OUTDATED, DEVICE_SILENT = "OS_OUTDATED", "CLIENT_OUTDATED", "DEVICE_SILENT"
@@ -37,7 +37,7 @@ class Rules(NamedTuple):
     def risk(self, platform: str, code: str, subject: str) -> int:
         """Return the risk of a finding; an exception counts for all findings about its app."""
         action = None
-        if self.exceptions and subject and factor_of(code).vector is Vector.APPLICATION:
+        if self.exceptions and subject and is_about_app(code):
             action = self.exceptions.get((platform, subject))
         return int(finding_risk(code, action, self.policy.risks, self.policy.silent_risk))
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from harmony.db import bulk
 from harmony.db.bulk import in_list, list_param, time_encoder
 from harmony.models import Action, DeviceStatus, PolicyRecord
-from harmony.protection.change import Change, DeviceState, NewFinding, ProtectionStatus
+from harmony.protection.change import Change, DeviceState, NewFinding, OpenFinding, ProtectionStatus
 from harmony.protection.evaluate import (
     Evaluation,
     ProtectionFacts,
@@ -49,8 +49,8 @@ def reevaluate(
     rules = load_rules(session, policy)
     evaluate_once = cache(lambda facts: evaluate(facts, rules))
     changes = [
-        _change(state, facts, evaluation, policy)
-        for state, facts in _load(session, device_ids, policy, now)
+        _change(device_id, integration_id, findings, facts, evaluation, policy)
+        for device_id, integration_id, findings, facts in _load(session, device_ids, policy, now)
         if (evaluation := evaluate_once(facts)).differs(facts)
     ]
     return record_changes(session, changes, now)
@@ -58,9 +58,10 @@ def reevaluate(
 
 def load_rules(session: Session, policy: PolicyRecord, identifiers: Collection[str] | None = None) -> Rules:
     """Load the app exceptions in force, all of them or those of some apps, beside the policy."""
+    rows: Sequence[Any] = ()
     if identifiers is None:
         rows = bulk.fetch_all(session, _SELECT_EXCEPTIONS)
-    else:
+    elif identifiers:
         apps = list_param(sorted(identifiers))
         rows = bulk.fetch_all(session, f"{_SELECT_EXCEPTIONS} WHERE {in_list('identifier')}", (apps,))
     return Rules(policy, {(platform, app): Action(action) for platform, app, action in rows})
@@ -68,8 +69,8 @@ def load_rules(session: Session, policy: PolicyRecord, identifiers: Collection[s
 
 def _load(
     session: Session, device_ids: Sequence[int], policy: PolicyRecord, now: datetime
-) -> Iterator[tuple[DeviceState, ProtectionFacts]]:
-    """Load what is stored of those of the devices that ever registered."""
+) -> Iterator[tuple[int, int, Sequence[OpenFinding], ProtectionFacts]]:
+    """Load those of the devices that ever registered: id, integration, open findings, facts."""
     devices = (list_param(device_ids),)
     protectors: defaultdict[int, list[Any]] = defaultdict(list)
     for device_id, *protector in bulk.fetch_all(
@@ -89,7 +90,7 @@ def _load(
             status, risk, *late, platform, os_version, tuple(protectors[device_id]),
             tuple(finding[1:] for finding in found),
         )  # fmt: skip
-        yield DeviceState(device_id, integration_id, platform, status, risk, found), facts
+        yield device_id, integration_id, found, facts
 
 
 def _late(contact: Any, silent: Any, inactive: Any, *, judged: bool) -> tuple[bool | None, bool | None]:
@@ -98,15 +99,17 @@ def _late(contact: Any, silent: Any, inactive: Any, *, judged: bool) -> tuple[bo
     return silent is not None and contact < silent, contact < inactive
 
 
-def _change(
-    state: DeviceState, facts: ProtectionFacts, evaluation: Evaluation, policy: PolicyRecord
-) -> Change:
+def _change(  # noqa: PLR0917 - what was loaded, and what follows from it
+    device_id: int, integration_id: int, findings: Sequence[OpenFinding], facts: ProtectionFacts,
+    evaluation: Evaluation, policy: PolicyRecord,
+) -> Change:  # fmt: skip
+    state = DeviceState(device_id, integration_id, facts.platform, facts.status, facts.risk, findings)
     status = DeviceStatus(evaluation.status)
     return Change(
         state,
         [NewFinding("", code, "", risk, reason(code, facts, policy)) for code, risk in evaluation.opened],
-        {state.findings[place].id: "" for place in evaluation.closed},
-        {state.findings[place].id: risk for place, risk in evaluation.rated},
+        {findings[place].id: "" for place in evaluation.closed},
+        {findings[place].id: risk for place, risk in evaluation.rated},
         status,
         no_contact(policy.inactive_days) if status is DeviceStatus.INACTIVE else "",
     )
