@@ -22,7 +22,7 @@ from harmony.device_api.errors import ApiError, by_status
 from harmony.device_api.rate_limit import Limits
 from harmony.device_api.registration import register as registration_register
 from harmony.device_api.registration import unregister as registration_unregister
-from harmony.device_api.registration.keys import KEY_PREFIX, key_hash
+from harmony.device_api.registration.credentials import KEY_PREFIX, key_hash
 from harmony.device_api.report import Report
 from harmony.device_api.schemas import CheckedIn, Problem, Registered
 from harmony.protection.change import ProtectionStatus

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 
 from harmony.clock import monotonic, now
 from harmony.db import db, release, table_of, write
-from harmony.device_api.registration.keys import KEY_PREFIX
+from harmony.device_api.registration.credentials import KEY_PREFIX
 from harmony.models import (
     Device,
     DeviceStatus,

@@ -18,7 +18,7 @@ from harmony.device_api import routes as device_api_routes
 from harmony.device_api.batching import GroupCommit
 from harmony.device_api.check_in import Answer
 from harmony.device_api.decoding import LARGEST_BODY, LARGEST_REPORT
-from harmony.device_api.registration import codes
+from harmony.device_api.registration import credentials
 from harmony.device_api.registration import register as registration_register
 from harmony.models import SetupPage
 from harmony.security.vault import VaultLocked
@@ -215,7 +215,7 @@ def test_what_others_say_of_a_device_never_keeps_it_out(agent: Agent, wrong: dic
     thief = Agent(agent.client)
     answers = {thief.register(**wrong).status_code for _ in range(90)}
     assert answers <= {401, 409, 429}
-    code = codes.issue(device_of("UDID0").id, "kim", now())
+    code = credentials.issue_code(device_of("UDID0").id, "kim", now())
     assert agent.register(token=None, code=code).status_code == 201
     assert agent.register(device_key=agent.key).status_code == 201
     assert Agent(agent.client, udid="UDID1").register().status_code == 201
@@ -223,7 +223,7 @@ def test_what_others_say_of_a_device_never_keeps_it_out(agent: Agent, wrong: dic
 
 def test_the_code_of_somebody_else_is_not_used_up_by_trying_it(agent: Agent) -> None:
     an_open_integration(devices=2)
-    code = codes.issue(device_of("UDID1").id, "kim", now())
+    code = credentials.issue_code(device_of("UDID1").id, "kim", now())
     answers = [agent.register(token=None, code=code) for _ in range(90)]
     assert {answer.status_code for answer in answers} == {401, 429}
     owner = Agent(agent.client, udid="UDID1")
@@ -238,7 +238,7 @@ def test_a_device_that_keeps_registering_is_told_to_wait_and_no_other_is(agent: 
     assert refusal(answers[-1]) == (429, "too_many")
     assert agent.check_in().status_code == 200
     assert Agent(agent.client, udid="UDID1").register().status_code == 201
-    code = codes.issue(device_of("UDID0").id, "kim", now())
+    code = credentials.issue_code(device_of("UDID0").id, "kim", now())
     assert agent.register(token=None, code=code).status_code == 201
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.device_api.errors import ApiError
-from harmony.device_api.registration import codes, unregister
+from harmony.device_api.registration import credentials, unregister
 from harmony.device_api.registration import register as registration_register
 from harmony.device_api.schemas import Register
 from harmony.models import (
@@ -33,7 +33,7 @@ from tests.stored import store
 
 
 def a_code(udid: str = "UDID0") -> str:
-    code = codes.issue(device_of(udid).id, "kim", now())
+    code = credentials.issue_code(device_of(udid).id, "kim", now())
     assert code is not None
     return code
 
@@ -243,7 +243,7 @@ def test_a_udid_that_the_uem_gives_to_two_devices_names_neither_and_a_code_does(
         session.get_one(Device, device_of("UDID1").id).udid_key = "udid0"
     assert refusal(agent.register()) == (409, "udid_shared")
     ids = list(db.session.scalars(select(Device.id).order_by(Device.id)))
-    code = codes.issue(ids[0], "kim", now())
+    code = credentials.issue_code(ids[0], "kim", now())
     assert agent.register(token=None, code=code).json["device_id"] == ids[0]
 
 

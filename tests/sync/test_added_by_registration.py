@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.device_api.registration import auto_addition
+from harmony.device_api.registration.register import add_device
 from harmony.device_api.schemas import Register
 from harmony.jobs import device_sync
 from harmony.models import Device, DeviceEvent, Happening, Protection, SyncRun
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("context")
 def added(integration_id: int, udid: str = "AA-bb") -> int:
     asked = Register(token="t", udid=udid, platform="ios", model="iPhone", serial="F1", request_id=uuid4())
     with write() as session:
-        return auto_addition.add(session, integration_id, asked, now()).id
+        return add_device(session, integration_id, asked, now()).id
 
 
 def sync(integration_id: int, *listed: Record) -> SyncRun:

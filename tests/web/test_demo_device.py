@@ -15,7 +15,7 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
-from harmony.device_api.registration import codes, unregister
+from harmony.device_api.registration import credentials, unregister
 from harmony.models import App, Device, DeviceStatus, Finding, InstalledApp, Protection, Registration, Risk
 from harmony.simulator.agents.script import TEST_APP
 from harmony.web.demo.state import COOKIE
@@ -160,7 +160,7 @@ def test_a_device_in_contact_needs_a_code(app: Flask, browser: FlaskClient) -> N
         409, True
     )  # fmt: skip
     with app.app_context():
-        code = codes.issue(1, "admin", now())
+        code = credentials.issue_code(1, "admin", now())
     assert register(browser, device="2", udid="udid0", code=code or "", platform="android").status_code == 303
 
 

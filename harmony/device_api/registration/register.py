@@ -16,15 +16,22 @@ from sqlalchemy.orm import Session
 from harmony.apps.inventory import forget_inventory
 from harmony.db import db, release, write
 from harmony.device_api.errors import ApiError
-from harmony.device_api.registration import auto_addition
-from harmony.device_api.registration.credentials import Credential, present
-from harmony.device_api.registration.keys import device_key, key_hash, request_digest, same_request
-from harmony.device_api.registration.rules import displaced, refusal
+from harmony.device_api.registration.credentials import (
+    AcceptedCredential,
+    accept,
+    device_key,
+    is_same_request,
+    key_hash,
+    request_digest,
+)
+from harmony.device_api.registration.rules import rejection, superseded
 from harmony.device_api.registration.situation import live_registrations, situation
 from harmony.device_api.schemas import Register
+from harmony.jobs.device_sync import choice
 from harmony.models import (
     Device,
     DeviceStatus,
+    Integration,
     Profile,
     Registration,
     RegistrationCode,
@@ -33,13 +40,25 @@ from harmony.models import (
     Verb,
 )
 from harmony.models.device_ids import udid_key
+from harmony.protection.catalogue import ANDROID, IOS
 from harmony.protection.change import Change, EventLine
 from harmony.protection.record import load_states, record_changes, record_events, record_registration
+from harmony.sync.privacy import PLACEHOLDER_EMAIL
+from harmony.sync.search import search_text
+
+_BY_REGISTRATION = "registration"
+# The UEM's words for the platforms.
+_PLATFORMS = {IOS: "Apple", ANDROID: "Android"}
+# What only the UEM tells.
+_FROM_UEM_ONLY = (
+    "uuid", "imei", "name", "name_key", "phone", "user_name", "ownership", "group_id", "group_name",
+    "enrollment_status", "compliance", "fingerprint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolled:
-    """A registration that stands; `key` is the clear device key."""
+class CompletedRegistration:
+    """A registration and the status of its device; `key` is the clear device key."""
 
     key: str
     device_id: int
@@ -48,48 +67,74 @@ class Enrolled:
 
 
 def register(
-    asked: Register, now: datetime, count: Callable[[int], None] = lambda _device_id: None
-) -> Enrolled:
-    """Register, or answer what was answered before to the same request. Raises ApiError.
+    request: Register, now: datetime, count: Callable[[int], None] = lambda _device_id: None
+) -> CompletedRegistration:
+    """Register, or repeat the answer to the same request. Raises ApiError.
 
     `count` is called with the device's id when a registration without a code is about to be made, and may
     raise ApiError. Whatever was refused before that was counted against no device: anybody can say a UDID.
     """
-    digest = request_digest(asked)
-    # Strangers are turned away without waiting for the writer's turn.
-    present(db.session(), asked, digest, now)
+    digest = request_digest(request)
+    # Strangers are rejected without waiting for the write lock.
+    accept(db.session(), request, digest, now)
     release()
     with write() as session:
-        shown = present(session, asked, digest, now)
-        device = _device(session, shown, asked, now)
+        credential = accept(session, request, digest, now)
+        device = _device(session, credential, request, now)
         live = live_registrations(session, device.id)
-        mine = next((one for one in live if one.profile == asked.profile), None)
-        if again := _repeated(session, mine, digest):
+        existing = next((app for app in live if app.profile == request.profile), None)
+        if again := _repeated(session, existing, digest):
             return again
-        _refuse_what_changed(shown.code, mine, digest)
-        entitled = shown.code is not None or _has_old_key(live, asked)
-        stands = situation(session, device, live)
-        if error := refusal(stands, asked.profile, asked.platform, entitled=entitled):
+        _reject_changed_request(credential.code, existing, digest)
+        authorized = credential.code is not None or _has_old_key(live, request)
+        circumstances = situation(session, device, live)
+        if error := rejection(circumstances, request.profile, request.platform, authorized=authorized):
             raise ApiError(error)
-        if shown.code is None:
+        if credential.code is None:
             count(device.id)
-        return _enrol(session, device, asked, shown.code, now)
+        return _complete(session, device, request, credential.code, now)
 
 
-def _device(session: Session, shown: Credential, asked: Register, now: datetime) -> Device:
-    """The device that the code or else the UDID names; perhaps a new one."""
-    device = shown.device or _of_udid(session, shown.integration_id, udid_key(asked.udid))
+def _device(session: Session, credential: AcceptedCredential, request: Register, now: datetime) -> Device:
+    """Find the device that the code or else the UDID names; perhaps add it."""
+    device = credential.device or _of_udid(session, credential.integration_id, udid_key(request.udid))
     if device is None:
-        if not shown.auto_addition:
+        if not credential.auto_addition:
             raise ApiError("device_unknown")
-        return auto_addition.add(session, shown.integration_id, asked, now)
+        return add_device(session, credential.integration_id, request, now)
     if device.deleted_at is not None:
         raise ApiError("device_deleted")
     return device
 
 
+def add_device(session: Session, integration_id: int, request: Register, now: datetime) -> Device:
+    """Add a device that no sync has listed yet; without a fingerprint, the first sync that does writes it.
+
+    Inside the caller's `write()`. Nobody's name, number or address is known of it.
+    """
+    imports_email = choice(session.get_one(Integration, integration_id)).import_email
+    device = Device(
+        integration_id=integration_id,
+        udid=request.udid,
+        udid_key=udid_key(request.udid),
+        serial=request.serial,
+        platform=_PLATFORMS[request.platform],
+        model=request.model,
+        os_version=request.os_version,
+        email="" if imports_email else PLACEHOLDER_EMAIL.format(udid=request.udid),
+        search_text=search_text("", request.serial, request.udid, "", ""),
+        added_by=_BY_REGISTRATION,
+        created_at=now,
+        updated_at=now,
+        **dict.fromkeys(_FROM_UEM_ONLY, ""),
+    )
+    session.add(device)
+    session.flush()
+    return device
+
+
 def _of_udid(session: Session, integration_id: int, key: str) -> Device | None:
-    """Of several rows the live one, then the one that the UEM lists, then the newest.
+    """Find the device of a UDID: the live row, then the one that the UEM lists, then the newest.
 
     Raises ApiError: the UEM lists several devices under this UDID, which then names none of them.
     """
@@ -101,71 +146,75 @@ def _of_udid(session: Session, integration_id: int, key: str) -> Device | None:
     return rows[0] if rows else None
 
 
-def _repeated(session: Session, mine: Registration | None, digest: str) -> Enrolled | None:
-    """The answer to the request that made `mine`; None when another did, or the secret has changed since."""
-    if mine is None or mine.request_digest != digest:
+def _repeated(session: Session, existing: Registration | None, digest: str) -> CompletedRegistration | None:
+    """Repeat the answer to the request that made `existing`; None if another did, or the secret changed."""
+    if existing is None or existing.request_digest != digest:
         return None
-    key = device_key(digest, mine.device_id, mine.registered_at.isoformat())
-    if key_hash(key) != mine.key_hash:
+    key = device_key(digest, existing.device_id, existing.registered_at.isoformat())
+    if key_hash(key) != existing.key_hash:
         return None
-    return Enrolled(
-        key, mine.device_id, *load_states(session, [mine.device_id])[mine.device_id].protection_status
+    return CompletedRegistration(
+        key,
+        existing.device_id,
+        *load_states(session, [existing.device_id])[existing.device_id].protection_status,
     )
 
 
-def _refuse_what_changed(code: RegistrationCode | None, mine: Registration | None, digest: str) -> None:
-    if mine is not None and same_request(mine.request_digest, digest):
+def _reject_changed_request(
+    code: RegistrationCode | None, existing: Registration | None, digest: str
+) -> None:
+    if existing is not None and is_same_request(existing.request_digest, digest):
         raise ApiError("request_changed")
     if code is not None and code.used_at is not None:
         raise ApiError("code_used")
 
 
-def _has_old_key(live: Sequence[Registration], asked: Register) -> bool:
-    """The key of whatever profile of the device; no app changes its platform."""
-    keys = {one.key_hash for one in live if one.platform in {"", asked.platform}}
-    return bool(asked.device_key) and key_hash(asked.device_key) in keys
+def _has_old_key(live: Sequence[Registration], request: Register) -> bool:
+    """Return True for the key of whatever profile of the device; no app changes its platform."""
+    keys = {app.key_hash for app in live if app.platform in {"", request.platform}}
+    return bool(request.device_key) and key_hash(request.device_key) in keys
 
 
-def _enrol(
-    session: Session, device: Device, asked: Register, code: RegistrationCode | None, now: datetime
-) -> Enrolled:
+def _complete(
+    session: Session, device: Device, request: Register, code: RegistrationCode | None, now: datetime
+) -> CompletedRegistration:
     device_id = device.id
-    replaced = _end_displaced(session, device_id, asked.profile, now)
+    replaced = _end_superseded(session, device_id, request.profile, now)
     forget_inventory(session, device_id, replaced, now)
-    key = _store(session, device_id, asked, now)
+    key = _store(session, device_id, request, now)
     if code is not None:
-        code.used_at, code.request_digest = now, request_digest(asked)
+        code.used_at, code.request_digest = now, request_digest(request)
     state = load_states(session, [device_id])[device_id]
     ended = {finding.id: finding.subject for finding in state.findings if finding.profile in replaced}
     statuses = record_changes(session, [Change(state, closed=ended, status=DeviceStatus.ACTIVE)], now)
     record_registration(session, device_id, now)
     line = EventLine(now, Verb.REGISTERED, Severity.INFORMATION, device_id, state.integration_id)
-    record_events(session, [line._replace(detail=f"Profile: {asked.profile.value}")])
-    return Enrolled(key, device_id, *statuses[device_id])
+    record_events(session, [line._replace(detail=f"Profile: {request.profile.value}")])
+    return CompletedRegistration(key, device_id, *statuses[device_id])
 
 
-def _end_displaced(session: Session, device_id: int, profile: Profile, now: datetime) -> set[str]:
-    """End the other registrations that this one takes the place of; which profiles they were on."""
-    others = [one for one in live_registrations(session, device_id) if one.profile != profile]
-    ending = set(displaced(profile, [Profile(one.profile) for one in others]))
-    for one in others:
-        if one.profile in ending:
-            one.ended_at = now
-    return {one.value for one in ending}
+def _end_superseded(session: Session, device_id: int, profile: Profile, now: datetime) -> set[str]:
+    """End the registrations that this one supersedes; return their profiles."""
+    others = [app for app in live_registrations(session, device_id) if app.profile != profile]
+    ending = set(superseded(profile, [Profile(app.profile) for app in others]))
+    for app in others:
+        if app.profile in ending:
+            app.ended_at = now
+    return {profile.value for profile in ending}
 
 
-def _store(session: Session, device_id: int, asked: Register, now: datetime) -> str:
-    """The row of this profile, made or made anew, and its key; the next report is taken whole."""
-    mine = (Registration.device_id == device_id, Registration.profile == asked.profile.value)
-    row = session.scalar(select(Registration).where(*mine))
+def _store(session: Session, device_id: int, request: Register, now: datetime) -> str:
+    """Insert or renew the row of this profile; return its key. The next report is taken in full."""
+    same = (Registration.device_id == device_id, Registration.profile == request.profile.value)
+    row = session.scalar(select(Registration).where(*same))
     if row is None:
-        row = Registration(device_id=device_id, profile=asked.profile.value)
+        row = Registration(device_id=device_id, profile=request.profile.value)
         session.add(row)
-    digest = request_digest(asked)
+    digest = request_digest(request)
     key = device_key(digest, device_id, now.isoformat())
     row.key_hash, row.request_digest, row.report_digest = key_hash(key), digest, ""
-    row.platform, row.model, row.serial = asked.platform, asked.model, asked.serial
-    row.os_version, row.client_version = asked.os_version, asked.client_version
+    row.platform, row.model, row.serial = request.platform, request.model, request.serial
+    row.os_version, row.client_version = request.os_version, request.client_version
     row.clock_skew, row.unread = None, ""
     row.registered_at = row.last_contact_at = now
     row.ended_at = None

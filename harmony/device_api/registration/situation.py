@@ -1,4 +1,4 @@
-"""Loads what decides about a registration: status, live registrations, what the UEM says of the device."""
+"""Load what decides about a registration: status, live registrations, what the UEM says of the device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harmony.device_api.registration.rules import Live, Situation
+from harmony.device_api.registration.rules import LiveRegistration, Situation
 from harmony.jobs import device_sync
 from harmony.models import Device, Integration, Profile, Registration
 from harmony.protection.catalogue import ANDROID
@@ -16,11 +16,11 @@ from harmony.protection.risk import platform_of
 
 
 def situation(session: Session, device: Device, live: Sequence[Registration]) -> Situation:
-    """How things stand on `device`, inside the caller's transaction."""
+    """Load the circumstances of a device, inside the caller's transaction."""
     integration = session.get_one(Integration, device.integration_id)
     return Situation(
         load_states(session, [device.id])[device.id].protection_status.status,
-        [Live(Profile(registration.profile), registration.platform) for registration in live],
+        [LiveRegistration(Profile(registration.profile), registration.platform) for registration in live],
         # A device that registered before the UEM listed it has only said itself which platform it is of.
         "" if device.added_by else platform_of(device.platform),
         has_two_profiles(device, integration),
@@ -28,7 +28,7 @@ def situation(session: Session, device: Device, live: Sequence[Registration]) ->
 
 
 def live_registrations(session: Session, device_id: int) -> Sequence[Registration]:
-    """The registrations of a device that have not ended."""
+    """Load the registrations of a device that have not ended."""
     of_device = (Registration.device_id == device_id, Registration.ended_at.is_(None))
     return session.scalars(select(Registration).where(*of_device)).all()
 

@@ -1,4 +1,4 @@
-"""Ends registrations: the app unregisters, or an administrator resets a device."""
+"""End registrations: the app unregisters, or an administrator resets a device."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harmony.apps.inventory import forget_inventory
 from harmony.audit import audit
 from harmony.db import write
 from harmony.device_api.errors import ApiError
+from harmony.device_api.registration.situation import live_registrations
 from harmony.models import Device, Integration, Profile, Registration, Severity, Verb
 from harmony.protection import policy
 from harmony.protection.change import Change, EventLine, OpenFinding
@@ -46,8 +47,7 @@ def reset(device_id: int, by: str, now: datetime) -> bool:
     """
     with write() as session:
         device = session.get_one(Device, device_id)
-        mine = (Registration.device_id == device_id, Registration.ended_at.is_(None))
-        rows = session.scalars(select(Registration).where(*mine)).all()
+        rows = live_registrations(session, device_id)
         forgot = forget_inventory(session, device_id, list(Profile), now)
         findings = load_states(session, [device_id])[device_id].findings
         ended = [finding for finding in findings if finding.profile or finding.code in _OF_THE_APP]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select
 
 from harmony.db import db, release
-from harmony.device_api.registration import codes
+from harmony.device_api.registration import credentials
 from harmony.jobs.device_sync import choice
 from harmony.models import Device, Integration, IntegrationState, Membership, Profile, Registration
 from harmony.models.configuration import DEPLOYMENT, Deployment, from_row
@@ -116,7 +116,7 @@ def _handsets(one: Candidate, by: str, now: datetime) -> Iterator[Handset]:
 
     There is one code at a time: who takes over a device with two profiles takes over the work profile.
     """
-    code = (codes.issue(one.device_id, by, now) or "") if one.registered else ""
+    code = (credentials.issue_code(one.device_id, by, now) or "") if one.registered else ""
     if not one.two_profiles:
         yield replace(one.handset, code=code)
         return

@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, select
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.device_api.registration import codes, unregister
+from harmony.device_api.registration import credentials, unregister
 from harmony.device_api.registration.rules import lacking
 from harmony.device_api.registration.situation import has_two_profiles
 from harmony.models import (
@@ -62,7 +62,7 @@ def code(device_id: int) -> ResponseReturnValue:
     """The registration codes of the device; none can be read again."""
     device = db.get_or_404(Device, device_id)
     return render_template(
-        "devices/code.html", device=device, code=None, codes=codes.issued(device_id), now=now()
+        "devices/code.html", device=device, code=None, codes=credentials.issued_codes(device_id), now=now()
     )
 
 
@@ -70,12 +70,12 @@ def code(device_id: int) -> ResponseReturnValue:
 def new_code(device_id: int) -> ResponseReturnValue:
     """Make one and show it this once; a redirect would need a place to keep it."""
     device = db.get_or_404(Device, device_id)
-    made = codes.issue(device_id, g.user.name, now())
+    made = credentials.issue_code(device_id, g.user.name, now())
     if made is None:
         flash(DELETED, "warning")
         return redirect(url_for("devices.show", device_id=device_id), 303)
     return render_template(
-        "devices/code.html", device=device, code=made, codes=codes.issued(device_id), now=now()
+        "devices/code.html", device=device, code=made, codes=credentials.issued_codes(device_id), now=now()
     )
 
 
