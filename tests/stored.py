@@ -1,4 +1,4 @@
-"""Devices as rows, without a sync; and complete snapshots that list some of them."""
+"""Devices as rows, without a sync or a Protect app; plans of statements; snapshots that list some of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
 from harmony.db import db, release, table_of, write
-from harmony.models import Absence, Device, Hold, Integration, Membership, SyncRun, SyncRunState
+from harmony.models import (
+    Absence,
+    Device,
+    DeviceStatus,
+    Hold,
+    Integration,
+    Membership,
+    Protection,
+    Risk,
+    SyncRun,
+    SyncRunState,
+)
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.evaluate import Departed, depart
@@ -140,3 +151,24 @@ def _row(integration_id: int, number: int) -> dict[str, Any]:
         "created_at": NOON,
         "updated_at": NOON,
     }
+
+
+def protect(device_id: int, status: DeviceStatus, risk: Risk = Risk.NONE) -> None:
+    """Give a device a status and a risk, without a registration and without a check-in."""
+    with write() as session:
+        integration_id = session.get_one(Device, device_id).integration_id
+        session.merge(
+            Protection(
+                device_id=device_id,
+                integration_id=integration_id,
+                status=status,
+                risk=int(risk),
+                changed_at=NOON,
+            )
+        )
+
+
+def plan_of(statement: Select[*tuple[Any, ...]]) -> list[str]:
+    """Return the steps of SQLite's plan of a statement."""
+    sql = statement.compile(db.engine, compile_kwargs={"literal_binds": True})
+    return [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]

@@ -59,7 +59,7 @@ RECORDS = {
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "managers", "services"}
 # What is left to rename and to write anew; a name or a number that is no longer needed goes.
-STILL_TWICE = "Choice Claim Counts Held Listed Page Place Reader Scope Seen Shown Target Verdict Work"
+STILL_TWICE = "Claim Counts Held Listed Place Reader Scope Seen Target Verdict Work"
 STILL_QUESTIONS = {
     "web": 46,
     "jobs": 24,

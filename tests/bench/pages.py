@@ -17,9 +17,9 @@ from harmony.models import Device
 from harmony.models.access import Role
 from harmony.security.auth import public
 from harmony.security.users import create_user
-from harmony.web.devices.queries import filters_of, list_devices, statement
-from harmony.web.shared.by_name import Place
+from harmony.web.devices.queries import devices, filters_of, page_of
 from harmony.web.shared.filters import Filters
+from harmony.web.shared.paging import BEGINNING, Cursor, Place
 from tests.bench import dashboard
 from tests.bench.results import Result, middle
 from tests.bench.simulated import Simulated
@@ -106,8 +106,8 @@ def _landmarks(app: Flask) -> tuple[str, str]:
     if middle_row is None:
         raise RuntimeError("there are no devices")
     with app.test_request_context():
-        listed = list_devices(filters_of({}), Place(after=(middle_row[0], middle_row[1])))
-        deep = filters_of({}).href("devices.index", after=listed.page.after)
+        page = page_of(filters_of({}), Place(after=Cursor(middle_row[1], middle_row[0])))
+        deep = filters_of({}).href("devices.index", after=page.after)
     db.session.rollback()
     return deep, middle_row[2]
 
@@ -123,7 +123,8 @@ def _view(client: FlaskClient, path: str) -> Callable[[], None]:
 
 def _query(filters: Filters) -> Callable[[], None]:
     def ask() -> None:
-        db.session.execute(statement(filters)).all()
+        query, order = devices(filters)
+        db.session.execute(order.statement(query, BEGINNING)).all()
         db.session.rollback()
 
     return ask

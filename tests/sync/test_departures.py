@@ -33,6 +33,7 @@ from tests.stored import (
     live,
     missing,
     no_beat,
+    plan_of,
     snapshot,
     store,
     synced,
@@ -537,6 +538,5 @@ def test_the_list_and_the_stream_come_out_of_indexes() -> None:
             "USING COVERING INDEX",
         ),
     ):
-        sql = query.compile(db.engine, compile_kwargs={"literal_binds": True})
-        plan = " ".join(row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}")))
-        assert index in plan, plan
+        plan = plan_of(query)
+        assert index in " ".join(plan), plan

@@ -14,10 +14,11 @@ from harmony.apps.exceptions import carry_out
 from harmony.apps.inventory import SeenApp
 from harmony.db import db, write
 from harmony.models import Action, App, AppDecision, AppException, Device
-from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.paging import PAGE_SIZE
 from tests.builders import NOON, an_integration
 from tests.files import rows_of
 from tests.protect.stored_apps import MAIL, MAPS, list_apps, risk_of, some_devices
+from tests.web.reading import link_on, look, pages_from
 
 HOSTILE = SeenApp("com.example.hostile", "1", "<img src=x onerror=alert(1)>")
 FORMULA = SeenApp("com.example.formula", "1", "=HYPERLINK(1)")
@@ -31,12 +32,6 @@ def devices(app: Flask) -> Iterator[list[int]]:
         list_apps(ids[0], MAPS, MAIL)
         list_apps(ids[1], MAPS._replace(version="2"))
         yield ids
-
-
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
 
 
 def names_on(page: str) -> list[str]:
@@ -77,16 +72,12 @@ def test_it_finds_by_name_and_identifier_and_narrows_by_platform_and_exception(
 
 def test_all_pages_together_list_every_app_once(signed_in: FlaskClient, devices: list[int]) -> None:
     list_apps(devices[0], *(SeenApp(f"app.{n:03}", "1", f"App {n % 7}") for n in range(PAGE_SIZE * 2 + 3)))
-    found, href = [], "/apps?q=app."
-    while href:
-        page = look(signed_in, href)
-        found += re.findall(r'data-label="Package or bundle id">([^<]*)<', page)
-        onward = re.search(r'href="([^"]+)" rel="next"', page)
-        href = onward[1].replace("&amp;", "&") if onward else ""
+    pages = list(pages_from(signed_in, "/apps?q=app."))
+    found = re.findall(r'data-label="Package or bundle id">([^<]*)<', "".join(pages))
     assert len(found) == len(set(found)) == PAGE_SIZE * 2 + 3
-    back = re.search(r'href="([^"]+)" rel="prev"', page)
+    back = link_on(pages[-1], 'rel="prev"')
     assert back is not None
-    assert len(names_on(look(signed_in, back[1].replace("&amp;", "&")))) == PAGE_SIZE
+    assert len(names_on(look(signed_in, back))) == PAGE_SIZE
 
 
 def test_the_file_has_all_of_them_and_no_formula(signed_in: FlaskClient, devices: list[int]) -> None:

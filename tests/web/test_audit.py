@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, text
+from sqlalchemy import delete
 
 from harmony.audit import audit
 from harmony.clock import now
@@ -16,13 +16,14 @@ from harmony.db import db, write
 from harmony.models import AuditEntry, Integration
 from harmony.ops.cli import users as cli_users
 from harmony.security import setup_code
-from harmony.web.audit.views import FILTERS, entries, integrations, people
-from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.audit.views import FILTERS, NEWEST_FIRST, entries, integrations, people
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.newest_first import NEWEST, Place, statement
+from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from tests.builders import NOON, an_integration
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.files import records_of
+from tests.stored import plan_of
+from tests.web.reading import link_on, look, pages_from
 
 
 def note(app: Flask, who: str, *whats: str, on: int | None = None, detail: str = "") -> None:
@@ -40,12 +41,6 @@ def an_active(app: Flask, name: str = "Head office") -> int:
 def forget(app: Flask) -> None:
     with app.app_context(), write() as session:
         session.execute(delete(AuditEntry))
-
-
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
 
 
 def whats(page: str) -> list[str]:
@@ -69,18 +64,12 @@ def test_every_entry_is_on_exactly_one_page_newest_first(app: Flask, signed_in: 
     forget(app)
     acts = [f"Act {number}" for number in range(PAGE_SIZE * 2 + 7)]
     note(app, "kim", *acts)
-    seen, href = [], "/audit"
-    while True:
-        page = look(signed_in, href)
-        seen.append(whats(page))
-        following = re.search(r'href="([^"]+)" rel="next"', page)
-        if not following:
-            break
-        href = following[1].replace("&amp;", "&")
+    pages = list(pages_from(signed_in, "/audit"))
+    seen = [whats(page) for page in pages]
     assert [what for found in seen for what in found] == acts[::-1]
-    back = re.search(r'href="([^"]+)" rel="prev"', page)
+    back = link_on(pages[-1], 'rel="prev"')
     assert back
-    assert whats(look(signed_in, back[1].replace("&amp;", "&"))) == seen[1]
+    assert whats(look(signed_in, back)) == seen[1]
 
 
 def test_it_can_be_narrowed_to_a_person_and_an_integration(app: Flask, signed_in: FlaskClient) -> None:
@@ -93,7 +82,7 @@ def test_it_can_be_narrowed_to_a_person_and_an_integration(app: Flask, signed_in
     assert whats(look(signed_in, "/audit?who=lee+%26+co")) == ["Removed"]
     assert whats(look(signed_in, f"/audit?integration={one}")) == ["Removed", "Paused"]
     assert whats(look(signed_in, f"/audit?integration={two}&who=kim")) == ["Resumed"]
-    assert len(whats(look(signed_in, "/audit?integration=x&older=-1&newer=%00"))) == 3
+    assert len(whats(look(signed_in, "/audit?integration=x&after=-1&before=%00"))) == 3
     assert "No entry matches" in look(signed_in, "/audit?who=nobody")
     with app.app_context():
         assert people() == ["kim", "lee & co"]
@@ -192,11 +181,9 @@ def test_a_new_integration_is_written_down_with_its_maker(app: Flask, signed_in:
         Filters(FILTERS, {"who": "kim", "integration": 1}),
     ],
 )
-@pytest.mark.parametrize("place", [NEWEST, Place(older=500), Place(newer=5)])
+@pytest.mark.parametrize("place", [BEGINNING, Place(after=Cursor(500)), Place(before=Cursor(5))])
 def test_no_page_sorts_the_table(app: Flask, filters: Filters, place: Place) -> None:
     with app.app_context():
-        query = statement(entries(filters), AuditEntry.id, place)
-        sql = query.compile(db.engine, compile_kwargs={"literal_binds": True})
-        plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+        plan = plan_of(NEWEST_FIRST.statement(entries(filters), place))
     assert not any("TEMP B-TREE" in line for line in plan), plan
     assert ("USING INDEX ix_audit_entry" in plan[0]) == bool(filters), plan

@@ -13,8 +13,9 @@ from harmony.db import db, write
 from harmony.models import Device, Happening, SyncRun
 from harmony.sync import job as sync_job
 from harmony.web.devices.history import LINES_ON_THE_DEVICE_PAGE
-from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.paging import PAGE_SIZE
 from tests.builders import NOON, FakeUem, an_integration, devices
+from tests.web.reading import link_on, look
 
 
 def a_device(app: Flask) -> int:
@@ -31,12 +32,6 @@ def note(app: Flask, device: int, *details: str, run_id: int | None = None, kind
         with write() as session:
             for detail in details:
                 record_history(session, [(device, detail)], kind, at, run_id)
-
-
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200
-    return answer.get_data(as_text=True)
 
 
 def lines(page: str) -> list[str]:
@@ -71,13 +66,13 @@ def test_the_older_lines_are_one_link_away_and_the_arrival_stands_on_the_last_pa
     note(app, device, *numbers, kind=Happening.CHANGED)
     page = look(signed_in, f"/devices/{device}")
     assert lines(page) == numbers[::-1][:LINES_ON_THE_DEVICE_PAGE]
-    found = re.search(r'href="([^"]+)">Older changes', page)
+    found = link_on(page, "Older changes")
     assert found
-    second = look(signed_in, found[1])
+    second = look(signed_in, found)
     assert lines(second) == numbers[::-1][LINES_ON_THE_DEVICE_PAGE : LINES_ON_THE_DEVICE_PAGE + PAGE_SIZE]
-    older = re.search(r'href="([^"]+)" rel="next"', second)
+    older = link_on(second, 'rel="next"')
     assert older
-    assert lines(look(signed_in, older[1])) == [*numbers[4::-1], "Added by device sync"]
+    assert lines(look(signed_in, older)) == [*numbers[4::-1], "Added by device sync"]
     assert signed_in.get("/devices/999/history").status_code == 404
 
 

@@ -18,12 +18,13 @@ from harmony.jobs import device_sync
 from harmony.models import Device, DeviceStatus, Risk
 from harmony.sync import job as sync_job
 from harmony.uem.records import UemDevice as DeviceRecord
-from harmony.web.devices.queries import FEW, FILTERS, filters_of, statement
-from harmony.web.shared.by_name import BEGINNING, PAGE_SIZE, Place
+from harmony.web.devices.queries import FILTERS, devices, filters_of
+from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
 from tests.files import rows_of
-from tests.stored import store
+from tests.stored import plan_of, store
 from tests.stored import synced as snapshot
+from tests.web.reading import link_on, look, pages_from
 
 STATS = re.compile(r'<span class="stat-value">([\d,]+)</span> <span class="stat-label">(\w+)</span>')
 
@@ -45,12 +46,6 @@ def names_on(page: str) -> list[str]:
     return re.findall(r'<th scope="row"><a href="/devices/\d+">(.*?)</a>', page)
 
 
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200
-    return answer.get_data(as_text=True)
-
-
 def test_devices_stand_in_the_order_of_their_names_whatever_case_and_accents(
     app: Flask, signed_in: FlaskClient
 ) -> None:
@@ -63,20 +58,12 @@ def test_every_device_is_on_exactly_one_page_forwards_and_backwards(
 ) -> None:
     names = [f"phone {number // 3:03}" for number in range(PAGE_SIZE * 2 + 7)]
     synced(app, *named(*names))
-    seen, href = [], "/devices"
-    while True:
-        page = look(signed_in, href)
-        seen.append(names_on(page))
-        following = re.search(r'href="([^"]+)" rel="next"', page)
-        if not following:
-            break
-        href = following[1].replace("&amp;", "&")
+    pages = list(pages_from(signed_in, "/devices"))
+    seen = [names_on(page) for page in pages]
     assert [name for page_names in seen for name in page_names] == sorted(names)
-    back = []
-    while previous := re.search(r'href="([^"]+)" rel="prev"', page):
-        page = look(signed_in, previous[1].replace("&amp;", "&"))
-        back.append(names_on(page))
-    assert back == seen[-2::-1]
+    previous = link_on(pages[-1], 'rel="prev"')
+    assert previous
+    assert [names_on(page) for page in pages_from(signed_in, previous, "prev")] == seen[-2::-1]
 
 
 @pytest.mark.parametrize(
@@ -180,11 +167,11 @@ def test_nonsense_in_the_address_is_no_error(signed_in: FlaskClient, query: str)
 
 @given(st.text(), st.text(), st.text())
 def test_no_cursor_is_an_error(after: str, before: str, number: str) -> None:
-    filters = filters_of({"integration": number})
-    assert str(statement(filters, Place.from_query({"after": after, "before": before})))
+    rows, order = devices(filters_of({"integration": number}))
+    assert str(order.statement(rows, order.place({"after": after, "before": before})))
 
 
-PLACES = [BEGINNING, Place(after=("m", 5)), Place(before=("m", 5))]
+PLACES = [BEGINNING, Place(after=Cursor(5, "m")), Place(before=Cursor(5, "m"))]
 WALKED: list[dict[str, str]] = [
     {},
     *({"integration": "1"} | other for other in ({}, {"status": "active"}, {"risk": "high"}, {"q": "x-1"})),
@@ -197,9 +184,9 @@ WALKED: list[dict[str, str]] = [
 ]
 
 
-def plan_of(query: dict[str, str], place: Place) -> list[str]:
-    sql = statement(filters_of(query), place).compile(db.engine, compile_kwargs={"literal_binds": True})
-    return [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+def plan(query: dict[str, str], place: Place) -> list[str]:
+    rows, order = devices(filters_of(query))
+    return plan_of(order.statement(rows, place))
 
 
 @pytest.mark.parametrize("query", WALKED, ids=str)
@@ -207,9 +194,9 @@ def test_no_page_of_the_list_sorts_or_reads_the_whole_table(app: Flask, query: d
     """The index of names leads, and filters are checked in it; nothing else is looked at."""
     with app.app_context():
         for place in PLACES:
-            plan = plan_of(query, place)
-            assert len(plan) == 1, plan
-            assert "USING INDEX ix_device_by_name" in plan[0], plan
+            steps = plan(query, place)
+            assert len(steps) == 1, steps
+            assert "USING INDEX ix_device_by_name" in steps[0], steps
 
 
 def test_every_single_filter_of_the_list_has_a_plan() -> None:
@@ -233,21 +220,20 @@ def test_the_few_of_a_state_are_found_by_an_index_of_their_own(
 ) -> None:
     with app.app_context():
         for place in PLACES:
-            plan = plan_of({"state": state} | other, place)
-            assert index in plan[0], plan
+            steps = plan({"state": state} | other, place)
+            assert index in steps[0], steps
 
 
 @pytest.mark.parametrize(("state", "index"), STATES)
 def test_of_many_of_a_state_none_are_sorted(
     app: Flask, state: str, index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmony.web.devices.queries._is_few", lambda _state: False)
+    monkeypatch.setattr("harmony.web.devices.queries.FEW", -1)
     with app.app_context():
         for place in PLACES:
-            plan = plan_of({"state": state}, place)
-            assert len(plan) == 1, plan
-            assert "USING INDEX ix_device_by_name" in plan[0], plan
-    assert FEW > PAGE_SIZE
+            steps = plan({"state": state}, place)
+            assert len(steps) == 1, steps
+            assert "USING INDEX ix_device_by_name" in steps[0], steps
 
 
 def test_a_device_that_is_not_there_is_a_404_with_a_way_on(signed_in: FlaskClient) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
-from harmony.db import db, write
+from harmony.db import write
 from harmony.models import Event, Severity, Verb
 from harmony.protection.catalogue import Vector
-from harmony.web.events.queries import FILTERS, SEVERITIES, VERBS, events
-from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.events.queries import FILTERS, NEWEST_FIRST, SEVERITIES, VERBS, events
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.newest_first import NEWEST, Place, statement
+from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from tests.builders import NOON, an_integration
 from tests.files import records_of
 from tests.protect.stored import enrolled
+from tests.stored import plan_of
+from tests.web.reading import look, pages_from
 
 DETECTED: dict[str, Any] = {
     "severity": "critical", "verb": "detected", "factor": "ROOTED", "vector": "OS Exploits"
@@ -34,12 +34,6 @@ def note(app: Flask, *lines: dict[str, Any]) -> None:
             session.flush()
 
 
-def look(client: FlaskClient, href: str = "/events") -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
-
-
 def shown(page: str) -> list[str]:
     return re.findall(r'<td data-label="Event">([A-Za-z ]+)', page)
 
@@ -50,7 +44,7 @@ def test_every_severity_and_verb_has_its_word() -> None:
 
 
 def test_an_empty_list_says_what_it_will_hold(signed_in: FlaskClient) -> None:
-    page = look(signed_in)
+    page = look(signed_in, "/events")
     assert "Nothing has happened yet" in page
     assert '<form method="get"' not in page
 
@@ -60,7 +54,7 @@ def test_a_line_says_when_how_loud_what_and_where(app: Flask, signed_in: FlaskCl
         one = an_integration()
         (device,) = enrolled(one)
     note(app, {"device_id": device, "integration_id": one}, {"factor": "NEW_THING", "vector": "Device"})
-    page = look(signed_in)
+    page = look(signed_in, "/events")
     assert 'data-state="critical"' in page
     assert "<span>Critical</span>" in page
     assert '<td data-label="Threat factor">Rooted</td>' in page
@@ -86,7 +80,7 @@ def test_it_can_be_narrowed_by_each_filter_and_nonsense_is_none(app: Flask, sign
         f"integration={two}": ["Inactive"],
         f"device={first}": ["Detected"],
         f"device={second}&severity=information": ["Ended"],
-        "severity=loud&event=x&vector=y&integration=z&device=-1&older=%00": ["Inactive", "Ended", "Detected"],
+        "severity=loud&event=x&vector=y&integration=z&device=-1&after=%00": ["Inactive", "Ended", "Detected"],
         "device=999": [],
     }.items():
         assert shown(look(signed_in, f"/events?{query}")) == expected, query
@@ -96,16 +90,10 @@ def test_it_can_be_narrowed_by_each_filter_and_nonsense_is_none(app: Flask, sign
 
 def test_every_event_is_on_exactly_one_page_newest_first(app: Flask, signed_in: FlaskClient) -> None:
     note(app, *[{"detail": f"n{number}."} for number in range(PAGE_SIZE * 2 + 3)])
-    seen, href = [], "/events?severity=critical"
-    while True:
-        page = look(signed_in, href)
-        seen += re.findall(r">n(\d+)\.", page)
-        following = re.search(r'href="([^"]+)" rel="next"', page)
-        if not following:
-            break
-        href = following[1].replace("&amp;", "&")
+    pages = pages_from(signed_in, "/events?severity=critical")
+    seen = [number for page in pages for number in re.findall(r">n(\d+)\.", page)]
     assert [int(number) for number in seen] == list(range(PAGE_SIZE * 2 + 3))[::-1]
-    assert "This is the end of the list" in look(signed_in, "/events?older=1")
+    assert "This is the end of the list" in look(signed_in, "/events?after=1")
 
 
 def test_the_file_has_every_event_of_the_filter_and_no_formula(app: Flask, signed_in: FlaskClient) -> None:
@@ -121,7 +109,7 @@ def test_the_file_has_every_event_of_the_filter_and_no_formula(app: Flask, signe
 def test_hostile_text_is_shown_as_text(app: Flask, signed_in: FlaskClient) -> None:
     bad = "<script>alert(1)</script>"
     note(app, {"detail": bad, "factor": bad, "vector": bad, "verb": bad, "severity": bad})
-    assert "<script>alert" not in look(signed_in)
+    assert "<script>alert" not in look(signed_in, "/events")
 
 
 def test_a_device_leads_to_its_events(app: Flask, signed_in: FlaskClient) -> None:
@@ -143,12 +131,9 @@ def test_a_device_leads_to_its_events(app: Flask, signed_in: FlaskClient) -> Non
         Filters(FILTERS, {"severity": "critical", "integration": 1}),
     ],
 )
-@pytest.mark.parametrize("place", [NEWEST, Place(older=500), Place(newer=5)])
+@pytest.mark.parametrize("place", [BEGINNING, Place(after=Cursor(500)), Place(before=Cursor(5))])
 def test_no_page_sorts_the_table(app: Flask, filters: Filters, place: Place) -> None:
     with app.app_context():
-        sql = statement(events(filters), Event.id, place).compile(
-            db.engine, compile_kwargs={"literal_binds": True}
-        )
-        plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+        plan = plan_of(NEWEST_FIRST.statement(events(filters), place))
     assert not any("TEMP B-TREE" in line for line in plan), plan
     assert ("USING INDEX ix_event" in plan[0]) == bool(filters), plan

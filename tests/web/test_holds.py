@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.db import db, write
@@ -16,10 +16,11 @@ from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
 from harmony.sync.deletion import holds
 from harmony.web.deletions import views as pages
 from harmony.web.deletions.text import BADGES
-from harmony.web.shared.by_name import BEGINNING, Place, statement
+from harmony.web.shared.paging import BEGINNING, Cursor, Place
 from tests.builders import NOON, a_choice, an_integration
 from tests.files import rows_of
-from tests.stored import a_hold, live, missing, store, synced
+from tests.stored import a_hold, live, missing, plan_of, store, synced
+from tests.web.reading import link_on, look, pages_from
 
 HOUR = timedelta(hours=1)
 
@@ -30,12 +31,6 @@ def held(app: Flask, fleet: int = 10, gone: int = 6, **changes: object) -> tuple
         id_ = an_integration(a_choice("570", deletion_after=1, deletion_threshold=20), due=None, **changes)
         hold = a_hold(id_, fleet, gone)
         return id_, f"/integrations/{id_}/holds/{hold.id}"
-
-
-def look(client: FlaskClient, href: str, status: int = 200) -> str:
-    answer = client.get(href)
-    assert answer.status_code == status
-    return answer.get_data(as_text=True)
 
 
 def digest_on(page: str) -> str:
@@ -98,18 +93,12 @@ def test_every_device_of_a_long_list_is_on_exactly_one_page_and_the_filter_finds
     app: Flask, signed_in: FlaskClient
 ) -> None:
     _, href = held(app, 130, 120)
-    seen, address = [], href
-    while True:
-        page = look(signed_in, address)
-        seen += names_on(page)
-        following = re.search(r'href="([^"]+)" rel="next"', page)
-        if not following:
-            break
-        address = following[1].replace("&amp;", "&")
+    pages = list(pages_from(signed_in, href))
+    seen = [name for page in pages for name in names_on(page)]
     assert seen == [f"phone {number:06}" for number in range(120)]
-    previous = re.search(r'href="([^"]+)" rel="prev"', page)
+    previous = link_on(pages[-1], 'rel="prev"')
     assert previous
-    assert names_on(look(signed_in, previous[1].replace("&amp;", "&"))) == seen[50:100]
+    assert names_on(look(signed_in, previous)) == seen[50:100]
     assert names_on(look(signed_in, f"{href}?q=SERIAL")) == []
     assert "No device matches" in look(signed_in, f"{href}?q=SERIAL")
     assert names_on(look(signed_in, f"{href}?q=user+77")) == ["phone 000077"]
@@ -305,8 +294,6 @@ def test_the_list_is_read_from_its_index(app: Flask) -> None:
     with app.test_request_context("/?q=phone"):
         id_ = an_integration(a_choice("570", deletion_after=1))
         hold = a_hold(id_, 10, 6)
-        for place in (BEGINNING, Place(after=("m", 5)), Place(before=("m", 5))):
-            query = statement(pages._devices(hold), pages.BY_NAME, place)
-            sql = query.compile(db.engine, compile_kwargs={"literal_binds": True})
-            plan = [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+        for place in (BEGINNING, Place(after=Cursor(5, "m")), Place(before=Cursor(5, "m"))):
+            plan = plan_of(pages.BY_NAME.statement(pages._devices(hold), place))
             assert "ix_device_absent (integration_id=? AND absent_from<?)" in plan[0], plan

@@ -21,17 +21,12 @@ from harmony.sync import integration_removal
 from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed
 from tests.builders import NOON, FakeUem, an_integration, devices
+from tests.web.reading import look
 
 
 def an_active(app: Flask, **changes: object) -> int:
     with app.app_context():
         return an_integration(**changes)  # type: ignore[arg-type]
-
-
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
 
 
 def the_integration(app: Flask, id_: int) -> Integration:

@@ -17,8 +17,9 @@ from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import identity
 from harmony.models import AuditEntry, IntegrationState, Job, JobRun, SyncRunState
-from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.shared.paging import PAGE_SIZE
 from tests.builders import NOON, an_integration
+from tests.web.reading import look
 
 APPS = JobKind.APPS
 
@@ -43,12 +44,6 @@ def a_run(id_: int, **changes: Any) -> int:
         session.add(row)
         session.flush()
         return row.id
-
-
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
 
 
 def flat(page: str) -> str:
@@ -94,7 +89,7 @@ def test_its_page_lists_every_run_newest_first_and_each_has_a_page(
     href = f"/integrations/{integration}/jobs/apps"
     first = re.findall(r"/jobs/apps/runs/(\d+)", look(signed_in, href))
     assert [int(one) for one in first] == ids[:1:-1]
-    older = re.findall(r"/jobs/apps/runs/(\d+)", look(signed_in, f"{href}?older={first[-1]}"))
+    older = re.findall(r"/jobs/apps/runs/(\d+)", look(signed_in, f"{href}?after={first[-1]}"))
     assert [int(one) for one in older] == [ids[1], ids[0]]
     page = flat(look(signed_in, f"{href}/runs/{ids[0]}"))
     assert "Calls made7" in page

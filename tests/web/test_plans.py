@@ -14,16 +14,14 @@ from flask import Flask
 from sqlalchemy import text
 
 from harmony.db import db, is_sqlite, write
-from harmony.models import Event, TagLink
 from harmony.web.devices import queries as device_queries
 from harmony.web.events import queries as event_queries
-from harmony.web.shared import by_name, newest_first
-from harmony.web.shared.by_name import PAGE_SIZE
 from harmony.web.shared.filters import Filters
+from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from harmony.web.tags import queries as tag_queries
 from tests.builders import an_integration
 from tests.database import on_both
-from tests.stored import store
+from tests.stored import plan_of, store
 
 database = on_both
 
@@ -74,8 +72,8 @@ EVENTS_ASKED: list[dict[str, str]] = [
     {"device": "1", "event": "blocked"},
     {"severity": "critical", "integration": "1"},
 ]
-PLACES = (by_name.BEGINNING, by_name.Place(after=("n5", 5)), by_name.Place(before=("n5", 5)))
-TIMES = (newest_first.NEWEST, newest_first.Place(older=MANY // 2), newest_first.Place(newer=MANY // 2))
+PLACES = (BEGINNING, Place(after=Cursor(5, "n5")), Place(before=Cursor(5, "n5")))
+TIMES = (BEGINNING, Place(after=Cursor(MANY // 2)), Place(before=Cursor(MANY // 2)))
 
 
 def execute(statement: str, **values: object) -> None:
@@ -117,7 +115,7 @@ def problem(query: Any, table: str) -> str | None:
     """Return the plan when it reads the whole table, or much of it."""
     sql = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
     if is_sqlite():
-        first: str = db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}")).all()[0][-1]
+        first = plan_of(query)[0]
         is_led = first.startswith(f"SEARCH {table} ") or "USING INDEX" in first
         return None if is_led or "WHERE" not in sql else first
     explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}".replace("%", "%%")
@@ -130,16 +128,16 @@ def problem(query: Any, table: str) -> str | None:
 def pages(fleet: int) -> Iterator[tuple[str, object, Any]]:
     """Yield every page that is looked at: its table, what it asks for, its statement."""
     for asked in DEVICES:
-        filters = device_queries.filters_of(asked)
-        yield from (("device", asked, device_queries.statement(filters, place)) for place in PLACES)
+        devices, order = device_queries.devices(device_queries.filters_of(asked))
+        yield from (("device", asked, order.statement(devices, place)) for place in PLACES)
     for asked in EVENTS_ASKED:
         events = event_queries.events(Filters.from_query(event_queries.FILTERS, asked))
-        yield from (("event", asked, newest_first.statement(events, Event.id, place)) for place in TIMES)
-    for key, state in product((ACTIVE, HIGH, "factor:ROOTED"), tag_queries.Shown):
+        yield from (("event", asked, event_queries.NEWEST_FIRST.statement(events, place)) for place in TIMES)
+    for key, state in product((ACTIVE, HIGH, "factor:ROOTED"), tag_queries.LinkSelection):
         filters = Filters.from_query(tag_queries.FILTERS, {"state": state.value})
         links = tag_queries.devices(fleet, key, filters)
         for place in TIMES:
-            yield "tag_link", (key, state), newest_first.statement(links, TagLink.device_id, place)
+            yield "tag_link", (key, state), tag_queries.NEWEST_FIRST.statement(links, place)
 
 
 def test_no_page_of_devices_events_or_tags_reads_many(fleet: int) -> None:

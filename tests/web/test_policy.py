@@ -19,6 +19,7 @@ from harmony.web.policy import forms as policy_forms
 from tests.builders import NOON, an_integration
 from tests.conftest import ADMINISTRATOR
 from tests.protect.stored import found, open_codes, registered
+from tests.web.reading import look
 
 PAGE = "/settings/policy"
 
@@ -39,14 +40,8 @@ def in_force(app: Flask) -> tuple[int, PolicyRecord]:
         return policy.in_force(db.session())
 
 
-def look(client: FlaskClient, href: str = PAGE) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
-
-
 def test_a_new_dashboard_shows_the_defaults_and_every_threat_factor(signed_in: FlaskClient) -> None:
-    page = look(signed_in)
+    page = look(signed_in, PAGE)
     assert "The defaults are in force." in page
     assert "Reset to defaults" not in page
     assert all(factor.name in page for factor in CATALOGUE.values())
@@ -61,7 +56,7 @@ def test_saving_puts_a_version_in_force_and_rings_the_worker(app: Flask, signed_
     record = PolicyRecord(risks={"ROOTED": 2}, inactive_days=9, minimum_os={"ios": "17.5"})
     assert in_force(app) == (1, record)
     assert queue_of(app).pending_count() == 1
-    page = look(signed_in)
+    page = look(signed_in, PAGE)
     assert "Version 1 is in force. The worker rates every device anew." in page
     assert f"by {ADMINISTRATOR}" in page
     assert "Rooted: High → Medium" in page
@@ -120,7 +115,7 @@ def test_a_page_that_somebody_overtook_is_refused_and_can_be_sent_again(
 
 def test_saving_what_is_in_force_says_so(app: Flask, signed_in: FlaskClient) -> None:
     signed_in.post(PAGE, data=values(app))
-    assert "nothing was changed" in look(signed_in)
+    assert "nothing was changed" in look(signed_in, PAGE)
     assert (in_force(app)[0], queue_of(app).pending_count()) == (0, 0)
 
 
@@ -128,13 +123,13 @@ def test_reset_to_defaults_is_a_version_too(app: Flask, signed_in: FlaskClient) 
     signed_in.post(PAGE, data=values(app, inactive_days="9"))
     assert signed_in.post(f"{PAGE}/reset", data={"version": "1"}).status_code == 303
     assert in_force(app) == (2, PolicyRecord())
-    assert "Days until Inactive: 9 → 7" in look(signed_in)
+    assert "Days until Inactive: 9 → 7" in look(signed_in, PAGE)
 
 
 def test_every_version_can_be_looked_up(app: Flask, signed_in: FlaskClient) -> None:
     for days in range(8, 16):
         signed_in.post(PAGE, data=values(app, inactive_days=str(days)))
-    assert len(re.findall(r">Version \d+</a>", look(signed_in))) == 5
+    assert len(re.findall(r">Version \d+</a>", look(signed_in, PAGE))) == 5
     assert len(re.findall(r">Version \d+</a>", look(signed_in, f"{PAGE}/versions"))) == 8
     page = look(signed_in, f"{PAGE}/versions/2")
     assert "8 → 9" in page
@@ -157,7 +152,7 @@ def test_the_progress_asks_for_itself_only_while_devices_are_rated(
     running = look(signed_in, f"{PAGE}/rating")
     assert 'hx-get="/settings/policy/rating"' in running
     assert "2 of 3 devices are done" in running
-    assert "2 of 3 devices are done" in look(signed_in)
+    assert "2 of 3 devices are done" in look(signed_in, PAGE)
     with app.app_context():
         policy_rollout.roll_out(NOON + timedelta(minutes=1))
     done = look(signed_in, f"{PAGE}/rating")
@@ -168,11 +163,11 @@ def test_the_progress_asks_for_itself_only_while_devices_are_rated(
 def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
     app: Flask, signed_in: FlaskClient
 ) -> None:
-    assert policy_forms.NOT_IN_CATALOGUE not in look(signed_in)
+    assert policy_forms.NOT_IN_CATALOGUE not in look(signed_in, PAGE)
     with app.app_context():
         (id_,) = registered(an_integration())
         found(id_, "JUICE_JACKING", 2)
-    assert 'name="risk_JUICE_JACKING"' in look(signed_in)
+    assert 'name="risk_JUICE_JACKING"' in look(signed_in, PAGE)
     signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="3", **{"risk_no code": "3"}))
     assert in_force(app) == (1, PolicyRecord(risks={"JUICE_JACKING": 3}))
     with app.app_context():
@@ -180,8 +175,8 @@ def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
         assert open_codes(id_) == {"JUICE_JACKING": 3}
         with write() as session:
             session.execute(delete(Finding))
-    assert 'name="risk_JUICE_JACKING"' in look(signed_in), "the policy says something of it"
-    assert "JUICE_JACKING: Medium → High" in look(signed_in)
+    assert 'name="risk_JUICE_JACKING"' in look(signed_in, PAGE), "the policy says something of it"
+    assert "JUICE_JACKING: Medium → High" in look(signed_in, PAGE)
     assert policy_forms.NOT_IN_CATALOGUE in look(signed_in, f"{PAGE}/versions/1")
     signed_in.post(PAGE, data=values(app, inactive_days="9"))
     assert in_force(app)[1].risks == {"JUICE_JACKING": 3}

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, insert
 
 from harmony.audit import record_history
 from harmony.db import db, table_of, write
@@ -29,13 +29,15 @@ from harmony.models import (
 )
 from harmony.sync import job as engine
 from harmony.web.runs import queries as run_queries
-from harmony.web.runs.queries import FILTERS
-from harmony.web.shared.by_name import PAGE_SIZE
+from harmony.web.runs.queries import FILTERS, RUNS_NEWEST_FIRST, SKIPPED_NEWEST_FIRST
 from harmony.web.shared.csv_export import cell
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.newest_first import NEWEST, Key, Place, Query, number, statement
+from harmony.web.shared.ids import number
+from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.files import records_of
+from tests.stored import plan_of
+from tests.web.reading import link_on, look, pages_from
 
 MINUTE = timedelta(minutes=1)
 
@@ -62,12 +64,6 @@ def an_active(app: Flask, *numbers: int) -> int:
         return id_
 
 
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
-
-
 def runs_on(page: str) -> list[int]:
     return [
         int(found) for found in re.findall(r'<th scope="row"><a href="/integrations/\d+/runs/(\d+)">', page)
@@ -78,21 +74,11 @@ def devices_on(page: str) -> list[int]:
     return [int(found) for found in re.findall(r'<th scope="row"><a href="/devices/(\d+)">', page)]
 
 
-def link(page: str, rel: str) -> str | None:
-    found = re.search(rf'href="([^"]+)" rel="{rel}"', page)
-    return found[1].replace("&amp;", "&") if found else None
-
-
 def leaf(
     client: FlaskClient, href: str | None, rows: Callable[[str], list[int]], rel: str
 ) -> list[list[int]]:
     """The rows of every page from there on."""
-    pages = []
-    while href:
-        page = look(client, href)
-        pages.append(rows(page))
-        href = link(page, rel)
-    return pages
+    return [rows(page) for page in pages_from(client, href, rel)] if href else []
 
 
 @contextmanager
@@ -110,11 +96,6 @@ def statements(app: Flask) -> Iterator[list[str]]:
     event.remove(target, "before_cursor_execute", note)
 
 
-def plan_of(query: Query, key: Key, place: Place) -> list[str]:
-    sql = statement(query, key, place).compile(db.engine, compile_kwargs={"literal_binds": True})
-    return [row[-1] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
-
-
 def test_every_run_is_on_exactly_one_page_newest_first_forwards_and_backwards(
     app: Flask, signed_in: FlaskClient
 ) -> None:
@@ -125,7 +106,7 @@ def test_every_run_is_on_exactly_one_page_newest_first_forwards_and_backwards(
     pages = leaf(signed_in, f"/integrations/{id_}/runs", runs_on, "next")
     assert [run for page in pages for run in page] == list(range(newest, newest - PAGE_SIZE * 2 - 7, -1))
     assert [len(page) for page in pages] == [PAGE_SIZE, PAGE_SIZE, 7]
-    back = leaf(signed_in, f"/integrations/{id_}/runs?newer={pages[2][0]}", runs_on, "prev")
+    back = leaf(signed_in, f"/integrations/{id_}/runs?before={pages[2][0]}", runs_on, "prev")
     assert back == [pages[1], pages[0]]
 
 
@@ -133,7 +114,7 @@ def test_new_runs_do_not_shift_an_older_page(app: Flask, signed_in: FlaskClient)
     id_ = an_active(app)
     with app.app_context():
         a_run(id_, PAGE_SIZE + 5)
-    href = link(look(signed_in, f"/integrations/{id_}/runs"), "next") or ""
+    href = link_on(look(signed_in, f"/integrations/{id_}/runs"), 'rel="next"') or ""
     before = runs_on(look(signed_in, href))
     with app.app_context():
         a_run(id_, 9)
@@ -152,7 +133,7 @@ def test_the_history_can_be_narrowed_to_a_state_and_a_kind(app: Flask, signed_in
     assert runs_on(look(signed_in, f"{href}?kind=delta")) == [both, refresh]
     assert runs_on(look(signed_in, f"{href}?kind=delta&state=failed")) == [both]
     assert (
-        len(runs_on(look(signed_in, f"{href}?kind=nonsense&state=&older=x&newer=99999999999999999999"))) == 4
+        len(runs_on(look(signed_in, f"{href}?kind=nonsense&state=&after=x&before=99999999999999999999"))) == 4
     )
     none = look(signed_in, f"{href}?state=held")
     assert "No run matches" in none
@@ -164,7 +145,7 @@ def test_the_history_can_be_narrowed_to_a_state_and_a_kind(app: Flask, signed_in
 def test_an_integration_without_a_run_says_why(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
     assert "No sync has run yet" in look(signed_in, f"/integrations/{id_}/runs")
-    assert "This is the end of the list" in look(signed_in, f"/integrations/{id_}/runs?older=1")
+    assert "This is the end of the list" in look(signed_in, f"/integrations/{id_}/runs?after=1")
     assert signed_in.get("/integrations/99/runs").status_code == 404
     assert signed_in.get("/integrations/99/runs.csv").status_code == 404
 
@@ -281,7 +262,7 @@ def test_skipped_devices_stand_with_their_reason_and_lead_to_the_device_that_is_
     assert "unreadable" in page
     assert "<b>Bad" not in page
     assert 'href="#skipped"' in page
-    following = look(signed_in, (link(page, "next") or "").partition("#")[0])
+    following = look(signed_in, (link_on(page, 'rel="next"') or "").partition("#")[0])
     assert following.count('<td data-label="Reason">') == 3
 
 
@@ -377,7 +358,7 @@ def test_every_device_of_a_run_is_on_exactly_one_page(app: Flask, signed_in: Fla
     href = f"/integrations/{id_}/runs/{run}/devices?kind={kind}"
     pages = leaf(signed_in, href, devices_on, "next")
     assert [one for page in pages for one in page] == sorted(ids, reverse=True)
-    assert leaf(signed_in, f"{href}&newer={pages[2][0]}", devices_on, "prev") == [pages[1], pages[0]]
+    assert leaf(signed_in, f"{href}&before={pages[2][0]}", devices_on, "prev") == [pages[1], pages[0]]
 
 
 def test_no_page_sends_more_statements_for_more_rows(app: Flask, signed_in: FlaskClient) -> None:
@@ -402,14 +383,18 @@ def test_no_page_sends_more_statements_for_more_rows(app: Flask, signed_in: Flas
 def test_no_page_reads_a_whole_table_or_sorts_one(app: Flask) -> None:
     run = SyncRun(id=5, integration_id=1, started_at=NOON, finished_at=NOON + MINUTE)
     with app.app_context():
-        every_run = run_queries.runs(1, Filters(FILTERS)), SyncRun.id
-        failed = run_queries.runs(1, Filters(FILTERS, {"state": "failed", "kind": "delta"})), SyncRun.id
-        skipped = run_queries.skipped(run), SkippedDevice.id
+        every_run = run_queries.runs(1, Filters(FILTERS)), RUNS_NEWEST_FIRST
+        failed = (
+            run_queries.runs(1, Filters(FILTERS, {"state": "failed", "kind": "delta"})),
+            RUNS_NEWEST_FIRST,
+        )
+        skipped = run_queries.skipped(run), SKIPPED_NEWEST_FIRST
         changed = run_queries.devices(run, "updated")
-        for asked in (every_run, failed, skipped, changed):
-            for place in (NEWEST, Place(older=500), Place(newer=5)):
-                plan = plan_of(*asked, place)
+        for query, order in (every_run, failed, skipped, changed):
+            for place in (BEGINNING, Place(after=Cursor(500)), Place(before=Cursor(5))):
+                plan = plan_of(order.statement(query, place))
                 assert all(line.startswith("SEARCH") for line in plan), plan
         # The devices a run added are sorted by id, but only those: found by when they were made.
-        plan = plan_of(*run_queries.devices(run, "added"), NEWEST)
+        query, order = run_queries.devices(run, "added")
+        plan = plan_of(order.statement(query, BEGINNING))
         assert any("ix_device_integration_id_created_at" in line for line in plan), plan

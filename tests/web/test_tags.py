@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from html import unescape
 
 import pytest
 from flask import Flask
@@ -17,9 +16,10 @@ from harmony.jobs.kinds import JobKind
 from harmony.models import Device, Job, JobRun, LinkState, SyncRunState, TagLink, UemTag
 from harmony.sync import job as sync_job
 from harmony.web.tags import queries as tag_queries
-from harmony.web.tags.queries import Counts
+from harmony.web.tags.queries import TagCounts
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.database import on_both
+from tests.web.reading import look, pages_from
 
 database = on_both
 
@@ -53,12 +53,6 @@ def link(id_: int, device: int, key: str, *, wanted: bool, present: bool, **chan
         for name, value in (values | changes).items():
             setattr(row, name, value)
         session.add(row)
-
-
-def look(client: FlaskClient, href: str) -> str:
-    answer = client.get(href)
-    assert answer.status_code == 200, answer.status
-    return answer.get_data(as_text=True)
 
 
 @pytest.fixture
@@ -101,13 +95,8 @@ def test_the_filter_pages_by_key_and_loses_no_device(app: Flask, signed_in: Flas
         id_ = a_fleet(120)
         for number in range(1, 121):
             link(id_, number, HIGH, wanted=True, present=True)
-    seen: list[str] = []
-    href = f"/integrations/{id_}/tags/{HIGH}"
-    while href:
-        page = look(signed_in, href)
-        seen += re.findall(r'<th scope="row"><a href="(/devices/\d+)"', page)
-        following = re.search(r'href="([^"]+)" rel="next"', page)
-        href = unescape(following[1]) if following else ""
+    pages = "".join(pages_from(signed_in, f"/integrations/{id_}/tags/{HIGH}"))
+    seen = re.findall(r'<th scope="row"><a href="(/devices/\d+)"', pages)
     assert len(seen) == len(set(seen)) == 120
     file = look(signed_in, f"/integrations/{id_}/tags/{HIGH}/devices.csv").lstrip("\ufeff").splitlines()
     assert len(file) == 121
@@ -186,7 +175,7 @@ def test_a_push_under_way_is_shown_and_followed_until_its_end(
 
 
 def test_nonsense_in_the_address_is_ignored_or_not_found(signed_in: FlaskClient, tagged: int) -> None:
-    page = look(signed_in, f"/integrations/{tagged}/tags/{ACTIVE}?state=x&older=y")
+    page = look(signed_in, f"/integrations/{tagged}/tags/{ACTIVE}?state=x&after=y")
     assert 'value="present" selected' in page
     assert signed_in.get(f"/integrations/{tagged}/tags/status:nonsense").status_code == 404
     assert signed_in.get(f"/integrations/{tagged + 1}/tags/{ACTIVE}").status_code == 404
@@ -195,10 +184,10 @@ def test_nonsense_in_the_address_is_ignored_or_not_found(signed_in: FlaskClient,
 def test_the_sums_count_every_tag(app: Flask, tagged: int) -> None:
     with app.app_context():
         link(tagged, 1, HIGH, wanted=True, present=True)
-        assert tag_queries.totals(tagged, tag_queries.lines(tagged)).counts == Counts(
+        assert tag_queries.totals(tagged, tag_queries.lines(tagged)).counts == TagCounts(
             wanted=4, present=3, pending=2, failed=1
         )
-        assert tag_queries.counts(tagged)[HIGH] == Counts(wanted=1, present=1)
+        assert tag_queries.counts(tagged)[HIGH] == TagCounts(wanted=1, present=1)
 
 
 def test_a_former_tag_is_listed_only_while_it_stands_somewhere(

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from harmony.db import db
 from harmony.models import App, AppDecision, AppException, Device, InstalledApp, Protection
 from harmony.protection.catalogue import ANDROID, IOS
-from harmony.web.shared import by_name
-from harmony.web.shared.by_name import Key
-from harmony.web.shared.filters import Choice, Conditions, Filter, Filters, Text
-from harmony.web.shared.ids import number
-from harmony.web.shared.newest_first import Page as DevicePage
-from harmony.web.shared.newest_first import Place, Query
-from harmony.web.shared.newest_first import page_of as newest_page
+from harmony.web.shared.filters import (
+    ChoiceFilter,
+    ConditionFilter,
+    Filter,
+    Filters,
+    IdFilter,
+    Led,
+    TextFilter,
+    words_of,
+)
+from harmony.web.shared.paging import Order, Page, Place, Query
 
 # The words for the platforms.
 PLATFORMS = {IOS: "iOS", ANDROID: "Android"}
@@ -28,52 +30,35 @@ COLUMNS = (
     AppException.action,
 )  # fmt: skip
 
+BY_NAME = Order(App.id, App.name_key)
+DEVICES_NEWEST_FIRST = Order(InstalledApp.device_id)
 
-BY_NAME = Key(App.name_key, App.id)  # type: ignore[arg-type] # columns
 
-
-@dataclass(frozen=True, slots=True)
-class _OnDevice:
+class _DeviceFilter(IdFilter):
     """The apps of one device, by its id."""
 
-    name: str = "device"
-
-    def read(self, text: str) -> int | None:
-        return number(text)
-
-    def condition(self, value: int) -> ColumnElement[bool]:
-        return App.id.in_(_of_device(value))
+    def condition(self, value: int, led: Led) -> ColumnElement[bool]:
+        matches: ColumnElement[bool] = led(self.column).in_(_of_device(value))
+        return matches
 
 
 FILTERS: tuple[Filter, ...] = (
-    Text("q", App.search_text),
-    Choice("platform", {platform: platform for platform in PLATFORMS}, App.platform),
-    Conditions("excepted", {"1": AppException.id.is_not(None)}),
-    _OnDevice(),
+    TextFilter("q", App.search_text),
+    ChoiceFilter("platform", App.platform, words_of(PLATFORMS)),
+    ConditionFilter("excepted", {"1": AppException.id.is_not(None)}),
+    _DeviceFilter("device", App.id),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A page of versions, and how many the filters find."""
-
-    page: by_name.Page
-    total: int
-
-
-def list_apps(filters: Filters, place: by_name.Place) -> Listed:
-    """The page that `filters` asks for."""
+def total(filters: Filters) -> int:
+    """Count the versions that `filters` asks for."""
     where = filters.conditions()
-    total = select(func.count()).select_from(App).outerjoin(AppException, SAME).where(*where)
-    return Listed(by_name.page_of(_query(filters), BY_NAME, place), db.session.scalar(total) or 0)
+    rows = select(func.count()).select_from(App).outerjoin(AppException, SAME).where(*where)
+    return db.session.scalar(rows) or 0
 
 
-def every(filters: Filters) -> Iterator[Row[Any]]:
-    """All versions by name."""
-    return by_name.every(_query(filters), BY_NAME)
-
-
-def _query(filters: Filters) -> Query:
+def apps(filters: Filters) -> Query:
+    """Return the versions of all pages."""
     query: Query = select(*COLUMNS).outerjoin(AppException, SAME).where(*filters.conditions())
     return query
 
@@ -97,7 +82,7 @@ def decisions(app: App) -> Sequence[AppDecision]:
     return db.session.scalars(newest.limit(_DECISIONS_SHOWN)).all()
 
 
-def devices(app_ids: Sequence[int], place: Place) -> DevicePage:
+def devices(app_ids: Sequence[int], place: Place) -> Page:
     """A page of the live devices that have one of these versions, each once; the newest devices first."""
     query: Query = (
         select(
@@ -110,7 +95,7 @@ def devices(app_ids: Sequence[int], place: Place) -> DevicePage:
         .where(InstalledApp.app_id.in_(app_ids), Device.deleted_at.is_(None))
         .group_by(InstalledApp.device_id, Device.name, Device.user_name, Device.model, Protection.risk)
     )  # fmt: skip
-    return newest_page(query, InstalledApp.device_id, place)
+    return DEVICES_NEWEST_FIRST.page(query, place)
 
 
 def count_on(device_id: int) -> int:

@@ -17,11 +17,10 @@ from harmony.models import Action, App, Device
 from harmony.security.auth import shown_on
 from harmony.web.apps import queries as app_queries
 from harmony.web.apps.forms import NONE, ExceptionForm
-from harmony.web.apps.queries import FILTERS, PLATFORMS
-from harmony.web.shared import by_name, typed
+from harmony.web.apps.queries import BY_NAME, DEVICES_NEWEST_FIRST, FILTERS, PLATFORMS
+from harmony.web.shared import typed
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.newest_first import Place
 
 blueprint = Blueprint("apps", __name__, url_prefix="/apps")
 
@@ -31,10 +30,10 @@ HEADER = ("id", "application", "identifier", "version", "os", "install_base", "e
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """A page of versions of apps, by name."""
-    filters, place = Filters.from_query(FILTERS, request.args), by_name.Place.from_query(request.args)
-    listed = app_queries.list_apps(filters, place)
+    filters, place = Filters.from_query(FILTERS, request.args), BY_NAME.place(request.args)
     return render_template(
-        "apps/index.html", filters=filters, place=place, listed=listed, platforms=PLATFORMS, words=WORDS,
+        "apps/index.html", filters=filters, place=place, page=BY_NAME.page(app_queries.apps(filters), place),
+        total=app_queries.total(filters), platforms=PLATFORMS, words=WORDS,
         device=db.session.get(Device, filters["device"]) if filters["device"] else None,
     )  # fmt: skip
 
@@ -42,7 +41,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/apps.csv")
 def export() -> ResponseReturnValue:
     """The same versions as a file, all pages of them."""
-    rows = app_queries.every(Filters.from_query(FILTERS, request.args))
+    rows = BY_NAME.every(app_queries.apps(Filters.from_query(FILTERS, request.args)))
     return csv_file("harmony-apps", HEADER, (_written(row) for row in rows))
 
 
@@ -94,7 +93,7 @@ def _context(app: App, form: ExceptionForm) -> dict[str, Any]:
 
 def _following(app: App) -> dict[str, Any]:
     """What was decided, and the devices with their risk; `only` narrows them to this very version."""
-    made, place = app_queries.decisions(app), Place.from_query(request.args)
+    made, place = app_queries.decisions(app), DEVICES_NEWEST_FIRST.place(request.args)
     only = request.args.get("only") == "1"
     ids = [app.id] if only else [one.id for one in app_queries.versions(app)]
     return {

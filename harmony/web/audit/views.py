@@ -12,31 +12,30 @@ from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import AuditEntry, Integration
 from harmony.web.shared.csv_export import csv_file
-from harmony.web.shared.filters import Exactly, Filter, Filters, Number
-from harmony.web.shared.newest_first import Place, Query, every, page_of
+from harmony.web.shared.filters import Filter, Filters, IdFilter, NameFilter
+from harmony.web.shared.paging import Order, Query
 
 blueprint = Blueprint("audit", __name__)
 
 HEADER = ("id", "at", "who", "what", "integration_id", "integration", "detail")
 LONGEST_NAME = 64
-
-
 FILTERS: tuple[Filter, ...] = (
-    Exactly("who", AuditEntry.who, LONGEST_NAME),
-    Number("integration", AuditEntry.integration_id),
+    NameFilter("who", AuditEntry.who, LONGEST_NAME),
+    IdFilter("integration", AuditEntry.integration_id),
 )
+NEWEST_FIRST = Order(AuditEntry.id)
 
 
 @blueprint.get("/audit")
 def index() -> ResponseReturnValue:
     """A page of entries."""
-    filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
+    filters, place = Filters.from_query(FILTERS, request.args), NEWEST_FIRST.place(request.args)
     return render_template(
         "audit/index.html",
         filters=filters,
         place=place,
-        page=page_of(entries(filters), AuditEntry.id, place),
-        people=people(),
+        page=NEWEST_FIRST.page(entries(filters), place),
+        people=[(name, name) for name in people()],
         integrations=integrations(),
         kept_days=current_settings().audit_kept_days,
     )
@@ -45,7 +44,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/audit.csv")
 def export() -> ResponseReturnValue:
     """The same entries as a file, all pages of them."""
-    rows = every(entries(Filters.from_query(FILTERS, request.args)), AuditEntry.id)
+    rows = NEWEST_FIRST.every(entries(Filters.from_query(FILTERS, request.args)))
     return csv_file("harmony-audit", HEADER, (row[: len(HEADER)] for row in rows))
 
 
@@ -61,12 +60,12 @@ def entries(filters: Filters) -> Query:
 
 
 def people() -> Sequence[str]:
-    """Everybody who did anything that is still known."""
+    """Return everybody who did anything that is still known."""
     return db.session.scalars(select(AuditEntry.who).distinct().order_by(AuditEntry.who)).all()
 
 
 def integrations() -> list[tuple[int, str]]:
-    """Every integration an entry names, by its newest name; removed ones too."""
+    """Return every integration an entry names, by its newest name; removed ones too."""
     newest = (
         select(func.max(AuditEntry.id))
         .where(AuditEntry.integration_id.is_not(None))
@@ -74,4 +73,4 @@ def integrations() -> list[tuple[int, str]]:
     )
     named = select(AuditEntry.integration_id, AuditEntry.integration_name).where(AuditEntry.id.in_(newest))
     found = [(id_, name) for id_, name in db.session.execute(named) if id_ is not None]
-    return sorted(found, key=lambda one: (one[1].casefold(), one[0]))
+    return sorted(found, key=lambda named: (named[1].casefold(), named[0]))

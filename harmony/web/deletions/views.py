@@ -17,11 +17,9 @@ from harmony.models import Device, Hold, HoldState, Integration, IntegrationStat
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber, listed
 from harmony.web.deletions.text import BADGES, WHYS, counted, reasons
-from harmony.web.devices.queries import by_name
-from harmony.web.shared import by_name as shared_by_name
-from harmony.web.shared.by_name import Query
 from harmony.web.shared.csv_export import csv_file
-from harmony.web.shared.filters import Filter, Filters, Text
+from harmony.web.shared.filters import Filter, Filters, TextFilter, unindexed
+from harmony.web.shared.paging import Order, Query
 from harmony.web.shared.pasted import stripped
 
 blueprint = Blueprint("holds", __name__, url_prefix="/integrations/<int:integration_id>/holds")
@@ -32,8 +30,8 @@ COLUMNS = (
     Device.group_name, Device.last_seen_at, Device.missing_since, Device.absent_from, Device.absent_why,
 )  # fmt: skip
 # They are found by an index of their own, and sorted.
-BY_NAME = by_name(few=True)
-FILTERS: tuple[Filter, ...] = (Text("q", Device.search_text),)
+BY_NAME = Order(Device.id, unindexed(Device.name_key))
+FILTERS: tuple[Filter, ...] = (TextFilter("q", Device.search_text),)
 HEADER = ("Name", "Serial", "UDID", "User", "Group", "Last seen", "Missing since", "Misses", "Why doubtful")
 _AT_ONCE = "Approved. The sync that deletes what is still missing starts now."
 LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."
@@ -78,7 +76,7 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
             row.name, row.serial, row.udid, row.user_name, row.group_name, row.last_seen_at,
             row.missing_since, snapshots - row.absent_from + 1, WHYS.get(row.absent_why, ""),
         )
-        for row in shared_by_name.every(_devices(hold), BY_NAME)
+        for row in BY_NAME.every(_devices(hold))
     )  # fmt: skip
     return csv_file(f"harmony-held-deletions-{integration_id}-{hold_id}", HEADER, rows)
 
@@ -156,8 +154,8 @@ def _list(hold: Hold, form: _ApprovalForm) -> dict[str, Any]:
     """The devices the address asks for, fifty at a time, and the stamp of all of them."""
     whole = holds.listing(db.session(), listed(hold))
     form.digest.data = whole.digest
-    place = shared_by_name.Place.from_query(request.args)
-    return {"whole": whole, "whys": WHYS, "page": shared_by_name.page_of(_devices(hold), BY_NAME, place)}
+    place = BY_NAME.place(request.args)
+    return {"whole": whole, "whys": WHYS, "page": BY_NAME.page(_devices(hold), place)}
 
 
 def _back(integration_id: int, hold_id: int) -> ResponseReturnValue:

@@ -11,12 +11,12 @@ from sqlalchemy import exists, select
 from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Device, DeviceEvent, Happening, SyncRun
-from harmony.web.shared.by_name import PAGE_SIZE
-from harmony.web.shared.newest_first import NEWEST, Place, Query, page_of
+from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Order, Place, Query
 
 blueprint = Blueprint("device_history", __name__, url_prefix="/devices/<int:device_id>/history")
 
 _LINE = (DeviceEvent.id, DeviceEvent.at, DeviceEvent.kind, DeviceEvent.detail)
+_NEWEST_FIRST = Order(DeviceEvent.id)
 LINES_ON_THE_DEVICE_PAGE = 10
 
 
@@ -24,13 +24,13 @@ LINES_ON_THE_DEVICE_PAGE = 10
 def index(device_id: int) -> ResponseReturnValue:
     """The whole history, a page at a time."""
     device = db.get_or_404(Device, device_id)
-    place = Place.from_query(request.args)
+    place = _NEWEST_FIRST.place(request.args)
     return render_template("devices/history.html", device=device, place=place, history=history(device, place))
 
 
 def newest_lines(device: Device) -> dict[str, Any]:
     """What `devices/_history.html` shows on the device's page."""
-    return history(device, NEWEST, LINES_ON_THE_DEVICE_PAGE)
+    return history(device, BEGINNING, LINES_ON_THE_DEVICE_PAGE)
 
 
 def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
@@ -46,10 +46,10 @@ def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, An
         .outerjoin(SyncRun, same)
         .where(DeviceEvent.device_id == device.id)
     )
-    page = page_of(lines, DeviceEvent.id, place, size)
+    page = _NEWEST_FIRST.page(lines, place, size)
     return {
         "page": page,
-        "arrival": page.older is None,
+        "arrival": page.after is None,
         "by_registration": _by_registration(device),
         "kept_days": current_settings().history_kept_days,
     }

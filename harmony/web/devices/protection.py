@@ -31,7 +31,7 @@ from harmony.protection.catalogue import Vector, factor_of
 from harmony.protection.evaluate import outdated
 from harmony.protection.risk import platform_of
 from harmony.web.apps.queries import count_on
-from harmony.web.shared.newest_first import Place, Query, page_of
+from harmony.web.shared.paging import Order, Query
 
 blueprint = Blueprint("protection", __name__, url_prefix="/devices/<int:device_id>")
 
@@ -39,6 +39,7 @@ _FINDING = (
     Finding.id, Finding.code, Finding.subject, Finding.profile, Finding.risk, Finding.opened_at,
     Finding.closed_at,
 )  # fmt: skip
+_NEWEST_FIRST = Order(Finding.id)
 _FINDINGS_SHOWN = 50
 _NOTHING_TO_RESET = (
     "No Protect app is registered on this device, and none left anything: there was nothing to reset."
@@ -50,8 +51,8 @@ DELETED = "This device is deleted; restore it first."
 def findings(device_id: int) -> ResponseReturnValue:
     """Every finding of the device, open or closed, newest first."""
     device = db.get_or_404(Device, device_id)
-    place = Place.from_query(request.args)
-    page = page_of(_findings(device), Finding.id, place)
+    place = _NEWEST_FIRST.place(request.args)
+    page = _NEWEST_FIRST.page(_findings(device), place)
     return render_template(
         "devices/findings.html", device=device, place=place, page=page, factor_of=factor_of
     )

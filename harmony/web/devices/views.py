@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from werkzeug.wrappers import Response
 
 from harmony.clock import now
@@ -19,10 +19,19 @@ from harmony.sync.deletion import soft_delete
 from harmony.web.deletions.text import counted
 from harmony.web.devices import protection
 from harmony.web.devices.history import newest_lines
-from harmony.web.devices.queries import FILE, Shown, conditions_of, every, filters_of, list_devices
-from harmony.web.shared.by_name import Place
+from harmony.web.devices.queries import (
+    BY_NAME,
+    FILE,
+    DeviceSelection,
+    conditions_of,
+    every,
+    filters_of,
+    page_of,
+    total,
+)
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
+from harmony.web.shared.integrations import integration_choices
 from harmony.web.tags import queries as tag_queries
 
 blueprint = Blueprint("devices", __name__, url_prefix="/devices")
@@ -36,14 +45,14 @@ LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted already
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """A page of devices by name."""
-    filters, place = filters_of(request.args), Place.from_query(request.args)
-    integrations = db.session.scalars(select(Integration).order_by(Integration.name)).all()
+    filters, place = filters_of(request.args), BY_NAME.place(request.args)
     return render_template(
         "devices/index.html",
         filters=filters,
         place=place,
-        listed=list_devices(filters, place),
-        integrations=integrations,
+        page=page_of(filters, place),
+        total=total(filters),
+        integrations=integration_choices(),
         kept=_kept(),
     )
 
@@ -96,7 +105,7 @@ def delete(device_id: int) -> ResponseReturnValue:
 @blueprint.post("/delete")
 def delete_all() -> ResponseReturnValue:
     """Delete every device that no sync has listed and that the filter of the list shows."""
-    filters = filters_of(request.args).asking(state=Shown.UNLISTED)
+    filters = filters_of(request.args).asking(state=DeviceSelection.UNLISTED)
     deleted = soft_delete.delete_unlisted(conditions_of(filters), g.user.name, now())
     flash(f"Deleted {counted(deleted)}; what was deleted can be restored.", "success")
     return _to_deleted(filters)
@@ -105,7 +114,7 @@ def delete_all() -> ResponseReturnValue:
 @blueprint.post("/restore")
 def restore_all() -> ResponseReturnValue:
     """Bring back every deleted device that the filter of the list shows."""
-    filters = filters_of(request.args).asking(state=Shown.DELETED)
+    filters = filters_of(request.args).asking(state=DeviceSelection.DELETED)
     restored = soft_delete.restore_all(conditions_of(filters), g.user.name, now())
     flash(f"Restored {counted(restored)}. What the UEM does not list counts as missing again.", "success")
     return _to_deleted(filters)
@@ -123,4 +132,4 @@ def _kept() -> timedelta:
 
 
 def _to_deleted(filters: Filters) -> Response:
-    return redirect(filters.asking(state=Shown.DELETED).href("devices.index"), 303)
+    return redirect(filters.asking(state=DeviceSelection.DELETED).href("devices.index"), 303)

@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from harmony.models import Device, Event, Integration, Severity, Verb
 from harmony.protection.catalogue import Vector
-from harmony.web.shared.filters import Choice, Filter, Filters, Number
-from harmony.web.shared.newest_first import Query
+from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, IdFilter, words_of
+from harmony.web.shared.paging import Order, Query
 
 SEVERITIES = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFORMATION: "Information"}
 VERBS = {
@@ -29,14 +29,14 @@ COLUMNS = (
     Event.device_id, Device.name.label("device"), Event.integration_id, Integration.name.label("integration"),
 )  # fmt: skip
 
-
 FILTERS: tuple[Filter, ...] = (
-    Choice("severity", {severity.value: severity.value for severity in Severity}, Event.severity),
-    Choice("event", {verb.value: verb.value for verb in Verb}, Event.verb),
-    Choice("vector", {vector.value: vector.value for vector in Vector}, Event.vector),
-    Number("integration", Event.integration_id),
-    Number("device", Event.device_id),
+    ChoiceFilter("severity", Event.severity, words_of(Severity)),
+    ChoiceFilter("event", Event.verb, words_of(Verb)),
+    ChoiceFilter("vector", Event.vector, words_of(Vector)),
+    IdFilter("integration", Event.integration_id),
+    IdFilter("device", Event.device_id),
 )
+NEWEST_FIRST = Order(Event.id)
 
 
 def events(filters: Filters) -> Query:

@@ -7,16 +7,16 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.models import Device, Event, Integration
+from harmony.models import Device
 from harmony.protection.catalogue import Vector, factor_of
-from harmony.web.events.queries import FILTERS, SEVERITIES, VERBS, events
+from harmony.web.events.queries import FILTERS, NEWEST_FIRST, SEVERITIES, VERBS, events
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.newest_first import Place, every, page_of
+from harmony.web.shared.integrations import integration_choices
 
 blueprint = Blueprint("events", __name__)
 
@@ -29,16 +29,16 @@ HEADER = (
 @blueprint.get("/events")
 def index() -> ResponseReturnValue:
     """A page of events."""
-    filters, place = Filters.from_query(FILTERS, request.args), Place.from_query(request.args)
+    filters, place = Filters.from_query(FILTERS, request.args), NEWEST_FIRST.place(request.args)
     return render_template(
         "events/index.html",
         filters=filters,
         place=place,
-        page=page_of(events(filters), Event.id, place),
+        page=NEWEST_FIRST.page(events(filters), place),
         words={"severity": SEVERITIES, "event": VERBS, "vector": {one: one.value for one in Vector}},
         factor_of=factor_of,
         device=db.session.get(Device, filters["device"]) if filters["device"] else None,
-        integrations=db.session.scalars(select(Integration).order_by(Integration.name)).all(),
+        integrations=integration_choices(),
         kept_days=current_settings().events_kept_days,
     )
 
@@ -46,7 +46,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/events.csv")
 def export() -> ResponseReturnValue:
     """The same events as a file, all pages of them."""
-    rows = every(events(Filters.from_query(FILTERS, request.args)), Event.id)
+    rows = NEWEST_FIRST.every(events(Filters.from_query(FILTERS, request.args)))
     return csv_file("harmony-events", HEADER, _lines(rows))
 
 

@@ -16,7 +16,7 @@ from harmony.setup import demo, drafts
 from harmony.sync import lifecycle
 from harmony.web.integrations import overview
 from harmony.web.shared.banners import already_running, waits_for_worker, why_no_sync
-from harmony.web.shared.integration_or_404 import connected
+from harmony.web.shared.integrations import connected_or_404
 
 blueprint = Blueprint("integrations", __name__)
 
@@ -69,14 +69,14 @@ def show(integration_id: int) -> ResponseReturnValue:
 @blueprint.get("/integrations/<int:integration_id>/status")
 def status(integration_id: int) -> ResponseReturnValue:
     """The part of the page that changes while a sync runs; only then does it ask for itself again."""
-    integration = connected(integration_id)
+    integration = connected_or_404(integration_id)
     return render_template("integrations/_status.html", **overview.page(integration, now()))
 
 
 @blueprint.post("/integrations/<int:integration_id>/sync")
 def sync_now(integration_id: int) -> ResponseReturnValue:
     """Sync Now: due at once, and the worker is rung; else the page says why not."""
-    integration, moment = connected(integration_id), now()
+    integration, moment = connected_or_404(integration_id), now()
     under_way = overview.running(integration_id)
     if under_way:
         flash(already_running(under_way), "info")
@@ -93,7 +93,7 @@ def sync_now(integration_id: int) -> ResponseReturnValue:
 @blueprint.post("/integrations/<int:integration_id>/cancel")
 def cancel(integration_id: int) -> ResponseReturnValue:
     """Cancel: the run under way ends at its next page; nothing is deleted, the next one comes as planned."""
-    connected(integration_id)
+    connected_or_404(integration_id)
     if lifecycle.cancel(integration_id, g.user.name, now()):
         flash("The sync was cancelled. What it had read was kept.", "success")
     else:
@@ -104,7 +104,7 @@ def cancel(integration_id: int) -> ResponseReturnValue:
 @blueprint.post("/integrations/<int:integration_id>/pause")
 def pause(integration_id: int) -> ResponseReturnValue:
     """Pause: no sync starts, a running one stops at its next page; nothing is deleted."""
-    connected(integration_id)
+    connected_or_404(integration_id)
     lifecycle.pause(integration_id, g.user.name, now())
     return _back(integration_id)
 
@@ -112,7 +112,7 @@ def pause(integration_id: int) -> ResponseReturnValue:
 @blueprint.post("/integrations/<int:integration_id>/resume")
 def resume(integration_id: int) -> ResponseReturnValue:
     """Resume: due at once."""
-    connected(integration_id)
+    connected_or_404(integration_id)
     lifecycle.resume(integration_id, g.user.name, now())
     enqueue(SYNC, integration_id)
     return _back(integration_id)

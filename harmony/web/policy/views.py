@@ -19,10 +19,11 @@ from harmony.web.policy import forms as policy_forms
 from harmony.web.policy.forms import PlainForm, by_vector
 from harmony.web.shared import typed
 from harmony.web.shared.ids import number
-from harmony.web.shared.newest_first import NEWEST, Page, Place, page_of
+from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Order, Place
 
 blueprint = Blueprint("policy", __name__, url_prefix="/settings/policy")
 
+_NEWEST_FIRST = Order(Policy.version)
 _VERSIONS_ON_THE_PAGE = 5
 CONFLICT = (
     "Somebody else saved the policy meanwhile; theirs is in force. "
@@ -72,8 +73,8 @@ def rating() -> ResponseReturnValue:
 @blueprint.get("/versions")
 def versions() -> ResponseReturnValue:
     """Every version there was, newest first."""
-    place = Place.from_query(request.args)
-    return render_template("policy/versions.html", place=place, **_history(place, 50))
+    place = _NEWEST_FIRST.place(request.args)
+    return render_template("policy/versions.html", place=place, **_history(place, PAGE_SIZE))
 
 
 @blueprint.get("/versions/<int:version>")
@@ -115,17 +116,17 @@ def _version_seen() -> int:
 def _page(form: PlainForm, version: int, notice: str = "") -> str:
     return render_template(
         "policy/show.html", form=form, version=version, notice=notice, newest=newest(),
-        vectors=list(by_vector(form)), **_history(NEWEST, _VERSIONS_ON_THE_PAGE),
+        vectors=list(by_vector(form)), **_history(BEGINNING, _VERSIONS_ON_THE_PAGE),
     )  # fmt: skip
 
 
 def _history(place: Place, size: int) -> dict[str, Any]:
-    listed: Page = page_of(select(Policy.version.label("id")), Policy.version, place, size)
-    numbers = [row.id for row in listed.rows]
+    page = _NEWEST_FIRST.page(select(Policy.version.label("id")), place, size)
+    numbers = [row.id for row in page.rows]
     rows = db.session.scalars(
         select(Policy).where(Policy.version.in_(numbers)).order_by(Policy.version.desc())
     ).all()
-    return {"page": listed, "rows": rows, "changes": policy.changes(rows)}
+    return {"page": page, "rows": rows, "changes": policy.changes(rows)}
 
 
 def _back() -> Response:

@@ -18,10 +18,11 @@ from harmony.models import Integration, JobRun
 from harmony.web.runs import job_status
 from harmony.web.runs.queries import length
 from harmony.web.shared.banners import waits_for_worker
-from harmony.web.shared.integration_or_404 import connected
-from harmony.web.shared.newest_first import Place, Query, page_of
+from harmony.web.shared.integrations import connected_or_404
+from harmony.web.shared.paging import Order, Query
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/integrations/<int:integration_id>/jobs/<kind>")
+_NEWEST_FIRST = Order(JobRun.id)
 
 
 @blueprint.get("")
@@ -83,7 +84,7 @@ def _found(integration_id: int, kind: str) -> tuple[Integration, JobKind]:
 
 def _wanted(integration_id: int, kind: str) -> tuple[Integration, JobKind]:
     """As `_found`, for what can only be done to a link to a UEM."""
-    return connected(integration_id), _kind(kind)
+    return connected_or_404(integration_id), _kind(kind)
 
 
 def _runs(integration_id: int, kind: JobKind) -> Query:
@@ -97,9 +98,9 @@ def _runs(integration_id: int, kind: JobKind) -> Query:
 
 
 def _context(integration: Integration, kind: JobKind) -> dict[str, Any]:
-    place = Place.from_query(request.args)
+    place = _NEWEST_FIRST.place(request.args)
     return {
-        "page": page_of(_runs(integration.id, kind), JobRun.id, place),
+        "page": _NEWEST_FIRST.page(_runs(integration.id, kind), place),
         "place": place,
         "length": length,
         "kept_days": current_settings().runs_kept_days,

@@ -9,8 +9,8 @@ from sqlalchemy import literal, select
 
 from harmony.clock import now
 from harmony.models import Device, DeviceEvent, Happening, SkippedDevice, SyncKind, SyncRun, SyncRunState
-from harmony.web.shared.filters import Choice, Filter, Filters
-from harmony.web.shared.newest_first import Key, Query
+from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, words_of
+from harmony.web.shared.paging import Order, Query
 
 # The words of the pages and of the README's glossary.
 KINDS = {SyncKind.SNAPSHOT: "Full sync", SyncKind.DELTA: "Refresh"}
@@ -37,12 +37,12 @@ EVENT = (
     DeviceEvent.id, DeviceEvent.at, DeviceEvent.kind, DeviceEvent.detail, DeviceEvent.device_id,
     Device.name, Device.deleted_at,
 )  # fmt: skip
-
-
 FILTERS: tuple[Filter, ...] = (
-    Choice("state", {state.value: state.value for state in SyncRunState}, SyncRun.state),
-    Choice("kind", {kind.value: kind.value for kind in SyncKind}, SyncRun.kind),
+    ChoiceFilter("state", SyncRun.state, words_of(SyncRunState)),
+    ChoiceFilter("kind", SyncRun.kind, words_of(SyncKind)),
 )
+RUNS_NEWEST_FIRST = Order(SyncRun.id)
+SKIPPED_NEWEST_FIRST = Order(SkippedDevice.id)
 
 
 def runs(integration_id: int, filters: Filters) -> Query:
@@ -61,7 +61,7 @@ def skipped(run: SyncRun) -> Query:
     )
 
 
-def devices(run: SyncRun, number: str) -> tuple[Query, Key]:
+def devices(run: SyncRun, number: str) -> tuple[Query, Order]:
     """The devices behind that number of the run: id, at, kind, detail, device_id, name, deleted_at."""
     return _added(run) if number == ADDED else _changed(run, BEHIND[number])
 
@@ -90,16 +90,16 @@ def length(started_at: datetime, finished_at: datetime | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
 
 
-def _changed(run: SyncRun, kinds: Iterable[Happening]) -> tuple[Query, Key]:
+def _changed(run: SyncRun, kinds: Iterable[Happening]) -> tuple[Query, Order]:
     query = (
         select(*EVENT)
         .join(Device, Device.id == DeviceEvent.device_id)
         .where(DeviceEvent.run_id == run.id, DeviceEvent.kind.in_([kind.value for kind in kinds]))
     )
-    return query, DeviceEvent.id
+    return query, Order(DeviceEvent.id)
 
 
-def _added(run: SyncRun) -> tuple[Query, Key]:
+def _added(run: SyncRun) -> tuple[Query, Order]:
     """A device has no line for its arrival: it was made while the run ran."""
     query = select(
         Device.id, Device.created_at.label("at"), literal(ADDED).label("kind"),
@@ -109,4 +109,4 @@ def _added(run: SyncRun) -> tuple[Query, Key]:
         Device.added_by.is_(None),
         Device.created_at.between(run.started_at, run.finished_at or now()),
     )  # fmt: skip
-    return query, Device.id
+    return query, Order(Device.id)

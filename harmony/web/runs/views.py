@@ -10,14 +10,21 @@ from sqlalchemy import select
 
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.models import Hold, HoldState, Integration, SkippedDevice, SyncRun, SyncRunState
+from harmony.models import Hold, HoldState, Integration, SyncRun, SyncRunState
 from harmony.sync.snapshot import SKIPPED_ROWS_KEPT
 from harmony.web.deletions.text import BADGES
 from harmony.web.runs import queries as run_queries
-from harmony.web.runs.queries import BEHIND, COLUMNS, FILTERS, KINDS, length
+from harmony.web.runs.queries import (
+    BEHIND,
+    COLUMNS,
+    FILTERS,
+    KINDS,
+    RUNS_NEWEST_FIRST,
+    SKIPPED_NEWEST_FIRST,
+    length,
+)
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.newest_first import Place, every, page_of
 
 blueprint = Blueprint("runs", __name__, url_prefix="/integrations/<int:integration_id>")
 
@@ -29,13 +36,13 @@ HEADER = tuple(column.key for column in COLUMNS)
 def index(integration_id: int) -> ResponseReturnValue:
     """A page of runs, newest first."""
     integration = db.get_or_404(Integration, integration_id)
-    filters, place = _filters(integration_id), Place.from_query(request.args)
+    filters, place = _filters(integration_id), RUNS_NEWEST_FIRST.place(request.args)
     return render_template(
         "runs/index.html",
         integration=integration,
         filters=filters,
         place=place,
-        page=page_of(run_queries.runs(integration_id, filters), SyncRun.id, place),
+        page=RUNS_NEWEST_FIRST.page(run_queries.runs(integration_id, filters), place),
         states=[state.value for state in SyncRunState],
         kinds=KINDS,
         length=length,
@@ -47,7 +54,7 @@ def index(integration_id: int) -> ResponseReturnValue:
 def export(integration_id: int) -> ResponseReturnValue:
     """The same runs as a file, all pages of them."""
     db.get_or_404(Integration, integration_id)
-    rows = every(run_queries.runs(integration_id, _filters(integration_id)), SyncRun.id)
+    rows = RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, _filters(integration_id)))
     return csv_file(f"harmony-runs-{integration_id}", HEADER, rows)
 
 
@@ -68,7 +75,8 @@ def devices(integration_id: int, run_id: int) -> ResponseReturnValue:
     """The devices behind one number of the run."""
     run = _run(integration_id, run_id)
     number = run_queries.number_asked_for(run, request.args.get("kind"))
-    place = Place.from_query(request.args)
+    query, order = run_queries.devices(run, number)
+    place = order.place(request.args)
     return render_template(
         "runs/devices.html",
         integration=db.session.get_one(Integration, integration_id),
@@ -77,7 +85,7 @@ def devices(integration_id: int, run_id: int) -> ResponseReturnValue:
         number=number,
         numbers=BEHIND,
         place=place,
-        page=page_of(*run_queries.devices(run, number), place),
+        page=order.page(query, place),
     )
 
 
@@ -91,7 +99,7 @@ def _run(integration_id: int, run_id: int) -> SyncRun:
 
 
 def _context(run: SyncRun) -> dict[str, Any]:
-    place = Place.from_query(request.args)
+    place = SKIPPED_NEWEST_FIRST.place(request.args)
     hold = db.session.scalar(select(Hold).where(Hold.run_id == run.id).order_by(Hold.id.desc()).limit(1))
     return {
         "integration": db.session.get_one(Integration, run.integration_id),
@@ -101,7 +109,7 @@ def _context(run: SyncRun) -> dict[str, Any]:
         "behind": {name: _behind(run, name) for name in BEHIND},
         "hold": hold,
         "hold_badge": BADGES[HoldState(hold.state)] if hold else None,
-        "skipped": page_of(run_queries.skipped(run), SkippedDevice.id, place),
+        "skipped": SKIPPED_NEWEST_FIRST.page(run_queries.skipped(run), place),
         "skipped_kept": SKIPPED_ROWS_KEPT,
     }
 

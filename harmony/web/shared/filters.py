@@ -6,113 +6,121 @@ added to the tuple is in every link, form, file and action of the list (CONTRIBU
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from dataclasses import replace as replaced
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from flask import url_for
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from harmony.folding import fold
 from harmony.web.shared.ids import number
-from harmony.web.shared.searching import search
 
 LONGEST_TEXT = 200
 _Condition = ColumnElement[bool]
-
-
-class Filter(Protocol):
-    """One thing that a list is narrowed by; `name` is its part of an address."""
-
-    @property
-    def name(self) -> str: ...
-
-    def read(self, text: str) -> Any:
-        """Parse its part of an address; None for nothing and for nonsense, which narrow nothing."""
-
-    def condition(self, value: Any) -> _Condition:
-        """Return what a row must meet, for a value that `read` gave."""
+# `indexed` or `unindexed`: whether an index of the column may lead.
+Led = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """Typed text that a column of folded text contains."""
+class Filter(ABC):
+    """One thing that a list is narrowed by; `name` is its part of an address."""
 
     name: str
+
+    @abstractmethod
+    def read(self, text: str) -> Any:
+        """Parse its part of an address; None for nothing and for nonsense, which narrow nothing."""
+
+    @abstractmethod
+    def condition(self, value: Any, led: Led) -> _Condition:
+        """Return what a row must meet, for a value that `read` gave; its columns go through `led`."""
+
+    def is_few(self, value: Any) -> bool:  # for those that are
+        """Return True when so few rows meet it that its own index finds them faster than the order's."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class TextFilter(Filter):
+    """Typed text that a column of folded text contains."""
+
     column: Any
 
     def read(self, text: str) -> str | None:
         typed = text.strip()[:LONGEST_TEXT]
         return typed if fold(typed) else None
 
-    def condition(self, value: str) -> _Condition:
-        return search(self.column, value)
+    def condition(self, value: str, led: Led) -> _Condition:
+        """With dashes the text is looked for without them too: a UDID is shown in both ways."""
+        text = fold(value)
+        spellings = sorted({text, text.replace("-", "") or text})
+        return or_(*(led(self.column).contains(spelling, autoescape=True) for spelling in spellings))
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """The id of what a row belongs to."""
+class _EqualFilter(Filter):
+    """A value that stands in the column."""
 
-    name: str
     column: Any
+
+    def condition(self, value: Any, led: Led) -> _Condition:
+        equal: _Condition = led(self.column) == value
+        return equal
+
+
+@dataclass(frozen=True, slots=True)
+class IdFilter(_EqualFilter):
+    """The id of what a row belongs to."""
 
     def read(self, text: str) -> int | None:
         return number(text)
 
-    def condition(self, value: int) -> _Condition:
-        equal: _Condition = self.column == value
-        return equal
-
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One of a few words; `values` has what stands in the column for each. Its value is the word."""
-
-    name: str
-    values: Mapping[str, Any]
-    column: Any
-    default: str | None = None
-
-    def read(self, text: str) -> str | None:
-        return text if text in self.values else self.default
-
-    def condition(self, value: str) -> _Condition:
-        equal: _Condition = self.column == self.values[value]
-        return equal
-
-
-@dataclass(frozen=True, slots=True)
-class Exactly:
+class NameFilter(_EqualFilter):
     """A name to the letter, as it was chosen from a list."""
 
-    name: str
-    column: Any
     longest: int
 
     def read(self, text: str) -> str | None:
         return text[: self.longest] or None
 
-    def condition(self, value: str) -> _Condition:
-        equal: _Condition = self.column == value
+
+@dataclass(frozen=True, slots=True)
+class ChoiceFilter(_EqualFilter):
+    """One of a few words; `values` has what stands in the column for each. Its value is the word."""
+
+    values: Mapping[str, Any]
+
+    def read(self, text: str) -> str | None:
+        return text if text in self.values else None
+
+    def condition(self, value: str, led: Led) -> _Condition:
+        equal: _Condition = led(self.column) == self.values[value]
         return equal
 
 
+def words_of(values: Iterable[str]) -> dict[str, str]:
+    """Return words that stand in the column as they are."""
+    return {str(value): str(value) for value in values}
+
+
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class ConditionFilter(Filter):
     """One of a few words, each with a condition of its own. Its value is the word."""
 
-    name: str
     conditions: Mapping[str, _Condition]
     default: str | None = None
 
     def read(self, text: str) -> str | None:
         return text if text in self.conditions else self.default
 
-    def condition(self, value: str) -> _Condition:
+    def condition(self, value: str, led: Led) -> _Condition:  # written as they are
         return self.conditions[value]
 
 
@@ -152,10 +160,22 @@ class Filters:
         parts: dict[str, Any] = {**self.route, **self.query, **place}
         return url_for(endpoint, **parts)
 
-    def conditions(self, *, without: Collection[str] = ()) -> tuple[_Condition, ...]:
-        """Return what a row must meet, leaving out the filters of these names."""
-        asked = (kind for kind in self.kinds if kind.name in self.values and kind.name not in without)
-        return tuple(kind.condition(self.values[kind.name]) for kind in asked)
+    def conditions(
+        self, *, leading: Collection[str] | None = None, without: Collection[str] = ()
+    ) -> tuple[_Condition, ...]:
+        """Return what a row must meet, leaving out the filters of the names in `without`.
+
+        SQLite looks for an index of the `leading` filters' columns only; None: of any.
+        """
+        return tuple(
+            kind.condition(value, indexed if leading is None or kind.name in leading else unindexed)
+            for kind, value in self._asked()
+            if kind.name not in without
+        )
+
+    def leading(self) -> frozenset[str]:
+        """Return the names of those whose own index leads, because few rows meet them: asks the database."""
+        return frozenset(kind.name for kind, value in self._asked() if kind.is_few(value))
 
     def only(self, *names: str) -> bool:
         """Return True when no other filter than these narrows the list."""
@@ -163,11 +183,15 @@ class Filters:
 
     def asking(self, **values: Any) -> Filters:
         """Return the same filters with other values for these."""
-        return replaced(self, values={**self.values, **values})
+        return replace(self, values={**self.values, **values})
 
-    def hidden(self, shown: Iterable[str]) -> list[tuple[str, str]]:
-        """Return name and value of each filter that a form carries on without a control of its own."""
-        return [(name, value) for name, value in self.query.items() if name not in set(shown)]
+    def _asked(self) -> Iterator[tuple[Filter, Any]]:
+        return ((kind, self.values[kind.name]) for kind in self.kinds if kind.name in self.values)
+
+
+def indexed(column: Any) -> Any:
+    """Return the column as it is."""
+    return column
 
 
 def unindexed(column: Any) -> ColumnElement[Any]:

@@ -13,8 +13,8 @@ from sqlalchemy import true as yes
 from harmony.db import db
 from harmony.models import Device, LinkState, TagLink, UemTag
 from harmony.tagging.names import NO_RISK_KEY, RISK_KEYS, STATUS_KEYS
-from harmony.web.shared.filters import Conditions, Filter, Filters
-from harmony.web.shared.newest_first import Query
+from harmony.web.shared.filters import ConditionFilter, Filter, Filters
+from harmony.web.shared.paging import Order, Query
 
 # Written into the statement: a bound value would hide from SQLite that the index of open links fits.
 OPEN = TagLink.state != literal(LinkState.DONE.value, literal_execute=True)
@@ -42,7 +42,7 @@ _TO_DO = (
 )
 
 
-class Shown(StrEnum):
+class LinkSelection(StrEnum):
     """Which devices of a tag: those it stands on, those it should stand on, or what is still to be done."""
 
     PRESENT = "present"
@@ -52,7 +52,7 @@ class Shown(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TagCounts:
     """Devices: on which the tag should stand, on which it does, where a push waits, where it failed."""
 
     wanted: int = 0
@@ -60,9 +60,9 @@ class Counts:
     pending: int = 0
     failed: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, other: TagCounts) -> TagCounts:
         names = ("wanted", "present", "pending", "failed")
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in names))
+        return TagCounts(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +70,29 @@ class TagLine:
     """One tag of ours as a page shows it."""
 
     tag: UemTag
-    counts: Counts
+    counts: TagCounts
 
 
 FILTERS: tuple[Filter, ...] = (
-    Conditions(
+    ConditionFilter(
         "state",
         {
-            Shown.PRESENT: TagLink.present == yes(),
-            Shown.WANTED: TagLink.wanted == yes(),
-            Shown.PENDING: and_(OPEN, TagLink.state == LinkState.PENDING),
-            Shown.FAILED: and_(OPEN, FAILED),
+            LinkSelection.PRESENT: TagLink.present == yes(),
+            LinkSelection.WANTED: TagLink.wanted == yes(),
+            LinkSelection.PENDING: and_(OPEN, TagLink.state == LinkState.PENDING),
+            LinkSelection.FAILED: and_(OPEN, FAILED),
         },
-        default=Shown.PRESENT,
+        default=LinkSelection.PRESENT,
     ),
 )
+NEWEST_FIRST = Order(TagLink.device_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
     """All tags of an integration together; `reasons` are the most frequent ones for what failed."""
 
-    counts: Counts = field(default_factory=Counts)
+    counts: TagCounts = field(default_factory=TagCounts)
     reasons: Sequence[Row[Any]] = ()
 
 
@@ -99,7 +100,7 @@ def lines(integration_id: int) -> list[TagLine]:
     """Every tag of ours, in the order of the pages."""
     counted = counts(integration_id)
     tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == integration_id)).all()
-    return [TagLine(tag, counted.get(tag.key, Counts())) for tag in in_order(tags)]
+    return [TagLine(tag, counted.get(tag.key, TagCounts())) for tag in in_order(tags)]
 
 
 def in_order(tags: Iterable[UemTag]) -> list[UemTag]:
@@ -108,17 +109,17 @@ def in_order(tags: Iterable[UemTag]) -> list[UemTag]:
     return sorted(tags, key=lambda tag: (rank.get(tag.key, len(ORDER)), tag.name, tag.key))
 
 
-def counts(integration_id: int) -> dict[str, Counts]:
+def counts(integration_id: int) -> dict[str, TagCounts]:
     """Devices by the key of the tag. What is done is counted in an index; only open links are looked at."""
     mine = TagLink.integration_id == integration_id
     standing: Query = select(TagLink.key, func.count()).where(mine, TagLink.present == yes())
-    found = {key: Counts(many, many) for key, many in db.session.execute(standing.group_by(TagLink.key))}
+    found = {key: TagCounts(many, many) for key, many in db.session.execute(standing.group_by(TagLink.key))}
     # Grouped by the state too, so that the index of open links is the one in this order.
     to_do: Query = select(TagLink.key, TagLink.state, *_TO_DO).where(mine, OPEN)
     for row in db.session.execute(to_do.group_by(TagLink.key, TagLink.state)):
         waits = row.state == LinkState.PENDING
-        more = Counts(row.to_come, 0, row.links if waits else 0, 0 if waits else row.links)
-        found[row.key] = found.get(row.key, Counts()) + more
+        more = TagCounts(row.to_come, 0, row.links if waits else 0, 0 if waits else row.links)
+        found[row.key] = found.get(row.key, TagCounts()) + more
     return found
 
 
@@ -140,7 +141,7 @@ def totals(integration_id: int, lines: Iterable[TagLine]) -> Totals:
     number = func.count().label("devices")
     reasons: Query = select(TagLink.reason, number).where(*mine).group_by(TagLink.reason)
     found = db.session.execute(reasons.order_by(number.desc(), TagLink.reason).limit(_REASONS_SHOWN)).all()
-    return Totals(sum((line.counts for line in lines), Counts()), found)
+    return Totals(sum((line.counts for line in lines), TagCounts()), found)
 
 
 def devices(integration_id: int, key: str, filters: Filters) -> Query:

@@ -11,7 +11,7 @@ from harmony.tagging.names import is_managed
 from harmony.web.runs import job_status
 from harmony.web.tags import queries as tag_queries
 from harmony.web.tags import text as tag_text
-from harmony.web.tags.queries import Counts, TagLine
+from harmony.web.tags.queries import TagCounts, TagLine
 
 
 def tagging_context(integration: Integration) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
 def _matters(line: TagLine, tagging: Tagging) -> bool:
     """A tag that is only remembered as ours, on no device and for no use, is nothing to show."""
     in_use = is_managed(line.tag.key, tagging) or line.tag.retired_at is not None
-    return in_use or line.counts != Counts()
+    return in_use or line.counts != TagCounts()
 
 
 def _is_missing(line: TagLine, tagging: Tagging) -> bool:

@@ -9,20 +9,27 @@ from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.protection.catalogue import factor_of
 from harmony.setup.tag_creation import Made
 from harmony.tagging.names import OLD
-from harmony.web.tags.queries import Shown
+from harmony.web.tags.queries import LinkSelection, TagCounts
 
 SHOWN = {
-    Shown.PRESENT: "It stands on",
-    Shown.WANTED: "It should stand on",
-    Shown.PENDING: "Waiting for a push",
-    Shown.FAILED: "Push failed",
+    LinkSelection.PRESENT: "It stands on",
+    LinkSelection.WANTED: "It should stand on",
+    LinkSelection.PENDING: "Waiting for a push",
+    LinkSelection.FAILED: "Push failed",
 }
 EMPTY = {
-    Shown.PRESENT: "The tag stands on no device, as far as is known here.",
-    Shown.WANTED: "No device is in the state that this tag stands for.",
-    Shown.PENDING: "Nothing waits to be pushed: the UEM shows what is known here.",
-    Shown.FAILED: "No push of this tag failed.",
+    LinkSelection.PRESENT: "The tag stands on no device, as far as is known here.",
+    LinkSelection.WANTED: "No device is in the state that this tag stands for.",
+    LinkSelection.PENDING: "Nothing waits to be pushed: the UEM shows what is known here.",
+    LinkSelection.FAILED: "No push of this tag failed.",
 }
+
+
+def choices(counts: TagCounts) -> list[tuple[LinkSelection, str]]:
+    """Return the words of the filter, each with the number of its devices."""
+    return [(selection, f"{word} ({getattr(counts, selection):,})") for selection, word in SHOWN.items()]
+
+
 _OLD_KIND = OLD.removesuffix(":")
 _MEANINGS = {"status": "status {}", "risk": "risk {}", "factor": "threat factor {}", _OLD_KIND: "former tag"}
 

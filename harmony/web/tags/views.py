@@ -12,17 +12,16 @@ from harmony.db import db
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
-from harmony.models import Integration, IntegrationState, TagLink, UemTag
+from harmony.models import Integration, IntegrationState, UemTag
 from harmony.setup import groups
 from harmony.web.shared.banners import waits_for_worker, why_no_sync
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.integration_or_404 import connected
-from harmony.web.shared.newest_first import Place, every, page_of
+from harmony.web.shared.integrations import connected_or_404
 from harmony.web.tags import queries as tag_queries
-from harmony.web.tags.queries import FILTERS, LINK
+from harmony.web.tags.queries import FILTERS, LINK, NEWEST_FIRST
 from harmony.web.tags.state import tagging_context
-from harmony.web.tags.text import EMPTY, SHOWN, meaning, why_no_tags
+from harmony.web.tags.text import EMPTY, choices, meaning, why_no_tags
 
 blueprint = Blueprint("tags", __name__, url_prefix="/integrations/<int:integration_id>/tags")
 
@@ -71,18 +70,17 @@ def reload(integration_id: int) -> ResponseReturnValue:
 def devices(integration_id: int, key: str) -> ResponseReturnValue:
     """The devices of one tag."""
     integration, tag = _tag(integration_id, key)
-    filters, place = _filters(integration_id, key), Place.from_query(request.args)
+    filters, place = _filters(integration_id, key), NEWEST_FIRST.place(request.args)
     return render_template(
         "tags/devices.html",
         integration=integration,
         tag=tag,
         meaning=meaning(key),
-        counts=tag_queries.counts(integration_id).get(key, tag_queries.Counts()),
         filters=filters,
-        words=SHOWN,
+        words=choices(tag_queries.counts(integration_id).get(key, tag_queries.TagCounts())),
         empty_words=EMPTY,
         place=place,
-        page=page_of(tag_queries.devices(integration_id, key, filters), TagLink.device_id, place),
+        page=NEWEST_FIRST.page(tag_queries.devices(integration_id, key, filters), place),
     )
 
 
@@ -91,7 +89,7 @@ def export(integration_id: int, key: str) -> ResponseReturnValue:
     """The same devices as a file, all pages of them."""
     _tag(integration_id, key)
     filters = _filters(integration_id, key)
-    found = every(tag_queries.devices(integration_id, key, filters), TagLink.device_id)
+    found = NEWEST_FIRST.every(tag_queries.devices(integration_id, key, filters))
     rows = ([getattr(row, name) for name in HEADER] for row in found)
     return csv_file(f"harmony-tag-{integration_id}-{filters['state']}", HEADER, rows)
 
@@ -124,7 +122,7 @@ def _why_not(integration: Integration) -> str:
 
 
 def _finished(integration_id: int) -> Integration:
-    integration = connected(integration_id)
+    integration = connected_or_404(integration_id)
     if integration.state == IntegrationState.DRAFT:
         abort(404)
     return integration

@@ -10,7 +10,7 @@ from wtforms import Form
 from harmony.models import Integration, IntegrationState
 from harmony.security.auth import shown_on
 from harmony.setup import drafts
-from harmony.web.shared.integration_or_404 import connected
+from harmony.web.shared.integrations import connected_or_404
 from harmony.web.wizard.steps import STEPS, Step
 from harmony.web.wizard.unfinished import CONFLICT, TOO_LARGE, as_left, is_changed, values_sent
 from harmony.web.wizard.views import href_of, render_page, step_of
@@ -24,13 +24,13 @@ KEPT = {True: "{} is kept as you left it.", False: "Your changes of {} are kept,
 @shown_on("wizard.show")
 def leave(integration_id: int, page: str) -> ResponseReturnValue:
     """Finish later, Back, or another step: the page is kept as typed, whether it is right or not."""
-    integration, step = connected(integration_id), step_of(page)
+    integration, step = connected_or_404(integration_id), step_of(page)
     form = step.form(values := values_sent(integration, step))
     if is_changed(integration, step, form):
         try:
             _keep_as_left(integration, step, form, values)
         except drafts.EditedElsewhere:
-            return render_page(connected(integration_id), step, form, CONFLICT), 409
+            return render_page(connected_or_404(integration_id), step, form, CONFLICT), 409
     to = STEPS.get(request.args.get("to", ""))
     return redirect(href_of(integration, to) if to else _outside(integration), 303)
 
@@ -38,7 +38,7 @@ def leave(integration_id: int, page: str) -> ResponseReturnValue:
 @blueprint.post("/<page>/discard")
 def discard(integration_id: int, page: str) -> ResponseReturnValue:
     """Give up what was typed since the page was last in order."""
-    integration, step = connected(integration_id), step_of(page)
+    integration, step = connected_or_404(integration_id), step_of(page)
     drafts.revert(integration.id, step.name)
     flash(f"The changes of {step.title} were discarded.", "success")
     return redirect(href_of(integration, step), 303)

@@ -19,7 +19,7 @@ from harmony.setup.edits import left_behind
 from harmony.tagging.names import is_managed, name_of
 from harmony.web.deletions.text import counted
 from harmony.web.shared import typed
-from harmony.web.shared.integration_or_404 import connected
+from harmony.web.shared.integrations import connected_or_404
 from harmony.web.tags import queries as tag_queries
 
 blueprint = Blueprint(
@@ -68,7 +68,7 @@ def leaving(integration: Integration) -> list[Leaving]:
 @blueprint.get("")
 def show(integration_id: int) -> ResponseReturnValue:
     """The question."""
-    integration = connected(integration_id)
+    integration = connected_or_404(integration_id)
     if not leaving(integration):
         return redirect(url_for("wizard.show", integration_id=integration_id, page=TAGGING), 303)
     return _render(integration, _form(integration))
@@ -78,7 +78,7 @@ def show(integration_id: int) -> ResponseReturnValue:
 @shown_on("leaving.show")
 def save(integration_id: int) -> ResponseReturnValue:
     """Put the page in force, and have the tags taken off or left."""
-    integration = connected(integration_id)
+    integration = connected_or_404(integration_id)
     form, keys = _form(integration), [one.key for one in leaving(integration)]
     if not form.validate():
         form.tags.errors = ["Choose what becomes of the tags."]

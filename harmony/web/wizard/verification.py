@@ -10,7 +10,7 @@ from harmony.models.configuration import IN_FORCE, PREVIEW, TAGGING
 from harmony.setup import verify
 from harmony.setup.checks import CHECKS
 from harmony.web.shared.htmx import is_htmx
-from harmony.web.shared.integration_or_404 import connected
+from harmony.web.shared.integrations import connected_or_404
 from harmony.web.wizard.context import verification_context
 
 # Where Verify ends without making another button the one to press.
@@ -47,7 +47,7 @@ def preview(integration_id: int) -> ResponseReturnValue:
 @blueprint.get("/verification/<subject>")
 def part(integration_id: int, subject: str) -> ResponseReturnValue:
     """The results so far. Once Verify has ended, the buttons of the wizard's page come along."""
-    integration = connected(integration_id)
+    integration = connected_or_404(integration_id)
     if subject not in CHECKS:
         abort(404)
     context = verification_context(integration, subject)
@@ -66,7 +66,7 @@ def begin(integration_id: int, subject: str) -> None:
 
 
 def _finished(integration_id: int) -> Integration:
-    integration = connected(integration_id)
+    integration = connected_or_404(integration_id)
     if integration.state == IntegrationState.DRAFT:
         abort(409, "This integration is not finished yet; verify it in the wizard.")
     return integration

@@ -17,7 +17,7 @@ from harmony.security.credentials import SECRET_FIELDS
 from harmony.setup import apply, drafts
 from harmony.setup.tag_creation import make_missing
 from harmony.setup.verify import verify as verify_page
-from harmony.web.shared.integration_or_404 import connected
+from harmony.web.shared.integrations import connected_or_404
 from harmony.web.tags import text as tag_text
 from harmony.web.wizard import steps, verification
 from harmony.web.wizard.context import page_context, warnings_of
@@ -219,7 +219,7 @@ def href_of(integration: Integration, step: Step) -> str:
 
 
 def _integration(integration_id: int) -> Integration:
-    return connected(integration_id)
+    return connected_or_404(integration_id)
 
 
 def step_of(page: str) -> Step:
