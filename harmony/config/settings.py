@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harmony.config.kubernetes import of_kubernetes
 from harmony.config.table import SETTINGS, Setting
 from harmony.config.values import POSTGRESQL, SQLITE, Network, trimmed
 
 PREFIX = "HARMONY_"
-KNOWN = {PREFIX + s.name for s in SETTINGS} | {PREFIX + s.name + "_FILE" for s in SETTINGS if s.secret}
+_KNOWN = {PREFIX + s.name for s in SETTINGS} | {PREFIX + s.name + "_FILE" for s in SETTINGS if s.secret}
+# The variables that Kubernetes and container links set for a service whose name begins with `harmony`.
+# `NAME_SERVICE_PORT_HTTP` has the port's name, `NAME_PORT_8000_TCP_ADDR` its number and protocol.
+_SERVICE_HOST = re.compile(r"\w+_SERVICE_HOST")
+_SERVICE_NUMBER = re.compile(r"\w+_SERVICE_PORT(_\w+)?")
+_SERVICE_ADDRESS = re.compile(r"\w+_PORT(_\d+_(TCP|UDP|SCTP))?")
+_SERVICE_PART = re.compile(r"\w+_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)")
+_SERVICE_URL = re.compile(r"(tcp|udp|sctp)://\S+:\d+", re.IGNORECASE)
 
 
 class SettingsError(Exception):
@@ -54,8 +61,8 @@ class Settings:
         given = {
             name: text for name in environ if name.startswith(PREFIX) and (text := trimmed(environ[name]))
         }
-        ignored = {name for name in given.keys() - KNOWN if of_kubernetes(name, given[name])}
-        if unknown := sorted(given.keys() - KNOWN - ignored):
+        ignored = {name for name in given.keys() - _KNOWN if _is_of_kubernetes(name, given[name])}
+        if unknown := sorted(given.keys() - _KNOWN - ignored):
             raise SettingsError(f"{unknown[0]} is not a setting of Harmony; see docs/running.md.")
         values = {setting.name.lower(): _read(setting, given) for setting in SETTINGS}
         return cls(**values, ignored=tuple(sorted(ignored)))
@@ -98,3 +105,16 @@ def _secret_from_file(name: str, text: str, path: str) -> str:
         # As unset it would be replaced by a generated one, which opens nothing.
         raise SettingsError(f"{name}_FILE names an empty file.")
     return secret
+
+
+def _is_of_kubernetes(name: str, value: str) -> bool:
+    """Tell whether Kubernetes or a container link sets the variable, by its name and its value.
+
+    >>> _is_of_kubernetes("HARMONY_WEB_PORT", "tcp://10.0.0.7:80"), _is_of_kubernetes("HARMONY_PORT", "8000")
+    (True, False)
+    """
+    if _SERVICE_ADDRESS.fullmatch(name) and _SERVICE_URL.fullmatch(value):
+        return True
+    if _SERVICE_NUMBER.fullmatch(name) and value.isascii() and value.isdigit():
+        return True
+    return bool(_SERVICE_HOST.fullmatch(name) or _SERVICE_PART.fullmatch(name))

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 Network = IPv4Network | IPv6Network
 
 # Python's white space (no-break spaces among it), and the invisible marks that it does not count as such.
-AROUND = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
-AROUND += "\u200b\u200c\u200d\u2060\ufeff"
+_AROUND = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+_AROUND += "\u200b\u200c\u200d\u2060\ufeff"
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -23,7 +23,7 @@ def trimmed(text: str) -> str:
     >>> trimmed("\\ufeff 127.0.0.1:8000\\r\\n")
     '127.0.0.1:8000'
     """
-    return text.strip(AROUND)
+    return text.strip(_AROUND)
 
 
 def directory(text: str) -> Path:

@@ -35,7 +35,7 @@ from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 
 NAME = "demo"
-FOLDER = "harmony-demo-"
+_FOLDER = "harmony-demo-"
 _SETTLED_SECONDS = 60
 
 
@@ -101,7 +101,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 @contextlib.contextmanager
 def _environment() -> Iterator[Settings]:
     """Settings on a folder that is removed afterwards; the children inherit them."""
-    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
         os.environ |= {"HARMONY_DATA_DIR": folder, "HARMONY_DEMO": "1"}
         yield Settings.from_environment(os.environ)
 
@@ -115,7 +115,7 @@ def _temporary_folder() -> Path:
 
 def remove_leftovers(place: Path) -> None:
     """Remove the folders of demos that were killed: those of this user that no living demo holds."""
-    for folder in place.glob(f"{FOLDER}*"):
+    for folder in place.glob(f"{_FOLDER}*"):
         with contextlib.suppress(OSError):
             found = folder.lstat()
             # A demo that just begins has its folder and not yet its lock.

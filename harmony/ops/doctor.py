@@ -41,14 +41,14 @@ def register(app: Flask) -> None:
 @with_appcontext
 def doctor() -> None:
     """Check everything that Harmony depends on; ends with 1 when there is a problem."""
-    found = list(diagnose(clock.now()))
+    found = list(_diagnose(clock.now()))
     for diagnosis in found:
         click.echo(str(diagnosis))
     if any(diagnosis.level is Level.PROBLEM for diagnosis in found):
         raise SystemExit(1)
 
 
-def diagnose(now: datetime) -> Iterator[Diagnosis]:
+def _diagnose(now: datetime) -> Iterator[Diagnosis]:
     """Yield every diagnosis; those that need the database only when it answers and is of this version."""
     yield from _files(current_settings())
     yield doctor_checks.sqlite(queue_sqlite(), SAFE_SQLITE)

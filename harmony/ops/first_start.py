@@ -17,9 +17,9 @@ from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE
 from harmony.sync import rollback_detection
 
 MARK = "first-start"
-FILES = (VAULT_KEYS_FILE, SECRET_KEY_FILE, rollback_detection.FILE)
+_FILES = (VAULT_KEYS_FILE, SECRET_KEY_FILE, rollback_detection.FILE)
 _COPIES = ("*.backup.db", "*.replaced.db")
-NAMED = 4
+_NAMED = 4
 
 
 def begin(settings: Settings) -> None:
@@ -28,7 +28,7 @@ def begin(settings: Settings) -> None:
     Raises SettingsError when the data folder may not be written.
     """
     file = settings.database_file
-    if left_behind(settings) or (file is not None and _has_content(file)):
+    if _left_behind(settings) or (file is not None and _has_content(file)):
         return
     try:
         (settings.data_dir / MARK).touch(mode=0o600)
@@ -41,9 +41,9 @@ def end() -> None:
     (current_settings().data_dir / MARK).unlink(missing_ok=True)
 
 
-def left_behind(settings: Settings) -> list[str]:
+def _left_behind(settings: Settings) -> list[str]:
     """Return the names of the files that only an installation with a database leaves."""
-    found = [name for name in FILES if (settings.data_dir / name).exists()]
+    found = [name for name in _FILES if (settings.data_dir / name).exists()]
     file = settings.database_file
     folders = {settings.data_dir, file.parent if file else settings.data_dir}
     return found + sorted(path.name for folder in folders for copy in _COPIES for path in folder.glob(copy))
@@ -55,13 +55,13 @@ def refuse_lost() -> None:
     Raises DatabaseUnfit when there is no database, and what lies in the data folder says that there was one.
     """
     settings = current_settings()
-    left = left_behind(settings)
+    left = _left_behind(settings)
     if not left or (settings.data_dir / MARK).exists() or not (lost := _lost(settings)):
         return
     restore = "restore a backup with `flask --app app db restore FILE`"
     if settings.database_file is None:
         restore = "check HARMONY_DATABASE_URL or restore a backup"
-    names = ", ".join(left[:NAMED]) + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
+    names = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
     raise DatabaseUnfit(
         f"{lost}, but {settings.data_dir} holds what belongs to a database ({names}): "
         f"{restore}, or move these files away to begin a new installation."

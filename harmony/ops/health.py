@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from datetime import datetime
+from pathlib import Path
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
@@ -10,12 +13,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harmony import clock
 from harmony.clock import within
-from harmony.config import current_settings
+from harmony.config import Settings, current_settings
 from harmony.db import db, sqlite_module
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
-from harmony.ops import disk
 from harmony.ops.migrate import head, revision
 from harmony.security.auth import public
+
+_PROBE = bytes(16 * 1024)
+# Less is as good as nothing: the next commits of a sync would fill it.
+_TOO_LITTLE = 2 * 1024 * 1024
 
 blueprint = Blueprint("health", __name__)
 
@@ -34,7 +40,7 @@ def readyz() -> ResponseReturnValue:
 
     It is public: it names our own parts, never the version of a server that others may reach.
     """
-    reasons = disk.problems(current_settings()) + problems(clock.now())
+    reasons = _disk_problems(current_settings()) + _service_problems(clock.now())
     return jsonify(
         status="not ready" if reasons else "ready",
         reasons=reasons,
@@ -43,7 +49,7 @@ def readyz() -> ResponseReturnValue:
     ), 503 if reasons else 200
 
 
-def problems(now: datetime) -> list[str]:
+def _service_problems(now: datetime) -> list[str]:
     """Return what keeps the product from working, in sentences; empty when all is well."""
     try:
         if revision() != head():
@@ -55,3 +61,39 @@ def problems(now: datetime) -> list[str]:
     if seen is None or not within(seen, WORKER_SILENT_AFTER, now):
         return ["No worker has shown a sign of life within the last minute; devices are not synced."]
     return []
+
+
+def _disk_problems(settings: Settings) -> list[str]:
+    """Name what cannot be written, and why. No paths: the page that asks is public."""
+    found = []
+    for folder, name in _places(settings).items():
+        if why := write_refusal(folder):
+            found.append(f"The disk of the {name} cannot be written: {why}.")
+    return found
+
+
+def write_refusal(folder: Path) -> str:
+    """Return why nothing more can be stored in `folder`; "" when it can. Writes and removes a few bytes."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(_PROBE)
+            probe.flush()
+        system = os.statvfs(folder)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    # Some file systems over a network know no sizes.
+    if system.f_blocks and system.f_bavail * system.f_frsize < _TOO_LITTLE:
+        return f"less than {_TOO_LITTLE // 1024**2} MiB are free"
+    return ""
+
+
+def _places(settings: Settings) -> dict[Path, str]:
+    """Return each folder once, with the first of what lies in it."""
+    database = settings.database_file
+    named = [
+        (settings.data_dir, "data folder"),
+        (settings.queue_file.parent, "queue"),
+        (Path(tempfile.gettempdir()), "temporary files"),
+    ]
+    first = [(database.parent, "database")] if database else []
+    return dict(reversed(first + named))

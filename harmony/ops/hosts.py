@@ -14,7 +14,7 @@ from harmony.security.hosts import DEFAULT_PORTS, host_of, is_https, name_of, no
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-MALFORMED = "The request names no host, or one that cannot be."
+_MALFORMED = "The request names no host, or one that cannot be."
 OTHER = "This dashboard does not answer to this name. Open it by its public address (HARMONY_PUBLIC_URL)."
 
 
@@ -47,7 +47,7 @@ class HostCheck:
             return None
         host = normal_host(asked or "", environ["wsgi.url_scheme"])
         if host is None:
-            return MALFORMED
+            return _MALFORMED
         if self._name is not None and name_of(host) != self._name:
             return OTHER
         environ["HTTP_HOST"] = host

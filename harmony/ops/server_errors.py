@@ -14,7 +14,7 @@ from harmony.security.auth import is_api_path
 from harmony.security.bare_page import bare_page
 from harmony.security.headers import own_headers
 
-SENTENCES = {
+_SENTENCES = {
     400: ("Bad request", "The request could not be understood."),
     408: ("Too slow", "The request did not arrive in time. Send it again."),
     413: ("Too large", "The request is larger than this dashboard accepts. Send less at once."),
@@ -65,7 +65,7 @@ class ServerError(ErrorTask):
 
 def error_body(code: int, path: str, why: str | None = None) -> tuple[str, bytes]:
     """Return content type and body: JSON where programs ask, else a page; `why` replaces the sentence."""
-    title, sentence = SENTENCES.get(code, SENTENCES[400 if code < 500 else 500])
+    title, sentence = _SENTENCES.get(code, _SENTENCES[400 if code < 500 else 500])
     sentence = why or sentence
     if is_api_path(path):
         return JSON, msgspec.json.encode(Problem(error=by_status(code).code, message=sentence))

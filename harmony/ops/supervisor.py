@@ -20,7 +20,7 @@ _FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
 # A child that lived this long was healthy: the next wait starts small again.
 _HEALTHY_AFTER = 30.0
-STOP_WITHIN = 35.0
+_STOP_WITHIN = 35.0
 _POLL = 0.1
 
 
@@ -126,7 +126,7 @@ def supervise(children: Sequence[Child]) -> int:
 def _stop(children: Sequence[Child]) -> int:
     for child in children:
         child.terminate()
-    deadline = monotonic() + STOP_WITHIN
+    deadline = monotonic() + _STOP_WITHIN
     for child in children:
         child.end(deadline)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harmony.config import SettingsError
 
-FOLDER = "tmp"
+_FOLDER = "tmp"
 
 
 def prepare(data_dir: Path) -> str:
@@ -23,7 +23,7 @@ def prepare(data_dir: Path) -> str:
         found = ""
     if found and Path(found) != Path.cwd():
         return found
-    own = data_dir / FOLDER
+    own = data_dir / _FOLDER
     try:
         own.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

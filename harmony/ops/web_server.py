@@ -23,7 +23,7 @@ from harmony.worker.child_process import run_child
 
 log = logging.getLogger("harmony.ops.web_server")  # which runs as `__main__`
 
-THREADS = 32
+_THREADS = 32
 _BACKLOG = 1024
 _LARGEST_HEADER = 32 * 1024
 _FRAMES = 64 * 1024
@@ -64,7 +64,7 @@ def open_server(app: Flask, settings: Settings) -> Server:
     listener.bind((host, port))
     adjustments = Adjustments(
         sockets=[listener],
-        threads=THREADS,
+        threads=_THREADS,
         backlog=_BACKLOG,
         connection_limit=MOST_CONNECTIONS + 16,
         max_request_header_size=_LARGEST_HEADER,

@@ -47,7 +47,7 @@ def shown_on(endpoint: str, **values: str) -> Callable[[View], View]:
     return mark
 
 
-def page_of_form() -> str | None:
+def _page_of_form() -> str | None:
     """Return the path of the page whose form was sent with this request; None when it is a button alone."""
     view = current_app.view_functions.get(request.endpoint or "")
     marked: tuple[str, dict[str, str]] | None = getattr(view, "__dict__", {}).get(FORM)
@@ -117,7 +117,7 @@ def _keep_form() -> str | None:
 
     None when it was no form, or of no known user.
     """
-    if request.method in {"GET", "HEAD"} or (page := page_of_form()) is None:
+    if request.method in {"GET", "HEAD"} or (page := _page_of_form()) is None:
         return None
     now = steady()
     user_id = sessions.former_user(sessions.read_cookie(), now)

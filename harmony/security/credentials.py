@@ -13,7 +13,7 @@ from harmony.security.vault import VaultLocked, WrongOrigin, origin_of, vault
 from harmony.uem.trust import address
 
 SECRET_FIELDS = ("client_secret", "password", "api_key")
-LABELS = {"client_secret": "Client Secret", "password": "Password", "api_key": "API Key"}
+_LABELS = {"client_secret": "Client Secret", "password": "Password", "api_key": "API Key"}
 # Not empty, because "" would mean that the secret is never sent.
 _NO_ADDRESS = "no address"
 
@@ -96,7 +96,7 @@ def unseal(integration_id: int, server: ServerDetails, field: str) -> str:
         return ""
     origin = origin_for(server, field)
     if origin_of(sealed) != origin and vault().has_key(sealed, bound_to(integration_id, field)):
-        raise WrongOrigin(LABELS[field], origin_of(sealed) or "another server")
+        raise WrongOrigin(_LABELS[field], origin_of(sealed) or "another server")
     return vault().open(sealed, bound_to(integration_id, field), origin)
 
 

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 _SHORTEST = 12
-LONGEST = 1024
+_LONGEST = 1024
 _SHORTEST_NAME_LOOKED_FOR = 3
 _FEWEST_CHARACTERS = 5
 _COMMON_PASSWORDS = Path(__file__).with_name("common_passwords.txt")
@@ -97,8 +97,8 @@ def password_problem(password: str, name: str) -> str | None:
     folded, name = _normal(password).casefold(), _normal(name).strip().casefold()
     if len(password) < _SHORTEST:
         return f"A password has at least {_SHORTEST} characters."
-    if len(password) > LONGEST:
-        return f"A password has at most {LONGEST} characters."
+    if len(password) > _LONGEST:
+        return f"A password has at most {_LONGEST} characters."
     if len(name) >= _SHORTEST_NAME_LOOKED_FOR and name in folded:
         return "The password must not contain the user name."
     if folded in _common() or _is_predictable(folded) or len(set(folded)) < _FEWEST_CHARACTERS:

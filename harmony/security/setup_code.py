@@ -16,12 +16,12 @@ from harmony.models.access import Role
 from harmony.security import users
 
 # Crockford's base 32: no I, L, O, U, which are misread or spell words. Twelve of them are 60 bits.
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-MISREAD = str.maketrans("OIL", "011")
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_MISREAD = str.maketrans("OIL", "011")
 PREFIX = "HRMN"
-GROUPS = 3
-GROUP_SIZE = 4
-VALID_FOR = timedelta(hours=24)
+_GROUPS = 3
+_GROUP_SIZE = 4
+_VALID_FOR = timedelta(hours=24)
 
 
 class WrongCode(Exception):
@@ -30,7 +30,7 @@ class WrongCode(Exception):
 
 def issue(now: datetime) -> str | None:
     """Return a new code, replacing the former one; None when a user exists. Only its SHA-256 is stored."""
-    groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_SIZE)) for _ in range(GROUPS))
+    groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_SIZE)) for _ in range(_GROUPS))
     code = "-".join((PREFIX, *groups))
     with write() as session:
         session.execute(delete(SetupCode))
@@ -60,7 +60,7 @@ def redeem_and_create(code: str, name: str, password: str, now: datetime) -> Use
 
 def _is_current(code: str, now: datetime) -> bool:
     stored = db.session.scalar(select(SetupCode).order_by(SetupCode.id.desc()).limit(1))
-    if stored is None or not within(stored.created_at, VALID_FOR, now) or users.any_user():
+    if stored is None or not within(stored.created_at, _VALID_FOR, now) or users.any_user():
         return False
     return hmac.compare_digest(stored.code_hash, _hash(code))
 
@@ -72,6 +72,6 @@ def _hash(code: str) -> str:
 def _canonical(code: str) -> str:
     """Return the code that was meant: typed in lower case, without hyphens or prefix, with O for 0."""
     letters = "".join(character for character in code.upper() if character.isalnum())
-    if len(letters) == len(PREFIX) + GROUPS * GROUP_SIZE:
+    if len(letters) == len(PREFIX) + _GROUPS * _GROUP_SIZE:
         letters = letters.removeprefix(PREFIX)
-    return letters.translate(MISREAD)
+    return letters.translate(_MISREAD)

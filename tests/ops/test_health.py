@@ -16,7 +16,7 @@ from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import sqlite_module, write
 from harmony.models import Worker
-from harmony.ops import disk
+from harmony.ops import health
 
 
 def a_worker(app: Flask, seconds_ago: int) -> None:
@@ -89,8 +89,8 @@ def test_a_disk_with_next_to_nothing_left_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, why: str
 ) -> None:
     sizes = SimpleNamespace(f_blocks=1000, f_bavail=free - 1, f_frsize=4096)
-    monkeypatch.setattr(disk.os, "statvfs", lambda _folder: sizes)
-    assert disk.refusal(tmp_path) == why
+    monkeypatch.setattr(health.os, "statvfs", lambda _folder: sizes)
+    assert health.write_refusal(tmp_path) == why
 
 
 def test_it_is_not_ready_before_the_database_is_migrated(app: Flask, client: FlaskClient) -> None:

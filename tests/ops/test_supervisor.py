@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from harmony import audit
-from harmony.config import kubernetes, values
+from harmony.config import settings as config_settings
+from harmony.config import values
 from harmony.jobs import schedule as jobs_schedule
 from harmony.ops import supervisor
 from harmony.sync.deletion import guard
@@ -78,7 +79,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("module", [supervisor, audit, guard, scope, jobs_schedule, kubernetes, values])
+@pytest.mark.parametrize("module", [supervisor, audit, guard, scope, jobs_schedule, config_settings, values])
 def test_the_examples_in_the_documentation_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried

@@ -11,15 +11,15 @@ from harmony.uem.trust.outbound import OutboundPolicy, address_refusal
 
 CONNECT_SECONDS = 5.0
 
-Endpoint = tuple[socket.AddressFamily, str, int]
+_Endpoint = tuple[socket.AddressFamily, str, int]
 
 
-def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> list[Endpoint]:
+def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> list[_Endpoint]:
     """Return the addresses of a name, in the order of the resolver. Raises NameNotFound or TimedOut.
 
     The system's resolver has no deadline of its own, so it works in a thread that may be left behind.
     """
-    found: list[Endpoint] = []
+    found: list[_Endpoint] = []
     failed: list[OSError | UnicodeError] = []
 
     def ask() -> None:
@@ -39,7 +39,7 @@ def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> list[Endp
     return list(dict.fromkeys(found))
 
 
-def refuse_forbidden(host: str, endpoints: list[Endpoint], policy: OutboundPolicy) -> None:
+def refuse_forbidden(host: str, endpoints: list[_Endpoint], policy: OutboundPolicy) -> None:
     """Raise BlockedByPolicy when any of the addresses may not be called."""
     for _, ip, _ in endpoints:
         reason = address_refusal(ip, policy)
@@ -80,7 +80,7 @@ def _check_peer(connection: socket.socket, host: str, policy: OutboundPolicy) ->
         raise BlockedByPolicy(f"{host} led to {peer}, which may not be called: it is {reason}.")
 
 
-def _connect(endpoint: Endpoint, deadline: Deadline | None) -> socket.socket:
+def _connect(endpoint: _Endpoint, deadline: Deadline | None) -> socket.socket:
     family, ip, port = endpoint
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:

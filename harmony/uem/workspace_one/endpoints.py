@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,19}")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class _Endpoint:
     """A path with at most one numeric id in it, the API version to ask for, the role permission it needs.
 
     No answer larger than `largest` bytes is read.
@@ -38,18 +38,20 @@ _ASSIGN_TAGS = "Device Management > Bulk Management > Assign Tags"
 class Call(Enum):
     """Everything this client ever asks of the API; each that is no GET is about tags."""
 
-    SYSTEM_INFO = Endpoint("/API/system/info", 1, "API > REST > Admins > Read")
-    GROUPS_SEARCH = Endpoint("/API/system/groups/search", 2, "API > REST > Groups > Read")
-    GROUP_CHILDREN = Endpoint("/API/system/groups/{id}/children", 1, "API > REST > Groups > Read")
-    SMART_GROUPS_SEARCH = Endpoint("/API/mdm/smartgroups/search", 1, "API > REST > Smart Groups > Read")
-    SMART_GROUP_DEVICES = Endpoint("/API/mdm/smartgroups/{id}/devices", 1, "API > REST > Smart Groups > Read")
-    DEVICES_SEARCH = Endpoint("/API/mdm/devices/search", 2, "API > REST > Devices > Read")
-    DEVICE_APPS = Endpoint("/API/mdm/devices/{id}/apps", 1, "API > REST > Apps > Read")
-    TAGS_SEARCH = Endpoint("/API/mdm/tags/search", 1, READ_TAGS)
-    TAG_DEVICES = Endpoint("/API/mdm/tags/{id}/devices", 1, READ_TAGS, largest=_MAX_LIST)
-    ADD_TAG = Endpoint("/API/mdm/tags/addtag", 1, EDIT_TAGS, "POST")
-    ADD_DEVICES = Endpoint("/API/mdm/tags/{id}/adddevices", 1, _ASSIGN_TAGS, "POST")
-    REMOVE_DEVICES = Endpoint("/API/mdm/tags/{id}/removedevices", 1, _ASSIGN_TAGS, "POST")
+    SYSTEM_INFO = _Endpoint("/API/system/info", 1, "API > REST > Admins > Read")
+    GROUPS_SEARCH = _Endpoint("/API/system/groups/search", 2, "API > REST > Groups > Read")
+    GROUP_CHILDREN = _Endpoint("/API/system/groups/{id}/children", 1, "API > REST > Groups > Read")
+    SMART_GROUPS_SEARCH = _Endpoint("/API/mdm/smartgroups/search", 1, "API > REST > Smart Groups > Read")
+    SMART_GROUP_DEVICES = _Endpoint(
+        "/API/mdm/smartgroups/{id}/devices", 1, "API > REST > Smart Groups > Read"
+    )
+    DEVICES_SEARCH = _Endpoint("/API/mdm/devices/search", 2, "API > REST > Devices > Read")
+    DEVICE_APPS = _Endpoint("/API/mdm/devices/{id}/apps", 1, "API > REST > Apps > Read")
+    TAGS_SEARCH = _Endpoint("/API/mdm/tags/search", 1, READ_TAGS)
+    TAG_DEVICES = _Endpoint("/API/mdm/tags/{id}/devices", 1, READ_TAGS, largest=_MAX_LIST)
+    ADD_TAG = _Endpoint("/API/mdm/tags/addtag", 1, EDIT_TAGS, "POST")
+    ADD_DEVICES = _Endpoint("/API/mdm/tags/{id}/adddevices", 1, _ASSIGN_TAGS, "POST")
+    REMOVE_DEVICES = _Endpoint("/API/mdm/tags/{id}/removedevices", 1, _ASSIGN_TAGS, "POST")
 
     def path(self, numeric_id: str | None = None) -> str:
         """The path for this call; raises ValueError for an id that is not a plain number."""
