@@ -19,7 +19,7 @@ from harmony.sync.search import search_text
 log = logging.getLogger(__name__)
 
 _SEARCHED = (Device.name, Device.serial, Device.udid, Device.user_name, Device.email)
-_REFOLD = "UPDATE device SET search_text = ? WHERE id = ?"
+_UPDATE_SEARCH_TEXT = "UPDATE device SET search_text = ? WHERE id = ?"
 # Small enough that no other writer waits long for its turn.
 ROWS_PER_WRITE = 2000
 
@@ -87,7 +87,7 @@ def _blank(integration_id: int, first: int, values: dict[str, Any]) -> int:
 def _fold_again(session: Session, mine: Sequence[ColumnElement[bool]]) -> None:
     """Leave nothing to be found by what is no longer stored."""
     rows = session.execute(select(Device.id, *_SEARCHED).where(*mine)).all()
-    bulk.execute_many(session, _REFOLD, [(search_text(*texts), id_) for id_, *texts in rows])
+    bulk.execute_many(session, _UPDATE_SEARCH_TEXT, [(search_text(*texts), id_) for id_, *texts in rows])
 
 
 def _done(integration_id: int, version: int) -> None:

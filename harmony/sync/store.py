@@ -18,74 +18,79 @@ from harmony.sync.reading.known import Known
 from harmony.sync.reading.scope import Incoming
 from harmony.sync.search import search_text
 
-Written = Callable[[datetime | None], Any]
+_TimeEncoder = Callable[[datetime | None], Any]
 # When a row is written, as the driver has it, and the generation of the UEM that placed it.
 _Stamp = tuple[Any, int]
 
 # What the UEM tells of a device, in the order of `_told`; then what is ours.
-TOLD = (
+COLUMNS_FROM_UEM = (
     "external_id", "uuid", "udid", "serial", "imei", "name", "phone", "email", "user_name", "platform",
     "model", "os_version", "ownership", "group_id", "group_name", "enrollment_status", "compliance",
     "compromised", "enrolled_at", "last_seen_at", "udid_key", "name_key", "search_text", "fingerprint",
     "updated_at", "uem_generation",
 )  # fmt: skip
-CREATED = (*TOLD, "absent_why", "integration_id", "created_at")
+_INSERTED_COLUMNS = (*COLUMNS_FROM_UEM, "absent_why", "integration_id", "created_at")
 _COMPARED = (*SHOWN, *NAMED_ONLY)
 
-INSERT = f"INSERT INTO device ({', '.join(CREATED)}) VALUES ({', '.join('?' * len(CREATED))})"  # noqa: S608
-UPDATE = f"UPDATE device SET {', '.join(f'{name} = ?' for name in TOLD)} WHERE id = ?"  # noqa: S608
-_TOUCH = "UPDATE device SET last_seen_at = ? WHERE id = ?"
+INSERT_DEVICE = (
+    f"INSERT INTO device ({', '.join(_INSERTED_COLUMNS)}) VALUES ({', '.join('?' * len(_INSERTED_COLUMNS))})"  # noqa: S608
+)
+UPDATE_DEVICE = f"UPDATE device SET {', '.join(f'{name} = ?' for name in COLUMNS_FROM_UEM)} WHERE id = ?"  # noqa: S608
+_UPDATE_LAST_SEEN = "UPDATE device SET last_seen_at = ? WHERE id = ?"
 _SELECT_GENERATION = "SELECT uem_generation FROM integration WHERE id = ?"
 _UPDATE_PLACED = "UPDATE device SET uem_generation = ? WHERE id = ?"
-_DETACH = "UPDATE device SET external_id = NULL WHERE id = ?"
-BACK = (
+_CLEAR_EXTERNAL_ID = "UPDATE device SET external_id = NULL WHERE id = ?"
+_CLEAR_ABSENCE = (
     "UPDATE device SET absent_from = NULL, missing_since = NULL, absent_why = '', deleted_at = NULL, "
     "deleted_by = NULL WHERE id = ?"
 )
 # Of devices that Protect registered before the UEM listed them.
-UNLISTED = "SELECT id FROM device WHERE added_by IS NOT NULL AND {}"
-LISTED = "UPDATE device SET added_by = NULL WHERE id = ?"
-JOIN = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
+_SELECT_REGISTERED_ONLY = "SELECT id FROM device WHERE added_by IS NOT NULL AND {}"
+_CLEAR_ADDED_BY = "UPDATE device SET added_by = NULL WHERE id = ?"
+INSERT_MEMBERSHIP = "INSERT INTO membership (device_id, group_kind, group_id) VALUES (?, ?, ?)"
 
 UNREAD = "It is listed again, but what the UEM says of it cannot be read"
 _TAKEN = "Its id in the UEM belongs to another device now"
 _NOW_LISTED = "Added by registration; the UEM lists it now."
 
-_ATTACH = (
+_RESTORE_EXTERNAL_ID = (
     "UPDATE device SET external_id = ? WHERE id = ? AND external_id IS NULL AND NOT EXISTS "
     "(SELECT 1 FROM device AS other WHERE other.integration_id = ? AND other.external_id = ?)"
 )
 # A UDID that turned out to be that of several devices is compared anew at the next sync.
-_FORGET_UDID = (
-    "UPDATE device SET udid_key = '', fingerprint = '' WHERE integration_id = ? AND updated_at >= ? AND "
+_CLEAR_UDID_KEY = (
+    "UPDATE device SET udid_key = '', fingerprint = '' WHERE integration_id = ? AND updated_at >= ? "
+    "AND {which}"
 )
 
 
 def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, now: datetime) -> None:
     """Write a plan inside the caller's `write()`. Unchanged devices are not touched."""
-    written = bulk.time_encoder()
-    bulk.execute_many(session, _DETACH, [(id_,) for id_ in plan.detach.values()])
-    bulk.execute_many(session, BACK, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)])
-    bulk.execute_many(session, _TOUCH, [(written(seen), id_) for id_, seen in plan.touched])
+    encode = bulk.time_encoder()
+    bulk.execute_many(session, _CLEAR_EXTERNAL_ID, [(id_,) for id_ in plan.detach.values()])
+    bulk.execute_many(
+        session, _CLEAR_ABSENCE, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)]
+    )
+    bulk.execute_many(session, _UPDATE_LAST_SEEN, [(encode(seen), id_) for id_, seen in plan.touched])
     ((generation,),) = bulk.fetch_all(session, _SELECT_GENERATION, (integration_id,))
     bulk.execute_many(session, _UPDATE_PLACED, [(generation, id_) for id_ in plan.placed])
-    _tell(session, plan, run_id, now)
-    stamp = (written(now), generation)
-    _update(session, plan.update, written, stamp)
-    _create(session, integration_id, plan.create, written, stamp)
+    _record_history(session, plan, run_id, now)
+    stamp = (encode(now), generation)
+    _update(session, plan.update, encode, stamp)
+    _create(session, integration_id, plan.create, encode, stamp)
 
 
 def forget_shared(session: Session, integration_id: int, udid_keys: Iterable[str], since: datetime) -> None:
     """Let UDIDs that several devices have identify none of those that were written since then."""
     if keys := sorted(udid_keys):
         values = (integration_id, bulk.encode_time(since), bulk.list_param(keys))
-        bulk.execute_many(session, _FORGET_UDID + bulk.in_list("udid_key"), [values])
+        bulk.execute_many(session, _CLEAR_UDID_KEY.format(which=bulk.in_list("udid_key")), [values])
 
 
 def reattach(session: Session, integration_id: int, taken: Mapping[str, int]) -> None:
     """Give devices the ids back that were taken from them for rows that turned out to be nobody's."""
     values = [(external_id, id_, integration_id, external_id) for external_id, id_ in taken.items()]
-    bulk.execute_many(session, _ATTACH, values)
+    bulk.execute_many(session, _RESTORE_EXTERNAL_ID, values)
 
 
 def record_detached(session: Session, detached: Sequence[int], run_id: int, now: datetime) -> None:
@@ -96,13 +101,13 @@ def record_detached(session: Session, detached: Sequence[int], run_id: int, now:
 
 
 def _create(
-    session: Session, integration_id: int, created: Sequence[Incoming], written: Written, stamp: _Stamp
+    session: Session, integration_id: int, created: Sequence[Incoming], encode: _TimeEncoder, stamp: _Stamp
 ) -> None:
     if not created:
         return
     before = bulk.fetch_all(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
     fixed = ("", integration_id, stamp[0])
-    bulk.execute_many(session, INSERT, [_told(one, written, stamp) + fixed for one in created])
+    bulk.execute_many(session, INSERT_DEVICE, [_row(one, encode, stamp) + fixed for one in created])
     # The writer's turn is ours alone: whatever has a larger id was made by the statement above.
     made = bulk.fetch_all(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
     ids: dict[str, int] = {external_id: id_ for external_id, id_ in made}
@@ -110,34 +115,36 @@ def _create(
 
 
 def _update(
-    session: Session, updated: Sequence[tuple[Known, Incoming]], written: Written, stamp: _Stamp
+    session: Session, updated: Sequence[tuple[Known, Incoming]], encode: _TimeEncoder, stamp: _Stamp
 ) -> None:
     if not updated:
         return
-    bulk.execute_many(session, UPDATE, [(*_told(one, written, stamp), known.id) for known, one in updated])
+    bulk.execute_many(
+        session, UPDATE_DEVICE, [(*_row(one, encode, stamp), known.id) for known, one in updated]
+    )
     bulk.execute_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
     _join(session, {known.id: one for known, one in updated}.items())
 
 
 def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
     rows = [(id_, kind, group) for id_, one in devices for kind, group in one.memberships]
-    bulk.execute_many(session, JOIN, rows)
+    bulk.execute_many(session, INSERT_MEMBERSHIP, rows)
 
 
-def _told(one: Incoming, written: Written, stamp: _Stamp) -> tuple[Any, ...]:
+def _row(one: Incoming, encode: _TimeEncoder, stamp: _Stamp) -> tuple[Any, ...]:
     device = one.device
     return (
         device.external_id, device.uuid, device.udid, device.serial, device.imei, device.name, device.phone,
         device.email, device.user_name, device.platform, device.model, device.os_version, device.ownership,
         device.group_id, device.group_name, device.enrollment_status, device.compliance, device.compromised,
-        written(device.enrolled_at), written(device.last_seen), one.udid_key,
+        encode(device.enrolled_at), encode(device.last_seen), one.udid_key,
         sort_key(device.name),
         search_text(device.name, device.serial, device.udid, device.user_name, device.email),
         "" if one.shared else one.fingerprint, *stamp,
     )  # fmt: skip
 
 
-def _tell(session: Session, plan: Plan, run_id: int, now: datetime) -> None:
+def _record_history(session: Session, plan: Plan, run_id: int, now: datetime) -> None:
     """The lines for the histories of the devices, before their rows change."""
     record_history(session, ((id_, "") for id_ in plan.reappeared), Happening.REAPPEARED, now, run_id)
     record_history(session, ((id_, UNREAD) for id_ in plan.unread), Happening.REAPPEARED, now, run_id)
@@ -154,9 +161,11 @@ def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) ->
     without = [known.id for known, _ in plan.update if known.external_id is None]
     if not without:
         return set()
-    rows = bulk.fetch_all(session, UNLISTED.format(bulk.in_list("id")), (bulk.list_param(without),))
+    rows = bulk.fetch_all(
+        session, _SELECT_REGISTERED_ONLY.format(bulk.in_list("id")), (bulk.list_param(without),)
+    )
     first = [id_ for (id_,) in rows]
-    bulk.execute_many(session, LISTED, [(id_,) for id_ in first])
+    bulk.execute_many(session, _CLEAR_ADDED_BY, [(id_,) for id_ in first])
     record_history(session, [(id_, _NOW_LISTED) for id_ in first], Happening.LISTED, now, run_id)
     return set(first)
 

@@ -30,7 +30,7 @@ _FACTOR_OF_FINDING = f"'{FACTOR}' || f.code"
 
 # The plus keeps SQLite from reading all of an integration for each range, by an index that begins with it.
 _SOME = "{live} AND +d.integration_id = ? AND {devices}"
-KEYS = "SELECT {which} d.id, d.external_id, {key} FROM device d {joined} WHERE {some} AND {more}"
+_SELECT_DESIRED = "SELECT {which} d.id, d.external_id, {key} FROM device d {joined} WHERE {some} AND {more}"
 _STILL_FOUND = (
     f"EXISTS (SELECT 1 FROM finding f WHERE f.device_id = d.id AND f.closed_at IS NULL "  # noqa: S608 - constants
     f"AND {_FACTOR_OF_FINDING} = tag_link.key)"
@@ -74,7 +74,7 @@ class Desire:
             (on.tag_factors, "DISTINCT", _FACTOR_OF_FINDING, FOUND, ANY_RISK),
         )
         return [
-            KEYS.format(which=which, key=key, joined=joined, some="{some}", more=extra)
+            _SELECT_DESIRED.format(which=which, key=key, joined=joined, some="{some}", more=extra)
             for switch, which, key, joined, extra in switches
             if switch
         ]

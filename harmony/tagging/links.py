@@ -16,30 +16,32 @@ DEVICES_PER_WRITE = 1500
 WRITES_PER_CHECKPOINT = 24
 
 # What is about a device that the UEM has under another id now, or no longer: nothing is known of the new one.
-_ANEW = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT EXISTS
+_DELETE_REASSIGNED_LINKS = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT EXISTS
  (SELECT 1 FROM device d WHERE d.id = tag_link.device_id
  AND d.external_id = tag_link.external_id AND {here})"""
 # Left on the devices by whoever switched it off: forgotten.
-FORGET = "DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT ({ours})"
-_UNWANT = """UPDATE tag_link SET wanted = false, state = 'pending', next_try_at = NULL, reason = '',
- changed_at = ? WHERE +integration_id = ? AND {scope} AND wanted AND NOT EXISTS
+_DELETE_UNMANAGED_LINKS = "DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT ({ours})"
+_UPDATE_UNWANTED_LINKS = """UPDATE tag_link SET wanted = false, state = 'pending', next_try_at = NULL,
+ reason = '', changed_at = ? WHERE +integration_id = ? AND {scope} AND wanted AND NOT EXISTS
  (SELECT 1 FROM device d {rated} WHERE d.id = tag_link.device_id AND {live} AND ({still}))"""
 # NOT IN and EXCEPT over two columns would read their whole list for each row in SQLite [measured].
-_WANT = """WITH want(device_id, external_id, key) AS ({want}) INSERT INTO tag_link
+_INSERT_WANTED_LINKS = """WITH want(device_id, external_id, key) AS ({want}) INSERT INTO tag_link
  (device_id, key, integration_id, external_id, wanted, present, state, attempts, changed_at, reason)
  SELECT device_id, key, ?, external_id, true, false, 'pending', 0, ?, '' FROM want WHERE NOT EXISTS
  (SELECT 1 FROM tag_link t WHERE t.device_id = want.device_id AND t.key = want.key AND t.wanted)
  ON CONFLICT (device_id, key) DO UPDATE SET wanted = true, changed_at = excluded.changed_at,
  state = CASE WHEN tag_link.present AND tag_link.attempts = 0 THEN 'done' ELSE 'pending' END,
  next_try_at = NULL, reason = ''"""
-_NEVER_SENT = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope}
+_DELETE_UNSENT_LINKS = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope}
  AND NOT wanted AND NOT present AND attempts = 0"""
 # The UEM did not know them, and lists them again.
-BACK = """UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND state <> 'done'
+_RESUME_DROPPED_LINKS = """UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND state <> 'done'
  AND state = 'dropped' AND next_try_at IS NOT NULL AND EXISTS (SELECT 1 FROM device d
  WHERE d.id = tag_link.device_id AND d.missing_since IS NULL AND d.deleted_at IS NULL)"""
-_NEXT = "SELECT id FROM device WHERE +integration_id = ? AND id > ? ORDER BY id LIMIT 1 OFFSET ?"
-CHANGED = "SELECT device_id FROM protection WHERE integration_id = ? AND changed_at >= ? ORDER BY device_id"
+_SELECT_NTH_DEVICE = "SELECT id FROM device WHERE +integration_id = ? AND id > ? ORDER BY id LIMIT 1 OFFSET ?"
+_SELECT_CHANGED_DEVICES = (
+    "SELECT device_id FROM protection WHERE integration_id = ? AND changed_at >= ? ORDER BY device_id"
+)
 
 Beat = Callable[[Session], None]
 
@@ -57,7 +59,7 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
             beat(session)
             _refresh(session, desire, where, now)
             if not last:
-                bulk.execute(session, BACK, (desire.integration_id,))
+                bulk.execute(session, _RESUME_DROPPED_LINKS, (desire.integration_id,))
                 return
         done = last
         if number % WRITES_PER_CHECKPOINT == 0:
@@ -67,7 +69,7 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
 def refresh_changed(desire: Desire, since: datetime, now: datetime, beat: Beat) -> None:
     """The same for the devices whose status, risk or open findings changed since then."""
     since_then = (desire.integration_id, bulk.encode_time(since))
-    ids: list[int] = [row[0] for row in bulk.fetch_all(db.session(), CHANGED, since_then)]
+    ids: list[int] = [row[0] for row in bulk.fetch_all(db.session(), _SELECT_CHANGED_DEVICES, since_then)]
     for start in range(0, len(ids), DEVICES_PER_WRITE):
         some = bulk.list_param(ids[start : start + DEVICES_PER_WRITE])
         with write() as session:
@@ -79,16 +81,18 @@ def _refresh(session: Session, desire: Desire, where: Scope, now: datetime) -> N
     scope, moment = where.of("device_id"), bulk.encode_time(now)
     mine = (desire.integration_id, *where.values)
     ours, keys = desire.ours()
-    bulk.execute(session, _ANEW.format(scope=scope, here=KNOWN_HERE), mine)
-    bulk.execute(session, FORGET.format(scope=scope, ours=ours), (*mine, *keys))
-    unwant = _UNWANT.format(scope=scope, rated=RATED, live=LIVE, still=desire.still())
+    bulk.execute(session, _DELETE_REASSIGNED_LINKS.format(scope=scope, here=KNOWN_HERE), mine)
+    bulk.execute(session, _DELETE_UNMANAGED_LINKS.format(scope=scope, ours=ours), (*mine, *keys))
+    unwant = _UPDATE_UNWANTED_LINKS.format(scope=scope, rated=RATED, live=LIVE, still=desire.still())
     bulk.execute(session, unwant, (moment, *mine))
     want, values = desire.wanted(where)
     if want:
-        bulk.execute(session, _WANT.format(want=want), (*values, desire.integration_id, moment))
-    bulk.execute(session, _NEVER_SENT.format(scope=scope), mine)
+        bulk.execute(
+            session, _INSERT_WANTED_LINKS.format(want=want), (*values, desire.integration_id, moment)
+        )
+    bulk.execute(session, _DELETE_UNSENT_LINKS.format(scope=scope), mine)
 
 
 def _nth_after(integration_id: int, device_id: int, count: int) -> int | None:
-    rows = bulk.fetch_all(db.session(), _NEXT, (integration_id, device_id, count - 1))
+    rows = bulk.fetch_all(db.session(), _SELECT_NTH_DEVICE, (integration_id, device_id, count - 1))
     return rows[0][0] if rows else None

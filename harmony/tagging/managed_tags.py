@@ -21,7 +21,7 @@ from harmony.tagging.links import Beat
 from harmony.tagging.names import FACTOR, OLD, is_managed, name_of, needed_keys, tag_key
 
 CHECK_EVERY = timedelta(days=1)
-_LINKED = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ?"
+_SELECT_LINKED_KEYS = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ?"
 
 
 class OurTag(NamedTuple):
@@ -78,7 +78,7 @@ def retired(tags: Sequence[OurTag]) -> tuple[str, ...]:
 
 def needed(integration_id: int, tagging: Tagging) -> tuple[str, ...]:
     """The keys of the tags that must be in the UEM: those of threat factors once one is on some device."""
-    linked = [row[0] for row in bulk.fetch_all(db.session(), _LINKED, (integration_id,))]
+    linked = [row[0] for row in bulk.fetch_all(db.session(), _SELECT_LINKED_KEYS, (integration_id,))]
     release()
     return needed_keys(tagging, (key.removeprefix(FACTOR) for key in linked if key.startswith(FACTOR)))
 

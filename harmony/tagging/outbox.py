@@ -24,52 +24,57 @@ WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timede
 # less than this hurries nobody.
 _SLACK = timedelta(minutes=5)
 
-KEYS = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ? AND state <> 'done'"
-OPEN = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
+_SELECT_OPEN_KEYS = "SELECT DISTINCT key FROM tag_link WHERE integration_id = ? AND state <> 'done'"
+_SELECT_OPEN_LINKS = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
  AND state <> 'done' AND state = '{state}' AND {which}
  AND (next_try_at IS NULL OR next_try_at <= ? OR next_try_at > CASE attempts {waits} ELSE ? END) {free}
  AND device_id > ? ORDER BY device_id LIMIT ?"""
 # Until the device carries what takes its place, so that it is never without its status.
-_FREE = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND o.wanted
- AND NOT o.present AND substr(o.key, 1, {length}) {kind})"""
+_HAS_SUCCESSOR = """AND NOT EXISTS (SELECT 1 FROM tag_link o WHERE o.device_id = tag_link.device_id AND
+ o.wanted AND NOT o.present AND substr(o.key, 1, {length}) {kind})"""
 
-SENT = "UPDATE tag_link SET attempts = attempts + 1 WHERE key = ? AND {devices}"
-ADDED = """UPDATE tag_link SET present = true, attempts = 0, next_try_at = NULL, reason = '',
+_COUNT_ATTEMPT = "UPDATE tag_link SET attempts = attempts + 1 WHERE key = ? AND {devices}"
+_UPDATE_ADDED_LINKS = """UPDATE tag_link SET present = true, attempts = 0, next_try_at = NULL, reason = '',
  state = CASE WHEN wanted THEN 'done' ELSE 'pending' END WHERE key = ? AND {devices}"""
-REMOVED = """UPDATE tag_link SET present = false, attempts = 0, next_try_at = NULL, reason = '',
+_UPDATE_REMOVED_LINKS = """UPDATE tag_link SET present = false, attempts = 0, next_try_at = NULL, reason = '',
  state = 'pending' WHERE key = ? AND {devices}"""
-OVER = "DELETE FROM tag_link WHERE key = ? AND {devices} AND NOT wanted AND NOT present AND attempts = 0"
-REFUSED = """UPDATE tag_link SET present = ?, state = 'failed', reason = ?, next_try_at = CASE attempts
- {waits} ELSE ? END WHERE key = ? AND {devices}"""
-_FRESH = """SELECT DISTINCT device_id FROM tag_link WHERE {devices} AND wanted AND state <> 'dropped'
- AND reason <> ?"""
-DROPPED = """UPDATE tag_link SET present = false, attempts = 0, state = 'dropped', reason = ?,
+_DELETE_FINISHED_LINKS = (
+    "DELETE FROM tag_link WHERE key = ? AND {devices} AND NOT wanted AND NOT present AND attempts = 0"
+)
+_UPDATE_REFUSED_LINKS = """UPDATE tag_link SET present = ?, state = 'failed', reason = ?, next_try_at =
+ CASE attempts {waits} ELSE ? END WHERE key = ? AND {devices}"""
+_SELECT_NEWLY_UNKNOWN = """SELECT DISTINCT device_id FROM tag_link WHERE {devices} AND wanted AND state <>
+ 'dropped' AND reason <> ?"""
+_UPDATE_DROPPED_LINKS = """UPDATE tag_link SET present = false, attempts = 0, state = 'dropped', reason = ?,
  next_try_at = ?, changed_at = ? WHERE {devices} AND wanted"""
-OFF = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"
-LISTED = "SELECT id FROM device WHERE {devices} AND missing_since IS NULL AND deleted_at IS NULL"
+_DELETE_UNWANTED_LINKS = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"
+_SELECT_LISTED_DEVICES = (
+    "SELECT id FROM device WHERE {devices} AND missing_since IS NULL AND deleted_at IS NULL"
+)
 _CASES = " ".join(f"WHEN {tries} THEN ?" for tries in range(1, len(WAITS)))
-LEFT = "SELECT count(*) FROM tag_link WHERE integration_id = ? AND key = ?"
+_COUNT_LINKS = "SELECT count(*) FROM tag_link WHERE integration_id = ? AND key = ?"
 _WAITS_FOR_ITS_TIME = "state <> 'done' AND state IN ('failed', 'dropped') AND next_try_at IS NOT NULL"
-_HURRY = f"""UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND {_WAITS_FOR_ITS_TIME}
+_RESUME_DELAYED_LINKS = f"""UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND
+ {_WAITS_FOR_ITS_TIME}
  AND device_id IN (SELECT device_id FROM tag_link WHERE integration_id = ? AND {_WAITS_FOR_ITS_TIME}
  ORDER BY device_id LIMIT 1000)"""  # noqa: S608 - constants
-FAILED = """SELECT count(*), min(next_try_at) FROM tag_link WHERE integration_id = ?
+_COUNT_FAILED_LINKS = """SELECT count(*), min(next_try_at) FROM tag_link WHERE integration_id = ?
  AND state <> 'done' AND state = 'failed'"""
-WAITING = (
+_COUNT_PENDING_LINKS = (
     """SELECT count(*) FROM tag_link WHERE integration_id = ? AND state <> 'done' AND state = 'pending'"""
 )
 
 
 def open_keys(integration_id: int) -> list[str]:
     """The keys of the tags with something to push, now or later."""
-    return [row[0] for row in _fetched(KEYS, (integration_id,))]
+    return [row[0] for row in _fetched(_SELECT_OPEN_KEYS, (integration_id,))]
 
 
 def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator[Target]:
     """The devices on which the tag is to be put now, or from which it is to be taken off; read as they go."""
     which, free = ("wanted", "") if add else ("NOT wanted", _free(key))
     for state in (LinkState.PENDING, LinkState.FAILED, LinkState.DROPPED):  # as the index has them
-        sql, last = OPEN.format(state=state, which=which, free=free, waits=_CASES), 0
+        sql, last = _SELECT_OPEN_LINKS.format(state=state, which=which, free=free, waits=_CASES), 0
         times = (bulk.encode_time(now), *_after_waits(now + _SLACK))
         while found := _fetched(sql, (integration_id, key, *times, last, _ROWS_PER_READ)):
             yield from (Target(*row) for row in found)
@@ -78,43 +83,43 @@ def targets(integration_id: int, key: str, add: bool, now: datetime) -> Iterator
 
 def hurry(session: Session, integration_id: int) -> int:
     """A person asks: what was declined or dropped is tried now, whenever planned. How many; 0 at the end."""
-    return bulk.execute(session, _HURRY, (integration_id, integration_id))
+    return bulk.execute(session, _RESUME_DELAYED_LINKS, (integration_id, integration_id))
 
 
 def left(integration_id: int, key: str) -> int:
     """On how many devices the tag is, or should be, as far as we know."""
-    return int(_fetched(LEFT, (integration_id, key))[0][0])
+    return int(_fetched(_COUNT_LINKS, (integration_id, key))[0][0])
 
 
 def failed(integration_id: int) -> tuple[int, datetime | None]:
     """How many links the UEM declined, and when the first of them is tried again."""
-    count, first = _fetched(FAILED, (integration_id,))[0]
+    count, first = _fetched(_COUNT_FAILED_LINKS, (integration_id,))[0]
     return int(count), bulk.decode_time(first)
 
 
 def waiting(integration_id: int) -> int:
     """How many links still wait for a push."""
-    return int(_fetched(WAITING, (integration_id,))[0][0])
+    return int(_fetched(_COUNT_PENDING_LINKS, (integration_id,))[0][0])
 
 
 def sent(session: Session, batch: Batch) -> None:
     """About to be sent: until its end is known, nobody may take it for not done."""
-    bulk.execute(session, _on(SENT), (batch.key, _ids(batch.targets)))
+    bulk.execute(session, _on(_COUNT_ATTEMPT), (batch.key, _ids(batch.targets)))
 
 
 def done(session: Session, key: str, add: bool, them: Sequence[Target]) -> None:
     """It is as it should be in the UEM."""
     if not them:
         return
-    bulk.execute(session, _on(ADDED if add else REMOVED), (key, _ids(them)))
+    bulk.execute(session, _on(_UPDATE_ADDED_LINKS if add else _UPDATE_REMOVED_LINKS), (key, _ids(them)))
     if not add:
-        bulk.execute(session, _on(OVER), (key, _ids(them)))
+        bulk.execute(session, _on(_DELETE_FINISHED_LINKS), (key, _ids(them)))
 
 
 def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], now: datetime) -> None:
     """The UEM declined it for these devices; they are tried again after a while that grows."""
     times = _after_waits(now)
-    sql = _on(REFUSED.replace("{waits}", _CASES))
+    sql = _on(_UPDATE_REFUSED_LINKS.replace("{waits}", _CASES))
     for reason in sorted(set(why.values())):
         them = [target for target in why if why[target] == reason]
         bulk.execute(session, sql, (not add, reason, *times, key, _ids(them)))
@@ -130,7 +135,9 @@ def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by whic
     """
     if not them:
         return 0, 0
-    rows = bulk.fetch_all(session, LISTED.replace("{devices}", bulk.in_list("id")), (_ids(them),))
+    rows = bulk.fetch_all(
+        session, _SELECT_LISTED_DEVICES.replace("{devices}", bulk.in_list("id")), (_ids(them),)
+    )
     listed = {row[0] for row in rows}
     kept = [target for target in them if target.device_id in listed]
     refused(session, key, add, dict.fromkeys(kept, CONTRADICTED), now)
@@ -142,10 +149,12 @@ def _drop(session: Session, them: Collection[Target], run_id: int, now: datetime
     if not them:
         return
     ids, written = _ids(them), bulk.time_encoder()
-    fresh = bulk.fetch_all(session, _on(_FRESH), (ids, UNKNOWN))
+    fresh = bulk.fetch_all(session, _on(_SELECT_NEWLY_UNKNOWN), (ids, UNKNOWN))
     record_history(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
-    bulk.execute(session, _on(DROPPED), (UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids))
-    bulk.execute(session, _on(OFF), (ids,))
+    bulk.execute(
+        session, _on(_UPDATE_DROPPED_LINKS), (UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids)
+    )
+    bulk.execute(session, _on(_DELETE_UNWANTED_LINKS), (ids,))
 
 
 def _after_waits(now: datetime) -> list[object]:
@@ -161,9 +170,9 @@ def _free(key: str) -> str:
     kind = key.partition(":")[0] + ":"
     same, other = f"= '{kind}'", f"<> '{FACTOR}'"
     return (
-        _FREE.format(length=len(FACTOR), kind=other)
+        _HAS_SUCCESSOR.format(length=len(FACTOR), kind=other)
         if kind == OLD
-        else _FREE.format(length=len(kind), kind=same)
+        else _HAS_SUCCESSOR.format(length=len(kind), kind=same)
     )
 
 

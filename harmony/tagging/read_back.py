@@ -13,19 +13,21 @@ from harmony.tagging.links import Beat
 
 ROWS_PER_WRITE = 1000
 
-_BELIEVED = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ? AND present
- AND device_id > ? ORDER BY device_id LIMIT ?"""
-EVERY = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
+_SELECT_PRESENT_LINKS = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
+ AND present AND device_id > ? ORDER BY device_id LIMIT ?"""
+_SELECT_LINKS = """SELECT device_id, external_id FROM tag_link WHERE integration_id = ? AND key = ?
  AND device_id > ? ORDER BY device_id LIMIT ?"""
 # It is put on again, which does no harm; that it was sent keeps it from being taken for never there. What is
 # to be taken off is taken off, whatever a list says: the answer to that is the proof.
-_UNSEEN = """UPDATE tag_link SET present = false, attempts = 1, state = 'pending', next_try_at = NULL,
- reason = '', changed_at = ? WHERE key = ? AND {devices} AND wanted"""
-GONE = """UPDATE tag_link SET present = false, attempts = 0, state = 'pending', next_try_at = NULL,
- reason = '', changed_at = ? WHERE integration_id = ? AND key = ? AND {devices} AND wanted"""
-OVER = "DELETE FROM tag_link WHERE integration_id = ? AND key = ? AND {devices} AND NOT wanted"
+_UPDATE_UNSEEN_LINKS = """UPDATE tag_link SET present = false, attempts = 1, state = 'pending', next_try_at
+ = NULL, reason = '', changed_at = ? WHERE key = ? AND {devices} AND wanted"""
+_UPDATE_ABSENT_LINKS = """UPDATE tag_link SET present = false, attempts = 0, state = 'pending', next_try_at
+ = NULL, reason = '', changed_at = ? WHERE integration_id = ? AND key = ? AND {devices} AND wanted"""
+_DELETE_UNWANTED_LINKS = (
+    "DELETE FROM tag_link WHERE integration_id = ? AND key = ? AND {devices} AND NOT wanted"
+)
 # One that is ours under this id, live or deleted; anybody else's devices are not looked at.
-_THERE = """INSERT INTO tag_link
+_INSERT_CARRIED_LINKS = """INSERT INTO tag_link
  (device_id, key, integration_id, external_id, wanted, present, state, attempts, changed_at, reason)
  SELECT d.id, ?, d.integration_id, d.external_id, false, true, 'pending', 0, ?, '' FROM device d
  WHERE d.integration_id = ? AND {ids} AND {here}
@@ -74,7 +76,7 @@ def observe(
         with write() as session:
             beat(session)
             some = bulk.list_param(fresh[start : start + ROWS_PER_WRITE])
-            sql = _THERE.format(ids=bulk.in_list("d.external_id"), here=KNOWN_HERE)
+            sql = _INSERT_CARRIED_LINKS.format(ids=bulk.in_list("d.external_id"), here=KNOWN_HERE)
             values = (key, bulk.encode_time(now), integration_id, some)
             otherwise += bulk.execute(session, sql, values)
     return otherwise
@@ -86,9 +88,13 @@ def forget(integration_id: int, key: str, now: datetime, beat: Beat) -> None:
         ids = bulk.list_param([id_ for id_, _ in rows])
         with write() as session:
             beat(session)
-            gone = GONE.format(devices=bulk.in_list("device_id"))
+            gone = _UPDATE_ABSENT_LINKS.format(devices=bulk.in_list("device_id"))
             bulk.execute(session, gone, (bulk.encode_time(now), integration_id, key, ids))
-            bulk.execute(session, OVER.format(devices=bulk.in_list("device_id")), (integration_id, key, ids))
+            bulk.execute(
+                session,
+                _DELETE_UNWANTED_LINKS.format(devices=bulk.in_list("device_id")),
+                (integration_id, key, ids),
+            )
 
 
 def _set(ids: Sequence[str]) -> IdSet:
@@ -99,11 +105,11 @@ def _set(ids: Sequence[str]) -> IdSet:
 
 def _believed(integration_id: int, key: str) -> Iterator[Sequence[bulk.Row]]:
     """The links that we believe to be there, some at a time; what is found may be changed meanwhile."""
-    return _paged(_BELIEVED, integration_id, key)
+    return _paged(_SELECT_PRESENT_LINKS, integration_id, key)
 
 
 def _links(integration_id: int, key: str) -> Iterator[Sequence[bulk.Row]]:
-    return _paged(EVERY, integration_id, key)
+    return _paged(_SELECT_LINKS, integration_id, key)
 
 
 def _paged(sql: str, integration_id: int, key: str) -> Iterator[Sequence[bulk.Row]]:
@@ -122,5 +128,5 @@ def _unseen(key: str, ids: Sequence[int], now: datetime, beat: Beat) -> int:
         return 0
     with write() as session:
         beat(session)
-        sql = _UNSEEN.format(devices=bulk.in_list("device_id"))
+        sql = _UPDATE_UNSEEN_LINKS.format(devices=bulk.in_list("device_id"))
         return bulk.execute(session, sql, (bulk.encode_time(now), key, bulk.list_param(ids)))
