@@ -80,6 +80,15 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
 
 
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """The records of all pages, each with its defaults where nothing was saved."""
+
+    server: ServerDetails = ServerDetails()
+    synchronization: Synchronization = Synchronization()
+    tagging: Tagging = Tagging()
+    deployment: Deployment = Deployment()
+
+
 PAGES: dict[str, type[msgspec.Struct]] = {
     SERVER: ServerDetails,
     SYNCHRONIZATION: Synchronization,

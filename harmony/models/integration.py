@@ -9,6 +9,7 @@ from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
+from harmony.models.configuration import Configuration, from_row
 from harmony.models.states import QUARANTINE_AFTER, IntegrationState
 from harmony.models.verification import Verification
 
@@ -55,22 +56,32 @@ class Integration(Base):
     )
 
     @property
+    def draft(self) -> Configuration:
+        """Decode what was last typed on each page."""
+        return from_row(Configuration, {page.name: page.draft for page in self.pages})
+
+    @property
+    def in_force(self) -> Configuration:
+        """Decode what each page says since it was last saved."""
+        return from_row(Configuration, {page.name: page.applied for page in self.pages if page.applied})
+
+    @property
     def quarantined(self) -> bool:
-        """Whether so many runs in a row failed that it tries less and less often."""
+        """Tell if so many runs in a row failed that it tries less and less often."""
         return self.failures >= QUARANTINE_AFTER
 
     @property
     def connected(self) -> bool:
-        """Whether it still is a link to a UEM, at least a draft of one."""
+        """Tell if it still is a link to a UEM, at least a draft of one."""
         return self.state not in {IntegrationState.REMOVING, IntegrationState.REMOVED}
 
     def page(self, name: str) -> SetupPage | None:
-        """The wizard page of that name, if it was ever saved."""
+        """Return the wizard page of that name, if it was ever saved."""
         return next((page for page in self.pages if page.name == name), None)
 
     def verification(self, subject: str) -> Verification | None:
-        """The last Verify of that page, or of `IN_FORCE`."""
-        return next((one for one in self.verifications if one.subject == subject), None)
+        """Return the last Verify of that page, or of `IN_FORCE`."""
+        return next((found for found in self.verifications if found.subject == subject), None)
 
 
 class SetupPage(Base):

@@ -23,9 +23,9 @@ from harmony.models.configuration import (
     from_row,
 )
 from harmony.setup import former_tags, tag_withdrawal
-from harmony.setup.drafts import is_verified
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
 from harmony.setup.group_claims import overlap_of
+from harmony.setup.wizard_state import WizardState
 from harmony.sync import lifecycle, redaction
 
 MOVED = "Server Details were changed during the sync."
@@ -60,8 +60,9 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
         integration = session.get_one(Integration, integration_id)
         if integration.state != IntegrationState.DRAFT:
             return
+        state = WizardState(integration)
         for page in PAGES:
-            _apply(integration, page)
+            _apply(state, page)
         _refuse_overlap(integration)
         integration.state = IntegrationState.ACTIVE
         integration.next_sync_at = integration.sync_requested_at = now
@@ -82,7 +83,7 @@ def save(
     with write() as session:
         integration = session.get_one(Integration, integration_id)
         before = _applied(integration, page)
-        _apply(integration, page)
+        _apply(WizardState(integration), page)
         _refuse_overlap(integration)
         integration.version += 1
         after = _applied(integration, page)
@@ -94,7 +95,8 @@ def save(
             tag_withdrawal.settle(session, integration, before, after, take_off, by, now)
         what = f"Edited {_TITLES.get(page, page.title())}"
         audit(session, by, what, now, integration, detail=changed_fields(before, after))
-    return redaction.purge(integration_id)
+        purge_due = integration.redact_pending
+    return redaction.purge(integration_id) if purge_due else 0
 
 
 def _applied(integration: Integration, page: str) -> dict[str, Any]:
@@ -102,17 +104,17 @@ def _applied(integration: Integration, page: str) -> dict[str, Any]:
     return (row.applied if row else None) or {}
 
 
-def _apply(integration: Integration, page: str) -> None:
-    row = integration.page(page)
-    if row is None or not is_verified(integration, page):
+def _apply(state: WizardState, page: str) -> None:
+    row = state.integration.page(page)
+    if row is None or page not in state.verified:
         raise NotVerified(page)
     row.applied = row.draft
     if page == SERVER:
-        integration.name = from_row(ServerDetails, row.draft).display_name
+        state.integration.name = state.draft.server.display_name
 
 
 def _refuse_overlap(integration: Integration) -> None:
-    if sentence := overlap_of(integration):
+    if sentence := overlap_of(WizardState(integration)):
         raise Overlapping(sentence)
 
 

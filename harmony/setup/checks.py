@@ -9,23 +9,20 @@ from dataclasses import replace
 from harmony.clock import now
 from harmony.db import release
 from harmony.jobs.uem_client import AT_A_REQUEST, connection, reach
-from harmony.models import Integration
 from harmony.models.configuration import (
     IN_FORCE,
     PREVIEW,
     SERVER,
     SYNCHRONIZATION,
     TAGGING,
-    ServerDetails,
-    Synchronization,
-    from_row,
+    Configuration,
 )
 from harmony.setup import groups, tag_checks
-from harmony.setup.drafts import draft
 from harmony.setup.edits import another_scope, another_source
 from harmony.setup.group_claims import overlap_of
 from harmony.setup.tag_preview import TagLook
-from harmony.setup.uem_session import timed
+from harmony.setup.uem_session import opened, timed
+from harmony.setup.wizard_state import WizardState
 from harmony.sync.preview import Preview, look
 from harmony.uem.client import UemClient
 from harmony.uem.records import Group
@@ -39,11 +36,9 @@ _GROUP_LIST = "List the groups"
 _READ_DEVICES = "Read the devices, changing nothing"
 
 
-def _server(integration: Integration) -> Iterator[CheckResult]:
+def _server(state: WizardState) -> Iterator[CheckResult]:
     """Check the server; if all is well, read the groups for the next page."""
-    details = draft(integration, SERVER, ServerDetails)
-    target = connection(integration.id, details)
-    kind, id_ = integration.kind, integration.id
+    target, kind = connection(state.id, state.draft.server), state.integration.kind
     release()
     failed = False
     for result in run_checks(kind, target, now()):
@@ -53,60 +48,54 @@ def _server(integration: Integration) -> Iterator[CheckResult]:
         yield not_tried(_GROUP_LIST)
         return
     with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
-        yield _group_list(id_, client)[0]
+        yield _group_list(state.id, client)[0]
 
 
-def _in_force(integration: Integration) -> Iterable[CheckResult]:
+def _in_force(state: WizardState) -> Iterable[CheckResult]:
     """Check the server that is in force."""
-    row = integration.page(SERVER)
-    target = connection(integration.id, from_row(ServerDetails, row.applied if row else None))
-    kind = integration.kind
+    target, kind = connection(state.id, state.in_force.server), state.integration.kind
     release()
     return run_checks(kind, target, now())
 
 
-def _synchronization(integration: Integration) -> Iterator[CheckResult | Preview]:
+def _synchronization(state: WizardState) -> Iterator[CheckResult | Preview]:
     """Look for each chosen group, then preview what a sync of this choice would do."""
-    choice = draft(integration, SYNCHRONIZATION, Synchronization)
-    server = draft(integration, SERVER, ServerDetails)
-    if clash := overlap_of(integration, choice.groups):
+    choice = state.draft.synchronization
+    if clash := overlap_of(state, choice.groups):
         yield CheckResult("Other integrations", CheckState.FAILED, None, clash, None)
         yield from map(not_tried, (_GROUP_LIST, *(group.name for group in choice.groups), _READ_DEVICES))
         return
-    yield from _looked(integration, server, choice, edited=_is_edit(integration, server, choice))
+    yield from _looked(state, state.draft, edited=_is_edit(state))
 
 
-def _is_edit(integration: Integration, server: ServerDetails, choice: Synchronization) -> bool:
-    """Tell if these drafts read something else than what is in force; a new integration has none."""
-    applied = {page.name: page.applied for page in integration.pages if page.applied}
-    if SYNCHRONIZATION not in applied:
+def _is_edit(state: WizardState) -> bool:
+    """Tell if the drafts read something else than what is in force; a new integration has none."""
+    row, draft, in_force = state.integration.page(SYNCHRONIZATION), state.draft, state.in_force
+    if row is None or not row.applied:
         return False
-    before = from_row(ServerDetails, applied.get(SERVER)), from_row(Synchronization, applied[SYNCHRONIZATION])
-    return another_source(before[0], server) or another_scope(before[1], choice)
+    other_server = another_source(in_force.server, draft.server)
+    return other_server or another_scope(in_force.synchronization, draft.synchronization)
 
 
-def _preview(integration: Integration) -> Iterator[CheckResult | Preview]:
+def _preview(state: WizardState) -> Iterator[CheckResult | Preview]:
     """Preview what a sync would do with what is in force."""
-    applied = {page.name: page.applied for page in integration.pages}
-    choice = from_row(Synchronization, applied.get(SYNCHRONIZATION))
-    yield from _looked(integration, from_row(ServerDetails, applied.get(SERVER)), choice)
+    yield from _looked(state, state.in_force)
 
 
 def _looked(
-    integration: Integration, server: ServerDetails, choice: Synchronization, *, edited: bool = False
+    state: WizardState, settings: Configuration, *, edited: bool = False
 ) -> Iterator[CheckResult | Preview]:
-    id_, target, kind = integration.id, connection(integration.id, server), integration.kind
-    release()
-    with closing(reach(kind, target, longest_wait=AT_A_REQUEST)) as client:
+    choice, id_ = settings.synchronization, state.id
+    with opened(state.integration, settings.server) as client:
         listed, seen = _group_list(id_, client)
         yield listed
         if listed.state is CheckState.FAILED:
             yield from map(not_tried, (*(group.name for group in choice.groups), _READ_DEVICES))
             return
         found = {(group.kind.value, group.external_id): group for group in seen}
-        groups = [_chosen(one.name, found.get((one.kind, one.external_id))) for one in choice.groups]
-        yield from groups
-        if any(result.state is CheckState.FAILED for result in groups):
+        results = [_chosen(group.name, found.get((group.kind, group.external_id))) for group in choice.groups]
+        yield from results
+        if any(result.state is CheckState.FAILED for result in results):
             yield not_tried(_READ_DEVICES)
             return
         result, preview = timed(_READ_DEVICES, lambda: look(id_, choice, client, edited=edited))
@@ -151,7 +140,7 @@ EXPECTED_CHECKS = {
     TAGGING: (tag_checks.READ_TAGS, tag_checks.NAMES, tag_checks.TAGS),
 }
 
-CHECKS: dict[str, Callable[[Integration], Iterable[VerifyOutput]]] = {
+CHECKS: dict[str, Callable[[WizardState], Iterable[VerifyOutput]]] = {
     IN_FORCE: _in_force,
     PREVIEW: _preview,
     SERVER: _server,

@@ -1,4 +1,4 @@
-"""The drafts of the wizard's pages: kept in rows, secrets sealed, in force only after Verify."""
+"""Store the drafts of the wizard's pages, secrets sealed; in force only after Verify."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -19,15 +19,12 @@ from harmony.models.configuration import (
     SERVER,
     Deployment,
     ServerDetails,
-    from_row,
     to_row,
 )
 from harmony.security import kept_forms
 from harmony.security.credentials import bound_to, seal_secrets
 from harmony.security.kept_forms import TypedForm
 from harmony.security.vault import VaultLocked, vault
-
-Record = TypeVar("Record", bound=msgspec.Struct)
 
 _DEFAULT_NAME = "Workspace ONE Default"
 # Starts with a fixed word, so that secret scanners recognise it.
@@ -45,7 +42,7 @@ class EditedElsewhere(Exception):
 
 
 def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int:
-    """A new draft; `server` holds clear secrets, which are sealed here. Returns its id."""
+    """Store a new draft and return its id; `server` holds clear secrets, which are sealed here."""
     details = server or ServerDetails(display_name=_DEFAULT_NAME)
     with write() as session:
         integration = Integration(kind=kind, name=details.display_name, created_at=now)
@@ -54,12 +51,6 @@ def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int
         _put(session, integration.id, SERVER, to_row(seal_secrets(integration.id, details)))
         _put(session, integration.id, DEPLOYMENT, to_row(Deployment(token=_new_token(integration.id))))
         return integration.id
-
-
-def draft(integration: Integration, page: str, kind: type[Record]) -> Record:
-    """What was last typed on that page, or its defaults."""
-    row = integration.page(page)
-    return from_row(kind, row.draft if row else None)
 
 
 def save(integration_id: int, page: str, record: msgspec.Struct, edition: int) -> None:
@@ -74,8 +65,8 @@ def save(integration_id: int, page: str, record: msgspec.Struct, edition: int) -
         elif row.draft != values or row.typed is not None:
             row.draft, row.typed = values, None
             row.edition += 1
-        if page == SERVER:
-            _rename_draft(session, integration_id, values["display_name"])
+            if page == SERVER:
+                _rename_draft(session, integration_id, values["display_name"])
 
 
 def keep_typed(integration_id: int, page: str, typed: TypedForm, edition: int) -> bool:
@@ -97,7 +88,7 @@ def keep_typed(integration_id: int, page: str, typed: TypedForm, edition: int) -
 
 
 def typed(integration: Integration, page: str) -> TypedForm | None:
-    """The form of that page as it was left; None when the page has a draft instead."""
+    """Return the form of a page as it was left; None when the page has a draft instead."""
     row = integration.page(page)
     if row is None or row.typed is None:
         return None
@@ -139,10 +130,9 @@ def renew_token(integration_id: int) -> None:
 
 
 def token(integration: Integration) -> str | None:
-    """The dashboard token that the Protect app registers with, in clear text; None when it does not open."""
-    sealed = draft(integration, DEPLOYMENT, Deployment).token
+    """Return the token that the Protect app registers with, in clear text; None when it does not open."""
     try:
-        return vault().open(sealed, bound_to(integration.id, "token"))
+        return vault().open(integration.draft.deployment.token, bound_to(integration.id, "token"))
     except VaultLocked:
         return None
 
@@ -152,7 +142,7 @@ def _new_token(integration_id: int) -> str:
 
 
 def decided(values: dict[str, Any]) -> dict[str, Any]:
-    """Of a page's values those that a person decided, without what Verify itself reads anew from the UEM.
+    """Keep the values of a page that a person decided, without those that Verify reads from the UEM.
 
     >>> decided({"delta": True, "groups": [{"external_id": "570", "name": "Acme"}]})
     {'delta': True, 'groups': [{'external_id': '570'}]}
@@ -165,41 +155,9 @@ def decided(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(values: dict[str, Any]) -> str:
-    """64 hex digits that stand for exactly these values as far as a person decided them."""
+    """Return 64 hex digits for these values, as far as a person decided them."""
     text = json.dumps(decided(values), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def is_verified(integration: Integration, page: str) -> bool:
-    """Whether Verify passed for what the page's draft says now."""
-    row, said = integration.page(page), integration.verification(page)
-    if row is None or (row.typed is not None and integration.state == IntegrationState.DRAFT):
-        return False
-    if page in WITHOUT_VERIFY:
-        return True
-    values = digest(row.draft)
-    if said is not None and said.digest == values:
-        return said.passed
-    # What is in force passed when it was put there, whatever was tried and given up since.
-    return row.applied is not None and digest(row.applied) == values
-
-
-def first_open_page(integration: Integration) -> str:
-    """The first page whose values are not verified yet; the last page when all are."""
-    names = list(PAGES)
-    return next((name for name in names if not is_verified(integration, name)), names[-1])
-
-
-def reachable(integration: Integration, page: str) -> bool:
-    """Whether every page before this one is verified."""
-    names = list(PAGES)
-    return all(is_verified(integration, name) for name in names[: names.index(page)])
-
-
-def differs_from_force(integration: Integration, page: str) -> bool:
-    """Whether an integration that was finished has unsaved changes on this page."""
-    row = integration.page(page)
-    return row is not None and row.applied is not None and decided(row.applied) != decided(row.draft)
 
 
 def _put(session: Session, integration_id: int, page: str, values: dict[str, Any]) -> None:

@@ -1,66 +1,55 @@
-"""Asks the rows which integrations read which groups of which server, for `overlap`."""
+"""Find out from the rows whether two integrations read the same groups of one server."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
-import msgspec
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from harmony.db import db
 from harmony.jobs.uem_client import outbound_policy
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import (
-    SERVER,
-    SYNCHRONIZATION,
-    ChosenGroup,
-    ServerDetails,
-    Synchronization,
-    from_row,
-)
-from harmony.setup import groups
+from harmony.models.configuration import ChosenGroup
 from harmony.setup.overlap import Reader, overlap
+from harmony.setup.wizard_state import WizardState
 from harmony.uem.errors import BlockedByPolicy
 from harmony.uem.records import GroupKind
 from harmony.uem.trust.address import parse_server
 
-Record = TypeVar("Record", bound=msgspec.Struct)
-
-# Those whose pages are in force.
-IN_FORCE = (IntegrationState.ACTIVE, IntegrationState.PAUSED)
+_RUNNING = (IntegrationState.ACTIVE, IntegrationState.PAUSED)
 
 
-def overlap_of(integration: Integration, chosen: Sequence[ChosenGroup] | None = None) -> str | None:
-    """What another integration in force already reads of `chosen`, in a sentence; None when nothing.
+def overlap_of(state: WizardState, chosen: Sequence[ChosenGroup] | None = None) -> str | None:
+    """Say in a sentence what another running integration already reads of `chosen`; None when nothing.
 
     Without `chosen`, of the groups that are in force here; for a draft, of those last typed.
     """
-    others = select(Integration).where(Integration.id != integration.id, Integration.state.in_(IN_FORCE))
-    every = db.session.scalars(others.order_by(Integration.id)).all()
-    return overlap(_reader(integration, chosen), [_reader(other, None) for other in every])
+    server = _server(state)
+    others = [other for other in map(WizardState, _others(state.id)) if _server(other) == server]
+    if not others:
+        return None
+    return overlap(_reader(state, chosen), [_reader(other, None) for other in others])
 
 
-def _reader(integration: Integration, chosen: Sequence[ChosenGroup] | None) -> Reader:
-    if chosen is None:
-        chosen = _known(integration, SYNCHRONIZATION, Synchronization).groups
-    server = _known(integration, SERVER, ServerDetails)
-    tree = {
-        one.external_id: one.parent_id
-        for one in groups.known(integration.id)
-        if one.kind == GroupKind.ORGANIZATION
+def _others(integration_id: int) -> Sequence[Integration]:
+    others = select(Integration).where(Integration.id != integration_id, Integration.state.in_(_RUNNING))
+    return db.session.scalars(others.order_by(Integration.id).options(selectinload(Integration.pages))).all()
+
+
+def _reader(state: WizardState, chosen: Sequence[ChosenGroup] | None) -> Reader:
+    parents = {
+        group.external_id: group.parent_id for group in state.groups if group.kind == GroupKind.ORGANIZATION
     }
-    return Reader(integration.name, _host_and_port(server.server_address), chosen, tree)
+    groups = state.effective.synchronization.groups if chosen is None else chosen
+    return Reader(state.integration.name, _server(state), groups, parents)
 
 
-def _host_and_port(address: str) -> str:
+def _server(state: WizardState) -> str:
+    """Return `host:port` of the server that counts."""
+    address = state.effective.server.server_address
     try:
         parsed = parse_server(address, outbound_policy())
     except BlockedByPolicy:  # Verify refuses such an address; until then it is like itself only
         return address.casefold()
     return f"{parsed.host}:{parsed.port}"
-
-
-def _known(integration: Integration, page: str, kind: type[Record]) -> Record:
-    row = integration.page(page)
-    return from_row(kind, (row.applied or row.draft) if row else None)

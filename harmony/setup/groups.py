@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from harmony.db import db, write
 from harmony.models import KnownGroup
 from harmony.models.configuration import ChosenGroup
-from harmony.tagging.root_group import home
+from harmony.tagging.root_group import topmost
 from harmony.uem.records import Group, GroupKind
 
 
@@ -36,7 +36,7 @@ def remember(integration_id: int, groups: Iterable[Group]) -> None:
 
 
 def known(integration_id: int) -> Sequence[KnownGroup]:
-    """The known groups: organization groups first, each kind by name."""
+    """Return the known groups: organization groups first, each kind by name."""
     return db.session.scalars(
         select(KnownGroup)
         .where(KnownGroup.integration_id == integration_id)
@@ -45,19 +45,22 @@ def known(integration_id: int) -> Sequence[KnownGroup]:
 
 
 def key(kind: str, external_id: str) -> str:
-    """How a form names a group: `organization:570`."""
+    """Return how a form names a group: `organization:570`."""
     return f"{kind}:{external_id}"
 
 
 def chosen(
-    integration_id: int, keys: Iterable[str], android: Iterable[str], former: Iterable[ChosenGroup] = ()
+    visible: Sequence[KnownGroup],
+    keys: Iterable[str],
+    android: Iterable[str],
+    former: Iterable[ChosenGroup] = (),
 ) -> tuple[ChosenGroup, ...]:
-    """The chosen groups in the order of the list, then those chosen before that the UEM no longer shows.
+    """Return the chosen groups in the order of the list, then former ones that the UEM no longer shows.
 
     A key that is neither known nor of `former` is left out.
     """
     wanted, both_profiles = set(keys), set(android)
-    visible = tuple(
+    still_there = tuple(
         ChosenGroup(
             kind=group.kind,
             external_id=group.external_id,
@@ -65,24 +68,24 @@ def chosen(
             organization_group_id=group.organization_group_id,
             android_enterprise=key(group.kind, group.external_id) in both_profiles,
         )
-        for group in known(integration_id)
+        for group in visible
         if key(group.kind, group.external_id) in wanted
     )
-    return visible + tuple(
+    return still_there + tuple(
         msgspec.structs.replace(group, android_enterprise=key(group.kind, group.external_id) in both_profiles)
-        for group in gone(integration_id, former)
+        for group in gone(visible, former)
         if key(group.kind, group.external_id) in wanted
     )
 
 
-def gone(integration_id: int, former: Iterable[ChosenGroup]) -> list[ChosenGroup]:
-    """Of `former` those that the account does not see any more."""
-    visible = {(group.kind, group.external_id) for group in known(integration_id)}
-    return [group for group in former if (group.kind, group.external_id) not in visible]
+def gone(visible: Iterable[KnownGroup], former: Iterable[ChosenGroup]) -> list[ChosenGroup]:
+    """Return the groups of `former` that the account no longer sees."""
+    seen = {(group.kind, group.external_id) for group in visible}
+    return [group for group in former if (group.kind, group.external_id) not in seen]
 
 
-def top(integration_id: int) -> tuple[str, str]:
-    """Id and name of the organization group that tags live in; both are "" while no group is known."""
-    id_ = home(integration_id)
-    groups = (group for group in known(integration_id) if group.kind == GroupKind.ORGANIZATION)
-    return next(((group.external_id, group.name) for group in groups if group.external_id == id_), ("", ""))
+def top(visible: Iterable[KnownGroup]) -> tuple[str, str]:
+    """Return id and name of the organization group that tags live in; both are "" while none is known."""
+    names = {group.external_id: group for group in visible if group.kind == GroupKind.ORGANIZATION}
+    id_ = topmost((group.external_id, group.parent_id) for group in names.values())
+    return (id_, names[id_].name) if id_ else ("", "")

@@ -12,7 +12,8 @@ from harmony.models import Integration, SetupPage
 from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.security.credentials import SECRET_FIELDS, bound_to, fields_in_use, origin_for, usable
 from harmony.security.vault import VaultLocked, origin_of, vault
-from harmony.setup.drafts import digest, is_verified
+from harmony.setup.drafts import digest
+from harmony.setup.wizard_state import WizardState
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def _names_no_origin(sealed: str) -> bool:
 def _replacements(integration: Integration, page: SetupPage) -> dict[str, str]:
     """Map each sealed text to its successor, or to "". What is in force is asked first."""
     proven = [page.applied] if page.applied else []
-    proven += [page.draft] if is_verified(integration, SERVER) else []
+    proven += [page.draft] if SERVER in WizardState(integration).verified else []
     replaced: dict[str, str] = {}
     for server in (from_row(ServerDetails, row) for row in proven):
         for field in fields_in_use(server):

@@ -24,8 +24,8 @@ class Reader:
     above: Mapping[str, str | None] = field(default_factory=dict)
 
 
-def overlap(mine: Reader, others: Iterable[Reader]) -> str | None:
-    """The first overlap, in a sentence that names both integrations and both groups; None when there is none.
+def overlap(reader: Reader, others: Iterable[Reader]) -> str | None:
+    """Return the first overlap as a sentence that names both integrations and groups; None without one.
 
     The same group of either kind, or an organization group below one of the other. What either of the two
     knows of the tree counts.
@@ -33,15 +33,15 @@ def overlap(mine: Reader, others: Iterable[Reader]) -> str | None:
     found = (
         sentence
         for other in others
-        if other.server == mine.server
-        for own in mine.groups
-        for sentence in _with(own, mine, other)
+        if other.server == reader.server
+        for group in reader.groups
+        for sentence in _with(group, reader, other)
     )
     return next(found, None)
 
 
-def _with(own: ChosenGroup, mine: Reader, other: Reader) -> Iterator[str]:
-    here = f"{own.name} (in {mine.name})"
+def _with(own: ChosenGroup, reader: Reader, other: Reader) -> Iterator[str]:
+    here = f"{own.name} (in {reader.name})"
     for group in other.groups:
         there = f"{group.name} (in {other.name})"
         if group.kind != own.kind:
@@ -49,19 +49,19 @@ def _with(own: ChosenGroup, mine: Reader, other: Reader) -> Iterator[str]:
         if group.external_id == own.external_id:
             yield f"{here} and {there} are the same group of the same server. {_ADVICE}"
         elif own.kind == GroupKind.ORGANIZATION:
-            if group.external_id in _ancestors(own.external_id, mine, other):
+            if group.external_id in _ancestors(own.external_id, reader, other):
                 yield f"{here} lies below {there} on the same server. {_ADVICE}"
-            elif own.external_id in _ancestors(group.external_id, mine, other):
+            elif own.external_id in _ancestors(group.external_id, reader, other):
                 yield f"{here} lies above {there} on the same server. {_ADVICE}"
 
 
 def _ancestors(group_id: str, *trees: Reader) -> set[str]:
-    """Every group above this one that any of the trees knows of; a tree that bites its tail ends too."""
+    """Return every group above this one in any of the trees; a tree with a circle ends too."""
     found: set[str] = set()
     waiting = [group_id]
     while waiting:
-        one = waiting.pop()
-        parents = {parent for tree in trees if (parent := tree.above.get(one))} - found
+        current = waiting.pop()
+        parents = {parent for tree in trees if (parent := tree.above.get(current))} - found
         found |= parents
         waiting += parents
     return found

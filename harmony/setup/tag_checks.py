@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from harmony.models import Integration
-from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging
-from harmony.setup import groups, tag_counts
-from harmony.setup.drafts import draft
-from harmony.setup.tag_preview import NeededTag, Place, Standing, TagLook, judged
+from sqlalchemy import func, select
+
+from harmony.db import db
+from harmony.models import Device, DeviceStatus, Finding, Protection, Risk, UemTag
+from harmony.setup import former_tags, groups
+from harmony.setup.tag_preview import NeededTag, Ours, Place, Standing, TagLook, judged
 from harmony.setup.uem_session import opened, timed
+from harmony.setup.wizard_state import WizardState
+from harmony.tagging.names import factor_key, risk_key, tag_key
 from harmony.uem.verify.checks import CheckResult, CheckState, not_tried
 
 READ_TAGS = "Read tags"
@@ -24,12 +27,11 @@ _NONE_NEEDED = "No tag is needed now."
 NAMED = 3
 
 
-def look(integration: Integration) -> Iterator[CheckResult | TagLook]:
+def look(state: WizardState) -> Iterator[CheckResult | TagLook]:
     """Yield the results, and between them the state of every tag that is needed."""
-    tagging, id_ = draft(integration, TAGGING, Tagging), integration.id
-    devices, ours = tag_counts.devices_by_key(id_), tag_counts.ours(id_)
-    top, where = groups.top(id_)
-    with opened(integration, draft(integration, SERVER, ServerDetails)) as client:
+    devices, ours = _devices_by_key(state.id), _own_tags(state)
+    tagging, (top, where) = state.draft.tagging, groups.top(state.groups)
+    with opened(state.integration, state.draft.server) as client:
         result, in_uem = timed(READ_TAGS, lambda: client.tags(top))
     if in_uem is None:
         yield result
@@ -77,3 +79,36 @@ def _spelled(tags: Sequence[NeededTag]) -> str:
 def _listed(tags: Sequence[NeededTag]) -> str:
     names = ", ".join(tag.name for tag in tags[:NAMED])
     return f"{names} and {len(tags) - NAMED} more" if len(tags) > NAMED else names
+
+
+def _own_tags(state: WizardState) -> Ours:
+    """Return the tags that this integration made or adopted; one it was about to make by its name."""
+    tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == state.id)).all()
+    begun = {tag.name for tag in tags if tag.external_id is None and tag.organization_group_id is not None}
+    ids = [(id_, tag) for tag in tags for id_ in (tag.external_id, tag.former_id) if id_]
+    return Ours(
+        ids=frozenset(id_ for id_, tag in ids if tag.proven),
+        unproven=frozenset((id_, tag_key(tag.name)) for id_, tag in ids if not tag.proven),
+        begun=frozenset(begun),
+        earlier=former_tags.at_same_uem(state),
+    )
+
+
+def _devices_by_key(integration_id: int) -> dict[str, int]:
+    """Count the devices that each tag would be put on now, by its key; a tag not named goes on none."""
+    live = (
+        Device.integration_id == integration_id,
+        Device.deleted_at.is_(None),
+        Device.external_id.is_not(None),
+    )
+    status = func.coalesce(Protection.status, DeviceStatus.PROVISIONED.value)
+    risk = func.coalesce(Protection.risk, int(Risk.NONE))
+    both = select(status, risk, func.count()).select_from(Device).outerjoin(Protection)
+    found: dict[str, int] = {}
+    for name, level, count in db.session.execute(both.where(*live).group_by(status, risk)):
+        for key in (f"status:{name}", risk_key(level)):
+            found[key] = found.get(key, 0) + count
+    number = func.count(Finding.device_id.distinct())
+    factors = select(Finding.code, number).join(Device, Device.id == Finding.device_id)
+    by_code = factors.where(*live, Finding.closed_at.is_(None)).group_by(Finding.code)
+    return found | {factor_key(code): count for code, count in db.session.execute(by_code)}

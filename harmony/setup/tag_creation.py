@@ -15,9 +15,7 @@ from sqlalchemy.orm import Session
 from harmony.audit import audit
 from harmony.db import db, release, write
 from harmony.models import Integration, UemTag
-from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging
 from harmony.security.vault import VaultLocked
-from harmony.setup.drafts import draft
 from harmony.setup.uem_session import opened
 from harmony.tagging import managed_tags
 from harmony.tagging.names import needed_keys, needed_names
@@ -37,7 +35,8 @@ class Made:
 def make_missing(integration_id: int, by: str, now: datetime) -> Made:
     """Find the tags that the draft needs and make the others; those made before an error are kept."""
     integration = db.session.get_one(Integration, integration_id)
-    tagging, server = draft(integration, TAGGING, Tagging), draft(integration, SERVER, ServerDetails)
+    draft = integration.draft
+    tagging, server = draft.tagging, draft.server
     needed, group = needed_keys(tagging), home(integration_id)
     managed_tags.prepare(integration_id, tagging, now, _nobody_waits)
     before, problem = _in_uem(integration_id), tuple[str, ...]()

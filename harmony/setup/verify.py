@@ -20,6 +20,7 @@ from harmony.security.vault import VaultLocked
 from harmony.setup.checks import CHECKS, EXPECTED_CHECKS, VerifyOutput
 from harmony.setup.drafts import digest
 from harmony.setup.tag_preview import TagLook
+from harmony.setup.wizard_state import WizardState
 from harmony.sync import lifecycle
 from harmony.sync.preview import Preview
 from harmony.uem.verify.checks import CheckResult, CheckState, not_tried
@@ -93,7 +94,7 @@ def _begin(integration_id: int, subject: str) -> datetime:
 def _outputs(integration_id: int, subject: str) -> Iterator[VerifyOutput]:
     integration = db.session.get_one(Integration, integration_id)
     try:
-        yield from CHECKS[subject](integration)
+        yield from CHECKS[subject](WizardState(integration))
     except VaultLocked as locked:
         yield CheckResult("Stored secrets", CheckState.FAILED, None, locked.sentence, locked.advice)
     except Exception:  # Verify must end with a sentence on the page, whatever went wrong

@@ -86,7 +86,7 @@ def _server(uem: Simulated) -> ServerDetails:
 
 
 def _choice(id_: int, every_group: bool) -> Synchronization:
-    server = drafts.draft(db.session.get_one(Integration, id_), SERVER, ServerDetails)
+    server = db.session.get_one(Integration, id_).draft.server
     db.session.rollback()
     with closing(open_client(id_, "workspace_one", server)) as client:
         groups.remember(id_, client.groups())
@@ -95,6 +95,6 @@ def _choice(id_: int, every_group: bool) -> Synchronization:
         for one in groups.known(id_)
         if one.kind == GroupKind.ORGANIZATION and (every_group or one.external_id == str(TOP_ID))
     ]
-    choice = Synchronization(groups=groups.chosen(id_, keys, []))
+    choice = Synchronization(groups=groups.chosen(groups.known(id_), keys, []))
     db.session.rollback()
     return choice

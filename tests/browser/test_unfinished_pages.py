@@ -66,7 +66,7 @@ def test_what_was_typed_survives_leaving_and_the_end_of_the_session(
     visitor.at("/integrations")
     visitor.see("Server Details is kept as you left it.")
     visitor.go(setup)
-    visitor.see("This is how the page was left.")
+    visitor.see("These values were left incomplete.")
     expect(visitor.field("Client ID")).to_have_value("typed by me")
     expect(visitor.page.locator("#display_name-error")).to_be_visible()
     if javascript:

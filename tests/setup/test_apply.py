@@ -23,7 +23,7 @@ from harmony.models import (
     SyncRunState,
 )
 from harmony.models.configuration import PAGES, SERVER, SYNCHRONIZATION, from_row, to_row
-from harmony.setup import apply, checks
+from harmony.setup import apply, uem_session
 from harmony.setup.drafts import digest
 from harmony.setup.verify import verify
 from harmony.sync import job as sync_job
@@ -100,8 +100,8 @@ def test_verify_of_another_scope_says_that_the_sync_after_save_would_hold_its_de
     chosen = a_choice("570") if edited else a_choice("570", "571")
     typed(id_, SYNCHRONIZATION, groups=chosen.groups)
     left = uem if edited else FakeUem({"570": devices(1), "571": devices(3, group_id="571")})
-    monkeypatch.setattr(checks, "connection", lambda *_: None)
-    monkeypatch.setattr(checks, "reach", lambda *_, **_patience: left)
+    monkeypatch.setattr(uem_session, "connection", lambda *_: None)
+    monkeypatch.setattr(uem_session, "reach", lambda *_, **_patience: left)
     assert verify(id_, SYNCHRONIZATION)
     said = the_integration(id_).verification(SYNCHRONIZATION)
     assert said is not None

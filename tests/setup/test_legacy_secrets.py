@@ -14,6 +14,7 @@ from harmony.security import credentials
 from harmony.security.credentials import SECRET_FIELDS, CredentialState, bound_to
 from harmony.security.vault import origin_of, vault
 from harmony.setup import drafts, secrets
+from harmony.setup.wizard_state import WizardState
 from tests.builders import an_integration
 from tests.database import on_both
 
@@ -53,8 +54,8 @@ def test_what_is_in_force_goes_on_and_stays_verified(context: Flask) -> None:
     store(id_, row, row, verified=True)
     assert secrets.check() == []
     integration, draft, applied = read(id_)
-    assert drafts.is_verified(integration, SERVER)
-    assert not drafts.differs_from_force(integration, SERVER)
+    assert SERVER in WizardState(integration).verified
+    assert not WizardState(integration).has_unsaved_changes(SERVER)
     assert credentials.unseal(id_, applied, "client_secret") == "client_secret-canary"
     assert origin_of(draft.client_secret) == f"{OLD} and https://token.example.com"
     assert secrets.check() == []
@@ -68,7 +69,7 @@ def test_a_secret_that_is_not_in_use_is_forgotten_because_nobody_knows_whose_it_
     assert secrets.check() == []
     integration, draft, _applied = read(id_)
     assert (draft.password, draft.api_key) == ("", "")
-    assert drafts.is_verified(integration, SERVER)
+    assert SERVER in WizardState(integration).verified
 
 
 @pytest.mark.parametrize("oauth", [True, False])
@@ -96,7 +97,7 @@ def test_a_draft_that_was_verified_elsewhere_with_the_secret_in_force_must_be_ve
     store(id_, force | {"server_address": NEW}, force, verified=True)
     assert secrets.check() == []
     integration, draft, _applied = read(id_)
-    assert not drafts.is_verified(integration, SERVER)
+    assert SERVER not in WizardState(integration).verified
     assert credentials.state(id_, draft, "password") is CredentialState.FOREIGN
 
 
@@ -111,4 +112,4 @@ def test_a_draft_that_was_never_in_force_keeps_what_verify_proved(
     assert secrets.check() == []
     integration, draft, _ = read(id_)
     assert credentials.state(id_, draft, "client_secret") is state
-    assert drafts.is_verified(integration, SERVER) is verified
+    assert (SERVER in WizardState(integration).verified) is verified

@@ -26,8 +26,9 @@ from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.security.credentials import SECRET_FIELDS, seal_secrets
 from harmony.security.keys import new_vault_key
 from harmony.security.vault import Vault
-from harmony.setup import drafts, rotation, secrets
+from harmony.setup import rotation, secrets
 from harmony.setup.verify import verify
+from harmony.setup.wizard_state import WizardState
 from harmony.sync import job as sync_job
 from harmony.uem.http.client import Request, Transport
 from harmony.uem.http.response import Answer
@@ -240,7 +241,7 @@ def test_back_at_its_own_address_a_secret_need_not_be_typed_again(
     person.page(1, 0, False, frozenset(), "/verify?then=next")
     with app.app_context():
         integration = db.session.get_one(Integration, person.id_)
-        assert drafts.is_verified(integration, SERVER)
+        assert SERVER in WizardState(integration).verified
         applied = from_row(ServerDetails, integration.page(SERVER).applied)  # type: ignore[union-attr]
         assert origin_of(connection(person.id_, applied).server_url) == origin(SERVERS[0])
     assert wire.leaks == []

@@ -19,6 +19,7 @@ from harmony.ops.start import prepare
 from harmony.security import keys
 from harmony.security.credentials import seal_secrets, unseal
 from harmony.setup import apply, drafts, rotation, secrets
+from harmony.setup.wizard_state import WizardState
 from harmony.sync import job as sync_job
 from tests.builders import an_integration
 
@@ -81,8 +82,8 @@ def test_rotation_seals_everything_under_the_newest_key_and_keeps_what_was_verif
         assert rotation.rotate(dry_run=False) == rotation.Rotation(renewed=1)
         assert rotation.rotate(dry_run=False) == rotation.Rotation(current=1)
         integration = db.session.get_one(Integration, id_)
-        assert drafts.is_verified(integration, SERVER)
-        assert not drafts.differs_from_force(integration, SERVER)
+        assert SERVER in WizardState(integration).verified
+        assert not WizardState(integration).has_unsaved_changes(SERVER)
     with under(settings, new).app_context():
         assert opened(id_) == SECRET
         assert secrets.check() == []

@@ -91,9 +91,9 @@ def href(id_: int) -> str:
 @pytest.mark.parametrize(
     ("tagging", "off", "words"),
     [
-        (Tagging(tag_risk=False), {HIGH}, ("switched off", "Take them off 1 device.")),
-        (Tagging(names={ACTIVE: "On"}), set(), (">On<", "Take them off 3 devices.")),
-        (Tagging(prefix="X_", tag_risk=False), {HIGH}, ("X_Status_Active", "Take them off 3 devices.")),
+        (Tagging(tag_risk=False), {HIGH}, ("switched off", "Remove them from 1 device.")),
+        (Tagging(names={ACTIVE: "On"}), set(), (">On<", "Remove them from 3 devices.")),
+        (Tagging(prefix="X_", tag_risk=False), {HIGH}, ("X_Status_Active", "Remove them from 3 devices.")),
     ],
 )
 def test_save_asks_first_and_names_each_tag_with_its_devices(  # noqa: PLR0917 - three of them are the case
@@ -122,7 +122,7 @@ def test_tags_that_are_left_are_not_retired_but_remembered(
     assert is_due(app, tagged)
     with app.app_context():
         assert {tag.key for tag in db.session.query(UemTag)} == {"old:93", HIGH}
-    assert "nobody updates them any more" in signed_in.get(answer.location).get_data(as_text=True)
+    assert "they are no longer updated" in signed_in.get(answer.location).get_data(as_text=True)
 
 
 def test_nothing_is_asked_when_no_tag_is_left_behind(app: Flask, signed_in: FlaskClient, tagged: int) -> None:
@@ -138,7 +138,7 @@ def test_without_an_answer_or_for_other_values_nothing_is_put_in_force(
     edition = hidden(page, "edition")
     answer = signed_in.post(href(tagged), data={"tags": "nonsense", "edition": edition})
     assert answer.status_code == 422
-    assert "Choose what becomes of the tags." in answer.get_data(as_text=True)
+    assert "Choose what happens to the tags." in answer.get_data(as_text=True)
     verified(app, tagged, Tagging(tag_status=False))
     answer = signed_in.post(href(tagged), data={"tags": TAKE_OFF, "edition": edition})
     assert answer.location == f"/integrations/{tagged}/setup/tagging"

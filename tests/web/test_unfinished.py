@@ -88,13 +88,13 @@ def test_finish_later_keeps_what_is_wrong_and_shows_it_with_its_errors(
     again = signed_in.get(f"/integrations/{walk.id}/setup", follow_redirects=True)
     text = again.get_data(as_text=True)
     assert again.request.path == walk.href(page)
-    assert "This is how the page was left." in text
+    assert "These values were left incomplete." in text
     for name, value in typed.items():
         shown = form_of(text)[name]
         assert shown == value or name == "certificate"
     assert "your attention. Your values are kept as you typed them." in text
     # It stays so until it is put right.
-    assert "This is how the page was left." in walk.look(page)
+    assert "These values were left incomplete." in walk.look(page)
 
 
 def test_finish_later_makes_a_draft_of_what_is_right(signed_in: FlaskClient) -> None:
@@ -103,7 +103,7 @@ def test_finish_later_makes_a_draft_of_what_is_right(signed_in: FlaskClient) -> 
     assert "Another" in signed_in.get("/integrations").get_data(as_text=True)
     text = walk.look("server")
     assert form_of(text)["display_name"] == "Another"
-    assert "how the page was left" not in text
+    assert "were left incomplete" not in text
 
 
 def test_nothing_typed_is_nothing_kept(app: Flask, signed_in: FlaskClient) -> None:

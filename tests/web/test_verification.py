@@ -111,7 +111,7 @@ def test_a_stored_secret_can_be_cleared_and_what_was_typed_stays(signed_in: Flas
     walk = Walk.begin(signed_in)
     answer = walk.send("server", "/clear?field=client_secret", display_name="Typed meanwhile")
     text = answer.get_data(as_text=True)
-    assert "The stored Client Secret is cleared." in text
+    assert "The stored Client Secret was cleared." in text
     assert 'value="Typed meanwhile"' in text
     assert "Leave empty to keep" not in text
     again = walk.send("server", "/verify")

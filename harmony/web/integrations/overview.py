@@ -32,6 +32,7 @@ from harmony.models.configuration import (
     Synchronization,
     from_row,
 )
+from harmony.setup.wizard_state import WizardState
 from harmony.sync.deletion import soft_delete
 from harmony.web.deletions import text as deletion_text
 from harmony.web.devices import counts as device_counts
@@ -91,7 +92,7 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
     }
     more = counts(integration.id) | _apps(integration, now) | tagging_context(integration)
-    return syncs | more | verification_context(integration, IN_FORCE)
+    return syncs | more | verification_context(WizardState(integration), IN_FORCE)
 
 
 def counts(integration_id: int) -> dict[str, Any]:

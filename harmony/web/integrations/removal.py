@@ -124,7 +124,7 @@ def _valid(form: _RemoveForm, integration: Integration) -> bool:
     if form.devices.errors:
         form.devices.errors = ["Choose what becomes of the devices."]
     if form.tags and form.tags.errors:
-        form.tags.errors = ["Choose what becomes of the tags."]
+        form.tags.errors = ["Choose what happens to the tags."]
     elif form.tags and form.tags.data == TAKE_OFF and (left := tags_left(integration)).begun:
         form.tags.errors = [_STILL.format(_the_devices(left.devices))]
     if form.name.data != integration.name:

@@ -1,38 +1,31 @@
-"""What a wizard page needs besides its form: steps, saved secrets, groups to choose from, the last Verify."""
+"""The context of a wizard page's template: steps, saved secrets, groups to choose from, the last Verify."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import request
 from wtforms import Form
 
 from harmony.clock import now
-from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import (
-    DEPLOYMENT,
-    PAGES,
-    SERVER,
-    SYNCHRONIZATION,
-    TAGGING,
-    ServerDetails,
-    Synchronization,
-)
+from harmony.models import IntegrationState, KnownGroup, Verification
+from harmony.models.configuration import SERVER, SYNCHRONIZATION, TAGGING, ChosenGroup, ServerDetails
 from harmony.security import credentials
 from harmony.security.auth import KEPT
 from harmony.security.credentials import CredentialState
 from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
+from harmony.setup.wizard_state import WizardState
 from harmony.uem.records import GroupKind
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.uem.verify.checks import CheckState
 from harmony.web.wizard import steps, tagging_form
-from harmony.web.wizard.steps import STEPS, Step
+from harmony.web.wizard.steps import Step
 
-GONE = "The account no longer sees this group."
+_GONE = "The account no longer sees this group."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,71 +39,67 @@ class Choice:
     checked: bool
 
 
-def page_context(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
-    """Everything the template of `step` names."""
-    row = integration.page(step.name)
+def page_context(state: WizardState, step: Step, form: Form) -> dict[str, Any]:
+    """Return everything the template of `step` names."""
     following = steps.after(step)
     shared = {
-        "integration": integration,
         "step": step,
         "form": form,
-        "marks": steps.marks(integration, step),
-        "edition": row.edition if row else 0,
-        "pending_changes": drafts.differs_from_force(integration, step.name),
-        "left": row is not None and row.typed is not None,
+        "marks": steps.links(state, step),
+        "edition": state.edition(step.name),
+        "pending_changes": state.has_unsaved_changes(step.name),
+        "left": state.typed(step.name) is not None,
         "kept_id": request.args.get(KEPT) or request.form.get(KEPT, ""),
         "typed_secrets": _kept_secrets(step, form),
-        "following": STEPS[following.name].title if following else None,
+        "following": following.title if following else None,
     }
-    return shared | verification_context(integration, step.name) | _extra(integration, step, form)
+    return shared | verification_context(state, step.name) | _extra(state, step, form)
 
 
 def _kept_secrets(step: Step, form: Form) -> frozenset[str]:
-    """The secrets that were typed before and are kept sealed; they need not be typed again."""
+    """Return the secrets that were typed before and are kept sealed; they need not be typed again."""
     names = credentials.SECRET_FIELDS if step.name == SERVER else ()
     return frozenset(name for name in names if form[name].data and not request.form.get(name))
 
 
-def verification_context(integration: Integration, subject: str) -> dict[str, Any]:
-    """What the part of a page that shows Verify needs; it is a page part with an address of its own."""
-    said, moment = integration.verification(subject), now()
-    ended, fresh = said.finished_at if said else None, integration.fresh_as_of
+def verification_context(state: WizardState, subject: str) -> dict[str, Any]:
+    """Return what the part of a page that shows Verify needs; that part has an address of its own."""
+    integration, verification, as_of = state.integration, state.verification(subject), now()
+    ended, fresh = verification.finished_at if verification else None, integration.fresh_as_of
     return {
         "integration": integration,
         "subject": subject,
-        "verification": said,
-        "under_way": said is not None and said.under_way(moment),
+        "verification": verification,
+        "under_way": verification is not None and verification.under_way(as_of),
         "outdated": bool(ended and fresh and ended < fresh),
-        "interrupted": said is not None and said.interrupted(moment),
+        "interrupted": verification is not None and verification.interrupted(as_of),
         "editing": integration.state != IntegrationState.DRAFT,
-        "seen": warnings_of(integration, subject),
-        "verified": subject in PAGES and drafts.is_verified(integration, subject),
+        "seen": warnings_of(verification),
+        "verified": subject in state.verified,
     }
 
 
-def warnings_of(integration: Integration, subject: str) -> str:
-    """A digest of what the last Verify of the page warned of; "" when it had nothing to warn of."""
-    said = integration.verification(subject)
-    warned = [result for result in (said.results if said else ()) if result["state"] == CheckState.WARNING]
-    text = "\n".join(f"{result['name']}: {result['sentence']}" for result in warned)
-    return hashlib.sha256(text.encode()).hexdigest()[:16] if warned else ""
+def warnings_of(verification: Verification | None) -> str:
+    """Return a digest of the warnings of a Verify; "" when it had none."""
+    results = verification.results if verification else ()
+    warnings = [result for result in results if result["state"] == CheckState.WARNING]
+    text = "\n".join(f"{result['name']}: {result['sentence']}" for result in warnings)
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if warnings else ""
 
 
-def _extra(integration: Integration, step: Step, form: Form) -> dict[str, Any]:
+def _extra(state: WizardState, step: Step, form: Form) -> dict[str, Any]:
     if step.name == SERVER:
-        return _server_extra(integration)
+        return _server_extra(state)
     if step.name == SYNCHRONIZATION:
-        return _group_choices(integration, form)
+        return _group_choices(state, form)
     if step.name == TAGGING:
         return tagging_form.context(form)
-    if step.name == DEPLOYMENT:
-        return {"token": drafts.token(integration)}
-    return {}
+    return {"token": drafts.token(state.integration)}
 
 
-def _server_extra(integration: Integration) -> dict[str, Any]:
-    stored = drafts.draft(integration, SERVER, ServerDetails)
-    saved = {name: _saved(integration.id, stored, name) for name in credentials.SECRET_FIELDS}
+def _server_extra(state: WizardState) -> dict[str, Any]:
+    stored = state.draft.server
+    saved = {name: _saved(state.id, stored, name) for name in credentials.SECRET_FIELDS}
     try:
         certificates = read_upload(stored.certificate, now()).certificates if stored.certificate else ()
     except CertificateRefused:  # it was fine when it was saved, and has expired since
@@ -125,34 +114,27 @@ def _saved(integration_id: int, stored: ServerDetails, name: str) -> bool | str:
     return bool(getattr(stored, name))
 
 
-def _group_choices(integration: Integration, form: Form) -> dict[str, Any]:
+def _group_choices(state: WizardState, form: Form) -> dict[str, Any]:
     chosen = set(form["groups"].data or ())
     android = set(form["android_enterprise"].data or ())
-    every = _choices(integration, chosen)
-    picked = [
-        Choice(one.value, one.label, one.detail, one.count, one.value in android)
-        for one in every
-        if one.value in chosen
-    ]
-    gone = [choice for choice in every if choice.detail == GONE]
-    return {"group_choices": every, "android_choices": picked, "gone_groups": gone}
+    gone = groups.gone(state.groups, state.draft.synchronization.groups)
+    gone_choices = [_choice(group, _GONE, None, chosen) for group in gone]
+    choices = gone_choices + _visible_choices(state.groups, chosen)
+    picked = [replace(choice, checked=choice.value in android) for choice in choices if choice.checked]
+    return {"group_choices": choices, "android_choices": picked, "gone_groups": gone_choices}
 
 
-def _choices(integration: Integration, chosen: Collection[str]) -> list[Choice]:
-    known = groups.known(integration.id)
-    former = drafts.draft(integration, SYNCHRONIZATION, Synchronization).groups
-    gone = [
-        Choice(value := groups.key(one.kind, one.external_id), one.name, GONE, None, value in chosen)
-        for one in groups.gone(integration.id, former)
+def _visible_choices(known: Sequence[KnownGroup], chosen: Collection[str]) -> list[Choice]:
+    names = {group.external_id: group.name for group in known if group.kind == GroupKind.ORGANIZATION}
+    parents = [names.get(group.parent_id or "") for group in known]
+    return [
+        _choice(group, f"{group.type} · in {parent}" if parent else group.type, group.devices, chosen)
+        for group, parent in zip(known, parents, strict=True)
     ]
-    names = {one.external_id: one.name for one in known if one.kind == GroupKind.ORGANIZATION}
-    return gone + [
-        Choice(
-            value := groups.key(one.kind, one.external_id),
-            one.name,
-            f"{one.type} · in {parent}" if (parent := names.get(one.parent_id or "")) else one.type,
-            one.devices,
-            value in chosen,
-        )
-        for one in known
-    ]
+
+
+def _choice(
+    group: KnownGroup | ChosenGroup, detail: str, count: int | None, chosen: Collection[str]
+) -> Choice:
+    value = groups.key(group.kind, group.external_id)
+    return Choice(value, group.name, detail, count, value in chosen)

@@ -1,4 +1,4 @@
-"""The table of the wizard's steps: title, form, how a form becomes a record and back."""
+"""The steps of the wizard: title, form, how a form becomes a record and back."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from flask import flash, request, url_for
+from flask import abort, flash, request, url_for
 from wtforms import Form
 
 from harmony.clock import now
-from harmony.models import Integration
 from harmony.models.configuration import (
     DEPLOYMENT,
-    PAGES,
     SERVER,
     SYNCHRONIZATION,
     TAGGING,
     Deployment,
     ServerDetails,
     Synchronization,
-    from_row,
 )
 from harmony.security import credentials
 from harmony.security.credentials import SECRET_FIELDS, CredentialState, seal_again
 from harmony.security.vault import origin_of
-from harmony.setup import drafts, groups
+from harmony.setup import groups
 from harmony.setup.group_claims import overlap_of
+from harmony.setup.wizard_state import Mark, WizardState
 from harmony.uem.connection import REGIONS
 from harmony.uem.trust import address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
+from harmony.web.shared.integrations import connected_or_404
 from harmony.web.shared.pasted import stripped
 from harmony.web.wizard import tagging_form
 from harmony.web.wizard.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, complain
@@ -51,8 +50,8 @@ class Step:
     title: str
     form: type[Form]
     fill: Callable[[Any], Mapping[str, Any]]
-    read: Callable[[Any, Integration], msgspec.Struct | None]
-    judge: Callable[[Any, Integration], bool] = lambda _form, _integration: False
+    read: Callable[[Any, WizardState], msgspec.Struct | None]
+    judge: Callable[[Any, WizardState], bool] = lambda _form, _state: False
 
     @property
     def template(self) -> str:
@@ -60,7 +59,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StepLink:
     """A step as the stepper shows it; `href` takes the page that is left, None while it cannot be reached."""
 
     title: str
@@ -68,31 +67,46 @@ class Mark:
     state: str
 
 
-def record_of(integration: Integration, step: Step) -> Any:
-    """What the page's draft says, or its defaults."""
-    return drafts.draft(integration, step.name, PAGES[step.name])
+def load(integration_id: int) -> WizardState:
+    """Read the state of the wizard for this request, and again after a write. Aborts with 404."""
+    return WizardState(connected_or_404(integration_id))
 
 
-def marks(integration: Integration, current: Step) -> list[Mark]:
-    """All steps, seen from `current`."""
-    return [_mark(integration, step, current) for step in STEPS.values()]
+def step_of(page: str) -> Step:
+    """Return the step of that name. Aborts with 404."""
+    return STEPS.get(page) or abort(404)
+
+
+def href_of(integration_id: int, step: Step) -> str:
+    """Return the address of a step's page."""
+    return url_for("wizard.show", integration_id=integration_id, page=step.name)
+
+
+def form_of_draft(state: WizardState, step: Step) -> Form:
+    """Return the form of the page's draft, or of its defaults."""
+    return step.form(data=step.fill(getattr(state.draft, step.name)))
+
+
+def links(state: WizardState, current: Step) -> list[StepLink]:
+    """Return all steps, seen from `current`."""
+    return [_link(state, step, current) for step in STEPS.values()]
 
 
 def after(step: Step) -> Step | None:
-    """The next step, if there is one."""
+    """Return the next step, if there is one."""
     names = list(STEPS)
     following = names[names.index(step.name) + 1 :]
     return STEPS[following[0]] if following else None
 
 
-def _mark(integration: Integration, step: Step, current: Step) -> Mark:
-    href = url_for("leave.leave", integration_id=integration.id, page=current.name, to=step.name)
+def _link(state: WizardState, step: Step, current: Step) -> StepLink:
+    href = url_for("leave.leave", integration_id=state.id, page=current.name, to=step.name)
     if step is current:
-        return Mark(step.title, href, "current")
-    if not drafts.reachable(integration, step.name):
-        return Mark(step.title, None, "todo")
-    done = step.name not in drafts.WITHOUT_VERIFY and drafts.is_verified(integration, step.name)
-    return Mark(step.title, href, "done" if done else "todo")
+        return StepLink(step.title, href, "current")
+    mark = state.marks[step.name]
+    if mark is Mark.LOCKED:
+        return StepLink(step.title, None, Mark.TODO)
+    return StepLink(step.title, href, mark)
 
 
 def _fill_server(server: ServerDetails) -> dict[str, Any]:
@@ -105,17 +119,16 @@ def _fill_server(server: ServerDetails) -> dict[str, Any]:
     }
 
 
-def _read_server(form: ServerForm, integration: Integration) -> ServerDetails | None:
-    stored = drafts.draft(integration, SERVER, ServerDetails)
+def _read_server(form: ServerForm, state: WizardState) -> ServerDetails | None:
+    stored = state.draft.server
     typed = _typed_server(form, stored)
     kept = {name: getattr(stored, name) for name in SECRET_FIELDS if not form[name].data}
-    _require_secrets(form, integration.id, msgspec.structs.replace(typed, **kept))
+    _require_secrets(form, state.id, msgspec.structs.replace(typed, **kept))
     if form.errors:
         return None
     fresh = {name: form[name].data or "" for name in SECRET_FIELDS}
-    row = integration.page(SERVER)
-    known = (from_row(ServerDetails, row.applied if row else None), stored)
-    sealed = seal_again(integration.id, msgspec.structs.replace(typed, **fresh), known)
+    known = (state.in_force.server, stored)
+    sealed = seal_again(state.id, msgspec.structs.replace(typed, **fresh), known)
     return msgspec.structs.replace(sealed, **kept)
 
 
@@ -134,7 +147,7 @@ def _typed_server(form: ServerForm, stored: ServerDetails) -> ServerDetails:
 
 
 def _sent(name: str, stored: str) -> str:
-    """What was typed; the part for the other way to sign in is hidden and not sent, and must not be lost."""
+    """Return what was typed; the part for the other way to sign in is not sent, and must not be lost."""
     return str(stripped(request.form.get(name, stored)))
 
 
@@ -158,12 +171,12 @@ def _require_secrets(form: ServerForm, integration_id: int, kept: ServerDetails)
 
 
 def _has_addresses(server: ServerDetails, field: str) -> bool:
-    """Whether it says where that secret would go; a page without an address is refused for that alone."""
+    """Tell if it says where that secret would go; a page without an address is refused for that alone."""
     return bool(server.server_address and (field != "client_secret" or server.token_address))
 
 
 def _certificate(form: ServerForm, stored: ServerDetails) -> str:
-    """The PEM to pin: an upload wins over what was pasted; empty keeps what is stored."""
+    """Return the PEM to pin: an upload wins over what was pasted; empty keeps what is stored."""
     upload = request.files.get("certificate_file")
     given: bytes | str = (upload.read() if upload else b"") or form.certificate.data or ""
     if not form.self_signed.data or not given:
@@ -182,20 +195,18 @@ def _certificate(form: ServerForm, stored: ServerDetails) -> str:
 
 
 def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:
-    names = [(groups.key(one.kind, one.external_id), one.android_enterprise) for one in choice.groups]
-    return _fill_same(choice) | {
-        "groups": [name for name, _both in names],
-        "android_enterprise": [name for name, both in names if both],
-    }
+    keys = {groups.key(group.kind, group.external_id): group for group in choice.groups}
+    android = [key for key, group in keys.items() if group.android_enterprise]
+    return _fill_same(choice) | {"groups": list(keys), "android_enterprise": android}
 
 
-def _read_synchronization(form: SynchronizationForm, integration: Integration) -> Synchronization | None:
-    former = drafts.draft(integration, SYNCHRONIZATION, Synchronization).groups
-    chosen = groups.chosen(integration.id, form.groups.data or (), form.android_enterprise.data or (), former)
+def _read_synchronization(form: SynchronizationForm, state: WizardState) -> Synchronization | None:
+    former = state.draft.synchronization.groups
+    chosen = groups.chosen(state.groups, form.groups.data or (), form.android_enterprise.data or (), former)
     if form.groups.data and not chosen:
         complain(form.groups, "None of these groups is known any more; refresh the list and choose again.")
         return None
-    if clash := overlap_of(integration, chosen):
+    if clash := overlap_of(state, chosen):
         complain(form.groups, clash)
         return None
     numbers = ("device_interval", "deletion_threshold", "deletion_after", "app_interval")
@@ -207,9 +218,8 @@ def _fill_same(record: msgspec.Struct) -> dict[str, Any]:
     return msgspec.structs.asdict(record)
 
 
-def _read_deployment(form: DeploymentForm, integration: Integration) -> Deployment:
-    stored = drafts.draft(integration, DEPLOYMENT, Deployment)
-    return msgspec.structs.replace(stored, auto_addition=form.auto_addition.data)
+def _read_deployment(form: DeploymentForm, state: WizardState) -> Deployment:
+    return msgspec.structs.replace(state.draft.deployment, auto_addition=form.auto_addition.data)
 
 
 STEPS = {

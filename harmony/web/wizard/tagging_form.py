@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 from wtforms import BooleanField, Form, SelectMultipleField, StringField
 
-from harmony.models import Integration
 from harmony.models.configuration import TAGGING, Tagging
-from harmony.setup import drafts
 from harmony.setup.tag_preview import NeededTag, Standing, TagLook
+from harmony.setup.wizard_state import WizardState
 from harmony.tagging.names import (
     FACTOR,
     LONGEST_TYPED,
@@ -72,12 +71,12 @@ def fill(tagging: Tagging) -> dict[str, Any]:
     return switches | names | {PREFIX: tagging.prefix, "adopted": list(tagging.adopted)}
 
 
-def read(form: TaggingForm, integration: Integration) -> Tagging | None:
-    """The record that was typed; a name that was the usual one goes on to follow the prefix.
+def read(form: TaggingForm, state: WizardState) -> Tagging | None:
+    """Return the record that was typed; a name that was the usual one goes on to follow the prefix.
 
     None, with errors beside the fields, when the names cannot be used.
     """
-    stored = drafts.draft(integration, TAGGING, Tagging)
+    stored = state.draft.tagging
     typed = Tagging(prefix=form.prefix.data or "", **{name: form[name].data for name in SWITCHES})
     fields = {key: _kept(form[field].data) for key, field in NAMES.items()}
     own = {key: name for key, text in fields.items() if (name := _own(key, text, typed, stored))}
@@ -90,7 +89,7 @@ def read(form: TaggingForm, integration: Integration) -> Tagging | None:
     offered = set(form.offered.data or ())
     ticked = offered if form.adopt_all.data else set(form.adopted.data or ())
     adopted = (set(stored.adopted) - offered) | ticked
-    typed = _respelled(typed, adopted, looked(integration))
+    typed = _respelled(typed, adopted, _last_look(state))
     return msgspec.structs.replace(typed, adopted=_usable(adopted, typed))
 
 
@@ -141,15 +140,15 @@ def _fits(key: str, effective: Collection[str], factors: str) -> bool:
     return key in effective or key.startswith(factors)
 
 
-def looked(integration: Integration) -> TagLook:
-    """What the last Verify of the page found; nothing when it did not come so far."""
-    said = integration.verification(TAGGING)
-    return msgspec.convert((said.preview if said else None) or {}, TagLook)
+def _last_look(state: WizardState) -> TagLook:
+    """Return what the last Verify of the page found; nothing when it did not come so far."""
+    verification = state.verification(TAGGING)
+    return msgspec.convert((verification.preview if verification else None) or {}, TagLook)
 
 
-def judge(form: TaggingForm, integration: Integration) -> bool:
+def judge(form: TaggingForm, state: WizardState) -> bool:
     """Put beside each field what Verify has found wrong with it; False when it found nothing."""
-    for tag in looked(integration).those(Standing.FOREIGN):
+    for tag in _last_look(state).those(Standing.FOREIGN):
         if tag.key in NAMES:
             complain(form[NAMES[tag.key]], _why(tag))
         else:

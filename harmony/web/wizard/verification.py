@@ -1,17 +1,18 @@
-"""Verify and Preview of what is in force, and the part of a page that shows results as they finish."""
+"""Verify and Preview of what is in force, and the part of a page that shows results as they come."""
 
 from __future__ import annotations
 
 from flask import Blueprint, abort, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from harmony.models import Integration, IntegrationState
+from harmony.models import IntegrationState
 from harmony.models.configuration import IN_FORCE, PREVIEW, TAGGING
 from harmony.setup import verify
 from harmony.setup.checks import CHECKS
+from harmony.setup.wizard_state import WizardState
 from harmony.web.shared.htmx import is_htmx
-from harmony.web.shared.integrations import connected_or_404
 from harmony.web.wizard.context import verification_context
+from harmony.web.wizard.steps import load
 
 # Where Verify ends without making another button the one to press.
 _WITHOUT_BUTTONS = {IN_FORCE, PREVIEW, TAGGING}
@@ -29,14 +30,14 @@ def verify_in_force(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/preview")
 def preview_page(integration_id: int) -> ResponseReturnValue:
-    """What a sync would do now, as it was last looked at."""
+    """Show the last preview of a sync."""
     context = verification_context(_finished(integration_id), PREVIEW)
     return render_template("integrations/preview.html", **context)
 
 
 @blueprint.post("/preview")
 def preview(integration_id: int) -> ResponseReturnValue:
-    """Look what a sync would do now, with what is in force; nothing is written, there or here."""
+    """Preview a sync with what is in force; nothing is written, there or here."""
     _finished(integration_id)
     begin(integration_id, PREVIEW)
     return redirect(
@@ -46,11 +47,11 @@ def preview(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/verification/<subject>")
 def part(integration_id: int, subject: str) -> ResponseReturnValue:
-    """The results so far. Once Verify has ended, the buttons of the wizard's page come along."""
-    integration = connected_or_404(integration_id)
+    """Render the results so far. Once Verify has ended, the buttons of the wizard's page come along."""
+    state = load(integration_id)
     if subject not in CHECKS:
         abort(404)
-    context = verification_context(integration, subject)
+    context = verification_context(state, subject)
     results = render_template("setup/_verification.html", **context)
     if context["under_way"] or subject in _WITHOUT_BUTTONS or not is_htmx():
         return results
@@ -58,15 +59,15 @@ def part(integration_id: int, subject: str) -> ResponseReturnValue:
 
 
 def begin(integration_id: int, subject: str) -> None:
-    """With htmx Verify goes on beside the request; without it the answer waits for the end."""
+    """Run Verify beside the request with htmx; without it the answer waits for the end."""
     if is_htmx():
         verify.start(integration_id, subject)
     else:
         verify.verify(integration_id, subject)
 
 
-def _finished(integration_id: int) -> Integration:
-    integration = connected_or_404(integration_id)
-    if integration.state == IntegrationState.DRAFT:
+def _finished(integration_id: int) -> WizardState:
+    state = load(integration_id)
+    if state.integration.state == IntegrationState.DRAFT:
         abort(409, "This integration is not finished yet; verify it in the wizard.")
-    return integration
+    return state
