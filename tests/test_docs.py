@@ -13,15 +13,15 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("harmony/**/*.md")))
 CURRENT = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
 DECISIONS = sorted(ROOT.glob("docs/decisions/[0-9]*.md"))
-PLACES = ("", "harmony/", "harmony/simulator/", "tests/", "tests/faults/", "docs/")
+ROOMS = ("harmony", "tests", "templates", "static", "docs")
+FILES = [f"/{path.relative_to(ROOT)}" for room in ROOMS for path in (ROOT / room).rglob("*")]
 
 
 def _missing_files(document: Path) -> Iterator[str]:
     for name in re.findall(
         r"`(?:\./)?((?:[\w.-]+/)*[\w-]+\.(?:py|html|css|js))\b", document.read_text("utf-8")
     ):
-        in_place = any((ROOT / place / name).exists() for place in PLACES)
-        if not in_place and not ("/" not in name and any(ROOT.glob(f"harmony/**/{name}"))):
+        if not (ROOT / name).exists() and not any(path.endswith(f"/{name}") for path in FILES):
             yield f"{document.relative_to(ROOT)}: {name}"
 
 
