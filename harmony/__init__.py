@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: Settings) -> Flask:
-    """The whole application for `settings`: pages, CLI, database and queue, bound but not yet migrated."""
+    """Create the application for `settings`: pages, CLI, database and queue, bound but not yet migrated."""
     # Imported here, so that the pure rooms and the simulator load without the framework.
     from harmony.application import build  # noqa: PLC0415
 

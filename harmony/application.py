@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
 def build(settings: Settings) -> Flask:
-    """The application for `settings`. Creates the data folder and the keys when they are not there yet.
+    """Create the application for `settings`, and the data folder and the keys when they are not there yet.
 
     Raises SettingsError when that is not possible.
     """

@@ -1,4 +1,4 @@
-"""The only teller of time: UTC, and a monotonic stopwatch for spans."""
+"""The only source of time: UTC, and a monotonic stopwatch for spans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BEGAN = time.clock_gettime(_UPTIME)
 
 
 def now() -> datetime:
-    """The current instant, aware, in UTC."""
+    """Return the current instant, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -21,7 +21,7 @@ def monotonic() -> float:
 
 
 def steady() -> datetime:
-    """The instant at the start of this process plus the time since then: setting the clock does not move it.
+    """Return the instant at the start of this process plus the time since then; no clock setting moves it.
 
     For what must neither end nor live on because the clock jumped. Time asleep counts where the system
     can tell it.

@@ -11,7 +11,7 @@ from harmony.db import Base, UtcDateTime
 
 
 def _partial(name: str, present: str, *columns: str) -> Index:
-    """An index over the few rows in which a column is set; the others cost nothing."""
+    """Return an index over the few rows in which a column is set; the others cost nothing."""
     condition = text(f"{present} IS NOT NULL")
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 

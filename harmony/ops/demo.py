@@ -74,7 +74,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def simulator(settings: Settings, options: argparse.Namespace) -> Child:
-    """The simulated UEM on a port that stays the same if it has to be started again."""
+    """Return the simulated UEM on a port that stays the same if it has to be started again."""
     command = (
         *(sys.executable, "-m", "harmony.simulator", "--lifeline"),
         *("--port", str(free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
@@ -84,7 +84,7 @@ def simulator(settings: Settings, options: argparse.Namespace) -> Child:
 
 
 def agents(options: argparse.Namespace) -> list[Child]:
-    """The simulated Protect apps, which wait for the first sync; none when nobody wants any."""
+    """Return the simulated Protect apps, which wait for the first sync; none when nobody wants any."""
     command = (sys.executable, "-m", "harmony.ops.demo_agents")
     wanted = ("--devices", str(options.protected), "--seed", str(options.seed))
     return [Child("app ", (*command, *wanted), folder=ROOT)] if options.protected else []
@@ -126,7 +126,7 @@ def remove_leftovers(place: Path) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on just now."""
+    """Return a port of the loopback address that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -70,17 +70,17 @@ def _keep(now: datetime) -> None:
 
 
 def revision() -> str | None:
-    """The step the database is at; None when it is empty."""
+    """Return the step the database is at; None when it is empty."""
     return MigrationContext.configure(db.session.connection()).get_current_revision()
 
 
 def head() -> str | None:
-    """The step this version needs."""
+    """Return the step this version needs."""
     return _scripts().get_current_head()
 
 
 def known_revisions() -> frozenset[str]:
-    """Every step this version knows."""
+    """Return every step this version knows."""
     return frozenset(script.revision for script in _scripts().walk_revisions())
 
 

@@ -32,7 +32,7 @@ def run(
 
 
 def stopped_by_signal() -> threading.Event:
-    """An event that Ctrl+C and SIGTERM set, so that agents end between two calls."""
+    """Return an event that Ctrl+C and SIGTERM set, so that agents end between two calls."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

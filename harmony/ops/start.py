@@ -100,10 +100,10 @@ def _unfit(error: DBAPIError) -> DatabaseUnfit:
 
 
 def web(**environment: str) -> Child:
-    """The dashboard on the configured address."""
+    """Return the dashboard on the configured address."""
     return Child("web ", (sys.executable, "-m", "harmony.ops.web_server"), environment, folder=ROOT)
 
 
 def worker(**environment: str) -> Child:
-    """The worker: Huey's consumer."""
+    """Return the worker: Huey's consumer."""
     return Child("job ", (sys.executable, "-m", "harmony.worker.process"), environment, folder=ROOT)

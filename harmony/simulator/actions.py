@@ -22,8 +22,8 @@ def _chosen(tenant: Tenant, asked: Arguments) -> list[int]:
 
 
 def add_devices(tenant: Tenant, asked: Arguments) -> Result:
-    made = changes.add(tenant.world, asked.number("count") or 1, asked.group(tenant.world))
-    return {"added": len(made), "ids": made}
+    added = changes.add(tenant.world, asked.number("count") or 1, asked.group(tenant.world))
+    return {"added": len(added), "ids": added}
 
 
 def remove_devices(tenant: Tenant, asked: Arguments) -> Result:

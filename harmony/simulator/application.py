@@ -25,9 +25,9 @@ def answer(tenant: Tenant, call: Call) -> Answer:
     lower = call.path.lower()
     if lower == "/control" or lower.startswith("/control/"):
         return control.answer(tenant, call)
-    made = _public(tenant, call, lower)
-    made.headers["strict-transport-security"] = STRICT
-    return made
+    answer = _public(tenant, call, lower)
+    answer.headers["strict-transport-security"] = STRICT
+    return answer
 
 
 def _public(tenant: Tenant, call: Call, lower: str) -> Answer:
@@ -52,23 +52,23 @@ def _group(call: Call) -> str:
 
 
 def _token(tenant: Tenant, call: Call) -> Answer:
-    made = _broken(tenant, call) or tenant.gate.token(call)
-    made = _bent(call, made)
-    tenant.meter.note("POST /connect/token", "POST /connect/token", made.status)
-    return made
+    answer = _broken(tenant, call) or tenant.gate.token(call)
+    answer = _bent(call, answer)
+    tenant.meter.note("POST /connect/token", "POST /connect/token", answer.status)
+    return answer
 
 
 def _api(tenant: Tenant, call: Call) -> Answer:
     route = routes.find(call)
     standing = tenant.meter.count(tenant.switches.number("rate_limit"))
-    made = _bent(call, _answered(tenant, call, route, standing))
-    made.headers |= standing.headers() | {"x-correlation-id": str(uuid.uuid4())}
+    answer = _bent(call, _answered(tenant, call, route, standing))
+    answer.headers |= standing.headers() | {"x-correlation-id": str(uuid.uuid4())}
     if route is not None:
-        made.headers["x-api-version"] = f"v{call.version}"
-        made.headers["api-supported-versions"] = ", ".join(map(str, route.versions))
+        answer.headers["x-api-version"] = f"v{call.version}"
+        answer.headers["api-supported-versions"] = ", ".join(map(str, route.versions))
     query = "&".join(f"{key}={value}" for key, value in call.query.items())
-    tenant.meter.note(route.name if route else "unknown", f"{call.method} {call.path}?{query}", made.status)
-    return made
+    tenant.meter.note(route.name if route else "unknown", f"{call.method} {call.path}?{query}", answer.status)
+    return answer
 
 
 def _answered(tenant: Tenant, call: Call, route: routes.Route | None, standing: Standing) -> Answer:
@@ -93,10 +93,10 @@ def _acceptable(call: Call) -> bool:
 
 def _throttled(tenant: Tenant) -> Answer:
     """429, whose body and Retry-After nobody has published (facts 2.3, 12)."""
-    made = error(429, 429, "Rate limit exceeded. Try again later.")
+    answer = error(429, 429, "Rate limit exceeded. Try again later.")
     if tenant.switches["retry_after"]:
-        made.headers["retry-after"] = tenant.switches["retry_after"]
-    return made
+        answer.headers["retry-after"] = tenant.switches["retry_after"]
+    return answer
 
 
 def _broken(tenant: Tenant, call: Call) -> Answer | None:
@@ -113,14 +113,14 @@ def _broken(tenant: Tenant, call: Call) -> Answer | None:
     return lies.instead(call)
 
 
-def _bent(call: Call, made: Answer) -> Answer:
+def _bent(call: Call, answer: Answer) -> Answer:
     """The real answer, spoilt on its way out."""
-    made = lies.told(call, made)
+    answer = lies.distort(call, answer)
     if "html" in call.faults:
         return Answer(200, _SIGN_IN, HTML)
     if "empty_200" in call.faults:
         return Answer(200)
     if "truncated" in call.faults:
-        made.cut = len(made.body) // 2
-    made.drop = "dropped" in call.faults
-    return made
+        answer.cut = len(answer.body) // 2
+    answer.drop = "dropped" in call.faults
+    return answer

@@ -48,8 +48,8 @@ class Gate:
         """`POST /connect/token`, the client in the body or as Basic (facts 1.5, 14.16)."""
         form = {key: values[0] for key, values in parse_qs(call.body.decode("utf-8", "replace")).items()}
         ident, secret = self._client(call, form)
-        mine = self.credentials
-        if self.revoked or not (same(ident, mine.client_id) and same(secret, mine.client_secret)):
+        own = self.credentials
+        if self.revoked or not (same(ident, own.client_id) and same(secret, own.client_secret)):
             return self._token_error("invalid_client")
         if form.get("grant_type") != "client_credentials":
             return self._token_error("unsupported_grant_type")
@@ -125,10 +125,10 @@ class Gate:
         self._check_tenant_code(call)
 
     def _check_password(self, user: str, password: str) -> None:
-        limit, mine = self._switches.number("lock_after"), self.credentials
+        limit, own = self._switches.number("lock_after"), self.credentials
         if limit and self._failures >= limit:
             raise Refusal(error(401, 1022, "Your account has been locked. Please reset the password."))
-        if self.revoked or not (same(user, mine.username) and same(password, mine.password)):
+        if self.revoked or not (same(user, own.username) and same(password, own.password)):
             self._failures += 1
             raise Refusal(error(401, 1005, BAD_CREDENTIALS + ("" if user == "-" else user)))
         self._failures = 0

@@ -59,11 +59,11 @@ def make(kind: str = EC) -> Certificate:
         if kind == EC
         else rsa.generate_private_key(public_exponent=65537, key_size=2048)
     )
-    made = _signed(key)
+    certificate = _signed(key)
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return Certificate(made.public_bytes(serialization.Encoding.PEM).decode(), secret.decode())
+    return Certificate(certificate.public_bytes(serialization.Encoding.PEM).decode(), secret.decode())
 
 
 def _signed(key: Key) -> x509.Certificate:

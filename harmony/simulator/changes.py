@@ -18,9 +18,9 @@ FIRST_NEW_TAG = 10021
 def add(world: World, count: int, group: int | None = None) -> list[int]:
     """Enrol `count` more devices, in their own groups or all in one."""
     with world.lock:
-        made = [world.enrol(group) for _ in range(count)]
+        devices = [world.enrol(group) for _ in range(count)]
         world.changed()
-        return made
+        return devices
 
 
 def pick(world: World, count: int, group: int | None = None) -> list[int]:
@@ -115,8 +115,8 @@ def delete_group(world: World, group: int) -> int:
     """Take an organization group, those below it and all their devices away."""
     with world.lock:
         gone = empty_group(world, group)
-        for one in world.below(group):
-            del world.groups[one.id]
+        for child in world.below(group):
+            del world.groups[child.id]
         world.changed()
         return gone
 
@@ -124,19 +124,19 @@ def delete_group(world: World, group: int) -> int:
 def empty_smart_group(world: World, smart_group: int) -> int:
     """Let a smart group hold nobody; its devices stay enrolled."""
     with world.lock:
-        held = len(world.members(smart_group))
+        count = len(world.members(smart_group))
         world.smart_groups[smart_group].nobody = True
         world.smart_groups[smart_group].modified = stamp(clock.now())
         world.changed()
-        return held
+        return count
 
 
 def delete_smart_group(world: World, smart_group: int) -> int:
     """Take a smart group away; its devices stay enrolled."""
     with world.lock:
-        held = len(world.members(smart_group))
+        count = len(world.members(smart_group))
         del world.smart_groups[smart_group]
-        return held
+        return count
 
 
 def add_tag(world: World, name: str, *, avatar: str, kind: int, group: int, when: datetime) -> Tag:

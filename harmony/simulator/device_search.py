@@ -116,7 +116,7 @@ def _wanted(tenant: Tenant, call: Call, names: Names) -> Wanted:
         platform=query.get(names.platform, "").lower(),
         ownership=query.get("ownership", "").lower(),
         compliance=_COMPLIANCE.get(compliance, compliance),
-        since=moment(_first(call, names.since)),
+        since=parse_time(_first(call, names.since)),
         order=_ORDERS.get(query.get(names.order, "").lower().replace("_", ""), ""),
         descending=query.get(names.descending, "").upper() == "DESC",
     )
@@ -140,7 +140,7 @@ def _group(tenant: Tenant, call: Call, names: Names) -> int:
     return next((group.id for group in groups if group.uuid == uuid), 0) if uuid else tenant.top
 
 
-def moment(text: str) -> str:
+def parse_time(text: str) -> str:
     """A date parameter in one of the documented forms (facts 5.1), as the devices' own dates are written."""
     if not text:
         return ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from harmony.simulator.answers import Answer, Call, envelope, nothing, number, page_of
 from harmony.simulator.context import Tenant
-from harmony.simulator.device_search import moment
+from harmony.simulator.device_search import parse_time
 from harmony.simulator.records import ENCODE, Device
 from harmony.simulator.world import Unenrolled
 
@@ -57,7 +57,7 @@ def _takes(call: Call, row: dict[str, Any]) -> bool:
 
 
 def _within(value: str, start: str, end: str) -> bool:
-    return (not start or value >= moment(start)) and (not end or value <= moment(end))
+    return (not start or value >= parse_time(start)) and (not end or value <= parse_time(end))
 
 
 def _row(tenant: Tenant, device: Device, gone: Unenrolled | None = None) -> dict[str, Any]:

@@ -21,20 +21,20 @@ def digest(*parts: object) -> bytes:
     return hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=64).digest()
 
 
-def stamp(moment: datetime) -> str:
+def stamp(time: datetime) -> str:
     """A date as the search answers write it: milliseconds and no zone (facts 5.2)."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}"
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}"
 
 
 def groups(seed: int) -> dict[int, Group]:
     """A Customer at the top, Containers below it and Containers below those (facts 3)."""
-    made = [_group(seed, TOP_ID, names.TOP_GROUP, None)]
+    groups = [_group(seed, TOP_ID, names.TOP_GROUP, None)]
     for branch, leaves in names.BRANCHES:
-        parent = _group(seed, TOP_ID + len(made), branch, made[0])
-        made.append(parent)
+        parent = _group(seed, TOP_ID + len(groups), branch, groups[0])
+        groups.append(parent)
         for leaf in leaves:
-            made.append(_group(seed, TOP_ID + len(made), leaf, parent))
-    return {group.id: group for group in made}
+            groups.append(_group(seed, TOP_ID + len(groups), leaf, parent))
+    return {group.id: group for group in groups}
 
 
 def invisible_uuid(seed: int) -> str:
@@ -67,21 +67,21 @@ def smart_groups(seed: int, tree: dict[int, Group]) -> dict[int, SmartGroup]:
             "managed_by": ids["Warehouses"],
         },
     ]
-    made = {}
+    smart_groups = {}
     for ident, rule in enumerate(rules, 4211):
         uuid = uuid_of(digest(seed, "smart", ident).hex())
-        made[ident] = SmartGroup(id=ident, uuid=uuid, **({"managed_by": TOP_ID} | rule))
-    return made
+        smart_groups[ident] = SmartGroup(id=ident, uuid=uuid, **({"managed_by": TOP_ID} | rule))
+    return smart_groups
 
 
 def tags(seed: int, devices: list[int], when: datetime) -> dict[int, Tag]:
     """Tags other people made, already on some devices: nobody else may touch them."""
-    made = {}
+    tags = {}
     for ident, name in enumerate(("VIP", "Kiosk", "Lost & <i>Found</i>"), 10001):
         worn = {device: stamp(when) for device in devices[ident - 10001 :: 50]}
         uuid = uuid_of(digest(seed, "tag", ident).hex())
-        made[ident] = Tag(ident, uuid, name, name, 1, TOP_ID, stamp(when), worn)
-    return made
+        tags[ident] = Tag(ident, uuid, name, name, 1, TOP_ID, stamp(when), worn)
+    return tags
 
 
 class DeviceMaker:

@@ -142,7 +142,9 @@ def _asked(tenant: Tenant, call: Call) -> Group | None:
     key = call.args[0].lower()
     if key.isdecimal():
         return tenant.world.groups.get(int(key))
-    return next((one for one in tenant.world.groups.values() if call.version == 2 and one.uuid == key), None)
+    return next(
+        (group for group in tenant.world.groups.values() if call.version == 2 and group.uuid == key), None
+    )
 
 
 def _unknown(call: Call) -> Answer:

@@ -35,18 +35,18 @@ def _accepted(call: Call) -> Answer:
     return ok({"TotalItems": len(values), "AcceptedItems": len(values), "FailedItems": 0})
 
 
-def told(call: Call, made: Answer) -> Answer:
+def distort(call: Call, answer: Answer) -> Answer:
     """The true answer with every lie in force told over it; only JSON of a success is changed."""
-    if "done_not_found" in call.faults and made.status < 300:
+    if "done_not_found" in call.faults and answer.status < 300:
         return error(404, 404, "The resource could not be found.")
     lies = [fault for kind, fault in call.faults.items() if kind in _ABOUT_ROWS]
-    if not lies or made.status not in _SUCCESSES or made.content_type != JSON or not made.body:
-        return made
-    body = DECODE(made.body)
+    if not lies or answer.status not in _SUCCESSES or answer.content_type != JSON or not answer.body:
+        return answer
+    body = DECODE(answer.body)
     for lie in lies:
         body = _retold(body, lie)
-    made.body = ENCODE(body)
-    return made
+    answer.body = ENCODE(body)
+    return answer
 
 
 def _retold(body: Any, lie: Fault) -> Any:

@@ -61,10 +61,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def hang_up(self) -> None:
         """Wake every thread that waits for a client."""
         with self._lock:
-            for one in self._open:
+            for connection in self._open:
                 # The plain shutdown: SSLSocket's own would take the TLS state from under the reading thread.
                 try:
-                    socket.socket.shutdown(one, socket.SHUT_RDWR)
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
                 except OSError:
                     continue
 
@@ -84,9 +84,9 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > _LARGEST_BODY or "transfer-encoding" in self.headers:
             self.close_connection = True
-            made = error(413, 413, "The body must have a length, and a small one.")
-            made.headers["strict-transport-security"] = application.STRICT
-            return made
+            answer = error(413, 413, "The body must have a length, and a small one.")
+            answer.headers["strict-transport-security"] = application.STRICT
+            return answer
         url = urlsplit(self.path)
         call = Call(
             method=self.command,
@@ -97,23 +97,26 @@ class Handler(BaseHTTPRequestHandler):
         )
         return application.answer(self.server.tenant, call)
 
-    def _send(self, made: Answer) -> None:
-        if made.drop or made.cut is not None:
+    def _send(self, answer: Answer) -> None:
+        if answer.drop or answer.cut is not None:
             self.close_connection = True
-        if not made.drop:
-            self.connection.sendall(self._head(made))
+        if not answer.drop:
+            self.connection.sendall(self._head(answer))
             if self.command != "HEAD":
-                self.connection.sendall(made.body if made.cut is None else made.body[: made.cut])
+                self.connection.sendall(answer.body if answer.cut is None else answer.body[: answer.cut])
 
-    def _head(self, made: Answer) -> bytes:
+    def _head(self, answer: Answer) -> bytes:
         """Status and headers; a 204 has neither type nor length (facts 1.3)."""
-        phrase = self.responses.get(made.status, ("",))[0]
-        headers = {"date": self.date_time_string(), **made.headers}
-        if made.status != 204:
-            headers |= {"content-type": made.content_type, "content-length": str(len(made.body))}
+        phrase = self.responses.get(answer.status, ("",))[0]
+        headers = {"date": self.date_time_string(), **answer.headers}
+        if answer.status != 204:
+            headers |= {"content-type": answer.content_type, "content-length": str(len(answer.body))}
             headers["x-content-type-options"] = "nosniff"
         headers["connection"] = "close" if self.close_connection else "keep-alive"
-        lines = [f"HTTP/1.1 {made.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [
+            f"HTTP/1.1 {answer.status} {phrase}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
     def log_message(self, format: str, *args: object) -> None:

@@ -17,7 +17,7 @@ from harmony.simulator.answers import (
     page_of,
 )
 from harmony.simulator.context import Tenant
-from harmony.simulator.device_search import moment
+from harmony.simulator.device_search import parse_time
 from harmony.simulator.records import ENCODE, Device, SmartGroup
 
 
@@ -37,7 +37,7 @@ def search(tenant: Tenant, call: Call) -> Answer:
 def _found(tenant: Tenant, call: Call) -> list[SmartGroup]:
     name = call.query.get("name", "").lower()
     managed = number(call, "managedbyorganizationgroupid", 0) or number(call, "organizationgroupid", 0)
-    start, end = (moment(call.query.get(name, "")) for name in ("modifiedfrom", "modifiedtill"))
+    start, end = (parse_time(call.query.get(name, "")) for name in ("modifiedfrom", "modifiedtill"))
     found = [
         group
         for group in tenant.world.smart_groups.values()
@@ -95,9 +95,13 @@ def devices(tenant: Tenant, call: Call) -> Answer:
     with tenant.world.lock:
         ids = tenant.world.members(_asked(tenant, call).id)
         page = page_of(call) if switches["smartgroup_devices_paging"] == "paged" else Page(0, len(ids) or 1)
-        since = moment(call.query.get("seensince", ""))
-        held = [tenant.world.devices[ident] for ident in page.of(ids)]
-        items = [_member(one, switches["smartgroup_devices_id"]) for one in held if one.last_seen >= since]
+        since = parse_time(call.query.get("seensince", ""))
+        devices = [tenant.world.devices[ident] for ident in page.of(ids)]
+        items = [
+            _member(device, switches["smartgroup_devices_id"])
+            for device in devices
+            if device.last_seen >= since
+        ]
     if not items and switches["smartgroup_devices_empty"] == "204":
         return nothing()
     return ok({"Devices": items})

@@ -52,8 +52,13 @@ def smart_groups(tenant: Tenant) -> list[dict[str, Any]]:
     """The smart groups with how many they hold."""
     world = tenant.world
     return [
-        {"id": one.id, "name": one.name, "managed_by": one.managed_by, "devices": len(world.members(one.id))}
-        for one in world.smart_groups.values()
+        {
+            "id": group.id,
+            "name": group.name,
+            "managed_by": group.managed_by,
+            "devices": len(world.members(group.id)),
+        }
+        for group in world.smart_groups.values()
     ]
 
 
@@ -75,7 +80,7 @@ def devices(tenant: Tenant, query: Mapping[str, str]) -> dict[str, Any]:
             "total": len(found),
             "page": page,
             "size": size,
-            "devices": [_row(tenant, one) for one in shown],
+            "devices": [_row(tenant, device) for device in shown],
         }
 
 

@@ -18,7 +18,7 @@ from harmony.simulator.answers import (
     page_of,
 )
 from harmony.simulator.context import Tenant
-from harmony.simulator.device_search import moment
+from harmony.simulator.device_search import parse_time
 from harmony.simulator.devices import device_by_uuid
 from harmony.simulator.generate import stamp
 from harmony.simulator.records import ENCODE, Tag
@@ -108,13 +108,18 @@ def remove_devices(tenant: Tenant, call: Call) -> Answer:
 
 def devices(tenant: Tenant, call: Call) -> Answer:
     """`GET /mdm/tags/{id}/devices`: the key is singular and the id a plain int (facts 6.3)."""
-    since = moment(call.query.get("lastseen", ""))
+    since = parse_time(call.query.get("lastseen", ""))
     with tenant.world.lock:
         world, tag = tenant.world, _asked(tenant, call)
         items = [
-            {"DeviceId": one.id, "FriendlyName": one.name, "DateTagged": when, "DeviceUuid": one.uuid}
+            {
+                "DeviceId": device.id,
+                "FriendlyName": device.name,
+                "DateTagged": when,
+                "DeviceUuid": device.uuid,
+            }
             for ident, when in tag.devices.items()
-            if (one := world.devices[ident]).last_seen >= since
+            if (device := world.devices[ident]).last_seen >= since
         ]
     if not items and tenant.switches["tag_devices_empty"] == "204":
         return nothing()

@@ -68,8 +68,8 @@ class World:
         if group not in self.groups:
             return []
         found = [self.groups[group]]
-        for one in found:
-            found += [child for child in self.groups.values() if child.parent == one.id]
+        for parent in found:
+            found += [child for child in self.groups.values() if child.parent == parent.id]
         return found
 
     def direct(self, group: int) -> list[int]:
@@ -85,14 +85,15 @@ class World:
         """The ids of the devices in this group and below it, ascending."""
         return self.kept(
             ("inclusive", group),
-            lambda: sorted(ident for one in self.below(group) for ident in self.direct(one.id)),
+            lambda: sorted(ident for child in self.below(group) for ident in self.direct(child.id)),
         )
 
     def members(self, smart_group: int) -> list[int]:
         """The ids of the devices a smart group holds, ascending."""
         rule = self.smart_groups[smart_group]
         return self.kept(
-            ("smart", smart_group), lambda: [one.id for one in self.devices.values() if rule.holds(one)]
+            ("smart", smart_group),
+            lambda: [device.id for device in self.devices.values() if rule.holds(device)],
         )
 
     def kept(self, key: object, make: Callable[[], list[int]]) -> list[int]:

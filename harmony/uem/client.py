@@ -26,23 +26,23 @@ class UemClient(Protocol):
         """Product and version; proves that address and credentials work."""
 
     def groups(self) -> list[Group]:
-        """Every organization group and smart group the account sees."""
+        """Return every organization group and smart group the account sees."""
 
     def device_pages(self, group_id: str, since: datetime | None = None) -> Iterator[DevicePage]:
-        """The devices of an organization group and, as the UEM pleases, of its children.
+        """Return the devices of an organization group and, as the UEM pleases, of its children.
 
         With `since` (aware UTC) only those that were in contact since then.
         Pages come in order. The iterator ends only at the real end; anything else raises.
         """
 
     def smart_group_members(self, group_id: str) -> frozenset[str]:
-        """The device ids of a smart group, all of them or an error."""
+        """Return the device ids of a smart group, all of them or an error."""
 
     def device_apps(self, external_id: str) -> AppList:
-        """The installed apps of one device; NotFound when the UEM knows no such device."""
+        """Return the installed apps of one device; NotFound when the UEM knows no such device."""
 
     def tags(self, organization_group_id: str) -> TagList:
-        """The device tags visible at an organization group, with the rows that could not be read."""
+        """Return the device tags visible at an organization group, with the rows that could not be read."""
 
     def search_tags(self, name: str, organization_group_id: str) -> TagList:
         """The same for tags of that name. The UEM may list others too."""
@@ -64,16 +64,16 @@ class UemClient(Protocol):
         """Take it off them; once more does no harm."""
 
     def tagged_devices(self, tag_id: str) -> Carriers:
-        """The devices that carry the tag; NotFound when there is no such tag."""
+        """Return the devices that carry the tag; NotFound when there is no such tag."""
 
     def quota(self) -> Quota | None:
         """Calls left, as the last answer stated; None before the first."""
 
     def calls(self) -> int:
-        """The number of calls so far, retries included."""
+        """Return the number of calls so far, retries included."""
 
     def parallel(self) -> int:
-        """The number of calls that may be under way at once."""
+        """Return the number of calls that may be under way at once."""
 
     def clock_skew(self) -> float | None:
         """Seconds the server's clock is ahead of ours, as the last answer stated."""

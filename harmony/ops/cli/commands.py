@@ -10,7 +10,7 @@ from harmony.ops import doctor_checks, migrate
 
 
 def group(name: str, help: str) -> AppGroup:
-    """A group of such commands."""
+    """Return a group of such commands."""
     return AppGroup(name, help=help, callback=with_appcontext(need_this_version))
 
 

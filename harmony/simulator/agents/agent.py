@@ -24,28 +24,28 @@ class Agent:
         """Ask for a device key; of `report` only the versions are told. Raises Refused, Unreachable."""
         handset = self.handset
         secret = {"code": handset.code} if handset.code else {"token": handset.token}
-        told = {
+        body = {
             "udid": handset.udid, "profile": handset.profile, "platform": handset.platform,
             "model": handset.model, "os_version": report.os_version, "client_version": report.client_version,
             "serial": handset.serial, "request_id": self.request_id,
         }  # fmt: skip
         if handset.device_key:
-            told["device_key"] = handset.device_key
-        answer = call(send, "register", secret | told)
+            body["device_key"] = handset.device_key
+        answer = call(send, "register", secret | body)
         self.key, self.device_id = str(answer["device_key"]), int(answer["device_id"])
         self.request_id = str(uuid.uuid4())
         return standing_of(answer)
 
     def check_in(self, send: Send, report: Report) -> Standing:
         """Tell everything that is open now. Raises Refused, Unreachable."""
-        told: dict[str, object] = {
+        body: dict[str, object] = {
             "findings": [threat._asdict() for threat in report.threats],
             "os_version": report.os_version,
             "client_version": report.client_version or CLIENT_VERSION,
         }
         if report.apps is not None and self.handset.platform == "android":
-            told["apps"] = [app._asdict() for app in report.apps]
-        return standing_of(call(send, "check-in", told, self.key))
+            body["apps"] = [app._asdict() for app in report.apps]
+        return standing_of(call(send, "check-in", body, self.key))
 
     def unregister(self, send: Send) -> None:
         """Give the key back. Raises Refused, Unreachable."""

@@ -128,7 +128,7 @@ class Address:
 
 
 def parse_address(text: str, policy: OutboundPolicy) -> Address:
-    """The parts of a URL somebody typed; raises BlockedByPolicy with the reason."""
+    """Return the parts of a URL somebody typed; raises BlockedByPolicy with the reason."""
     typed = text.strip(" ")
     _refuse_odd_characters(typed)
     shape = _SHAPE.fullmatch(typed)

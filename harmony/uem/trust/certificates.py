@@ -37,7 +37,7 @@ class _CertificateUpload:
 
 
 def read_upload(data: bytes | str, now: datetime) -> _CertificateUpload:
-    """The certificates in an uploaded file or pasted text; raises CertificateRefused.
+    """Return the certificates in an uploaded file or pasted text; raises CertificateRefused.
 
     They are judged as a verifier judges them: it trusts what signs itself, whatever that signature is worth,
     and needs of the others what a chain runs through. What it could not use is left out with a note.
@@ -56,7 +56,7 @@ def read_upload(data: bytes | str, now: datetime) -> _CertificateUpload:
 
 
 def _text_of(data: bytes | str) -> bytes:
-    """The upload as UTF-8, without what editors and consoles leave in a pasted PEM."""
+    """Return the upload as UTF-8, without what editors and consoles leave in a pasted PEM."""
     if isinstance(data, bytes) and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", "replace")
     text = data if isinstance(data, str) else data.decode("utf-8", "replace")

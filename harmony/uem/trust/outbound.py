@@ -134,7 +134,7 @@ def _plain(address: _Ip) -> _Ip:
 
 
 def _meanings(address: _Ip) -> Iterator[_Ip]:
-    """The address, and every IPv4 address that is wrapped in it; each must be allowed."""
+    """Yield the address, and every IPv4 address that is wrapped in it; each must be allowed."""
     mapped = _plain(address)
     yield mapped
     if isinstance(mapped, IPv4Address):
@@ -151,7 +151,7 @@ def _meanings(address: _Ip) -> Iterator[_Ip]:
 
 
 def _embedded(address: IPv6Address) -> Iterator[IPv4Address]:
-    """The IPv4 address that a translator with a prefix of 48, 56, 64 or 96 bits would call (RFC 6052).
+    """Yield the IPv4 address that a translator with a prefix of 48, 56, 64 or 96 bits would call (RFC 6052).
 
     What follows an embedded address is zero, and so is the octet that divides it.
     """

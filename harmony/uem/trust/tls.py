@@ -77,7 +77,7 @@ def presented_certificate(
 
 
 def _sent_chain(connection: ssl.SSLSocket) -> list[bytes]:
-    """Every certificate the server sent, its own first; `ssl` shows them all since Python 3.13 only."""
+    """Return every certificate the server sent, its own first; `ssl` shows them since Python 3.13."""
     if hasattr(connection, "get_unverified_chain"):
         return list(connection.get_unverified_chain())
     inner: Any = getattr(connection, "_sslobj", None)
@@ -88,7 +88,7 @@ def _sent_chain(connection: ssl.SSLSocket) -> list[bytes]:
 
 
 def summary_of(der: bytes, now: datetime) -> CertificateSummary | None:
-    """The summary of a certificate as it came over the wire, or None when it cannot be read."""
+    """Return the summary of a certificate as it came over the wire, or None when it cannot be read."""
     with contextlib.suppress(ValueError):
         return summarize(x509.load_der_x509_certificate(der), now)
     return None
@@ -109,7 +109,7 @@ def describe(shown: CertificateSummary) -> str:
 def handshake_error(
     error: ssl.SSLError, address: Address, ca_pem: str | None, shown: CertificateSummary | None
 ) -> UemError:
-    """The typed error for a failed handshake; `shown` is the certificate presented, if known."""
+    """Return the typed error for a failed handshake; `shown` is the certificate presented, if known."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _verification_error(error.verify_code, address.host, ca_pem, shown)
     reason = (error.reason or "").upper()
@@ -164,7 +164,7 @@ def _end(shown: CertificateSummary | None) -> str:
 
 
 def _not_vouched_for(host: str, ca_pem: str, shown: CertificateSummary) -> UemError:
-    """A chain that does not lead to what was uploaded: an issuer is missing, or it is another's."""
+    """Return the error for a chain that does not lead to what was uploaded."""
     old = ", ".join(_pinned_fingerprints(ca_pem))
     both = f"Uploaded: SHA-256 {old}. Presented: SHA-256 {shown.sha256}. {describe(shown)}"
     sentence = f"{host} presents a certificate that the uploaded one does not vouch for"
@@ -194,5 +194,5 @@ def _pinned_fingerprints(ca_pem: str) -> list[str]:
 
 
 def handshake(plain: socket.socket, address: Address, ca_pem: str | None) -> ssl.SSLSocket:
-    """A verified TLS connection over an open socket; raises ssl.SSLError or OSError."""
+    """Return a verified TLS connection over an open socket; raises ssl.SSLError or OSError."""
     return _trusting_context(ca_pem).wrap_socket(plain, server_hostname=address.host)

@@ -37,7 +37,7 @@ class CertificateSummary:
 
 
 def summarize(certificate: x509.Certificate, now: datetime) -> CertificateSummary:
-    """The summary of a parsed certificate; `days_left` is negative once it has expired."""
+    """Return the summary of a parsed certificate; `days_left` is negative once it has expired."""
     hosts, addresses = _alternative_names(certificate)
     return CertificateSummary(
         subject=_name(certificate.subject),
@@ -97,7 +97,7 @@ def _name(name: x509.Name) -> str:
 
 
 def _alternative_names(certificate: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of hosts and the addresses, fifty of each at most."""
+    """Return the names of hosts and the addresses, fifty of each at most."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

@@ -93,15 +93,15 @@ class WorkspaceOne:
         raise Incomplete(f"The UEM sent {MAX_PAGES} pages of a smart group and no end.")
 
     def device_apps(self, external_id: str) -> AppList:
-        """The apps of a device, in one call unless it has more than a page of them."""
+        """Return the apps of a device, in one call unless it has more than a page of them."""
         return all_apps(lambda number: self._app_page(external_id, number), PAGE_SIZE)
 
     def tags(self, organization_group_id: str) -> TagList:
-        """The tags visible at an organization group."""
+        """Return the tags visible at an organization group."""
         return tags.every(self.call, organization_group_id)
 
     def search_tags(self, name: str, organization_group_id: str) -> TagList:
-        """The tags of that name visible at an organization group, perhaps among others."""
+        """Return the tags of that name visible at an organization group, perhaps among others."""
         return tags.every(self.call, organization_group_id, name)
 
     def create_tag(self, name: str, organization_group_id: str) -> Tag:
@@ -117,7 +117,7 @@ class WorkspaceOne:
         return tags.change(self.call, Call.REMOVE_DEVICES, tag_id, device_ids)
 
     def tagged_devices(self, tag_id: str) -> Carriers:
-        """The devices that carry a tag."""
+        """Return the devices that carry a tag."""
         return tags.carriers(self.call, tag_id)
 
     def quota(self) -> Quota | None:

@@ -54,7 +54,7 @@ class Call(Enum):
     REMOVE_DEVICES = _Endpoint("/API/mdm/tags/{id}/removedevices", 1, _ASSIGN_TAGS, "POST")
 
     def path(self, numeric_id: str | None = None) -> str:
-        """The path for this call; raises ValueError for an id that is not a plain number."""
+        """Return the path for this call; raises ValueError for an id that is not a plain number."""
         template = self.value.template
         if ("{id}" in template) != (numeric_id is not None):
             raise ValueError(f"{self.name} was called with the wrong number of ids")

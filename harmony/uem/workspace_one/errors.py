@@ -78,7 +78,7 @@ def _other(status: int, code: int | None, call: Call, advice: str) -> UemError:
 
 
 def _error_code(answer: Answer) -> int | None:
-    """The errorCode of an error body; older servers send a number, newer ones text."""
+    """Return the errorCode of an error body; older servers send a number, newer ones text."""
     try:
         text = loose_object(answer.body).text("errorCode")
     except MalformedAnswer:

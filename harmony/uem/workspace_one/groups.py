@@ -17,14 +17,14 @@ MOST_TREES = 20
 
 
 def organization_groups(ask: Ask) -> list[Group]:
-    """Every organization group of the account, by id. `parent_id` is None where the parent is not visible."""
+    """Return every organization group of the account, by id; `parent_id` is None if it is not visible."""
     found = _search(ask, Call.GROUPS_SEARCH, readers.read_groups, "organization groups")
     placed = {**found, **_Trees(ask, found).read()}
     return readers.under_visible_parents(sorted(placed.values(), key=lambda group: int(group.external_id)))
 
 
 def smart_groups(ask: Ask) -> list[Group]:
-    """Every smart group of the account, in the order of the UEM."""
+    """Return every smart group of the account, in the order of the UEM."""
     return list(_search(ask, Call.SMART_GROUPS_SEARCH, readers.read_smart_groups, "smart groups").values())
 
 
@@ -43,7 +43,7 @@ class _Trees:
         self._placed: dict[str, Group] = {}
 
     def read(self) -> dict[str, Group]:
-        """The groups of all trees, by id."""
+        """Return the groups of all trees, by id."""
         for external_id in sorted(self._found, key=int):
             if external_id not in self._placed:
                 self._climb(external_id)

@@ -68,7 +68,7 @@ class _Ahead:
         return max(following, math.ceil(page.total / rows) + 1) if page.number == 0 else following
 
     def _with_largest_total(self, page: DevicePage) -> DevicePage:
-        """The page with the most that was promised so far.
+        """Return the page with the most that was promised so far.
 
         When a device leaves behind the reader, Total falls and another device slips between two pages: the
         last Total alone would make that look like a complete list.

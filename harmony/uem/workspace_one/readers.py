@@ -44,7 +44,7 @@ def read_system_info(answer: Answer) -> SystemInfo:
 
 
 def read_device_page(answer: Answer, number: int) -> DevicePage | None:
-    """A page, or None for 204 and for an empty list, the two ways the UEM says "no more"."""
+    """Return a page, or None for 204 and for an empty list, the two ways the UEM says "no more"."""
     if answer.status == 204:
         return None
     rows, total = typed_devices(answer.body) or _loose_devices(answer.body)
@@ -79,7 +79,7 @@ def read_groups(answer: Answer) -> list[Group]:
 
 
 def read_tree(answer: Answer) -> list[Group]:
-    """The bare array of `groups/{id}/children`: the group itself and everything below, with parents.
+    """Return the bare array of `groups/{id}/children`: the group itself and everything below, with parents.
 
     The group itself has a parent too, if it is not the top of the tenant; the account may not see that one.
     """
@@ -154,7 +154,7 @@ def read_members(answer: Answer) -> list[str | None]:
 
 
 def read_tags(answer: Answer) -> TagList:
-    """A page of the tags of a search, odd rows included."""
+    """Return a page of the tags of a search, odd rows included."""
     if answer.status == 204:
         return TagList()
     envelope = loose_object(answer.body)

@@ -44,7 +44,7 @@ class Ask(Protocol):
 def request_of(
     call: Call, path: str, params: Mapping[str, str], signed: Mapping[str, str], body: Body | None
 ) -> Request:
-    """The request; one that writes names its version in the type of its content too (facts §1.2)."""
+    """Return the request; one that writes names its version in the type of its content too (facts §1.2)."""
     headers = {"Accept": call.accept, **signed}
     if body is None:
         return Request(call.method, path, params, headers, largest=call.value.largest)
@@ -54,5 +54,5 @@ def request_of(
 
 
 def paged(number: int, size: int = PAGE_SIZE) -> dict[str, str]:
-    """The query for page `number`, counted from 0."""
+    """Return the query for page `number`, counted from 0."""
     return {"page": str(number), "pagesize": str(size)}

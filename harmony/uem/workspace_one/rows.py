@@ -18,7 +18,7 @@ EARLIEST, LATEST = datetime(2000, 1, 3, tzinfo=UTC), datetime(2079, 1, 1, tzinfo
 
 
 def device_record(row: DeviceRow) -> UemDevice | SkippedRow:
-    """The device, or why there is none."""
+    """Return the device, or why there is none."""
     external_id = plain_id(row.id)
     if external_id is None:
         marks = (clean(row.udid), clean(row.uuid), clean(row.serial_number))
@@ -62,7 +62,7 @@ def _too_long(together: str, texts: Sequence[str]) -> bool:
 
 
 def plain_id(value: AnyId) -> str | None:
-    """The digits of an id without leading zeros, from {"Value": n}, {"Id": …}, n or "n"; else None."""
+    """Return the digits of an id without leading zeros, from {"Value": n}, {"Id": …}, n or "n"; else None."""
     if isinstance(value, Ref):
         # The two forms that almost every row has, before any closer look.
         number = value.value if value.id is None else getattr(value.id, "value", None)
@@ -80,7 +80,7 @@ def plain_id(value: AnyId) -> str | None:
 
 
 def count(value: object) -> int | None:
-    """A number of things, which the API also sends as a string of digits."""
+    """Read a number of things, which the API also sends as a string of digits."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -95,7 +95,7 @@ def clean(text: str | None) -> str:
 
 
 def flag(value: object) -> bool | None:
-    """A yes or no that may also be a word or missing (facts/ws1-api.md §11.10)."""
+    """Read a yes or no that may also be a word or missing (facts/ws1-api.md §11.10)."""
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else ""

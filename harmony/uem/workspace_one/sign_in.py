@@ -31,7 +31,7 @@ class _SignIn(Protocol):
     fetched: bool
 
     def headers(self) -> dict[str, str]:
-        """The headers that identify us; may call the token address. Raises UemError."""
+        """Return the headers that identify us; may call the token address. Raises UemError."""
 
     def renew(self, refused: dict[str, str]) -> bool:
         """Tell whether a call refused with 401 should be made once more, with fresh headers."""
@@ -98,7 +98,7 @@ class _TokenSignIn:
         self._lock = threading.Lock()
 
     def headers(self) -> dict[str, str]:
-        """A token with at least a fifth of its life left; raises UemError."""
+        """Return a token with at least a fifth of its life left; raises UemError."""
         with self._lock:
             if self._refusal is not None:
                 raise _again(self._refusal)
@@ -156,7 +156,7 @@ class _TokenSignIn:
 def make_sign_in(
     connection: Connection, server: Address, limits: CallLimits | None, times: TimeSource
 ) -> _SignIn:
-    """The way to sign in that the connection names; the token address has a transport of its own."""
+    """Return the way to sign in that the connection names; the token address has a transport of its own."""
     credentials, shared = connection.sign_in, connection.shared
     if isinstance(credentials, Basic):
         return _BasicSignIn(credentials, server.origin)
@@ -168,5 +168,5 @@ def make_sign_in(
 
 
 def _again(refusal: SignInRefused) -> UemError:
-    """A fresh copy: one exception object raised in several threads would mix their tracebacks."""
+    """Return a fresh copy: one exception object raised in several threads would mix their tracebacks."""
     return type(refusal)(refusal.sentence, refusal.advice)

@@ -26,7 +26,7 @@ _PLAIN_NAME = re.compile(r"[\w .-]+")
 
 
 def every(ask: Ask, group: str, name: str = "") -> TagList:
-    """The tags visible at an organization group; rows of the same id and name count once.
+    """Return the tags visible at an organization group; rows of the same id and name count once.
 
     With a `name` the UEM is asked for tags with it, and may list others too.
     """
@@ -71,7 +71,7 @@ def change(ask: Ask, call: Call, tag_id: str, device_ids: Sequence[str]) -> Bulk
 
 
 def carriers(ask: Ask, tag_id: str) -> Carriers:
-    """The devices with the tag; rows whose id cannot be read are counted."""
+    """Return the devices with the tag; rows whose id cannot be read are counted."""
     return ask(Call.TAG_DEVICES, _carriers, numeric_id=tag_id)
 
 

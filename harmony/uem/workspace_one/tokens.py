@@ -64,13 +64,13 @@ class TokenService:
 
 
 def _basic(client: dict[str, str]) -> dict[str, str]:
-    """The header of RFC 6749, section 2.3.1: both parts encoded as in a form."""
+    """Return the header of RFC 6749, section 2.3.1: both parts encoded as in a form."""
     pair = ":".join(quote_plus(part) for part in client.values())
     return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 def _read_token(answer: Answer) -> tuple[str, float]:
-    """The token and its life in seconds: 5 minutes when not told, an hour at most, 0 for a single use."""
+    """Return the token and its life in seconds: 5 minutes by default, an hour at most, 0 for one use."""
     if answer.is_web_page and answer.status in {401, 403}:
         # The service itself answers in JSON: nothing is said of the client, who may try again.
         raise HtmlAnswer(

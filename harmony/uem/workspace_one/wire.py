@@ -106,7 +106,7 @@ def typed_devices(body: bytes) -> tuple[list[DeviceRow | None], _Scalar] | None:
 
 
 def typed_tagged(body: bytes) -> tuple[list[AnyId], _Scalar] | None:
-    """The ids of a tag's devices and Total; None when the answer is not as usual."""
+    """Return the ids of a tag's devices and Total; None when the answer is not as usual."""
     try:
         found = _tagged.decode(body)
     except _UNEXPECTED:
@@ -138,7 +138,7 @@ class JsonObject:
         self._members = {key.lower(): value for key, value in members.items()}
 
     def get(self, *names: str) -> Any:
-        """The first of these members that is there and not null."""
+        """Return the first of these members that is there and not null."""
         for name in names:
             value = self._members.get(name.lower())
             if value is not None:
@@ -146,14 +146,14 @@ class JsonObject:
         return None
 
     def text(self, *names: str) -> str | None:
-        """A member as text; a number becomes its digits, anything else None."""
+        """Return a member as text; a number becomes its digits, anything else None."""
         value = self.get(*names)
         if isinstance(value, str):
             return value
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def ref(self, *names: str) -> AnyId:
-        """A member that may be an id in any of its three forms."""
+        """Return a member that may be an id in any of its three forms."""
         return _ref(self.get(*names))
 
 
@@ -209,7 +209,7 @@ def loose_json(body: bytes) -> Any:
 
 
 def loose_object(body: bytes) -> JsonObject:
-    """A JSON object; raises MalformedAnswer when the answer is another kind of value."""
+    """Return a JSON object; raises MalformedAnswer when the answer is another kind of value."""
     value = loose_json(body)
     if not isinstance(value, dict):
         raise MalformedAnswer("The server answered with another kind of data than expected.")
@@ -217,7 +217,7 @@ def loose_object(body: bytes) -> JsonObject:
 
 
 def rows_of(row: JsonObject, *names: str) -> list[Any]:
-    """The list in an envelope; raises MalformedAnswer when it is not there, which is never "none"."""
+    """Return the list in an envelope; raises MalformedAnswer when it is not there, which is never "none"."""
     found = row.get(*names)
     if not isinstance(found, list):
         raise MalformedAnswer(f"The answer of the server has no list of {names[0]}.")
