@@ -14,7 +14,7 @@ NONE = ""
 
 
 class ExceptionForm(Form):
-    """What becomes of every version of an app; a reason is asked for unless the exception is lifted."""
+    """The exception for every version of an app; a reason is asked for unless the exception is lifted."""
 
     action = RadioField(
         "Action",
@@ -30,5 +30,5 @@ class ExceptionForm(Form):
             raise ValidationError("Say why, for whoever looks at this next.")
 
     def decided(self) -> Action | None:
-        """The action, None to lift the exception."""
+        """Return the action, None to lift the exception."""
         return Action(self.action.data) if self.action.data else None

@@ -24,7 +24,7 @@ from harmony.web.shared.paging import Order, Page, Place, Query
 # The words for the platforms.
 PLATFORMS = {IOS: "iOS", ANDROID: "Android"}
 _DECISIONS_SHOWN = 50
-SAME = and_(AppException.platform == App.platform, AppException.identifier == App.identifier)
+_SAME = and_(AppException.platform == App.platform, AppException.identifier == App.identifier)
 COLUMNS = (
     App.id, App.name, App.name_key, App.identifier, App.version, App.platform, App.installs,
     AppException.action,
@@ -53,37 +53,37 @@ FILTERS: tuple[Filter, ...] = (
 def total(filters: Filters) -> int:
     """Count the versions that `filters` asks for."""
     where = filters.conditions()
-    rows = select(func.count()).select_from(App).outerjoin(AppException, SAME).where(*where)
+    rows = select(func.count()).select_from(App).outerjoin(AppException, _SAME).where(*where)
     return db.session.scalar(rows) or 0
 
 
 def apps(filters: Filters) -> Query:
     """Return the versions of all pages."""
-    query: Query = select(*COLUMNS).outerjoin(AppException, SAME).where(*filters.conditions())
+    query: Query = select(*COLUMNS).outerjoin(AppException, _SAME).where(*filters.conditions())
     return query
 
 
 def versions(app: App) -> Sequence[App]:
-    """Every version of the app, the most installed first."""
+    """Return every version of the app, the most installed first."""
     same = (App.platform == app.platform, App.identifier == app.identifier)
     return db.session.scalars(select(App).where(*same).order_by(App.installs.desc(), App.id.desc())).all()
 
 
 def exception(app: App) -> AppException | None:
-    """What is in force for it."""
+    """Return the exception that is in force for the app."""
     same = (AppException.platform == app.platform, AppException.identifier == app.identifier)
     return db.session.scalar(select(AppException).where(*same))
 
 
 def decisions(app: App) -> Sequence[AppDecision]:
-    """The newest decisions on it, newest first."""
+    """Return the newest decisions on it, newest first."""
     same = (AppDecision.platform == app.platform, AppDecision.identifier == app.identifier)
     newest = select(AppDecision).where(*same).order_by(AppDecision.id.desc())
     return db.session.scalars(newest.limit(_DECISIONS_SHOWN)).all()
 
 
 def devices(app_ids: Sequence[int], place: Place) -> Page:
-    """A page of the live devices that have one of these versions, each once; the newest devices first."""
+    """Return a page of the live devices with one of these versions, each once; the newest devices first."""
     query: Query = (
         select(
             InstalledApp.device_id.label("id"), Device.name, Device.user_name, Device.model,
@@ -99,9 +99,9 @@ def devices(app_ids: Sequence[int], place: Place) -> Page:
 
 
 def count_on(device_id: int) -> int:
-    """How many apps a device has, each version once."""
-    mine = select(func.count()).select_from(App).where(App.id.in_(_of_device(device_id)))
-    return db.session.scalar(mine) or 0
+    """Count the apps of a device, each version once."""
+    rows = select(func.count()).select_from(App).where(App.id.in_(_of_device(device_id)))
+    return db.session.scalar(rows) or 0
 
 
 def _of_device(device_id: int) -> Select[int]:

@@ -24,12 +24,12 @@ from harmony.web.shared.filters import Filters
 
 blueprint = Blueprint("apps", __name__, url_prefix="/apps")
 
-HEADER = ("id", "application", "identifier", "version", "os", "install_base", "exception")
+_HEADER = ("id", "application", "identifier", "version", "os", "install_base", "exception")
 
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    """A page of versions of apps, by name."""
+    """Show a page of versions of apps, by name."""
     filters, place = Filters.from_query(FILTERS, request.args), BY_NAME.place(request.args)
     return render_template(
         "apps/index.html", filters=filters, place=place, page=BY_NAME.page(app_queries.apps(filters), place),
@@ -40,14 +40,14 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/apps.csv")
 def export() -> ResponseReturnValue:
-    """The same versions as a file, all pages of them."""
+    """Send the same versions as a file, all pages of them."""
     rows = BY_NAME.every(app_queries.apps(Filters.from_query(FILTERS, request.args)))
-    return csv_file("harmony-apps", HEADER, (_written(row) for row in rows))
+    return csv_file("harmony-apps", _HEADER, (_written(row) for row in rows))
 
 
 @blueprint.get("/<int:app_id>")
 def show(app_id: int) -> ResponseReturnValue:
-    """One app: its versions, the devices that have it, its exception and what was decided before."""
+    """Show one app: its versions, the devices that have it, its exception and what was decided before."""
     app: App = db.get_or_404(App, app_id)
     there = app_queries.exception(app)
     form = ExceptionForm(
@@ -59,7 +59,7 @@ def show(app_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/<int:app_id>/decisions")
 def decisions(app_id: int) -> ResponseReturnValue:
-    """The part of the page that changes while the devices are brought in line."""
+    """Show the part of the page that changes while the devices are brought in line."""
     app: App = db.get_or_404(App, app_id)
     return render_template("apps/_decisions.html", app=app, **_following(app))
 
@@ -72,8 +72,8 @@ def edit_exception(app_id: int) -> ResponseReturnValue:
     form = ExceptionForm(request.form)
     if not form.validate():
         return render_template("apps/show.html", **_context(app, form)), 422
-    made = Decision(form.decided(), form.reason.data or "", g.user.name, now())
-    if app_exceptions.decide(app, made):
+    decision = Decision(form.decided(), form.reason.data or "", g.user.name, now())
+    if app_exceptions.decide(app, decision):
         enqueue(EXCEPTIONS)
         flash("Saved. The devices that have the app follow within a minute.", "success")
     else:
@@ -92,13 +92,13 @@ def _context(app: App, form: ExceptionForm) -> dict[str, Any]:
 
 
 def _following(app: App) -> dict[str, Any]:
-    """What was decided, and the devices with their risk; `only` narrows them to this very version."""
-    made, place = app_queries.decisions(app), DEVICES_NEWEST_FIRST.place(request.args)
+    """Return what was decided, and the devices with their risk; `only` narrows them to this version."""
+    found, place = app_queries.decisions(app), DEVICES_NEWEST_FIRST.place(request.args)
     only = request.args.get("only") == "1"
-    ids = [app.id] if only else [one.id for one in app_queries.versions(app)]
+    ids = [app.id] if only else [version.id for version in app_queries.versions(app)]
     return {
-        "decisions": made,
-        "pending": any(one.done_at is None for one in made),
+        "decisions": found,
+        "pending": any(decision.done_at is None for decision in found),
         "words": WORDS,
         "page": app_queries.devices(ids, place),
         "place": place,

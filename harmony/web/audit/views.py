@@ -17,10 +17,10 @@ from harmony.web.shared.paging import Order, Query
 
 blueprint = Blueprint("audit", __name__)
 
-HEADER = ("id", "at", "who", "what", "integration_id", "integration", "detail")
-LONGEST_NAME = 64
+_HEADER = ("id", "at", "who", "what", "integration_id", "integration", "detail")
+_LONGEST_NAME = 64
 FILTERS: tuple[Filter, ...] = (
-    NameFilter("who", AuditEntry.who, LONGEST_NAME),
+    NameFilter("who", AuditEntry.who, _LONGEST_NAME),
     IdFilter("integration", AuditEntry.integration_id),
 )
 NEWEST_FIRST = Order(AuditEntry.id)
@@ -28,7 +28,7 @@ NEWEST_FIRST = Order(AuditEntry.id)
 
 @blueprint.get("/audit")
 def index() -> ResponseReturnValue:
-    """A page of entries."""
+    """Show a page of entries."""
     filters, place = Filters.from_query(FILTERS, request.args), NEWEST_FIRST.place(request.args)
     return render_template(
         "audit/index.html",
@@ -43,13 +43,13 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/audit.csv")
 def export() -> ResponseReturnValue:
-    """The same entries as a file, all pages of them."""
+    """Send the same entries as a file, all pages of them."""
     rows = NEWEST_FIRST.every(entries(Filters.from_query(FILTERS, request.args)))
-    return csv_file("harmony-audit", HEADER, (row[: len(HEADER)] for row in rows))
+    return csv_file("harmony-audit", _HEADER, (row[: len(_HEADER)] for row in rows))
 
 
 def entries(filters: Filters) -> Query:
-    """The entries; `there` is the id of the integration while it exists."""
+    """Return the entries; `there` is the id of the integration while it exists."""
     # An id may be given again after a removal: what is older than its bearer meant another one.
     same = (Integration.id == AuditEntry.integration_id) & (Integration.created_at <= AuditEntry.at)
     query: Query = select(

@@ -30,17 +30,18 @@ WHYS = {
 
 
 def pending(integration_id: int) -> Hold | None:
-    """The hold of the integration that is not over, if there is one."""
+    """Return the hold of the integration that is not over, if there is one."""
     return holds.pending(db.session(), integration_id)
 
 
 def reasons(hold: Hold) -> list[str]:
-    """Why it holds, in sentences."""
+    """Return why it holds, in sentences."""
     return [Reason.read(stored).sentence for stored in hold.reasons]
 
 
 def counted(devices: int) -> str:
-    """
+    """Count devices in words.
+
     >>> counted(1), counted(5000)
     ('1 device', '5,000 devices')
     """
@@ -48,7 +49,7 @@ def counted(devices: int) -> str:
 
 
 def banners(hold: Hold | None) -> Iterator[Banner]:
-    """What stands on top while a hold is not over."""
+    """Yield what stands on top while a hold is not over."""
     if hold is None:
         return
     href = url_for("holds.show", integration_id=hold.integration_id, hold_id=hold.id)

@@ -24,17 +24,17 @@ from harmony.web.shared.pasted import stripped
 
 blueprint = Blueprint("holds", __name__, url_prefix="/integrations/<int:integration_id>/holds")
 
-SHOWN = 50
-COLUMNS = (
+_SHOWN = 50
+_COLUMNS = (
     Device.id, Device.name, Device.name_key, Device.serial, Device.udid, Device.user_name,
     Device.group_name, Device.last_seen_at, Device.missing_since, Device.absent_from, Device.absent_why,
 )  # fmt: skip
 # They are found by an index of their own, and sorted.
 BY_NAME = Order(Device.id, unindexed(Device.name_key))
 FILTERS: tuple[Filter, ...] = (TextFilter("q", Device.search_text),)
-HEADER = ("Name", "Serial", "UDID", "User", "Group", "Last seen", "Missing since", "Misses", "Why doubtful")
+_HEADER = ("Name", "Serial", "UDID", "User", "Group", "Last seen", "Missing since", "Misses", "Why doubtful")
 _AT_ONCE = "Approved. The sync that deletes what is still missing starts now."
-LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."
+_LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."
 
 
 class _ApprovalForm(Form):
@@ -44,29 +44,29 @@ class _ApprovalForm(Form):
     digest = HiddenField()
 
     def typed(self) -> int | None:
-        """What was typed as a number, grouped or not."""
+        """Return what was typed as a number, grouped or not."""
         text = re.sub(r"[\s,.']", "", self.number.data or "")
         return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 @blueprint.get("")
 def index(integration_id: int) -> ResponseReturnValue:
-    """The newest holds of an integration and what became of them."""
+    """Show the newest holds of an integration and what became of them."""
     integration = db.get_or_404(Integration, integration_id)
-    mine = select(Hold).where(Hold.integration_id == integration_id).order_by(Hold.id.desc()).limit(SHOWN)
-    every = db.session.scalars(mine).all()
+    newest = select(Hold).where(Hold.integration_id == integration_id).order_by(Hold.id.desc()).limit(_SHOWN)
+    every = db.session.scalars(newest).all()
     return render_template("holds/index.html", integration=integration, holds=every, badges=BADGES)
 
 
 @blueprint.get("/<int:hold_id>")
 def show(integration_id: int, hold_id: int) -> ResponseReturnValue:
-    """One hold: why, who would go, and the decision."""
+    """Show one hold: why, who would go, and the decision."""
     return _render(_hold(integration_id, hold_id), _ApprovalForm())
 
 
 @blueprint.get("/<int:hold_id>/devices.csv")
 def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
-    """The devices that the filter shows, as a file."""
+    """Send the devices that the filter shows, as a file."""
     hold = _hold(integration_id, hold_id)
     if hold.state not in holds.PENDING:
         abort(404, "This hold is over, and its list with it.")
@@ -78,7 +78,7 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
         )
         for row in BY_NAME.every(_devices(hold))
     )  # fmt: skip
-    return csv_file(f"harmony-held-deletions-{integration_id}-{hold_id}", HEADER, rows)
+    return csv_file(f"harmony-held-deletions-{integration_id}-{hold_id}", _HEADER, rows)
 
 
 @blueprint.post("/<int:hold_id>/approve")
@@ -99,7 +99,7 @@ def approve(integration_id: int, hold_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:hold_id>/dismiss")
 def dismiss(integration_id: int, hold_id: int) -> ResponseReturnValue:
-    """They are really there: forget the absence of exactly the list that was shown."""
+    """Forget the absence of exactly the list that was shown: the devices are really there."""
     hold = _hold(integration_id, hold_id)
     try:
         devices = holds.dismiss(hold.id, request.form.get("digest", ""), g.user.name, now())
@@ -111,7 +111,7 @@ def dismiss(integration_id: int, hold_id: int) -> ResponseReturnValue:
 
 def _later(integration_id: int) -> str:
     paused = db.session.get_one(Integration, integration_id).state == IntegrationState.PAUSED
-    return LATER.format(after="after Resume" if paused else "within 24 hours")
+    return _LATER.format(after="after Resume" if paused else "within 24 hours")
 
 
 def _hold(integration_id: int, hold_id: int) -> Hold:
@@ -127,13 +127,13 @@ def _filters(hold: Hold) -> Filters:
 
 
 def _devices(hold: Hold) -> Query:
-    """The devices of the list that the address asks for."""
-    query: Query = select(*COLUMNS).where(*listed(hold), *_filters(hold).conditions())
+    """Return the devices of the list that the address asks for."""
+    query: Query = select(*_COLUMNS).where(*listed(hold), *_filters(hold).conditions())
     return query
 
 
 def _render(hold: Hold, form: _ApprovalForm, *, changed: bool = False) -> str:
-    """The page of a hold. One that is over has no list any more, only what became of it."""
+    """Show a hold. One that is over has no list any more, only what became of it."""
     pending = hold.state in holds.PENDING
     return render_template(
         "holds/show.html",
@@ -151,7 +151,7 @@ def _render(hold: Hold, form: _ApprovalForm, *, changed: bool = False) -> str:
 
 
 def _list(hold: Hold, form: _ApprovalForm) -> dict[str, Any]:
-    """The devices the address asks for, fifty at a time, and the stamp of all of them."""
+    """Return the devices the address asks for, fifty at a time, and the stamp of all of them."""
     whole = holds.listing(db.session(), listed(hold))
     form.digest.data = whole.digest
     place = BY_NAME.place(request.args)

@@ -19,13 +19,13 @@ from harmony.web.shared.pasted import stripped
 # So many devices to choose from; any other by its UDID.
 _OFFERED = 50
 PLATFORMS = [SelectChoice(IOS, "iOS"), SelectChoice(ANDROID, "Android")]
-PROFILES = [
+_PROFILES = [
     SelectChoice(Profile.DEVICE.value, "Whole device"),
     SelectChoice(Profile.PERSONAL.value, "Personal"),
     SelectChoice(Profile.WORK.value, "Work"),
 ]
 NONE = SelectChoice("", "Each has Protect already")
-NO_CODE = "Capital letters, digits and underscores, such as JUICE_JACKING."
+_NO_CODE = "Capital letters, digits and underscores, such as JUICE_JACKING."
 
 
 class RegisterForm(Form):
@@ -35,7 +35,7 @@ class RegisterForm(Form):
     udid = StringField("Or its UDID", [Length(max=128)], filters=[stripped])
     integration = SelectField("Integration")
     platform = SelectField("Platform", choices=PLATFORMS)
-    profile = SelectField("Profile", choices=PROFILES)
+    profile = SelectField("Profile", choices=_PROFILES)
     code = StringField("Registration code", [Length(max=64)], filters=[stripped])
 
     def validate_udid(self, field: StringField) -> None:
@@ -44,7 +44,7 @@ class RegisterForm(Form):
 
 
 class ReportForm(Form):
-    """What the device tells at its next check-in."""
+    """The report of the device at its next check-in."""
 
     threats = SelectMultipleField("Threats")
     other = StringField("Another code", [Length(max=64)], filters=[stripped])
@@ -54,36 +54,40 @@ class ReportForm(Form):
 
     def validate_other(self, field: StringField) -> None:
         if field.data and not is_code(field.data):
-            raise ValidationError(NO_CODE)
+            raise ValidationError(_NO_CODE)
 
     def codes(self) -> tuple[str, ...]:
-        """Every code that is switched on, each once."""
+        """Return every code that is switched on, each once."""
         return tuple(dict.fromkeys([*(self.threats.data or ()), *filter(None, [self.other.data])]))
 
 
 def offer(form: RegisterForm) -> RegisterForm:
     """Fill in what there is to choose from: devices without Protect, active integrations."""
-    form.device.choices = [SelectChoice(str(one.id), _label(one)) for one in _unprotected()] or [NONE]
+    form.device.choices = [SelectChoice(str(device.id), _label(device)) for device in _unprotected()] or [
+        NONE
+    ]
     active = select(Integration).where(Integration.state == IntegrationState.ACTIVE).order_by(Integration.id)
-    form.integration.choices = [SelectChoice(str(one.id), one.name) for one in db.session.scalars(active)]
+    form.integration.choices = [SelectChoice(str(row.id), row.name) for row in db.session.scalars(active)]
     return form
 
 
 def switches(form: ReportForm, platform: str) -> ReportForm:
     """Fill in the threat factors that a device of this platform reports itself."""
-    form.threats.choices = [SelectChoice(one.code, one.name) for one in _reported(platform)]
+    form.threats.choices = [SelectChoice(factor.code, factor.name) for factor in _reported(platform)]
     return form
 
 
 def by_vector(platform: str) -> Iterator[tuple[str, list[Factor]]]:
-    """The same, under their attack vectors."""
-    for vector, factors in groupby(_reported(platform), lambda one: one.vector):
+    """Yield the same, under their attack vectors."""
+    for vector, factors in groupby(_reported(platform), lambda factor: factor.vector):
         yield vector.value, list(factors)
 
 
 def _reported(platform: str) -> list[Factor]:
-    mine = [one for one in CATALOGUE.values() if platform in one.platforms and not one.concluded]
-    return sorted(mine, key=lambda one: one.vector)
+    reported = [
+        factor for factor in CATALOGUE.values() if platform in factor.platforms and not factor.concluded
+    ]
+    return sorted(reported, key=lambda factor: factor.vector)
 
 
 def _unprotected() -> list[Device]:
@@ -96,7 +100,7 @@ def _unprotected() -> list[Device]:
         .order_by(Device.id.desc())
         .limit(_OFFERED * 2)
     )
-    return [one for one in db.session.scalars(rows) if platform_of(one.platform)][:_OFFERED]
+    return [device for device in db.session.scalars(rows) if platform_of(device.platform)][:_OFFERED]
 
 
 def _label(device: Device) -> str:

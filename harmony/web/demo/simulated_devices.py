@@ -46,12 +46,12 @@ class Candidate(NamedTuple):
 
 
 def candidates(most: int) -> list[Candidate]:
-    """The first `most` phones and tablets of the active integrations, with the dashboard token of each.
+    """Return the first `most` phones and tablets of the active integrations, each with the dashboard token.
 
     Raises NothingToSimulate.
     """
     active = select(Integration).where(Integration.state == IntegrationState.ACTIVE)
-    integrations = {one.id: one for one in db.session.scalars(active)}
+    integrations = {integration.id: integration for integration in db.session.scalars(active)}
     if not integrations:
         raise NothingToSimulate(_NO_INTEGRATION)
     found = list(islice(_phones(integrations), most))
@@ -62,7 +62,7 @@ def candidates(most: int) -> list[Candidate]:
 
 
 def token_in_force(integration: Integration) -> str:
-    """The token with which Protect apps register; "" when there is none or it does not open."""
+    """Return the token with which Protect apps register; "" when there is none or it does not open."""
     page = integration.page(DEPLOYMENT)
     sealed = from_row(Deployment, page.applied if page else None).token
     try:
@@ -72,7 +72,7 @@ def token_in_force(integration: Integration) -> str:
 
 
 def _phones(integrations: Mapping[int, Integration]) -> Iterator[Candidate]:
-    tokens = {id_: token_in_force(one) for id_, one in integrations.items()}
+    tokens = {id_: token_in_force(integration) for id_, integration in integrations.items()}
     for row in db.session.execute(_rows(integrations.values())):
         if platform := platform_of(row.platform):
             handset = Handset(
@@ -92,34 +92,34 @@ def _rows(integrations: Collection[Integration]) -> Select[*tuple[Any, ...]]:
     enterprise = exists().where(Membership.device_id == Device.id, or_(false(), *_enterprise(integrations)))
     columns = (Device.id, Device.integration_id, Device.udid, Device.platform, Device.model)
     more = (Device.os_version, Device.serial, live.label("registered"), enterprise.label("enterprise"))
-    mine = Device.integration_id.in_([one.id for one in integrations])
-    known = select(*columns, *more).where(mine, Device.deleted_at.is_(None), Device.udid_key != "")
+    chosen = Device.integration_id.in_([integration.id for integration in integrations])
+    known = select(*columns, *more).where(chosen, Device.deleted_at.is_(None), Device.udid_key != "")
     return known.order_by(Device.id).execution_options(yield_per=1000)
 
 
 def _enterprise(integrations: Iterable[Integration]) -> Iterator[ColumnElement[bool]]:
-    """The chosen groups for Android Enterprise, whose devices have two profiles (facts §2.6)."""
-    for one in integrations:
-        for group in choice(one).groups:
+    """Yield the chosen groups for Android Enterprise, whose devices have two profiles."""
+    for integration in integrations:
+        for group in choice(integration).groups:
             if group.android_enterprise:
                 listed = (Membership.group_kind == group.kind, Membership.group_id == group.external_id)
-                yield and_(Device.integration_id == one.id, *listed)
+                yield and_(Device.integration_id == integration.id, *listed)
 
 
 def agents_for(found: Sequence[Candidate], by: str, now: datetime) -> list[Agent]:
-    """The agents of each; a device in contact is taken over with a code, whose making is audited as `by`."""
-    return [Agent(handset) for one in found for handset in _handsets(one, by, now)]
+    """Return the agents of each; a device in contact is taken over with a code, audited as made by `by`."""
+    return [Agent(handset) for candidate in found for handset in _handsets(candidate, by, now)]
 
 
-def _handsets(one: Candidate, by: str, now: datetime) -> Iterator[Handset]:
-    """One Protect app, or two on Android Enterprise.
+def _handsets(candidate: Candidate, by: str, now: datetime) -> Iterator[Handset]:
+    """Yield one Protect app, or two on Android Enterprise.
 
     There is one code at a time: who takes over a device with two profiles takes over the work profile.
     """
-    code = (credentials.issue_code(one.device_id, by, now) or "") if one.registered else ""
-    if not one.two_profiles:
-        yield replace(one.handset, code=code)
+    code = (credentials.issue_code(candidate.device_id, by, now) or "") if candidate.registered else ""
+    if not candidate.two_profiles:
+        yield replace(candidate.handset, code=code)
         return
-    yield replace(one.handset, code=code, profile=Profile.WORK.value)
-    if not code and one.device_id % _FORGOTTEN:
-        yield replace(one.handset, profile=Profile.PERSONAL.value)
+    yield replace(candidate.handset, code=code, profile=Profile.WORK.value)
+    if not code and candidate.device_id % _FORGOTTEN:
+        yield replace(candidate.handset, profile=Profile.PERSONAL.value)

@@ -42,11 +42,11 @@ class InHand(msgspec.Struct, frozen=True, kw_only=True):
         return f"<InHand {self.device_id}>"
 
     def agent(self) -> Agent:
-        """Its Protect app."""
+        """Return its Protect app."""
         return Agent(Handset(self.udid, self.platform, self.profile), self.key, self.device_id)
 
     def report(self) -> Report:
-        """What its Protect app has to tell."""
+        """Return what its Protect app has to tell."""
         apps = (*ANDROID_APPS, TEST_APP) if self.test_app else ANDROID_APPS
         return Report(
             threats=tuple(Threat(code, SUBJECTS.get(code, "")) for code in self.threats),
@@ -56,12 +56,12 @@ class InHand(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def told(self, standing: Standing) -> InHand:
-        """The same, having been told how it stands."""
+        """Return the device with the status and the risk that it was given."""
         return msgspec.structs.replace(self, status=standing.status, risk=standing.risk)
 
 
 def in_hand_of(agent: Agent) -> InHand:
-    """A device that has just registered."""
+    """Return a device that has just registered."""
     handset = agent.handset
     return InHand(
         udid=handset.udid,
@@ -74,7 +74,7 @@ def in_hand_of(agent: Agent) -> InHand:
 
 
 def in_hand() -> InHand | None:
-    """The device of this browser and this user; None when there is none, or the cookie is not ours."""
+    """Return the device of this browser and this user; None when there is none, or the cookie is not ours."""
     try:
         opened = vault().open(request.cookies.get(COOKIE, ""), _bound_to())
         return msgspec.json.decode(opened, type=InHand)
@@ -89,7 +89,7 @@ def keep(response: Response, device: InHand) -> None:
 
 
 def drop(response: Response) -> None:
-    """Take it out of the hand."""
+    """Remove the device from the hand."""
     response.delete_cookie(COOKIE, path=PATH, secure=request.is_secure, httponly=True, samesite="Lax")
 
 
@@ -104,8 +104,8 @@ def send(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
     client = Client(current_app._get_current_object(), use_cookies=False)  # type: ignore[attr-defined]
     ours = {"base_url": request.host_url, "environ_overrides": {"REMOTE_ADDR": request.remote_addr}}
     answer = contextvars.Context().run(client.post, path, headers=dict(headers), data=body, **ours)
-    told = {name.lower(): value for name, value in answer.headers.items()}
-    return answer.status_code, told, answer.get_data()
+    received = {name.lower(): value for name, value in answer.headers.items()}
+    return answer.status_code, received, answer.get_data()
 
 
 def _bound_to() -> str:

@@ -23,20 +23,20 @@ from harmony.web.shared import typed
 blueprint = Blueprint("demo_device", __name__, url_prefix="/demo/device")
 
 # Whoever is told one of these has no device key any more.
-LOST = frozenset({"key_unknown", "device_deleted"})
-RISKS = {risk.name.lower(): risk.label for risk in Risk}
+_LOST = frozenset({"key_unknown", "device_deleted"})
+_RISKS = {risk.name.lower(): risk.label for risk in Risk}
 
 
 @blueprint.before_request
 def only_in_demo_mode() -> None:
-    """To a dashboard in earnest this page does not exist."""
+    """Answer 404 outside demo mode."""
     if not current_settings().demo:
         abort(404)
 
 
 @blueprint.get("")
 def show() -> ResponseReturnValue:
-    """The device, or the form that registers one."""
+    """Show the device, or the form that registers one."""
     device = in_hand()
     if device is None:
         return _register_page(offer(RegisterForm(typed.sent(), udid=request.args.get("udid", ""))))
@@ -74,7 +74,7 @@ def check_in() -> ResponseReturnValue:
         standing = changed.agent().check_in(send, changed.report())
     except (Refused, Unreachable) as error:
         return _failed(changed, form, error)
-    return _back(changed.told(standing), f"Checked in: {standing.status}, {RISKS[standing.risk]}.")
+    return _back(changed.told(standing), f"Checked in: {standing.status}, {_RISKS[standing.risk]}.")
 
 
 @blueprint.post("/unregister")
@@ -91,7 +91,7 @@ def unregister() -> ResponseReturnValue:
 
 
 def _handset(form: RegisterForm) -> Handset:
-    """What a Protect app would know: of a device that is listed here, what the UEM told of it."""
+    """Return what a Protect app would know: of a listed device, what the UEM says of it."""
     udid, known = form.udid.data or "", None
     if not udid:
         known = db.session.get_one(Device, int(form.device.data))
@@ -110,7 +110,7 @@ def _handset(form: RegisterForm) -> Handset:
 
 
 def _report_form(device: InHand) -> ReportForm:
-    """The form as it was sent, or as the device is."""
+    """Return the form as it was sent, or as the device is."""
     codes = {factor.code for _, factors in by_vector(device.platform) for factor in factors}
     form = ReportForm(
         typed.sent() or None,
@@ -135,7 +135,7 @@ def _changed(device: InHand, form: ReportForm) -> InHand:
 
 def _failed(device: InHand, form: ReportForm, error: Refused | Unreachable) -> ResponseReturnValue:
     """Say what the dashboard said; without a valid key nothing is in the hand."""
-    if isinstance(error, Refused) and error.code in LOST:
+    if isinstance(error, Refused) and error.code in _LOST:
         return _without(_sentence(error), udid=device.udid)
     form.form_errors = [_sentence(error)]
     return _device_page(device, form), 409

@@ -22,19 +22,19 @@ LINES_ON_THE_DEVICE_PAGE = 10
 
 @blueprint.get("")
 def index(device_id: int) -> ResponseReturnValue:
-    """The whole history, a page at a time."""
+    """Show the whole history, a page at a time."""
     device = db.get_or_404(Device, device_id)
     place = _NEWEST_FIRST.place(request.args)
     return render_template("devices/history.html", device=device, place=place, history=history(device, place))
 
 
 def newest_lines(device: Device) -> dict[str, Any]:
-    """What `devices/_history.html` shows on the device's page."""
+    """Return what `devices/_history.html` shows on the device's page."""
     return history(device, BEGINNING, LINES_ON_THE_DEVICE_PAGE)
 
 
 def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
-    """A page of lines, and whether it reaches back to the arrival."""
+    """Return a page of lines, and whether it reaches back to the arrival."""
     # The number of a removed run may be given again, hence the other two conditions.
     same = (
         (SyncRun.id == DeviceEvent.run_id)
@@ -56,6 +56,6 @@ def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, An
 
 
 def _by_registration(device: Device) -> bool:
-    """Whether Protect brought it before any sync: still so, or said by the line of its first listing."""
+    """Return True if Protect brought it before any sync: still so, or said by the line of its listing."""
     listed = (DeviceEvent.device_id == device.id, DeviceEvent.kind == Happening.LISTED)
     return device.added_by is not None or db.session.scalar(select(exists().where(*listed))) is True

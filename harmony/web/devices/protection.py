@@ -49,7 +49,7 @@ DELETED = "This device is deleted; restore it first."
 
 @blueprint.get("/findings")
 def findings(device_id: int) -> ResponseReturnValue:
-    """Every finding of the device, open or closed, newest first."""
+    """Show every finding of the device, open or closed, newest first."""
     device = db.get_or_404(Device, device_id)
     place = _NEWEST_FIRST.place(request.args)
     page = _NEWEST_FIRST.page(_findings(device), place)
@@ -60,7 +60,7 @@ def findings(device_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/registration-code")
 def code(device_id: int) -> ResponseReturnValue:
-    """The registration codes of the device; none can be read again."""
+    """Show the registration codes of the device; none can be read again."""
     device = db.get_or_404(Device, device_id)
     return render_template(
         "devices/code.html", device=device, code=None, codes=credentials.issued_codes(device_id), now=now()
@@ -71,12 +71,12 @@ def code(device_id: int) -> ResponseReturnValue:
 def new_code(device_id: int) -> ResponseReturnValue:
     """Make one and show it this once; a redirect would need a place to keep it."""
     device = db.get_or_404(Device, device_id)
-    made = credentials.issue_code(device_id, g.user.name, now())
-    if made is None:
+    code = credentials.issue_code(device_id, g.user.name, now())
+    if code is None:
         flash(DELETED, "warning")
         return redirect(url_for("devices.show", device_id=device_id), 303)
     return render_template(
-        "devices/code.html", device=device, code=made, codes=credentials.issued_codes(device_id), now=now()
+        "devices/code.html", device=device, code=code, codes=credentials.issued_codes(device_id), now=now()
     )
 
 
@@ -92,9 +92,11 @@ def reset(device_id: int) -> ResponseReturnValue:
 
 
 def panel(device: Device, integration: Integration) -> dict[str, Any]:
-    """What `devices/_protection.html` shows on the device's page."""
-    mine = select(Registration).where(Registration.device_id == device.id, Registration.ended_at.is_(None))
-    live = db.session.scalars(mine.order_by(Registration.profile)).all()
+    """Return what `devices/_protection.html` shows on the device's page."""
+    registered = select(Registration).where(
+        Registration.device_id == device.id, Registration.ended_at.is_(None)
+    )
+    live = db.session.scalars(registered.order_by(Registration.profile)).all()
     opened: Query = (
         _findings(device).where(Finding.closed_at.is_(None)).order_by(Finding.risk.desc(), Finding.id)
     )
@@ -118,17 +120,17 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
 
 
 def same_udid(device: Device) -> Sequence[Device]:
-    """The other live devices of the integration with this UDID, however it is spelt; a few of them."""
+    """Return the other live devices of the integration with this UDID, however it is spelt; a few of them."""
     same = (Device.integration_id == device.integration_id, Device.udid_key == device.udid_key)
     others = select(Device).where(*same, Device.id != device.id, Device.deleted_at.is_(None))
     return db.session.scalars(others.order_by(Device.id).limit(5)).all() if device.udid_key else []
 
 
 def _profiles(live: Sequence[Registration], record: PolicyRecord, *, two: bool) -> dict[str, Any]:
-    """Where Protect is, and on which profiles it is not or is silent."""
+    """Return where Protect is, and on which profiles it is not or is silent."""
     return {
         "registrations": live,
-        "lacking": lacking(Profile(one.profile) for one in live) if two and live else [],
+        "lacking": lacking(Profile(registration.profile) for registration in live) if two and live else [],
         "two_profiles": two,
         "unheard": _unheard(live, record),
         "inactive_days": record.inactive_days,
@@ -140,21 +142,21 @@ def _findings(device: Device) -> Query:
 
 
 def _unheard(live: Sequence[Registration], record: PolicyRecord) -> set[str]:
-    """The profiles that are silent while another is heard: the status of the device does not tell."""
+    """Return the profiles that are silent while another is heard: the status does not tell."""
     longest = timedelta(days=record.inactive_days)
-    newest = max((one.last_contact_at for one in live), default=now())
-    return {one.profile for one in live if newest - one.last_contact_at > longest}
+    newest = max((registration.last_contact_at for registration in live), default=now())
+    return {row.profile for row in live if newest - row.last_contact_at > longest}
 
 
 def _outdated(device: Device, live: Iterable[Registration], record: PolicyRecord) -> dict[str, str]:
-    """What the dashboard concludes from versions, in words."""
-    told = [(one.platform, one.os_version, one.client_version) for one in live]
-    return outdated(device.platform, device.os_version, told, record)
+    """Return what the dashboard concludes from versions, in words."""
+    versions = [(row.platform, row.os_version, row.client_version) for row in live]
+    return outdated(device.platform, device.os_version, versions, record)
 
 
 def _app_pages(device: Device, found: Sequence[Row[Any]]) -> dict[str, int]:
-    """The page of each app that one of these findings is about."""
-    about = {one.subject for one in found if factor_of(one.code).vector is Vector.APPLICATION}
+    """Return the page of each app that one of these findings is about."""
+    about = {row.subject for row in found if factor_of(row.code).vector is Vector.APPLICATION}
     same = (App.platform == platform_of(device.platform), App.identifier.in_(about))
     newest = select(App.identifier, func.max(App.id)).where(*same).group_by(App.identifier)
     return {identifier: id_ for identifier, id_ in db.session.execute(newest)}

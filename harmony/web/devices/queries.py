@@ -26,7 +26,7 @@ COLUMNS = (
 # What finds the place in the list, and what only marks a row, are of no use in a file.
 FILE = tuple(column.key for column in COLUMNS if column.key not in {"name_key", "udid_key"})
 # Written into the statement: a bound value would hide from SQLite that the index of the risky fits.
-RISKS = {risk.name.lower(): literal(int(risk), literal_execute=True) for risk in Risk}
+_RISKS = {risk.name.lower(): literal(int(risk), literal_execute=True) for risk in Risk}
 
 
 class DeviceSelection(StrEnum):
@@ -86,7 +86,7 @@ FILTERS: tuple[Filter, ...] = (
         },
     ),
     _StatusFilter("status", Device.status),
-    ChoiceFilter("risk", Device.risk, RISKS),
+    ChoiceFilter("risk", Device.risk, _RISKS),
 )
 BY_NAME = Order(Device.id, Device.name_key)
 # Few devices that another index finds are sorted, which is less than walking all names.

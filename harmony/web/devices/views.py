@@ -37,14 +37,14 @@ from harmony.web.tags import queries as tag_queries
 blueprint = Blueprint("devices", __name__, url_prefix="/devices")
 
 _COUNTED_ANEW = "If the UEM does not list it, it counts as missing from the next complete sync on."
-GONE = "Nothing was restored: it is not deleted any more, or was removed for good."
-DELETED = "Deleted: its Protect app is turned away. It comes back by itself when the UEM lists it."
-LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted already."
+_GONE = "Nothing was restored: it is not deleted any more, or was removed for good."
+_DELETED = "Deleted: its Protect app is turned away. It comes back by itself when the UEM lists it."
+_LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted already."
 
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    """A page of devices by name."""
+    """Show a page of devices by name."""
     filters, place = filters_of(request.args), BY_NAME.place(request.args)
     return render_template(
         "devices/index.html",
@@ -59,14 +59,14 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/devices.csv")
 def export() -> ResponseReturnValue:
-    """The same devices as a file, all pages of them."""
+    """Send the same devices as a file, all pages of them."""
     rows = every(filters_of(request.args))
     return csv_file("harmony-devices", FILE, ([_written(row, name) for name in FILE] for row in rows))
 
 
 @blueprint.get("/<int:device_id>")
 def show(device_id: int) -> ResponseReturnValue:
-    """One device."""
+    """Show one device."""
     device = db.get_or_404(Device, device_id)
     integration = db.session.get_one(Integration, device.integration_id)
     known = {(group.kind, group.external_id): group.name for group in groups.known(integration.id)}
@@ -88,7 +88,7 @@ def restore(device_id: int) -> ResponseReturnValue:
     if soft_delete.restore(device_id, g.user.name, now()):
         flash(f"Restored. {_COUNTED_ANEW}", "success")
         return redirect(url_for("devices.show", device_id=device_id), 303)
-    flash(GONE, "warning")
+    flash(_GONE, "warning")
     return _to_deleted(filters_of(request.args))
 
 
@@ -96,9 +96,9 @@ def restore(device_id: int) -> ResponseReturnValue:
 def delete(device_id: int) -> ResponseReturnValue:
     """Delete one device that no sync has listed."""
     if soft_delete.delete_unlisted((Device.id == device_id,), g.user.name, now()):
-        flash(DELETED, "success")
+        flash(_DELETED, "success")
     else:
-        flash(LISTED, "warning")
+        flash(_LISTED, "warning")
     return redirect(url_for("devices.show", device_id=device_id), 303)
 
 
@@ -121,13 +121,13 @@ def restore_all() -> ResponseReturnValue:
 
 
 def _written(row: Row[Any], name: str) -> object:
-    """A value of the file; the risk as its word."""
+    """Return a value of the file; the risk as its word."""
     value = getattr(row, name)
     return Risk(value).label if name == Device.risk.key else value
 
 
 def _kept() -> timedelta:
-    """How long a deleted device can be restored."""
+    """Return how long a deleted device can be restored."""
     return timedelta(days=current_settings().deleted_kept_days)
 
 

@@ -40,7 +40,7 @@ NEWEST_FIRST = Order(Event.id)
 
 
 def events(filters: Filters) -> Query:
-    """The events with the names of their devices and integrations."""
+    """Return the events with the names of their devices and integrations."""
     query: Query = (
         select(*COLUMNS)
         .outerjoin(Device, Device.id == Event.device_id)

@@ -20,7 +20,7 @@ from harmony.web.shared.integrations import integration_choices
 
 blueprint = Blueprint("events", __name__)
 
-HEADER = (
+_HEADER = (
     "id", "at", "severity", "attack_vector", "code", "threat_factor", "event", "detail", "device_id",
     "device", "integration_id", "integration",
 )  # fmt: skip
@@ -28,14 +28,14 @@ HEADER = (
 
 @blueprint.get("/events")
 def index() -> ResponseReturnValue:
-    """A page of events."""
+    """Show a page of events."""
     filters, place = Filters.from_query(FILTERS, request.args), NEWEST_FIRST.place(request.args)
     return render_template(
         "events/index.html",
         filters=filters,
         place=place,
         page=NEWEST_FIRST.page(events(filters), place),
-        words={"severity": SEVERITIES, "event": VERBS, "vector": {one: one.value for one in Vector}},
+        words={"severity": SEVERITIES, "event": VERBS, "vector": {vector: vector.value for vector in Vector}},
         factor_of=factor_of,
         device=db.session.get(Device, filters["device"]) if filters["device"] else None,
         integrations=integration_choices(),
@@ -45,9 +45,9 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/events.csv")
 def export() -> ResponseReturnValue:
-    """The same events as a file, all pages of them."""
+    """Send the same events as a file, all pages of them."""
     rows = NEWEST_FIRST.every(events(Filters.from_query(FILTERS, request.args)))
-    return csv_file("harmony-events", HEADER, _lines(rows))
+    return csv_file("harmony-events", _HEADER, _lines(rows))
 
 
 def _lines(rows: Iterator[Row[Any]]) -> Iterator[Sequence[object]]:

@@ -28,18 +28,18 @@ from harmony.web.shared.pasted import stripped
 from harmony.web.wizard.forms import WholeNumber
 
 RISKS = [SelectChoice(str(int(risk)), risk.label) for risk in Risk]
-VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}")
 _RISK_OF = "risk_"
 NOT_IN_CATALOGUE = "Not in the catalogue"
 # Why the policy does not change the risk of these.
-FIXED = {
+_FIXED = {
     "MALICIOUS_APP": "An app known to do harm is always High.",
     "BLOCKED_APP": "An administrator blocked the app; lift the block on the page of the app.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FactorLine:
     """One threat factor on the page; `field` is None when its risk is fixed, `why` then says so."""
 
     factor: Factor
@@ -48,7 +48,7 @@ class Line:
 
 
 def _is_version(_form: Form, field: StringField) -> None:
-    if field.data and not VERSION.fullmatch(field.data):
+    if field.data and not _VERSION.fullmatch(field.data):
         raise ValidationError("Enter a version such as 17 or 17.5.1, or leave it empty.")
 
 
@@ -61,7 +61,7 @@ def _version(label: str) -> StringField:
 
 
 class PlainForm(Form):
-    """What is not the risk of a threat factor; labels as in the history of versions."""
+    """All of a policy but the risks of threat factors; labels as in the history of versions."""
 
     inactive_days = WholeNumber(INACTIVE_DAYS, 1, 90, unit=" days")
     silent_days = WholeNumber(SILENT_DAYS, 0, 89, unit=" days")
@@ -78,25 +78,27 @@ class PlainForm(Form):
 
 
 def name_of(code: str) -> str:
-    """The name of the field of a threat factor."""
+    """Return the name of the field of a threat factor."""
     return _RISK_OF + code
 
 
 def is_set(factor: Factor) -> bool:
-    """Whether the risk of the factor has a field of its own."""
+    """Return True if the risk of the factor has a field of its own."""
     return not factor.fixed and factor.code != SILENT
 
 
 def _form_with(codes: Iterable[str]) -> type[PlainForm]:
-    """A field for each threat factor whose risk the policy sets: the catalogue's, and those of `codes`."""
-    factors = [one for one in map(factor_of, dict.fromkeys((*CATALOGUE, *codes))) if is_set(one)]
+    """Make a form with a field for each threat factor of the catalogue and `codes` that a policy sets."""
+    factors = [factor for factor in map(factor_of, dict.fromkeys((*CATALOGUE, *codes))) if is_set(factor)]
     return type(
-        "PolicyForm", (PlainForm,), {name_of(one.code): _risk_field(one.name, one.risk) for one in factors}
+        "PolicyForm",
+        (PlainForm,),
+        {name_of(factor.code): _risk_field(factor.name, factor.risk) for factor in factors},
     )
 
 
 def filled(record: PolicyRecord, reported: Iterable[str] = ()) -> PlainForm:
-    """The form with what a policy says, also of codes that devices have reported."""
+    """Fill the form with what a policy says, also of codes that devices have reported."""
     codes = sorted({*record.risks, *reported})
     risks = {name_of(code): str(int(risk_of(record, code))) for code in (*CATALOGUE, *codes)}
     return _form_with(codes)(
@@ -114,16 +116,16 @@ def filled(record: PolicyRecord, reported: Iterable[str] = ()) -> PlainForm:
 
 
 def sent(values: MultiDict[str, str]) -> PlainForm:
-    """The form as it was sent; what is no code of a threat factor is no field of it."""
+    """Fill the form with what was sent; what is no code of a threat factor is no field of it."""
     codes = (name.removeprefix(_RISK_OF) for name in values if name.startswith(_RISK_OF))
     return _form_with(sorted(code for code in codes if is_code(code)))(values)
 
 
 def record_of(form: PlainForm) -> PolicyRecord:
-    """What a valid form says."""
+    """Return what a valid form says."""
     said: Mapping[str, Any] = form.data
     return PolicyRecord(
-        risks={one.code: int(said[name_of(one.code)]) for one in _factors(form)},
+        risks={factor.code: int(said[name_of(factor.code)]) for factor in _factors(form)},
         inactive_days=said["inactive_days"],
         silent_days=said["silent_days"],
         silent_risk=int(said["silent_risk"]),
@@ -132,24 +134,24 @@ def record_of(form: PlainForm) -> PolicyRecord:
     )
 
 
-def by_vector(form: PlainForm) -> Iterator[tuple[str, list[Line]]]:
-    """The threat factors under their attack vectors, in the order of the catalogue, then those not in it."""
+def by_vector(form: PlainForm) -> Iterator[tuple[str, list[FactorLine]]]:
+    """Yield the threat factors under their attack vectors, in the catalogue's order, then those not in it."""
     for vector in Vector:
-        lines = [_line(form, one) for one in CATALOGUE.values() if one.vector is vector]
+        lines = [_line(form, factor) for factor in CATALOGUE.values() if factor.vector is vector]
         if lines:
             yield vector.value, lines
-    if strangers := [_line(form, one) for one in _factors(form) if not one.known]:
+    if strangers := [_line(form, factor) for factor in _factors(form) if not factor.known]:
         yield NOT_IN_CATALOGUE, strangers
 
 
 def _factors(form: PlainForm) -> list[Factor]:
-    """The threat factors whose risk has a field of the form."""
-    return [factor_of(one.name.removeprefix(_RISK_OF)) for one in form if one.name.startswith(_RISK_OF)]
+    """Return the threat factors whose risk has a field of the form."""
+    return [factor_of(field.name.removeprefix(_RISK_OF)) for field in form if field.name.startswith(_RISK_OF)]
 
 
-def _line(form: PlainForm, factor: Factor) -> Line:
+def _line(form: PlainForm, factor: Factor) -> FactorLine:
     if factor.code == SILENT:
-        return Line(factor, None, "Its risk is set with the days.")
-    return (
-        Line(factor, None, FIXED[factor.code]) if factor.fixed else Line(factor, form[name_of(factor.code)])
-    )
+        return FactorLine(factor, None, "Its risk is set with the days.")
+    if factor.fixed:
+        return FactorLine(factor, None, _FIXED[factor.code])
+    return FactorLine(factor, form[name_of(factor.code)])

@@ -30,12 +30,12 @@ CONFLICT = (
     "Your values are shown; send them again to replace theirs."
 )
 _NOT_RESET = "Somebody else saved the policy meanwhile; it is shown and was not reset. Look at it first."
-NOTHING = "This is what was in force already; nothing was changed."
+_NOTHING = "This is what was in force already; nothing was changed."
 
 
 @blueprint.get("")
 def show() -> ResponseReturnValue:
-    """The policy in force, or what was typed into its form and could not be saved."""
+    """Show the policy in force, or what was typed into its form and could not be saved."""
     if values := typed.sent():
         return _page(policy_forms.sent(values), number(values.get("version", "")) or policy.DEFAULTS)
     version, record = policy.in_force(db.session())
@@ -60,26 +60,26 @@ def reset() -> ResponseReturnValue:
 
 @blueprint.get("/reset")
 def reset_again() -> ResponseReturnValue:
-    """Where a browser stands after a reset that was refused: its Reload button leads back to the page."""
+    """Lead Reload after a reset that was refused back to the page."""
     return _back()
 
 
 @blueprint.get("/rating")
 def rating() -> ResponseReturnValue:
-    """How far the worker is with rating every device; asks for itself again only until it is done."""
+    """Show how far the worker is with rating every device; the part asks for itself again until then."""
     return render_template("policy/_rating.html", newest=newest())
 
 
 @blueprint.get("/versions")
 def versions() -> ResponseReturnValue:
-    """Every version there was, newest first."""
+    """Show every version there was, newest first."""
     place = _NEWEST_FIRST.place(request.args)
     return render_template("policy/versions.html", place=place, **_history(place, PAGE_SIZE))
 
 
 @blueprint.get("/versions/<int:version>")
 def version(version: int) -> ResponseReturnValue:
-    """One version: who saved it and when, what it changed, all it says."""
+    """Show one version: who saved it and when, what it changed, all it says."""
     row, changed = policy.said_before(version) or abort(404)
     form = policy_forms.filled(policy.record_of(row.values))
     newest_version, _record = policy.in_force(db.session())
@@ -90,22 +90,22 @@ def version(version: int) -> ResponseReturnValue:
 
 
 def newest() -> Policy | None:
-    """The version in force with the progress of its rating; None: the defaults, which need none."""
+    """Return the version in force with the progress of its rating; None: the defaults, which need none."""
     return db.session.scalar(select(Policy).order_by(Policy.version.desc()).limit(1))
 
 
 def _save(record: PolicyRecord, form: PlainForm | None) -> ResponseReturnValue:
     try:
-        made = policy.save(record, _version_seen(), g.user.name, now())
+        saved = policy.save(record, _version_seen(), g.user.name, now())
     except policy.SavedMeanwhile:
         version, theirs = policy.in_force(db.session())
         notice = CONFLICT if form else _NOT_RESET
         return _page(form or policy_forms.filled(theirs, policy.reported_unknown()), version, notice), 409
-    if made == _version_seen():
-        flash(NOTHING, "info")
+    if saved == _version_seen():
+        flash(_NOTHING, "info")
         return _back()
     enqueue(RATE)
-    flash(f"Version {made} is in force. The worker rates every device anew.", "success")
+    flash(f"Version {saved} is in force. The worker rates every device anew.", "success")
     return _back()
 
 

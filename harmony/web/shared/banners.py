@@ -25,7 +25,7 @@ _CLEARING = (
 def attention(
     integration: Integration, server: ServerDetails, newest: SyncRun | None, now: datetime
 ) -> Iterator[Banner]:
-    """The banners of the integration's page, the gravest first; `newest` is its newest run that ended."""
+    """Yield the banners of the integration's page, the gravest first; `newest` is its newest ended run."""
     edit = url_for("wizard.show", integration_id=integration.id, page=SERVER)
     if integration.stopped_why:
         text = f"Stopped: {integration.stopped_reason} Nothing is synced until Server Details are edited."
@@ -43,7 +43,7 @@ def attention(
 
 
 def why_no_sync(integration: Integration, what: str = "No sync was started") -> str:
-    """Why Sync Now, or another wish that `what` names, could not start anything, and what to do."""
+    """Explain why Sync Now, or another wish that `what` names, could not start anything, and what to do."""
     if integration.state == IntegrationState.PAUSED:
         return f"{what}: the integration is paused. Resume it; that starts a sync at once."
     if integration.stopped_why:
@@ -52,7 +52,7 @@ def why_no_sync(integration: Integration, what: str = "No sync was started") -> 
 
 
 def already_running(run: SyncRun) -> str:
-    """Since when and by whom a sync is under way, and what becomes of the wish for one."""
+    """Say since when and by whom a sync is under way, and what becomes of the wish for one."""
     since = f"since {run.started_at:%H:%M:%S} UTC, started by {run.started_by}"
     if run.kind == SyncKind.DELTA:
         return f"Recently seen devices are being refreshed {since}. The full sync starts right after it."
@@ -60,7 +60,7 @@ def already_running(run: SyncRun) -> str:
 
 
 def waits_for_worker(integration: Integration, now: datetime, what: str = "The sync") -> str | None:
-    """Why `what` was asked for and does not start yet; None when it does."""
+    """Explain why `what` was asked for and does not start yet; None when it does."""
     if integration.redact_pending:
         return _CLEARING
     if wait := server_waits.why_waiting(integration, now):
@@ -88,7 +88,7 @@ def _quarantine(integration: Integration) -> str:
 
 def _certificate(pem: str, now: datetime) -> str | None:
     try:
-        days = min(one.days_left for one in read_upload(pem, now).certificates)
+        days = min(certificate.days_left for certificate in read_upload(pem, now).certificates)
     except CertificateRefused:
         return "The certificate of the server has expired or cannot be used any more; syncs will fail."
     return f"The certificate of the server ends in {days} days." if days < WARN_DAYS else None

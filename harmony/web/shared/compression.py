@@ -14,7 +14,7 @@ from flask_compress import Compress
 from harmony.security.auth import STATIC
 from harmony.security.csrf import OWN_SITES
 
-TEXTS = (
+_TEXTS = (
     "text/html", "text/css", "text/csv", "text/plain", "text/javascript", "application/javascript",
     "application/json", "image/svg+xml",
 )  # fmt: skip
@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
     """Compress what may be, after everything else has been done to an answer."""
     settings: dict[str, Any] = {
         "COMPRESS_REGISTER": False,
-        "COMPRESS_MIMETYPES": list(TEXTS),
+        "COMPRESS_MIMETYPES": list(_TEXTS),
         "COMPRESS_ALGORITHM": ["gzip"],
         "COMPRESS_ALGORITHM_STREAMING": ["gzip"],
         "COMPRESS_MIN_SIZE": _SMALLEST,
@@ -41,7 +41,7 @@ def init_app(app: Flask) -> None:
 
 def compress(response: Response) -> Response:
     """Compress the answer where that is possible and tells nothing; say in Vary that it may be."""
-    if response.mimetype not in TEXTS or not _tells_nothing():
+    if response.mimetype not in _TEXTS or not _tells_nothing():
         return response
     response.vary.add("Accept-Encoding")
     # A part of a file is a part of what is not compressed, and a HEAD of a stream has no length to tell.

@@ -10,32 +10,32 @@ from datetime import datetime
 from flask import Response, stream_with_context
 
 # A cell that begins so is a formula to a spreadsheet; the last four are the wide forms of the first.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _LINES_AT_ONCE = 200
 # Without it Excel reads a file in the encoding of the machine it runs on.
-BYTE_ORDER_MARK = "\ufeff"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """The answer that a browser saves as `name`.csv; times are written in UTC, None as nothing."""
+    """Return the file that a browser saves as `name`.csv; times are written in UTC, None as nothing."""
     answer = Response(stream_with_context(_text(header, rows)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer
 
 
 def cell(value: object) -> str:
-    """One value as text; a text that would be a formula gets an apostrophe before it."""
+    """Return a value as text; a text that would be a formula gets an apostrophe before it."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     text = str(value)
-    return "'" + text if isinstance(value, str) and text.startswith(FORMULA) else text
+    return "'" + text if isinstance(value, str) and text.startswith(_FORMULA) else text
 
 
 def _text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     buffer = io.StringIO()
-    buffer.write(BYTE_ORDER_MARK)
+    buffer.write(_BYTE_ORDER_MARK)
     writer = csv.writer(buffer)
     writer.writerow(header)
     for number, row in enumerate(rows, 1):

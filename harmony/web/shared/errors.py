@@ -62,7 +62,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if is_api_path(request.path):
         return answer_http_error(error)
-    if code == 405 and request.method in {"GET", "HEAD"} and (page := page_of_form(request.path)):
+    if code == 405 and request.method in {"GET", "HEAD"} and (page := _page_of_form(request.path)):
         query = request.query_string.decode("ascii", "ignore")
         return redirect(f"{page}?{query}" if query else page, 303)
     title, text, advice = PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
@@ -74,7 +74,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     return _page(code, title, text, advice), code, headers
 
 
-def page_of_form(path: str) -> str | None:
+def _page_of_form(path: str) -> str | None:
     """Find the page that holds the form which posts to `path`: the nearest address above it that can be read.
 
     A refused form leaves its own address in the browser's bar, and Reload asks for it with GET. None when

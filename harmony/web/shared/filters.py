@@ -20,7 +20,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from harmony.folding import fold
 from harmony.web.shared.ids import number
 
-LONGEST_TEXT = 200
+_LONGEST_TEXT = 200
 _Condition = ColumnElement[bool]
 # `indexed` or `unindexed`: whether an index of the column may lead.
 Led = Callable[[Any], Any]
@@ -52,11 +52,11 @@ class TextFilter(Filter):
     column: Any
 
     def read(self, text: str) -> str | None:
-        typed = text.strip()[:LONGEST_TEXT]
+        typed = text.strip()[:_LONGEST_TEXT]
         return typed if fold(typed) else None
 
     def condition(self, value: str, led: Led) -> _Condition:
-        """With dashes the text is looked for without them too: a UDID is shown in both ways."""
+        """Look for the text without its dashes too: a UDID is shown in both ways."""
         text = fold(value)
         spellings = sorted({text, text.replace("-", "") or text})
         return or_(*(led(self.column).contains(spelling, autoescape=True) for spelling in spellings))
@@ -126,7 +126,7 @@ class ConditionFilter(Filter):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What an address asks of a list: `values` by the names of the filters that ask for anything.
+    """The filters that an address asks for: `values` by the names of the filters that ask for anything.
 
     `route` are the parts of the path of the list's addresses.
     """
@@ -152,7 +152,7 @@ class Filters:
 
     @property
     def query(self) -> dict[str, str]:
-        """The filters as parts of an address."""
+        """Return the filters as parts of an address."""
         return {name: str(value) for name, value in self.values.items()}
 
     def href(self, endpoint: str, **place: object) -> str:

@@ -13,7 +13,7 @@ def init_app(app: Flask) -> None:
 
 
 def is_htmx() -> bool:
-    """Whether htmx sent this request, be it for a part or for a boosted page."""
+    """Return True if htmx sent this request, be it for a part or for a boosted page."""
     return bool(getattr(request, "htmx", False))
 
 

@@ -16,7 +16,7 @@ from harmony.config import current_settings
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.web.shared import typed
 
-THEMES = ("auto", "light", "dark")
+_THEMES = ("auto", "light", "dark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def init_app(app: Flask) -> None:
 
 
 def asset(path: str) -> str:
-    """The address of a static file; `?v=` changes with its content, so that browsers may keep it for ever."""
+    """Return the address of a static file; `?v=` changes with its content, so that browsers may keep it."""
     digest = _digest(str(Path(str(current_app.static_folder)) / path))
     return url_for("static", filename=path, v=digest)
 
@@ -61,7 +61,7 @@ def _chrome() -> dict[str, Any]:
     user = g.get("user")
     return {
         "current_user": user,
-        "theme": theme if (theme := request.cookies.get("theme")) in THEMES else "auto",
+        "theme": theme if (theme := request.cookies.get("theme")) in _THEMES else "auto",
         "demo": settings.demo,
         "nav": list(_nav(settings.demo)) if user else [],
         "banners": list(_banners()) if user else [],

@@ -52,7 +52,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a list: after a row, or before one; its beginning when neither."""
+    """A place in a list: after a row, or before one; its beginning when neither."""
 
     after: Cursor | None = None
     before: Cursor | None = None

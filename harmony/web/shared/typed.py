@@ -17,14 +17,14 @@ _NOT_YOURS = (
 
 
 def kept(id_: str | None, page: str) -> TypedForm | None:
-    """What the signed-in user sent to that page after the session had ended; None when nothing is kept."""
+    """Return what the signed-in user sent to that page after the session had ended; None: nothing is kept."""
     if not id_ or g.get("user") is None:
         return None
     return kept_forms.find(id_, g.user.id, page, steady())
 
 
 def sent() -> MultiDict[str, str]:
-    """What was sent with this request, or before and in vain; empty for a page that is only looked at."""
+    """Return what was sent with this request, or before and in vain; empty for a page that is looked at."""
     if request.form:
         return request.form
     found = kept(request.args.get(KEPT), request.path) if request.method == "GET" else None
@@ -32,7 +32,7 @@ def sent() -> MultiDict[str, str]:
 
 
 def notice() -> str | None:
-    """What the page says on top when it was led to by a form that was kept."""
+    """Return what the page says on top when it was led to by a form that was kept."""
     if request.method != "GET" or KEPT not in request.args or g.get("user") is None:
         return None
     return _SIGNED_OUT if kept(request.args[KEPT], request.path) else _NOT_YOURS

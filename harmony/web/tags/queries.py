@@ -20,7 +20,7 @@ from harmony.web.shared.paging import Order, Query
 OPEN = TagLink.state != literal(LinkState.DONE.value, literal_execute=True)
 _REASONS_SHOWN = 3
 # The order of the keys on every page; whatever is not here comes after, by its name.
-ORDER = (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)
+_ORDER = (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)
 LINK = (
     TagLink.device_id.label("id"), TagLink.device_id, Device.name, Device.deleted_at, TagLink.wanted,
     TagLink.present, TagLink.state, TagLink.attempts, TagLink.next_try_at, TagLink.changed_at, TagLink.reason,
@@ -28,7 +28,7 @@ LINK = (
 
 
 def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    """How many rows of a group meet it."""
+    """Count the rows of a group that meet it."""
     return func.sum(case((condition, 1), else_=0))
 
 
@@ -89,7 +89,7 @@ NEWEST_FIRST = Order(TagLink.device_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class _Totals:
     """All tags of an integration together; `reasons` are the most frequent ones for what failed."""
 
     counts: TagCounts = field(default_factory=TagCounts)
@@ -97,25 +97,25 @@ class Totals:
 
 
 def lines(integration_id: int) -> list[TagLine]:
-    """Every tag of ours, in the order of the pages."""
+    """Return every tag of ours, in the order of the pages."""
     counted = counts(integration_id)
     tags = db.session.scalars(select(UemTag).where(UemTag.integration_id == integration_id)).all()
-    return [TagLine(tag, counted.get(tag.key, TagCounts())) for tag in in_order(tags)]
+    return [TagLine(tag, counted.get(tag.key, TagCounts())) for tag in _in_order(tags)]
 
 
-def in_order(tags: Iterable[UemTag]) -> list[UemTag]:
-    """Status, then risk, then threat factors by name."""
-    rank = {key: number for number, key in enumerate(ORDER)}
-    return sorted(tags, key=lambda tag: (rank.get(tag.key, len(ORDER)), tag.name, tag.key))
+def _in_order(tags: Iterable[UemTag]) -> list[UemTag]:
+    """Sort by status, then risk, then threat factors by name."""
+    rank = {key: number for number, key in enumerate(_ORDER)}
+    return sorted(tags, key=lambda tag: (rank.get(tag.key, len(_ORDER)), tag.name, tag.key))
 
 
 def counts(integration_id: int) -> dict[str, TagCounts]:
-    """Devices by the key of the tag. What is done is counted in an index; only open links are looked at."""
-    mine = TagLink.integration_id == integration_id
-    standing: Query = select(TagLink.key, func.count()).where(mine, TagLink.present == yes())
+    """Count devices by the key of the tag, what is done in an index; only open links are looked at."""
+    links = TagLink.integration_id == integration_id
+    standing: Query = select(TagLink.key, func.count()).where(links, TagLink.present == yes())
     found = {key: TagCounts(many, many) for key, many in db.session.execute(standing.group_by(TagLink.key))}
     # Grouped by the state too, so that the index of open links is the one in this order.
-    to_do: Query = select(TagLink.key, TagLink.state, *_TO_DO).where(mine, OPEN)
+    to_do: Query = select(TagLink.key, TagLink.state, *_TO_DO).where(links, OPEN)
     for row in db.session.execute(to_do.group_by(TagLink.key, TagLink.state)):
         waits = row.state == LinkState.PENDING
         more = TagCounts(row.to_come, 0, row.links if waits else 0, 0 if waits else row.links)
@@ -124,35 +124,35 @@ def counts(integration_id: int) -> dict[str, TagCounts]:
 
 
 def devices_with(integration_id: int, keys: Sequence[str]) -> int:
-    """On how many devices at least one of these tags stands."""
-    mine = (TagLink.integration_id == integration_id, TagLink.key.in_(keys), TagLink.present == yes())
-    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*mine)) or 0
+    """Count the devices on which at least one of these tags stands."""
+    links = (TagLink.integration_id == integration_id, TagLink.key.in_(keys), TagLink.present == yes())
+    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*links)) or 0
 
 
 def tagged_devices(integration_id: int) -> int:
-    """On how many devices any tag of ours stands."""
-    mine = (TagLink.integration_id == integration_id, TagLink.present == yes())
-    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*mine)) or 0
+    """Count the devices on which any tag of ours stands."""
+    links = (TagLink.integration_id == integration_id, TagLink.present == yes())
+    return db.session.scalar(select(func.count(TagLink.device_id.distinct())).where(*links)) or 0
 
 
-def totals(integration_id: int, lines: Iterable[TagLine]) -> Totals:
-    """The sum over these tags, with the reasons of what failed."""
-    mine = (TagLink.integration_id == integration_id, OPEN, FAILED)
+def totals(integration_id: int, lines: Iterable[TagLine]) -> _Totals:
+    """Add up these tags, with the reasons of what failed."""
+    links = (TagLink.integration_id == integration_id, OPEN, FAILED)
     number = func.count().label("devices")
-    reasons: Query = select(TagLink.reason, number).where(*mine).group_by(TagLink.reason)
+    reasons: Query = select(TagLink.reason, number).where(*links).group_by(TagLink.reason)
     found = db.session.execute(reasons.order_by(number.desc(), TagLink.reason).limit(_REASONS_SHOWN)).all()
-    return Totals(sum((line.counts for line in lines), TagCounts()), found)
+    return _Totals(sum((line.counts for line in lines), TagCounts()), found)
 
 
 def devices(integration_id: int, key: str, filters: Filters) -> Query:
-    """The devices of a tag: id, device_id, name, wanted, present, state, attempts, next try, reason."""
+    """Return the devices of a tag, with the columns of `LINK`."""
     query: Query = select(*LINK).join(Device, Device.id == TagLink.device_id)
-    mine = (TagLink.integration_id == integration_id, TagLink.key == key)
-    return query.where(*mine, *filters.conditions())
+    links = (TagLink.integration_id == integration_id, TagLink.key == key)
+    return query.where(*links, *filters.conditions())
 
 
 def of_device(device_id: int) -> Sequence[Row[Any]]:
-    """The tags of one device, in the order of the pages: name, key, and what a link says."""
+    """Return the tags of one device, in the order of the pages: name, key, and what a link says."""
     same = (UemTag.integration_id == TagLink.integration_id) & (UemTag.key == TagLink.key)
     rows = db.session.execute(
         select(UemTag.name, *LINK[4:], TagLink.key)
@@ -160,5 +160,5 @@ def of_device(device_id: int) -> Sequence[Row[Any]]:
         .outerjoin(UemTag, same)
         .where(TagLink.device_id == device_id)
     ).all()
-    rank = {key: number for number, key in enumerate(ORDER)}
-    return sorted(rows, key=lambda row: (rank.get(row.key, len(ORDER)), row.key))
+    rank = {key: number for number, key in enumerate(_ORDER)}
+    return sorted(rows, key=lambda row: (rank.get(row.key, len(_ORDER)), row.key))

@@ -15,7 +15,7 @@ from harmony.web.tags.queries import TagCounts, TagLine
 
 
 def tagging_context(integration: Integration) -> dict[str, Any]:
-    """What a page needs to say it; `tags_missing`: one that is needed is not in the UEM yet.
+    """Return what a page says of tagging; `tags_missing`: one that is needed is not in the UEM yet.
 
     `awaits_sync`: nothing may be pushed before a device sync with new Server Details.
     """
@@ -36,7 +36,7 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
 
 
 def _matters(line: TagLine, tagging: Tagging) -> bool:
-    """A tag that is only remembered as ours, on no device and for no use, is nothing to show."""
+    """Return False for a tag that is only remembered as ours, on no device and for no use."""
     in_use = is_managed(line.tag.key, tagging) or line.tag.retired_at is not None
     return in_use or line.counts != TagCounts()
 

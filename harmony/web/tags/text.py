@@ -35,7 +35,7 @@ _MEANINGS = {"status": "status {}", "risk": "risk {}", "factor": "threat factor 
 
 
 def meaning(key: str) -> str:
-    """What a tag stands for.
+    """Say what a tag stands for.
 
     >>> meaning("risk:high"), meaning("factor:ROOTED")
     ('risk High', 'threat factor Rooted')
@@ -45,24 +45,24 @@ def meaning(key: str) -> str:
     return _MEANINGS.get(kind, "{}").format(name)
 
 
-def of_making(made: Made) -> Iterator[tuple[str, str]]:
-    """What *Create missing tags* did, as (level, sentence)."""
-    if made.names:
-        yield "success", f"Created in the UEM: {', '.join(made.names)}."
-    for problem in made.problems:
-        yield "error", f"{'Not all were' if made.names else 'No tag was'} created: {problem}"
-    if not made.names and not made.problems:
+def of_making(creation: Made) -> Iterator[tuple[str, str]]:
+    """Yield what *Create missing tags* did, as (level, sentence)."""
+    if creation.names:
+        yield "success", f"Created in the UEM: {', '.join(creation.names)}."
+    for problem in creation.problems:
+        yield "error", f"{'Not all were' if creation.names else 'No tag was'} created: {problem}"
+    if not creation.names and not creation.problems:
         yield "info", "No tag is missing."
 
 
 def switched_on(tagging: Tagging) -> list[str]:
-    """What is tagged, in the order of the page."""
+    """Return what is tagged, in the order of the page."""
     kinds = {"status": tagging.tag_status, "risk": tagging.tag_risk, "threat factors": tagging.tag_factors}
     return [kind for kind, on in kinds.items() if on]
 
 
 def why_no_tags(integration: Integration) -> str:
-    """Why the list of tags is empty, and what to do."""
+    """Explain why the list of tags is empty, and what to do."""
     page = integration.page(TAGGING)
     if not switched_on(from_row(Tagging, page.applied if page else None)):
         return "Tagging is switched off. Names and switches turns it on."

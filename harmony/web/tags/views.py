@@ -25,18 +25,18 @@ from harmony.web.tags.text import EMPTY, choices, meaning, why_no_tags
 
 blueprint = Blueprint("tags", __name__, url_prefix="/integrations/<int:integration_id>/tags")
 
-HEADER = tuple(column.key for column in LINK if column.key != "id")
+_HEADER = tuple(column.key for column in LINK if column.key != "id")
 
 
 @blueprint.get("")
 def index(integration_id: int) -> ResponseReturnValue:
-    """Every tag of ours with the number of its devices."""
+    """Show every tag of ours with the number of its devices."""
     return render_template("tags/index.html", **_context(_finished(integration_id)))
 
 
 @blueprint.get("/status")
 def status(integration_id: int) -> ResponseReturnValue:
-    """The part of the page that changes while tags are pushed; only then does it ask for itself again."""
+    """Show the part of the page that changes while tags are pushed; only then it asks for itself again."""
     return render_template("tags/_state.html", **_context(_finished(integration_id)))
 
 
@@ -54,7 +54,7 @@ def read_back(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/create")
 def create(integration_id: int) -> ResponseReturnValue:
-    """Create missing tags: the worker makes those that are needed and not in the UEM, and pushes."""
+    """Let the worker create the tags that are needed and not in the UEM, and push."""
     return _ask(_finished(integration_id), whole=True)
 
 
@@ -68,7 +68,7 @@ def reload(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/<key>")
 def devices(integration_id: int, key: str) -> ResponseReturnValue:
-    """The devices of one tag."""
+    """Show the devices of one tag."""
     integration, tag = _tag(integration_id, key)
     filters, place = _filters(integration_id, key), NEWEST_FIRST.place(request.args)
     return render_template(
@@ -86,12 +86,12 @@ def devices(integration_id: int, key: str) -> ResponseReturnValue:
 
 @blueprint.get("/<key>/devices.csv")
 def export(integration_id: int, key: str) -> ResponseReturnValue:
-    """The same devices as a file, all pages of them."""
+    """Send the same devices as a file, all pages of them."""
     _tag(integration_id, key)
     filters = _filters(integration_id, key)
     found = NEWEST_FIRST.every(tag_queries.devices(integration_id, key, filters))
-    rows = ([getattr(row, name) for name in HEADER] for row in found)
-    return csv_file(f"harmony-tag-{integration_id}-{filters['state']}", HEADER, rows)
+    rows = ([getattr(row, name) for name in _HEADER] for row in found)
+    return csv_file(f"harmony-tag-{integration_id}-{filters['state']}", _HEADER, rows)
 
 
 def _filters(integration_id: int, key: str) -> Filters:
@@ -100,23 +100,23 @@ def _filters(integration_id: int, key: str) -> Filters:
 
 def _context(integration: Integration) -> dict[str, Any]:
     return tagging_context(integration) | {
-        "groups": {one.external_id: one.name for one in groups.known(integration.id)},
+        "groups": {group.external_id: group.name for group in groups.known(integration.id)},
         "empty_why": why_no_tags(integration),
     }
 
 
 def _ask(integration: Integration, *, whole: bool) -> ResponseReturnValue:
-    moment = now()
-    if not lease.request(integration.id, JobKind.TAGGING, g.user.name, moment, whole=whole):
+    asked_at = now()
+    if not lease.request(integration.id, JobKind.TAGGING, g.user.name, asked_at, whole=whole):
         flash(_why_not(integration), "warning")
-    elif waits := waits_for_worker(integration, moment, "The push"):
+    elif waits := waits_for_worker(integration, asked_at, "The push"):
         flash(waits, "warning")
     enqueue(JobKind.TAGGING, integration.id)
     return redirect(url_for("tags.index", integration_id=integration.id), 303)
 
 
 def _why_not(integration: Integration) -> str:
-    """Why no push can start, whoever asks."""
+    """Explain why no push can start, whoever asks."""
     waits = integration.awaits_sync and integration.state == IntegrationState.ACTIVE
     return lease.FIRST_SYNC if waits else why_no_sync(integration, "No tags are pushed")
 
