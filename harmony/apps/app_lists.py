@@ -17,7 +17,7 @@ from harmony.uem.records import AppList, Completeness
 
 
 class ReadingOutcome(StrEnum):
-    """What came of asking for the apps of a device; all but the first are asked for again in the next run."""
+    """The outcome of asking for the apps of a device; all but the first are tried again in the next run."""
 
     WHOLE = "whole"
     INCOMPLETE = "incomplete"

@@ -1,4 +1,4 @@
-"""Counts the install base anew, and forgets versions of apps that no device has any more."""
+"""Recount the install base, and forget versions of apps that no device has any more."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ ROWS_PER_WRITE = 500
 # An app that has just gone may come back with the next list; its page need not go in between.
 _KEPT_WITHOUT_DEVICES = timedelta(days=1)
 
-MORE = "UPDATE app SET installs = installs + ? WHERE id = ?"
+_UPDATE_APP_INSTALLS = "UPDATE app SET installs = installs + ? WHERE id = ?"
 
 
-def count_anew() -> None:
-    """Put the counts right: devices that were deleted are not told to the apps they had."""
+def recount() -> None:
+    """Correct the counts: deleting a device does not update those of its apps."""
     wrong = _wrong()
     release()
     for start in range(0, len(wrong), ROWS_PER_WRITE):
         steps = [(step, id_) for id_, step in wrong[start : start + ROWS_PER_WRITE]]
         with write() as session:
             # By how much it was wrong, not what is right: others count on meanwhile.
-            bulk.execute_many(session, MORE, steps)
+            bulk.execute_many(session, _UPDATE_APP_INSTALLS, steps)
     _forget(now())
 
 
 def _wrong() -> Sequence[tuple[int, int]]:
-    """Which apps are counted wrongly, and what their counts lack."""
+    """Select the apps that are counted wrongly, and what their counts lack."""
     live = (
         select(InstalledApp.app_id, func.count(InstalledApp.device_id.distinct()).label("devices"))
         .join(Device, Device.id == InstalledApp.device_id)
@@ -44,11 +44,11 @@ def _wrong() -> Sequence[tuple[int, int]]:
     return [(id_, step) for id_, step in db.session.execute(rows.where(right != App.installs))]
 
 
-def _forget(moment: datetime) -> None:
+def _forget(at: datetime) -> None:
     same = (AppException.platform == App.platform) & (AppException.identifier == App.identifier)
     unused = select(App.id).where(
         App.installs <= 0,
-        App.first_seen_at < moment - _KEPT_WITHOUT_DEVICES,
+        App.first_seen_at < at - _KEPT_WITHOUT_DEVICES,
         ~exists().where(InstalledApp.app_id == App.id),
         ~exists().where(same),
     )

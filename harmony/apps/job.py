@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from harmony.apps import outcome as app_outcome
 from harmony.apps import store as app_store
 from harmony.apps import targets
-from harmony.apps.outcome import OVERTAKEN, PAUSED, STOPPED, Counts, Doubts, End
+from harmony.apps.outcome import OVERTAKEN, PAUSED, STOPPED, AppSyncCounts, Doubts, End
 from harmony.apps.quota import Share, is_scarce
-from harmony.apps.reader import Listed, Reader
+from harmony.apps.reader import AppListReader, DeviceAppList
 from harmony.clock import monotonic, now
 from harmony.config import current_settings
 from harmony.db import db, release, write
@@ -57,7 +57,7 @@ class _AppSync:
     should_stop: Callable[[], bool]
     spread: LeakyBucket
     must_end: Callable[[], bool] = lambda: False
-    counts: Counts = field(default_factory=Counts)
+    counts: AppSyncCounts = field(default_factory=AppSyncCounts)
     doubts: Doubts = field(default_factory=Doubts)
     others_counted: bool = False
     calls: int = 0
@@ -143,16 +143,16 @@ def _read(work: _AppSync, client: UemClient) -> None:
     found = targets.targets(work.held.integration_id, work.counts.waiting)
     ever_read = targets.was_read(work.held.integration_id)
     release()
-    reader = Reader(client, lambda under_way: work.may_call(client, under_way), ever_read)
+    reader = AppListReader(client, lambda under_way: work.may_call(client, under_way), ever_read)
     for batch in _batches(reader.read(found)):
         if work.should_stop():
             raise Interrupted
         _write(work, batch)
 
 
-def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
+def _batches(listed: Iterator[DeviceAppList]) -> Iterator[list[DeviceAppList]]:
     """A few devices at a time; also what came before an error is kept."""
-    batch: list[Listed] = []
+    batch: list[DeviceAppList] = []
     since = now()
     try:
         for one in listed:
@@ -169,7 +169,7 @@ def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
         yield batch
 
 
-def _write(work: _AppSync, batch: list[Listed]) -> None:
+def _write(work: _AppSync, batch: list[DeviceAppList]) -> None:
     moment, counts = now(), work.counts
     work.others_counted = work.others_counted or any(app_store.announces(each.apps) for each in batch)
     with write() as session:

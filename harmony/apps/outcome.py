@@ -29,8 +29,8 @@ _OF_SERVER = (
 
 
 @dataclass(slots=True)
-class Counts:
-    """What a run did, in devices: `waiting` are those still to be read; the page shows all of it.
+class AppSyncCounts:
+    """The numbers of a run, in devices: `waiting` are those still to be read; the page shows all of it.
 
     `incomplete` are the read ones whose list was not whole or is not believed yet.
     """
@@ -79,7 +79,7 @@ class End:
     at_once: bool = False
 
     def next_at(self, planned: datetime, now: datetime) -> datetime | None:
-        """When the next run is due; None while it is parked. A wait is at most a day."""
+        """Return when the next run is due; None while it is parked. A wait is at most a day."""
         if self.park:
             return None
         if self.at_once:
@@ -106,7 +106,7 @@ def told(share: Share, quota: Quota, percent: int) -> Share:
     return replace(share, allowed=max(1, quota.limit * percent // 100), limit=quota.limit)
 
 
-def of_reading(counts: Counts, doubts: Doubts, share: Share, quota: Quota | None) -> End:
+def of_reading(counts: AppSyncCounts, doubts: Doubts, share: Share, quota: Quota | None) -> End:
     """The end of a run that no error ended: everything was read, or calls have run out for now."""
     reasons = _reasons(doubts)
     if counts.waiting:
@@ -146,7 +146,7 @@ def _some(external_ids: Sequence[str]) -> str:
     return f"{_devices(len(external_ids))} ({ids} {named(external_ids)})"
 
 
-def _out_of_calls(counts: Counts, share: Share, quota: Quota | None) -> End:
+def _out_of_calls(counts: AppSyncCounts, share: Share, quota: Quota | None) -> End:
     rest = f"{_devices(counts.waiting)} {'waits' if counts.waiting == 1 else 'wait'}."
     if quota is not None and is_scarce(quota.remaining, quota.limit):
         reason = f"Only {quota.remaining:,} of the UEM's {quota.limit:,} calls a day are left. {rest}"
@@ -163,8 +163,8 @@ def _out_of_calls(counts: Counts, share: Share, quota: Quota | None) -> End:
     return End(Outcome(SyncRunState.WARNING, reason, advice), not_before=share.frees_at)
 
 
-def of_error(error: UemError, counts: Counts, use_oauth2: bool = True) -> End:
-    """What an error of the UEM makes of the run. A refused password is not tried again by itself."""
+def of_error(error: UemError, counts: AppSyncCounts, use_oauth2: bool = True) -> End:
+    """Return the end that an error of the UEM means. A refused password is not tried again by itself."""
     sentence = f"{error.sentence} {DEVICES_GO_ON}" if isinstance(error, Forbidden) else error.sentence
     if isinstance(error, SignInRefused):
         return End(Outcome(SyncRunState.AUTH_FAILED, sentence, error.advice), park=not use_oauth2)

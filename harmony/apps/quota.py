@@ -41,7 +41,7 @@ class Share:
 
 
 def share(limit: int | None, percent: int, spent: Sequence[Spent], now: datetime) -> Share:
-    """The share of the app sync; `limit` is the daily quota as last told, None when it never was.
+    """Return the share of the app sync; `limit` is the daily quota as last told, None when it never was.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -49,15 +49,15 @@ def share(limit: int | None, percent: int, spent: Sequence[Spent], now: datetime
     1000
     """
     total = limit or _USUAL_LIMIT
-    recent = [one for one in spent if abs(now - one.at) < DAY and one.calls]
+    recent = [run for run in spent if abs(now - run.at) < DAY and run.calls]
     return Share(
         max(1, total * percent // 100),
         total,
-        sum(one.calls for one in recent),
-        min((one.at for one in recent), default=now) + DAY,
+        sum(run.calls for run in recent),
+        min((run.at for run in recent), default=now) + DAY,
     )
 
 
 def is_scarce(remaining: int, limit: int) -> bool:
-    """Whether so few calls are left today that they are left to others."""
+    """Return True if so few calls are left today that they are left to others."""
     return remaining * _LEFT_TO_OTHERS < limit

@@ -1,4 +1,4 @@
-"""Reads the apps of devices from the UEM with a few calls at once, and hands them out as they come."""
+"""Read the apps of devices from the UEM with a few calls at once, and hand them out as they come."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harmony.uem.errors import UemError
 from harmony.uem.records import AppList
 
 
-class Target(NamedTuple):
+class DeviceToRead(NamedTuple):
     """A device whose apps are to be read; `seen_at` is its last contact as the UEM told it.
 
     `had_failed`: they could not be read the last time.
@@ -28,16 +28,16 @@ class Target(NamedTuple):
     had_failed: bool = False
 
 
-class Listed(NamedTuple):
-    """What came of it: a list of its apps, or the error that may be about this device alone."""
+class DeviceAppList(NamedTuple):
+    """The list of apps of a device, or the error that may be about this device alone."""
 
-    target: Target
+    target: DeviceToRead
     apps: AppList | None
     error: UemError | None = None
 
 
 @dataclass(slots=True)
-class Reader:
+class AppListReader:
     """Calls for one device after another; `may_call` is asked, with the calls under way, before each.
 
     `ever_read`: the account could read the apps of a device in an earlier run.
@@ -48,8 +48,8 @@ class Reader:
     ever_read: bool = True
     streak: Streak = field(default_factory=Streak)
 
-    def read(self, targets: Iterable[Target]) -> Iterator[Listed]:
-        """In the order of the targets; ends early when no more calls may be made. Raises UemError.
+    def read(self, targets: Iterable[DeviceToRead]) -> Iterator[DeviceAppList]:
+        """Read in the order of the targets; end early when no more calls may be made. Raises UemError.
 
         Until a first list comes calls go one by one, so that a wrong password is tried only once.
         """
@@ -60,8 +60,10 @@ class Reader:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _in_order(self, pool: ThreadPoolExecutor, targets: Iterator[Target], most: int) -> Iterator[Listed]:
-        waiting: deque[tuple[Target, Future[AppList]]] = deque()
+    def _in_order(
+        self, pool: ThreadPoolExecutor, targets: Iterator[DeviceToRead], most: int
+    ) -> Iterator[DeviceAppList]:
+        waiting: deque[tuple[DeviceToRead, Future[AppList]]] = deque()
         last: UemError | None = None
         while True:
             horizon = most if self.streak.read else 1
@@ -79,18 +81,18 @@ class Reader:
         if last is not None and self.streak.is_of_server(ever_read=self.ever_read):
             raise last
 
-    def _count(self, listed: Listed) -> None:
+    def _count(self, listed: DeviceAppList) -> None:
         if listed.error is None:
             self.streak.note_read()
         elif self.streak.ends_run(listed.error, had_failed=listed.target.had_failed):
             raise listed.error
 
 
-def _outcome(target: Target, future: Future[AppList]) -> Listed:
+def _outcome(target: DeviceToRead, future: Future[AppList]) -> DeviceAppList:
     """Raises an error that cannot be about this device alone."""
     try:
-        return Listed(target, future.result())
+        return DeviceAppList(target, future.result())
     except UemError as error:
         if not is_of_device(error):
             raise
-        return Listed(target, None, error)
+        return DeviceAppList(target, None, error)

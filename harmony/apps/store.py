@@ -1,4 +1,4 @@
-"""Stores what an app sync read: the apps of devices, and for each device what came of asking."""
+"""Store what an app sync read: the apps of devices, and the outcome of asking for each device."""
 
 from __future__ import annotations
 
@@ -12,30 +12,35 @@ from sqlalchemy.orm import Session
 
 from harmony.apps.app_lists import Judgement, ReadingOutcome, judge
 from harmony.apps.inventory import SeenApp, take_inventory
-from harmony.apps.reader import Listed, Target
+from harmony.apps.reader import DeviceAppList, DeviceToRead
 from harmony.db import bulk, table_of, upsert
 from harmony.models import AppReading, Device
 from harmony.protection.catalogue import IOS
 from harmony.uem.records import AppList, Completeness
 
-STORED = (
+_SELECT_STORED_APPS = (
     "SELECT i.device_id, a.identifier FROM installed_app i JOIN app a ON a.id = i.app_id "
     "WHERE i.profile = '' AND {these}"
 )
 _ANNOUNCED = frozenset({Completeness.COUNTED, Completeness.UNEVEN})
-FAILED = Judgement(ReadingOutcome.FAILED)
+_FAILED = Judgement(ReadingOutcome.FAILED)
 
 
 @dataclass(slots=True)
 class Stored:
-    """What became of some devices: how many `changed`, and the outcome of each by its id in the UEM."""
+    """The result for some devices: how many `changed`, and the outcome of each by its id in the UEM."""
 
     changed: int = 0
     outcomes: dict[str, ReadingOutcome] = field(default_factory=dict)
 
 
 def store(
-    session: Session, integration_id: int, batch: Sequence[Listed], now: datetime, *, others_counted: bool
+    session: Session,
+    integration_id: int,
+    batch: Sequence[DeviceAppList],
+    now: datetime,
+    *,
+    others_counted: bool,
 ) -> Stored:
     """Store what was read, inside the caller's `write()`; `others_counted` as in `app_lists.judge`.
 
@@ -49,7 +54,7 @@ def store(
             continue
         earlier = present[target.device_id]
         if apps is None:
-            judgement = FAILED._replace(unconfirmed=earlier)
+            judgement = _FAILED._replace(unconfirmed=earlier)
         else:
             known = before.get(target.device_id, set())
             judgement = judge(known, apps, earlier, others_counted=others_counted)
@@ -66,23 +71,28 @@ def announces(listing: AppList | None) -> bool:
 
 
 def _present(session: Session, integration_id: int, ids: Collection[int]) -> dict[int, str]:
-    """The devices that are still there, with the digest of their unconfirmed list."""
+    """Select the devices that are still there, with the digest of their unconfirmed list."""
     there = (Device.id.in_(ids), Device.integration_id == integration_id, Device.deleted_at.is_(None))
     rows = select(Device.id, AppReading.unconfirmed).outerjoin(AppReading).where(*there)
     return {id_: unconfirmed or "" for id_, unconfirmed in session.execute(rows)}
 
 
 def _identifiers(session: Session, ids: Iterable[int]) -> dict[int, set[str]]:
-    """The identifiers of the apps that the UEM listed on these devices before."""
+    """Select the identifiers of the apps that the UEM listed on these devices before."""
     found: dict[int, set[str]] = {}
-    sql = STORED.format(these=bulk.in_list("i.device_id"))
+    sql = _SELECT_STORED_APPS.format(these=bulk.in_list("i.device_id"))
     for device_id, identifier in bulk.fetch_all(session, sql, (bulk.list_param([*ids]),)):
         found.setdefault(device_id, set()).add(identifier)
     return found
 
 
 def _take(  # noqa: PLR0917 - all that a list is judged and stored by
-    session: Session, integration_id: int, target: Target, apps: AppList, judgement: Judgement, now: datetime
+    session: Session,
+    integration_id: int,
+    target: DeviceToRead,
+    apps: AppList,
+    judgement: Judgement,
+    now: datetime,
 ) -> bool:
     seen = [SeenApp(app.identifier, app.version, app.name) for app in apps.apps]
     return take_inventory(
@@ -90,7 +100,7 @@ def _take(  # noqa: PLR0917 - all that a list is judged and stored by
     )
 
 
-def _reading(target: Target, judgement: Judgement, now: datetime) -> dict[str, Any]:
+def _reading(target: DeviceToRead, judgement: Judgement, now: datetime) -> dict[str, Any]:
     reading = {
         "device_id": target.device_id, "read_at": now, "seen_at": target.seen_at,
         "outcome": judgement.outcome.value, "unconfirmed": judgement.unconfirmed, "listed_at": now,

@@ -1,4 +1,4 @@
-"""Which devices have apps to be read from the UEM, and what that may cost."""
+"""Select the devices whose apps are to be read from the UEM, and count the calls they may cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, TextClause, func, or_, select, text
 
 from harmony.apps.app_lists import ReadingOutcome
 from harmony.apps.quota import DAY, Share, Spent, share
-from harmony.apps.reader import Target
+from harmony.apps.reader import DeviceToRead
 from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.models import (
@@ -33,7 +33,7 @@ def waiting(integration_id: int) -> int:
     return db.session.scalar(count.where(*_unread(integration_id))) or 0
 
 
-def targets(integration_id: int, most: int) -> list[Target]:
+def targets(integration_id: int, most: int) -> list[DeviceToRead]:
     """Return at most so many of them: those never read first, then the longest not read.
 
     Those whose apps could not be read in full come last, so that they keep nobody waiting.
@@ -47,24 +47,24 @@ def targets(integration_id: int, most: int) -> list[Target]:
         .limit(most)
     )
     return [
-        Target(id_, external_id or "", seen, outcome == ReadingOutcome.FAILED)
+        DeviceToRead(id_, external_id or "", seen, outcome == ReadingOutcome.FAILED)
         for id_, external_id, seen, outcome in db.session.execute(rows)
     ]
 
 
 def fetched_at(integration_id: int) -> datetime | None:
-    """When apps were last fetched for any device of the integration, by a run that got that far."""
+    """Return when apps were last fetched for any device of the integration, by a run that got that far."""
     fetched = (JobRun.calls > 0, JobRun.state.not_in((SyncRunState.FAILED, SyncRunState.AUTH_FAILED)))
-    mine = (JobRun.integration_id == integration_id, JobRun.kind == JobKind.APPS)
-    newest = select(JobRun.heartbeat_at).where(*mine, *fetched).order_by(JobRun.id.desc())
+    app_syncs = (JobRun.integration_id == integration_id, JobRun.kind == JobKind.APPS)
+    newest = select(JobRun.heartbeat_at).where(*app_syncs, *fetched).order_by(JobRun.id.desc())
     return db.session.scalar(newest.limit(1))
 
 
 def share_of(integration_id: int, percent: int, now: datetime) -> Share:
-    """What the app sync may call now, counted over every integration of the same server."""
+    """Return the calls the app sync may make now, counted over every integration of the same server."""
     ids = _same_server(integration_id)
-    mine = (JobRun.kind == JobKind.APPS, JobRun.integration_id.in_(ids), JobRun.started_at > now - DAY)
-    rows = db.session.execute(select(JobRun.started_at, JobRun.calls).where(*mine))
+    recent = (JobRun.kind == JobKind.APPS, JobRun.integration_id.in_(ids), JobRun.started_at > now - DAY)
+    rows = db.session.execute(select(JobRun.started_at, JobRun.calls).where(*recent))
     return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
 
 
@@ -96,9 +96,9 @@ def _unread(integration_id: int) -> tuple[ColumnElement[bool] | TextClause, ...]
 
 def _same_server(integration_id: int) -> list[int]:
     connected = select(Integration).where(Integration.state != IntegrationState.DRAFT)
-    servers = {one.id: _address(one) for one in db.session.scalars(connected)}
-    mine = servers.get(integration_id)
-    return [id_ for id_, address in servers.items() if address == mine or id_ == integration_id]
+    servers = {integration.id: _address(integration) for integration in db.session.scalars(connected)}
+    own = servers.get(integration_id)
+    return [id_ for id_, address in servers.items() if address == own or id_ == integration_id]
 
 
 def _address(integration: Integration) -> str:
@@ -108,8 +108,8 @@ def _address(integration: Integration) -> str:
 
 
 def _limit(integration_ids: Sequence[int]) -> int | None:
-    """The daily quota as an answer last told, in whichever run."""
-    told = [
+    """Return the daily quota as an answer last named it, in whichever run."""
+    limits = [
         db.session.execute(
             select(run.heartbeat_at, run.quota_limit)
             .where(run.integration_id.in_(integration_ids), run.quota_limit.is_not(None))
@@ -118,5 +118,5 @@ def _limit(integration_ids: Sequence[int]) -> int | None:
         ).first()
         for run in (SyncRun, JobRun)
     ]
-    newest = max((one for one in told if one), default=None)
+    newest = max((limit for limit in limits if limit), default=None)
     return newest[1] if newest else None

@@ -17,7 +17,7 @@ from harmony.apps.inventory import SeenApp, take_inventory
 from harmony.db import bulk, db, release, write
 from harmony.device_api.errors import ApiError
 from harmony.device_api.partial import APPS, FINDINGS, in_words
-from harmony.device_api.report import Report, compare
+from harmony.device_api.report import CheckInReport, compare
 from harmony.models import DeviceStatus, Registration, Risk, Severity, Verb
 from harmony.protection.catalogue import ANDROID, is_about_app
 from harmony.protection.change import Change, DeviceState, EventLine, NewFinding, ProtectionStatus
@@ -76,7 +76,7 @@ class _Received(NamedTuple):
     """A report, its place among those of the write, its registration as stored, and its digest."""
 
     place: int
-    report: Report
+    report: CheckInReport
     app: _RegisteredApp
     digest: str
 
@@ -110,7 +110,7 @@ def is_known(key_hash: str) -> bool:
     return found
 
 
-def take(reports: Sequence[Report]) -> list[Answer]:
+def take(reports: Sequence[CheckInReport]) -> list[Answer]:
     """Write all of them in one transaction; return status and risk of each device, or why it was refused."""
     answers: dict[int, Answer] = {}
     waiting = dict(enumerate(reports))
@@ -120,7 +120,7 @@ def take(reports: Sequence[Report]) -> list[Answer]:
     return [answers[place] for place in range(len(reports))]
 
 
-def _take_batch(session: Session, waiting: dict[int, Report]) -> dict[int, Answer]:
+def _take_batch(session: Session, waiting: dict[int, CheckInReport]) -> dict[int, Answer]:
     """Take the first report of each device out of `waiting`; a second one builds on what the first wrote."""
     apps = _load_apps(session, [report.key_hash for report in waiting.values()])
     answers: dict[int, Answer] = {}

@@ -1,4 +1,4 @@
-"""Reads the bodies of Protect apps: what is required must be right, what is optional spoils nothing."""
+"""Read the bodies of requests: what is required must be right, what is optional spoils nothing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import msgspec
 from flask import Request
 
 from harmony.device_api.errors import ApiError
-from harmony.device_api.nesting import shallow
-from harmony.device_api.partial import APPS, Reader
-from harmony.device_api.report import Omission, Report, Seen, clock_of
+from harmony.device_api.partial import APPS, BodyReader, shallow
+from harmony.device_api.report import CheckInReport, Omission, ReportedApp, clock_of
 from harmony.device_api.schemas import CheckIn, Omitted, Register
 from harmony.models.device_ids import is_placeholder
 from harmony.uem.text import clean
@@ -33,8 +32,8 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def read_registration(request: Request) -> tuple[Register, tuple[Omission, ...]]:
-    """The body of `register`, its texts cleaned, and what could not be read of it. Raises ApiError."""
-    fields, reader = _fields(request, LARGEST_BODY), Reader()
+    """Read the body of `register`, its texts cleaned, and what could not be read of it. Raises ApiError."""
+    fields, reader = _fields(request, LARGEST_BODY), BodyReader()
     for name, longest in _REGISTRATION_TEXTS.items():
         fields[name] = reader.text(name, fields.get(name), longest)
     body = _converted(fields, Register)
@@ -45,19 +44,21 @@ def read_registration(request: Request) -> tuple[Register, tuple[Omission, ...]]
     return msgspec.structs.replace(body, udid=clean(body.udid, 128)), reader.omissions
 
 
-def read_report(request: Request, key_hash: str, at: datetime, largest: int = LARGEST_REPORT) -> Report:
-    """The body of `check-in`, its texts cleaned, as far as it can be read. Raises ApiError."""
-    body, reader = _converted(_fields(request, largest), CheckIn), Reader()
+def read_report(
+    request: Request, key_hash: str, at: datetime, largest: int = LARGEST_REPORT
+) -> CheckInReport:
+    """Read the body of `check-in`, its texts cleaned, as far as it can be read. Raises ApiError."""
+    body, reader = _converted(_fields(request, largest), CheckIn), BodyReader()
     threats = reader.threats(body.findings)
     system = reader.text("os_version", body.os_version, LONGEST_VERSION)
     client = reader.text("client_version", body.client_version, LONGEST_VERSION)
     apps = _apps(reader, body.apps)
     clock = clock_of(body.device_time[:_LONGEST_TIME] if isinstance(body.device_time, str) else None)
-    return Report(key_hash, at, threats, system, client, apps, clock, reader.omissions)
+    return CheckInReport(key_hash, at, threats, system, client, apps, clock, reader.omissions)
 
 
 def omitted(omissions: Iterable[Omission]) -> list[Omitted]:
-    """The same for an answer."""
+    """Return the omissions for an answer."""
     return [Omitted(field=name, left_out=left_out, cut=cut) for name, left_out, cut in omissions]
 
 
@@ -66,8 +67,8 @@ def is_large(request: Request) -> bool:
     return request.content_length is None or request.content_length > LARGEST_BODY
 
 
-def _apps(reader: Reader, value: object) -> tuple[Seen, ...] | None:
-    """The list of apps; None when it is left out, or no list."""
+def _apps(reader: BodyReader, value: object) -> tuple[ReportedApp, ...] | None:
+    """Read the list of apps; None if it is left out, or no list."""
     if value is not None and not isinstance(value, list):
         reader.left_out[APPS] += 1
     return reader.apps(value) if isinstance(value, list) else None
@@ -84,7 +85,7 @@ def _fields(request: Request, largest: int) -> dict[str, Any]:
 
 
 def _decoded(raw: bytes) -> object:
-    """JSON, even where a text holds control characters, half a surrogate pair or bytes that are not UTF-8.
+    """Decode JSON, even if a text holds control characters, half a surrogate pair or bytes that are no UTF-8.
 
     What is nested so deeply that it cannot be read is emptied: no field that counts is.
     """
@@ -107,7 +108,7 @@ def _lenient(text: str) -> object:
 
 
 def _integer(digits: str) -> float:
-    """A number of thousands of digits takes long to read, and is none that anybody means."""
+    """Read an integer; thousands of digits would take long, and nobody means them."""
     return int(digits) if len(digits) < _LONGEST_INTEGER else float("inf")
 
 
@@ -119,11 +120,11 @@ def _converted(fields: dict[str, Any], record: type[Body]) -> Body:
 
 
 def _encodable(value: Any) -> Any:
-    """Text without halves of surrogate pairs, which have no bytes; anything else as it is."""
+    """Drop halves of surrogate pairs, which have no bytes, from text; return anything else as it is."""
     return value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value
 
 
 def _sentence(text: str) -> str:
-    """msgspec's words with the field first: "`udid`: expected `str`, got `int`."."""
+    """Put the field first in msgspec's words: "`udid`: expected `str`, got `int`."."""
     what, _, where = text.partition(" - at `$.")
     return f"`{where.rstrip('`')}`: {what[:1].lower()}{what[1:]}." if where else f"{what}."

@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 
 from harmony.device_api.errors import ERRORS
-from harmony.device_api.schemas import CheckedIn, CheckIn, Listed, Problem, Register, Registered, Reported
+from harmony.device_api.schemas import (
+    AppEntry,
+    CheckedIn,
+    CheckIn,
+    FindingEntry,
+    Problem,
+    Register,
+    Registered,
+)
 
 Json = dict[str, Any]
 
@@ -50,7 +58,7 @@ _CHECK_IN_EXAMPLE = {
 
 
 def document(server: str) -> Json:
-    """The whole document; `server` is the address of the API."""
+    """Return the whole document; `server` is the address of the API."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Harmony device API", "version": "1.0.0", "description": _DESCRIPTION},
@@ -105,7 +113,7 @@ def _operation(name: str, summary: str, refusals: tuple[str, ...], answers: Json
 
 
 def _refused(status: int, errors: list[str]) -> Json:
-    """The answer of one status: which errors it may carry and what each of them means."""
+    """Describe the answer of a status: the errors it may carry and what each of them means."""
     meanings = " ".join(f"`{error}`: {ERRORS[error][1]}" for error in errors)
     schema = {"allOf": [_ref("Problem"), {"properties": {"error": {"enum": errors}}}]}
     answer: Json = {"description": f"{HTTPStatus(status).phrase}. {meanings}", "content": _content(schema)}
@@ -134,7 +142,7 @@ def _ref(name: str) -> Json:
 
 
 def _schemas() -> Json:
-    records = (Register, Registered, CheckIn, Reported, Listed, CheckedIn, Problem)
+    records = (Register, Registered, CheckIn, FindingEntry, AppEntry, CheckedIn, Problem)
     _references, schemas = msgspec.json.schema_components(records, ref_template="#/components/schemas/{name}")
     # A token or a code, and not both.
     schemas["Register"]["oneOf"] = [{"required": ["token"]}, {"required": ["code"]}]
@@ -144,5 +152,5 @@ def _schemas() -> Json:
 
 
 def _given(schema: Json) -> Json:
-    """A field that may be left out, without the null that stands for it in Python."""
-    return next(one for one in schema["anyOf"] if one.get("type") != "null")
+    """Return the schema of an optional field without the null that stands for it in Python."""
+    return next(choice for choice in schema["anyOf"] if choice.get("type") != "null")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harmony.device_api.report import Omission, Seen, Threat, believed
+from harmony.device_api.report import Omission, ReportedApp, ReportedThreat, believed
 from harmony.protection.catalogue import LONGEST_CODE, factor_of, is_code
 from harmony.uem.text import clean
 
@@ -23,10 +23,15 @@ FINDINGS, APPS = "findings", "apps"
 
 _LARGEST_NUMBER = 2**63
 _NOT_OF_A_CODE = re.compile(r"[^A-Z0-9_]+")
+# A body is an object, its lists hold objects, and these hold texts: deeper down nothing is read.
+_DEEPEST = 8
+
+# Always a match, also for a string without its end: nothing is ever looked at twice.
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 
 
 @dataclass(slots=True)
-class Reader:
+class BodyReader:
     """Reads the values of one body; counts by field what it left out and what it cut."""
 
     left_out: Counter[str] = field(default_factory=Counter)
@@ -39,15 +44,15 @@ class Reader:
         return tuple(Omission(name, self.left_out[name], self.cut[name]) for name in names)
 
     def text(self, name: str, value: object, longest: int) -> str:
-        """The text of a field; "" for null and for what is no text, which counts as left out."""
+        """Read the text of a field; "" for null and for what is no text, which counts as left out."""
         text = _text(value)
         if text is None:
             self.left_out[name] += 1
             return ""
         return self._cut(name, text, longest)
 
-    def threats(self, entries: Iterable[object]) -> tuple[Threat, ...]:
-        """Each threat once, without what the dashboard concludes by itself; the most telling ones first."""
+    def threats(self, entries: Iterable[object]) -> tuple[ReportedThreat, ...]:
+        """Read each threat once, the most telling first, without what the dashboard concludes itself."""
         found = (self._threat(entry) for entry in entries)
         threats = believed(threat for threat in found if threat is not None)
         if len(threats) <= MOST_FINDINGS:
@@ -55,8 +60,8 @@ class Reader:
         self.left_out[FINDINGS] += len(threats) - MOST_FINDINGS
         return tuple(_most_telling(threats)[:MOST_FINDINGS])
 
-    def apps(self, entries: Iterable[object]) -> tuple[Seen, ...]:
-        """Each app once; of too many always the same ones."""
+    def apps(self, entries: Iterable[object]) -> tuple[ReportedApp, ...]:
+        """Read each app once; of too many always the same ones."""
         found = (self._app(entry) for entry in entries)
         apps = tuple(dict.fromkeys(app for app in found if app is not None))
         if len(apps) <= MOST_APPS:
@@ -64,15 +69,15 @@ class Reader:
         self.left_out[APPS] += len(apps) - MOST_APPS
         return tuple(sorted(apps)[:MOST_APPS])
 
-    def _threat(self, entry: object) -> Threat | None:
+    def _threat(self, entry: object) -> ReportedThreat | None:
         code = self._code(entry.get("code")) if isinstance(entry, dict) else ""
         if not isinstance(entry, dict) or not code:
             self.left_out[FINDINGS] += 1
             return None
-        return Threat(code, self.text(FINDINGS, entry.get("subject"), _LONGEST_SUBJECT))
+        return ReportedThreat(code, self.text(FINDINGS, entry.get("subject"), _LONGEST_SUBJECT))
 
     def _code(self, value: object) -> str:
-        """The code as the catalogue would write it; "" when there is none in it."""
+        """Read the code as the catalogue would write it; "" if there is none in it."""
         text = unicodedata.normalize("NFKC", (_text(value) or "")[: 4 * LONGEST_CODE]).upper()
         code = _NOT_OF_A_CODE.sub("_", clean(text, len(text))).strip("_")
         if len(code) > LONGEST_CODE:
@@ -80,7 +85,7 @@ class Reader:
             code = code[:LONGEST_CODE].strip("_")
         return code if is_code(code) else ""
 
-    def _app(self, entry: object) -> Seen | None:
+    def _app(self, entry: object) -> ReportedApp | None:
         """An app without its whole identifier would be another app, so it is left out."""
         value = entry.get("identifier") if isinstance(entry, dict) else None
         identifier = clean(value, len(value)) if isinstance(value, str) else ""
@@ -88,10 +93,10 @@ class Reader:
             self.left_out[APPS] += 1
             return None
         version = self._detail(entry.get("version"), LONGEST_VERSION)
-        return Seen(identifier, version, self._detail(entry.get("name"), LONGEST_NAME))
+        return ReportedApp(identifier, version, self._detail(entry.get("name"), LONGEST_NAME))
 
     def _detail(self, value: object, longest: int) -> str:
-        """What is told of an app besides its identifier; it counts without."""
+        """Read a detail of an app beside its identifier; the app counts without."""
         text = _text(value)
         if text is None:
             self.cut[APPS] += 1
@@ -104,8 +109,29 @@ class Reader:
         return clean(text, longest)
 
 
+def shallow(text: str, deepest: int = _DEEPEST) -> str:
+    """Return the JSON text with every list and object below `deepest` levels emptied.
+
+    Only brackets and strings are looked at: what is kept may be no JSON, and is judged by the parser.
+
+    >>> shallow('{"a": [1, [2, {"b": "]"}]], "c": 3}', deepest=2)
+    '{"a": [1, []], "c": 3}'
+    """
+    kept, start, depth = [], 0, 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        if token[0] in {"[", "{"}:
+            depth += 1
+            if depth == deepest + 1:
+                kept.append(text[start : token.end()])
+        elif token[0] in {"]", "}"}:
+            if depth == deepest + 1:
+                start = token.start()
+            depth -= 1
+    return "".join(kept) + (text[start:] if depth <= deepest else "")
+
+
 def in_words(omissions: Iterable[Omission]) -> str:
-    """The omissions in numbers, for pages.
+    """Say the omissions in numbers, for pages.
 
     >>> in_words([Omission("apps", 3, 1), Omission("os_version", 0, 1)])
     'apps: 3 left out, 1 cut; os_version: 1 cut'
@@ -128,7 +154,7 @@ def _text(value: object) -> str | None:
     return str(value) if is_number and abs(value) < _LARGEST_NUMBER else None  # type: ignore[arg-type]
 
 
-def _most_telling(threats: Sequence[Threat]) -> list[Threat]:
+def _most_telling(threats: Sequence[ReportedThreat]) -> list[ReportedThreat]:
     """Known codes before unknown ones, and one of each code before the second of any."""
     of_code: Counter[str] = Counter()
     ranked = []

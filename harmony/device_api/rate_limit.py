@@ -1,4 +1,4 @@
-"""How often devices may ask, counted in this process: the dashboard is one (docs/decisions/0011).
+"""Limit the rate of requests, counted in this process: the dashboard is one (docs/decisions/0011).
 
 Buckets in the database would cost each check-in a write of their own.
 """

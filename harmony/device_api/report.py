@@ -1,4 +1,4 @@
-"""PURE: what a report of a Protect app says, whether it says anything new, and what it opens and closes."""
+"""PURE: a report of a Protect app: its digest, and the findings that it opens and ends."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import NamedTuple
 from harmony.protection.catalogue import factor_of
 from harmony.protection.change import OpenFinding
 
-HALF = 32
+_HALF = 32
 # Of one profile, where reports that could not be read in full keep what they do not name.
 _MOST_OPEN = 400
 _LONGEST_SKEW = 100 * 365 * 86_400
 
 
-class Threat(NamedTuple):
+class ReportedThreat(NamedTuple):
     """A threat factor and what it is about."""
 
     code: str
     subject: str
 
 
-class Seen(NamedTuple):
+class ReportedApp(NamedTuple):
     """An app on the device."""
 
     identifier: str
@@ -34,7 +34,7 @@ class Seen(NamedTuple):
 
 
 class Omission(NamedTuple):
-    """What was not read of a field of a body: entries left out, texts cut."""
+    """A field of a body that was not read in full: entries left out, texts cut."""
 
     field: str
     left_out: int
@@ -42,7 +42,7 @@ class Omission(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckInReport:
     """A check-in. `apps` is None when they are as before; `clock` is the device's own, None when not told.
 
     `omissions` are the fields that could not be read in full.
@@ -50,10 +50,10 @@ class Report:
 
     key_hash: str
     at: datetime
-    threats: tuple[Threat, ...] = ()
+    threats: tuple[ReportedThreat, ...] = ()
     os_version: str = ""
     client_version: str = ""
-    apps: tuple[Seen, ...] | None = None
+    apps: tuple[ReportedApp, ...] | None = None
     clock: datetime | None = None
     omissions: tuple[Omission, ...] = ()
 
@@ -62,49 +62,52 @@ class Report:
         return not any(omission.field == field and omission.left_out for omission in self.omissions)
 
     def digest(self, before: str) -> str:
-        """64 hex digits for what it says; without apps the second half is that of the report before."""
+        """Return 64 hex digits for its content; without apps the second half is that of the report before."""
         said = _hash([sorted(self.threats), self.os_version, self.client_version, *self.omissions])
-        return said + (before[HALF:] if self.apps is None else _hash(sorted(self.apps)))
+        return said + (before[_HALF:] if self.apps is None else _hash(sorted(self.apps)))
 
     def skew(self, before: int | None) -> int | None:
-        """How many seconds the device's clock is ahead of ours; as before when it does not tell."""
+        """Return the seconds that the device's clock is ahead of ours; as before when it is not reported."""
         if self.clock is None:
             return before
         seconds = int((self.clock - self.at).total_seconds())
         return max(-_LONGEST_SKEW, min(_LONGEST_SKEW, seconds))
 
 
-def believed(threats: Iterable[Threat]) -> tuple[Threat, ...]:
-    """Each threat once, without what the dashboard concludes by itself."""
-    return tuple(dict.fromkeys(one for one in threats if not factor_of(one.code).concluded))
+def believed(threats: Iterable[ReportedThreat]) -> tuple[ReportedThreat, ...]:
+    """Return each threat once, without what the dashboard concludes by itself."""
+    return tuple(dict.fromkeys(threat for threat in threats if not factor_of(threat.code).concluded))
 
 
 def clock_of(text: str | None) -> datetime | None:
-    """The device's time; None when it tells none, or none that can be read. Without a zone it is UTC.
+    """Read the device's time; None if there is none that can be read. Without a zone it is UTC.
 
     >>> clock_of("2026-01-15T12:00:00+02:00"), clock_of("yesterday")
     (datetime.datetime(2026, 1, 15, 10, 0, tzinfo=datetime.timezone.utc), None)
     """
     try:
-        moment = datetime.fromisoformat(text or "")
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        time = datetime.fromisoformat(text or "")
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def compare(
-    findings: Iterable[OpenFinding], profile: str, threats: Iterable[Threat], *, whole: bool = True
-) -> tuple[list[Threat], list[OpenFinding]]:
+    findings: Iterable[OpenFinding], profile: str, threats: Iterable[ReportedThreat], *, whole: bool = True
+) -> tuple[list[ReportedThreat], list[OpenFinding]]:
     """Return the threats that a report opens, and the findings of its profile that it ends.
 
     One that is not `whole` ends nothing, unless more would be open than any report can name.
 
-    >>> new, ended = compare([OpenFinding(7, "work", "ROOTED", "", 3)], "work", [Threat("PHISHING", "")])
+    >>> rooted = OpenFinding(7, "work", "ROOTED", "", 3)
+    >>> new, ended = compare([rooted], "work", [ReportedThreat("PHISHING", "")])
     >>> new, [finding.id for finding in ended]
-    ([Threat(code='PHISHING', subject='')], [7])
+    ([ReportedThreat(code='PHISHING', subject='')], [7])
     """
     known = {
-        Threat(finding.code, finding.subject): finding for finding in findings if finding.profile == profile
+        ReportedThreat(finding.code, finding.subject): finding
+        for finding in findings
+        if finding.profile == profile
     }
     reported = dict.fromkeys(threats)
     new = [threat for threat in reported if threat not in known]
@@ -115,4 +118,4 @@ def compare(
 
 def _hash(value: Sequence[object]) -> str:
     text = json.dumps(value, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HALF]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HALF]

@@ -23,7 +23,7 @@ from harmony.device_api.rate_limit import Limits
 from harmony.device_api.registration import register as registration_register
 from harmony.device_api.registration import unregister as registration_unregister
 from harmony.device_api.registration.credentials import KEY_PREFIX, key_hash
-from harmony.device_api.report import Report
+from harmony.device_api.report import CheckInReport
 from harmony.device_api.schemas import CheckedIn, Problem, Registered
 from harmony.protection.change import ProtectionStatus
 from harmony.security.auth import public
@@ -43,7 +43,9 @@ blueprint = Blueprint("protect", __name__, url_prefix=PREFIX)
 class DeviceApi:
     """State that the requests of one application share."""
 
-    reports: GroupCommit[Report, Answer] = field(default_factory=lambda: GroupCommit(check_in_reports.take))
+    reports: GroupCommit[CheckInReport, Answer] = field(
+        default_factory=lambda: GroupCommit(check_in_reports.take)
+    )
     limits: Limits = field(default_factory=Limits)
 
 

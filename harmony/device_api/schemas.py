@@ -1,4 +1,4 @@
-"""What a Protect app sends and gets: records with their bounds, from which the OpenAPI document is made."""
+"""The bodies of the device API: records with their bounds, from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _items(name: str) -> Json:
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
-    """What `register` takes: a dashboard token or a one-time code, and the device it is for."""
+    """The body of `register`: a dashboard token or a one-time code, and the device it is for."""
 
     token: Annotated[str, Meta(min_length=1, max_length=256, description="The dashboard token.")] | None = (
         None
@@ -68,7 +68,7 @@ class Omitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `register` answers; the key is never shown again."""
+    """The answer of `register`; the key is never shown again."""
 
     device_key: str
     device_id: int
@@ -78,7 +78,7 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unread: list[Omitted] = []
 
 
-class Reported(msgspec.Struct, frozen=True, kw_only=True):
+class FindingEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A threat factor that is open on the device; its code is read in capitals."""
 
     code: Annotated[
@@ -87,7 +87,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     subject: Annotated[str, Meta(max_length=256, description="The app, network or address meant.")] = ""
 
 
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
+class AppEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An app that is installed on an Android device; without a readable identifier it is left out."""
 
     identifier: Annotated[str, Meta(min_length=1, max_length=256, examples=["com.example.mail"])]
@@ -96,7 +96,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
-    """What `check-in` takes: everything that is open now; what is not named any more has ended.
+    """The body of `check-in`: everything that is open now; what is not named any more has ended.
 
     Nothing ends, and no app goes, while an entry of its list is left out: it may be that one.
     """
@@ -105,7 +105,7 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
         list[Any],
         Meta(
             description=f"What is open; {partial.MOST_FINDINGS} are read.",
-            extra_json_schema={"items": _items("Reported")},
+            extra_json_schema={"items": _items("FindingEntry")},
         ),
     ]
     os_version: Annotated[Any, _text(64)] = ""
@@ -113,7 +113,7 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
     apps: Annotated[
         Any,
         _lenient(
-            {"type": "array", "items": _items("Listed")},
+            {"type": "array", "items": _items("AppEntry")},
             f"Every app; left out when unchanged. {partial.MOST_APPS} are read.",
         ),
     ] = None
@@ -121,7 +121,7 @@ class CheckIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckedIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `check-in` answers."""
+    """The answer of `check-in`."""
 
     status: DeviceStatus
     risk: Literal["none", "low", "medium", "high"]
@@ -130,7 +130,7 @@ class CheckedIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What every refusal answers: `error` for the app, `message` for a person."""
+    """The body of every error: `error` for the app, `message` for a person."""
 
     error: str
     message: str

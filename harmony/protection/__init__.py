@@ -1,1 +1,1 @@
-"""How devices are: threat factors, risk, status, and the policy that says what they mean."""
+"""The protection of devices: threat factors, risk and status, and the policy that decides them."""

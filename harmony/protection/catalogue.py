@@ -95,7 +95,7 @@ CATALOGUE: dict[str, Factor] = {
 
 
 def factor_of(code: str) -> Factor:
-    """The catalogue's entry; a code it does not know keeps its code as its name, at Medium."""
+    """Return the catalogue's entry; a code it does not know keeps its code as its name, at Medium."""
     known = CATALOGUE.get(code)
     return known or Factor(code, code, DEVICE, Risk.MEDIUM, known=False)
 
@@ -110,7 +110,7 @@ def is_about_app(code: str) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Whether this can be the code of a threat factor at all.
+    """Return True if this can be the code of a threat factor at all.
 
     >>> is_code("GENERIC_MALWARE__SUSPECTED"), is_code("rooted"), is_code("A B")
     (True, False, False)

@@ -91,7 +91,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
-    """What has to be written for a change."""
+    """The effect of a change: all that has to be written for it."""
 
     change: Change
     after: ProtectionStatus

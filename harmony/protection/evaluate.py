@@ -43,7 +43,7 @@ class Rules(NamedTuple):
 
 
 class ProtectionFacts(NamedTuple):
-    """What is stored of a device that ever registered; `platform` and `os_version` as the UEM lists them.
+    """The stored facts of a device that ever registered; `platform` and `os_version` as the UEM lists them.
 
     `silent`, `inactive`: its last contact is older than the bounds; None when that cannot be judged.
     """

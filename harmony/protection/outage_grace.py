@@ -1,4 +1,4 @@
-"""Whether anybody listened: after an outage or a jump of the clock no device is called silent for a while."""
+"""Suppress silence detection for 30 minutes after an outage of the dashboard or a jump of the clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LISTENED = timedelta(minutes=30)
 
 
 def begin(session: Session, now: datetime) -> datetime | None:
-    """A sweep begins, inside the caller's `write()`; when the last one did, None before the first."""
+    """Begin a sweep, inside the caller's `write()`; return when the last one began, None before the first."""
     row = session.get(Sweep, ROW)
     if row is None:
         return None
@@ -26,7 +26,7 @@ def begin(session: Session, now: datetime) -> datetime | None:
 
 
 def end(session: Session, began: datetime) -> None:
-    """A sweep that began then has seen everything; until one has, the next looks as far back again."""
+    """Record that a sweep that began then has seen everything; until then the next looks as far back."""
     row = session.get(Sweep, ROW)
     if row is None:
         session.add(Sweep(id=ROW, at=began))
@@ -35,7 +35,7 @@ def end(session: Session, began: datetime) -> None:
 
 
 def may_judge_silence(session: Session, now: datetime) -> bool:
-    """Whether a device that was not heard is silent: not in a gap, nor until LISTENED after its end."""
+    """Return False in a gap and until LISTENED after its end: devices could not make contact."""
     row = session.get(Sweep, ROW)
     if row is None:
         return True

@@ -29,21 +29,21 @@ class SavedMeanwhile(Exception):
 
 
 def in_force(session: Session) -> tuple[int, PolicyRecord]:
-    """The newest version and what it says; version 0 are the defaults."""
+    """Return the newest version and its record; version 0 are the defaults."""
     newest = select(Policy.version, Policy.values).order_by(Policy.version.desc()).limit(1)
     found = session.execute(newest).first()
     return (found.version, record_of(found.values)) if found else (DEFAULTS, PolicyRecord())
 
 
 def record_of(values: dict[str, Any]) -> PolicyRecord:
-    """What the column `values` says."""
+    """Read the column `values`."""
     return from_row(PolicyRecord, values)
 
 
 def save(record: PolicyRecord, version_seen: int, by: str, now: datetime) -> int:
-    """Put a new version in force; the version that now is. Ring for the rating after it.
+    """Put a new version in force and return the version that is then. Enqueue the roll-out afterwards.
 
-    A record that says the same as what is in force changes nothing.
+    A record that equals the one in force changes nothing.
     Raises SavedMeanwhile when `version_seen` is not in force any more.
     """
     after = normal(record)
@@ -55,31 +55,31 @@ def save(record: PolicyRecord, version_seen: int, by: str, now: datetime) -> int
         if changed:
             version += 1
             session.add(_row(session, version, after, by, now))
-            _tell(session, version, changed, by, now)
+            _record_change(session, version, changed, by, now)
     return version
 
 
 def said_before(version: int) -> tuple[Policy, list[Difference]] | None:
-    """A version that was saved, with what it changed; None when there is none of this number."""
+    """Return a saved version with what it changed; None if there is none of this number."""
     found = db.session.get(Policy, version)
     return (found, changes([found])[version]) if found else None
 
 
 def changes(versions: Sequence[Policy]) -> dict[int, list[Difference]]:
-    """What each of these versions changed."""
-    wanted = {number for one in versions for number in (one.version, one.version - 1)}
+    """Return what each of these versions changed."""
+    wanted = {number for saved in versions for number in (saved.version, saved.version - 1)}
     rows = select(Policy.version, Policy.values).where(Policy.version.in_(wanted))
-    said = {version: record_of(values) for version, values in db.session.execute(rows)}
+    records = {version: record_of(values) for version, values in db.session.execute(rows)}
     return {
-        one.version: differences(said.get(one.version - 1, PolicyRecord()), said[one.version])
-        for one in versions
+        saved.version: differences(records.get(saved.version - 1, PolicyRecord()), records[saved.version])
+        for saved in versions
     }
 
 
 def reported_unknown() -> Sequence[str]:
-    """Codes of open findings that the catalogue does not know, so many as a page can show."""
-    mine = (Finding.closed_at.is_(None), Finding.code.not_in(CATALOGUE))
-    codes = select(Finding.code).where(*mine).distinct().order_by(Finding.code)
+    """Return codes of open findings that the catalogue does not know, as many as a page can show."""
+    unknown = (Finding.closed_at.is_(None), Finding.code.not_in(CATALOGUE))
+    codes = select(Finding.code).where(*unknown).distinct().order_by(Finding.code)
     return db.session.scalars(codes.limit(_UNKNOWN_SHOWN)).all()
 
 
@@ -88,7 +88,9 @@ def _row(session: Session, version: int, record: PolicyRecord, by: str, now: dat
     return Policy(version=version, values=msgspec.to_builtins(record), at=now, by=by, to_rate=to_rate)
 
 
-def _tell(session: Session, version: int, changed: Sequence[Difference], by: str, now: datetime) -> None:
-    what = f"Version {version}: {', '.join(one.label for one in changed)}"
+def _record_change(
+    session: Session, version: int, changed: Sequence[Difference], by: str, now: datetime
+) -> None:
+    what = f"Version {version}: {', '.join(difference.label for difference in changed)}"
     audit(session, by, "Changed the policy", now, detail=what)
     record_events(session, [EventLine(now, Verb.POLICY_CHANGED, Severity.INFORMATION, detail=what)])

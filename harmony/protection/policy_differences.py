@@ -29,7 +29,7 @@ class Difference:
 
 
 def normal(record: PolicyRecord) -> PolicyRecord:
-    """The same policy without what says nothing: a default, a fixed risk, an empty minimum."""
+    """Return the policy without what says nothing: a default, a fixed risk, an empty minimum."""
     risks = {code: int(risk) for code, risk in sorted(record.risks.items()) if _says_something(code, risk)}
     return PolicyRecord(
         risks=risks,
@@ -42,7 +42,7 @@ def normal(record: PolicyRecord) -> PolicyRecord:
 
 
 def risk_of(record: PolicyRecord, code: str) -> Risk:
-    """What the policy makes of a threat factor, app exceptions aside."""
+    """Return the risk that the policy gives a threat factor, app exceptions aside."""
     factor = factor_of(code)
     if factor.fixed:
         return factor.risk
@@ -50,12 +50,13 @@ def risk_of(record: PolicyRecord, code: str) -> Risk:
 
 
 def differences(before: PolicyRecord, after: PolicyRecord) -> list[Difference]:
-    """Every field in which they differ, in the order of the page.
+    """Return every field that differs, in the order of the page.
 
     >>> differences(PolicyRecord(), PolicyRecord(risks={"ROOTED": 2}, inactive_days=9))[1]
     Difference(label='Rooted', before='High', after='Medium')
     """
-    return [one for one in (*_plain(before, after), *_risks(before, after)) if one.before != one.after]
+    fields = (*_plain(before, after), *_risks(before, after))
+    return [field for field in fields if field.before != field.after]
 
 
 def _plain(before: PolicyRecord, after: PolicyRecord) -> Iterator[Difference]:

@@ -18,7 +18,7 @@ SEVERITIES = {Risk.HIGH: Severity.CRITICAL, Risk.NONE: Severity.INFORMATION}
 
 
 def finding_risk(code: str, action: Action | None, risks: Mapping[str, int], silent_risk: int = 0) -> Risk:
-    """The risk of one finding; `risks` are those the policy changes, `action` that of its app, if excepted.
+    """Return the risk of a finding; `risks` are those the policy changes, `action` is that of its app.
 
     >>> finding_risk("BACKUP_TOOL", None, {}), finding_risk("BACKUP_TOOL", None, {"BACKUP_TOOL": 3})
     (<Risk.LOW: 1>, <Risk.HIGH: 3>)
@@ -34,7 +34,7 @@ def finding_risk(code: str, action: Action | None, risks: Mapping[str, int], sil
 
 
 def device_risk(findings: Iterable[int]) -> Risk:
-    """The risk of a device: the highest of its open findings.
+    """Return the risk of a device: the highest of its open findings.
 
     >>> device_risk([1, 3, 0]), device_risk([])
     (<Risk.HIGH: 3>, <Risk.NONE: 0>)
@@ -43,12 +43,12 @@ def device_risk(findings: Iterable[int]) -> Risk:
 
 
 def severity(risk: Risk) -> Severity:
-    """How loud the event of a finding is."""
+    """Return the severity of the event of a finding."""
     return SEVERITIES.get(risk, Severity.WARNING)
 
 
 def status(last_contact: datetime | None, inactive_days: int, now: datetime) -> DeviceStatus:
-    """Where a device stands; `last_contact` is None while no Protect app on it is registered."""
+    """Return the status of a device; `last_contact` is None while no Protect app on it is registered."""
     if last_contact is None:
         return DeviceStatus.PROVISIONED
     silent = now - last_contact > timedelta(days=inactive_days)
@@ -56,7 +56,7 @@ def status(last_contact: datetime | None, inactive_days: int, now: datetime) -> 
 
 
 def is_older(version: str, minimum: str) -> bool:
-    """Whether a dotted version is below the minimum; one that cannot be read, or no minimum, is not.
+    """Return True if a dotted version is below the minimum; not if either is missing or cannot be read.
 
     What follows the numbers, as in 16.5.1 (c) or 4.2.0-beta, is not compared.
 
@@ -73,7 +73,7 @@ def is_older(version: str, minimum: str) -> bool:
 
 
 def platform_of(text: str) -> str:
-    """ios, android or "", whatever the UEM or the device calls it.
+    """Return ios, android or "", whatever the UEM or the device calls it.
 
     >>> platform_of("Apple"), platform_of("Android Enterprise"), platform_of("WinRT")
     ('ios', 'android', '')

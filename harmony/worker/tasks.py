@@ -130,5 +130,5 @@ def sweep() -> None:
     kept_forms.sweep(steady())
     rate_limit.sweep(now())
     shared_state.sweep(now())
-    install_base.count_anew()
+    install_base.recount()
     retention.sweep(now(), current_settings(), stopping().is_set)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.device_api.nesting import shallow
+from harmony.device_api.partial import shallow
 
 TEXTS = st.text(st.sampled_from('a"\\[]{},: \n'))
 VALUES = st.recursive(

@@ -15,7 +15,7 @@ from harmony.apps.exceptions import Decision, carry_out, decide
 from harmony.db import Base, db, write
 from harmony.device_api.check_in import take
 from harmony.device_api.registration import unregister
-from harmony.device_api.report import Report, Seen, Threat
+from harmony.device_api.report import CheckInReport, ReportedApp, ReportedThreat
 from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Action,
@@ -38,10 +38,13 @@ from tests.protect.stored import registered
 from tests.sampling import sample
 
 DEVICES = 3
-APPS = [Seen("com.a", "1", "A"), Seen("com.b", "1", "B")]
+APPS = [ReportedApp("com.a", "1", "A"), ReportedApp("com.b", "1", "B")]
 THREATS = [
-    Threat("ROOTED", ""), Threat("NO_SCREEN_LOCK", ""), Threat("UNHEARD_OF", "x"), Threat("UNHEARD_OF", "y"),
-    Threat("HACKING_TOOL", "com.a"), Threat("BACKUP_TOOL", "com.b"),
+    ReportedThreat(*threat)
+    for threat in (
+        ("ROOTED", ""), ("NO_SCREEN_LOCK", ""), ("UNHEARD_OF", "x"), ("UNHEARD_OF", "y"),
+        ("HACKING_TOOL", "com.a"), ("BACKUP_TOOL", "com.b"),
+    )
 ]  # fmt: skip
 
 reports = st.builds(
@@ -106,7 +109,12 @@ class Dashboard:
             )
 
     def check_in(self, said: dict[int, dict[str, Any]]) -> None:
-        take([Report(self.keys[self.devices[number]], self.at, **report) for number, report in said.items()])
+        take(
+            [
+                CheckInReport(self.keys[self.devices[number]], self.at, **report)
+                for number, report in said.items()
+            ]
+        )
 
     def change_policy(self, record: PolicyRecord) -> None:
         save(record, in_force(db.session())[0], "kim", self.at)
@@ -118,7 +126,7 @@ class Dashboard:
             outage_grace.end(session, self.at - timedelta(minutes=1))
         sweep(self.at)
 
-    def except_app(self, said: tuple[Seen, Action | None]) -> None:
+    def except_app(self, said: tuple[ReportedApp, Action | None]) -> None:
         app = db.session.scalars(select(App).where(App.identifier == said[0].identifier)).first()
         if app is not None and decide(app, Decision(said[1], "", "kim", self.at)):
             carry_out()
@@ -191,7 +199,7 @@ def test_risk_events_and_tagging_follow_from_whatever_happens(
 def test_two_reports_of_a_device_in_one_write_follow_one_another(context: Flask) -> None:
     dashboard = Dashboard()
     key = dashboard.keys[dashboard.devices[0]]
-    rooted, calm = Report(key, NOON, (Threat("ROOTED", ""),)), Report(key, NOON)
+    rooted, calm = CheckInReport(key, NOON, (ReportedThreat("ROOTED", ""),)), CheckInReport(key, NOON)
     before = dashboard.snapshot()
     assert [
         answer.risk for answer in take([rooted, calm, rooted]) if isinstance(answer, ProtectionStatus)

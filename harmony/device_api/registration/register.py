@@ -57,7 +57,7 @@ _FROM_UEM_ONLY = (
 
 
 @dataclass(frozen=True, slots=True)
-class CompletedRegistration:
+class _CompletedRegistration:
     """A registration and the status of its device; `key` is the clear device key."""
 
     key: str
@@ -68,7 +68,7 @@ class CompletedRegistration:
 
 def register(
     request: Register, now: datetime, count: Callable[[int], None] = lambda _device_id: None
-) -> CompletedRegistration:
+) -> _CompletedRegistration:
     """Register, or repeat the answer to the same request. Raises ApiError.
 
     `count` is called with the device's id when a registration without a code is about to be made, and may
@@ -146,14 +146,14 @@ def _of_udid(session: Session, integration_id: int, key: str) -> Device | None:
     return rows[0] if rows else None
 
 
-def _repeated(session: Session, existing: Registration | None, digest: str) -> CompletedRegistration | None:
+def _repeated(session: Session, existing: Registration | None, digest: str) -> _CompletedRegistration | None:
     """Repeat the answer to the request that made `existing`; None if another did, or the secret changed."""
     if existing is None or existing.request_digest != digest:
         return None
     key = device_key(digest, existing.device_id, existing.registered_at.isoformat())
     if key_hash(key) != existing.key_hash:
         return None
-    return CompletedRegistration(
+    return _CompletedRegistration(
         key,
         existing.device_id,
         *load_states(session, [existing.device_id])[existing.device_id].protection_status,
@@ -177,7 +177,7 @@ def _has_old_key(live: Sequence[Registration], request: Register) -> bool:
 
 def _complete(
     session: Session, device: Device, request: Register, code: RegistrationCode | None, now: datetime
-) -> CompletedRegistration:
+) -> _CompletedRegistration:
     device_id = device.id
     replaced = _end_superseded(session, device_id, request.profile, now)
     forget_inventory(session, device_id, replaced, now)
@@ -190,7 +190,7 @@ def _complete(
     record_registration(session, device_id, now)
     line = EventLine(now, Verb.REGISTERED, Severity.INFORMATION, device_id, state.integration_id)
     record_events(session, [line._replace(detail=f"Profile: {request.profile.value}")])
-    return CompletedRegistration(key, device_id, *statuses[device_id])
+    return _CompletedRegistration(key, device_id, *statuses[device_id])
 
 
 def _end_superseded(session: Session, device_id: int, profile: Profile, now: datetime) -> set[str]:
