@@ -14,7 +14,6 @@ from harmony.db import db, release
 from harmony.device_api.registration import credentials
 from harmony.jobs.device_sync import choice
 from harmony.models import Device, Integration, IntegrationState, Membership, Profile, Registration
-from harmony.models.configuration import DEPLOYMENT, Deployment, from_row
 from harmony.protection.catalogue import ANDROID
 from harmony.protection.risk import platform_of
 from harmony.security.credentials import bound_to
@@ -63,8 +62,7 @@ def candidates(most: int) -> list[Candidate]:
 
 def token_in_force(integration: Integration) -> str:
     """Return the token with which Protect apps register; "" when there is none or it does not open."""
-    page = integration.page(DEPLOYMENT)
-    sealed = from_row(Deployment, page.applied if page else None).token
+    sealed = integration.in_force.deployment.token
     try:
         return vault().open(sealed, bound_to(integration.id, "token"))
     except VaultLocked:

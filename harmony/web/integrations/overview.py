@@ -23,14 +23,8 @@ from harmony.models import (
     SyncRunState,
 )
 from harmony.models.configuration import (
-    DEPLOYMENT,
     IN_FORCE,
     SERVER,
-    SYNCHRONIZATION,
-    Deployment,
-    ServerDetails,
-    Synchronization,
-    from_row,
 )
 from harmony.setup.wizard_state import WizardState
 from harmony.sync.deletion import soft_delete
@@ -71,8 +65,8 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
     """The context of the integration page and of its status part."""
     under_way, last = running(integration.id), _last_full_sync(integration.id)
     newest = _newest(integration.id, SyncRun.state != SyncRunState.RUNNING)
-    applied = {page.name: page.applied for page in integration.pages}
-    server = from_row(ServerDetails, applied.get(SERVER))
+    in_force = integration.in_force
+    server = in_force.server
     due = integration.next_sync_at is not None and integration.next_sync_at <= now
     startable = integration.state == IntegrationState.ACTIVE and not integration.stopped_why
     syncs = {
@@ -88,8 +82,8 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "held": held(integration.id),
         "attention": [*attention(integration, server, newest, now), *job_status.parked(integration)],
         "last_verified": last_verified(integration),
-        "choice": from_row(Synchronization, applied.get(SYNCHRONIZATION)),
-        "deployment": from_row(Deployment, applied.get(DEPLOYMENT)),
+        "choice": in_force.synchronization,
+        "deployment": in_force.deployment,
     }
     more = counts(integration.id) | _apps(integration, now) | tagging_context(integration)
     return syncs | more | verification_context(WizardState(integration), IN_FORCE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.tagging.removal import taking_off
 from harmony.web.tags import queries as tag_queries
 from harmony.web.tags.text import switched_on
@@ -34,8 +33,7 @@ def tags_left(integration: Integration) -> TagsLeft:
     """Read from the rows; nothing where the link to the UEM is no more, or was never there."""
     if integration.state not in FINISHED:
         return TagsLeft()
-    page = integration.page(TAGGING)
-    off = not switched_on(from_row(Tagging, page.applied if page else None))
+    off = not switched_on(integration.in_force.tagging)
     devices, retired = tag_queries.tagged_devices(integration.id), taking_off(integration.id).tags
     return TagsLeft(
         devices=devices,

@@ -6,7 +6,7 @@ from typing import Any
 
 from harmony.jobs.kinds import JobKind
 from harmony.models import Integration
-from harmony.models.configuration import TAGGING, Tagging, from_row
+from harmony.models.configuration import Tagging
 from harmony.tagging.names import is_managed
 from harmony.web.runs import job_status
 from harmony.web.tags import queries as tag_queries
@@ -19,8 +19,7 @@ def tagging_context(integration: Integration) -> dict[str, Any]:
 
     `awaits_sync`: nothing may be pushed before a device sync with new Server Details.
     """
-    page = integration.page(TAGGING)
-    tagging = from_row(Tagging, page.applied if page else None)
+    tagging = integration.in_force.tagging
     lines = [line for line in tag_queries.lines(integration.id) if _matters(line, tagging)]
     pushes = job_status.job_status(integration, JobKind.TAGGING)
     return {

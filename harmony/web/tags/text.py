@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harmony.models import Integration, IntegrationState
-from harmony.models.configuration import TAGGING, Tagging, from_row
+from harmony.models.configuration import Tagging
 from harmony.protection.catalogue import factor_of
 from harmony.setup.tag_creation import Made
 from harmony.tagging.names import OLD
@@ -63,8 +63,7 @@ def switched_on(tagging: Tagging) -> list[str]:
 
 def why_no_tags(integration: Integration) -> str:
     """Explain why the list of tags is empty, and what to do."""
-    page = integration.page(TAGGING)
-    if not switched_on(from_row(Tagging, page.applied if page else None)):
+    if not switched_on(integration.in_force.tagging):
         return "Tagging is switched off. Names and switches turns it on."
     if integration.state == IntegrationState.PAUSED:
         return "The integration is paused. Resume it: tags are pushed after its next sync."
