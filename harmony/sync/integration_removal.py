@@ -22,9 +22,9 @@ DEVICES_PER_WRITE = 1000
 _RUNS_PER_WRITE = 20
 
 
-def pending(moment: datetime) -> Sequence[int]:
+def pending(time: datetime) -> Sequence[int]:
     """The ids of the integrations that are being removed and that nobody is deleting now."""
-    return db.session.scalars(select(Integration.id).where(*_claimable(moment))).all()
+    return db.session.scalars(select(Integration.id).where(*_claimable(time))).all()
 
 
 def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -43,30 +43,30 @@ def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: Fal
     _give_back(integration_id, fence)
 
 
-def _claimable(moment: datetime) -> tuple[ColumnElement[bool], ...]:
-    free = or_(Integration.lease_until.is_(None), Integration.lease_until < moment)
+def _claimable(time: datetime) -> tuple[ColumnElement[bool], ...]:
+    free = or_(Integration.lease_until.is_(None), Integration.lease_until < time)
     return (Integration.state == IntegrationState.REMOVING, free)
 
 
-def _claim(integration_id: int, moment: datetime) -> int | None:
+def _claim(integration_id: int, time: datetime) -> int | None:
     """The fence that makes the deletion ours, so that two workers do not do the same."""
-    take = update(Integration).where(Integration.id == integration_id, *_claimable(moment))
-    mine = {"lease_owner": identity(), "lease_until": moment + LEASE, "fence": Integration.fence + 1}
+    take = update(Integration).where(Integration.id == integration_id, *_claimable(time))
+    conditions = {"lease_owner": identity(), "lease_until": time + LEASE, "fence": Integration.fence + 1}
     with write() as session:
-        if changed(session, take.values(mine)) != 1:
+        if changed(session, take.values(conditions)) != 1:
             return None
         return session.get_one(Integration, integration_id).fence
 
 
-def _renewed(session: Session, integration_id: int, fence: int, moment: datetime) -> bool:
+def _renewed(session: Session, integration_id: int, fence: int, time: datetime) -> bool:
     held = (Integration.id == integration_id, Integration.fence == fence)
-    return changed(session, update(Integration).where(*held).values(lease_until=moment + LEASE)) == 1
+    return changed(session, update(Integration).where(*held).values(lease_until=time + LEASE)) == 1
 
 
 def _delete_some(session: Session, integration_id: int) -> bool:
     """One batch; what hangs on a row goes with it. False when nothing was left."""
-    some = select(Device.id).where(Device.integration_id == integration_id).limit(DEVICES_PER_WRITE)
-    if changed(session, delete(Device).where(Device.id.in_(some))):
+    ids = select(Device.id).where(Device.integration_id == integration_id).limit(DEVICES_PER_WRITE)
+    if changed(session, delete(Device).where(Device.id.in_(ids))):
         return True
     runs = select(SyncRun.id).where(SyncRun.integration_id == integration_id).limit(_RUNS_PER_WRITE)
     return changed(session, delete(SyncRun).where(SyncRun.id.in_(runs))) > 0

@@ -124,7 +124,7 @@ class _Figures:
         self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], outside: Sequence[Record]
     ) -> None:
         """Count the groups at once, the changes a few pages at a time."""
-        self.groups.update(group for one in arriving for group in one.memberships)
+        self.groups.update(group for row in arriving for group in row.memberships)
         self.counts["skipped"] += len(skipped)
         self._arriving += arriving
         self._skipped += skipped
@@ -146,22 +146,22 @@ class _Figures:
         for changes, doubtful in self.planner.finish():
             self._count(changes, doubtful)
 
-    def _count(self, made: Plan, doubtful: Sequence[SkippedRow]) -> None:
+    def _count(self, changes: Plan, doubtful: Sequence[SkippedRow]) -> None:
         self.counts["skipped"] += len(doubtful)
         # Two enrolments of a device that no row stands for yet; by hash, to stay small.
-        fresh = {hash(row.udid_key or row.device.external_id) for row in made.create} - self._created
+        fresh = {hash(row.udid_key or row.device.external_id) for row in changes.create} - self._created
         self._created |= fresh
         self.counts["added"] += len(fresh)
-        self.counts["updated"] += len(made.update)
-        self.counts["unchanged"] += made.unchanged
-        self.counts["reappeared"] += len(made.reappeared) + len(made.unread)
-        self.counts["restored"] += len(made.restored)
+        self.counts["updated"] += len(changes.update)
+        self.counts["unchanged"] += changes.unchanged
+        self.counts["reappeared"] += len(changes.reappeared) + len(changes.unread)
+        self.counts["restored"] += len(changes.restored)
 
 
 def _told(figures: _Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
     groups = tuple(
-        _GroupFigure(one.name, one.kind, one.external_id, figures.groups[one.kind, one.external_id])
-        for one in snapshot.choice.groups
+        _GroupFigure(group.name, group.kind, group.external_id, figures.groups[group.kind, group.external_id])
+        for group in snapshot.choice.groups
     )
     live = soft_delete.live(snapshot.integration_id)
     # The guard is asked once what comes is there, and does not count what the UEM has never listed.
@@ -176,27 +176,27 @@ def _told(figures: _Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
 
 def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
     """Who would be newly missing, and who would go of those and of the missing."""
-    moment, new = (
+    time, new = (
         now(),
         [device.id for device in deletion_missing.candidates(snapshot) if not device.doubtful],
     )
-    approved, due = _gone(snapshot, moment)
+    approved, due = _gone(snapshot, time)
     ids = [row.id for row in due] + (new if snapshot.choice.deletion_after == 1 else [])
     whys = frozenset(Absence(row.absent_why) for row in due)
     emptied = _emptied(snapshot, ids)
-    told = deletion_evaluate.facts(
-        snapshot, len(ids), live - len(approved), moment, whys=whys, emptied=emptied
+    known = deletion_evaluate.facts(
+        snapshot, len(ids), live - len(approved), time, whys=whys, emptied=emptied
     )
-    verdict = guard.decide(told)
+    verdict = guard.decide(known)
     release()
     held = tuple(reason.sentence for reason in verdict.reasons)
     return replace(seen, missing=len(new), approved=len(approved), deleted=len(ids), held=held)
 
 
-def _gone(snapshot: Snapshot, moment: datetime) -> tuple[list[Any], list[Any]]:
+def _gone(snapshot: Snapshot, time: datetime) -> tuple[list[Any], list[Any]]:
     """Who went missing earlier and still is: those that were approved to go, and the others that are due."""
     hold = holds.pending(db.session(), snapshot.integration_id)
-    approved = hold.up_to if hold is not None and holds.approval_counts(hold, moment) else 0
+    approved = hold.up_to if hold is not None and holds.approval_counts(hold, time) else 0
     up_to = snapshot.number - snapshot.choice.deletion_after + 1
     overdue = soft_delete.overdue(snapshot.integration_id, max(up_to, approved))
     rows = db.session.execute(select(*deletion_missing.MARKS).where(*overdue)).all()
@@ -208,6 +208,6 @@ def _gone(snapshot: Snapshot, moment: datetime) -> tuple[list[Any], list[Any]]:
 
 def _emptied(snapshot: Snapshot, ids: Sequence[int]) -> set[tuple[str, str]]:
     """The groups of those that are only in groups that listed no device at all."""
-    some = (ids[start : start + _ROWS_PER_LOOK] for start in range(0, len(ids), _ROWS_PER_LOOK))
-    found = (deletion_missing.emptied_groups(snapshot, (Device.id.in_(one),)) for one in some)
+    batches = (ids[start : start + _ROWS_PER_LOOK] for start in range(0, len(ids), _ROWS_PER_LOOK))
+    found = (deletion_missing.emptied_groups(snapshot, (Device.id.in_(batch),)) for batch in batches)
     return set().union(*found)

@@ -73,24 +73,24 @@ def _ranges(integration_id: int) -> Iterator[int]:
 
 
 def _blank(integration_id: int, first: int, values: dict[str, Any]) -> int:
-    mine = (
+    conditions = (
         Device.integration_id == integration_id,
         Device.id >= first,
         Device.id < first + ROWS_PER_WRITE,
     )
     with write() as session:
-        cleared = changed(session, update(table_of(Device)).where(*mine).values(values))
-        _fold_again(session, mine)
+        cleared = changed(session, update(table_of(Device)).where(*conditions).values(values))
+        _fold_again(session, conditions)
     return cleared
 
 
-def _fold_again(session: Session, mine: Sequence[ColumnElement[bool]]) -> None:
+def _fold_again(session: Session, conditions: Sequence[ColumnElement[bool]]) -> None:
     """Leave nothing to be found by what is no longer stored."""
-    rows = session.execute(select(Device.id, *_SEARCHED).where(*mine)).all()
+    rows = session.execute(select(Device.id, *_SEARCHED).where(*conditions)).all()
     bulk.execute_many(session, _UPDATE_SEARCH_TEXT, [(search_text(*texts), id_) for id_, *texts in rows])
 
 
 def _done(integration_id: int, version: int) -> None:
-    mine = (Integration.id == integration_id, Integration.version == version)
+    conditions = (Integration.id == integration_id, Integration.version == version)
     with write() as session:
-        session.execute(update(Integration).where(*mine).values(redact_pending=False))
+        session.execute(update(Integration).where(*conditions).values(redact_pending=False))

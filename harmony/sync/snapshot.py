@@ -54,9 +54,9 @@ class Sync:
 
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
-        moment = self.beat_at = now()
-        device_sync.renew(session, self.held, moment)
-        progress = asdict(self.tally) | {"heartbeat_at": moment}
+        time = self.beat_at = now()
+        device_sync.renew(session, self.held, time)
+        progress = asdict(self.tally) | {"heartbeat_at": time}
         session.execute(update(SyncRun).where(SyncRun.id == self.held.run_id).values(progress))
 
     def go_on(self) -> None:
@@ -163,8 +163,8 @@ class Writer:
         known = lookup.known_by_udid(integration_id, list(self._twins))
         taken = lookup.without_id(self._account.detached)
         release()
-        made = adopt(self._twins, known, is_listed, taken, self._account.detached.keys() - taken.keys())
-        self._write(made, [])
+        changes = adopt(self._twins, known, is_listed, taken, self._account.detached.keys() - taken.keys())
+        self._write(changes, [])
         if not (self._account.detached or self._account.shared):
             return
         with write() as session:
@@ -184,28 +184,28 @@ class Writer:
     def _record_detached(self, session: Session) -> None:
         store.record_detached(session, list(self._account.detached.values()), self._work.held.run_id, now())
 
-    def _write(self, made: Plan, skipped: Sequence[SkippedRow]) -> None:
-        work, moment = self._work, now()
-        _count(work.tally, made, len(skipped))
-        self._written_at = moment
-        if not (made.writes or skipped or work.beat_at is None or moment - work.beat_at >= _BEAT):
+    def _write(self, changes: Plan, skipped: Sequence[SkippedRow]) -> None:
+        work, time = self._work, now()
+        _count(work.tally, changes, len(skipped))
+        self._written_at = time
+        if not (changes.writes or skipped or work.beat_at is None or time - work.beat_at >= _BEAT):
             return
         with write() as session:
             work.beat(session)
-            store.write_plan(session, work.held.integration_id, made, work.held.run_id, moment)
+            store.write_plan(session, work.held.integration_id, changes, work.held.run_id, time)
             _keep_skipped(session, work, skipped)
         self._writes += 1
         if self._writes % WRITES_PER_CHECKPOINT == 0:
             bulk.checkpoint()
 
 
-def _count(tally: Tally, made: Plan, skipped: int) -> None:
+def _count(tally: Tally, changes: Plan, skipped: int) -> None:
     tally.skipped += skipped
-    tally.added += len(made.create)
-    tally.updated += len(made.update)
-    tally.unchanged += made.unchanged
-    tally.reappeared += len(made.reappeared) + len(made.unread)
-    tally.restored += len(made.restored)
+    tally.added += len(changes.create)
+    tally.updated += len(changes.update)
+    tally.unchanged += changes.unchanged
+    tally.reappeared += len(changes.reappeared) + len(changes.unread)
+    tally.restored += len(changes.restored)
 
 
 def _keep_skipped(session: Session, work: Sync, skipped: Sequence[SkippedRow]) -> None:

@@ -107,11 +107,11 @@ def _create(
         return
     before = bulk.fetch_all(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
     fixed = ("", integration_id, stamp[0])
-    bulk.execute_many(session, INSERT_DEVICE, [_row(one, encode, stamp) + fixed for one in created])
+    bulk.execute_many(session, INSERT_DEVICE, [_row(row, encode, stamp) + fixed for row in created])
     # The writer's turn is ours alone: whatever has a larger id was made by the statement above.
-    made = bulk.fetch_all(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
-    ids: dict[str, int] = {external_id: id_ for external_id, id_ in made}
-    _join(session, ((ids[one.device.external_id], one) for one in created))
+    inserted = bulk.fetch_all(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
+    ids: dict[str, int] = {external_id: id_ for external_id, id_ in inserted}
+    _join(session, ((ids[row.device.external_id], row) for row in created))
 
 
 def _update(
@@ -120,27 +120,27 @@ def _update(
     if not updated:
         return
     bulk.execute_many(
-        session, UPDATE_DEVICE, [(*_row(one, encode, stamp), known.id) for known, one in updated]
+        session, UPDATE_DEVICE, [(*_row(row, encode, stamp), known.id) for known, row in updated]
     )
     bulk.execute_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
-    _join(session, {known.id: one for known, one in updated}.items())
+    _join(session, {known.id: row for known, row in updated}.items())
 
 
 def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
-    rows = [(id_, kind, group) for id_, one in devices for kind, group in one.memberships]
+    rows = [(id_, kind, group) for id_, row in devices for kind, group in row.memberships]
     bulk.execute_many(session, INSERT_MEMBERSHIP, rows)
 
 
-def _row(one: Incoming, encode: _TimeEncoder, stamp: _Stamp) -> tuple[Any, ...]:
-    device = one.device
+def _row(row: Incoming, encode: _TimeEncoder, stamp: _Stamp) -> tuple[Any, ...]:
+    device = row.device
     return (
         device.external_id, device.uuid, device.udid, device.serial, device.imei, device.name, device.phone,
         device.email, device.user_name, device.platform, device.model, device.os_version, device.ownership,
         device.group_id, device.group_name, device.enrollment_status, device.compliance, device.compromised,
-        encode(device.enrolled_at), encode(device.last_seen), one.udid_key,
+        encode(device.enrolled_at), encode(device.last_seen), row.udid_key,
         sort_key(device.name),
         search_text(device.name, device.serial, device.udid, device.user_name, device.email),
-        "" if one.shared else one.fingerprint, *stamp,
+        "" if row.shared else row.fingerprint, *stamp,
     )  # fmt: skip
 
 
@@ -150,8 +150,8 @@ def _record_history(session: Session, plan: Plan, run_id: int, now: datetime) ->
     record_history(session, ((id_, UNREAD) for id_ in plan.unread), Happening.REAPPEARED, now, run_id)
     record_history(session, ((id_, "Listed again") for id_ in plan.restored), Happening.RESTORED, now, run_id)
     first = _listed_at_last(session, plan, run_id, now)
-    known = [(k, one) for k, one in plan.update if k.id not in first]
-    again = [(k.id, _ids(k, one)) for k, one in known if k.external_id != one.device.external_id]
+    known = [(k, row) for k, row in plan.update if k.id not in first]
+    again = [(k.id, _ids(k, row)) for k, row in known if k.external_id != row.device.external_id]
     record_history(session, again, Happening.ENROLLED_AGAIN, now, run_id)
     record_history(session, _changes(session, known), Happening.CHANGED, now, run_id)
 
@@ -170,8 +170,8 @@ def _listed_at_last(session: Session, plan: Plan, run_id: int, now: datetime) ->
     return set(first)
 
 
-def _ids(known: Known, one: Incoming) -> str:
-    return f"Id in the UEM: {known.external_id or 'none'} → {one.device.external_id}"
+def _ids(known: Known, row: Incoming) -> str:
+    return f"Id in the UEM: {known.external_id or 'none'} → {row.device.external_id}"
 
 
 def _changes(session: Session, updated: Sequence[tuple[Known, Incoming]]) -> list[tuple[int, str]]:
@@ -180,7 +180,7 @@ def _changes(session: Session, updated: Sequence[tuple[Known, Incoming]]) -> lis
     sql = f"SELECT id, {', '.join(_COMPARED)} FROM device WHERE {bulk.in_list('id')}"  # noqa: S608
     found = bulk.fetch_all(session, sql, (bulk.list_param([known.id for known, _ in updated]),))
     old = {row[0]: _compared(dict(zip(_COMPARED, row[1:], strict=True))) for row in found}
-    new = {known.id: {name: getattr(one.device, name) for name in _COMPARED} for known, one in updated}
+    new = {known.id: {name: getattr(row.device, name) for name in _COMPARED} for known, row in updated}
     lines = ((id_, described(old[id_], new[id_])) for id_ in new if id_ in old)
     return [(id_, detail) for id_, detail in lines if detail]
 

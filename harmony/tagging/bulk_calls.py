@@ -75,16 +75,16 @@ class Delivery:
 
     def _note(self, fresh: Sequence[Batch], answered: Sequence[Answered]) -> None:
         """Write down, before it is sent and after it was answered."""
-        moment = now()
+        time = now()
         self._work.heard(self._client)
         with write() as session:
             for batch, outcome in answered:
                 by_id = {target.external_id: target for target in batch.targets}
                 unknown = {by_id[id_] for id_ in outcome.unknown}
                 unclear = {by_id[id_]: code for id_, code in outcome.unclear.items()}
-                well = [one for one in batch.targets if one not in unclear and one not in unknown]
+                well = [target for target in batch.targets if target not in unclear and target not in unknown]
                 outbox.done(session, batch.key, batch.add, well)
-                self._lost(session, batch.key, batch.add, unknown, moment)
+                self._lost(session, batch.key, batch.add, unknown, time)
                 self._unclear.setdefault(batch[:2], {}).update(unclear)
                 self._count(batch.add, len(well))
             for batch in fresh:
@@ -97,43 +97,49 @@ class Delivery:
     def _clear_up(self) -> list[str]:
         """Look who carries the tags of which something was unclear; the keys of those that are gone."""
         unclear, self._unclear = self._unclear, {}
-        return [key for (key, add), them in unclear.items() if them and not self._looked(key, add, them)]
+        return [
+            key for (key, add), devices in unclear.items() if devices and not self._looked(key, add, devices)
+        ]
 
-    def _looked(self, key: str, add: bool, them: dict[Target, int]) -> bool:
+    def _looked(self, key: str, add: bool, devices: dict[Target, int]) -> bool:
         try:
             found = look(self._work, self._client, key, self._tags[key])
         except NotFound:
             del self._tags[key]
             return False
         except TooLarge:  # nobody can tell; it is tried again
-            self._decide(key, add, (), them)
+            self._decide(key, add, (), devices)
             return True
         carriers = IdSet()
         carriers.add(found.ids)
-        there = [target for target in them if target.external_id in carriers]
-        off = [target for target in them if target.external_id not in carriers] if found.is_whole else []
-        self._decide(key, add, there if add else off, them)
+        there = [target for target in devices if target.external_id in carriers]
+        off = [target for target in devices if target.external_id not in carriers] if found.is_whole else []
+        self._decide(key, add, there if add else off, devices)
         return True
 
-    def _decide(self, key: str, add: bool, well: Collection[Target], them: dict[Target, int]) -> None:
+    def _decide(self, key: str, add: bool, well: Collection[Target], devices: dict[Target, int]) -> None:
         done = set(well)
-        unknown = [target for target in them if target not in done and them[target] == NOT_FOUND]
-        why = {target: _why(them[target]) for target in them if target not in done and target not in unknown}
-        moment = now()
+        unknown = [target for target in devices if target not in done and devices[target] == NOT_FOUND]
+        why = {
+            target: _why(devices[target])
+            for target in devices
+            if target not in done and target not in unknown
+        }
+        time = now()
         with write() as session:
             self._work.beat(session)
             outbox.done(session, key, add, list(done))
-            self._lost(session, key, add, unknown, moment)
-            outbox.refused(session, key, add, why, moment)
+            self._lost(session, key, add, unknown, time)
+            outbox.refused(session, key, add, why, time)
         self._name(key, why)
         self._count(add, len(done))
 
     def _lost(
-        self, session: Session, key: str, add: bool, unknown: Collection[Target], moment: datetime
+        self, session: Session, key: str, add: bool, unknown: Collection[Target], time: datetime
     ) -> None:
         """The UEM says that it does not know these."""
         run_id = self._work.held.run_id
-        dropped, _kept = outbox.unknown(session, key, add, unknown, run_id, moment)
+        dropped, _kept = outbox.unknown(session, key, add, unknown, run_id, time)
         self._work.counts.dropped += dropped
 
     def _name(self, key: str, declined: Iterable[Target]) -> None:

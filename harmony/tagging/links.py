@@ -20,7 +20,7 @@ _DELETE_REASSIGNED_LINKS = """DELETE FROM tag_link WHERE +integration_id = ? AND
  (SELECT 1 FROM device d WHERE d.id = tag_link.device_id
  AND d.external_id = tag_link.external_id AND {here})"""
 # Left on the devices by whoever switched it off: forgotten.
-_DELETE_UNMANAGED_LINKS = "DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT ({ours})"
+_DELETE_UNMANAGED_LINKS = "DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT ({managed})"
 _UPDATE_UNWANTED_LINKS = """UPDATE tag_link SET wanted = false, state = 'pending', next_try_at = NULL,
  reason = '', changed_at = ? WHERE +integration_id = ? AND {scope} AND wanted AND NOT EXISTS
  (SELECT 1 FROM device d {rated} WHERE d.id = tag_link.device_id AND {live} AND ({still}))"""
@@ -78,19 +78,17 @@ def refresh_changed(desire: Desire, since: datetime, now: datetime, beat: Beat) 
 
 
 def _refresh(session: Session, desire: Desire, where: Scope, now: datetime) -> None:
-    scope, moment = where.of("device_id"), bulk.encode_time(now)
-    mine = (desire.integration_id, *where.values)
-    ours, keys = desire.ours()
-    bulk.execute(session, _DELETE_REASSIGNED_LINKS.format(scope=scope, here=KNOWN_HERE), mine)
-    bulk.execute(session, _DELETE_UNMANAGED_LINKS.format(scope=scope, ours=ours), (*mine, *keys))
+    scope, time = where.of("device_id"), bulk.encode_time(now)
+    params = (desire.integration_id, *where.values)
+    managed, keys = desire.ours()
+    bulk.execute(session, _DELETE_REASSIGNED_LINKS.format(scope=scope, here=KNOWN_HERE), params)
+    bulk.execute(session, _DELETE_UNMANAGED_LINKS.format(scope=scope, managed=managed), (*params, *keys))
     unwant = _UPDATE_UNWANTED_LINKS.format(scope=scope, rated=RATED, live=LIVE, still=desire.still())
-    bulk.execute(session, unwant, (moment, *mine))
+    bulk.execute(session, unwant, (time, *params))
     want, values = desire.wanted(where)
     if want:
-        bulk.execute(
-            session, _INSERT_WANTED_LINKS.format(want=want), (*values, desire.integration_id, moment)
-        )
-    bulk.execute(session, _DELETE_UNSENT_LINKS.format(scope=scope), mine)
+        bulk.execute(session, _INSERT_WANTED_LINKS.format(want=want), (*values, desire.integration_id, time))
+    bulk.execute(session, _DELETE_UNSENT_LINKS.format(scope=scope), params)
 
 
 def _nth_after(integration_id: int, device_id: int, count: int) -> int | None:

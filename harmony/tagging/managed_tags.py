@@ -92,8 +92,8 @@ def prepare(integration_id: int, tagging: Tagging, now: datetime, beat: Beat) ->
     keys = needed(integration_id, tagging)
     with write() as session:
         beat(session)
-        mine = select(UemTag).where(UemTag.integration_id == integration_id)
-        rows = Rows(session, {tag.key: tag for tag in session.scalars(mine)}, now)
+        conditions = select(UemTag).where(UemTag.integration_id == integration_id)
+        rows = Rows(session, {tag.key: tag for tag in session.scalars(conditions)}, now)
         return any([rows.have(integration_id, key, name_of(key, tagging)) for key in keys])
 
 

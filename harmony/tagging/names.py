@@ -14,7 +14,7 @@ from harmony.models.configuration import Tagging
 from harmony.models.states import DeviceStatus, Risk
 from harmony.protection.catalogue import CATALOGUE, is_code
 
-STATUS_KEYS = tuple(f"status:{one}" for one in DeviceStatus)
+STATUS_KEYS = tuple(f"status:{status}" for status in DeviceStatus)
 RISK_KEYS = ("risk:high", "risk:medium", "risk:low")
 NO_RISK_KEY = "risk:none"
 FACTOR, OLD = "factor:", "old:"

@@ -107,13 +107,13 @@ def sent(session: Session, batch: Batch) -> None:
     bulk.execute(session, _on(_COUNT_ATTEMPT), (batch.key, _ids(batch.targets)))
 
 
-def done(session: Session, key: str, add: bool, them: Sequence[Target]) -> None:
+def done(session: Session, key: str, add: bool, devices: Sequence[Target]) -> None:
     """It is as it should be in the UEM."""
-    if not them:
+    if not devices:
         return
-    bulk.execute(session, _on(_UPDATE_ADDED_LINKS if add else _UPDATE_REMOVED_LINKS), (key, _ids(them)))
+    bulk.execute(session, _on(_UPDATE_ADDED_LINKS if add else _UPDATE_REMOVED_LINKS), (key, _ids(devices)))
     if not add:
-        bulk.execute(session, _on(_DELETE_FINISHED_LINKS), (key, _ids(them)))
+        bulk.execute(session, _on(_DELETE_FINISHED_LINKS), (key, _ids(devices)))
 
 
 def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], now: datetime) -> None:
@@ -121,34 +121,34 @@ def refused(session: Session, key: str, add: bool, why: Mapping[Target, str], no
     times = _after_waits(now)
     sql = _on(_UPDATE_REFUSED_LINKS.replace("{waits}", _CASES))
     for reason in sorted(set(why.values())):
-        them = [target for target in why if why[target] == reason]
-        bulk.execute(session, sql, (not add, reason, *times, key, _ids(them)))
+        devices = [target for target in why if why[target] == reason]
+        bulk.execute(session, sql, (not add, reason, *times, key, _ids(devices)))
 
 
 def unknown(  # noqa: PLR0917 - one call's devices, what it was for, and by which run
-    session: Session, key: str, add: bool, them: Collection[Target], run_id: int, now: datetime
+    session: Session, key: str, add: bool, devices: Collection[Target], run_id: int, now: datetime
 ) -> tuple[int, int]:
     """The UEM says that it does not know these devices; how many were dropped, and how many kept.
 
     Where the newest complete sync lists the device, one of the two is wrong: it is tried again soon. The tags
     of the others are not pushed for a day, as their history says.
     """
-    if not them:
+    if not devices:
         return 0, 0
     rows = bulk.fetch_all(
-        session, _SELECT_LISTED_DEVICES.replace("{devices}", bulk.in_list("id")), (_ids(them),)
+        session, _SELECT_LISTED_DEVICES.replace("{devices}", bulk.in_list("id")), (_ids(devices),)
     )
     listed = {row[0] for row in rows}
-    kept = [target for target in them if target.device_id in listed]
+    kept = [target for target in devices if target.device_id in listed]
     refused(session, key, add, dict.fromkeys(kept, CONTRADICTED), now)
-    _drop(session, [target for target in them if target.device_id not in listed], run_id, now)
-    return len(them) - len(kept), len(kept)
+    _drop(session, [target for target in devices if target.device_id not in listed], run_id, now)
+    return len(devices) - len(kept), len(kept)
 
 
-def _drop(session: Session, them: Collection[Target], run_id: int, now: datetime) -> None:
-    if not them:
+def _drop(session: Session, devices: Collection[Target], run_id: int, now: datetime) -> None:
+    if not devices:
         return
-    ids, written = _ids(them), bulk.time_encoder()
+    ids, written = _ids(devices), bulk.time_encoder()
     fresh = bulk.fetch_all(session, _on(_SELECT_NEWLY_UNKNOWN), (ids, UNKNOWN))
     record_history(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
     bulk.execute(
@@ -180,8 +180,8 @@ def _on(sql: str) -> str:
     return sql.replace("{devices}", bulk.in_list("device_id"))
 
 
-def _ids(them: Iterable[Target]) -> object:
-    return bulk.list_param([target.device_id for target in them])
+def _ids(devices: Iterable[Target]) -> object:
+    return bulk.list_param([target.device_id for target in devices])
 
 
 def _fetched(sql: str, values: bulk.Row) -> Sequence[bulk.Row]:

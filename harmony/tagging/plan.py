@@ -42,14 +42,14 @@ def in_order(keys: Iterable[str]) -> list[str]:
 
 def batches(key: str, add: bool, targets: Iterable[Target]) -> Iterator[Batch]:
     """The targets of one tag in calls that are full, but for the last."""
-    some: list[Target] = []
+    batch: list[Target] = []
     for target in targets:
-        some.append(target)
-        if len(some) == PER_CALL:
-            yield Batch(key, add, tuple(some))
-            some = []
-    if some:
-        yield Batch(key, add, tuple(some))
+        batch.append(target)
+        if len(batch) == PER_CALL:
+            yield Batch(key, add, tuple(batch))
+            batch = []
+    if batch:
+        yield Batch(key, add, tuple(batch))
 
 
 def calls(changes: Mapping[tuple[str, bool], int]) -> int:

@@ -110,7 +110,7 @@ class Turn:
 
     def _look(self, tag: OurTag, external_id: str) -> bool:
         """Read who carries the tag; False when the UEM does not know its id."""
-        moment = now()
+        began = now()
         try:
             found = look(self._work, self._client, tag.key, external_id)
         except NotFound:
@@ -119,11 +119,11 @@ class Turn:
             found = None
         if found is not None:
             partial = not found.is_complete
-            otherwise = observe(self._work.id, tag.key, found.ids, moment, self._work.beat, partial=partial)
+            otherwise = observe(self._work.id, tag.key, found.ids, began, self._work.beat, partial=partial)
             # What was never looked at, or must be on no device, is no drift.
             if tag.checked_at is not None and tag.retired_at is None and not tag.kept_off:
                 self._work.counts.repaired += otherwise
-        self._mark(tag.key, checked_at=moment)
+        self._mark(tag.key, checked_at=began)
         self._work.heard(self._client)
         return True
 
@@ -165,10 +165,10 @@ class Turn:
                 self._mark(tag.key, retired_at=None)
 
     def _mark(self, key: str, **values: datetime | None) -> None:
-        mine = (UemTag.integration_id == self._work.id, UemTag.key == key)
+        conditions = (UemTag.integration_id == self._work.id, UemTag.key == key)
         with write() as session:
             self._work.beat(session)
-            session.execute(update(UemTag).where(*mine).values(**values))
+            session.execute(update(UemTag).where(*conditions).values(**values))
 
     def _ended(self) -> Outcome:
         """How it stands now, and when to look again though nothing changes."""

@@ -58,54 +58,54 @@ class Finder:
             self._ahead = pool.submit(self._client.tags, self.group) if ask and self.group else None
             yield
 
-    def find(self, needed: Collection[str], moment: datetime, *, whole: bool, again: bool = False) -> None:
+    def find(self, needed: Collection[str], time: datetime, *, whole: bool, again: bool = False) -> None:
         """Look for the tags that are due, with `whole` for all; one that is surely gone is made anew.
 
         With `again` only for those without an id. Raises UemError; that the account may not make tags is only
         said beside the tag.
         """
         every = [tag for tag in tags_of(self._id) if tag.external_id is not None or tag.key in needed]
-        due = [tag for tag in every if whole or _is_due(tag, moment, again=again)]
+        due = [tag for tag in every if whole or _is_due(tag, time, again=again)]
         if not due:
             return
-        self._prove(due, self._listing(due), moment)
+        self._prove(due, self._listing(due), time)
         missing = [tag for tag in tags_of(self._id) if tag.external_id is None and tag.key in needed]
         looked_for = [
             tag
             for tag in missing
-            if (whole or _is_due(tag, moment, again=again)) and tag.key not in self.prover.unconfirmed
+            if (whole or _is_due(tag, time, again=again)) and tag.key not in self.prover.unconfirmed
         ]
         # That there is no tag at all is seldom true.
         self._listing(tag for tag in looked_for if not self._list_for(tag).tags)
-        self._place(looked_for, moment)
+        self._place(looked_for, time)
 
-    def missing(self, keys: Collection[str], moment: datetime) -> None:
+    def missing(self, keys: Collection[str], time: datetime) -> None:
         """The UEM did not know the ids of these tags when it was asked who carries them. Raises UemError."""
         every = tags_of(self._id)
         tags = [tag for tag in every if tag.key in keys and tag.external_id is not None]
         if tags:
-            self._carry_out(self.prover.prove_missing(tags, moment, all_tags=every), moment)
+            self._carry_out(self.prover.prove_missing(tags, time, all_tags=every), time)
 
     def uncertain(self) -> list[str]:
         """Say which tags have no certain id, if any."""
         names = sorted(tag.name for tag in tags_of(self._id) if tag.key in self.prover.unconfirmed)
         return [tagging_outcome.unconfirmed(names)] if names else []
 
-    def _prove(self, due: Sequence[OurTag], listing: TagList, moment: datetime) -> None:
+    def _prove(self, due: Sequence[OurTag], listing: TagList, time: datetime) -> None:
         every = tags_of(self._id)
         tags = [tag for tag in due if tag.external_id is not None]
-        verdicts, listing = self.prover.prove(tags, listing, moment, all_tags=every)
-        self._carry_out(verdicts, moment)
+        verdicts, listing = self.prover.prove(tags, listing, time, all_tags=every)
+        self._carry_out(verdicts, time)
         for tag in every:
             if tag.former_id not in {None, tag.external_id} and tag.external_id is not None:
                 self._take_back(tag, listing)
 
-    def _carry_out(self, verdicts: Mapping[str, Verdict], moment: datetime) -> None:
+    def _carry_out(self, verdicts: Mapping[str, Verdict], time: datetime) -> None:
         unproven = {tag.key for tag in tags_of(self._id) if not tag.proven}
         for key, verdict in verdicts.items():
             if verdict in {Verdict.GONE, Verdict.RENAMED}:
                 self._change(key, change.lose)
-                forget(self._id, key, moment, self._beat)
+                forget(self._id, key, time, self._beat)
             elif verdict is Verdict.OURS and key in unproven:
                 self._change(key, change.prove)
 
@@ -140,7 +140,7 @@ class Finder:
         """The tags, as last listed, of the group in which it belongs."""
         return self._lists.get(tag.group or self.group or "", TagList())
 
-    def _place(self, tags: Sequence[OurTag], moment: datetime) -> None:
+    def _place(self, tags: Sequence[OurTag], time: datetime) -> None:
         """Find tags without an id in the lists, say why one cannot be used, and make the others."""
         taken, claims, absent = self._taken(), list[Claim](), list[OurTag]()
         home, adopted = self.group or "", set(map(tag_key, self._tagging.adopted))
@@ -150,7 +150,7 @@ class Finder:
             if claim is not None:
                 claims.append(claim)
             elif problem:
-                self._trouble(tag.key, problem, moment)
+                self._trouble(tag.key, problem, time)
             else:
                 absent.append(tag)
         self._believe(claims)
@@ -202,8 +202,8 @@ class Finder:
             return error
         return None
 
-    def _trouble(self, key: str, sentence: str, moment: datetime) -> None:
-        self._change(key, lambda row: change.say(row, sentence, moment))
+    def _trouble(self, key: str, sentence: str, time: datetime) -> None:
+        self._change(key, lambda row: change.say(row, sentence, time))
 
     def _change(self, key: str, change: Callable[[UemTag], None]) -> None:
         with write() as session:
@@ -213,8 +213,8 @@ class Finder:
                 change(row)
 
 
-def _is_due(tag: OurTag, moment: datetime, *, again: bool) -> bool:
+def _is_due(tag: OurTag, time: datetime, *, again: bool) -> bool:
     """One with a problem waits for a day, or for somebody who asks; one that may come back does not."""
     if tag.external_id is not None:
         return not again and (not tag.proven or tag.doubted_at is not None)
-    return not tag.problem or tag.former_id is not None or tag.is_due(moment)
+    return not tag.problem or tag.former_id is not None or tag.is_due(time)

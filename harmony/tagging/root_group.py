@@ -14,8 +14,8 @@ from harmony.uem.records import GroupKind
 
 def home(integration_id: int) -> str | None:
     """Its id as Verify last saw the groups; None when it never did."""
-    mine = (KnownGroup.integration_id == integration_id, KnownGroup.kind == GroupKind.ORGANIZATION)
-    ids = select(KnownGroup.external_id, KnownGroup.parent_id).where(*mine)
+    conditions = (KnownGroup.integration_id == integration_id, KnownGroup.kind == GroupKind.ORGANIZATION)
+    ids = select(KnownGroup.external_id, KnownGroup.parent_id).where(*conditions)
     return topmost((row[0], row[1]) for row in db.session.execute(ids))
 
 

@@ -89,7 +89,7 @@ def facts(
     What may be wrong about them: `whys` said it when they were first missed, `emptied` are the groups, kind
     and id, that list none now. Reads only; release() after it.
     """
-    names = [one.name for one in snapshot.choice.groups if (one.kind, one.external_id) in emptied]
+    names = [group.name for group in snapshot.choice.groups if (group.kind, group.external_id) in emptied]
     return Facts(
         due,
         live,

@@ -54,15 +54,15 @@ class Reason:
     groups: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        told = f"={json.dumps(self.groups)}" if self.groups else ""
-        return ":".join([self.cause.value, *map(str, self.numbers)]) + told
+        groups = f"={json.dumps(self.groups)}" if self.groups else ""
+        return ":".join([self.cause.value, *map(str, self.numbers)]) + groups
 
     @classmethod
     def read(cls, stored: str) -> Reason:
         """The reason that was stored as `stored`."""
-        head, _, told = stored.partition("=")
+        head, _, groups = stored.partition("=")
         cause, *numbers = head.split(":")
-        return cls(Cause(cause), tuple(map(int, numbers)), tuple(json.loads(told)) if told else ())
+        return cls(Cause(cause), tuple(map(int, numbers)), tuple(json.loads(groups)) if groups else ())
 
     @property
     def sentence(self) -> str:

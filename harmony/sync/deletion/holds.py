@@ -48,8 +48,8 @@ class Listing:
 
 def pending(session: Session, integration_id: int) -> Hold | None:
     """The hold that is open or approved, if there is one."""
-    mine = (Hold.integration_id == integration_id, Hold.state.in_(PENDING))
-    return session.scalar(select(Hold).where(*mine).order_by(Hold.id.desc()).limit(1))
+    conditions = (Hold.integration_id == integration_id, Hold.state.in_(PENDING))
+    return session.scalar(select(Hold).where(*conditions).order_by(Hold.id.desc()).limit(1))
 
 
 def open_hold(integration_id: int) -> Hold | None:
@@ -67,9 +67,9 @@ def listing(session: Session, where: Where) -> Listing:
     """Count and stamp a list; its ids are streamed, so that a long one needs no memory."""
     digest, devices = hashlib.sha256(), 0
     ids = select(Device.id).where(*where).order_by(Device.id)
-    for some in session.scalars(ids.execution_options(yield_per=_IDS_AT_ONCE)).partitions():
-        digest.update("".join(f"{id_}\n" for id_ in some).encode())
-        devices += len(some)
+    for part in session.scalars(ids.execution_options(yield_per=_IDS_AT_ONCE)).partitions():
+        digest.update("".join(f"{id_}\n" for id_ in part).encode())
+        devices += len(part)
     return Listing(devices, digest.hexdigest())
 
 

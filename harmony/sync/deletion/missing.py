@@ -63,7 +63,7 @@ class _Unlisted(NamedTuple):
 
     id: int
     doubtful: bool
-    told: bool
+    is_kept: bool
 
 
 def mark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> tuple[int, int]:
@@ -75,7 +75,7 @@ def mark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> 
     unlisted = candidates(snapshot)
     marked = kept = 0
     while batch := list(islice(unlisted, ROWS_PER_WRITE)):
-        kept += sum(device.told for device in batch)
+        kept += sum(device.is_kept for device in batch)
         absent = [device.id for device in batch if not device.doubtful]
         with write() as session:
             beat(session)
@@ -121,17 +121,17 @@ def emptied_groups(snapshot: Snapshot, where: Iterable[ColumnElement[bool]]) -> 
     if not snapshot.emptied:
         return set()
     group = (Membership.group_kind, Membership.group_id)
-    theirs = select(*group).join(Device, Device.id == Membership.device_id).distinct()
+    chosen_groups = select(*group).join(Device, Device.id == Membership.device_id).distinct()
     rows = _read(
-        theirs.where(*where, _only_in_emptied(snapshot), tuple_(*group).in_(sorted(snapshot.emptied)))
+        chosen_groups.where(*where, _only_in_emptied(snapshot), tuple_(*group).in_(sorted(snapshot.emptied)))
     )
     return {(kind, id_) for kind, id_ in rows}
 
 
 def _member(groups: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     group = tuple_(Membership.group_kind, Membership.group_id)
-    mine = exists().where(Membership.device_id == Device.id, group.in_(sorted(groups)))
-    return mine.correlate(Device)  # also where the outer statement is about memberships
+    member = exists().where(Membership.device_id == Device.id, group.in_(sorted(groups)))
+    return member.correlate(Device)  # also where the outer statement is about memberships
 
 
 def candidates(snapshot: Snapshot) -> Iterator[_Unlisted]:
@@ -164,9 +164,9 @@ def _unmarked(snapshot: Snapshot, ids: Sequence[int]) -> Iterator[_Unlisted]:
     """Look at them one by one: whose id or hardware changed hands in this run is missing from the next on."""
     detached = set(snapshot.account.detached.values())
     for row in _read(select(*MARKS).where(Device.id.in_(ids), *_MISSABLE)):
-        told = snapshot.account.may_be(_identity(row))
+        is_kept = snapshot.account.may_be(_identity(row))
         again = row.id in detached or snapshot.account.may_be_recent(_identity(row))
-        yield _Unlisted(row.id, told or again, told)
+        yield _Unlisted(row.id, is_kept or again, is_kept)
 
 
 def _read(query: Any, **values: object) -> Sequence[Any]:

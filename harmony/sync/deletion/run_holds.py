@@ -32,19 +32,19 @@ class Held:
     reasons: tuple[str, ...]
 
 
-def keep(held: Held, beat: Beat, now: datetime) -> int:
+def keep(proposal: Held, beat: Beat, now: datetime) -> int:
     """Open a hold, or bring the open one up to date; its id. One approved meanwhile stays as it is."""
-    current = listing(db.session(), overdue(held.integration_id, held.up_to))
+    current = listing(db.session(), overdue(proposal.integration_id, proposal.up_to))
     with write() as session:
         beat(session)
-        hold = pending(session, held.integration_id)
+        hold = pending(session, proposal.integration_id)
         if hold is None:
-            hold = Hold(integration_id=held.integration_id, state=HoldState.OPEN, created_at=now)
+            hold = Hold(integration_id=proposal.integration_id, state=HoldState.OPEN, created_at=now)
             session.add(hold)
         if hold.state != HoldState.OPEN:
             return hold.id
-        hold.run_id, hold.up_to, hold.live = held.run_id, held.up_to, held.live
-        hold.devices, hold.digest, hold.reasons = current.devices, current.digest, list(held.reasons)
+        hold.run_id, hold.up_to, hold.live = proposal.run_id, proposal.up_to, proposal.live
+        hold.devices, hold.digest, hold.reasons = current.devices, current.digest, list(proposal.reasons)
         session.flush()
         return hold.id
 

@@ -62,21 +62,21 @@ def live(integration_id: int | None) -> int:
 
 def unlisted(integration_id: int) -> int:
     """How many of its live devices were added by registration and have never been listed by the UEM."""
-    mine = (Device.integration_id == integration_id, Device.added_by.is_not(None))
-    live = (*mine, Device.deleted_at.is_(None))
+    conditions = (Device.integration_id == integration_id, Device.added_by.is_not(None))
+    live = (*conditions, Device.deleted_at.is_(None))
     return db.session.scalar(select(func.count()).select_from(Device).where(*live)) or 0
 
 
 def deleted(integration_id: int | None) -> int:
     """How many of its devices are deleted and can still be restored."""
-    mine = (*_of(integration_id), Device.deleted_at.is_not(None))
-    return db.session.scalar(select(func.count()).select_from(Device).where(*mine)) or 0
+    conditions = (*_of(integration_id), Device.deleted_at.is_not(None))
+    return db.session.scalar(select(func.count()).select_from(Device).where(*conditions)) or 0
 
 
 def deleted_by_syncs(integration_id: int, since: datetime) -> int:
     """How many of its devices syncs deleted since then and nobody brought back."""
-    mine = (Device.integration_id == integration_id, Device.deleted_by == BY_SYNC)
-    return db.session.scalar(select(func.count(Device.id)).where(*mine, Device.deleted_at > since)) or 0
+    conditions = (Device.integration_id == integration_id, Device.deleted_by == BY_SYNC)
+    return db.session.scalar(select(func.count(Device.id)).where(*conditions, Device.deleted_at > since)) or 0
 
 
 def overdue(integration_id: int, up_to: int) -> Where:

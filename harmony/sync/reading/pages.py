@@ -80,8 +80,16 @@ class Reading:
 
     def _groups(self) -> list[Group]:
         return [
-            Group(GroupKind(one.kind), one.external_id, one.name, "", None, None, one.organization_group_id)
-            for one in self.choice.groups
+            Group(
+                GroupKind(group.kind),
+                group.external_id,
+                group.name,
+                "",
+                None,
+                None,
+                group.organization_group_id,
+            )
+            for group in self.choice.groups
         ]
 
     def _pull_all(self, groups: Sequence[Group], visible: Sequence[Group]) -> list[str]:
@@ -132,7 +140,9 @@ class Reading:
         for ids in members.values():
             self.members.add(list(ids))
         return Scope(
-            frozenset(one.external_id for one in self.choice.groups if one.kind == GroupKind.ORGANIZATION),
+            frozenset(
+                group.external_id for group in self.choice.groups if group.kind == GroupKind.ORGANIZATION
+            ),
             members,
         )
 
@@ -179,9 +189,9 @@ class Reading:
         """Hand on the devices of a page that are new in this snapshot and placed, and the doubtful rows."""
         fresh, twice = self._fresh(page.devices, again)
         found = sort_rows(self._kept(fresh), scope, self._tree, group_id)
-        self.placed.add([one.device.external_id for one in found.placed])
-        for one in found.placed:
-            self.listed.update(one.memberships)
+        self.placed.add([row.device.external_id for row in found.placed])
+        for row in found.placed:
+            self.listed.update(row.memberships)
         self._account(fresh, found, group_id)
         doubtful = [
             row for row in (*page.skipped, *twice, *found.doubtful) if self.account.doubt(identity(row))
