@@ -31,7 +31,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a check saw when it did not fail: a sentence, and advice when it is only a warning.
+    """The result of a check that did not fail: a sentence, and advice when it is only a warning.
 
     `tried` is False when there was nothing to look at; the sentence then says why.
     """
