@@ -50,9 +50,9 @@ def look(state: WizardState) -> Iterator[CheckResult | TagLook]:
 def _names(foreign: Sequence[NeededTag]) -> CheckResult:
     if not foreign:
         return CheckResult(NAMES, CheckState.OK, None, "No name is already in use.", None)
-    one = len(foreign) == 1
+    single = len(foreign) == 1
     if all(tag.earlier for tag in foreign):
-        sentence = f"{_listed(foreign)} {'was' if one else 'were'} made by Harmony earlier."
+        sentence = f"{_listed(foreign)} {'was' if single else 'were'} made by Harmony earlier."
         return CheckResult(NAMES, CheckState.FAILED, None, sentence, _GO_ON)
     strangers = [tag for tag in foreign if not tag.earlier]
     verb = "is in the UEM already, not made" if len(strangers) == 1 else "are in the UEM already, not made"

@@ -25,14 +25,14 @@ from harmony.uem.errors import UemError
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CreatedTags:
     """The names that were made, and in words what went wrong, if anything."""
 
     names: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def make_missing(integration_id: int, by: str, now: datetime) -> Made:
+def make_missing(integration_id: int, by: str, now: datetime) -> CreatedTags:
     """Find the tags that the draft needs and make the others; those made before an error are kept."""
     integration = db.session.get_one(Integration, integration_id)
     draft = integration.draft
@@ -49,9 +49,9 @@ def make_missing(integration_id: int, by: str, now: datetime) -> Made:
         problem = (f"{error.sentence} {error.advice}",)
     after = _in_uem(integration_id)
     names = (name for name in needed_names(tagging) if after.get(name, "") not in {"", *before.values()})
-    made = Made(tuple(names), problem)
-    _note(integration_id, by, now, made)
-    return made
+    created = CreatedTags(tuple(names), problem)
+    _note(integration_id, by, now, created)
+    return created
 
 
 def _nobody_waits(_session: Session) -> None:
@@ -60,8 +60,8 @@ def _nobody_waits(_session: Session) -> None:
 
 def _in_uem(integration_id: int) -> dict[str, str]:
     """Name to id of the tags that are in the UEM because we made them."""
-    mine = (UemTag.integration_id == integration_id, UemTag.adopted.is_(False))
-    rows = select(UemTag.name, UemTag.external_id).where(*mine, UemTag.external_id.is_not(None))
+    own = (UemTag.integration_id == integration_id, UemTag.adopted.is_(False))
+    rows = select(UemTag.name, UemTag.external_id).where(*own, UemTag.external_id.is_not(None))
     found = {name: id_ for name, id_ in db.session.execute(rows.order_by(UemTag.key)) if id_}
     release()
     return found
@@ -73,8 +73,8 @@ def _problems(integration_id: int, needed: Collection[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.problem for tag in tags))
 
 
-def _note(integration_id: int, by: str, now: datetime, made: Made) -> None:
-    if made.names:
+def _note(integration_id: int, by: str, now: datetime, created: CreatedTags) -> None:
+    if created.names:
         with write() as session:
             integration = session.get_one(Integration, integration_id)
-            audit(session, by, "Created tags in the UEM", now, integration, detail=", ".join(made.names))
+            audit(session, by, "Created tags in the UEM", now, integration, detail=", ".join(created.names))

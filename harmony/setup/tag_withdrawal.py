@@ -34,8 +34,8 @@ def settle(  # noqa: PLR0917 - two rows of the page, and what was decided when a
     The worker takes a renamed tag off by itself, and leaves one that is switched off, unless told otherwise.
     """
     old, new = from_row(Tagging, before), from_row(Tagging, after)
-    mine = select(UemTag).where(UemTag.integration_id == integration.id, UemTag.external_id.is_not(None))
-    rows = {tag.key: tag for tag in session.scalars(mine)}
+    own = select(UemTag).where(UemTag.integration_id == integration.id, UemTag.external_id.is_not(None))
+    rows = {tag.key: tag for tag in session.scalars(own)}
     left = left_behind(old, new, rows)
     off = [key for key in left if not is_managed(key, new)]
     if take_off and off:

@@ -127,7 +127,7 @@ def tagging_leaving(visitor: Visitor, product: Product, integration: str) -> Non
     visitor.go(integration + "/setup/tagging")
     visitor.field("Tag device status").uncheck()
     visitor.press("Verify and Save")
-    visitor.heading("Tags that stand on devices")
+    visitor.heading("Tags that remain on devices")
 
 
 def running(visitor: Visitor, product: Product, integration: str) -> None:

@@ -160,7 +160,7 @@ def test_remove_can_take_the_tags_off_first_and_keeps_what_was_typed(
     app: Flask, signed_in: FlaskClient, tagged: int
 ) -> None:
     path = f"/integrations/{tagged}/remove"
-    assert "Take them off the 3 devices first." in signed_in.get(path).get_data(as_text=True)
+    assert "Remove the tags from the 3 devices first," in signed_in.get(path).get_data(as_text=True)
     status, where = remove(signed_in, tagged, tags=removal.TAKE_OFF, devices="delete")
     assert (status, where) == (303, f"{path}?devices=delete&name=Test+UEM")
     assert state_of(app, tagged) == IntegrationState.ACTIVE
@@ -173,7 +173,7 @@ def test_remove_can_take_the_tags_off_first_and_keeps_what_was_typed(
     assert 'value="Test UEM"' in page
     status, text = remove(signed_in, tagged, tags=removal.TAKE_OFF)
     assert status == 422
-    assert "They still stand on the 3 devices." in text
+    assert "They are still on the 3 devices." in text
     with app.app_context(), write() as session:
         session.query(TagLink).delete()
         session.query(UemTag).update({"retired_at": None})
@@ -203,7 +203,7 @@ def test_a_paused_integration_offers_only_to_leave_the_tags_and_says_why(
     signed_in.post(f"/integrations/{tagged}/pause")
     page = signed_in.get(f"/integrations/{tagged}/remove").get_data(as_text=True)
     assert "They cannot be taken off now: the integration is paused." in page
-    assert "Take them off" not in page
+    assert "Remove the tags from" not in page
     assert remove(signed_in, tagged, tags=removal.TAKE_OFF)[0] == 422
 
 

@@ -55,7 +55,7 @@ def test_figures_from_before_a_sync_are_not_shown_as_what_one_would_do_now(
     for look, button in ((wizard, "Verify"), (page, "Look now")):
         shown = signed_in.get(look).get_data(as_text=True)
         assert "Would be added" not in shown
-        assert f"A sync has run since this look at the devices. Press {button}" in shown
+        assert f"A sync has run since this preview. Press {button}" in shown
     signed_in.post(page)
     assert "Would be added" in signed_in.get(page).get_data(as_text=True)
 

@@ -448,7 +448,8 @@ def test_switching_a_name_off_clears_it_at_once_and_says_so(app: Flask, signed_i
 
 def test_the_page_says_which_defaults_are_ours_and_what_is_advised(signed_in: FlaskClient) -> None:
     page = Walk.begin(signed_in).to_synchronization().look("synchronization")
-    for words in ("Ours: 60.", "Ours: 1440.", "Ours: 20.", "Ours: 3.", "few devices, 100 is advised"):
+    defaults = ("Default: 60.", "Default: 1440.", "Default: 20.", "Default: 3.")
+    for words in (*defaults, "few devices, 100 is advised"):
         assert words in page
     values = form_of(page)
     assert [values[name] for name in ("device_interval", "app_interval")] == ["60", "1440"]

@@ -53,11 +53,11 @@ class Row:
 
 
 def rows(_now: datetime) -> list[Row]:
-    """Every integration with its running run and its last full sync."""
+    """Return every integration with its running run and its last full sync."""
     every = db.session.scalars(select(Integration).order_by(Integration.name, Integration.id)).all()
     return [
-        Row(one, device_count(one.id), held(one.id), running(one.id), _last_full_sync(one.id))
-        for one in every
+        Row(row, device_count(row.id), _waiting_deletions(row.id), running(row.id), _last_full_sync(row.id))
+        for row in every
     ]
 
 
@@ -79,7 +79,7 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "runs": recent(integration.id),
         "skipped": skipped(last),
         "server": server,
-        "held": held(integration.id),
+        "held": _waiting_deletions(integration.id),
         "attention": [*attention(integration, server, newest, now), *job_status.parked(integration)],
         "last_verified": last_verified(integration),
         "choice": in_force.synchronization,
@@ -117,13 +117,13 @@ def _other_jobs(integration: Integration) -> list[job_status.JobStatus]:
 
 
 def last_verified(integration: Integration) -> datetime | None:
-    """When the server was last asked, in the wizard or from the integration's page."""
-    said = [one for name in (SERVER, IN_FORCE) if (one := integration.verification(name))]
-    return max((one.started_at for one in said), default=None)
+    """Return when the server was last asked, in the wizard or from the integration's page."""
+    asked = [row.started_at for row in integration.verifications if row.subject in {SERVER, IN_FORCE}]
+    return max(asked, default=None)
 
 
 def running(integration_id: int) -> SyncRun | None:
-    """The run under way."""
+    """Return the run under way."""
     return _newest(integration_id, SyncRun.state == SyncRunState.RUNNING)
 
 
@@ -133,12 +133,12 @@ def _last_full_sync(integration_id: int) -> SyncRun | None:
 
 
 def _newest(integration_id: int, *conditions: ColumnElement[bool]) -> SyncRun | None:
-    mine = select(SyncRun).where(SyncRun.integration_id == integration_id, *conditions)
-    return db.session.scalar(mine.order_by(SyncRun.id.desc()).limit(1))
+    runs = select(SyncRun).where(SyncRun.integration_id == integration_id, *conditions)
+    return db.session.scalar(runs.order_by(SyncRun.id.desc()).limit(1))
 
 
 def recent(integration_id: int) -> Sequence[SyncRun]:
-    """The newest runs, newest first."""
+    """Return the newest runs, newest first."""
     newest = SyncRun.integration_id == integration_id
     return db.session.scalars(
         select(SyncRun).where(newest).order_by(SyncRun.id.desc()).limit(_RECENT_RUNS)
@@ -146,28 +146,28 @@ def recent(integration_id: int) -> Sequence[SyncRun]:
 
 
 def skipped(run: SyncRun | None) -> Sequence[SkippedDevice]:
-    """The first devices that run could not read."""
+    """Return the first devices that a run could not read."""
     if run is None or not run.skipped:
         return []
-    mine = SkippedDevice.run_id == run.id
+    of_run = SkippedDevice.run_id == run.id
     return db.session.scalars(
-        select(SkippedDevice).where(mine).order_by(SkippedDevice.id).limit(_SKIPPED_SHOWN)
+        select(SkippedDevice).where(of_run).order_by(SkippedDevice.id).limit(_SKIPPED_SHOWN)
     ).all()
 
 
-def held(integration_id: int) -> list[Banner]:
-    """What to say while deletions wait."""
+def _waiting_deletions(integration_id: int) -> list[Banner]:
+    """Return what to say while deletions wait."""
     return list(deletion_text.banners(deletion_text.pending(integration_id)))
 
 
 def device_count(integration_id: int) -> int:
-    """How many live devices the integration has, missing ones included."""
+    """Count the live devices of the integration, missing ones included."""
     return soft_delete.live(integration_id)
 
 
 def missing_count(integration_id: int) -> int:
-    """How many of them the last complete sync did not list."""
-    mine, absent = Device.integration_id == integration_id, Device.missing_since.is_not(None)
+    """Count the live devices that the last complete sync did not list."""
+    own, absent = Device.integration_id == integration_id, Device.missing_since.is_not(None)
     # The second `absent` lets their index win over the others.
     live = (absent, Device.absent_from.is_not(None), Device.deleted_at.is_(None))
-    return db.session.scalar(select(func.count()).select_from(Device).where(mine, *live)) or 0
+    return db.session.scalar(select(func.count()).select_from(Device).where(own, *live)) or 0

@@ -1,4 +1,4 @@
-"""Remove an integration: a page that says what goes, asks what becomes of the devices, and for the name."""
+"""The page that removes an integration: what is deleted, what to do with devices and tags, the name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SAID = {
 }
 
 
-_STILL = "They still stand on {}. Wait until they are off, or leave them there."
+_STILL = "They are still on {}. Wait until they are removed, or leave them there."
 
 
 class _RemoveForm(Form):
@@ -111,8 +111,8 @@ def _ways(integration: Integration) -> Iterator[tuple[str, str]]:
         return
     devices = _the_devices(left.devices)
     if left.possible:
-        yield TAKE_OFF, f"Take them off {devices} first. The worker does it now; then press Remove again."
-    yield LEAVE, f"Leave them on {devices}. Rules in the UEM go on acting on them; nobody updates them."
+        yield TAKE_OFF, f"Remove the tags from {devices} first, then press Remove again."
+    yield LEAVE, f"Leave them on {devices}. UEM rules keep acting on them, but they are no longer updated."
 
 
 def _the_devices(count: int) -> str:
@@ -122,7 +122,7 @@ def _the_devices(count: int) -> str:
 def _valid(form: _RemoveForm, integration: Integration) -> bool:
     form.validate()
     if form.devices.errors:
-        form.devices.errors = ["Choose what becomes of the devices."]
+        form.devices.errors = ["Choose what happens to the devices."]
     if form.tags and form.tags.errors:
         form.tags.errors = ["Choose what happens to the tags."]
     elif form.tags and form.tags.data == TAKE_OFF and (left := tags_left(integration)).begun:

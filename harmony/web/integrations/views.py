@@ -76,15 +76,15 @@ def status(integration_id: int) -> ResponseReturnValue:
 @blueprint.post("/integrations/<int:integration_id>/sync")
 def sync_now(integration_id: int) -> ResponseReturnValue:
     """Sync Now: due at once, and the worker is rung; else the page says why not."""
-    integration, moment = connected_or_404(integration_id), now()
+    integration, at = connected_or_404(integration_id), now()
     under_way = overview.running(integration_id)
     if under_way:
         flash(already_running(under_way), "info")
     if under_way and under_way.kind == SyncKind.SNAPSHOT:
         return _back(integration_id)
-    if not device_sync.request_sync(integration_id, g.user.name, moment):
+    if not device_sync.request_sync(integration_id, g.user.name, at):
         flash(why_no_sync(integration), "warning")
-    elif waits := waits_for_worker(integration, moment):
+    elif waits := waits_for_worker(integration, at):
         flash(waits, "warning")
     enqueue(SYNC, integration_id)
     return _back(integration_id)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import Tagging
 from harmony.protection.catalogue import factor_of
-from harmony.setup.tag_creation import Made
+from harmony.setup.tag_creation import CreatedTags
 from harmony.tagging.names import OLD
 from harmony.web.tags.queries import LinkSelection, TagCounts
 
@@ -45,7 +45,7 @@ def meaning(key: str) -> str:
     return _MEANINGS.get(kind, "{}").format(name)
 
 
-def of_making(creation: Made) -> Iterator[tuple[str, str]]:
+def of_making(creation: CreatedTags) -> Iterator[tuple[str, str]]:
     """Yield what *Create missing tags* did, as (level, sentence)."""
     if creation.names:
         yield "success", f"Created in the UEM: {', '.join(creation.names)}."
