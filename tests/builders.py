@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harmony.db import write
-from harmony.models import Integration, IntegrationState, SetupPage, Verification
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
+from harmony.models import Integration, IntegrationState, Job, SetupPage, Verification
 from harmony.models.configuration import (
     DEPLOYMENT,
     SERVER,
@@ -85,8 +87,10 @@ def an_integration(choice: Synchronization | None = None, due: datetime | None =
         DEPLOYMENT: Deployment(),
     }
     values = {"kind": "workspace_one", "name": "Test UEM", "state": IntegrationState.ACTIVE} | changes
+    planned = {name: values.pop(name) for name in ("refresh_at", "failures") if name in values}
     with write() as session:
-        integration = Integration(created_at=NOON, next_sync_at=due, **values)
+        job = Job(kind=JobKind.DEVICES, next_at=due, **planned)
+        integration = Integration(created_at=NOON, sync_job=job, **values)
         session.add(integration)
         session.flush()
         for name, record in records.items():
@@ -179,3 +183,8 @@ class FakeUem:
 
     def close(self) -> None:
         self.closed = True
+
+
+def due_jobs(now: datetime) -> list[tuple[int, JobKind]]:
+    """The jobs that are due beside the device sync."""
+    return [(id_, kind) for id_, kind in lease.due(now) if kind is not JobKind.DEVICES]

@@ -90,9 +90,10 @@ def every_run_ended_and_no_lease_was_left(dying: bool = False) -> None:
         assert not [row for row in live if row["n"] > 1], f"I5: several live runs: {live}"
         open_runs = rows(f"SELECT id, state FROM {runs} WHERE state = 'running' OR finished_at IS NULL")  # noqa: S608
         assert dying or not open_runs, f"I9: these runs did not end: {open_runs}"
-    for leased, key in (("integration", "id"), ("job", "integration_id")):
-        held = rows(f"SELECT {key} FROM {leased} WHERE lease_owner IS NOT NULL OR lease_until IS NOT NULL")  # noqa: S608
-        assert dying or not held, f"I9: a lease is left on {held}"
+    leased = rows(
+        "SELECT integration_id, kind FROM job WHERE lease_owner IS NOT NULL OR lease_until IS NOT NULL"
+    )
+    assert dying or not leased, f"I9: a lease is left on {leased}"
 
 
 def every_decision_was_written_down(before: Known) -> None:

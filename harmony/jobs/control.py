@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import db, write
-from harmony.jobs import lease
+from harmony.jobs import device_sync, lease
 from harmony.jobs import schedule as jobs_schedule
-from harmony.jobs.device_sync import LEASE, choice
-from harmony.jobs.kinds import KINDS, FollowsSync, JobKind, asking_uem, due_at_finish
-from harmony.models import Integration, IntegrationState, Job, JobRun, SyncRunState, UemTag
+from harmony.jobs.device_sync import choice
+from harmony.jobs.kinds import KINDS, FollowsSync, JobKind, due_at_finish, using_ids
+from harmony.jobs.lease import Run, under_way
+from harmony.jobs.outcome import Outcome
+from harmony.models import Integration, IntegrationState, Job, SyncRun, SyncRunState, UemTag
 from harmony.models.configuration import Synchronization
 
-log = logging.getLogger(__name__)
+READ_IS_KEPT = "What it had read was kept."
+_USUAL_TIME = f"{READ_IS_KEPT} The next sync starts at its usual time."
 
 
 def interval(integration: Integration, kind: JobKind) -> timedelta:
@@ -70,7 +73,7 @@ def after_sync(
     """
     if (complete or was_read) and integration.awaits_sync and version in {None, integration.version}:
         integration.awaits_sync = False
-        waiting = update(Job).where(Job.integration_id == integration.id, Job.kind.in_(asking_uem()))
+        waiting = update(Job).where(Job.integration_id == integration.id, Job.kind.in_(using_ids()))
         session.execute(waiting.values(whole=True, next_at=now))
     for kind, spec in KINDS.items():
         if spec.follows_sync is FollowsSync.EACH:
@@ -98,8 +101,8 @@ def plan_anew(session: Session, integration: Integration, before: Synchronizatio
 
 
 def wake(session: Session, integration_id: int, now: datetime) -> None:
-    """Make every job that calls the UEM due, the parked ones too: what kept them may be mended."""
-    parked = update(Job).where(Job.integration_id == integration_id, Job.kind.in_(asking_uem()))
+    """Make every job that follows the device sync due, the parked ones too: what kept them may be mended."""
+    parked = update(Job).where(Job.integration_id == integration_id, Job.kind.in_(using_ids()))
     session.execute(parked.values(next_at=now, parked_why=None, failures=0))
 
 
@@ -116,8 +119,8 @@ def await_sync(session: Session, integration_id: int, now: datetime) -> None:
     No job is claimed, whoever asks, until a device sync has read all of it; and nothing is ever done by the
     id of a device that no run has placed since.
     """
-    interrupt(session, integration_id, "Server Details were changed.", now)
-    for kind in asking_uem():
+    interrupt(session, integration_id, "Server Details were changed.", now, using_ids())
+    for kind in using_ids():
         again(session, integration_id, kind, now)
     moved = update(Integration).where(Integration.id == integration_id)
     generation = Integration.uem_generation + 1
@@ -126,13 +129,20 @@ def await_sync(session: Session, integration_id: int, now: datetime) -> None:
     session.execute(update(UemTag).where(UemTag.integration_id == integration_id).values(proven=False))
 
 
-def interrupt(session: Session, integration_id: int, reason: str, now: datetime) -> None:
+def interrupt(
+    session: Session,
+    integration_id: int,
+    reason: str,
+    now: datetime,
+    kinds: Collection[JobKind] = tuple(JobKind),
+) -> None:
     """Close the runs under way as cancelled and make their workers powerless; the rest is due later.
 
     Inside the caller's `write()`. A worker finds its lease gone within seconds and writes nothing more.
     """
-    for job in session.scalars(select(Job).where(Job.integration_id == integration_id)):
-        _take_back(session, job, reason, now)
+    jobs = select(Job).where(Job.integration_id == integration_id, Job.kind.in_(list(kinds)))
+    for job in session.scalars(jobs).all():
+        take_back(session, job, reason, now)
 
 
 def cancel(integration_id: int, kind: JobKind, by: str, now: datetime) -> bool:
@@ -140,40 +150,43 @@ def cancel(integration_id: int, kind: JobKind, by: str, now: datetime) -> bool:
     with write() as session:
         job = session.get(Job, (integration_id, kind))
         integration = session.get(Integration, integration_id)
-        if job is None or integration is None or not _take_back(session, job, f"Cancelled by {by}.", now):
+        if job is None or integration is None:
             return False
-        job.next_at = usual(integration, kind, now, now)
+        run = take_back(session, job, f"Cancelled by {by}.", now, advice=_USUAL_TIME)
+        if run is None:
+            return False
+        if isinstance(run, SyncRun):
+            device_sync.plan(session, integration, run, Outcome(SyncRunState.CANCELLED), now)
+        else:
+            job.next_at = usual(integration, kind, now, now)
         audit(session, by, KINDS[kind].words.cancelled, now, integration)
         return True
 
 
-def forget(session: Session, integration_id: int) -> None:
-    """Delete the jobs of a removed integration; the history of the runs stays."""
-    session.execute(delete(Job).where(Job.integration_id == integration_id))
+def take_back(
+    session: Session, job: Job, reason: str, now: datetime, advice: str = READ_IS_KEPT
+) -> Run | None:
+    """Close the run under way as cancelled and make its worker powerless; None when there was none.
 
-
-def mend(now: datetime) -> int:
-    """Pull in due times and leases that only a clock that was set back explains. Returns how many rows."""
-    ahead = or_(
-        *(and_(Job.kind == kind, Job.next_at > now + spec.longest_ahead) for kind, spec in KINDS.items())
-    )
-    leased = Job.lease_until > now + LEASE
-    wrong = db.session.scalars(select(Job).where(ahead | leased)).all()
-    if wrong:
-        log.warning("The clock was set back: %d jobs are planned anew.", len(wrong))
-        with write() as session:
-            session.execute(update(Job).where(ahead).values(next_at=now))
-            session.execute(update(Job).where(leased).values(lease_until=now + LEASE))
-    return len(wrong)
-
-
-def _take_back(session: Session, job: Job, reason: str, now: datetime) -> bool:
-    selected = (JobRun.integration_id == job.integration_id, JobRun.kind == job.kind)
-    run = session.scalar(select(JobRun).where(*selected, JobRun.state == SyncRunState.RUNNING))
+    The words of advice are those of a device sync.
+    """
+    pairs = under_way(session, JobKind(job.kind), Job.integration_id == job.integration_id)
+    run = next((run for run, _job in pairs if run.fence == job.fence), None)
     job.lease_owner, job.lease_until, job.fence = None, None, job.fence + 1
     if run is None:
-        return False
+        return None
     run.state, run.reason, run.step, run.finished_at = SyncRunState.CANCELLED, reason, "", now
-    # What the run should have looked at is left to the next one.
-    job.next_at, job.whole = min(job.next_at or now, now), True
-    return True
+    if isinstance(run, SyncRun):
+        run.advice = advice
+    else:  # what the run should have looked at is left to the next one
+        job.next_at, job.whole = min(job.next_at or now, now), True
+    return run
+
+
+def unlink(session: Session, integration: Integration) -> None:
+    """Plan nothing more for a removed integration; the history of the runs stays."""
+    others = (Job.integration_id == integration.id, Job.kind != JobKind.DEVICES)
+    session.execute(delete(Job).where(*others))
+    job = integration.sync_job
+    job.next_at = job.refresh_at = job.requested_at = job.requested_by = None
+    job.failures = 0

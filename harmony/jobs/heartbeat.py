@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic, now
 from harmony.db import write
-from harmony.jobs.device_sync import LeaseLost
+from harmony.jobs.lease import LeaseLost
 from harmony.uem.client import UemClient
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from harmony.models.configuration import Synchronization
 class JobKind(StrEnum):
     """The name of a kind in tables, in addresses and of its task."""
 
+    DEVICES = "devices"
     APPS = "apps"
     TAGGING = "tagging"
 
@@ -27,7 +28,7 @@ class FollowsSync(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What pages and the audit log call a kind, and what the counts of its runs mean.
+    """The names of a kind on pages and in the audit log, and those of the counts of its runs.
 
     `done` are the counts that make up its progress, in `unit`.
     """
@@ -48,21 +49,36 @@ class KindSpec:
 
     `interval` is how often it is due when nothing else calls for it, by the settings of the integration;
     nothing plans it further ahead than `longest_ahead` while the clock is right. A kind that `asks_uem` waits
-    while the server asked to wait, while only a person can mend the sign-in, and while the ids of another UEM
-    are unproven. Finish and Resume plan a kind that is `first_due_at_finish`; any other begins with the sync
-    that it follows. `opposite_phase` keeps it apart from the device sync of the same integration.
+    while the server asked to wait, and while only a person can mend the sign-in; one that `uses_ids` of
+    devices and tags also until a device sync has proven those of another UEM. Finish and Resume plan a kind
+    that is `first_due_at_finish`; any other begins with the sync that it follows. `opposite_phase` keeps it
+    apart from the device sync of the same integration.
     """
 
     words: Words
     interval: Callable[[Synchronization], timedelta]
     longest_ahead: timedelta = timedelta(hours=36)
     asks_uem: bool = True
+    uses_ids: bool = True
     first_due_at_finish: bool = True
     follows_sync: FollowsSync = FollowsSync.NEVER
     opposite_phase: bool = False
 
 
 KINDS: dict[JobKind, KindSpec] = {
+    JobKind.DEVICES: KindSpec(
+        Words(
+            title="Device sync",
+            ask="Sync Now",
+            asked="Asked for a sync",
+            cancelled="Cancelled the sync",
+            about="Reads the devices of the chosen groups: all in a full sync, and in a refresh those that "
+            "were in contact with the UEM lately.",
+        ),
+        interval=lambda settings: timedelta(minutes=settings.device_interval),
+        uses_ids=False,
+        first_due_at_finish=False,
+    ),
     JobKind.APPS: KindSpec(
         Words(
             title="App sync",
@@ -119,3 +135,8 @@ def asking_uem() -> list[JobKind]:
 def due_at_finish() -> list[JobKind]:
     """Return the kinds that Finish and Resume plan."""
     return [kind for kind, spec in KINDS.items() if spec.first_due_at_finish]
+
+
+def using_ids() -> list[JobKind]:
+    """Return the kinds that call the UEM with ids that a device sync has read."""
+    return [kind for kind, spec in KINDS.items() if spec.asks_uem and spec.uses_ids]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
@@ -12,21 +14,30 @@ from sqlalchemy.orm import Session
 from harmony.audit import SCHEDULE, audit
 from harmony.db import changed, db, write
 from harmony.jobs import server_waits
-from harmony.jobs.device_sync import LEASE, LeaseLost
-from harmony.jobs.kinds import KINDS, JobKind, asking_uem
+from harmony.jobs.kinds import KINDS, JobKind, asking_uem, using_ids
 from harmony.jobs.outcome import Outcome
-from harmony.jobs.process_identity import is_gone
-from harmony.models import Integration, IntegrationState, Job, JobRun, SyncRunState
+from harmony.models import Integration, IntegrationState, Job, JobRun, SyncKind, SyncRun, SyncRunState
 
-DIED = "The worker stopped before this was done. What it had done was kept; the next run goes on."
+log = logging.getLogger(__name__)
 
+# A living worker renews it every few seconds (jobs/heartbeat.py); only a dead or a stopped one lets it end.
+LEASE = timedelta(seconds=90)
 # While ids are those of the former UEM, whoever asks.
 FIRST_SYNC = "It waits for the first complete device sync with these Server Details."
+
+Run = SyncRun | JobRun
+
+
+class LeaseLost(Exception):
+    """Somebody else has the lease now, or the integration is no longer active: stop without writing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to do one job of one integration until it ends; `fence` makes an older lease powerless."""
+    """The right to do one job of one integration until it ends; `fence` makes an older lease powerless.
+
+    `whole`: everything is to be looked at, not only what changed; `by` is who asked.
+    """
 
     integration_id: int
     kind: JobKind
@@ -35,6 +46,21 @@ class Lease:
     fence: int
     whole: bool
     by: str
+
+
+def runs_of(kind: str) -> type[SyncRun] | type[JobRun]:
+    """Return the table with the runs of a kind; those of a device sync have columns of their own."""
+    return SyncRun if kind == JobKind.DEVICES else JobRun
+
+
+def under_way(session: Session, kind: JobKind, *conditions: ColumnElement[bool]) -> list[tuple[Run, Job]]:
+    """Return the runs of a kind that are under way, each with its job."""
+    runs: Any = runs_of(kind)
+    same_job = (Job.integration_id == runs.integration_id, Job.kind == kind)
+    rows = select(runs, Job).join(Job, and_(*same_job)).where(runs.state == SyncRunState.RUNNING, *conditions)
+    if runs is JobRun:
+        rows = rows.where(JobRun.kind == kind)
+    return [(run, job) for run, job in session.execute(rows)]
 
 
 def due(now: datetime) -> Sequence[tuple[int, JobKind]]:
@@ -46,6 +72,11 @@ def due(now: datetime) -> Sequence[tuple[int, JobKind]]:
     return [(id_, kind) for id_, kind in found if id_ not in waiting or not KINDS[kind].asks_uem]
 
 
+def due_of(kind: JobKind, now: datetime) -> list[int]:
+    """Return the integrations whose job of this kind is due."""
+    return [id_ for id_, due_kind in due(now) if due_kind is kind]
+
+
 def request(integration_id: int, kind: JobKind, by: str, now: datetime, *, whole: bool = True) -> bool:
     """Make a job due because a person asks, even while it is parked. Enqueue its task after it.
 
@@ -55,7 +86,9 @@ def request(integration_id: int, kind: JobKind, by: str, now: datetime, *, whole
         integration = session.get(Integration, integration_id)
         if integration is None or integration.state != IntegrationState.ACTIVE:
             return False
-        if KINDS[kind].asks_uem and (integration.stopped_why or integration.awaits_sync):
+        if KINDS[kind].asks_uem and integration.stopped_why:
+            return False
+        if integration.awaits_sync and kind in using_ids():
             return False
         job = _job(session, integration_id, kind)
         job.next_at, job.requested_at, job.requested_by, job.parked_why = now, now, by, None
@@ -65,7 +98,7 @@ def request(integration_id: int, kind: JobKind, by: str, now: datetime, *, whole
 
 
 def nudge(session: Session, integration_id: int, kind: JobKind, at: datetime, *, whole: bool = False) -> None:
-    """Make a job due at `at` at the latest, inside the caller's `write()`; a job that is due sooner stays so.
+    """Make a job due at `at` at the latest, inside the caller's `write()`; one due sooner stays so.
 
     One whose last run failed keeps the time of its next try: what changes meanwhile must not make it hurry.
     """
@@ -82,19 +115,13 @@ def claim(integration_id: int, kind: JobKind, owner: str, now: datetime) -> Leas
     """
     with write() as session:
         selected = (Job.integration_id == integration_id, Job.kind == kind)
-        ready = select(Job).join(Integration).where(*selected, *_claimable(now))
-        job = session.scalar(ready)
+        job = session.scalar(select(Job).join(Integration).where(*selected, *_claimable(now)))
         if job is None or (KINDS[kind].asks_uem and server_waits.standing(session, integration_id, now)):
             return None
         job.lease_owner, job.lease_until, job.fence = owner, now + LEASE, job.fence + 1
-        by, whole = job.requested_by or SCHEDULE, job.whole
-        # What is asked for from here on is for the next run.
-        job.requested_at = job.requested_by = job.next_at = None
-        job.whole = False
-        run = JobRun(
-            integration_id=integration_id, kind=kind, started_by=by, started_at=now, heartbeat_at=now,
-            owner=owner, fence=job.fence, counts={},
-        )  # fmt: skip
+        by, whole = job.requested_by or SCHEDULE, _take_due(job, now)
+        job.requested_at = job.requested_by = None
+        run = _opened(session, job, by, whole, now)
         session.add(run)
         session.flush()
         return Lease(integration_id, kind, run.id, owner, job.fence, whole, by)
@@ -108,6 +135,27 @@ def renew(session: Session, lease: Lease, now: datetime) -> None:
         raise LeaseLost
 
 
+def close(
+    session: Session, lease: Lease, outcome: Outcome, now: datetime, counts: Mapping[str, Any] | None = None
+) -> bool:
+    """Write how the run ended; return False when somebody else has closed it."""
+    runs = runs_of(lease.kind)
+    ended = {
+        "state": outcome.state, "reason": outcome.reason, "advice": outcome.advice, "step": "",
+        "finished_at": now, "heartbeat_at": now,
+    }  # fmt: skip
+    under_way = update(runs).where(runs.id == lease.run_id, runs.state == SyncRunState.RUNNING)
+    return changed(session, under_way.values({**(counts or {}), **ended})) == 1
+
+
+def release(session: Session, lease: Lease) -> Job | None:
+    """Give the job back; None when it is no longer ours."""
+    job = session.scalar(select(Job).where(*_leased(lease)))
+    if job is not None:
+        job.lease_owner = job.lease_until = None
+    return job
+
+
 def settle(
     session: Session, lease: Lease, outcome: Outcome, next_at: datetime | None, now: datetime, *,
     done_up_to: datetime | None = None,
@@ -116,13 +164,10 @@ def settle(
 
     A good run moves `done_up_to`; any other asks the next one to look at as much as this one should have.
     """
-    ended = {"state": outcome.state, "reason": outcome.reason, "advice": outcome.advice, "step": ""}
-    open_run = (JobRun.id == lease.run_id, JobRun.state == SyncRunState.RUNNING)
-    session.execute(update(JobRun).where(*open_run).values(ended | {"finished_at": now, "heartbeat_at": now}))
-    job = session.scalar(select(Job).where(*_leased(lease)))
+    close(session, lease, outcome, now)
+    job = release(session, lease)
     if job is None:
         return
-    job.lease_owner = job.lease_until = None
     job.failures = 0 if outcome.good else job.failures + 1
     job.whole = job.whole or (lease.whole and not outcome.good)
     if outcome.good and done_up_to is not None:
@@ -141,49 +186,42 @@ def learn_limit(session: Session, lease: Lease, devices: int) -> None:
     session.execute(update(Job).where(*_leased(lease)).values(batch_limit=devices))
 
 
-def reap(now: datetime) -> int:
-    """Close the runs whose worker is gone or whose lease ended; their jobs are due again."""
-    same_job = (Job.integration_id == JobRun.integration_id) & (Job.kind == JobRun.kind)
-    running = select(JobRun, Job).join(Job, same_job).where(JobRun.state == SyncRunState.RUNNING)
-    if not db.session.execute(running.limit(1)).first():
-        return 0
-    with write() as session:
-        dead = [pair for pair in session.execute(running) if _is_dead(*pair, now)]
-        for run, job in dead:
-            run.state, run.finished_at, run.reason, run.step = SyncRunState.ABORTED, now, DIED, ""
-            if job.fence == run.fence:
-                job.lease_owner = job.lease_until = None
-                job.next_at, job.whole = now, True
-    return len(dead)
-
-
-def _is_dead(run: JobRun, job: Job, now: datetime) -> bool:
-    ours = (job.lease_owner, job.fence) == (run.owner, run.fence)
-    return is_gone(run.owner) or not ours or (job.lease_until or now) <= now
-
-
 def _leased(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     selected = (Job.integration_id == lease.integration_id, Job.kind == lease.kind)
     return (*selected, Job.lease_owner == lease.owner, Job.fence == lease.fence)
 
 
 def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    may_call = and_(Integration.stopped_why.is_(None), Integration.redact_pending.is_(False))
+    # What was in contact since the last sync is no answer to whose ids these are.
+    refresh = and_(Job.refresh_at <= now, Integration.snapshots > 0, ~Integration.awaits_sync)
     return (
         Integration.state == IntegrationState.ACTIVE,
-        or_(Job.kind.not_in(asking_uem()), _may_call()),
-        Job.next_at <= now,
+        or_(Job.kind.not_in(asking_uem()), may_call),
+        or_(Job.kind.not_in(using_ids()), ~Integration.awaits_sync),
+        or_(Job.next_at <= now, refresh),
         Job.parked_why.is_(None),
         or_(Job.lease_until.is_(None), Job.lease_until < now),
     )
 
 
-def _may_call() -> ColumnElement[bool]:
-    """Return the condition for calls to the UEM, and for trust in the ids it once gave."""
-    return and_(
-        Integration.stopped_why.is_(None),
-        Integration.redact_pending.is_(False),
-        Integration.awaits_sync.is_(False),
-    )
+def _take_due(job: Job, now: datetime) -> bool:
+    """Return whether everything is to be looked at; what is asked for from here on is for the next run."""
+    if job.kind == JobKind.DEVICES:  # stays due until `device_sync.plan` has seen how the run ended
+        return job.next_at is not None and job.next_at <= now
+    whole, job.whole, job.next_at = job.whole, False, None
+    return whole
+
+
+def _opened(session: Session, job: Job, by: str, whole: bool, now: datetime) -> Run:
+    common: dict[str, Any] = {
+        "integration_id": job.integration_id, "started_by": by, "started_at": now, "heartbeat_at": now,
+        "owner": job.lease_owner, "fence": job.fence, "state": SyncRunState.RUNNING,
+    }  # fmt: skip
+    if job.kind != JobKind.DEVICES:
+        return JobRun(kind=job.kind, counts={}, **common)
+    version = session.get_one(Integration, job.integration_id).version
+    return SyncRun(kind=SyncKind.SNAPSHOT if whole else SyncKind.DELTA, version=version, **common)
 
 
 def _job(session: Session, integration_id: int, kind: JobKind) -> Job:

@@ -27,7 +27,6 @@ TASKS = "harmony.tasks"
 STOPPING = "harmony.stopping"
 
 # The names of the tasks that web and worker enqueue, besides the kinds of jobs (`jobs/kinds.py`).
-SYNC = "sync"
 TICK = "tick"
 REMOVE = "remove"
 RATE = "rate"

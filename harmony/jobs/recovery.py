@@ -5,21 +5,22 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from harmony.db import db, write
-from harmony.jobs import schedule as jobs_schedule
-from harmony.jobs.device_sync import LEASE, interval
-from harmony.jobs.outcome import GOOD
+from harmony.jobs import device_sync
+from harmony.jobs.kinds import KINDS, JobKind
+from harmony.jobs.lease import LEASE, Run, under_way
 from harmony.jobs.process_identity import is_gone
-from harmony.jobs.schedule import Times
-from harmony.models import Integration, SyncKind, SyncRun, SyncRunState
+from harmony.models import Integration, Job, SyncRun, SyncRunState
 
 log = logging.getLogger(__name__)
 
-DIED = "The worker stopped before the sync was done. What it had read was kept; nothing was marked missing."
-
+DIED = "The worker stopped before this was done. What it had done was kept; the next run goes on."
+SYNC_DIED = (
+    "The worker stopped before the sync was done. What it had read was kept; nothing was marked missing."
+)
 SILENT = (
     "The worker was silent for too long: it was stopped, or it could not write, as on a full disk. "
     "What it had written was kept."
@@ -27,79 +28,69 @@ SILENT = (
 
 
 def reap(now: datetime) -> int:
-    """Close the runs whose worker is gone or whose lease ended; their integrations are due again."""
-    running = select(SyncRun, Integration).join(Integration).where(SyncRun.state == SyncRunState.RUNNING)
+    """Close the runs whose worker is gone or whose lease ended; their jobs are due again."""
+    if not any(under_way(db.session(), kind) for kind in JobKind):
+        return 0
     with write() as session:
-        dead = [pair for pair in session.execute(running) if _is_dead(*pair, now)]
-        for run, integration in dead:
-            _abort(session, run, integration, now)
+        pairs = [pair for kind in JobKind for pair in under_way(session, kind)]
+        dead = [pair for pair in pairs if _is_dead(*pair, now)]
+        for run, job in dead:
+            _abort(session, run, job, now)
     return len(dead)
 
 
 def mend(now: datetime) -> int:
-    """Pull in due times and leases that only a clock that was set back explains. Returns how many rows."""
-    every = db.session.scalars(select(Integration)).all()
-    wrong = [one.id for one in every if _mended(one, now) != _times(one)]
+    """Pull in due times and leases that only a clock that was set back explains. Return how many rows."""
+    return _mend_device_syncs(now) + _mend_others(now)
+
+
+def _is_dead(run: Run, job: Job, now: datetime) -> bool:
+    ours = (job.lease_owner, job.fence) == (run.owner, run.fence)
+    return is_gone(run.owner) or not ours or (job.lease_until or now) <= now
+
+
+def _abort(session: Session, run: Run, job: Job, now: datetime) -> None:
+    log.warning("Run %d of job %s of integration %d lost its worker.", run.id, job.kind, job.integration_id)
+    died = SYNC_DIED if job.kind == JobKind.DEVICES else DIED
+    # Its step stays: it tells how far the worker had come.
+    run.state, run.finished_at = SyncRunState.ABORTED, now
+    run.reason = died if is_gone(run.owner) else SILENT
+    if job.fence != run.fence:
+        return
+    session.flush()
+    job.lease_owner = job.lease_until = None
+    if isinstance(run, SyncRun):
+        integration = session.get_one(Integration, job.integration_id)
+        device_sync.plan_after_abort(session, integration, run, now)
+    else:
+        job.next_at, job.whole = now, True
+
+
+def _mend_device_syncs(now: datetime) -> int:
+    integrations = db.session.scalars(select(Integration)).all()
+    wrong = [
+        integration.id
+        for integration in integrations
+        if device_sync.mended(db.session(), integration, now) != device_sync.times(integration.sync_job)
+    ]
     for id_ in wrong:
         with write() as session:
-            integration = session.get(Integration, id_)
-            if integration is not None:
-                log.warning("The clock was set back: integration %d is planned anew.", id_)
-                _put(integration, _mended(integration, now))
+            integration = session.get_one(Integration, id_)
+            log.warning("The clock was set back: integration %d is planned anew.", id_)
+            times, job = device_sync.mended(session, integration, now), integration.sync_job
+            job.next_at, job.refresh_at = times.next_sync_at, times.next_delta_at
+            job.lease_until = times.lease_until
     return len(wrong)
 
 
-def _times(integration: Integration) -> Times:
-    return Times(integration.next_sync_at, integration.next_delta_at, integration.lease_until)
-
-
-def _put(integration: Integration, times: Times) -> None:
-    integration.next_sync_at = times.next_sync_at
-    integration.next_delta_at = times.next_delta_at
-    integration.lease_until = times.lease_until
-
-
-def _mended(integration: Integration, now: datetime) -> Times:
-    every = interval(integration)
-    # After a good run nothing but the interval is waited for; quota and quarantine may take up to a day.
-    usual = not integration.quarantined and _last_end(integration.id) in {None, *GOOD}
-    planned = jobs_schedule.next_point(integration.id, every, now, now)
-    longest = every if usual else jobs_schedule.LONGEST_WAIT
-    return jobs_schedule.mended(_times(integration), planned, longest, LEASE, now)
-
-
-def _last_end(integration_id: int) -> str | None:
-    """How the last snapshot that ended did so."""
-    mine = (SyncRun.integration_id == integration_id, SyncRun.kind == SyncKind.SNAPSHOT)
-    ended = select(SyncRun.state).where(*mine, SyncRun.state != SyncRunState.RUNNING)
-    return db.session.scalar(ended.order_by(SyncRun.id.desc()).limit(1))
-
-
-def _is_dead(run: SyncRun, integration: Integration, now: datetime) -> bool:
-    ours = (integration.lease_owner, integration.fence) == (run.owner, run.fence)
-    return is_gone(run.owner) or not ours or (integration.lease_until or now) <= now
-
-
-def _abort(session: Session, run: SyncRun, integration: Integration, now: datetime) -> None:
-    log.warning("Run %d of integration %d lost its worker.", run.id, integration.id)
-    run.state, run.finished_at = SyncRunState.ABORTED, now
-    run.reason = DIED if is_gone(run.owner) else SILENT
-    if integration.fence != run.fence:
-        return
-    session.flush()
-    integration.lease_owner = integration.lease_until = None
-    if run.kind == SyncKind.DELTA:
-        integration.next_delta_at = now + jobs_schedule.DELTA_EVERY
-    elif integration.sync_requested_at is None:  # a person who asked meanwhile is not put off
-        aborted = _aborted_in_a_row(session, integration.id)
-        integration.next_sync_at = now + jobs_schedule.retry_after_abort(aborted, interval(integration))
-
-
-def _aborted_in_a_row(session: Session, integration_id: int) -> int:
-    ends = session.scalars(
-        select(SyncRun.state)
-        .where(SyncRun.integration_id == integration_id, SyncRun.kind == SyncKind.SNAPSHOT)
-        .order_by(SyncRun.id.desc())
-        .limit(12)
-    ).all()
-    return next((n for n, state in enumerate(ends) if state != SyncRunState.ABORTED), len(ends))
+def _mend_others(now: datetime) -> int:
+    others = [(kind, spec) for kind, spec in KINDS.items() if kind is not JobKind.DEVICES]
+    ahead = or_(*(and_(Job.kind == kind, Job.next_at > now + spec.longest_ahead) for kind, spec in others))
+    leased = and_(Job.kind != JobKind.DEVICES, Job.lease_until > now + LEASE)
+    wrong = db.session.scalars(select(Job).where(ahead | leased)).all()
+    if wrong:
+        log.warning("The clock was set back: %d jobs are planned anew.", len(wrong))
+        with write() as session:
+            session.execute(update(Job).where(ahead).values(next_at=now))
+            session.execute(update(Job).where(leased).values(lease_until=now + LEASE))
+    return len(wrong)

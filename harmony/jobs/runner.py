@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from harmony.db import db, release
-from harmony.jobs.device_sync import LeaseLost
 from harmony.jobs.heartbeat import Interrupted, LeaseKeeper, Renew, watched
+from harmony.jobs.lease import LeaseLost
 from harmony.jobs.uem_client import ClientFactory
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import ServerDetails

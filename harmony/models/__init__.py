@@ -6,10 +6,10 @@ from harmony.models.device import Device, Membership
 from harmony.models.history import AuditEntry, DeviceEvent
 from harmony.models.hold import Hold
 from harmony.models.integration import Integration, KnownGroup, SetupPage
-from harmony.models.job import Job, JobRun
+from harmony.models.job import Job
 from harmony.models.policy import Policy, PolicyRecord
 from harmony.models.protection import Event, Finding, Protection, Registration, RegistrationCode
-from harmony.models.run import SkippedDevice, SyncRun
+from harmony.models.run import JobRun, SkippedDevice, SyncRun
 from harmony.models.states import (
     Absence,
     Action,

@@ -5,22 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy import JSON, ForeignKey, String, Text, and_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
 from harmony.models.configuration import Configuration, from_row
-from harmony.models.states import QUARANTINE_AFTER, IntegrationState
+from harmony.models.job import SYNC_JOB, Job
+from harmony.models.states import IntegrationState
 from harmony.models.verification import Verification
 
 
 class Integration(Base):
-    """One UEM. `version` rises with every applied page; `fence` rises with every claim.
+    """One UEM. `version` rises with every applied page; `sync_job` says when its devices are synced.
 
     `stopped_why` is set while only a person can help: trying again by itself could lock the account.
     `snapshots` counts the complete ones; `suspect` (an `Absence`) says why the next one may not be believed
-    about what it does not list. `failures` counts failed runs in a row. `fresh_as_of` is when the newest read
-    of everything that changed began. `redact_pending`: imported personal data is still to be purged.
+    about what it does not list. `fresh_as_of` is when the newest read of
+    everything that changed began. `redact_pending`: imported personal data is still to be purged.
     `uem_generation` counts how often Server Details led to another UEM; `awaits_sync`: no run has read all of
     the new one yet. Ids of devices are of the generation that they were placed in.
     """
@@ -33,16 +34,8 @@ class Integration(Base):
     state: Mapped[str] = mapped_column(String(16), default=IntegrationState.DRAFT)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    next_sync_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
-    sync_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    sync_requested_by: Mapped[str | None] = mapped_column(String(64))
-    lease_owner: Mapped[str | None] = mapped_column(String(128))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    fence: Mapped[int] = mapped_column(default=0)
     snapshots: Mapped[int] = mapped_column(default=0)
     suspect: Mapped[str | None] = mapped_column(String(16))
-    failures: Mapped[int] = mapped_column(default=0)
-    next_delta_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fresh_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
     redact_pending: Mapped[bool] = mapped_column(default=False)
     awaits_sync: Mapped[bool] = mapped_column(default=False)
@@ -50,6 +43,13 @@ class Integration(Base):
     stopped_why: Mapped[str | None] = mapped_column(String(16))
     stopped_reason: Mapped[str | None] = mapped_column(String(1024))
 
+    sync_job: Mapped[Job] = relationship(
+        primaryjoin=lambda: and_(Job.integration_id == Integration.id, Job.kind == SYNC_JOB),
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        lazy="joined",
+        uselist=False,
+    )
     pages: Mapped[list[SetupPage]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
     verifications: Mapped[list[Verification]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True
@@ -64,11 +64,6 @@ class Integration(Base):
     def in_force(self) -> Configuration:
         """Decode what each page says since it was last saved."""
         return from_row(Configuration, {page.name: page.applied for page in self.pages if page.applied})
-
-    @property
-    def quarantined(self) -> bool:
-        """Tell if so many runs in a row failed that it tries less and less often."""
-        return self.failures >= QUARANTINE_AFTER
 
     @property
     def connected(self) -> bool:

@@ -1,21 +1,24 @@
-"""Recurring jobs of an integration beside its device sync, and the history of their runs."""
+"""The recurring jobs of an integration: the device sync and whatever else `jobs/kinds.py` lists."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from harmony.db import Base, UtcDateTime
-from harmony.models.states import SyncRunState
+from harmony.models.states import QUARANTINE_AFTER
+
+# The kind that every integration has from its draft on (`JobKind.DEVICES`).
+SYNC_JOB = "devices"
 
 
 class Job(Base):
     """One kind of job (`jobs/kinds.py`) for one integration: when it is due, and whose lease it is.
 
-    `fence` rises with every claim, as that of an integration. `whole` asks for a look at everything, not only
+    `fence` rises with every claim. `refresh_at` is when a look at what was in contact lately is due, of kinds
+    that have one. `failures` counts failed runs in a row. `whole` asks for a look at everything, not only
     at what changed since `done_up_to`. `parked_why` is set while only a person can help, such as a missing
     permission; a run that somebody asks for tries again. `batch_limit` is how many devices the UEM takes in a
     call, once it has refused a larger one.
@@ -28,6 +31,7 @@ class Job(Base):
     )
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    refresh_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     requested_by: Mapped[str | None] = mapped_column(String(64))
     whole: Mapped[bool] = mapped_column(default=True)
@@ -39,27 +43,7 @@ class Job(Base):
     fence: Mapped[int] = mapped_column(default=0)
     batch_limit: Mapped[int | None]
 
-
-class JobRun(Base):
-    """One run of a job; its states and words are those of a device sync, `counts` what it did."""
-
-    __tablename__ = "job_run"
-    __table_args__ = (Index("ix_job_run_integration_id_kind_id", "integration_id", "kind", "id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(16))
-    state: Mapped[str] = mapped_column(String(16), index=True, default=SyncRunState.RUNNING)
-    started_by: Mapped[str] = mapped_column(String(64))
-    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    owner: Mapped[str] = mapped_column(String(128))
-    fence: Mapped[int]
-    step: Mapped[str] = mapped_column(String(256), default="")
-    counts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    calls: Mapped[int] = mapped_column(default=0)
-    quota_left: Mapped[int | None]
-    quota_limit: Mapped[int | None]
-    reason: Mapped[str] = mapped_column(String(1024), default="")
-    advice: Mapped[str] = mapped_column(String(1024), default="")
+    @property
+    def quarantined(self) -> bool:
+        """Tell whether so many runs in a row failed that it tries less and less often."""
+        return self.failures >= QUARANTINE_AFTER

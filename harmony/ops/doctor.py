@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from harmony import clock
 from harmony.config import Settings, current_settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, release
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.models import Integration, SyncRun, VaultCanary
 from harmony.ops import doctor_checks
@@ -124,7 +125,7 @@ def _rows(now: datetime) -> Iterator[Diagnosis]:
     yield doctor_checks.worker(seen, now, WORKER_SILENT_AFTER)
     beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))
     yield doctor_checks.clock(now, max((at for at in (seen, beat) if at), default=None))
-    late = device_sync.due(now - _OVERDUE_AFTER)
+    late = lease.due_of(JobKind.DEVICES, now - _OVERDUE_AFTER)
     names = select(Integration.name).where(Integration.id.in_(late)).order_by(Integration.name)
     yield doctor_checks.overdue(db.session.scalars(names).all(), _OVERDUE_AFTER)
 

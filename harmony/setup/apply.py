@@ -26,12 +26,12 @@ from harmony.setup import former_tags, tag_withdrawal
 from harmony.setup.edits import another_scope, another_source, switched_off, switched_on
 from harmony.setup.group_claims import overlap_of
 from harmony.setup.wizard_state import WizardState
-from harmony.sync import lifecycle, redaction
+from harmony.sync import redaction
 
 MOVED = "Server Details were changed during the sync."
 REDACTED = "The settings for personal data were changed during the sync."
 
-_AGAIN_AT_ONCE = f"{lifecycle.READ_IS_KEPT} The next sync starts once the data is cleared."
+_AGAIN_AT_ONCE = f"{control.READ_IS_KEPT} The next sync starts once the data is cleared."
 _TITLES = {SERVER: "Server Details"}
 
 
@@ -65,8 +65,8 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
             _apply(state, page)
         _refuse_overlap(integration)
         integration.state = IntegrationState.ACTIVE
-        integration.next_sync_at = integration.sync_requested_at = now
-        integration.sync_requested_by = by
+        job = integration.sync_job
+        job.next_at, job.requested_at, job.requested_by = now, now, by
         control.begin_all(session, integration, now)
         audit(session, by, "Finished the set-up", now, integration)
 
@@ -124,16 +124,16 @@ def _server_saved(
     """Whatever stopped it may be mended: try again, at once."""
     device_sync.free(integration)
     control.wake(session, integration.id, now)
-    integration.failures = 0
+    integration.sync_job.failures = 0
     if integration.state == IntegrationState.ACTIVE:
-        integration.next_sync_at = now
+        integration.sync_job.next_at = now
     old, new = from_row(ServerDetails, before), from_row(ServerDetails, after)
     if token_key(integration.id, old) != token_key(integration.id, new):
         forget_token(session, integration.id, old)
     if another_source(old, new):
         former_tags.remember(session, integration, from_row(ServerDetails, before), now)
         _doubt(integration)
-        lifecycle.interrupt(session, integration, MOVED, lifecycle.READ_IS_KEPT, now)
+        control.take_back(session, integration.sync_job, MOVED, now)
         control.await_sync(session, integration.id, now)
 
 
@@ -145,7 +145,7 @@ def _synchronization_saved(
         _doubt(integration)
     if switched_off(old, new):
         integration.redact_pending = True
-        lifecycle.interrupt(session, integration, REDACTED, _AGAIN_AT_ONCE, now)
+        control.take_back(session, integration.sync_job, REDACTED, now, _AGAIN_AT_ONCE)
     control.plan_anew(session, integration, old, now)
     _plan_anew(session, integration, old, new, now)
 
@@ -163,12 +163,13 @@ def _plan_anew(
     session: Session, integration: Integration, old: Synchronization, new: Synchronization, now: datetime
 ) -> None:
     """A new interval takes its own grid at once; what is due, asked for or in quarantine stays as it is."""
-    due = integration.next_sync_at
+    job = integration.sync_job
+    due = job.next_at
     if integration.state != IntegrationState.ACTIVE or due is None:
         return
     if switched_on(old, new):
-        integration.next_sync_at = now
-    elif old.device_interval != new.device_interval and due > now and not integration.quarantined:
+        job.next_at = now
+    elif old.device_interval != new.device_interval and due > now and not job.quarantined:
         every = device_sync.interval(integration)
-        integration.next_sync_at = jobs_schedule.next_point(integration.id, every, now, now)
+        job.next_at = jobs_schedule.next_point(integration.id, every, now, now)
     device_sync.plan_delta(session, integration, now)

@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from harmony.db import write
-from harmony.models import Integration, IntegrationState, SetupPage
+from harmony.jobs.kinds import JobKind
+from harmony.models import Integration, IntegrationState, Job, SetupPage
 from harmony.models.configuration import (
     DEPLOYMENT,
     PAGES,
@@ -45,7 +46,9 @@ def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int
     """Store a new draft and return its id; `server` holds clear secrets, which are sealed here."""
     details = server or ServerDetails(display_name=_DEFAULT_NAME)
     with write() as session:
-        integration = Integration(kind=kind, name=details.display_name, created_at=now)
+        integration = Integration(
+            kind=kind, name=details.display_name, created_at=now, sync_job=Job(kind=JobKind.DEVICES)
+        )
         session.add(integration)
         session.flush()
         _put(session, integration.id, SERVER, to_row(seal_secrets(integration.id, details)))

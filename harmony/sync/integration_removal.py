@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import changed, db, write
-from harmony.jobs.device_sync import LEASE
+from harmony.jobs.lease import LEASE
 from harmony.jobs.process_identity import identity
-from harmony.models import Device, Integration, IntegrationState, SyncRun
+from harmony.models import Device, Integration, IntegrationState, Job, SyncRun
+from harmony.models.job import SYNC_JOB
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ _RUNS_PER_WRITE = 20
 
 def pending(time: datetime) -> Sequence[int]:
     """The ids of the integrations that are being removed and that nobody is deleting now."""
-    return db.session.scalars(select(Integration.id).where(*_claimable(time))).all()
+    rows = select(Job.integration_id).join(Integration).where(Job.kind == SYNC_JOB, *_claimable(time))
+    return db.session.scalars(rows).all()
 
 
 def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -44,23 +46,29 @@ def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: Fal
 
 
 def _claimable(time: datetime) -> tuple[ColumnElement[bool], ...]:
-    free = or_(Integration.lease_until.is_(None), Integration.lease_until < time)
+    free = or_(Job.lease_until.is_(None), Job.lease_until < time)
     return (Integration.state == IntegrationState.REMOVING, free)
 
 
 def _claim(integration_id: int, time: datetime) -> int | None:
-    """The fence that makes the deletion ours, so that two workers do not do the same."""
-    take = update(Integration).where(Integration.id == integration_id, *_claimable(time))
-    conditions = {"lease_owner": identity(), "lease_until": time + LEASE, "fence": Integration.fence + 1}
+    """Return the fence that makes the deletion ours, so that two workers do not do the same."""
     with write() as session:
-        if changed(session, take.values(conditions)) != 1:
+        ready = select(Job).join(Integration).where(*_job_of(integration_id), *_claimable(time))
+        job = session.scalar(ready)
+        if job is None:
             return None
-        return session.get_one(Integration, integration_id).fence
+        job.lease_owner, job.lease_until, job.fence = identity(), time + LEASE, job.fence + 1
+        return job.fence
+
+
+def _job_of(integration_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition for the job whose lease a deletion takes: no sync may run meanwhile."""
+    return (Job.integration_id == integration_id, Job.kind == SYNC_JOB)
 
 
 def _renewed(session: Session, integration_id: int, fence: int, time: datetime) -> bool:
-    held = (Integration.id == integration_id, Integration.fence == fence)
-    return changed(session, update(Integration).where(*held).values(lease_until=time + LEASE)) == 1
+    leased = (*_job_of(integration_id), Job.fence == fence)
+    return changed(session, update(Job).where(*leased).values(lease_until=time + LEASE)) == 1
 
 
 def _delete_some(session: Session, integration_id: int) -> bool:
@@ -73,6 +81,6 @@ def _delete_some(session: Session, integration_id: int) -> bool:
 
 
 def _give_back(integration_id: int, fence: int) -> None:
-    held = (Integration.id == integration_id, Integration.fence == fence)
+    leased = (*_job_of(integration_id), Job.fence == fence)
     with write() as session:
-        session.execute(update(Integration).where(*held).values(lease_owner=None, lease_until=None))
+        session.execute(update(Job).where(*leased).values(lease_owner=None, lease_until=None))

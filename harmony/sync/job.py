@@ -7,19 +7,19 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
-from harmony.db import changed, db, release, write
-from harmony.jobs import control, device_sync
-from harmony.jobs.device_sync import Claim
+from harmony.db import db, release, write
+from harmony.jobs import control, device_sync, lease
 from harmony.jobs.heartbeat import LeaseKeeper
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.lease import Lease
 from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, of_database, of_error, of_locked
 from harmony.jobs.process_identity import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.uem_client import ClientFactory, open_client
-from harmony.models import Absence, Integration, SyncKind, SyncRun, SyncRunState
+from harmony.models import Absence, Integration, SyncRun, SyncRunState
 from harmony.models.configuration import (
     SERVER,
     SYNCHRONIZATION,
@@ -43,7 +43,7 @@ def sync(
     integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
     """Sync one integration if it is due and free. Every end is written to the run's row."""
-    held = device_sync.claim(integration_id, identity(), now())
+    held = lease.claim(integration_id, JobKind.DEVICES, identity(), now())
     if held is None:
         return
     work = _load(held, should_stop)
@@ -52,7 +52,7 @@ def sync(
         _finish(work, outcome)
 
 
-def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
+def _load(held: Lease, should_stop: Callable[[], bool]) -> Sync:
     _distrust_the_past(held.integration_id)
     integration = db.session.get_one(Integration, held.integration_id)
     applied = {page.name: page.applied for page in integration.pages}
@@ -68,7 +68,7 @@ def _load(held: Claim, should_stop: Callable[[], bool]) -> Sync:
     )
     if not integration.snapshots and work.suspect is not Absence.RESTORED:
         # A kill between the first commit of a whole snapshot and this file would look like a restore.
-        rollback_detection.note(integration.id, integration.fence, integration.snapshots)
+        rollback_detection.note(integration.id, integration.sync_job.fence, integration.snapshots)
     release()
     return work
 
@@ -79,7 +79,9 @@ def _distrust_the_past(integration_id: int) -> None:
     Before anything else: the end of this run, whatever it is, makes the old database the newest.
     """
     integration = db.session.get_one(Integration, integration_id)
-    behind = rollback_detection.is_behind(integration.id, integration.fence - 1, integration.snapshots)
+    behind = rollback_detection.is_behind(
+        integration.id, integration.sync_job.fence - 1, integration.snapshots
+    )
     release()
     if behind:
         with write() as session:
@@ -88,10 +90,10 @@ def _distrust_the_past(integration_id: int) -> None:
 
 def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
     def renew(session: Session, moment: datetime) -> None:
-        device_sync.renew(session, work.held, moment)
+        lease.renew(session, work.held, moment)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
-        return take_delta(work, client) if work.held.kind is SyncKind.DELTA else take_snapshot(work, client)
+        return take_snapshot(work, client) if work.held.whole else take_delta(work, client)
 
     def ended(error: UemError) -> Outcome:
         return of_error(error, work.tally, work.server.use_oauth2)
@@ -103,22 +105,13 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
 def _finish(work: Sync, outcome: Outcome) -> None:
     """Close the run, unless somebody else has closed it, and give the integration back."""
     moment = now()
-    ended = asdict(work.tally) | {
-        "step": "",
-        "state": outcome.state,
-        "reason": outcome.reason,
-        "advice": outcome.advice,
-        "finished_at": moment,
-        "heartbeat_at": moment,
-    }
     with write() as session:
-        ours = (SyncRun.id == work.held.run_id, SyncRun.state == SyncRunState.RUNNING)
-        closed = changed(session, update(SyncRun).where(*ours).values(ended)) == 1
+        closed = lease.close(session, work.held, outcome, moment, asdict(work.tally))
         device_sync.settle(session, work.held, outcome, moment)
         integration = session.get(Integration, work.held.integration_id)
         if integration:
             _follow(session, work, integration, outcome, moment)
-        marks = (integration.id, integration.fence, integration.snapshots) if integration else None
+        marks = (integration.id, integration.sync_job.fence, integration.snapshots) if integration else None
     if marks:
         rollback_detection.note(*marks)
     if closed:
@@ -131,7 +124,7 @@ def _follow(
     session: Session, work: Sync, integration: Integration, outcome: Outcome, moment: datetime
 ) -> None:
     version = session.get_one(SyncRun, work.held.run_id).version
-    was_read = outcome.good and work.held.kind is SyncKind.SNAPSHOT
+    was_read = outcome.good and work.held.whole
     control.after_sync(session, integration, outcome.complete, moment, version=version, was_read=was_read)
 
 

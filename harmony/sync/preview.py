@@ -92,7 +92,7 @@ def look(
     """
     integration = db.session.get_one(Integration, integration_id)
     number, suspect = integration.snapshots + 1, integration.suspect or (Absence.EDITED if edited else None)
-    if rollback_detection.is_behind(integration_id, integration.fence, integration.snapshots):
+    if rollback_detection.is_behind(integration_id, integration.sync_job.fence, integration.snapshots):
         suspect = Absence.RESTORED
     release()
     figures, tally = _Figures(integration_id), Tally()

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import bulk, release, write
-from harmony.jobs import device_sync
-from harmony.jobs.device_sync import Claim
+from harmony.jobs import lease
 from harmony.jobs.heartbeat import Interrupted
+from harmony.jobs.lease import Lease
 from harmony.jobs.outcome import Outcome, Tally, of_delta, of_snapshot
 from harmony.models import Absence, SkippedDevice, SyncRun
 from harmony.models.configuration import ServerDetails, Synchronization
@@ -41,7 +41,7 @@ LONGEST_KEPT_BACK = timedelta(milliseconds=500)
 class Sync:
     """One run under way: what it may do, and what it has done. `number` is that of this snapshot."""
 
-    held: Claim
+    held: Lease
     kind: str
     server: ServerDetails
     choice: Synchronization
@@ -55,7 +55,7 @@ class Sync:
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
         time = self.beat_at = now()
-        device_sync.renew(session, self.held, time)
+        lease.renew(session, self.held, time)
         progress = asdict(self.tally) | {"heartbeat_at": time}
         session.execute(update(SyncRun).where(SyncRun.id == self.held.run_id).values(progress))
 

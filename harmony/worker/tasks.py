@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 
 from flask import Flask
@@ -13,9 +13,9 @@ from harmony.apps import install_base
 from harmony.apps import job as app_job
 from harmony.clock import now, steady
 from harmony.config import current_settings
-from harmony.jobs import control, device_sync, lease, recovery, shared_state
+from harmony.jobs import control, lease, recovery, shared_state
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.queue import EXCEPTIONS, RATE, REMOVE, SYNC, TASKS, TICK, enqueue, stopping
+from harmony.jobs.queue import EXCEPTIONS, RATE, REMOVE, TASKS, TICK, enqueue, stopping
 from harmony.protection import policy_rollout
 from harmony.protection import sweep as devices
 from harmony.security import kept_forms, rate_limit, sessions
@@ -25,7 +25,8 @@ from harmony.tagging import job as tagging_run
 from harmony.worker import retention
 
 # The work of each kind of job; it claims the job, or finds that there is nothing to do.
-RUNNERS: Mapping[JobKind, Callable[[int, Callable[[], bool]], None]] = {
+RUNNERS: dict[JobKind, Callable[[int, Callable[[], bool]], None]] = {
+    JobKind.DEVICES: sync_job.sync,
     JobKind.APPS: app_job.sync_apps,
     JobKind.TAGGING: tagging_run.tag,
 }
@@ -45,7 +46,6 @@ def register(queue: SqliteHuey, app: Flask) -> None:
         return inside
 
     tasks = app.extensions[TASKS]
-    tasks[SYNC] = queue.task(name=SYNC, expires=_EXPIRES_SECONDS)(task(sync))
     tasks[REMOVE] = queue.task(name=REMOVE, expires=_EXPIRES_SECONDS)(task(remove))
     tasks[RATE] = queue.task(name=RATE, expires=_EXPIRES_SECONDS)(task(rate))
     for kind in RUNNERS:
@@ -54,15 +54,6 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     tasks[TICK] = queue.task(name="tick-now", expires=_EXPIRES_SECONDS)(task(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=_EXPIRES_SECONDS)(task(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=_EXPIRES_SECONDS)(task(sweep))
-
-
-def sync(integration_id: int) -> None:
-    """Sync one integration if it is due or asked for; otherwise do nothing."""
-    sync_job.sync(integration_id, stopping().is_set)
-    # A sync that somebody asked for meanwhile need not wait for the next tick, nor what follows a sync.
-    if integration_id in device_sync.due(now()) and not stopping().is_set():
-        enqueue(SYNC, integration_id)
-    enqueue_due_jobs()
 
 
 def remove(integration_id: int) -> None:
@@ -78,9 +69,9 @@ def rate() -> None:
 def run_job(kind: JobKind, integration_id: int) -> None:
     """Do a job of an integration if it is due or asked for; otherwise do nothing."""
     RUNNERS[kind](integration_id, stopping().is_set)
-    # One that somebody asked for meanwhile need not wait for the next tick.
-    if (integration_id, kind) in lease.due(now()) and not stopping().is_set():
-        enqueue(kind, integration_id)
+    # What somebody asked for meanwhile need not wait for the next tick, nor what follows a sync.
+    if not stopping().is_set():
+        enqueue_due_jobs(integration_id)
 
 
 def _task_of(kind: JobKind) -> Callable[[int], None]:
@@ -98,10 +89,9 @@ def exceptions() -> None:
 def tick() -> None:
     """Ask the database what there is to do: put right, enqueue what is due, finish what was begun."""
     _put_right()
-    for task, due in ((SYNC, device_sync.due(now())), (REMOVE, integration_removal.pending(now()))):
-        for integration_id in due:
-            enqueue(task, integration_id)
     enqueue_due_jobs()
+    for integration_id in integration_removal.pending(now()):
+        enqueue(REMOVE, integration_id)
     if policy_rollout.pending():
         enqueue(RATE)
     if app_exceptions.pending():
@@ -110,17 +100,16 @@ def tick() -> None:
     devices.sweep(now(), stopping().is_set)
 
 
-def enqueue_due_jobs() -> None:
+def enqueue_due_jobs(of_integration: int | None = None) -> None:
     """Enqueue the jobs that are due; the worker does so between two ticks too, so that no tag waits."""
     for integration_id, kind in lease.due(now()):
-        enqueue(kind, integration_id)
+        if of_integration in {None, integration_id}:
+            enqueue(kind, integration_id)
 
 
 def _put_right() -> None:
     recovery.mend(now())
     recovery.reap(now())
-    control.mend(now())
-    lease.reap(now())
     control.begin_missing(now())
 
 

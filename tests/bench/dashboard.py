@@ -49,7 +49,7 @@ def make(folder: Path, uem: Simulated, *, every_group: bool = False) -> Path:
         choice = _choice(id_, every_group)
         with write() as session:
             integration = session.get_one(Integration, id_)
-            integration.state, integration.next_sync_at = IntegrationState.ACTIVE, now()
+            integration.state, integration.sync_job.next_at = IntegrationState.ACTIVE, now()
             server = session.get_one(SetupPage, (id_, SERVER))
             server.applied = server.draft
             row = to_row(choice)

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from harmony.clock import monotonic, now
 from harmony.db import db
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import SyncRun
 from harmony.sync import job as sync_job
 from tests.bench.commits import Commits
@@ -23,7 +24,7 @@ SHOWN = ("kind", "state", "reason", "pages_read", "added", "updated", "unchanged
 def main(arguments: list[str]) -> int:
     """Sync and say how it went; a second argument names a file for cProfile's statistics."""
     with opened(Path(arguments[0])):
-        device_sync.request_sync(INTEGRATION, "bench", now())
+        lease.request(INTEGRATION, JobKind.DEVICES, "bench", now())
         commits = Commits(db.engine)
         profile = cProfile.Profile() if len(arguments) > 1 else None
         began = monotonic()

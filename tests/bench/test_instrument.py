@@ -47,7 +47,7 @@ def test_a_bound_turned_around_is_missed_from_below() -> None:
 def test_a_commit_counts_from_the_lock_to_its_end(context: Flask) -> None:
     commits = Commits(db.engine)
     with write() as session:
-        session.execute(text("UPDATE integration SET fence = fence"))
+        session.execute(text("UPDATE job SET fence = fence"))
         hold()
     with write():
         pass

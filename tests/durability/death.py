@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from harmony.db import bulk, db
-from harmony.jobs import device_sync
+from harmony.jobs import lease
 from harmony.sync import job as sync_job
 from harmony.sync import rollback_detection, snapshot
 from harmony.sync.deletion import guard, run_holds, soft_delete
@@ -22,7 +22,7 @@ from tests.builders import FakeUem
 
 # Where a sync can be cut in two, by name: the function and whether before or after its first call.
 STEPS: dict[str, tuple[Any, str]] = {
-    "lease": (device_sync, "claim"),
+    "lease": (lease, "claim"),
     "groups": (FakeUem, "groups"),
     "members": (FakeUem, "smart_group_members"),
     "planning": (snapshot.Writer, "flush"),

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
-from harmony.jobs import device_sync, recovery
-from harmony.jobs.device_sync import LEASE
+from harmony.jobs import lease, recovery
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.lease import LEASE
 from harmony.models import Integration, SyncRun
 from harmony.sync import job as sync_job
 from tests.builders import FakeUem, a_device
@@ -32,7 +33,7 @@ class Scene:
 
     def sync(self, numbers: range = MANY, on_page: Callable[[int], None] | None = None) -> SyncRun:
         """Sync now; the run's row, however it ended."""
-        device_sync.request_sync(self.id, "test", now())
+        lease.request(self.id, JobKind.DEVICES, "test", now())
         sync_job.sync(self.id, opener=lambda *_: a_uem(numbers, on_page))
         return self.last_run()
 

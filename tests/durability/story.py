@@ -16,7 +16,8 @@ from sqlalchemy import func, select, text
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
 from harmony.models import Integration, SyncRun
 from harmony.sync import job as sync_job
@@ -49,7 +50,8 @@ DUMPS = {
     "device_event": "SELECT d.udid, d.external_id, e.kind, e.detail FROM device_event e "
     "JOIN device d ON d.id = e.device_id ORDER BY d.udid, d.external_id, e.id",
     "hold": "SELECT state, up_to, devices, live, reasons, decided_by FROM hold ORDER BY id",
-    "integration": "SELECT state, snapshots, suspect, failures, stopped_why FROM integration",
+    "integration": "SELECT state, snapshots, suspect, failures, stopped_why FROM integration "
+    "JOIN job ON job.integration_id = integration.id AND job.kind = 'devices'",
     "decisions": "SELECT who, what, detail FROM audit_entry WHERE what LIKE '% deletions' ORDER BY id",
     "good runs": "SELECT kind, state, reason, advice FROM sync_run "
     "WHERE state IN ('ok', 'warning', 'held') ORDER BY id",
@@ -196,8 +198,8 @@ def _good_runs() -> int:
 def _due(day: Day) -> None:
     """A person asks for a sync; a delta is never asked for, its time comes."""
     if not day.delta:
-        assert device_sync.request_sync(ID, PERSON, now())
+        assert lease.request(ID, JobKind.DEVICES, PERSON, now())
         return
     with write() as session:
         integration = session.get_one(Integration, ID)
-        integration.next_sync_at, integration.next_delta_at = now() + timedelta(hours=1), NOON
+        integration.sync_job.next_at, integration.sync_job.refresh_at = now() + timedelta(hours=1), NOON

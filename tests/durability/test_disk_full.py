@@ -14,7 +14,7 @@ from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, release
 from harmony.jobs import recovery
-from harmony.jobs.device_sync import LEASE
+from harmony.jobs.lease import LEASE
 from harmony.jobs.recovery import SILENT
 from harmony.models import SyncRun
 from tests.durability.scene import CANARY, Scene
@@ -70,7 +70,7 @@ def test_row_50_a_full_disk_ends_the_run_in_words_and_the_next_one_goes_on(
         assert done.state == "failed"
         assert done.reason.startswith("The disk is full: the database cannot grow.")
         assert done.advice == "Free space on the disk of the database."
-        assert scene.integration().lease_owner is None
+        assert scene.integration().sync_job.lease_owner is None
     assert CANARY not in caplog.text, "personal data in the log"
     for page in ("/integrations", f"/integrations/{scene.id}", "/devices"):
         assert signed_in.get(page).status_code == 200

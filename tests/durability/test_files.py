@@ -7,7 +7,8 @@ import stat
 
 from harmony.clock import now
 from harmony.config import Settings
-from harmony.jobs.queue import SYNC, enqueue
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import enqueue
 from harmony.ops.backup import back_up
 from tests.durability.scene import Scene
 
@@ -16,7 +17,7 @@ FILES = {"harmony.db", "harmony.db-wal", "harmony.db-shm", "queue.db", "newest.j
 
 
 def test_every_file_in_use_is_for_its_owner_only(scene: Scene, settings: Settings) -> None:
-    enqueue(SYNC, scene.id)
+    enqueue(JobKind.DEVICES, scene.id)
     scene.sync()
     backup = back_up(now())
     modes = {path.name: stat.S_IMODE(os.stat(path).st_mode) for path in settings.data_dir.iterdir()}

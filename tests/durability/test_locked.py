@@ -78,7 +78,7 @@ def test_row_52_a_button_answers_503_and_changes_nothing_while_pages_can_be_read
     release()
     asked = select(AuditEntry).where(AuditEntry.who == "admin", AuditEntry.what == "Asked for a sync")
     assert db.session.scalars(asked).all() == []
-    assert scene.integration().sync_requested_at is None
+    assert scene.integration().sync_job.requested_at is None
     assert signed_in.post(f"{page}/sync").status_code == 303
 
 

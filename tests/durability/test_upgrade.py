@@ -93,7 +93,7 @@ def test_an_upgrade_that_the_old_worker_cannot_bear_ends_its_run_and_loses_nothi
     assert done.state == "failed"
     assert done.reason == "The sync met an error of its own; the worker's log has the details."
     assert CANARY not in caplog.text, "personal data in the log"
-    assert scene.integration().lease_owner is None
+    assert scene.integration().sync_job.lease_owner is None
     joined = "SELECT count(DISTINCT d.id) FROM device d JOIN membership m ON m.device_id = d.id"
     written = db.session.scalar(text(joined))
     assert written == BEFORE * 50, "every page before it is there, whole"

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync, lease
+from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.uem_client import ClientFactory, connection
 from harmony.models import (
@@ -111,7 +111,7 @@ class Scene:
     def sync(self) -> SyncRun:
         """Sync now, any wait that was asked for being over; the run's row."""
         self._end_waits()
-        assert device_sync.request_sync(self.integration_id, "test", now())
+        assert lease.request(self.integration_id, JobKind.DEVICES, "test", now())
         sync_job.sync(self.integration_id, opener=self._open)
         return self.last_run()
 

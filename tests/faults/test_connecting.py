@@ -182,6 +182,6 @@ def test_the_next_sync_after_a_failed_one_comes_within_the_interval_but_not_at_o
     scene.point(server_address=f"https://127.0.0.1:{closed_port()}")
     scene.limits = QUICK
     scene.suffer(FAILED, "Nothing listens")
-    due = scene.integration().next_sync_at
+    due = scene.integration().sync_job.next_at
     assert due is not None
     assert timedelta(minutes=19) < due - now() <= timedelta(minutes=60)

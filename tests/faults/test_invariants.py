@@ -24,7 +24,7 @@ BREAKS = [
     ("I4", "UPDATE device SET absent_why = 'plain'"),
     ("I5", "UPDATE sync_run SET state = 'running'"),
     ("I9", "UPDATE sync_run SET finished_at = NULL"),
-    ("I9", "UPDATE integration SET lease_owner = 'somebody'"),
+    ("I9", "UPDATE job SET lease_owner = 'somebody'"),
     ("I7", "UPDATE sync_run SET reason = :secret"),
     ("I12", "UPDATE integration SET state = 'paused'"),
 ]

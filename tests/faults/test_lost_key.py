@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 
 from harmony.clock import now
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import StopReason, SyncRunState
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER
@@ -50,7 +51,7 @@ def test_row_61_a_lost_key_stops_the_integration_and_leaves_the_dashboard_usable
     assert "enter the credentials again" in done.advice
     assert len(scene.server.requests) == asked
     assert scene.integration().stopped_why == StopReason.SECRETS
-    assert not device_sync.request_sync(scene.integration_id, "test", now())
+    assert not lease.request(scene.integration_id, JobKind.DEVICES, "test", now())
 
     create_user(SIGN_IN["name"], SIGN_IN["password"], Role.ADMINISTRATOR, now())
     browser = WatchedClient(house)

@@ -31,7 +31,7 @@ def limited(*headers: str) -> bytes:
 
 
 def due_in(scene: Scene) -> timedelta:
-    due = scene.integration().next_sync_at
+    due = scene.integration().sync_job.next_at
     assert due is not None
     return due - now()
 

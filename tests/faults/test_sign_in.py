@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harmony.clock import now
-from harmony.jobs import device_sync
+from harmony.jobs import lease
 from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.kinds import JobKind
 from harmony.models import StopReason, SyncRunState
 from harmony.models.configuration import SERVER
 from harmony.setup import apply
@@ -88,10 +89,10 @@ def test_row_17_a_refused_password_is_sent_once_and_stops_the_integration_until_
     stopped = scene.integration()
     assert stopped.stopped_why == StopReason.SIGN_IN
     assert stopped.stopped_reason == f"{done.reason} {done.advice}"
-    assert not device_sync.request_sync(scene.integration_id, "test", now())
+    assert not lease.request(scene.integration_id, JobKind.DEVICES, "test", now())
     tomorrow = now() + jobs_schedule.LONGEST_WAIT
-    assert scene.integration_id not in device_sync.due(tomorrow)
-    assert device_sync.claim(scene.integration_id, "somebody", tomorrow) is None
+    assert scene.integration_id not in lease.due_of(JobKind.DEVICES, tomorrow)
+    assert lease.claim(scene.integration_id, JobKind.DEVICES, "somebody", tomorrow) is None
     assert scene.fleet.calls == ["groups 0"]
 
     scene.fleet.break_with({})

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import lease
+from harmony.jobs import recovery
 from harmony.jobs.kinds import JobKind
 from harmony.models import Device, Job, KnownGroup, LinkState, Protection, SyncRunState, TagLink
 from harmony.models.configuration import SYNCHRONIZATION, ChosenGroup, Synchronization, to_row
@@ -18,6 +18,7 @@ from harmony.models.integration import SetupPage
 from harmony.simulator.context import Tenant
 from harmony.simulator.records import Tag
 from harmony.uem.records import BulkOutcome
+from tests.builders import due_jobs
 from tests.faults.scene import CANARIES, Scene
 from tests.invariants import check_invariants
 
@@ -87,7 +88,7 @@ def test_row_22_a_403_when_writing_a_tag_parks_tagging_alone(tagged: Scene, tena
     assert run.reason.startswith(LACKING)
     assert written(tenant) <= 2 * tagged.fetchers, "no storm of tries"
     assert (the_job(tagged).parked_why or "").startswith(LACKING)
-    assert list(lease.due(now() + timedelta(days=7))) == [(tagged.integration_id, JobKind.APPS)]
+    assert due_jobs(now() + timedelta(days=7)) == [(tagged.integration_id, JobKind.APPS)]
     tagged.learn()
     check_invariants(canaries=CANARIES, logs=tagged.logs())
     tenant.gate.denied = frozenset()
@@ -147,7 +148,7 @@ def test_row_47_a_death_between_the_answer_and_our_commit_does_no_harm(
     db.session.remove()
     assert 500 <= sum(carriers(tenant).values()) < 1100
     there = sum(carriers(tenant).values())
-    assert lease.reap(now() + timedelta(minutes=5)) == 1
+    assert recovery.reap(now() + timedelta(minutes=5)) == 1
     with write() as session:
         session.execute(update(Job).values(whole=whole))
     run = tagged.tag(whole=False)

@@ -8,16 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from harmony.db import db, write
-from harmony.jobs import control, device_sync, lease
+from harmony.jobs import control, lease, recovery
 from harmony.jobs import schedule as jobs_schedule
-from harmony.jobs.device_sync import LEASE, LeaseLost
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.lease import Lease
+from harmony.jobs.lease import LEASE, Lease, LeaseLost
 from harmony.jobs.outcome import Outcome
 from harmony.jobs.process_identity import identity
 from harmony.models import IntegrationState, Job, JobRun, SyncRunState
 from harmony.sync import lifecycle
-from tests.builders import NOON, a_choice, an_integration
+from tests.builders import NOON, a_choice, an_integration, due_jobs
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -45,7 +44,7 @@ def test_only_one_of_two_claims_wins_and_the_run_says_who_asked() -> None:
     assert held is not None
     assert db.session.get_one(JobRun, held.run_id).started_by == "kim"
     assert lease.claim(id_, TAGGING, "second", NOON) is None
-    assert list(lease.due(NOON)) == []
+    assert due_jobs(NOON) == []
 
 
 def test_jobs_of_one_integration_are_independent() -> None:
@@ -53,7 +52,7 @@ def test_jobs_of_one_integration_are_independent() -> None:
     with write() as session:
         lease.nudge(session, id_, TAGGING, NOON)
     assert lease.claim(id_, APPS, "me", NOON) is not None
-    assert list(lease.due(NOON)) == [(id_, TAGGING)]
+    assert due_jobs(NOON) == [(id_, TAGGING)]
 
 
 def test_a_nudge_never_puts_off_what_is_due_sooner() -> None:
@@ -93,9 +92,9 @@ def test_a_parked_job_waits_for_a_person() -> None:
     with write() as session:
         lease.park(session, held, "It may not.")
         lease.settle(session, held, Outcome(SyncRunState.FAILED, "It may not."), NOON, NOON)
-    assert list(lease.due(NOON + LEASE)) == []
+    assert due_jobs(NOON + LEASE) == []
     assert lease.request(id_, TAGGING, "kim", NOON)
-    assert list(lease.due(NOON)) == [(id_, TAGGING)]
+    assert due_jobs(NOON) == [(id_, TAGGING)]
 
 
 def test_an_overtaken_worker_can_neither_renew_nor_settle() -> None:
@@ -103,7 +102,7 @@ def test_an_overtaken_worker_can_neither_renew_nor_settle() -> None:
     old = lease.claim(id_, TAGGING, ELSEWHERE, NOON)
     assert old is not None
     late = NOON + LEASE + MINUTE
-    assert lease.reap(late) == 1
+    assert recovery.reap(late) == 1
     new = lease.claim(id_, TAGGING, identity(), late)
     assert new is not None
     with pytest.raises(LeaseLost), write() as session:
@@ -118,7 +117,7 @@ def test_nothing_is_due_or_asked_for_while_paused() -> None:
     id_ = an_integration(state=IntegrationState.PAUSED)
     with write() as session:
         lease.nudge(session, id_, TAGGING, NOON)
-    assert list(lease.due(NOON)) == []
+    assert due_jobs(NOON) == []
     assert not lease.request(id_, TAGGING, "kim", NOON)
 
 
@@ -152,7 +151,7 @@ def test_pause_closes_the_run_and_resume_makes_every_job_due() -> None:
     with pytest.raises(LeaseLost), write() as session:
         lease.renew(session, held, NOON)
     assert lifecycle.resume(id_, "kim", NOON + MINUTE)
-    assert set(lease.due(NOON + MINUTE)) == {(id_, APPS), (id_, TAGGING)}
+    assert set(due_jobs(NOON + MINUTE)) == {(id_, APPS), (id_, TAGGING)}
     assert the_job(id_).whole, "what the run should have looked at is left to the next one"
 
 
@@ -163,7 +162,7 @@ def test_remove_forgets_the_jobs_and_keeps_their_runs(keep_devices: bool) -> Non
     lifecycle.remove(id_, "kim", NOON, keep_devices=keep_devices)
     assert db.session.get(Job, (id_, TAGGING)) is None
     assert the_run(held).reason == "Removed by kim."
-    assert list(lease.due(NOON + MINUTE)) == []
+    assert due_jobs(NOON + MINUTE) == []
 
 
 def test_cancel_puts_it_off_to_its_usual_time() -> None:
@@ -184,27 +183,27 @@ def test_the_first_complete_sync_is_followed_by_an_app_sync_at_once() -> None:
         integration = session.get_one(lease.Integration, id_)
         control.begin(session, integration, APPS, NOON)
         control.after_sync(session, integration, False, NOON)
-    assert (id_, APPS) not in lease.due(NOON)
+    assert (id_, APPS) not in due_jobs(NOON)
     with write() as session:
         integration = session.get_one(lease.Integration, id_)
         integration.snapshots = 1
         control.after_sync(session, integration, True, NOON)
-    assert (id_, APPS) in lease.due(NOON)
+    assert (id_, APPS) in due_jobs(NOON)
     with write() as session:
         integration = session.get_one(lease.Integration, id_)
         session.get_one(Job, (id_, APPS)).next_at = NOON + HOUR
         integration.snapshots = 2
         control.after_sync(session, integration, True, NOON)
-    assert (id_, APPS) not in lease.due(NOON)
+    assert (id_, APPS) not in due_jobs(NOON)
 
 
 def test_a_clock_that_was_set_back_puts_off_no_job() -> None:
     id_ = a_job()
     with write() as session:
         lease.nudge(session, id_, APPS, NOON + 40 * HOUR)
-    assert control.mend(NOON) == 1
-    assert list(lease.due(NOON)) == [(id_, TAGGING), (id_, APPS)]
-    assert control.mend(NOON) == 0
+    assert recovery.mend(NOON) == 1
+    assert due_jobs(NOON) == [(id_, TAGGING), (id_, APPS)]
+    assert recovery.mend(NOON) == 0
 
 
 def test_the_grid_of_the_app_sync_lies_apart_from_that_of_the_device_sync() -> None:
@@ -225,10 +224,10 @@ def test_another_server_lets_every_job_wait_for_its_first_complete_sync_whoever_
         "Server Details were changed.",
     )
     assert not lease.request(id_, APPS, "kim", NOON)
-    assert list(lease.due(NOON)) == []
+    assert due_jobs(NOON) == []
     with write() as session:
         control.after_sync(session, session.get_one(lease.Integration, id_), True, NOON)
-    assert set(lease.due(NOON)) == {(id_, APPS), (id_, TAGGING)}
+    assert set(due_jobs(NOON)) == {(id_, APPS), (id_, TAGGING)}
 
 
 def test_a_nudge_does_not_hurry_a_job_whose_last_run_failed() -> None:
@@ -249,10 +248,10 @@ def test_with_another_server_nobody_tags_before_a_complete_sync() -> None:
         control.await_sync(session, id_, NOON)
     assert not lease.request(id_, TAGGING, "kim", NOON)
     for complete in (False, True):
-        assert list(lease.due(NOON)) == []
+        assert due_jobs(NOON) == []
         with write() as session:
             control.after_sync(session, session.get_one(lease.Integration, id_), complete, NOON)
-    assert (id_, TAGGING) in lease.due(NOON)
+    assert (id_, TAGGING) in due_jobs(NOON)
     assert the_job(id_).whole
 
 
@@ -297,17 +296,17 @@ def test_ids_of_a_former_uem_are_worthless_until_a_complete_sync_whatever_is_pre
     id_ = moved()
     pressed(id_, button)
     later = NOON + 48 * HOUR
-    assert list(lease.due(later)) == []
+    assert due_jobs(later) == []
     assert [lease.claim(id_, name, "me", later) for name in (APPS, TAGGING)] == [None, None]
     with write() as session:
         integration = session.get_one(lease.Integration, id_)
         control.after_sync(session, integration, True, NOON, version=integration.version)
-    assert (id_, TAGGING) in lease.due(NOON)
+    assert (id_, TAGGING) in due_jobs(NOON)
 
 
 def test_no_refresh_runs_before_the_first_complete_sync_of_another_uem() -> None:
     id_ = moved()
     with write() as session:
         integration = session.get_one(lease.Integration, id_)
-        integration.snapshots, integration.next_sync_at, integration.next_delta_at = 5, None, NOON
-    assert device_sync.claim(id_, "me", NOON) is None
+        integration.snapshots, integration.sync_job.next_at, integration.sync_job.refresh_at = 5, None, NOON
+    assert lease.claim(id_, JobKind.DEVICES, "me", NOON) is None

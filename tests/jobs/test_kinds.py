@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from harmony.db import db, write
-from harmony.jobs import control, lease
+from harmony.jobs import control, lease, recovery
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.outcome import Outcome
 from harmony.jobs.process_identity import identity
@@ -50,11 +50,11 @@ def test_no_interval_that_the_wizard_takes_looks_like_a_clock_that_was_set_back(
 @every_kind
 def test_a_job_at_its_usual_time_is_left_there(kind: JobKind, context: object) -> None:
     longest = a_choice(device_interval=LONGEST_INTERVAL, app_interval=LONGEST_INTERVAL)
-    ids = [an_integration(longest) for _ in range(5)]
+    ids = [an_integration(longest, due=None) for _ in range(5)]
     with write() as session:
         for id_ in ids:
             control.begin(session, session.get_one(Integration, id_), kind, NOON)
-    assert control.mend(NOON) == 0
+    assert recovery.mend(NOON) == 0
     db.session.rollback()
     assert not [id_ for id_, due in lease.due(NOON) if due is kind]
 
@@ -80,11 +80,12 @@ def test_a_kind_that_came_with_an_upgrade_is_planned_for_integrations_that_run(
     running, paused = an_integration(), an_integration(state=IntegrationState.PAUSED)
     control.begin_missing(NOON)
     assert control.begin_missing(NOON) == 0
-    assert (the_job(running, kind) is not None) == KINDS[kind].first_due_at_finish
-    assert the_job(paused, kind) is None
+    there_anyway = kind is JobKind.DEVICES
+    assert (the_job(running, kind) is not None) == (there_anyway or KINDS[kind].first_due_at_finish)
+    assert (the_job(paused, kind) is not None) == there_anyway
 
 
-@every_kind
+@pytest.mark.parametrize("kind", [kind for kind in JobKind if kind is not JobKind.DEVICES])
 def test_its_pages_show_it_its_runs_and_the_way_there(kind: JobKind, signed_in: FlaskClient) -> None:
     with signed_in.application.app_context():
         id_ = an_integration()
@@ -103,6 +104,13 @@ def test_its_pages_show_it_its_runs_and_the_way_there(kind: JobKind, signed_in: 
         assert text.count("1,234") >= len(KINDS[kind].words.counts)
 
 
+def test_the_device_sync_has_a_history_of_its_own(signed_in: FlaskClient) -> None:
+    with signed_in.application.app_context():
+        id_ = an_integration()
+    answer = signed_in.get(f"/integrations/{id_}/jobs/devices")
+    assert (answer.status_code, answer.location) == (302, f"/integrations/{id_}/runs")
+
+
 def test_only_kinds_that_ask_the_uem_wait_for_it(monkeypatch: pytest.MonkeyPatch, context: object) -> None:
     apart = replace(KINDS[JobKind.APPS], asks_uem=False)
     monkeypatch.setitem(KINDS, JobKind.APPS, apart)
@@ -110,6 +118,7 @@ def test_only_kinds_that_ask_the_uem_wait_for_it(monkeypatch: pytest.MonkeyPatch
     with write() as session:
         for kind in JobKind:
             lease.nudge(session, id_, kind, NOON)
-    assert list(lease.due(NOON)) == [(id_, JobKind.APPS)]
+    apart_from_the_uem = {kind for kind, spec in KINDS.items() if not spec.asks_uem}
+    assert {kind for _id, kind in lease.due(NOON)} == apart_from_the_uem
     assert lease.request(id_, JobKind.APPS, "kim", NOON)
     assert not lease.request(id_, JobKind.TAGGING, "kim", NOON)

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync, lease
+from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import identity
-from harmony.jobs.queue import SYNC, TASKS, enqueue, queue_of
+from harmony.jobs.queue import TASKS, enqueue, queue_of
 from harmony.models import (
     Integration,
     IntegrationState,
@@ -23,7 +23,6 @@ from harmony.models import (
     Worker,
 )
 from harmony.protection import policy, policy_rollout
-from harmony.sync import job as sync_job
 from harmony.worker import tasks
 from harmony.worker.process import sign_of_life
 from tests.builders import NOON, an_integration
@@ -36,7 +35,7 @@ database = on_both
 def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(context: Flask) -> None:
     an_integration()
     dead = an_integration()
-    held = device_sync.claim(dead, "elsewhere/x:1:1", NOON)
+    held = lease.claim(dead, JobKind.DEVICES, "elsewhere/x:1:1", NOON)
     assert held is not None
     tasks.tick()
     assert db.session.get_one(SyncRun, held.run_id).state == SyncRunState.ABORTED
@@ -85,18 +84,18 @@ def test_a_sync_that_was_asked_for_during_another_is_rung_for_at_once(
     context: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = an_integration(due=now() + timedelta(hours=1))
-    monkeypatch.setattr(sync_job, "sync", lambda *_: None)
-    tasks.sync(id_)
+    monkeypatch.setitem(tasks.RUNNERS, JobKind.DEVICES, lambda *_: None)
+    tasks.run_job(JobKind.DEVICES, id_)
     assert queue_of(context).pending_count() == 0
-    device_sync.request_sync(id_, "kim", now())
-    tasks.sync(id_)
+    lease.request(id_, JobKind.DEVICES, "kim", now())
+    tasks.run_job(JobKind.DEVICES, id_)
     assert queue_of(context).pending_count() == 1
 
 
 def test_a_ring_reaches_the_task_with_its_id(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(sync_job, "sync", lambda id_, _stop: asked.append(id_))
-    enqueue(SYNC, 7)
+    monkeypatch.setitem(tasks.RUNNERS, JobKind.DEVICES, lambda id_, _stop: asked.append(id_))
+    enqueue(JobKind.DEVICES, 7)
     queue = queue_of(context)
     queue.execute(queue.dequeue())
     assert asked == [7]
@@ -104,7 +103,7 @@ def test_a_ring_reaches_the_task_with_its_id(context: Flask, monkeypatch: pytest
 
 def test_a_forged_message_is_not_opened(context: Flask) -> None:
     queue = queue_of(context)
-    enqueue(SYNC, 7)
+    enqueue(JobKind.DEVICES, 7)
     (genuine,) = queue.storage.enqueued_items()
     queue.storage.flush_queue()
     queue.storage.enqueue(genuine[:-1] + bytes([genuine[-1] ^ 1]))
@@ -116,8 +115,8 @@ def test_a_bell_that_is_broken_breaks_no_page(context: Flask, monkeypatch: pytes
     def broken(*_ids: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setitem(context.extensions[TASKS], SYNC, broken)
-    enqueue(SYNC, 7)
+    monkeypatch.setitem(context.extensions[TASKS], JobKind.DEVICES, broken)
+    enqueue(JobKind.DEVICES, 7)
 
 
 def test_a_sign_of_life_is_one_row_a_process(context: Flask) -> None:

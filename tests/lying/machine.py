@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from harmony.apps.job import sync_apps
 from harmony.db import db, release, write
-from harmony.jobs import control, device_sync, lease
+from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
 from harmony.models import Device, KnownGroup, SyncRun, SyncRunState, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
 
     def sync(self) -> None:
         before, self.wire.listed = judge.stored(self.id), []
-        assert device_sync.request_sync(self.id, "kim", self.stage.now)
+        assert lease.request(self.id, JobKind.DEVICES, "kim", self.stage.now)
         sync_job.sync(self.id, opener=self.wire.opener(self.stage))
         after = judge.stored(self.id)
         note(self.said())

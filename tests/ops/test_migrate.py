@@ -156,6 +156,21 @@ RUN = {
     "reason": "The UEM answered.", "advice": "Wait.",
 }  # fmt: skip
 
+NO_DEVICES = {"kind": "snapshot", "version": 1} | dict.fromkeys(
+    ("pages_read", "devices_read", "added", "updated", "unchanged", "missing", "reappeared", "deleted",
+     "restored", "skipped"), 0,
+)  # fmt: skip
+# The columns of an integration that moved to its job, and what they are called there.
+MOVED = {
+    "next_sync_at": "next_at", "next_delta_at": "refresh_at", "sync_requested_at": "requested_at",
+    "sync_requested_by": "requested_by", "lease_owner": "lease_owner", "lease_until": "lease_until",
+    "fence": "fence", "failures": "failures",
+}  # fmt: skip
+DEVICE_SYNC = {
+    "next_sync_at": LATER, "next_delta_at": EARLIER, "sync_requested_at": EARLIER, "sync_requested_by": "lee",
+    "lease_owner": "host/boot/4:5:6", "lease_until": LATER, "fence": 9, "failures": 6,
+}  # fmt: skip
+
 
 def insert_rows(table: str, rows: Iterable[Mapping[str, object]]) -> None:
     with write() as session:
@@ -187,7 +202,13 @@ def test_an_upgrade_carries_every_job_lease_run_and_reason_over(tmp_path: Path, 
             for place, state in enumerate(states, 1)
         ]  # fmt: skip
         insert_rows("duty_run", runs)
-        before = {table: stored(table, "1, 2") for table in ("duty", "duty_run")}
+        syncs = [{key: value for key, value in row.items() if key not in {"duty", "counts"}} for row in runs]
+        insert_rows("sync_run", [row | NO_DEVICES for row in syncs])
+        with write() as session:
+            values = ", ".join(f"{column} = :{column}" for column in DEVICE_SYNC)
+            session.execute(text(f"UPDATE integration SET {values}"), DEVICE_SYNC)  # noqa: S608 - ours
+        before = {table: stored(table, "1, 2") for table in ("duty", "duty_run", "sync_run")}
+        (integration,) = stored("integration", "1")
         migrate.migrate(NOON)
         jobs = [
             {("kind" if key == "name" else key): value for key, value in row.items()}
@@ -198,7 +219,11 @@ def test_an_upgrade_carries_every_job_lease_run_and_reason_over(tmp_path: Path, 
             for row in before["duty_run"]
         ]
         assert (len(jobs), len(former)) == (2, len(states))
-        assert stored("job", "1, 2") == jobs
+        device_sync = {name: integration[column] for column, name in MOVED.items()}
+        first, second, third = stored("job", "1, 2")
+        assert [first, third] == jobs
+        assert second == {"integration_id": 1, "kind": "devices", "whole": True} | device_sync
+        assert stored("sync_run", "1, 2") == before["sync_run"]
         assert stored("job_run", "1, 2") == former
         with write() as session:
             run = JobRun(

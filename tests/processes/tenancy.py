@@ -17,8 +17,9 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
-from harmony.jobs import device_sync
-from harmony.jobs.queue import SYNC, enqueue
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import enqueue
 from harmony.models import SetupPage
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER, ServerDetails, to_row
@@ -125,13 +126,13 @@ class Tenancy:
     def request_sync(self) -> None:
         """Sync Now, as the dashboard does it."""
         with self.opened():
-            assert device_sync.request_sync(1, ADMINISTRATOR, now())
-            enqueue(SYNC, 1)
+            assert lease.request(1, JobKind.DEVICES, ADMINISTRATOR, now())
+            enqueue(JobKind.DEVICES, 1)
 
     def sync_unbroken(self) -> None:
         """One whole sync in this process."""
         with self.opened():
-            device_sync.request_sync(1, ADMINISTRATOR, now())
+            lease.request(1, JobKind.DEVICES, ADMINISTRATOR, now())
             sync_job.sync(1)
         assert self.states()[-1] == "ok", self.runs()[-1]
 

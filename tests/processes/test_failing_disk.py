@@ -46,7 +46,7 @@ def test_a_worker_that_cannot_write_lives_on_and_its_run_is_closed_and_repeated(
         assert worker.process.poll() is None
         assert "[parameters:" not in worker.text(), "personal data in the log"
         assert home.states() == ["running"], "nobody could say that it ended"
-        home.ask("UPDATE integration SET lease_until = ?", LONG_AGO)
+        home.ask("UPDATE job SET lease_until = ?", LONG_AGO)
         with home.opened():
             enqueue(TICK)
         home.until("aborted", "ok")

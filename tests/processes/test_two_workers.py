@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from harmony.jobs.queue import SYNC, enqueue, queue_of
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import enqueue, queue_of
 from harmony.jobs.recovery import SILENT
 from harmony.simulator import changes
 from harmony.simulator.server import RunningSimulator
@@ -34,7 +35,7 @@ def test_eight_rings_in_two_workers_make_one_run(make: Make, uem: RunningSimulat
         wait_for(lambda: workers_seen(home) == 2, "both workers")
         home.request_sync()
         for _ in range(TASKS):
-            enqueue(SYNC, 1)
+            enqueue(JobKind.DEVICES, 1)
         wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
         assert home.states() == ["running"], "all rings were heard while the one run was under way"
         uem.tenant.latency_ms = 0
@@ -44,12 +45,12 @@ def test_eight_rings_in_two_workers_make_one_run(make: Make, uem: RunningSimulat
 def test_eight_rings_in_two_workers_make_one_delta(make: Make, uem: RunningSimulator) -> None:
     home = make("home", "570")
     home.sync_unbroken()
-    home.ask("UPDATE integration SET next_delta_at = ?", LONG_AGO)
+    home.ask("UPDATE job SET refresh_at = ?", LONG_AGO)
     uem.tenant.latency_ms = 400
     with home.opened() as app, running(home.folder, WORKER), running(home.folder, WORKER):
         wait_for(lambda: workers_seen(home) == 2, "both workers")
         for _ in range(TASKS):
-            enqueue(SYNC, 1)
+            enqueue(JobKind.DEVICES, 1)
         wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
         run = home.until("ok", "ok")
     assert (run["kind"], run["started_by"], run["missing"]) == ("delta", "schedule", 0)
@@ -66,7 +67,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimu
         wait_for(lambda: answered[f"GET {SEARCH}"] == QUICK_PAGES + held.hits, "yesterday in its sockets")
         let_go(uem)
         changes.edit(uem.world, list(uem.world.devices), {"DeviceFriendlyName": "the truth of today"})
-        home.ask("UPDATE integration SET lease_until = ?", LONG_AGO)
+        home.ask("UPDATE job SET lease_until = ?", LONG_AGO)
         with running(home.folder, WORKER) as quick:
             home.until("aborted", "ok")
             after = home.dump(), home.runs()

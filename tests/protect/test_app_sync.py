@@ -15,7 +15,6 @@ from harmony.apps import targets
 from harmony.apps.failures import MOST_ANSWERED
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.uem_client import ClientFactory
 from harmony.models import (
@@ -49,7 +48,7 @@ from harmony.uem.errors import (
     Unreachable,
 )
 from harmony.uem.records import AppList, AppOnDevice, Completeness, Quota
-from tests.builders import FakeUem, an_integration
+from tests.builders import FakeUem, an_integration, due_jobs
 from tests.protect.ios_fleet import an_ios_fleet, app_sync, opener, patient, touch
 from tests.protect.stored_apps import events, risk_of
 from tests.sync.stored import store_devices
@@ -349,7 +348,7 @@ def test_a_missing_permission_parks_it_until_somebody_asks(simulator: RunningSim
     job = the_job(id_)
     assert (job.parked_why or "").startswith(run.reason)
     assert job.next_at is None
-    assert list(lease.due(now() + timedelta(days=9))) == []
+    assert due_jobs(now() + timedelta(days=9)) == []
     simulator.tenant.gate.denied = frozenset()
     assert app_sync(id_, opener(simulator)).state == OK
     assert the_job(id_).parked_why is None
@@ -407,7 +406,7 @@ def test_it_stops_at_once_when_the_worker_is_told_to(simulator: RunningSimulator
     simulator.tenant.latency_ms = 0
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Harmony was stopped during the app sync.")
     assert the_job(id_).next_at is not None
-    assert list(lease.due(now())) == [(id_, JobKind.APPS)]
+    assert due_jobs(now()) == [(id_, JobKind.APPS)]
 
 
 def test_a_pause_ends_it_and_resume_lets_it_go_on(app: Flask, simulator: RunningSimulator) -> None:
@@ -422,9 +421,9 @@ def test_a_pause_ends_it_and_resume_lets_it_go_on(app: Flask, simulator: Running
     thread.join()
     simulator.tenant.latency_ms = 0
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Paused by kim.")
-    assert list(lease.due(now())) == []
+    assert due_jobs(now()) == []
     lifecycle.resume(id_, "kim", now())
-    assert list(lease.due(now())) == [(id_, JobKind.APPS)]
+    assert due_jobs(now()) == [(id_, JobKind.APPS)]
     assert app_sync(id_, opener(simulator), ask=False).state == OK
     assert stored()[1] == 40
 

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from harmony.db import db, write
-from harmony.jobs import device_sync
+from harmony.jobs import device_sync, lease
 from harmony.jobs import schedule as jobs_schedule
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Absence,
     AuditEntry,
@@ -65,7 +66,7 @@ def test_the_first_sync_is_due_at_once_after_finish() -> None:
     id_ = an_integration(state=IntegrationState.DRAFT, due=None)
     apply.finish(id_, "kim", NOON)
     apply.finish(id_, "kim", NOON)
-    assert list(device_sync.due(NOON)) == [id_]
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
     assert the_integration(id_).suspect is None
     assert audited() == [("kim", "Finished the set-up", "")]
 
@@ -141,31 +142,31 @@ def test_a_run_under_way_ends_when_server_details_lead_to_another_uem() -> None:
     integration = the_integration(id_)
     assert (integration.awaits_sync, integration.uem_generation, integration.snapshots) == (True, 1, 0)
     assert {device.uem_generation for device in all_of(id_)} <= {0}
-    assert list(device_sync.due(NOON)) == [id_]
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
 
 
 def test_saving_server_details_ends_quarantine_and_tries_at_once() -> None:
     id_ = an_integration(due=NOON + 24 * HOUR, failures=9, stopped_why="sign_in", stopped_reason="No.")
     saved(id_, SERVER, display_name="Mended")
-    assert (the_integration(id_).failures, the_integration(id_).stopped_why) == (0, None)
-    assert list(device_sync.due(NOON)) == [id_]
+    assert (the_integration(id_).sync_job.failures, the_integration(id_).stopped_why) == (0, None)
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
 
 
 def test_a_paused_integration_is_not_planned_by_an_edit() -> None:
     id_ = an_integration(state=IntegrationState.PAUSED, due=None)
     saved(id_, SERVER, display_name="Renamed")
     saved(id_, SYNCHRONIZATION, device_interval=10)
-    assert the_integration(id_).next_sync_at is None
+    assert the_integration(id_).sync_job.next_at is None
 
 
 def test_a_shorter_interval_takes_its_own_grid_and_twenty_integrations_do_not_start_together() -> None:
     ids = [an_integration(a_choice(f"{n}", device_interval=1440), due=NOON + 20 * HOUR) for n in range(20)]
     for id_ in ids:
         saved(id_, SYNCHRONIZATION, device_interval=10)
-    due = [the_integration(id_).next_sync_at for id_ in ids]
+    due = [the_integration(id_).sync_job.next_at for id_ in ids]
     assert due == [jobs_schedule.next_point(id_, timedelta(minutes=10), NOON, NOON) for id_ in ids]
     assert len(set(due)) == 20
-    assert list(device_sync.due(NOON)) == []
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == []
 
 
 def test_a_longer_interval_counts_at_once_and_what_is_due_already_still_runs() -> None:
@@ -173,37 +174,39 @@ def test_a_longer_interval_counts_at_once_and_what_is_due_already_still_runs() -
     due = an_integration(a_choice("2", device_interval=10))
     for id_ in (waiting, due):
         saved(id_, SYNCHRONIZATION, device_interval=1440)
-    assert the_integration(waiting).next_sync_at == jobs_schedule.next_point(waiting, 24 * HOUR, NOON, NOON)
-    assert list(device_sync.due(NOON)) == [due]
+    assert the_integration(waiting).sync_job.next_at == jobs_schedule.next_point(
+        waiting, 24 * HOUR, NOON, NOON
+    )
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [due]
 
 
 def test_an_edit_of_something_else_leaves_the_plan_alone() -> None:
     id_ = an_integration(due=NOON + HOUR)
     saved(id_, SYNCHRONIZATION, deletion_after=5)
-    assert the_integration(id_).next_sync_at == NOON + HOUR
+    assert the_integration(id_).sync_job.next_at == NOON + HOUR
 
 
 def test_the_switch_for_deltas_takes_effect_at_once() -> None:
-    id_ = an_integration(due=NOON + HOUR, snapshots=1, next_delta_at=NOON + timedelta(minutes=1))
+    id_ = an_integration(due=NOON + HOUR, snapshots=1, refresh_at=NOON + timedelta(minutes=1))
     saved(id_, SYNCHRONIZATION, delta=False)
-    assert the_integration(id_).next_delta_at is None
+    assert the_integration(id_).sync_job.refresh_at is None
     saved(id_, SYNCHRONIZATION, delta=True)
-    assert the_integration(id_).next_delta_at == NOON + jobs_schedule.DELTA_EVERY
+    assert the_integration(id_).sync_job.refresh_at == NOON + jobs_schedule.DELTA_EVERY
 
 
 def test_switching_personal_data_off_purges_it_at_once_and_ends_a_run_that_still_imports_it() -> None:
     id_ = an_integration()
     store_devices(id_, 3)
-    held = device_sync.claim(id_, "worker", NOON)
+    held = lease.claim(id_, JobKind.DEVICES, "worker", NOON)
     assert held is not None
     assert saved(id_, SYNCHRONIZATION, import_email=False) == 3
     assert all("example.com" not in one.email for one in all_of(id_))
     run = db.session.get_one(SyncRun, held.run_id)
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, apply.REDACTED)
-    with pytest.raises(device_sync.LeaseLost), write() as session:
-        device_sync.renew(session, held, NOON)
+    with pytest.raises(lease.LeaseLost), write() as session:
+        lease.renew(session, held, NOON)
     assert not the_integration(id_).redact_pending
-    assert list(device_sync.due(NOON)) == [id_]
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
     assert audited()[-1][2] == "Device email switched off"
 
 
@@ -212,9 +215,9 @@ def test_other_edits_purge_nothing_and_switching_on_again_is_due_at_once() -> No
     store_devices(id_, 2)
     assert saved(id_, SYNCHRONIZATION, device_interval=30) == 0
     assert all_of(id_)[0].name
-    assert list(device_sync.due(NOON)) == []
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == []
     assert saved(id_, SYNCHRONIZATION, import_name=True) == 0
-    assert list(device_sync.due(NOON)) == [id_]
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
 
 
 def knows(id_: int) -> None:

@@ -19,7 +19,8 @@ from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.uem_client import connection
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
@@ -163,7 +164,7 @@ class Person:
 
     def sync(self) -> None:
         with self.app.app_context():
-            device_sync.request_sync(self.id_, "test", now())
+            lease.request(self.id_, JobKind.DEVICES, "test", now())
             sync_job.sync(self.id_)
 
     def verify_in_force(self) -> None:

@@ -11,7 +11,8 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.device_api.registration.register import add_device
 from harmony.device_api.schemas import Register
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, DeviceEvent, Happening, Protection, SyncRun
 from harmony.sync import job as sync_job
 from harmony.sync.deletion import soft_delete
@@ -28,7 +29,7 @@ def added(integration_id: int, udid: str = "AA-bb") -> int:
 
 
 def sync(integration_id: int, *listed: Record) -> SyncRun:
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
     db.session.rollback()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from harmony.jobs.device_sync import LeaseLost
 from harmony.jobs.heartbeat import Interrupted, LeaseKeeper
+from harmony.jobs.lease import LeaseLost
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.models import IntegrationState
 from harmony.models.configuration import ServerDetails

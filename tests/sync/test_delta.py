@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, Integration, SyncKind, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("context")
 def a_snapshot(uem: FakeUem) -> int:
     """An integration that has synced once; what it read is as fresh as now."""
     id_ = an_integration(due=None)
-    device_sync.request_sync(id_, "test", now())
+    lease.request(id_, JobKind.DEVICES, "test", now())
     sync_job.sync(id_, opener=lambda *_: uem)
     return id_
 
@@ -30,7 +31,7 @@ def delta(integration_id: int, uem: FakeUem) -> SyncRun:
     """Make a delta due and run it."""
     with write() as session:
         integration = session.get_one(Integration, integration_id)
-        integration.next_sync_at, integration.next_delta_at = now() + timedelta(hours=1), now()
+        integration.sync_job.next_at, integration.sync_job.refresh_at = now() + timedelta(hours=1), now()
     sync_job.sync(integration_id, opener=lambda *_: uem)
     db.session.rollback()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
@@ -64,12 +65,12 @@ def test_a_delta_is_no_snapshot_and_moves_no_full_sync() -> None:
     delta(id_, FakeUem({"570": []}))
     integration = db.session.get_one(Integration, id_)
     assert integration.snapshots == before
-    assert integration.next_sync_at is not None
-    assert integration.next_sync_at > now() + timedelta(minutes=50)
+    assert integration.sync_job.next_at is not None
+    assert integration.sync_job.next_at > now() + timedelta(minutes=50)
 
 
 def test_a_delta_that_fails_leaves_everything_as_it_is() -> None:
     id_ = a_snapshot(FakeUem({"570": devices(1)}))
     done = delta(id_, FakeUem({"570": devices(1)}, error=ServerFailed("The server answered 500.")))
     assert done.state == SyncRunState.FAILED
-    assert db.session.get_one(Integration, id_).failures == 0
+    assert db.session.get_one(Integration, id_).sync_job.failures == 0

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from harmony.db import db, release, write
 from harmony.jobs.accounting import Account, Identity
-from harmony.jobs.device_sync import LeaseLost
+from harmony.jobs.lease import LeaseLost
 from harmony.models import (
     Absence,
     Device,

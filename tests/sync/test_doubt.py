@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, Integration, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import preview, rollback_detection
@@ -23,7 +24,7 @@ BOLD = {"deletion_after": 1, "deletion_threshold": 100}
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
@@ -60,7 +61,7 @@ def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_complet
     sync(id_, FakeUem({"570": devices(1, 2, 3)}))
     with write() as session:
         mine = session.get_one(Integration, id_)
-        newest = (mine.fence + 1, mine.snapshots + 1)
+        newest = (mine.sync_job.fence + 1, mine.snapshots + 1)
     rollback_detection.note(id_, *newest)
     looked = preview.look(id_, a_choice(**BOLD), FakeUem({"570": devices(1, 2)}))
     assert looked.held == ("The database was restored from a backup before the sync that missed them.",)

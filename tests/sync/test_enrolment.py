@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, DeviceEvent, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import snapshot
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("context")
 
 def sync(integration_id: int, *listed: Record) -> SyncRun:
     """Sync a group that lists these, and give back the run's row."""
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
     db.session.rollback()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()

@@ -69,7 +69,7 @@ def test_an_approval_is_noted_holds_a_day_and_makes_a_sync_due() -> None:
     hold = the_hold(hold_id)
     assert (hold.state, hold.decided_by, hold.decided_at) == ("approved", "kim", NOON)
     assert (hold.expires_at, hold.devices, hold.digest) == (NOON + DAY, 6, digest)
-    assert db.session.get_one(Integration, id_).next_sync_at == NOON
+    assert db.session.get_one(Integration, id_).sync_job.next_at == NOON
     assert audit()[0] == ("kim", "Approved deletions")
     assert holds.open_hold(id_) is None
 
@@ -78,7 +78,7 @@ def test_an_approval_of_a_paused_integration_waits_and_says_so() -> None:
     id_, hold_id, digest = held(state=IntegrationState.PAUSED)
     assert holds.approve(hold_id, digest, 6, "kim", NOON) is False
     assert the_hold(hold_id).state == "approved"
-    assert db.session.get_one(Integration, id_).next_sync_at is None
+    assert db.session.get_one(Integration, id_).sync_job.next_at is None
 
 
 @pytest.mark.parametrize("typed", [None, 0, 5, 7, -6])

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import func, select
 
 from harmony.db import db, write
-from harmony.jobs import device_sync, recovery
+from harmony.jobs import control, device_sync, lease, recovery
 from harmony.jobs import schedule as jobs_schedule
-from harmony.jobs.device_sync import Claim
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.lease import Lease
 from harmony.jobs.outcome import Outcome
 from harmony.models import (
     AuditEntry,
@@ -38,8 +39,8 @@ def the_integration(id_: int) -> Integration:
     return db.session.get_one(Integration, id_)
 
 
-def started(id_: int) -> Claim:
-    held = device_sync.claim(id_, "worker", NOON)
+def started(id_: int) -> Lease:
+    held = lease.claim(id_, JobKind.DEVICES, "worker", NOON)
     assert held is not None
     return held
 
@@ -48,26 +49,26 @@ def audited() -> list[tuple[str, str]]:
     return [(one.who, one.what) for one in db.session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
 
 
-def is_powerless(held: Claim) -> bool:
+def is_powerless(held: Lease) -> bool:
     """Whether its worker can neither write nor settle any more."""
-    with pytest.raises(device_sync.LeaseLost), write() as session:
-        device_sync.renew(session, held, NOON)
+    with pytest.raises(lease.LeaseLost), write() as session:
+        lease.renew(session, held, NOON)
     known = db.session.get(Integration, held.integration_id)
-    before = known.next_sync_at if known else None
+    before = known.sync_job.next_at if known else None
     with write() as session:
         device_sync.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON + 9 * HOUR)
     after = db.session.get(Integration, held.integration_id)
-    return after is None or (after.next_sync_at, after.snapshots) == (before, 0)
+    return after is None or (after.sync_job.next_at, after.snapshots) == (before, 0)
 
 
 def test_cancel_ends_the_run_at_once_and_the_next_one_comes_at_its_usual_time() -> None:
     id_ = an_integration()
     store_devices(id_, 3)
     held = started(id_)
-    assert lifecycle.cancel(id_, "kim", NOON)
+    assert control.cancel(id_, JobKind.DEVICES, "kim", NOON)
     run = db.session.get_one(SyncRun, held.run_id)
     assert (run.state, run.reason, run.finished_at) == (SyncRunState.CANCELLED, "Cancelled by kim.", NOON)
-    assert the_integration(id_).next_sync_at == jobs_schedule.next_point(id_, HOUR, NOON, NOON)
+    assert the_integration(id_).sync_job.next_at == jobs_schedule.next_point(id_, HOUR, NOON, NOON)
     assert is_powerless(held)
     assert len(all_of(id_)) == 3
     assert recovery.reap(NOON + HOUR) == 0
@@ -76,18 +77,18 @@ def test_cancel_ends_the_run_at_once_and_the_next_one_comes_at_its_usual_time() 
 
 def test_cancel_without_a_run_says_so_and_changes_nothing() -> None:
     id_ = an_integration()
-    assert not lifecycle.cancel(id_, "kim", NOON)
-    assert not lifecycle.cancel(id_ + 1, "kim", NOON)
-    assert list(device_sync.due(NOON)) == [id_]
+    assert not control.cancel(id_, JobKind.DEVICES, "kim", NOON)
+    assert not control.cancel(id_ + 1, JobKind.DEVICES, "kim", NOON)
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
     assert audited() == []
 
 
 def test_cancelling_a_delta_moves_no_snapshot_and_forgets_no_wish_for_one() -> None:
-    id_ = an_integration(due=NOON + HOUR, snapshots=1, next_delta_at=NOON)
+    id_ = an_integration(due=NOON + HOUR, snapshots=1, refresh_at=NOON)
     started(id_)
-    assert device_sync.request_sync(id_, "lee", NOON)
-    assert lifecycle.cancel(id_, "kim", NOON)
-    assert list(device_sync.due(NOON)) == [id_]
+    assert lease.request(id_, JobKind.DEVICES, "lee", NOON)
+    assert control.cancel(id_, JobKind.DEVICES, "kim", NOON)
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
 
 
 def test_pausing_during_a_run_closes_it_and_resuming_is_due_at_once() -> None:
@@ -97,15 +98,15 @@ def test_pausing_during_a_run_closes_it_and_resuming_is_due_at_once() -> None:
     run = db.session.get_one(SyncRun, held.run_id)
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Paused by kim.")
     assert is_powerless(held)
-    assert the_integration(id_).lease_owner is None
+    assert the_integration(id_).sync_job.lease_owner is None
     assert lifecycle.resume(id_, "lee", NOON)
-    assert list(device_sync.due(NOON)) == [id_]
-    assert the_integration(id_).sync_requested_by == "lee", "the run says who started it"
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
+    assert the_integration(id_).sync_job.requested_by == "lee", "the run says who started it"
     assert audited() == [("kim", "Paused"), ("lee", "Resumed")]
 
 
 def test_sync_now_is_written_down_with_who_asked() -> None:
-    assert device_sync.request_sync(an_integration(), "kim", NOON)
+    assert lease.request(an_integration(), JobKind.DEVICES, "kim", NOON)
     assert audited() == [("kim", "Asked for a sync")]
 
 
@@ -115,8 +116,8 @@ def test_a_verify_that_passed_ends_the_wait_of_quarantine_only() -> None:
     paused = an_integration(due=None, state=IntegrationState.PAUSED, failures=8)
     for id_ in (quarantined, healthy, paused):
         lifecycle.probe(id_, NOON)
-    assert list(device_sync.due(NOON)) == [quarantined]
-    assert the_integration(quarantined).failures == 8
+    assert list(lease.due_of(JobKind.DEVICES, NOON)) == [quarantined]
+    assert the_integration(quarantined).sync_job.failures == 8
 
 
 def test_removing_with_the_devices_kept_leaves_the_devices_and_no_way_to_the_uem() -> None:
@@ -131,7 +132,12 @@ def test_removing_with_the_devices_kept_leaves_the_devices_and_no_way_to_the_uem
     lifecycle.remove(id_, "kim", NOON, keep_devices=True)
     after = the_integration(id_)
     assert after.state == IntegrationState.REMOVED
-    assert (after.next_sync_at, after.next_delta_at, after.suspect, after.failures) == (None, None, None, 0)
+    assert (after.sync_job.next_at, after.sync_job.refresh_at, after.suspect, after.sync_job.failures) == (
+        None,
+        None,
+        None,
+        0,
+    )
     for table in (SetupPage, Verification, KnownGroup):
         assert db.session.scalar(select(func.count()).select_from(table)) == 0
     assert db.session.scalars(select(Hold.state)).all() == [HoldState.CLEARED]
@@ -139,7 +145,7 @@ def test_removing_with_the_devices_kept_leaves_the_devices_and_no_way_to_the_uem
     assert is_powerless(held)
     assert len(all_of(id_)) == 3
     assert list(integration_removal.pending(NOON)) == []
-    assert not device_sync.request_sync(id_, "kim", NOON)
+    assert not lease.request(id_, JobKind.DEVICES, "kim", NOON)
     assert not lifecycle.resume(id_, "kim", NOON)
     assert audited() == [("kim", "Removed, devices kept")]
 

@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, SkippedDevice, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync.reading.placement import ELSEWHERE, MISNAMED, UNKNOWN, UNREADABLE
@@ -27,7 +28,7 @@ WAITING = "so none was counted as missing."
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()

@@ -11,7 +11,8 @@ from sqlalchemy import select, text
 from harmony.apps import targets
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.jobs import control, device_sync
+from harmony.jobs import control, lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, DeviceEvent, Integration, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync.current_ids import has_current_id
@@ -34,7 +35,7 @@ NOT_TAGGED = "that no sync has found in the UEM since Server Details were change
 def sync(integration_id: int, listed: Sequence[Record], *skipped: SkippedRow) -> SyncRun:
     """Sync now, and give back the run's row."""
     uem = FakeUem({"570": listed}, page_size=7, skipped=list(skipped))
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
@@ -133,7 +134,7 @@ def test_the_same_uem_under_another_name_lists_the_same_devices() -> None:
 def test_an_interrupted_first_run_has_placed_those_it_wrote_and_nobody_is_tagged_yet() -> None:
     id_ = a_moved_integration()
     uem = FakeUem({"570": ANEW[:9]}, totals={"570": FLEET}, page_size=7)
-    device_sync.request_sync(id_, "test", now())
+    lease.request(id_, JobKind.DEVICES, "test", now())
     sync_job.sync(id_, opener=lambda *_: uem)
     assert usable(id_) == udids(ANEW[:9])
     assert db.session.get_one(Integration, id_).awaits_sync, (

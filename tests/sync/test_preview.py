@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import SyncRun
 from harmony.models.configuration import Synchronization
 from harmony.sync import job as sync_job
@@ -42,7 +43,7 @@ def a_uem(listed: Listed) -> FakeUem:
 
 
 def sync(integration_id: int, listed: Listed) -> SyncRun:
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: a_uem(listed))
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()

@@ -9,7 +9,8 @@ from sqlalchemy import event, func, select
 
 from harmony.clock import now
 from harmony.db import Base, db, write
-from harmony.jobs import device_sync
+from harmony.jobs import control, lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Device,
     DeviceEvent,
@@ -31,12 +32,12 @@ def a_removed_one(devices: int, runs: int = 0) -> int:
     id_ = an_integration()
     store_devices(id_, devices)
     for _ in range(runs):
-        held = device_sync.claim(id_, "worker", NOON)
+        held = lease.claim(id_, JobKind.DEVICES, "worker", NOON)
         assert held is not None
         with write() as session:
             session.add(SkippedDevice(run_id=held.run_id, external_id="1", reason="Unreadable."))
-        assert lifecycle.cancel(id_, "kim", NOON)
-        assert device_sync.request_sync(id_, "kim", NOON)
+        assert control.cancel(id_, JobKind.DEVICES, "kim", NOON)
+        assert lease.request(id_, JobKind.DEVICES, "kim", NOON)
     lifecycle.remove(id_, "kim", NOON, keep_devices=False)
     return id_
 
@@ -103,7 +104,7 @@ def test_a_worker_that_died_in_it_is_followed_by_another_once_its_lease_ended(
     assert len(all_of(id_)) == 3
     db.session.rollback()
     with write() as session:
-        session.get_one(Integration, id_).lease_until = now() - timedelta(seconds=1)
+        session.get_one(Integration, id_).sync_job.lease_until = now() - timedelta(seconds=1)
     assert list(integration_removal.pending(now())) == [id_]
     integration_removal.carry_out(id_)
     assert count(Device) == 0
@@ -115,7 +116,7 @@ def test_a_worker_that_was_overtaken_deletes_nothing_more(monkeypatch: pytest.Mo
 
     def overtake() -> bool:
         with write() as session:
-            session.get_one(Integration, id_).fence += 1
+            session.get_one(Integration, id_).sync_job.fence += 1
         return False
 
     integration_removal.carry_out(id_, overtake)

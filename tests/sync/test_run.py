@@ -7,7 +7,8 @@ from sqlalchemy import event, func, select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, Integration, Membership, SkippedDevice, SyncRun, SyncRunState
 from harmony.sync import integration_removal, lifecycle, snapshot
 from harmony.sync import job as sync_job
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("context")
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     db.session.rollback()
     newest = (
@@ -123,7 +124,7 @@ def test_an_error_of_our_own_ends_the_run_with_a_word_and_no_trace() -> None:
     done = sync(id_, FakeUem({"570": devices(1)}, on_page=explode))
     assert done.state == SyncRunState.FAILED
     assert "secret detail" not in done.reason
-    assert db.session.get_one(Integration, id_).lease_owner is None
+    assert db.session.get_one(Integration, id_).sync_job.lease_owner is None
 
 
 def test_rows_that_cannot_be_read_are_listed_and_count_as_seen_by_id_or_udid() -> None:
@@ -264,7 +265,7 @@ def test_a_stopping_process_ends_the_run_between_two_pages_and_leaves_it_due() -
     sync_job.sync(id_, should_stop=lambda: uem.pages_given > 1, opener=lambda *_: uem)
     done = db.session.scalars(select(SyncRun)).one()
     assert (done.state, done.added) == (SyncRunState.CANCELLED, 2)
-    assert list(device_sync.due(now())) == [id_]
+    assert list(lease.due_of(JobKind.DEVICES, now())) == [id_]
 
 
 def test_removing_the_integration_during_a_run_leaves_nothing_behind() -> None:
@@ -289,13 +290,13 @@ def test_a_worker_that_was_overtaken_writes_nothing_more() -> None:
         if page == 1:
             with write() as session:
                 integration = session.get_one(Integration, id_)
-                integration.fence += 1
-                integration.lease_owner = "another"
+                integration.sync_job.fence += 1
+                integration.sync_job.lease_owner = "another"
 
     sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(6))}, on_page=overtake))
     db.session.rollback()
     assert len(known(id_)) == 2
-    assert db.session.get_one(Integration, id_).lease_owner == "another"
+    assert db.session.get_one(Integration, id_).sync_job.lease_owner == "another"
 
 
 def test_personal_data_that_is_switched_off_goes_at_the_next_sync() -> None:

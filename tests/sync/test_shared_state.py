@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync, lease, server_waits, shared_state
+from harmony.jobs import lease, server_waits, shared_state
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.shared_state import FETCH_LEASE, FORGOTTEN_AFTER, DatabaseSharedState
 from harmony.jobs.uem_client import token_key
@@ -236,35 +236,35 @@ def test_nothing_starts_while_the_server_or_its_token_service_asked_to_wait(
     with write() as session:
         for name in JobKind:
             lease.nudge(session, id_, name, NOON)
-    assert device_sync.request_sync(id_, "test", NOON)
+    assert lease.request(id_, JobKind.DEVICES, "test", NOON)
     rows.keep_wait(asked_for(origin, 1800, NOON, quota=quota))
     inside, after = NOON + timedelta(minutes=29), NOON + timedelta(minutes=30)
-    assert device_sync.due(inside) == []
+    assert lease.due_of(JobKind.DEVICES, inside) == []
     assert lease.due(inside) == []
-    assert device_sync.claim(id_, "worker", inside) is None
+    assert lease.claim(id_, JobKind.DEVICES, "worker", inside) is None
     assert all(lease.claim(id_, name, "worker", inside) is None for name in JobKind)
     assert server_waits.standing(db.session(), id_, inside) is not None
-    assert device_sync.due(after) == [id_]
+    assert lease.due_of(JobKind.DEVICES, after) == [id_]
     assert {name for _id, name in lease.due(after)} == set(JobKind)
-    assert device_sync.claim(id_, "worker", after) is not None
+    assert lease.claim(id_, JobKind.DEVICES, "worker", after) is not None
 
 
 def test_a_refresh_waits_too_and_a_clock_that_was_set_back_frees_it(rows: DatabaseSharedState) -> None:
     id_ = with_oauth()
     with write() as session:
         integration = session.get_one(Integration, id_)
-        integration.snapshots, integration.next_sync_at = 1, NOON + timedelta(hours=1)
-        integration.next_delta_at = NOON - timedelta(hours=2)
+        integration.snapshots, integration.sync_job.next_at = 1, NOON + timedelta(hours=1)
+        integration.sync_job.refresh_at = NOON - timedelta(hours=2)
     rows.keep_wait(asked_for(UEM, 1800, NOON))
-    assert device_sync.due(NOON + timedelta(minutes=5)) == []
-    assert device_sync.due(NOON - timedelta(minutes=5)) == [id_]
+    assert lease.due_of(JobKind.DEVICES, NOON + timedelta(minutes=5)) == []
+    assert lease.due_of(JobKind.DEVICES, NOON - timedelta(minutes=5)) == [id_]
 
 
 def test_an_integration_of_another_server_is_not_kept(rows: DatabaseSharedState) -> None:
     waiting = with_oauth()
     free = with_oauth(server_address="https://other.test")
     rows.keep_wait(asked_for(UEM, 1800, NOON))
-    assert device_sync.due(NOON) == [free]
+    assert lease.due_of(JobKind.DEVICES, NOON) == [free]
     assert waiting != free
 
 
@@ -273,7 +273,7 @@ def test_a_worker_that_is_told_to_sync_inside_the_wait_calls_nobody_and_opens_no
 ) -> None:
     id_ = with_oauth()
     rows.keep_wait(asked_for(UEM, 1800, now()))
-    assert device_sync.request_sync(id_, "test", now())
+    assert lease.request(id_, JobKind.DEVICES, "test", now())
     sync_job.sync(id_)
     assert not db.session.scalars(select(SyncRun)).all()
-    assert db.session.get_one(Integration, id_).sync_requested_by == "test", "it is not forgotten"
+    assert db.session.get_one(Integration, id_).sync_job.requested_by == "test", "it is not forgotten"

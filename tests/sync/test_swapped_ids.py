@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.jobs import control, device_sync
+from harmony.jobs import control, lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, DeviceEvent, Integration, SkippedDevice, SyncRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import preview, snapshot
@@ -42,7 +43,7 @@ def a_uem(listed: Rows, **more: object) -> FakeUem:
 
 def sync(integration_id: int, uem: FakeUem) -> SyncRun:
     """Sync now, and give back the run's row."""
-    device_sync.request_sync(integration_id, "test", now())
+    lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
@@ -52,7 +53,7 @@ def refresh(integration_id: int, uem: FakeUem) -> SyncRun:
     """Make a refresh due, run it, and give back the run's row."""
     with write() as session:
         integration = session.get_one(Integration, integration_id)
-        integration.next_sync_at, integration.next_delta_at = now() + timedelta(hours=1), now()
+        integration.sync_job.next_at, integration.sync_job.refresh_at = now() + timedelta(hours=1), now()
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
     return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()

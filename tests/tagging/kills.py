@@ -28,7 +28,7 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
-from harmony.jobs import lease
+from harmony.jobs import recovery
 from harmony.jobs.queue import queue_of
 from harmony.ops.migrate import migrate
 from harmony.uem.errors import MalformedAnswer
@@ -191,7 +191,7 @@ class Loop:
 
     def _finish(self, *, whole: bool = False) -> str:
         """Reap, tag to the end, and say what is not as it should be."""
-        lease.reap(now())
+        recovery.reap(now())
         uem = FileUem(self.file)
         uem.after_call = lambda *_: uem.keep()
         run = fleet.tag(ID, uem, whole=whole)

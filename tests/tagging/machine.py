@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 
 from harmony.db import db, release, write
-from harmony.jobs import lease
+from harmony.jobs import lease, recovery
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import UNEXPECTED
 from harmony.models import Device, JobRun, SyncRun, TagLink, UemTag
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     def tag(self, whole: bool, after: int, surprise: str) -> None:
         if self.dead:
             self.stage.wait(timedelta(minutes=2))
-            assert lease.reap(self.stage.now) == 1
+            assert recovery.reap(self.stage.now) == 1
             self.dead = False
         self.fuse, self.surprise, self.stop = (after if surprise else -1), surprise, False
         assert lease.request(self.id, JobKind.TAGGING, "kim", self.stage.now, whole=whole)

@@ -18,7 +18,7 @@ from harmony.sync.deletion import soft_delete
 from harmony.tagging import outbox
 from harmony.tagging import removal as tagging_removal
 from harmony.uem.errors import ConnectionLost, Forbidden, RateLimited, ServerFailed, UemError
-from tests.builders import NOON
+from tests.builders import NOON, due_jobs
 from tests.tagging.fleet import (
     a_fleet,
     device_of,
@@ -245,7 +245,7 @@ def test_a_missing_permission_parks_tagging_with_one_sentence_until_somebody_ask
     assert (run.state, run.counts["waiting"]) == ("warning", 3)
     assert the_job(id_).parked_why == f"{run.reason} Give it."
     protect(id_, 1)
-    assert list(lease.due(now() + HOUR)) == []
+    assert due_jobs(now() + HOUR) == []
     uem.before_call = lambda *_: None
     assert tag(id_, uem).state == "ok"
     assert uem.carried("1") == {ACTIVE}

@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, DeviceStatus, Risk
 from harmony.sync import job as sync_job
 from harmony.uem.records import UemDevice as DeviceRecord
@@ -33,7 +34,7 @@ def synced(app: Flask, *listed: DeviceRecord, **changes: str) -> int:
     """An integration with these devices."""
     with app.app_context():
         id_ = an_integration(a_choice("570"), **changes)
-        device_sync.request_sync(id_, "test", now())
+        lease.request(id_, JobKind.DEVICES, "test", now())
         sync_job.sync(id_, opener=lambda *_: FakeUem({"570": listed}, page_size=500))
         return id_
 
@@ -360,7 +361,7 @@ def test_a_cell_that_would_be_a_formula_is_made_harmless(app: Flask, signed_in: 
 def test_a_device_page_shows_what_is_known_and_that_it_is_missing(app: Flask, signed_in: FlaskClient) -> None:
     id_ = synced(app, *named("first", "second"))
     with app.app_context():
-        device_sync.request_sync(id_, "test", now())
+        lease.request(id_, JobKind.DEVICES, "test", now())
         sync_job.sync(id_, opener=lambda *_: FakeUem({"570": named("first")}))
         device = db.session.scalars(db.select(Device.id).where(Device.name == "second")).one()
     page = look(signed_in, f"/devices/{device}")

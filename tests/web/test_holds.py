@@ -116,7 +116,7 @@ def test_typing_the_number_approves_the_list_and_asks_for_a_sync(
     assert "was approved by admin" in page
     assert "Type 6" not in page
     with app.app_context():
-        assert db.session.get_one(Integration, id_).sync_requested_by == "admin"
+        assert db.session.get_one(Integration, id_).sync_job.requested_by == "admin"
         assert synced(id_, range(6, 10), now() + HOUR).deleted == 6
     assert "carried out" in look(signed_in, href)
     assert "The deletion of" not in look(signed_in, f"/integrations/{id_}")

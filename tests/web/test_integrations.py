@@ -13,7 +13,8 @@ from sqlalchemy import update
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import queue_of
 from harmony.models import Device, Integration, IntegrationState, SyncKind, SyncRun, SyncRunState, Worker
 from harmony.setup.demo import announcement_file
@@ -54,9 +55,9 @@ def test_sync_now_makes_it_due_and_rings_the_worker(app: Flask, signed_in: Flask
     assert answer.status_code == 303
     assert queue_of(app).pending_count() == before + 1
     integration = the_integration(app, id_)
-    assert integration.next_sync_at is not None
-    assert integration.next_sync_at <= now()
-    assert integration.sync_requested_by == "admin"
+    assert integration.sync_job.next_at is not None
+    assert integration.sync_job.next_at <= now()
+    assert integration.sync_job.requested_by == "admin"
     page = look(signed_in, f"/integrations/{id_}")
     assert "the worker starts it in a moment" in page
     assert 'hx-trigger="every 2s"' in page
@@ -65,22 +66,22 @@ def test_sync_now_makes_it_due_and_rings_the_worker(app: Flask, signed_in: Flask
 def test_sync_now_while_one_runs_says_since_when_and_by_whom(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
     with app.app_context():
-        device_sync.request_sync(id_, "kim", now())
-        device_sync.claim(id_, "worker", now())
+        lease.request(id_, JobKind.DEVICES, "kim", now())
+        lease.claim(id_, JobKind.DEVICES, "worker", now())
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
     assert "A sync is already running since" in answer
     assert "started by kim. No second one was started." in answer
-    assert the_integration(app, id_).sync_requested_at is None
+    assert the_integration(app, id_).sync_job.requested_at is None
 
 
 def test_sync_now_during_a_delta_asks_for_the_full_sync_after_it(app: Flask, signed_in: FlaskClient) -> None:
     soon = now() + timedelta(hours=1)
-    id_ = an_active(app, due=soon, snapshots=1, next_delta_at=now())
+    id_ = an_active(app, due=soon, snapshots=1, refresh_at=now())
     with app.app_context():
-        device_sync.claim(id_, "worker", now())
+        lease.claim(id_, JobKind.DEVICES, "worker", now())
     answer = signed_in.post(f"/integrations/{id_}/sync", follow_redirects=True).get_data(as_text=True)
     assert "Recently seen devices are being refreshed since" in answer
-    assert the_integration(app, id_).sync_requested_by == "admin"
+    assert the_integration(app, id_).sync_job.requested_by == "admin"
 
 
 def test_sync_now_without_a_worker_says_what_it_waits_for(app: Flask, signed_in: FlaskClient) -> None:
@@ -109,7 +110,7 @@ def test_cancel_ends_the_run_on_the_page_and_says_what_was_kept(app: Flask, sign
     id_ = an_active(app)
     assert "/cancel" not in look(signed_in, f"/integrations/{id_}")
     with app.app_context():
-        device_sync.claim(id_, "worker", now())
+        lease.claim(id_, JobKind.DEVICES, "worker", now())
     assert f"/integrations/{id_}/cancel" in look(signed_in, f"/integrations/{id_}/status")
     answer = signed_in.post(f"/integrations/{id_}/cancel")
     assert (answer.status_code, answer.location) == (303, f"/integrations/{id_}")
@@ -174,14 +175,14 @@ def test_an_integration_in_quarantine_says_since_when_what_next_and_what_to_do(
     assert 'data-state="quarantined"' in page
     assert 'data-state="quarantined"' in look(signed_in, "/integrations")
     with app.app_context(), write() as session:
-        session.get_one(Integration, id_).failures = 4
+        session.get_one(Integration, id_).sync_job.failures = 4
     assert "uarantined" not in look(signed_in, f"/integrations/{id_}")
 
 
 def test_a_running_sync_is_shown_with_its_progress_and_polls(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
     with app.app_context():
-        held = device_sync.claim(id_, "worker", now())
+        held = lease.claim(id_, JobKind.DEVICES, "worker", now())
         assert held is not None
         with write() as session:
             one = session.get_one(SyncRun, held.run_id)
@@ -218,7 +219,7 @@ def test_an_error_is_shown_with_what_was_kept_and_the_next_step(app: Flask, sign
 def test_each_end_of_a_run_looks_different(app: Flask, signed_in: FlaskClient, state: SyncRunState) -> None:
     id_ = an_active(app)
     with app.app_context():
-        held = device_sync.claim(id_, "worker", now())
+        held = lease.claim(id_, JobKind.DEVICES, "worker", now())
         assert held is not None
         with write() as session:
             one = session.get_one(SyncRun, held.run_id)

@@ -18,7 +18,7 @@ from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import identity
 from harmony.models import AuditEntry, IntegrationState, Job, JobRun, SyncRunState
 from harmony.web.shared.paging import PAGE_SIZE
-from tests.builders import NOON, an_integration
+from tests.builders import NOON, an_integration, due_jobs
 from tests.web.reading import look
 
 APPS = JobKind.APPS
@@ -73,7 +73,7 @@ def test_sync_apps_now_makes_it_due_and_says_when_it_cannot(
     assert (answer.status_code, answer.location) == (303, href)
     assert 'hx-get="' in look(signed_in, href)
     with app.app_context():
-        assert list(lease.due(now())) == [(integration, APPS)]
+        assert due_jobs(now()) == [(integration, APPS)]
         assert db.session.scalars(select(AuditEntry.what)).all()[-1] == "Asked for an app sync"
         with write() as session:
             session.get_one(lease.Integration, integration).state = IntegrationState.PAUSED

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.shared_state import shared_state
 from harmony.models import Worker
 from harmony.simulator.server import RunningSimulator
@@ -49,8 +50,8 @@ def test_sync_now_says_when_it_starts_and_starts_nothing(
     assert "Syncs, app syncs and tagging start again after that." in page
     assert "the worker starts it in a moment" not in page
     with app.app_context():
-        assert device_sync.due(now()) == []
-        assert device_sync.due(now() + timedelta(minutes=31)) == [id_]
+        assert lease.due_of(JobKind.DEVICES, now()) == []
+        assert lease.due_of(JobKind.DEVICES, now() + timedelta(minutes=31)) == [id_]
 
 
 @pytest.mark.parametrize(

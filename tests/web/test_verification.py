@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Integration, IntegrationState, StopReason, SyncRun, Verification
 from harmony.models.verification import INTERRUPTED_AFTER
 from harmony.simulator.actions import ACTIONS
@@ -165,7 +166,7 @@ def test_a_used_up_quota_waits_for_its_renewal(
     ACTIONS["quota"](uem.tenant, Arguments({"remaining": 0, "reset_in": 7200}))
     with app.app_context():
         sync_job.sync(walk.id)
-        due = db.session.get_one(Integration, walk.id).next_sync_at
+        due = db.session.get_one(Integration, walk.id).sync_job.next_at
     assert due is not None
     assert timedelta(minutes=110) < due - now() < timedelta(minutes=121)
 
@@ -176,14 +177,14 @@ def test_a_verify_that_passes_lets_a_quarantined_integration_try_at_once(
     walk = Walk.begin(signed_in).to_deployment().finish()
     with app.app_context(), write() as session:
         integration = session.get_one(Integration, walk.id)
-        integration.failures, integration.next_sync_at = 8, now() + timedelta(hours=16)
+        integration.sync_job.failures, integration.sync_job.next_at = 8, now() + timedelta(hours=16)
     ACTIONS["faults"](uem.tenant, Arguments({"kind": "server_error"}))
     signed_in.post(f"/integrations/{walk.id}/verify")
     with app.app_context():
-        assert list(device_sync.due(now())) == []
+        assert list(lease.due_of(JobKind.DEVICES, now())) == []
     ACTIONS["faults/clear"](uem.tenant, Arguments({}))
     signed_in.post(f"/integrations/{walk.id}/verify")
     with app.app_context():
-        assert list(device_sync.due(now())) == [walk.id]
+        assert list(lease.due_of(JobKind.DEVICES, now())) == [walk.id]
         sync_job.sync(walk.id)
-        assert not db.session.get_one(Integration, walk.id).quarantined
+        assert not db.session.get_one(Integration, walk.id).sync_job.quarantined

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, Integration, IntegrationState
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
 from harmony.setup import apply
@@ -37,8 +38,8 @@ def test_from_the_first_page_to_an_integration_that_syncs(app: Flask, signed_in:
     walk = Walk.begin(signed_in).to_deployment().finish()
     integration = stored(app, walk)
     assert integration.state == IntegrationState.ACTIVE
-    assert integration.next_sync_at is not None
-    assert now() - integration.next_sync_at < timedelta(seconds=10)
+    assert integration.sync_job.next_at is not None
+    assert now() - integration.sync_job.next_at < timedelta(seconds=10)
     with app.app_context():
         sync_job.sync(walk.id)
     page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
@@ -441,7 +442,7 @@ def test_switching_a_name_off_clears_it_at_once_and_says_so(app: Flask, signed_i
     assert "The personal data that is no longer imported was cleared from" in page
     with app.app_context():
         assert set(db.session.scalars(db.select(Device.name))) == {""}
-        device_sync.request_sync(walk.id, "test", now())
+        lease.request(walk.id, JobKind.DEVICES, "test", now())
         sync_job.sync(walk.id)
         assert set(db.session.scalars(db.select(Device.name))) == {""}
 

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from harmony.audit import COMMAND_LINE
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs import device_sync, server_waits
+from harmony.jobs import lease, server_waits
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
 from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
 from harmony.ops.cli import commands
@@ -34,7 +35,8 @@ def register(app: Flask) -> None:
 def list_all() -> None:
     """One line each: id, state, name, next sync."""
     for one in db.session.scalars(select(Integration).order_by(Integration.id)):
-        due = f"{one.next_sync_at:%Y-%m-%d %H:%M} UTC" if one.next_sync_at else "not planned"
+        next_at = one.sync_job.next_at
+        due = f"{next_at:%Y-%m-%d %H:%M} UTC" if next_at else "not planned"
         click.echo(f"{one.id}\t{one.state}\t{one.name}\tnext sync {due}")
 
 
@@ -43,7 +45,7 @@ def list_all() -> None:
 def run_now(integration_id: int) -> None:
     """Sync INTEGRATION_ID here and now; ends with 1 unless everything was read."""
     _finished(integration_id)
-    if not device_sync.request_sync(integration_id, COMMAND_LINE, now()):
+    if not lease.request(integration_id, JobKind.DEVICES, COMMAND_LINE, now()):
         raise click.ClickException("It is paused or stopped; resume it, or edit Server Details, first.")
     if wait := server_waits.standing(db.session(), integration_id, now()):
         raise click.ClickException(f"{wait.sentence(now())} The sync is requested and starts after that.")

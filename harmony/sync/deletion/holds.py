@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from harmony.audit import audit
 from harmony.clock import within
 from harmony.db import db, table_of, write
-from harmony.jobs import device_sync
+from harmony.jobs import lease
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, Hold, HoldState, Integration
 from harmony.sync.deletion.soft_delete import ROWS_PER_WRITE, Where, overdue
 
@@ -89,7 +90,7 @@ def approve(hold_id: int, digest: str, typed_number: int | None, by: str, now: d
         hold.devices, hold.digest = as_shown.devices, as_shown.digest
         _note(session, hold, by, "Approved deletions", now)
         integration_id = hold.integration_id
-    return device_sync.request_sync(integration_id, by, now)
+    return lease.request(integration_id, JobKind.DEVICES, by, now)
 
 
 def approval_counts(hold: Hold, now: datetime) -> bool:

@@ -12,7 +12,8 @@ from wtforms import Form, HiddenField, StringField
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs.queue import SYNC, enqueue
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import enqueue
 from harmony.models import Device, Hold, HoldState, Integration, IntegrationState
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber, listed
@@ -92,7 +93,7 @@ def approve(integration_id: int, hold_id: int) -> ResponseReturnValue:
     except WrongNumber as wrong:
         form.number.errors = [f"Type {wrong.expected} to approve; nothing was approved."]
         return _render(_hold(integration_id, hold_id), form), 422
-    enqueue(SYNC, integration_id)
+    enqueue(JobKind.DEVICES, integration_id)
     flash(_AT_ONCE if at_once else _later(integration_id), "success")
     return _back(integration_id, hold_id)
 

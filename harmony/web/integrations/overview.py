@@ -67,7 +67,8 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
     newest = _newest(integration.id, SyncRun.state != SyncRunState.RUNNING)
     in_force = integration.in_force
     server = in_force.server
-    due = integration.next_sync_at is not None and integration.next_sync_at <= now
+    job = integration.sync_job
+    due = job.next_at is not None and job.next_at <= now
     startable = integration.state == IntegrationState.ACTIVE and not integration.stopped_why
     syncs = {
         "running": under_way,
@@ -75,7 +76,7 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "newest": newest,
         "refresh": newest if newest and newest.kind == SyncKind.DELTA and newest.state not in GOOD else None,
         "kinds": KINDS,
-        "waiting": startable and under_way is None and (due or integration.sync_requested_at is not None),
+        "waiting": startable and under_way is None and (due or job.requested_at is not None),
         "runs": recent(integration.id),
         "skipped": skipped(last),
         "server": server,
@@ -112,7 +113,7 @@ def _apps(integration: Integration, now: datetime) -> dict[str, Any]:
 
 def _other_jobs(integration: Integration) -> list[job_status.JobStatus]:
     """Return the status of each kind of job that has no words of its own on the page."""
-    kinds = [kind for kind in JobKind if kind not in {JobKind.APPS, JobKind.TAGGING}]
+    kinds = [kind for kind in JobKind if kind not in {JobKind.DEVICES, JobKind.APPS, JobKind.TAGGING}]
     return [job_status.job_status(integration, kind) for kind in kinds]
 
 

@@ -9,8 +9,9 @@ from harmony.audit import audit
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db, write
-from harmony.jobs import device_sync
-from harmony.jobs.queue import SYNC, enqueue
+from harmony.jobs import control, lease
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import enqueue
 from harmony.models import Integration, IntegrationState, SyncKind
 from harmony.setup import demo, drafts
 from harmony.sync import lifecycle
@@ -82,11 +83,11 @@ def sync_now(integration_id: int) -> ResponseReturnValue:
         flash(already_running(under_way), "info")
     if under_way and under_way.kind == SyncKind.SNAPSHOT:
         return _back(integration_id)
-    if not device_sync.request_sync(integration_id, g.user.name, at):
+    if not lease.request(integration_id, JobKind.DEVICES, g.user.name, at):
         flash(why_no_sync(integration), "warning")
     elif waits := waits_for_worker(integration, at):
         flash(waits, "warning")
-    enqueue(SYNC, integration_id)
+    enqueue(JobKind.DEVICES, integration_id)
     return _back(integration_id)
 
 
@@ -94,7 +95,7 @@ def sync_now(integration_id: int) -> ResponseReturnValue:
 def cancel(integration_id: int) -> ResponseReturnValue:
     """Cancel: the run under way ends at its next page; nothing is deleted, the next one comes as planned."""
     connected_or_404(integration_id)
-    if lifecycle.cancel(integration_id, g.user.name, now()):
+    if control.cancel(integration_id, JobKind.DEVICES, g.user.name, now()):
         flash("The sync was cancelled. What it had read was kept.", "success")
     else:
         flash("There was no sync to cancel any more; it has just ended.", "info")
@@ -114,7 +115,7 @@ def resume(integration_id: int) -> ResponseReturnValue:
     """Resume: due at once."""
     connected_or_404(integration_id)
     lifecycle.resume(integration_id, g.user.name, now())
-    enqueue(SYNC, integration_id)
+    enqueue(JobKind.DEVICES, integration_id)
     return _back(integration_id)
 
 

@@ -79,7 +79,10 @@ def _kind(text: str) -> JobKind:
 
 
 def _found(integration_id: int, kind: str) -> tuple[Integration, JobKind]:
-    return db.get_or_404(Integration, integration_id), _kind(kind)
+    integration, job_kind = db.get_or_404(Integration, integration_id), _kind(kind)
+    if job_kind is JobKind.DEVICES:  # its runs have filters, a file and lists of devices
+        abort(redirect(url_for("runs.index", integration_id=integration_id)))
+    return integration, job_kind
 
 
 def _wanted(integration_id: int, kind: str) -> tuple[Integration, JobKind]:

@@ -30,7 +30,7 @@ def attention(
     if integration.stopped_why:
         text = f"Stopped: {integration.stopped_reason} Nothing is synced until Server Details are edited."
         yield Banner("danger", text, edit, "Edit Server Details")
-    elif integration.quarantined and integration.state == IntegrationState.ACTIVE:
+    elif integration.sync_job.quarantined and integration.state == IntegrationState.ACTIVE:
         yield Banner("danger", _quarantine(integration), edit, "Edit Server Details")
     if integration.redact_pending:
         yield Banner("info", _CLEARING)
@@ -77,9 +77,9 @@ def _quarantine(integration: Integration) -> str:
     since = (
         f"No sync has succeeded since {fresh:%d %b %Y, %H:%M} UTC." if fresh else "No sync has succeeded yet."
     )
-    due = integration.next_sync_at
+    due, failures = integration.sync_job.next_at, integration.sync_job.failures
     return (
-        f"Quarantined: the last {integration.failures} syncs in a row failed. {since} Devices are kept as "
+        f"Quarantined: the last {failures} syncs in a row failed. {since} Devices are kept as "
         "they were. Harmony tries less often now, at least once a day"
         + (f"; the next try is at {due:%d %b %Y, %H:%M} UTC. " if due else ". ")
         + "Verify says what is wrong; Sync Now tries at once. One good sync ends it."

@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form
 
 from harmony.clock import now
-from harmony.jobs.queue import SYNC, TICK, enqueue
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.queue import TICK, enqueue
 from harmony.models import IntegrationState
 from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TAGGING
 from harmony.security.auth import shown_on
@@ -199,7 +200,7 @@ def _cleared(devices: int) -> str:
 
 def _finish(integration_id: int) -> ResponseReturnValue:
     apply.finish(integration_id, g.user.name, now())
-    enqueue(SYNC, integration_id)
+    enqueue(JobKind.DEVICES, integration_id)
     return redirect(url_for("integrations.show", integration_id=integration_id), 303)
 
 

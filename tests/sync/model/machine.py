@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from harmony.db import db
-from harmony.jobs import device_sync, recovery
+from harmony.jobs import control, lease, recovery
+from harmony.jobs.kinds import JobKind
 from harmony.models import SyncKind, SyncRun
 from harmony.sync import job as sync_job
 from harmony.sync import lifecycle
@@ -107,7 +108,7 @@ class Machine(People):
     @rule(tour=TOURS)
     def sync(self, tour: Tour) -> None:
         self.recover()
-        assert device_sync.request_sync(self.id, "kim", self.stage.now)
+        assert lease.request(self.id, JobKind.DEVICES, "kim", self.stage.now)
         self.run(tour, SyncKind.SNAPSHOT)
 
     @precondition(lambda self: self.active)
@@ -133,9 +134,10 @@ class Machine(People):
     def delta(self, tour: Tour) -> None:
         self.recover()
         mine = integration(self.id)
-        if mine.next_delta_at and (mine.next_sync_at is None or mine.next_delta_at < mine.next_sync_at):
-            self.stage.now = max(self.stage.now, mine.next_delta_at)
-            if mine.next_sync_at is None or self.stage.now < mine.next_sync_at:
+        job = mine.sync_job
+        if job.refresh_at and (job.next_at is None or job.refresh_at < job.next_at):
+            self.stage.now = max(self.stage.now, job.refresh_at)
+            if job.next_at is None or self.stage.now < job.next_at:
                 self.run(tour, SyncKind.DELTA)
 
     @precondition(lambda self: self.active and self.oracle.snapshots and not self.oracle.missing(NEVER_ENDS))
@@ -148,9 +150,9 @@ class Machine(People):
     def recover(self) -> None:
         """Nobody takes what a dead worker holds before its lease ends; then the tick frees it."""
         if self.dead:
-            until = integration(self.id).lease_until
+            until = integration(self.id).sync_job.lease_until
             if until is not None and until > self.stage.now:
-                assert device_sync.claim(self.id, "another", self.stage.now) is None
+                assert lease.claim(self.id, JobKind.DEVICES, "another", self.stage.now) is None
             self.stage.wait(2 * MINUTE)
             recovery.reap(self.stage.now)
             self.dead = False
@@ -193,7 +195,7 @@ class Machine(People):
             "stop": lambda: setattr(tour, "stop", True),
             "die": self.stage.die,
             "pause": lambda: lifecycle.pause(self.id, "kim", self.stage.now),
-            "cancel": lambda: lifecycle.cancel(self.id, "kim", self.stage.now),
+            "cancel": lambda: control.cancel(self.id, JobKind.DEVICES, "kim", self.stage.now),
             "edit": lambda: self.edit(groups=EDITS["groups"][pick]),
             "private": lambda: self.edit(import_name=False),
         }
