@@ -63,7 +63,7 @@ def test_a_verify_whose_process_died_is_shown_as_interrupted(app: Flask, signed_
         one = session.get_one(Verification, (walk.id, "server"))
         one.started_at, one.finished_at, one.passed = now() - INTERRUPTED_AFTER, None, False
     page = walk.look("server")
-    assert "interrupted before its end" in page
+    assert "This check was interrupted" in page
     assert "hx-trigger" not in page.split("verification-part")[1]
     assert walk.send("server").status_code == 422
 
@@ -72,7 +72,7 @@ def test_a_verify_for_other_values_is_said_to_be_so(signed_in: FlaskClient) -> N
     walk = Walk.begin(signed_in)
     walk.verify("server")
     walk.send("server", display_name="Another")
-    assert "This was for other values" in walk.look("server")
+    assert "These results are for other values" in walk.look("server")
 
 
 def test_the_report_can_be_copied_and_carries_no_secret(
