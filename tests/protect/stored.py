@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from harmony.db import db, write
+from harmony.jobs.kinds import JobKind
 from harmony.models import Device, DeviceStatus, Event, Finding, Job, Profile, Protection, Registration
 from harmony.protection.change import Change, ProtectionStatus
 from harmony.protection.record import load_states, record_changes
@@ -117,4 +118,5 @@ def events(device_id: int | None = None) -> Sequence[tuple[str, str]]:
 
 def nudged(integration_id: int) -> datetime | None:
     """When tagging is due."""
-    return db.session.scalar(select(Job.next_at).where(Job.integration_id == integration_id))
+    tagging = (Job.integration_id == integration_id) & (Job.kind == JobKind.TAGGING)
+    return db.session.scalar(select(Job.next_at).where(tagging))

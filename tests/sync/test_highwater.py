@@ -21,11 +21,11 @@ import sys
 from pathlib import Path
 from harmony import create_app
 from harmony.config import Settings
-from harmony.sync import highwater
+from harmony.sync import rollback_detection
 app = create_app(Settings(data_dir=Path(sys.argv[1])))
 with app.app_context():
     for fence in range(1, 101):
-        highwater.note(int(sys.argv[2]), fence, fence)
+        rollback_detection.note(int(sys.argv[2]), fence, fence)
 """
 
 
