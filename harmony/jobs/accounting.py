@@ -105,7 +105,8 @@ class Account:
     that became new devices in this run. `detached` has, by the UEM's id, the row ids of the devices whose id
     other hardware has now. `contested` are the ids that were listed for other hardware in a row that is not
     believed; `strayed` are the row ids of devices that are listed with another id, outside the choice or in a
-    row that is not believed.
+    row that is not believed. `unbelieved` are the ids of devices that keep their UUID, UDID and serial,
+    because too many of them changed in one answer.
     """
 
     ids: set[str] = field(default_factory=set)
@@ -119,6 +120,7 @@ class Account:
     detached: dict[str, int] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
     strayed: set[int] = field(default_factory=set)
+    unbelieved: set[str] = field(default_factory=set)
     blank: int = 0
     # Hashes of marks: for a hundred thousand rows outside the choice a few megabytes.
     _outside: array[int] = field(default_factory=lambda: array("q"))

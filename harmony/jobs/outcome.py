@@ -138,7 +138,7 @@ class Doubt:
     read. `unproven` lists announced no number of devices, or are lists of members shorter than the UEM's own
     count. `anonymous` counts the rows that may be about any device, `unreadable` says that most rows are
     doubtful. `unlisted` are members of smart groups that no list shows, `kept` devices that a doubtful row
-    may be about, `former` those that no run has found since the integration moved to another UEM.
+    may be about, `former` those not found since a move of UEM, `unbelieved` those that keep their marks.
     """
 
     gone: tuple[str, ...] = ()
@@ -149,6 +149,7 @@ class Doubt:
     unlisted: int = 0
     kept: int = 0
     former: int = 0
+    unbelieved: int = 0
 
     @property
     def read(self) -> bool:
@@ -170,19 +171,21 @@ def of_snapshot(tally: Tally, doubt: Doubt, held: Sequence[str] = ()) -> Outcome
         rest = [*_unreadable(tally), *_doubts(doubt)] or ["Everything else is up to date."]
         reason = " ".join([f"Deletions wait for you; {made}.", *held, *rest])[:LONGEST_REASON]
         return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=True)
-    sentences = [*_unreadable(tally), *_doubts(doubt)]
-    state = SyncRunState.WARNING if sentences else SyncRunState.OK
-    advice = _LOOK_UP if tally.skipped else ""
-    return Outcome(state, " ".join(sentences), advice, complete=doubt.counts)
+    return replace(_finished(tally, doubt), complete=doubt.counts)
 
 
 def of_delta(tally: Tally, doubt: Doubt) -> Outcome:
     """The end of a delta: groups that are gone are the next snapshot's business to tell."""
     if doubt.short:
         return _doubtful(replace(doubt, gone=()))
-    if tally.skipped:
-        return Outcome(SyncRunState.WARNING, " ".join(_unreadable(tally)), _LOOK_UP)
-    return Outcome(SyncRunState.OK)
+    return _finished(tally, Doubt(unbelieved=doubt.unbelieved))
+
+
+def _finished(tally: Tally, doubt: Doubt) -> Outcome:
+    """Return a warning with everything that is not sure; ok where all of it is."""
+    sentences = [*_unreadable(tally), *_doubts(doubt)]
+    state = SyncRunState.WARNING if sentences else SyncRunState.OK
+    return Outcome(state, " ".join(sentences), _LOOK_UP if tally.skipped else "")
 
 
 def mostly_doubtful(doubtful: int, others: int) -> bool:
@@ -233,6 +236,9 @@ def _doubts(doubt: Doubt) -> Iterator[str]:
         yield f"Kept: {_devices(doubt.unlisted)} that smart groups name and no list shows."
     if doubt.kept:
         yield f"Kept: {_devices(doubt.kept)} that no row names, because an unreadable row may be about them."
+    if doubt.unbelieved:
+        changed = f"the UUID, UDID or serial number of {_devices(doubt.unbelieved)}"
+        yield f"Not taken over: another value for {changed}, because too many changed at once."
     if doubt.former:
         yield (
             f"Not tagged, and no apps read: {_devices(doubt.former)} that no sync has found in the UEM since "

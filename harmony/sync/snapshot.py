@@ -75,6 +75,7 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
     writer.finish()
     if not doubt.read:
         return of_snapshot(work.tally, doubt)
+    doubt = replace(doubt, unbelieved=len(reading.account.unbelieved))
     writer.settle(reading.is_listed)
     if not doubt.counts:
         return of_snapshot(work.tally, replace(doubt, former=lookup.count_former(work.held.integration_id)))
@@ -95,7 +96,7 @@ def take_delta(work: Sync, client: UemClient) -> Outcome:
     reading, writer = _reading(work, client, work.since)
     doubt = reading.read()
     writer.end_refresh()
-    return of_delta(work.tally, doubt)
+    return of_delta(work.tally, replace(doubt, unbelieved=len(reading.account.unbelieved)))
 
 
 def _reading(work: Sync, client: UemClient, since: datetime | None = None) -> tuple[Reading, Writer]:

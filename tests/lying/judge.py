@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -51,6 +52,14 @@ def named(world: World, listed: list[bytes]) -> set[int]:
         for ident, device in world.devices.items()
         if device.uuid.encode() in said or f'"{udid_of(world, ident)}"'.encode() in said
     }
+
+
+def misnamed(world: World, listed: list[bytes]) -> set[int]:
+    """The devices that some list showed under the id of another one, or another one under theirs."""
+    owners = {udid_of(world, ident): ident for ident in world.devices}
+    rows = [row for body in listed if body for row in json.loads(body)["Devices"]]
+    pairs = [{row["Id"]["Value"], owners[row["Udid"]]} for row in rows]
+    return {ident for pair in pairs if len(pair) > 1 for ident in pair}
 
 
 def rightly_named(world: World, integration_id: int) -> set[int]:

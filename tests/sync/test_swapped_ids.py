@@ -32,6 +32,11 @@ INSIDE, BEYOND = devices(*range(1, CHOSEN + 1)), devices(*range(901, 961), group
 BY_GROUP, BY_MEMBERS = "570", "smart:9@570"
 SCOPES = pytest.mark.parametrize("scope", [BY_GROUP, BY_MEMBERS])
 Rows = Sequence[Record]
+NOT_TAKEN_OVER = (
+    SyncRunState.WARNING,
+    f"Not taken over: another value for the UUID, UDID or serial number of {CHOSEN} devices, because too "
+    "many changed at once.",
+)
 ELSEWHERE = {"group_id": "571", "group_name": "Group 571"}
 
 
@@ -226,7 +231,31 @@ def test_uuids_and_serials_that_change_hands_are_believed_of_few_devices_only(
     for rows in (told, named):
         done = sync(id_, a_uem(rows))
         assert (done.missing, done.deleted, done.added) == (0, 0, 0)
+        assert (done.state, done.reason) == ((SyncRunState.OK, "") if is_believed else NOT_TAKEN_OVER)
         changed = [old for old, new in zip(before, stored(), strict=True) if old[2:5] != new[2:5]]
         assert len(changed) == (count if is_believed else 0)
     names = set(db.session.scalars(select(Device.name)))
     assert names == {device.name for device in named}, "what identifies nobody is written as before"
+
+
+@pytest.mark.usefixtures("rows_per_write")
+@pytest.mark.parametrize("fields", [("udid",), ("uuid",), ("serial",), ("uuid", "udid")])
+@pytest.mark.parametrize("run", ["full", "refresh"])
+def test_marks_of_many_devices_that_are_not_believed_are_said_in_the_run(
+    fields: tuple[str, ...], run: str
+) -> None:
+    """Each device shows the values of the next one; nothing that tells which device it is changes."""
+    id_ = an_integration(a_choice(BY_GROUP, **BOLD), due=None)
+    sync(id_, a_uem(INSIDE))
+    before = stored()
+    moved = zip(INSIDE, [*INSIDE[1:], INSIDE[0]], strict=True)
+    told = [replace(old, **{name: getattr(new, name) for name in fields}) for old, new in moved]
+    if run == "full":
+        done = sync(id_, a_uem(told))
+    else:
+        done = refresh(id_, a_uem([replace(device, last_seen=now()) for device in told]))
+    assert (done.added, done.updated, done.missing, done.deleted) == (0, 0, 0, 0)
+    assert stored() == before
+    assert (done.state, done.reason) == NOT_TAKEN_OVER
+    assert sync(id_, a_uem(INSIDE)).state == SyncRunState.OK
+    assert stored() == before

@@ -34,7 +34,8 @@ class Matches:
     `same` are stored devices, `new` ones that are not stored. `twins` are older enrolments of a device that
     is listed under a newer one. `doubtful` contradict the device that is stored under their id. `detached`
     has, by the UEM's id, the row id of the device that had the id until other hardware was listed under it.
-    `waiting` change which device has which id, and wait until every id that is listed was seen.
+    `waiting` change which device has which id, and wait until every id that is listed was seen. `unbelieved`
+    are the ids of those `same` devices whose other UUID, UDID or serial is not believed.
     """
 
     same: list[tuple[Known, Incoming]] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Matches:
     doubtful: list[tuple[Known, Incoming]] = field(default_factory=list)
     detached: dict[str, int] = field(default_factory=dict)
     waiting: list[Incoming] = field(default_factory=list)
+    unbelieved: set[str] = field(default_factory=set)
 
 
 Compared = tuple[Known, Incoming, Match]
@@ -125,10 +127,12 @@ class Matcher:
     def _usable(self, known: Known, row: Incoming, carriers: int) -> Incoming:
         """Return the row with the stored UDID where its own is none, or that of several records.
 
-        If so many contradict what is stored that it is not believed, every stored mark stays.
+        If so many contradict what is stored that it is not believed, every stored mark stays; this is noted.
         """
         key = row.udid_key
         if self.believed is False:
+            if has_other_marks(known, row):
+                self.found.unbelieved.add(row.device.external_id)
             row = with_marks(
                 row, uuid=known.uuid or row.device.uuid, serial=known.serial or row.device.serial
             )

@@ -80,6 +80,7 @@ class Planner:
         for row in changes.twins:
             self.account.name(identity(row.device))
         self.account.detached.update(changes.detach)
+        self.account.unbelieved.update(matcher.found.unbelieved)
         for row in changes.doubtful:
             contest(row.device.external_id, by_udid.get(row.udid_key), self.account)
         return changes, self._doubt([doubtful_row(row.device, CONTRADICTS) for row in changes.doubtful])
