@@ -24,6 +24,7 @@ SEARCH, GROUPS = "/devices/search", "/groups/search"
 NO_GROUP = "Its organization group cannot be read."
 UNKNOWN = "Its organization group is not among those that the account sees."
 SKIPPED = "devices could not be read, see the list below."
+UNBELIEVED = "Not taken over: another value for the UUID, UDID or serial number of"
 SHORT = "listed fewer devices than announced, twice."
 NOBODY = "do not say which device they are about, so none was counted as missing."
 KEPT = "so none was counted as missing."
@@ -63,12 +64,12 @@ LIES: dict[str, tuple[list[Lie], SyncRunState, str, str]] = {
          page("set_field", "Uuid")],
         WARNING, NOBODY, "",
     ),
-    "one UDID, ids": ([page("shared_field", "Udid")], OK, "", ""),
+    "one UDID, ids": ([page("shared_field", "Udid")], WARNING, UNBELIEVED, ""),
     "one id": ([page("shared_field", "Id")], INCOMPLETE, SHORT, ""),
     "no UDID": ([rows("set_field", "Udid", '""')], OK, "", ""),
     "UDID of bytes": ([rows("set_field", "Udid", "System.Byte[]")], OK, "", ""),
     "UDID of zeros": ([rows("set_field", "Udid", '"0000000000000000"')], OK, "", ""),
-    "UDIDs swapped": ([page("swapped_field", "Udid")], OK, "", ""),
+    "UDIDs swapped": ([page("swapped_field", "Udid")], WARNING, UNBELIEVED, ""),
     # Three of them with devices outside the choice.
     "some ids swapped": ([rows("swapped_field", "Id", every=200)], WARNING, "3 " + SKIPPED, ""),
     "ids swapped": ([page("swapped_field", "Id")], WARNING, SKIPPED, ""),
