@@ -64,7 +64,7 @@ class _AppSync:
     quota: Quota | None = None
 
     def may_call(self, client: UemClient, under_way: int) -> bool:
-        """Whether one more call is within the share, and enough of the day's calls are left to others.
+        """Tell whether one more call is within the share, and enough of the day's calls are left to others.
 
         Waits for its turn in the minute, at the usual pace a tenth of a second at most.
         """

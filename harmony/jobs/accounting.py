@@ -51,7 +51,7 @@ def identity(row: UemDevice | SkippedRow) -> Identity:
 
 
 class Match(StrEnum):
-    """How a row and a stored device with the same id in the UEM belong together."""
+    """The relation of a row to the stored device with the same id in the UEM."""
 
     SAME = "same"
     OTHER = "other"
@@ -96,7 +96,7 @@ UDID = Identity._fields.index("udid_key")
 
 @dataclass(slots=True)
 class Account:
-    """What one run cannot be sure of.
+    """The doubts of one run.
 
     `ids`, `uuids`, `udids` and `serials` are those of doubtful rows. Of the rows without a readable id
     (`unnamed`) those whose every mark is also that of another row name nothing, like the `blank` ones without

@@ -53,7 +53,7 @@ class LeaseKeeper:
                 return
 
     def must_end(self) -> bool:
-        """Whether the client is cut off, or about to be."""
+        """Tell whether the client is cut off, or about to be."""
         return self.lost or self.should_stop()
 
     def go_on(self) -> None:

@@ -35,7 +35,7 @@ _WRITTEN_IS_KEPT = "What this sync had written before is kept; the rest comes wi
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has done so far; each field is a column of `SyncRun`."""
+    """The counts of a run so far; each field is a column of `SyncRun`."""
 
     step: str = ""
     pages_read: int = 0
@@ -72,12 +72,12 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether the run read all it was to read."""
+        """Tell whether the run read all it was to read."""
         return self.state in GOOD
 
     @property
     def failed(self) -> bool:
-        """Whether the run got nothing done."""
+        """Tell whether the run got nothing done."""
         return self.state in {SyncRunState.FAILED, SyncRunState.AUTH_FAILED}
 
 
@@ -94,7 +94,7 @@ OVERTAKEN = Outcome(
 
 
 def of_error(error: UemError, tally: Tally, use_oauth2: bool = True) -> Outcome:
-    """What an error of the UEM makes of the run: pages that were read before it count as kept.
+    """Return what an error of the UEM makes of the run: pages that were read before it count as kept.
 
     A refused user name is never tried again by itself: the UEM would lock the account (facts 11, 13).
     """
@@ -126,13 +126,13 @@ def of_database(sign: str) -> Outcome:
 
 
 def database_says(sign: str) -> tuple[str, str] | None:
-    """What a database's own name for an error means for a person, and what to do; None when it is another."""
+    """Return what a database's name for an error means and what to do; None when it is another."""
     return next(((says, do) for signs, says, do in _TROUBLES if sign.startswith(signs)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What a snapshot cannot be sure of.
+    """The doubts of a snapshot.
 
     `gone` and `short` name groups: no longer there, and listing less than announced, so that not all was
     read. `unproven` lists announced no number of devices, or are lists of members shorter than the UEM's own
@@ -153,12 +153,12 @@ class Doubt:
 
     @property
     def read(self) -> bool:
-        """Whether everything that there was to read was read."""
+        """Tell whether everything that there was to read was read."""
         return not (self.gone or self.short or self.unreadable)
 
     @property
     def counts(self) -> bool:
-        """Whether what was not listed counts as missing."""
+        """Tell whether what was not listed counts as missing."""
         return self.read and not (self.unproven or self.anonymous)
 
 

@@ -69,6 +69,6 @@ def _text(path: str) -> str:
 
 
 def worker_seen_at(now: datetime) -> datetime | None:
-    """When any worker last showed a sign of life; none that only a clock that was set back explains."""
+    """Return the last heartbeat of any worker; one that only a clock set back explains does not count."""
     seen = select(func.max(Worker.seen_at)).where(Worker.seen_at < now + WORKER_SILENT_AFTER)
     return db.session.scalar(seen)

@@ -26,8 +26,8 @@ E = TypeVar("E")
 Take = Callable[[UemClient, LeaseKeeper], E]
 
 
-class Held(Protocol):
-    """What was claimed: `schedule.Claim` or `jobs.Lease`."""
+class RunLease(Protocol):
+    """The lease that a run was claimed with."""
 
     @property
     def integration_id(self) -> int: ...
@@ -35,11 +35,11 @@ class Held(Protocol):
     def run_id(self) -> int: ...
 
 
-class Work(Protocol):
+class RunningJob(Protocol):
     """One run under way: a device sync, an app sync or a tagging run."""
 
     @property
-    def held(self) -> Held: ...
+    def held(self) -> RunLease: ...
     @property
     def kind(self) -> str: ...
     @property
@@ -50,7 +50,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ends(Generic[E]):
-    """What a run makes of whatever ends it early, arguments as in `sync.outcome`; `name` is for the log."""
+    """The outcomes of a run that something ends early; `name` is for the log."""
 
     name: str
     of_error: Callable[[UemError], E]
@@ -61,7 +61,7 @@ class Ends(Generic[E]):
     overtaken: E
 
 
-def attempt(work: Work, opener: ClientFactory, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
+def attempt(work: RunningJob, opener: ClientFactory, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
     """Let `take` do the work while its lease is renewed. Raises nothing: a failure is an end like another."""
     held = work.held
     try:
@@ -81,7 +81,7 @@ def attempt(work: Work, opener: ClientFactory, renew: Renew, take: Take[E], ends
 
 
 @contextmanager
-def writing_the_end(name: str, work: Work) -> Iterator[None]:
+def writing_the_end(name: str, work: RunningJob) -> Iterator[None]:
     """Around the write that closes the run. When it fails, the reaper closes it once its lease has ended."""
     try:
         yield
@@ -90,12 +90,12 @@ def writing_the_end(name: str, work: Work) -> Iterator[None]:
 
 
 def trouble(error: Exception) -> str:
-    """What the database calls this error: SQLite's name or PostgreSQL's SQLSTATE; "" for any other error."""
+    """Return the database's name of an error: SQLite's name or PostgreSQL's SQLSTATE; "" for others."""
     cause = getattr(error, "orig", None) or error
     return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
 
 
-def _watched(work: Work, client: UemClient, renew: Renew, take: Take[E]) -> E:
+def _watched(work: RunningJob, client: UemClient, renew: Renew, take: Take[E]) -> E:
     with watched(renew, work.should_stop, client) as watch:
         try:
             return take(client, watch)

@@ -18,7 +18,7 @@ _GOLDEN = 0.6180339887498949
 
 
 def offset(integration_id: int, every: timedelta) -> timedelta:
-    """Where in its interval an integration syncs: always the same, in whole seconds, less than `every`.
+    """Return the offset of an integration in its interval: fixed, in whole seconds, less than `every`.
 
     Multiples of the golden ratio lie as far apart as any rule can place them, however many there are,
     so that integrations of one interval do not start together.
@@ -40,7 +40,7 @@ def next_point(integration_id: int, every: timedelta, started: datetime, now: da
 
 
 def rest(failures: int, every: timedelta) -> timedelta:
-    """How long a quarantined integration waits: the interval doubled with each failure, at most a day.
+    """Return how long a quarantined integration waits: the interval doubled with each failure, at most a day.
 
     >>> hour = timedelta(hours=1)
     >>> [rest(failures, hour) // hour for failures in (0, 4, 5, 6, 8, 9, 500)]
@@ -65,7 +65,7 @@ def next_delta(
     not_before: datetime | None,
     now: datetime,
 ) -> datetime | None:
-    """When to refresh what was in contact lately: in ten minutes, or None, until a snapshot has ended.
+    """Return when to refresh what was in contact lately: in ten minutes, or None, until a snapshot has ended.
 
     None when the administrator does not want it, a snapshot comes first anyway, or the UEM's calls are
     few: `quota` is (left, limit) as last told, None when it never was.
@@ -79,7 +79,7 @@ def next_delta(
 
 
 def retry_after_abort(aborted_in_a_row: int, every: timedelta) -> timedelta:
-    """How long to wait after a worker died: at once the first time, then longer, at most the interval.
+    """Return how long to wait after a worker died: at once the first time, then longer, at most the interval.
 
     >>> [retry_after_abort(n, timedelta(hours=1)).seconds for n in (1, 2, 3, 9)]
     [0, 120, 240, 3600]
@@ -91,7 +91,7 @@ def retry_after_abort(aborted_in_a_row: int, every: timedelta) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What of an integration lies in the future while the clock is right."""
+    """The times of an integration that lie in the future while the clock is right."""
 
     next_sync_at: datetime | None
     next_delta_at: datetime | None

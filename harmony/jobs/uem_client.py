@@ -62,7 +62,7 @@ def forget_token(session: Session, integration_id: int, server: ServerDetails) -
 
 
 def outbound_policy() -> OutboundPolicy:
-    """Where this installation may call; loopback only in demo mode, where the simulated UEM listens."""
+    """Return the outbound policy; loopback is allowed in demo mode only, for the simulated UEM."""
     settings = current_settings()
     return OutboundPolicy(
         allow_http=settings.demo,

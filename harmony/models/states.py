@@ -57,7 +57,7 @@ class HoldState(StrEnum):
 
 
 class Happening(StrEnum):
-    """What can happen to a device, in its history."""
+    """An entry in the history of a device."""
 
     CHANGED = "changed"
     MISSING = "missing"
@@ -85,7 +85,7 @@ class SyncRunState(StrEnum):
 
 
 class DeviceStatus(StrEnum):
-    """Where a device stands: known, registered and in contact, or silent (facts/harmony-mobile.md §3.1)."""
+    """The status of a device: known, registered and in contact, or silent (facts/harmony-mobile.md §3.1)."""
 
     PROVISIONED = "provisioned"
     ACTIVE = "active"
@@ -93,7 +93,7 @@ class DeviceStatus(StrEnum):
 
 
 class Profile(StrEnum):
-    """Where on a device Protect runs: all of it, or one of the two profiles of Android Enterprise."""
+    """The part of a device that Protect protects: all, or one of two profiles of Android Enterprise."""
 
     DEVICE = "device"
     PERSONAL = "personal"
@@ -101,7 +101,7 @@ class Profile(StrEnum):
 
 
 class Risk(IntEnum):
-    """How much a finding, an app or a device is to be feared; the numbers are the vendor's (facts §3.2)."""
+    """The risk of a finding, an app or a device; the numbers are the vendor's (facts §3.2)."""
 
     NONE = 0
     LOW = 1
@@ -115,7 +115,7 @@ class Risk(IntEnum):
 
 
 class Action(StrEnum):
-    """What an exception makes of an app, whatever its findings say."""
+    """The risk that an exception gives an app, whatever its findings say."""
 
     BLOCK = "block"
     LOW = "low"
@@ -124,7 +124,7 @@ class Action(StrEnum):
 
 
 class Severity(StrEnum):
-    """How loud an event is (facts/harmony-mobile.md §4)."""
+    """The severity of an event (facts/harmony-mobile.md §4)."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -132,7 +132,7 @@ class Severity(StrEnum):
 
 
 class Verb(StrEnum):
-    """What an event says happened (facts/harmony-mobile.md §3.3)."""
+    """The verb of an event (facts/harmony-mobile.md §3.3)."""
 
     DETECTED = "detected"
     ENDED = "ended"
@@ -149,7 +149,7 @@ class Verb(StrEnum):
 
 
 class LinkState(StrEnum):
-    """Whether a tag stands on its device as it should: done, still to be pushed, or given up for now.
+    """The state of a tag on a device: done, still to be pushed, or given up for now.
 
     Failed: the UEM declined it. Dropped: the UEM does not know the device (any more).
     """

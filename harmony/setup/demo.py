@@ -12,12 +12,12 @@ NAME = "Simulated UEM"
 
 
 def announcement_file(settings: Settings) -> Path:
-    """Where the simulated UEM writes its address, its certificate and the credentials of its account."""
+    """Return the file in which the simulated UEM leaves its address, certificate and credentials."""
     return settings.data_dir / "simulator.json"
 
 
 def announcement(settings: Settings) -> dict[str, str] | None:
-    """What the simulated UEM said of itself; None outside demo mode or before it is up."""
+    """Return what the simulated UEM said of itself; None outside demo mode or before it is up."""
     if not settings.demo:
         return None
     try:

@@ -13,7 +13,7 @@ PERSONAL = {"import_name": "Device name", "import_number": "Device number", "imp
 
 
 def another_source(before: ServerDetails, after: ServerDetails) -> bool:
-    """Whether the devices now come from another server, or are seen by another account.
+    """Tell whether the devices now come from another server, or are seen by another account.
 
     A new secret of the same account is no other source.
     """
@@ -21,7 +21,7 @@ def another_source(before: ServerDetails, after: ServerDetails) -> bool:
 
 
 def another_scope(before: Synchronization, after: Synchronization) -> bool:
-    """Whether other groups are read; their order and their Android profile do not matter."""
+    """Tell whether other groups are read; their order and their Android profile do not matter."""
     return _scope(before) != _scope(after)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from harmony.db import db
 from harmony.models import Device, DeviceStatus, Finding, Protection, Risk, UemTag
 from harmony.setup import former_tags, groups
-from harmony.setup.tag_preview import NeededTag, Ours, Place, Standing, TagLook, judged
+from harmony.setup.tag_preview import NeededTag, Ours, Standing, TagLook, TagPlace, judged
 from harmony.setup.uem_session import opened, timed
 from harmony.setup.wizard_state import WizardState
 from harmony.tagging.names import factor_key, risk_key, tag_key
@@ -38,7 +38,7 @@ def look(state: WizardState) -> Iterator[CheckResult | TagLook]:
         yield from map(not_tried, (NAMES, TAGS))
         return
     yield replace(result, sentence=f"{len(in_uem.tags):,} tags are visible at {where}.")
-    seen = judged(tagging, devices, Place(tags=in_uem.tags, ours=ours, group=where))
+    seen = judged(tagging, devices, TagPlace(tags=in_uem.tags, ours=ours, group=where))
     yield seen
     if not seen.tags:
         yield from (not_tried(name, _NONE_NEEDED) for name in (NAMES, TAGS))

@@ -39,7 +39,7 @@ class NeededTag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagLook:
-    """What Verify of the Tagging page found, in the order of the page; stored as JSON with its results."""
+    """The findings of Verify on the Tagging page, in its order; stored as JSON with the results."""
 
     tags: tuple[NeededTag, ...] = ()
 
@@ -64,15 +64,15 @@ class Ours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where tags are kept: the tags that are there now, which of them are ours, the group's name."""
+class TagPlace:
+    """The group that tags are kept in: the tags there now, which of them are ours, its name."""
 
     tags: Sequence[Tag] = ()
     ours: Ours = Ours()
     group: str = ""
 
 
-def judged(tagging: Tagging, devices: Mapping[str, int], place: Place) -> TagLook:
+def judged(tagging: Tagging, devices: Mapping[str, int], place: TagPlace) -> TagLook:
     """Every tag these settings need; `devices` counts them by key.
 
     A threat factor that is on no device needs none.
@@ -88,7 +88,7 @@ def judged(tagging: Tagging, devices: Mapping[str, int], place: Place) -> TagLoo
 
 
 def _judged(  # noqa: PLR0917 - what is needed, what is there, what was decided
-    key: str, name: str, found: Tag | None, tagging: Tagging, devices: int, place: Place
+    key: str, name: str, found: Tag | None, tagging: Tagging, devices: int, place: TagPlace
 ) -> NeededTag:
     adopted = tag_key(name) in map(tag_key, tagging.adopted)
     return NeededTag(
@@ -103,7 +103,7 @@ def _judged(  # noqa: PLR0917 - what is needed, what is there, what was decided
     )
 
 
-def _found(name: str, place: Place) -> Tag | None:
+def _found(name: str, place: TagPlace) -> Tag | None:
     """The tag that the UEM takes for the one of this name.
 
     It may hold several of one name; ours, if one of them is, is the one we push.

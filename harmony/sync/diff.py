@@ -15,7 +15,7 @@ from harmony.uem.records import SkippedRow
 
 @dataclass(slots=True)
 class Plan:
-    """What to write. Detach before update, update before create: an id may change hands within a page.
+    """The changes to write. Detach before update, update before create: an id may change hands within a page.
 
     `touched` moved their last contact only; `placed` are as they were, and their id is now known to be one of
     this UEM; `reappeared` were absent, `restored` deleted; `unread` were
@@ -39,7 +39,7 @@ class Plan:
 
     @property
     def writes(self) -> bool:
-        """Whether any device row changes at all."""
+        """Tell whether any device row changes at all."""
         changes = (
             self.create, self.update, self.touched, self.placed, self.reappeared, self.restored, self.unread,
             self.detach,
@@ -103,7 +103,7 @@ def adopt(
 
 
 def read_to_the_end(seen: int, unreadable: int, total: int | None) -> bool:
-    """Whether a pull gave every device its `Total` promised; rows without a readable id count as seen."""
+    """Tell whether a pull gave every device that `Total` promised; rows without a readable id count."""
     return total is None or seen + unreadable >= total
 
 

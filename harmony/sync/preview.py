@@ -46,7 +46,7 @@ class _GroupFigure(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """What a sync would do. `missing`: newly not listed; `approved`: deleted because a person said so;
+    """The effect that a sync would have. `missing`: newly not listed; `approved`: deleted by a person's word;
     `deleted`: due beside those, and let go by the guard or `held`.
 
     `doubt` says why the look is not complete; then nothing would be missing or deleted.
@@ -86,7 +86,7 @@ def look(
     *,
     edited: bool = False,
 ) -> Preview:
-    """What a sync of `choice` would do, in force or not. Raises UemError, or what `on_page` raises.
+    """Return what a sync of `choice` would do, in force or not. Raises UemError, or what `on_page` raises.
 
     `edited`: putting what was asked with in force would make the next sync doubt what it does not list.
     """

@@ -40,7 +40,7 @@ def note(integration_id: int, fence: int, snapshots: int) -> None:
 
 
 def is_behind(integration_id: int, fence: int, snapshots: int) -> bool:
-    """Whether this integration had come further than the database says.
+    """Tell whether this integration had come further than the database says.
 
     `fence` is the one before this run's claim. Doubt is True: no entry, no file, or one that cannot be read.
     An integration that never ran knows no devices, and is never behind.

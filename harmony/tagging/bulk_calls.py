@@ -17,7 +17,7 @@ from harmony.tagging.managed_tags import tags_of
 from harmony.tagging.plan import Batch, Target, in_order
 from harmony.tagging.plan import batches as in_calls
 from harmony.tagging.push import Answered, push
-from harmony.tagging.run_context import Work
+from harmony.tagging.run_context import RunContext
 from harmony.uem.client import UemClient
 from harmony.uem.errors import NotFound, TooLarge
 
@@ -38,7 +38,7 @@ class Delivery:
     """
 
     def __init__(
-        self, work: Work, client: UemClient, disputed: Callable[[], Collection[str]] = tuple
+        self, work: RunContext, client: UemClient, disputed: Callable[[], Collection[str]] = tuple
     ) -> None:
         self._work = work
         self._client = client

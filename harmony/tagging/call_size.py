@@ -30,7 +30,7 @@ class CallSize:
 
     @property
     def most(self) -> int:
-        """How many devices the next call may name."""
+        """Return how many devices the next call may name."""
         return min([self.limit, *(max(1, len(batch.targets) // 2) for batch in self._unexplained())])
 
     @property

@@ -8,7 +8,7 @@ from harmony.tagging import outcome as tagging_outcome
 from harmony.tagging.evidence import is_believable
 from harmony.tagging.managed_tags import tags_of
 from harmony.tagging.read_back import compared
-from harmony.tagging.run_context import Work
+from harmony.tagging.run_context import RunContext
 from harmony.uem.client import UemClient
 from harmony.uem.records import Carriers
 
@@ -24,7 +24,7 @@ class Look(NamedTuple):
     is_complete: bool
 
 
-def look(work: Work, client: UemClient, key: str, external_id: str) -> Look:
+def look(work: RunContext, client: UemClient, key: str, external_id: str) -> Look:
     """Ask the UEM who carries the tag; what is odd about the answer goes into `work`.
 
     Raises UemError: NotFound when there is no such tag.

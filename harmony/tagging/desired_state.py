@@ -38,7 +38,7 @@ _STILL_FOUND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class DeviceRange:
     """Some devices, by id, as a condition: those in a range, or those of a list."""
 
     condition: str
@@ -51,13 +51,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Desire:
-    """What is wanted of the devices of an integration; the tags `retired` are taken off all of them."""
+    """The desired tags of the devices of an integration; the tags `retired` are taken off all of them."""
 
     integration_id: int
     tagging: Tagging
     retired: tuple[str, ...] = ()
 
-    def wanted(self, devices: Scope) -> tuple[str, tuple[Any, ...]]:
+    def wanted(self, devices: DeviceRange) -> tuple[str, tuple[Any, ...]]:
         """The query of (device, its id in the UEM, key) for what should be there, and its values.
 
         It is "" when nothing should.

@@ -24,7 +24,7 @@ SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
 
 
 class Seen(StrEnum):
-    """What one list of tags says of a tag of ours."""
+    """One sighting of a tag of ours in a list of tags."""
 
     OURS = "ours"
     ABSENT = "absent"
@@ -32,8 +32,8 @@ class Seen(StrEnum):
     UNCLEAR = "unclear"
 
 
-class Verdict(StrEnum):
-    """What all looks at a tag of ours say together. Disputed: kept, and not written in this run."""
+class TagVerdict(StrEnum):
+    """The verdict of all looks at a tag of ours. Disputed: kept, and not written in this run."""
 
     OURS = "ours"
     GONE = "gone"
@@ -111,34 +111,34 @@ def seen(external_id: str, name: str, listing: TagList) -> Seen:
     return Seen.RENAMED if names else Seen.ABSENT
 
 
-def verdict(looks: Looks, *, proven: bool = True) -> Verdict:
+def verdict(looks: Looks, *, proven: bool = True) -> TagVerdict:
     """Decide about one tag. An id that this UEM has not `proven` is not kept once two lists lack it.
 
     >>> verdict(Looks(Seen.ABSENT, Seen.ABSENT, False)).value, verdict(Looks(Seen.ABSENT, Seen.OURS)).value
     ('gone', 'ours')
     """
     if looks.second is Seen.OURS:
-        return Verdict.OURS if looks.exists is not False else Verdict.DOUBTFUL
+        return TagVerdict.OURS if looks.exists is not False else TagVerdict.DOUBTFUL
     if looks.first is looks.second is Seen.RENAMED:
-        return Verdict.RENAMED
+        return TagVerdict.RENAMED
     if looks.first is looks.second is Seen.ABSENT and (looks.exists is False or not proven):
-        return Verdict.GONE
+        return TagVerdict.GONE
     renamed = Seen.RENAMED in {looks.first, looks.second}
-    return Verdict.DOUBTFUL if proven and not renamed else Verdict.DISPUTED
+    return TagVerdict.DOUBTFUL if proven and not renamed else TagVerdict.DISPUTED
 
 
 def believed(
-    verdicts: Mapping[str, Verdict], ours: Collection[str], doubted: Mapping[str, datetime], now: datetime
-) -> dict[str, Verdict]:
+    verdicts: Mapping[str, TagVerdict], ours: Collection[str], doubted: Mapping[str, datetime], now: datetime
+) -> dict[str, TagVerdict]:
     """Decide about all: that every one of `ours`, of two or more, is lost at once takes a second time.
 
     `doubted` says since when tags are in doubt; `verdicts` may be about some of `ours` only.
     """
-    lost = {key for key, said in verdicts.items() if said in {Verdict.GONE, Verdict.RENAMED}}
+    lost = {key for key, said in verdicts.items() if said in {TagVerdict.GONE, TagVerdict.RENAMED}}
     old = all(key in doubted and now - doubted[key] >= CONFIRMED_AFTER for key in lost)
     if len(lost) < 2 or not lost.issuperset(ours) or old:
         return dict(verdicts)
-    return {key: Verdict.DISPUTED if key in lost else said for key, said in verdicts.items()}
+    return {key: TagVerdict.DISPUTED if key in lost else said for key, said in verdicts.items()}
 
 
 def is_believable(carriers: Carriers, missing: int, known: int) -> bool:
@@ -147,7 +147,7 @@ def is_believable(carriers: Carriers, missing: int, known: int) -> bool:
 
 
 def look_again_after(doubted_since: datetime, now: datetime) -> timedelta:
-    """How long until a doubtful tag is looked at again."""
+    """Return how long until a doubtful tag is looked at again."""
     return min(max(now - doubted_since, SOONEST), LATEST)
 
 

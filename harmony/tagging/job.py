@@ -26,7 +26,7 @@ from harmony.tagging.call_size import CallSize
 from harmony.tagging.outcome import PAUSED, STOPPED, of_error, retry_wait
 from harmony.tagging.plan import PER_CALL
 from harmony.tagging.reconcile import OVERLAP, Turn
-from harmony.tagging.run_context import Work
+from harmony.tagging.run_context import RunContext
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 
@@ -48,11 +48,11 @@ def tag(
         _finish(work, end)
 
 
-def _load(held: Lease, should_stop: Callable[[], bool]) -> Work:
+def _load(held: Lease, should_stop: Callable[[], bool]) -> RunContext:
     integration = db.session.get_one(Integration, held.integration_id)
     job = db.session.get_one(Job, (held.integration_id, held.kind))
     applied = {page.name: page.applied for page in integration.pages}
-    work = Work(
+    work = RunContext(
         held,
         integration.kind,
         from_row(ServerDetails, applied.get(SERVER)),
@@ -79,7 +79,7 @@ def _since(job: Job) -> datetime | None:
     return since if found is None else None
 
 
-def _attempt(work: Work, opener: ClientFactory) -> End:
+def _attempt(work: RunContext, opener: ClientFactory) -> End:
     def renew(session: Session, moment: datetime) -> None:
         lease.renew(session, work.held, moment)
 
@@ -96,7 +96,7 @@ def _attempt(work: Work, opener: ClientFactory) -> End:
     return attempt(work, opener, renew, take, ends)
 
 
-def _finish(work: Work, end: End) -> None:
+def _finish(work: RunContext, end: End) -> None:
     """Close the run, plan the next one, and wait for a person where only one can help."""
     moment, held = now(), work.held
     next_at = work.next_at

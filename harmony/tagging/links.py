@@ -9,7 +9,7 @@ from itertools import count
 from sqlalchemy.orm import Session
 
 from harmony.db import bulk, db, write
-from harmony.tagging.desired_state import KNOWN_HERE, LIVE, RATED, Desire, Scope
+from harmony.tagging.desired_state import KNOWN_HERE, LIVE, RATED, Desire, DeviceRange
 
 # A device has a few links, so that these are a few thousand rows in a commit.
 DEVICES_PER_WRITE = 1500
@@ -54,7 +54,9 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
     done = 0
     for number in count(1):
         last = _nth_after(desire.integration_id, done, DEVICES_PER_WRITE)
-        where = Scope("{id} > ? AND {id} <= ?", (done, last)) if last else Scope("{id} > ?", (done,))
+        where = (
+            DeviceRange("{id} > ? AND {id} <= ?", (done, last)) if last else DeviceRange("{id} > ?", (done,))
+        )
         with write() as session:
             beat(session)
             _refresh(session, desire, where, now)
@@ -74,10 +76,10 @@ def refresh_changed(desire: Desire, since: datetime, now: datetime, beat: Beat) 
         some = bulk.list_param(ids[start : start + DEVICES_PER_WRITE])
         with write() as session:
             beat(session)
-            _refresh(session, desire, Scope(bulk.in_list("{id}"), (some,)), now)
+            _refresh(session, desire, DeviceRange(bulk.in_list("{id}"), (some,)), now)
 
 
-def _refresh(session: Session, desire: Desire, where: Scope, now: datetime) -> None:
+def _refresh(session: Session, desire: Desire, where: DeviceRange, now: datetime) -> None:
     scope, time = where.of("device_id"), bulk.encode_time(now)
     params = (desire.integration_id, *where.values)
     managed, keys = desire.ours()

@@ -41,12 +41,12 @@ class OurTag(NamedTuple):
 
     @property
     def is_used(self) -> bool:
-        """Whether there will be something to look at in the UEM again."""
+        """Tell whether there will be something to look at in the UEM again."""
         watched = self.kept_off or not self.key.startswith(OLD)
         return self.problem != "" or (self.external_id is not None and watched)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether nobody has looked in the UEM for a day, or what was seen cannot be relied on."""
+        """Tell whether nobody has looked in the UEM for a day, or what was seen cannot be relied on."""
         doubted = self.doubted_at is not None
         return doubted or self.checked_at is None or not within(self.checked_at, CHECK_EVERY, now)
 

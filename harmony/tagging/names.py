@@ -76,7 +76,7 @@ def shortened(name: str) -> str:
 
 
 def name_of(key: str, tagging: Tagging) -> str:
-    """How the tag of that key is called: its own name if it was given one, else the prefix and the usual.
+    """Return the name of the tag of that key: its own if it was given one, else the prefix and the usual.
 
     Never longer than the UEM keeps.
 
@@ -94,12 +94,12 @@ def needed_keys(tagging: Tagging, factor_codes: Iterable[str] = ()) -> tuple[str
 
 
 def needed_names(tagging: Tagging, factor_codes: Iterable[str] = ()) -> tuple[str, ...]:
-    """What those are called; threat factors get theirs when one is found."""
+    """Return what those are called; threat factors get theirs when one is found."""
     return tuple(name_of(key, tagging) for key in needed_keys(tagging, factor_codes))
 
 
 def is_managed(key: str, tagging: Tagging) -> bool:
-    """Whether these switches put the tag of that key on devices and take it off again.
+    """Tell whether these switches put the tag of that key on devices and take it off again.
 
     >>> is_managed("risk:none", Tagging()), is_managed("factor:ROOTED", Tagging())
     (False, True)
@@ -110,7 +110,7 @@ def is_managed(key: str, tagging: Tagging) -> bool:
 
 
 def complaints(tagging: Tagging) -> dict[str, str]:
-    """What is wrong with prefix and names: a sentence by key, or by "prefix". Empty when nothing is.
+    """Return what is wrong with prefix and names: a sentence by key, or by "prefix". Empty when nothing is.
 
     Names are compared as the UEM compares them, and as they are after shortening.
     """

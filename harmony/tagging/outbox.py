@@ -92,13 +92,13 @@ def left(integration_id: int, key: str) -> int:
 
 
 def failed(integration_id: int) -> tuple[int, datetime | None]:
-    """How many links the UEM declined, and when the first of them is tried again."""
+    """Return how many links the UEM declined, and when the first of them is tried again."""
     count, first = _fetched(_COUNT_FAILED_LINKS, (integration_id,))[0]
     return int(count), bulk.decode_time(first)
 
 
 def waiting(integration_id: int) -> int:
-    """How many links still wait for a push."""
+    """Return how many links still wait for a push."""
     return int(_fetched(_COUNT_PENDING_LINKS, (integration_id,))[0][0])
 
 

@@ -19,7 +19,7 @@ SOONEST, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 @dataclass(slots=True)
 class Counts:
-    """What a run did, in tags on devices; `made` counts tags, `waiting` is what is left to push."""
+    """The counts of a run, in tags on devices; `made` counts tags, `waiting` is what is left to push."""
 
     waiting: int = 0
     added: int = 0
@@ -57,7 +57,7 @@ def of_push(
 
 
 def of_error(error: UemError, counts: Counts, use_oauth2: bool = True) -> End:
-    """What an error of the UEM makes of the run. A missing permission waits for a person, and is no failure.
+    """Return how an error of the UEM ends the run. A missing permission waits for a person: no failure.
 
     A refused password is not tried again by itself either: the UEM would lock the account.
     """
@@ -74,7 +74,7 @@ def of_error(error: UemError, counts: Counts, use_oauth2: bool = True) -> End:
 
 
 def retry_wait(failures: int) -> timedelta:
-    """How long the next run waits after so many that failed in a row: from a minute to an hour.
+    """Return how long the next run waits after so many that failed in a row: from a minute to an hour.
 
     >>> [retry_wait(failures) // SOONEST for failures in (1, 2, 6, 7, 100)]
     [1, 2, 32, 60, 60]

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
     @property
     def external_ids(self) -> tuple[str, ...]:
-        """What the call sends."""
+        """Return what the call sends."""
         return tuple(target.external_id for target in self.targets)
 
 
@@ -53,7 +53,7 @@ def batches(key: str, add: bool, targets: Iterable[Target]) -> Iterator[Batch]:
 
 
 def calls(changes: Mapping[tuple[str, bool], int]) -> int:
-    """How many calls so many changes take, by key and by whether they add.
+    """Return how many calls so many changes take, by key and by whether they add.
 
     >>> calls({("risk:high", True): 501, ("risk:high", False): 1})
     3
@@ -62,7 +62,7 @@ def calls(changes: Mapping[tuple[str, bool], int]) -> int:
 
 
 def waits_for_others(key: str) -> bool:
-    """Whether taking this tag off waits until the device carries what takes its place.
+    """Tell whether taking this tag off waits until the device carries what takes its place.
 
     >>> waits_for_others("status:active"), waits_for_others("factor:ROOTED")
     (True, False)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from harmony.tagging import evidence
-from harmony.tagging.evidence import Claim, Looks, Seen, Verdict
+from harmony.tagging.evidence import Claim, Looks, Seen, TagVerdict
 from harmony.tagging.managed_tags import OurTag
 from harmony.uem.client import UemClient
 from harmony.uem.errors import Closed, NotFound, RateLimited, SignInRefused, TooLarge, UemError
@@ -26,7 +26,7 @@ FINAL = (SignInRefused, RateLimited, Closed)
 
 
 class Prover:
-    """What the looks of one run found out.
+    """The results of the looks of one run.
 
     `doubtful` are the keys of tags that are kept although answers contradict them; those in `disputed` are
     not written in this run. `contradictions` counts tags whose second look put the first one right.
@@ -43,7 +43,7 @@ class Prover:
 
     def prove(
         self, tags: Sequence[OurTag], first: TagList, now: datetime, *, all_tags: Sequence[OurTag]
-    ) -> tuple[dict[str, Verdict], TagList]:
+    ) -> tuple[dict[str, TagVerdict], TagList]:
         """Decide about tags that have an id, by a list of tags; `all_tags` are those to be among.
 
         Returns the verdicts by key and the list that counts: a fresh one, if the first contradicted us or an
@@ -52,14 +52,14 @@ class Prover:
         before = {tag.key: evidence.seen(tag.external_id or "", tag.name, first) for tag in tags}
         suspects = [tag for tag in tags if before[tag.key] is not Seen.OURS]
         if not suspects and all(tag.proven for tag in tags):
-            return dict.fromkeys(before, Verdict.OURS), first
+            return dict.fromkeys(before, TagVerdict.OURS), first
         second = self._look_at(tags)
         said = {tag.key: self._judge(tag, before[tag.key], second) for tag in tags}
         return self._settle(said, suspects, now, all_tags), second
 
     def prove_missing(
         self, tags: Sequence[OurTag], now: datetime, *, all_tags: Sequence[OurTag]
-    ) -> dict[str, Verdict]:
+    ) -> dict[str, TagVerdict]:
         """Decide about tags whose ids the UEM did not know when asked for their carriers. Raises UemError."""
         listing = self._look_at(tags)
         said = {}
@@ -113,22 +113,26 @@ class Prover:
         with ThreadPoolExecutor(self._client.parallel(), thread_name_prefix="uem-tag") as pool:
             return list(pool.map(look, subjects))
 
-    def _judge(self, tag: OurTag, first: Seen, second: TagList) -> Verdict:
+    def _judge(self, tag: OurTag, first: Seen, second: TagList) -> TagVerdict:
         again = evidence.seen(tag.external_id or "", tag.name, second)
         exists = self._exists(tag) if first is again is Seen.ABSENT and tag.proven else None
         return evidence.verdict(Looks(first, again, exists), proven=tag.proven)
 
     def _settle(
-        self, said: dict[str, Verdict], suspects: Collection[OurTag], now: datetime, every: Sequence[OurTag]
-    ) -> dict[str, Verdict]:
+        self,
+        said: dict[str, TagVerdict],
+        suspects: Collection[OurTag],
+        now: datetime,
+        every: Sequence[OurTag],
+    ) -> dict[str, TagVerdict]:
         proven = [tag.key for tag in every if tag.external_id is not None and tag.proven]
         since = {tag.key: tag.doubted_at for tag in every if tag.doubted_at is not None}
         moved = {tag.key for tag in every if not tag.proven}
         kept = {key: verdict for key, verdict in said.items() if key not in moved}
         decided = said | evidence.believed(kept, proven, since, now)
         self.doubtful |= {key for key, verdict in decided.items() if verdict in DOUBTS}
-        self.disputed |= {key for key, verdict in decided.items() if verdict is Verdict.DISPUTED}
-        self.contradictions += sum(decided[tag.key] is Verdict.OURS for tag in suspects)
+        self.disputed |= {key for key, verdict in decided.items() if verdict is TagVerdict.DISPUTED}
+        self.contradictions += sum(decided[tag.key] is TagVerdict.OURS for tag in suspects)
         return decided
 
     def _exists(self, tag: OurTag) -> bool:
@@ -141,7 +145,7 @@ class Prover:
         return True
 
 
-DOUBTS = {Verdict.DOUBTFUL, Verdict.DISPUTED}
+DOUBTS = {TagVerdict.DOUBTFUL, TagVerdict.DISPUTED}
 
 
 def _answer(ask: Callable[[], T]) -> T | None:

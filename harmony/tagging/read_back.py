@@ -37,7 +37,7 @@ _INSERT_CARRIED_LINKS = """INSERT INTO tag_link
 
 
 class Count(NamedTuple):
-    """How many devices are believed to carry a tag, and how many of them a list lacks."""
+    """The number of devices believed to carry a tag, and of those that a list lacks."""
 
     known: int
     missing: int

@@ -22,7 +22,7 @@ from harmony.tagging.managed_tags import OurTag, tags_of
 from harmony.tagging.read_back import observe
 from harmony.tagging.resolve_tags import Finder
 from harmony.tagging.root_group import home, home_now
-from harmony.tagging.run_context import Work
+from harmony.tagging.run_context import RunContext
 from harmony.uem.client import UemClient
 from harmony.uem.errors import NotFound, TooLarge
 
@@ -33,9 +33,9 @@ LOOKS = 3
 
 
 class Turn:
-    """What one run does, with a client that is open for it."""
+    """One tagging run, with a client that is open for it."""
 
-    def __init__(self, work: Work, client: UemClient) -> None:
+    def __init__(self, work: RunContext, client: UemClient) -> None:
         self._work = work
         self._client = client
         self._finder = Finder(work.id, work.tagging, client, home(work.id), work.beat)

@@ -45,7 +45,7 @@ def retire_all(integration_id: int, by: str, now: datetime) -> None:
 
 
 def taking_off(integration_id: int) -> _TakingOff:
-    """How much is left of it; nothing once the runs are through."""
+    """Return how much is left of it; nothing once the runs are through."""
     own_tags = (UemTag.integration_id == integration_id, UemTag.retired_at.is_not(None))
     keys = db.session.scalars(select(UemTag.key).where(*own_tags)).all()
     there = (TagLink.integration_id == integration_id, TagLink.key.in_(keys), TagLink.present)

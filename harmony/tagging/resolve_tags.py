@@ -19,7 +19,7 @@ from harmony.models import UemTag
 from harmony.models.configuration import Tagging
 from harmony.tagging import outcome as tagging_outcome
 from harmony.tagging import tag_row as change
-from harmony.tagging.evidence import Claim, Verdict
+from harmony.tagging.evidence import Claim, TagVerdict
 from harmony.tagging.links import Beat
 from harmony.tagging.managed_tags import OurTag, tags_of
 from harmony.tagging.names import tag_key
@@ -100,13 +100,13 @@ class Finder:
             if tag.former_id not in {None, tag.external_id} and tag.external_id is not None:
                 self._take_back(tag, listing)
 
-    def _carry_out(self, verdicts: Mapping[str, Verdict], time: datetime) -> None:
+    def _carry_out(self, verdicts: Mapping[str, TagVerdict], time: datetime) -> None:
         unproven = {tag.key for tag in tags_of(self._id) if not tag.proven}
         for key, verdict in verdicts.items():
-            if verdict in {Verdict.GONE, Verdict.RENAMED}:
+            if verdict in {TagVerdict.GONE, TagVerdict.RENAMED}:
                 self._change(key, change.lose)
                 forget(self._id, key, time, self._beat)
-            elif verdict is Verdict.OURS and key in unproven:
+            elif verdict is TagVerdict.OURS and key in unproven:
                 self._change(key, change.prove)
 
     def _take_back(self, tag: OurTag, listing: TagList) -> None:

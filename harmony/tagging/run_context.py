@@ -23,7 +23,7 @@ from harmony.uem.records import Quota
 
 
 @dataclass(slots=True)
-class Work:
+class RunContext:
     """`began` is when it looked at the devices, at all of them or at those that changed after `since`.
 
     `next_at` is when there will be something to do even if nothing changes. `declined` names a few tags that

@@ -11,7 +11,7 @@ from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import Job, LinkState, TagLink, UemTag
 from harmony.tagging import outbox
-from harmony.tagging.evidence import Verdict, believed
+from harmony.tagging.evidence import TagVerdict, believed
 from harmony.tagging.plan import Target
 from tests.builders import NOON
 from tests.tagging.fleet import a_fleet, device_of, protect, tag, tag_if_due
@@ -63,9 +63,9 @@ def test_a_link_that_was_declined_while_the_clock_was_ahead_is_pushed_by_the_nex
 
 
 def test_a_doubt_from_the_future_confirms_nothing() -> None:
-    lost = {"a": Verdict.GONE, "b": Verdict.GONE}
+    lost = {"a": TagVerdict.GONE, "b": TagVerdict.GONE}
     doubted = dict.fromkeys(lost, NOON + HOUR)
-    assert set(believed(lost, lost, doubted, NOON).values()) == {Verdict.DISPUTED}
+    assert set(believed(lost, lost, doubted, NOON).values()) == {TagVerdict.DISPUTED}
 
 
 def test_tags_that_are_all_gone_are_doubted_for_as_long_whatever_the_clock_did() -> None:

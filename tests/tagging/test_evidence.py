@@ -13,7 +13,7 @@ from harmony.tagging.evidence import (
     CONFIRMED_AFTER,
     Looks,
     Seen,
-    Verdict,
+    TagVerdict,
     believed,
     is_believable,
     look_again_after,
@@ -58,44 +58,44 @@ def test_a_list_names_our_tag_denies_it_or_leaves_it_open(listing: TagList, said
 @pytest.mark.parametrize(
     ("looks", "proven", "said"),
     [
-        (Looks(Seen.ABSENT, Seen.ABSENT, False), True, Verdict.GONE),
-        (Looks(Seen.ABSENT, Seen.ABSENT, True), True, Verdict.DOUBTFUL),
-        (Looks(Seen.ABSENT, Seen.ABSENT), True, Verdict.DOUBTFUL),
-        (Looks(Seen.ABSENT, Seen.ABSENT), False, Verdict.GONE),
-        (Looks(Seen.RENAMED, Seen.RENAMED), True, Verdict.RENAMED),
-        (Looks(Seen.RENAMED, Seen.ABSENT, False), True, Verdict.DISPUTED),
-        (Looks(Seen.ABSENT, Seen.RENAMED), True, Verdict.DISPUTED),
-        (Looks(Seen.RENAMED, Seen.OURS), True, Verdict.OURS),
-        (Looks(Seen.OURS, Seen.OURS, False), True, Verdict.DOUBTFUL),
-        (Looks(Seen.UNCLEAR, Seen.UNCLEAR), True, Verdict.DOUBTFUL),
-        (Looks(Seen.UNCLEAR, Seen.UNCLEAR), False, Verdict.DISPUTED),
+        (Looks(Seen.ABSENT, Seen.ABSENT, False), True, TagVerdict.GONE),
+        (Looks(Seen.ABSENT, Seen.ABSENT, True), True, TagVerdict.DOUBTFUL),
+        (Looks(Seen.ABSENT, Seen.ABSENT), True, TagVerdict.DOUBTFUL),
+        (Looks(Seen.ABSENT, Seen.ABSENT), False, TagVerdict.GONE),
+        (Looks(Seen.RENAMED, Seen.RENAMED), True, TagVerdict.RENAMED),
+        (Looks(Seen.RENAMED, Seen.ABSENT, False), True, TagVerdict.DISPUTED),
+        (Looks(Seen.ABSENT, Seen.RENAMED), True, TagVerdict.DISPUTED),
+        (Looks(Seen.RENAMED, Seen.OURS), True, TagVerdict.OURS),
+        (Looks(Seen.OURS, Seen.OURS, False), True, TagVerdict.DOUBTFUL),
+        (Looks(Seen.UNCLEAR, Seen.UNCLEAR), True, TagVerdict.DOUBTFUL),
+        (Looks(Seen.UNCLEAR, Seen.UNCLEAR), False, TagVerdict.DISPUTED),
     ],
 )
-def test_looks_together_make_a_verdict(looks: Looks, proven: bool, said: Verdict) -> None:
+def test_looks_together_make_a_verdict(looks: Looks, proven: bool, said: TagVerdict) -> None:
     assert verdict(looks, proven=proven) is said
 
 
 @given(LOOKS)
 def test_a_tag_is_lost_only_when_every_look_agrees(looks: Looks) -> None:
     said = verdict(looks)
-    if said is Verdict.GONE:
+    if said is TagVerdict.GONE:
         assert (looks.first, looks.second, looks.exists) == (Seen.ABSENT, Seen.ABSENT, False)
-    if said is Verdict.RENAMED:
+    if said is TagVerdict.RENAMED:
         assert looks.first is looks.second is Seen.RENAMED
     if Seen.RENAMED in {looks.first, looks.second} and looks.second is not Seen.OURS:
-        assert said in {Verdict.RENAMED, Verdict.DISPUTED}, "what has another name is never written"
+        assert said in {TagVerdict.RENAMED, TagVerdict.DISPUTED}, "what has another name is never written"
 
 
 @given(
-    st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(Verdict), min_size=2),
+    st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(TagVerdict), min_size=2),
     st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 30)),
 )
 def test_all_tags_of_ours_are_never_lost_at_once_on_first_sight(
-    verdicts: dict[str, Verdict], minutes: dict[str, int]
+    verdicts: dict[str, TagVerdict], minutes: dict[str, int]
 ) -> None:
     doubted = {key: NOON - count * MINUTE for key, count in minutes.items()}
     decided = believed(verdicts, set(verdicts), doubted, NOON)
-    lost = [key for key, said in decided.items() if said in {Verdict.GONE, Verdict.RENAMED}]
+    lost = [key for key, said in decided.items() if said in {TagVerdict.GONE, TagVerdict.RENAMED}]
     if len(lost) == len(verdicts):
         assert all(NOON - doubted[key] >= CONFIRMED_AFTER for key in verdicts)
     changed = {key for key in verdicts if decided[key] is not verdicts[key]}
@@ -103,7 +103,7 @@ def test_all_tags_of_ours_are_never_lost_at_once_on_first_sight(
 
 
 def test_one_of_several_tags_may_go_and_so_may_the_only_one() -> None:
-    gone = {"a": Verdict.GONE}
+    gone = {"a": TagVerdict.GONE}
     assert believed(gone, ["a", "b"], {}, NOON) == believed(gone, ["a"], {}, NOON) == gone
 
 

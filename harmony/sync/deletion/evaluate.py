@@ -28,7 +28,7 @@ ROLLING = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Departed:
-    """What became of the absent: newly `missing`, `deleted`; or the open hold and why it holds, in words.
+    """The outcome for absent devices: newly `missing`, `deleted`; or the open hold and its reasons.
 
     `kept` were not listed, but a doubtful row may be about them; so with `reappeared`, which had been
     missing.
@@ -84,7 +84,7 @@ def facts(
     whys: frozenset[Absence],
     emptied: Collection[tuple[str, str]],
 ) -> Facts:
-    """What the guard is asked: may `due` of `live` devices go?
+    """Return what the guard is asked: may `due` of `live` devices go?
 
     What may be wrong about them: `whys` said it when they were first missed, `emptied` are the groups, kind
     and id, that list none now. Reads only; release() after it.

@@ -12,7 +12,7 @@ from harmony.models.states import Absence
 
 
 class Cause(StrEnum):
-    """What can hold deletions back, the plainest first."""
+    """A reason to hold deletions, the plainest first."""
 
     THRESHOLD = "threshold"
     ROLLING = "rolling"
@@ -27,7 +27,7 @@ DOUBTS = {Absence.EMPTIED: Cause.EMPTIED, Absence.EDITED: Cause.EDITED, Absence.
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at the end of a complete snapshot.
+    """The facts at the end of a complete snapshot.
 
     `due` of the `live` devices would go; `threshold` is in percent; `deleted_lately` counts what syncs
     deleted by themselves in the last 24 hours; `whys` are those of the due devices, `suspect` is that of
@@ -95,7 +95,7 @@ class Verdict:
 
     @property
     def allowed(self) -> bool:
-        """Whether every due device may be deleted."""
+        """Tell whether every due device may be deleted."""
         return not self.reasons
 
 

@@ -28,7 +28,7 @@ class ListChanged(Exception):
 
 
 class WrongNumber(Exception):
-    """What was typed is not the number of the devices; nothing was decided."""
+    """The number typed is not that of the devices; nothing was decided."""
 
     def __init__(self, expected: int) -> None:
         super().__init__(expected)

@@ -23,7 +23,7 @@ APPROVED = "Missing in complete syncs; the deletion was approved by an administr
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a run held back: the live devices missing since snapshot `up_to` or longer, and why."""
+    """The deletions that a run held: the live devices missing since snapshot `up_to` or longer, and why."""
 
     integration_id: int
     run_id: int

@@ -45,7 +45,7 @@ class Deletion:
 
 
 class Done(NamedTuple):
-    """What a person did, with devices of which sort, and when."""
+    """An action of a person: on devices of which sort, and when."""
 
     what: str
     with_what: str
@@ -54,27 +54,27 @@ class Done(NamedTuple):
 
 
 def live(integration_id: int | None) -> int:
-    """How many devices the integration has, or all have together, missing ones included."""
+    """Return how many devices the integration has, or all have together, missing ones included."""
     # No index leaves the deleted out, but two small ones know all of them and the deleted.
     every = db.session.scalar(select(func.count()).select_from(Device).where(*_of(integration_id))) or 0
     return every - deleted(integration_id)
 
 
 def unlisted(integration_id: int) -> int:
-    """How many of its live devices were added by registration and have never been listed by the UEM."""
+    """Count its live devices that registration added and the UEM has never listed."""
     conditions = (Device.integration_id == integration_id, Device.added_by.is_not(None))
     live = (*conditions, Device.deleted_at.is_(None))
     return db.session.scalar(select(func.count()).select_from(Device).where(*live)) or 0
 
 
 def deleted(integration_id: int | None) -> int:
-    """How many of its devices are deleted and can still be restored."""
+    """Return how many of its devices are deleted and can still be restored."""
     conditions = (*_of(integration_id), Device.deleted_at.is_not(None))
     return db.session.scalar(select(func.count()).select_from(Device).where(*conditions)) or 0
 
 
 def deleted_by_syncs(integration_id: int, since: datetime) -> int:
-    """How many of its devices syncs deleted since then and nobody brought back."""
+    """Return how many of its devices syncs deleted since then and nobody brought back."""
     conditions = (Device.integration_id == integration_id, Device.deleted_by == BY_SYNC)
     return db.session.scalar(select(func.count(Device.id)).where(*conditions, Device.deleted_at > since)) or 0
 

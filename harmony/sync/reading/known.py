@@ -11,7 +11,7 @@ from harmony.sync.reading.scope import Incoming, enrolment
 
 
 class Known(NamedTuple):
-    """What the database holds of a device: enough to tell whether anything changed.
+    """The stored values of a device: enough to tell whether anything changed.
 
     `external_id` is None when the UEM gave the id to another device; it is `former` when no run has placed
     the device since Server Details led to another UEM. What follows is read only where it has to be told

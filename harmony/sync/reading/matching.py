@@ -52,7 +52,7 @@ Compared = tuple[Known, Incoming, Match]
 
 @dataclass(slots=True)
 class Matcher:
-    """What rows are compared with: the stored devices by the UEM's id and, for new ids, by UDID key.
+    """The devices that rows are compared with: by the UEM's id and, for new ids, by UDID key.
 
     `shared` are the UDID keys that identify nobody in this run; those found are added. `is_placed` tells of
     an id whether this run has read a row of it. `believed` is None for rows

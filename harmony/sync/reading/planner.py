@@ -38,7 +38,7 @@ class Planner:
 
     @property
     def is_full(self) -> bool:
-        """Whether so many rows wait that they are to be finished now."""
+        """Tell whether so many rows wait that they are to be finished now."""
         return len(self._waiting) >= MOST_WAITING
 
     def plan(

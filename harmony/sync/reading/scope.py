@@ -55,7 +55,7 @@ class Incoming(NamedTuple):
 
     @property
     def enrolment(self) -> tuple[datetime, int, str]:
-        """What orders the enrolments of one device."""
+        """Return what orders the enrolments of one device."""
         return enrolment(self.device.enrolled_at, self.device.external_id)
 
 
@@ -69,7 +69,7 @@ def with_marks(row: Incoming, **marks: str) -> Incoming:
 
 
 def enrolment(enrolled_at: datetime | None, external_id: str) -> tuple[datetime, int, str]:
-    """When a device was enrolled, then its id, which the UEM counts up: the larger one is the newer.
+    """Return when a device was enrolled, then its id, which the UEM counts up: the larger one is the newer.
 
     >>> enrolment(None, "99") < enrolment(None, "100")
     True

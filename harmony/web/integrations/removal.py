@@ -48,7 +48,7 @@ class _RemoveForm(Form):
 
 @blueprint.get("")
 def show(integration_id: int) -> ResponseReturnValue:
-    """What would go."""
+    """Show what would go."""
     integration = db.get_or_404(Integration, integration_id)
     if integration.state == IntegrationState.REMOVING:
         return redirect(url_for("integrations.show", integration_id=integration_id), 303)

@@ -47,7 +47,7 @@ class JobStatus:
 
 
 def job_status(integration: Integration, kind: JobKind) -> JobStatus:
-    """Where a job of the integration stands."""
+    """Return where a job of the integration stands."""
     job = db.session.get(Job, (integration.id, kind))
     running, last = _newest_run(integration.id, kind, running=True), _newest_run(integration.id, kind)
     active = integration.state == IntegrationState.ACTIVE
@@ -68,7 +68,7 @@ def _newest_run(integration_id: int, kind: JobKind, *, running: bool = False) ->
 
 
 def share(integration: Integration, now: datetime) -> Share:
-    """What reading apps has used of its share of the UEM's daily calls."""
+    """Return what reading apps has used of its share of the UEM's daily calls."""
     return targets.share_of(integration.id, current_settings().apps_quota_percent, now)
 
 

@@ -74,7 +74,7 @@ def number_asked_for(run: SyncRun, name: str | None) -> str:
 
 
 def length(started_at: datetime, finished_at: datetime | None) -> str:
-    """How long a run took, as a person says it.
+    """Return how long a run took, as a person says it.
 
     >>> from datetime import timedelta
     >>> start = datetime(2026, 1, 15, 12)

@@ -41,7 +41,7 @@ _EARLIER_FACTOR = (
 
 
 class TaggingForm(Form):
-    """What is tagged, and how the tags are called.
+    """The form of page 3: the tags to keep, and their names.
 
     `adopted` are the ticked ones of `offered`, the names on the page that stood in the UEM before, as the
     UEM writes them; *Adopt all* sends `adopt_all` and ticks every one of them.
@@ -65,7 +65,7 @@ class TaggingForm(Form):
 
 
 def fill(tagging: Tagging) -> dict[str, Any]:
-    """What the form shows for a record: every name as it is in effect."""
+    """Return what the form shows for a record: every name as it is in effect."""
     switches = {name: getattr(tagging, name) for name in SWITCHES}
     names = {field: name_of(key, tagging) for key, field in NAMES.items()}
     return switches | names | {PREFIX: tagging.prefix, "adopted": list(tagging.adopted)}
@@ -163,5 +163,5 @@ def _why(tag: NeededTag) -> str:
 
 
 def context(form: TaggingForm) -> dict[str, Any]:
-    """What the page shows besides its form."""
+    """Return what the page shows besides its form."""
     return {"factor_example": name_of("factor:ROOTED", Tagging(prefix=form.prefix.data or ""))}
