@@ -90,32 +90,32 @@ def sync_apps(
     integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
     """Do the job if it is due and free. Every end is written to its run's row."""
-    held = lease.claim(integration_id, JobKind.APPS, identity(), now())
-    if held is None:
+    claimed = lease.claim(integration_id, JobKind.APPS, identity(), now())
+    if claimed is None:
         return
-    work = _load(held, should_stop)
+    work = _load(claimed, should_stop)
     end = _attempt(work, opener)
     with writing_the_end(NAME, work):
         _finish(work, end)
 
 
-def _load(held: Lease, should_stop: Callable[[], bool]) -> _AppSync:
+def _load(claimed: Lease, should_stop: Callable[[], bool]) -> _AppSync:
     settings = current_settings()
-    integration = db.session.get_one(Integration, held.integration_id)
+    integration = db.session.get_one(Integration, claimed.integration_id)
     page = integration.page(SERVER)
     server = from_row(ServerDetails, page.applied if page else None)
     percent = settings.apps_quota_percent
     share = targets.share_of(integration.id, percent, now())
     spread = LeakyBucket(settings.calls_per_minute * _SHARE_OF_A_MINUTE, _CALLS_AT_ONCE, monotonic)
-    work = _AppSync(held, integration.kind, server, share, percent, should_stop, spread)
+    work = _AppSync(claimed, integration.kind, server, share, percent, should_stop, spread)
     work.counts.waiting = targets.waiting(integration.id)
     release()
     return work
 
 
 def _attempt(work: _AppSync, opener: ClientFactory) -> End:
-    def renew(session: Session, moment: datetime) -> None:
-        lease.renew(session, work.held, moment)
+    def renew(session: Session, current_time: datetime) -> None:
+        lease.renew(session, work.held, current_time)
 
     def take(client: UemClient, watch: LeaseKeeper) -> End:
         return _take(work, client, watch)
@@ -170,28 +170,28 @@ def _batches(listed: Iterator[DeviceAppList]) -> Iterator[list[DeviceAppList]]:
 
 
 def _write(work: _AppSync, batch: list[DeviceAppList]) -> None:
-    moment, counts = now(), work.counts
+    current_time, counts = now(), work.counts
     work.others_counted = work.others_counted or any(app_store.announces(each.apps) for each in batch)
     with write() as session:
-        lease.renew(session, work.held, moment)
+        lease.renew(session, work.held, current_time)
         stored = app_store.store(
-            session, work.held.integration_id, batch, moment, others_counted=work.others_counted
+            session, work.held.integration_id, batch, current_time, others_counted=work.others_counted
         )
         counts.changed += stored.changed
         counts.read += sum(1 for each in batch if each.apps is not None)
         counts.skipped += sum(1 for each in batch if each.apps is None)
         counts.waiting = max(0, counts.waiting - len(batch))
         counts.incomplete += work.doubts.note(stored.outcomes)
-        _show(session, work, moment)
+        _show(session, work, current_time)
     work.doubts.note_error(next((each.error for each in batch if each.error), None))
 
 
-def _show(session: Session, work: _AppSync, moment: datetime) -> None:
+def _show(session: Session, work: _AppSync, current_time: datetime) -> None:
     values = {
         "step": "Reading the apps of devices",
         "counts": asdict(work.counts),
         "calls": work.calls,
-        "heartbeat_at": moment,
+        "heartbeat_at": current_time,
     }
     if work.quota is not None:
         values |= {"quota_left": work.quota.remaining, "quota_limit": work.quota.limit}
@@ -200,15 +200,22 @@ def _show(session: Session, work: _AppSync, moment: datetime) -> None:
 
 def _finish(work: _AppSync, end: End) -> None:
     """Close the run, plan the next one, and wait for a person where only one can help."""
-    moment, held = now(), work.held
+    current_time, claimed = now(), work.held
     with write() as session:
-        _show(session, work, moment)
+        _show(session, work, current_time)
         if end.park:
-            lease.park(session, held, f"{end.outcome.reason} {end.outcome.advice}".strip())
-        integration = session.get(Integration, held.integration_id)
+            lease.park(session, claimed, f"{end.outcome.reason} {end.outcome.advice}".strip())
+        integration = session.get(Integration, claimed.integration_id)
         if integration is None:
             return
-        started = session.get_one(JobRun, held.run_id).started_at
-        planned = control.usual(integration, held.kind, started, moment)
-        lease.settle(session, held, end.outcome, end.next_at(planned, moment), moment, done_up_to=started)
-    log.info("App sync %d of integration %d: %s.", held.run_id, held.integration_id, end.outcome.state)
+        started = session.get_one(JobRun, claimed.run_id).started_at
+        planned = control.usual(integration, claimed.kind, started, current_time)
+        lease.settle(
+            session,
+            claimed,
+            end.outcome,
+            end.next_at(planned, current_time),
+            current_time,
+            done_up_to=started,
+        )
+    log.info("App sync %d of integration %d: %s.", claimed.run_id, claimed.integration_id, end.outcome.state)

@@ -76,9 +76,9 @@ def compare(stored: Identity, read: Identity) -> Match:
     return Match.OTHER if hardware and len(pairs) > 1 else Match.DOUBTFUL
 
 
-def same_hardware(one: Identity, other: Identity) -> bool:
+def same_hardware(stored: Identity, read: Identity) -> bool:
     """Tell whether two records with the same UDID can be enrolments of one device: no serial contradicts."""
-    return not (one.serial and other.serial) or one.serial == other.serial
+    return not (stored.serial and read.serial) or stored.serial == read.serial
 
 
 def other_hardware(stored: Identity, read: Identity) -> bool:

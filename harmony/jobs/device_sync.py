@@ -126,8 +126,8 @@ def _after(integration: Integration, run: SyncRun, outcome: Outcome, now: dateti
 
 def _quota(session: Session, integration: Integration) -> tuple[int, int] | None:
     """Return what the UEM last said of its calls: (left, limit)."""
-    told = (SyncRun.integration_id == integration.id, SyncRun.quota_limit.is_not(None))
-    run = session.scalar(select(SyncRun).where(*told).order_by(SyncRun.id.desc()).limit(1))
+    with_quota = (SyncRun.integration_id == integration.id, SyncRun.quota_limit.is_not(None))
+    run = session.scalar(select(SyncRun).where(*with_quota).order_by(SyncRun.id.desc()).limit(1))
     if run is None or run.quota_left is None or run.quota_limit is None:
         return None
     return run.quota_left, run.quota_limit

@@ -63,9 +63,9 @@ class Ends(Generic[E]):
 
 def attempt(work: RunningJob, opener: ClientFactory, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
     """Let `take` do the work while its lease is renewed. Raises nothing: a failure is an end like another."""
-    held = work.held
+    claimed = work.held
     try:
-        with closing(opener(held.integration_id, work.kind, work.server)) as client:
+        with closing(opener(claimed.integration_id, work.kind, work.server)) as client:
             return _watched(work, client, renew, take)
     except UemError as error:
         return ends.of_error(error)
@@ -74,9 +74,9 @@ def attempt(work: RunningJob, opener: ClientFactory, renew: Renew, take: Take[E]
     except Interrupted:
         return ends.stopped
     except LeaseLost:
-        return ends.paused if _is_paused(held.integration_id) else ends.overtaken
+        return ends.paused if _is_paused(claimed.integration_id) else ends.overtaken
     except Exception as error:  # a run must end with a word on the page, whatever went wrong
-        log.exception("%s %d failed.", ends.name.capitalize(), held.run_id)
+        log.exception("%s %d failed.", ends.name.capitalize(), claimed.run_id)
         return ends.of_database(trouble(error))
 
 

@@ -112,5 +112,5 @@ def mended(times: Times, planned: datetime, longest: timedelta, lease: timedelta
     )
 
 
-def _at_most(moment: datetime | None, latest: datetime) -> datetime | None:
-    return None if moment is None else min(moment, latest)
+def _at_most(planned: datetime | None, latest: datetime) -> datetime | None:
+    return None if planned is None else min(planned, latest)

@@ -43,21 +43,21 @@ def sync(
     integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
     """Sync one integration if it is due and free. Every end is written to the run's row."""
-    held = lease.claim(integration_id, JobKind.DEVICES, identity(), now())
-    if held is None:
+    claimed = lease.claim(integration_id, JobKind.DEVICES, identity(), now())
+    if claimed is None:
         return
-    work = _load(held, should_stop)
+    work = _load(claimed, should_stop)
     outcome = _attempt(work, opener)
     with writing_the_end(NAME, work):
         _finish(work, outcome)
 
 
-def _load(held: Lease, should_stop: Callable[[], bool]) -> Sync:
-    _distrust_the_past(held.integration_id)
-    integration = db.session.get_one(Integration, held.integration_id)
+def _load(claimed: Lease, should_stop: Callable[[], bool]) -> Sync:
+    _distrust_the_past(claimed.integration_id)
+    integration = db.session.get_one(Integration, claimed.integration_id)
     applied = {page.name: page.applied for page in integration.pages}
     work = Sync(
-        held,
+        claimed,
         integration.kind,
         from_row(ServerDetails, applied.get(SERVER)),
         from_row(Synchronization, applied.get(SYNCHRONIZATION)),
@@ -89,8 +89,8 @@ def _distrust_the_past(integration_id: int) -> None:
 
 
 def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
-    def renew(session: Session, moment: datetime) -> None:
-        lease.renew(session, work.held, moment)
+    def renew(session: Session, current_time: datetime) -> None:
+        lease.renew(session, work.held, current_time)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
         return take_snapshot(work, client) if work.held.whole else take_delta(work, client)
@@ -104,13 +104,13 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
 
 def _finish(work: Sync, outcome: Outcome) -> None:
     """Close the run, unless somebody else has closed it, and give the integration back."""
-    moment = now()
+    current_time = now()
     with write() as session:
-        closed = lease.close(session, work.held, outcome, moment, asdict(work.tally))
-        device_sync.settle(session, work.held, outcome, moment)
+        closed = lease.close(session, work.held, outcome, current_time, asdict(work.tally))
+        device_sync.settle(session, work.held, outcome, current_time)
         integration = session.get(Integration, work.held.integration_id)
         if integration:
-            _follow(session, work, integration, outcome, moment)
+            _follow(session, work, integration, outcome, current_time)
         marks = (integration.id, integration.sync_job.fence, integration.snapshots) if integration else None
     if marks:
         rollback_detection.note(*marks)
@@ -121,11 +121,13 @@ def _finish(work: Sync, outcome: Outcome) -> None:
 
 
 def _follow(
-    session: Session, work: Sync, integration: Integration, outcome: Outcome, moment: datetime
+    session: Session, work: Sync, integration: Integration, outcome: Outcome, current_time: datetime
 ) -> None:
     version = session.get_one(SyncRun, work.held.run_id).version
     was_read = outcome.good and work.held.whole
-    control.after_sync(session, integration, outcome.complete, moment, version=version, was_read=was_read)
+    control.after_sync(
+        session, integration, outcome.complete, current_time, version=version, was_read=was_read
+    )
 
 
 def _tell(work: Sync, outcome: Outcome) -> None:

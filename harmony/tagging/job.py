@@ -39,27 +39,27 @@ def tag(
     integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
     """Do the job if it is due and free. Every end is written to its run's row."""
-    held = lease.claim(integration_id, JobKind.TAGGING, identity(), now())
-    if held is None:
+    claimed = lease.claim(integration_id, JobKind.TAGGING, identity(), now())
+    if claimed is None:
         return
-    work = _load(held, should_stop)
+    work = _load(claimed, should_stop)
     end = _attempt(work, opener)
     with writing_the_end(NAME, work):
         _finish(work, end)
 
 
-def _load(held: Lease, should_stop: Callable[[], bool]) -> RunContext:
-    integration = db.session.get_one(Integration, held.integration_id)
-    job = db.session.get_one(Job, (held.integration_id, held.kind))
+def _load(claimed: Lease, should_stop: Callable[[], bool]) -> RunContext:
+    integration = db.session.get_one(Integration, claimed.integration_id)
+    job = db.session.get_one(Job, (claimed.integration_id, claimed.kind))
     applied = {page.name: page.applied for page in integration.pages}
     work = RunContext(
-        held,
+        claimed,
         integration.kind,
         from_row(ServerDetails, applied.get(SERVER)),
         from_row(Tagging, applied.get(TAGGING)),
         should_stop,
         began=now(),
-        since=None if held.whole else _since(job),
+        since=None if claimed.whole else _since(job),
         failures=job.failures,
         size=CallSize(job.batch_limit or PER_CALL),
     )
@@ -74,14 +74,16 @@ def _since(job: Job) -> datetime | None:
     since = job.done_up_to - OVERLAP
     moved = or_(SyncRun.finished_at >= since, SyncRun.state == SyncRunState.RUNNING)
     synced = select(SyncRun.id).where(SyncRun.integration_id == job.integration_id, moved)
-    mine = (Device.integration_id == job.integration_id, Device.deleted_at >= since)
-    found = db.session.scalar(synced.limit(1)) or db.session.scalar(select(Device.id).where(*mine).limit(1))
+    conditions = (Device.integration_id == job.integration_id, Device.deleted_at >= since)
+    found = db.session.scalar(synced.limit(1)) or db.session.scalar(
+        select(Device.id).where(*conditions).limit(1)
+    )
     return since if found is None else None
 
 
 def _attempt(work: RunContext, opener: ClientFactory) -> End:
-    def renew(session: Session, moment: datetime) -> None:
-        lease.renew(session, work.held, moment)
+    def renew(session: Session, current_time: datetime) -> None:
+        lease.renew(session, work.held, current_time)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> End:
         try:
@@ -98,16 +100,16 @@ def _attempt(work: RunContext, opener: ClientFactory) -> End:
 
 def _finish(work: RunContext, end: End) -> None:
     """Close the run, plan the next one, and wait for a person where only one can help."""
-    moment, held = now(), work.held
+    current_time, claimed = now(), work.held
     next_at = work.next_at
     work.counts.waiting, (work.counts.failed, _) = outbox.waiting(work.id), outbox.failed(work.id)
     if end.park or not end.outcome.good:
-        next_at = end.next_at(moment + retry_wait(work.failures + 1), moment)
+        next_at = end.next_at(current_time + retry_wait(work.failures + 1), current_time)
     with write() as session:
-        work.show(session, moment)
+        work.show(session, current_time)
         if end.park:
-            lease.park(session, held, f"{end.outcome.reason} {end.outcome.advice}".strip())
+            lease.park(session, claimed, f"{end.outcome.reason} {end.outcome.advice}".strip())
         if work.size.learned is not None:
-            lease.learn_limit(session, held, work.size.learned)
-        lease.settle(session, held, end.outcome, next_at, moment, done_up_to=work.began)
-    log.info("Tagging run %d of integration %d: %s.", held.run_id, work.id, end.outcome.state)
+            lease.learn_limit(session, claimed, work.size.learned)
+        lease.settle(session, claimed, end.outcome, next_at, current_time, done_up_to=work.began)
+    log.info("Tagging run %d of integration %d: %s.", claimed.run_id, work.id, end.outcome.state)

@@ -56,17 +56,17 @@ class RunContext:
 
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`. Raises LeaseLost."""
-        moment = now()
-        lease.renew(session, self.held, moment)
-        self.show(session, moment)
+        current_time = now()
+        lease.renew(session, self.held, current_time)
+        self.show(session, current_time)
 
-    def show(self, session: Session, moment: datetime) -> None:
+    def show(self, session: Session, current_time: datetime) -> None:
         """Write the progress into the run's row."""
         values: dict[str, Any] = {
             "step": self.step,
             "counts": asdict(self.counts),
             "calls": self.calls,
-            "heartbeat_at": moment,
+            "heartbeat_at": current_time,
         }
         if self.quota is not None:
             values |= {"quota_left": self.quota.remaining, "quota_limit": self.quota.limit}

@@ -45,9 +45,9 @@ def adopt(row: UemTag, external_id: str, group: str, empty_since: datetime | Non
     row.adopted = True
 
 
-def say(row: UemTag, sentence: str, moment: datetime) -> None:
+def say(row: UemTag, sentence: str, current_time: datetime) -> None:
     """Note why it cannot be used."""
-    row.problem, row.checked_at, row.organization_group_id = sentence[:1024], moment, None
+    row.problem, row.checked_at, row.organization_group_id = sentence[:1024], current_time, None
 
 
 def split_former(session: Session, integration_id: int, key: str, now: datetime) -> None:

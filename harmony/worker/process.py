@@ -57,26 +57,26 @@ def _consume(consumer: Any) -> None:
 
     systemd signals the whole group, and then the supervisor does; Ctrl+C is the same.
     """
-    told = threading.Event()
+    stop_requested = threading.Event()
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     consumer.start()  # installs handlers of its own, and its threads leave the signals to this one
     for number in _STOP_SIGNALS:
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: stop_requested.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     looked = monotonic()
-    while not told.is_set():
+    while not stop_requested.is_set():
         looked = consumer.loop(looked)
     consumer.stop(graceful=True)
 
 
 def sign_of_life() -> None:
     """Write that this process is alive, and forget processes that were silent for a day."""
-    moment = now()
-    row = {"identity": identity(), "started_at": moment, "seen_at": moment}
-    long_ago = Worker.seen_at < moment - FORGET_AFTER
+    current_time = now()
+    row = {"identity": identity(), "started_at": current_time, "seen_at": current_time}
+    long_ago = Worker.seen_at < current_time - FORGET_AFTER
     with write() as session:
         upsert(table_of(Worker), [row], key=["identity"], columns=["seen_at"])
-        session.execute(delete(Worker).where(long_ago | (Worker.seen_at > moment + FORGET_AFTER)))
+        session.execute(delete(Worker).where(long_ago | (Worker.seen_at > current_time + FORGET_AFTER)))
 
 
 def _live(app: Flask, stop: threading.Event) -> None:

@@ -34,10 +34,10 @@ def register(app: Flask) -> None:
 @integrations.command("list")
 def list_all() -> None:
     """One line each: id, state, name, next sync."""
-    for one in db.session.scalars(select(Integration).order_by(Integration.id)):
-        next_at = one.sync_job.next_at
+    for integration in db.session.scalars(select(Integration).order_by(Integration.id)):
+        next_at = integration.sync_job.next_at
         due = f"{next_at:%Y-%m-%d %H:%M} UTC" if next_at else "not planned"
-        click.echo(f"{one.id}\t{one.state}\t{one.name}\tnext sync {due}")
+        click.echo(f"{integration.id}\t{integration.state}\t{integration.name}\tnext sync {due}")
 
 
 @sync.command("run")
@@ -90,5 +90,5 @@ def _finished(integration_id: int) -> Integration:
 
 def _newest(integration_id: int) -> SyncRun | None:
     db.session.rollback()
-    mine = select(SyncRun).where(SyncRun.integration_id == integration_id)
-    return db.session.scalar(mine.order_by(SyncRun.id.desc()).limit(1))
+    runs = select(SyncRun).where(SyncRun.integration_id == integration_id)
+    return db.session.scalar(runs.order_by(SyncRun.id.desc()).limit(1))

@@ -61,9 +61,9 @@ def job_status(integration: Integration, kind: JobKind) -> JobStatus:
 
 def _newest_run(integration_id: int, kind: JobKind, *, running: bool = False) -> JobRun | None:
     """The run under way, or the last that came to an end."""
-    mine = (JobRun.integration_id == integration_id, JobRun.kind == kind)
+    conditions = (JobRun.integration_id == integration_id, JobRun.kind == kind)
     under_way = JobRun.state == SyncRunState.RUNNING
-    rows = select(JobRun).where(*mine, under_way if running else ~under_way)
+    rows = select(JobRun).where(*conditions, under_way if running else ~under_way)
     return db.session.scalar(rows.order_by(JobRun.id.desc()).limit(1))
 
 
@@ -82,8 +82,8 @@ def parked(integration: Integration) -> Iterator[Banner]:
         yield Banner("info", f"{words.title}: {FIRST_SYNC}", href, words.title)
         return
     other = Job.kind != JobKind.TAGGING
-    mine = (Job.integration_id == integration.id, Job.parked_why.is_not(None), other)
-    for job in db.session.scalars(select(Job).where(*mine).order_by(Job.kind)):
+    conditions = (Job.integration_id == integration.id, Job.parked_why.is_not(None), other)
+    for job in db.session.scalars(select(Job).where(*conditions).order_by(Job.kind)):
         words = KINDS[JobKind(job.kind)].words
         href = url_for("jobs.index", integration_id=integration.id, kind=job.kind)
         text = f"{words.title} waits for you: {job.parked_why} Then choose {words.ask}."

@@ -95,8 +95,8 @@ def _runs(integration_id: int, kind: JobKind) -> Query:
         JobRun.id, JobRun.state, JobRun.started_by, JobRun.started_at, JobRun.finished_at,
         JobRun.counts, JobRun.calls, JobRun.reason,
     )  # fmt: skip
-    mine = (JobRun.integration_id == integration_id, JobRun.kind == kind)
-    query: Query = select(*columns).where(*mine)
+    of_kind = (JobRun.integration_id == integration_id, JobRun.kind == kind)
+    query: Query = select(*columns).where(*of_kind)
     return query
 
 

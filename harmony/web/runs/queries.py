@@ -70,7 +70,7 @@ def number_asked_for(run: SyncRun, name: str | None) -> str:
     """Which number of the run is looked into; without a known one the first that counts anything."""
     if name in BEHIND:
         return str(name)
-    return next((one for one in BEHIND if getattr(run, one)), ADDED)
+    return next((count for count in BEHIND if getattr(run, count)), ADDED)
 
 
 def length(started_at: datetime, finished_at: datetime | None) -> str:
