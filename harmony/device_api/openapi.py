@@ -152,5 +152,5 @@ def _schemas() -> Json:
 
 
 def _given(schema: Json) -> Json:
-    """Return the schema of an optional field without the null that stands for it in Python."""
+    """Return the schema of an optional field, without null."""
     return next(choice for choice in schema["anyOf"] if choice.get("type") != "null")

@@ -1,4 +1,4 @@
-"""Who this process is, whether another one is still alive, and when a worker last showed a sign of life."""
+"""The identity of processes: this one, whether another is alive, and the last heartbeat of a worker."""
 
 from __future__ import annotations
 

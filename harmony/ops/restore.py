@@ -26,7 +26,7 @@ _ALIVE_WITHIN = timedelta(seconds=60)
 
 
 class NotRestored(Exception):
-    """Nothing was replaced; the text says why, and what to do."""
+    """The file was not replaced; the text says why, and what to do."""
 
 
 def restore(file: Path, now: datetime) -> Path | None:

@@ -25,7 +25,7 @@ OFF = {"tag_status": False, "tag_risk": False, "tag_factors": False}
 
 
 class _TakingOff(NamedTuple):
-    """What is still to be taken off: so many tags, and how often they are on a device as far as is known."""
+    """The removal still to do: so many tags, on so many devices as far as is known."""
 
     tags: int
     links: int

@@ -1,4 +1,4 @@
-"""What the integration pages show: read from rows that a process wrote, never guessed."""
+"""The facts on the integration pages: read from rows that a process wrote, never guessed."""
 
 from __future__ import annotations
 

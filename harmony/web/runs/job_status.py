@@ -1,4 +1,4 @@
-"""Where the jobs of an integration stand, in words for its page and for their own pages."""
+"""The state of the jobs of an integration, in words for its page and for their own pages."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every page shares: layout, lists, filters, files, errors."""
+"""Parts that every page shares: layout, lists, filters, files, errors."""

@@ -1,4 +1,4 @@
-"""What the tag pages call things: filters, what a tag stands for, why there are none."""
+"""The words of the tag pages: filters, meanings of tags, reasons for an empty list."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _MEANWHILE = "Tagging has been changed by somebody else. Check the values below 
 
 
 class _TagForm(Form):
-    """What happens to the tags; `edition` is that of the page it was asked for."""
+    """The choice for tags that are left; `edition` is that of the page it was asked for."""
 
     tags = RadioField("These tags", default=TAKE_OFF)
     edition = HiddenField()
