@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Flask, current_app
 
 from harmony.config.settings import PREFIX, Settings, SettingsError
+from harmony.config.supplied import supplied
 from harmony.config.table import SETTINGS
 
-__all__ = ["PREFIX", "SETTINGS", "Settings", "SettingsError", "current_settings", "init_app"]
+__all__ = ["PREFIX", "SETTINGS", "Settings", "SettingsError", "current_settings", "init_app", "supplied"]
 _NAME = "harmony.settings"
 
 

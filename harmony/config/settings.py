@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harmony.config.supplied import EXPORTED
 from harmony.config.table import SETTINGS, Setting
 from harmony.config.values import POSTGRESQL, SQLITE, Network, trimmed
 
@@ -47,8 +48,12 @@ class Settings:
     history_kept_days: int = 365
     events_kept_days: int = 365
     audit_kept_days: int = 365
+    messages_kept_days: int = 90
     deleted_kept_days: int = 30
+    silent_devices_percent: int = 20
+    metrics_token: str = field(default="", repr=False)
     log_level: str = "INFO"
+    log_format: str = "text"
     demo: bool = False
     ignored: tuple[str, ...] = ()
 
@@ -62,7 +67,8 @@ class Settings:
             name: text for name in environ if name.startswith(PREFIX) and (text := trimmed(environ[name]))
         }
         ignored = {name for name in given.keys() - _KNOWN if _is_of_kubernetes(name, given[name])}
-        if unknown := sorted(given.keys() - _KNOWN - ignored):
+        unknown = sorted(name for name in given.keys() - _KNOWN - ignored if not EXPORTED.fullmatch(name))
+        if unknown:
             raise SettingsError(f"{unknown[0]} is not a setting of Harmony; see docs/running.md.")
         values = {setting.name.lower(): _read(setting, given) for setting in SETTINGS}
         return cls(**values, ignored=tuple(sorted(ignored)))

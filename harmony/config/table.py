@@ -12,6 +12,7 @@ from harmony.config.values import (
     database_url,
     directory,
     keys,
+    log_format,
     log_level,
     networks,
     public_url,
@@ -59,7 +60,13 @@ SETTINGS = (
     Setting(
         "TRUSTED_PROXIES", "0", "How many reverse proxies stand in front and may be believed.", between(0, 9)
     ),
-    Setting("PUBLIC_URL", "", "The address people type; other host names are then refused.", public_url),
+    Setting(
+        "PUBLIC_URL",
+        "",
+        "The address people type, with its path if a proxy serves Harmony below one; other host names are "
+        "then refused.",
+        public_url,
+    ),
     Setting("FETCHERS", "4", "How many pages of devices are fetched at once, 1 to 16.", between(1, 16)),
     Setting("CALLS_PER_MINUTE", "1000", "The most calls a minute to one UEM, 1 to 4999.", between(1, 4999)),
     Setting("APPS_QUOTA_PERCENT", "20", "Percent of a day's calls for reading apps.", between(1, 100)),
@@ -77,11 +84,25 @@ SETTINGS = (
     Setting("EVENTS_KEPT_DAYS", "365", "Days for which events and ended findings are kept, 1 to 3650.", DAYS),
     Setting("AUDIT_KEPT_DAYS", "365", "Days for which audit entries are kept, 1 to 3650.", DAYS),
     Setting(
+        "MESSAGES_KEPT_DAYS",
+        "90",
+        "Days for which messages that ended are kept, 1 to 3650; those of a device as long as the device.",
+        DAYS,
+    ),
+    Setting(
         "DELETED_KEPT_DAYS",
         "30",
         "Days for which a deleted device can be restored, 1 to 3650; then it is purged.",
         DAYS,
     ),
+    Setting(
+        "SILENT_DEVICES_PERCENT",
+        "20",
+        "Percent of the registered devices that may be inactive before a notice says so, 1 to 100.",
+        between(1, 100),
+    ),
+    Setting("METRICS_TOKEN", "", "Opens `/metrics` to whoever sends it; empty: nobody.", secret, True),
     Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", log_level),
+    Setting("LOG_FORMAT", "text", "text, or json: one object a line.", log_format),
     Setting("DEMO", "0", "1 offers the simulated UEM; `make demo` sets it.", switch),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
@@ -14,6 +15,8 @@ _AROUND = "".join(character for character in map(chr, range(0x3001)) if characte
 _AROUND += "\u200b\u200c\u200d\u2060\ufeff"
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
+# The path below which a reverse proxy serves the dashboard.
+PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -91,10 +94,19 @@ def log_level(text: str) -> str:
     return text.upper()
 
 
+def log_format(text: str) -> str:
+    if text not in {"text", "json"}:
+        raise ValueError("text or json")
+    return text
+
+
 def public_url(text: str) -> str:
     parts = urlsplit(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}):
-        raise ValueError("an address without a path, such as https://harmony.example.com")
+    is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and not set("?#") & set(text)
+    if text and not (is_address and (not parts.path.rstrip("/") or PREFIX.fullmatch(parts.path.rstrip("/")))):
+        raise ValueError(
+            "an address, such as https://harmony.example.com or, below a prefix, https://example.com/harmony"
+        )
     return text.rstrip("/")
 
 

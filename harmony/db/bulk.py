@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -79,6 +79,11 @@ def decode_time(value: Any) -> datetime | None:
         return datetime.fromisoformat(value + "+00:00")
     naive: datetime = value
     return naive.replace(tzinfo=UTC)
+
+
+def decode_date(value: Any) -> date | None:
+    """Return a date as it was read: text from SQLite, a date from PostgreSQL."""
+    return date.fromisoformat(str(value)) if value else None
 
 
 def checkpoint() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from harmony import models
 from harmony.db import Base, db, is_sqlite
+from harmony.models.search_index import is_made_here
 
 assert models  # imported for its tables
 
@@ -22,6 +23,7 @@ def run() -> None:
             target_metadata=Base.metadata,
             render_as_batch=True,
             compare_type=True,
+            include_name=lambda name, _kind, _parents: not is_made_here(name),
             transactional_ddl=True,
         )
         with context.begin_transaction():

@@ -2,22 +2,36 @@
 
 from harmony.models.access import KeptForm, SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
 from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
+from harmony.models.applied_file import AppliedFile
+from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, RelayCall, RelayPart
 from harmony.models.device import Device, Membership
 from harmony.models.history import AuditEntry, DeviceEvent
 from harmony.models.hold import Hold
 from harmony.models.integration import Integration, KnownGroup, SetupPage
 from harmony.models.job import Job
-from harmony.models.policy import Policy, PolicyRecord
+from harmony.models.message import (
+    MailServer,
+    Message,
+    MessageChannel,
+    MessageTemplate,
+    NoticeState,
+    NoticeSubscription,
+)
+from harmony.models.policy import Policy, PolicyRecord, RiskOverride
 from harmony.models.protection import Event, Finding, Protection, Registration, RegistrationCode
+from harmony.models.refusal import RegistrationRefusal
 from harmony.models.run import JobRun, SkippedDevice, SyncRun
 from harmony.models.states import (
     Absence,
     Action,
+    ChannelKind,
     DeviceStatus,
     Happening,
     HoldState,
     IntegrationState,
     LinkState,
+    MessageKind,
+    MessageState,
     Profile,
     Risk,
     Severity,
@@ -39,7 +53,11 @@ __all__ = [
     "AppDecision",
     "AppException",
     "AppReading",
+    "AppliedFile",
     "AuditEntry",
+    "ChannelKind",
+    "Connector",
+    "ConnectorAgent",
     "Device",
     "DeviceEvent",
     "DeviceStatus",
@@ -57,14 +75,27 @@ __all__ = [
     "KeptForm",
     "KnownGroup",
     "LinkState",
+    "MailServer",
     "Membership",
+    "Message",
+    "MessageChannel",
+    "MessageKind",
+    "MessageState",
+    "MessageTemplate",
+    "NoticeState",
+    "NoticeSubscription",
+    "OutboundProxy",
     "Policy",
     "PolicyRecord",
     "Profile",
     "Protection",
     "Registration",
     "RegistrationCode",
+    "RegistrationRefusal",
+    "RelayCall",
+    "RelayPart",
     "Risk",
+    "RiskOverride",
     "SetupCode",
     "SetupPage",
     "Severity",

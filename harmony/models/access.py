@@ -18,7 +18,10 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """A person who signs in. `name_key` is the folded name, so that two spellings are one account."""
+    """A person who signs in. `name_key` is the folded name, so that two spellings are one account.
+
+    `device_columns` are the names of the columns chosen for the device list; "" for the usual ones.
+    """
 
     __tablename__ = "user"
 
@@ -28,6 +31,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(String(16))
     password_hash: Mapped[str] = mapped_column(String(256))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    device_columns: Mapped[str] = mapped_column(String(512), default="", server_default="")
 
 
 class SignInSession(Base):

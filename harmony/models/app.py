@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -49,7 +49,10 @@ class InstalledApp(Base):
 
 
 class AppException(Base):
-    """The decision of an administrator on every version of an app; `action` is an `Action`."""
+    """The decision of an administrator on every version of an app; `action` is an `Action`.
+
+    `by` is its owner; `ends_on` the last day, in UTC, on which it counts, None for one without an end.
+    """
 
     __tablename__ = "app_exception"
     __table_args__ = (UniqueConstraint("platform", "identifier"),)
@@ -61,6 +64,7 @@ class AppException(Base):
     reason: Mapped[str] = mapped_column(String(256))
     by: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_on: Mapped[date | None]
 
 
 class AppDecision(Base):
@@ -86,6 +90,7 @@ class AppDecision(Base):
     reason: Mapped[str] = mapped_column(String(256), default="")
     by: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_on: Mapped[date | None]
     devices: Mapped[int] = mapped_column(default=0)
     done_up_to: Mapped[int] = mapped_column(default=0)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

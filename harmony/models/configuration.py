@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +19,10 @@ PREVIEW = "preview"
 
 
 class ServerDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """Page 1. `client_secret`, `password` and `api_key` are sealed; "" means none is stored."""
+    """Page 1. `client_secret`, `password` and `api_key` are sealed; "" means none is stored.
+
+    `connector` is the name of the Connector that the server is called through; "" is none.
+    """
 
     display_name: str = ""
     server_address: str = ""
@@ -31,6 +35,7 @@ class ServerDetails(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str = ""
     self_signed: bool = False
     certificate: str = ""
+    connector: str = ""
 
 
 class ChosenGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +79,27 @@ class Tagging(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """Page 4. `token` is sealed; it is made when automatic addition is first switched on."""
+    """Page 4. `token` is sealed, and so is `former_token`, which registers devices until `former_until`.
+
+    A device that registered before any sync has listed it expires after `unlisted_days`; 0 is never.
+    `app_keys` maps a key of the app configuration to a name of its own, `app_id` is the bundle or package of
+    the Protect app, and `app_ca` the PEM of the authority that the app is to trust, "" for none of its own.
+    Registration messages go to devices that are created after `email_since` or `sms_since`, None while that
+    channel is off, in `language`; their codes are good for `code_days`.
+    """
 
     auto_addition: bool = False
     token: str = ""
+    former_token: str = ""
+    former_until: datetime | None = None
+    unlisted_days: int = 14
+    app_keys: dict[str, str] = {}
+    app_id: str = ""
+    app_ca: str = ""
+    email_since: datetime | None = None
+    sms_since: datetime | None = None
+    language: str = "en"
+    code_days: int = 7
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):

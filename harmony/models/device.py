@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
 
+# What lists are filtered by stands behind the key of their order.
+_FILTERED = ("integration_id", "status", "risk", "deleted_at", "platform")
+
 
 def _partial(name: str, present: str, *columns: str) -> Index:
     """Return an index over the few rows in which a column is set; the others cost nothing."""
@@ -32,6 +35,8 @@ class Device(Base):
     earlier one is of a former UEM and worthless (`sync.current_ids`).
     `status` and `risk` are those of its `Protection`, kept by triggers for lists (decision 18);
     a status of None is Provisioned, so that one that never registered costs nothing in the index.
+    `status_rank` (active, inactive, provisioned) and `risk_rank` (not assessed, then the risks) are what
+    lists are sorted by, kept likewise.
     """
 
     __tablename__ = "device"
@@ -39,7 +44,12 @@ class Device(Base):
         UniqueConstraint("integration_id", "external_id"),
         # One for every list by name: names come in no order, so each commit of a first sync rewrites most of
         # its pages. What lists are filtered by stands behind, so that they are filtered in the index.
-        Index("ix_device_by_name", "name_key", "id", "integration_id", "status", "risk", "deleted_at"),
+        Index("ix_device_by_name", "name_key", "id", *_FILTERED),
+        # A list in another order walks its index likewise. A first sync appends to the first two.
+        Index("ix_device_by_status", "status_rank", "id", *_FILTERED),
+        Index("ix_device_by_risk", "risk_rank", "id", *_FILTERED),
+        Index("ix_device_by_group", "group_name", "id", *_FILTERED),
+        Index("ix_device_by_platform", "platform", "id", *_FILTERED[:-1]),
         # Where few have a status or a risk. A first sync appends to the first, and writes none of the other.
         Index("ix_device_status", "status", "integration_id", "deleted_at", "risk"),
         Index(
@@ -90,6 +100,8 @@ class Device(Base):
     uem_generation: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str | None] = mapped_column(String(16))
     risk: Mapped[int] = mapped_column(default=0, server_default="0")
+    status_rank: Mapped[int] = mapped_column(default=2, server_default="2")
+    risk_rank: Mapped[int] = mapped_column(default=0, server_default="0")
 
     memberships: Mapped[list[Membership]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 

@@ -24,6 +24,8 @@ class Integration(Base):
     everything that changed began. `redact_pending`: imported personal data is still to be purged.
     `uem_generation` counts how often Server Details led to another UEM; `awaits_sync`: no run has read all of
     the new one yet. Ids of devices are of the generation that they were placed in.
+    `removed_at`: when it was removed, while that can be undone; None while it is brought back.
+    `before_removal`: what an undo puts back.
     """
 
     __tablename__ = "integration"
@@ -42,6 +44,8 @@ class Integration(Base):
     uem_generation: Mapped[int] = mapped_column(default=0, server_default="0")
     stopped_why: Mapped[str | None] = mapped_column(String(16))
     stopped_reason: Mapped[str | None] = mapped_column(String(1024))
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    before_removal: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     sync_job: Mapped[Job] = relationship(
         primaryjoin=lambda: and_(Job.integration_id == Integration.id, Job.kind == SYNC_JOB),
@@ -68,7 +72,15 @@ class Integration(Base):
     @property
     def connected(self) -> bool:
         """Tell if it still is a link to a UEM, at least a draft of one."""
-        return self.state not in {IntegrationState.REMOVING, IntegrationState.REMOVED}
+        gone = {IntegrationState.HIDDEN, IntegrationState.REMOVING, IntegrationState.REMOVED}
+        return self.state not in gone
+
+    @property
+    def condition(self) -> str:
+        """Return the state as pages show it: one that is active may be stopped or quarantined."""
+        if self.state != IntegrationState.ACTIVE:
+            return self.state
+        return "stopped" if self.stopped_why else "quarantined" if self.sync_job.quarantined else self.state
 
     def page(self, name: str) -> SetupPage | None:
         """Return the wizard page of that name, if it was ever saved."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -12,17 +12,31 @@ from sqlalchemy.orm import Mapped, mapped_column
 from harmony.db import Base, UtcDateTime
 
 
+class RiskOverride(msgspec.Struct, frozen=True, kw_only=True):
+    """The grounds of a changed risk; `ends_on` is the last day, in UTC, on which it counts."""
+
+    owner: str
+    at: datetime
+    reason: str
+    ends_on: date | None = None
+
+
 class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The values of a version of the policy, stored as JSON in `Policy.values`.
 
     `risks` maps the code of a threat factor to a `Risk` where it differs from the catalogue's. Days are whole
-    days without contact. `minimum_os` and `minimum_client` map ios and android to a version, "" for none.
+    days without contact. `overrides` has the grounds of `risks`, by code, of all that were saved with them.
+    `minimum_os` and `minimum_client` map ios and android to a version, "" for none.
+    `confirm_above` is a share of the devices in percent: saving a policy that changes more of them needs a
+    confirmation.
     """
 
     risks: dict[str, int] = {}
+    overrides: dict[str, RiskOverride] = {}
     inactive_days: int = 7
     silent_days: int = 3
     silent_risk: int = 0
+    confirm_above: int = 5
     minimum_os: dict[str, str] = {}
     minimum_client: dict[str, str] = {}
 

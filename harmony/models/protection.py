@@ -47,7 +47,13 @@ class Registration(Base):
     """
 
     __tablename__ = "registration"
-    __table_args__ = (UniqueConstraint("device_id", "profile"),)
+    __table_args__ = (
+        UniqueConstraint("device_id", "profile"),
+        Index(
+            "ix_registration_live_profile", "profile", "device_id",
+            sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"))
@@ -68,7 +74,10 @@ class Registration(Base):
 
 
 class RegistrationCode(Base):
-    """A code with which one Protect app may register once; only its SHA-256 is kept."""
+    """A code with which one Protect app may register once; only its SHA-256 is kept.
+
+    `profile` is "" for one that is for any. `tries` counts the requests that named it for another device.
+    """
 
     __tablename__ = "registration_code"
 
@@ -80,6 +89,8 @@ class RegistrationCode(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     request_digest: Mapped[str] = mapped_column(String(64), default="")
+    profile: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class Finding(Base):

@@ -1,4 +1,4 @@
-"""PURE: the words for the states of integrations and runs; the same in code, tables and pages."""
+"""PURE: the states of integrations, runs, devices and messages; the same words in code, tables and pages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from enum import IntEnum, StrEnum
 class IntegrationState(StrEnum):
     """Draft until Finish; then active or paused by a person.
 
-    Removing: everything of it is being deleted. Removed: its devices were kept, and nothing else.
+    Hidden: removed with its devices, which can be undone for a while. Removing: everything of it is being
+    deleted. Removed: its devices were kept, and nothing else.
     """
 
     DRAFT = "draft"
     ACTIVE = "active"
     PAUSED = "paused"
+    HIDDEN = "hidden"
     REMOVING = "removing"
     REMOVED = "removed"
 
@@ -138,6 +140,7 @@ class Verb(StrEnum):
     ENDED = "ended"
     REGISTERED = "registered"
     UNREGISTERED = "unregistered"
+    REFUSED = "refused"
     ACTIVE = "active"
     INACTIVE = "inactive"
     POLICY_CHANGED = "policy_changed"
@@ -158,3 +161,30 @@ class LinkState(StrEnum):
     PENDING = "pending"
     FAILED = "failed"
     DROPPED = "dropped"
+
+
+class ChannelKind(StrEnum):
+    """The way a message takes: mail, SMS to a device's number, or a chat room of the operators."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    CHAT = "chat"
+
+
+class MessageKind(StrEnum):
+    """The purpose of a message."""
+
+    REGISTRATION = "registration"
+    NOTICE = "notice"
+    SUMMARY = "summary"
+    TEST = "test"
+
+
+class MessageState(StrEnum):
+    """Queued until it is sent; a failed one is given up, a cancelled one was not needed any more."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
