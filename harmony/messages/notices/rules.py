@@ -1,0 +1,86 @@
+"""PURE: which troubles are told now, and which are over: once for each change of the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from harmony.messages.notices.kinds import NoticeKind
+
+# A trouble that is away for so long is over; one that comes back sooner was never told to be.
+SETTLED_AFTER = timedelta(minutes=10)
+WEEKLY_AT_HOUR = 7
+
+
+class TroubleKey(NamedTuple):
+    """The kind of a trouble and what it is about: the id of an integration, or "" for the installation."""
+
+    kind: NoticeKind
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A trouble that exists now. `reason` is the same while nothing changes; `title` and `text` are told."""
+
+    key: TroubleKey
+    reason: str
+    title: str
+    text: str
+    href: str = ""
+
+
+class Told(NamedTuple):
+    """A trouble that was told: why, since when, and when it was first seen to be gone."""
+
+    reason: str
+    title: str
+    since: datetime
+    gone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeDecision:
+    """The troubles to tell, those that are over, those seen to be gone, and those that came back."""
+
+    new: tuple[Trouble, ...] = ()
+    over: tuple[TroubleKey, ...] = ()
+    gone: tuple[TroubleKey, ...] = ()
+    back: tuple[TroubleKey, ...] = ()
+
+
+def decide(troubles: Iterable[Trouble], told: Mapping[TroubleKey, Told], now: datetime) -> NoticeDecision:
+    """Return what changed between what was told and what is."""
+    present = {trouble.key: trouble for trouble in troubles}
+    absent = {key: line for key, line in told.items() if key not in present}
+    reasons = {key: line.reason for key, line in told.items()}
+    return NoticeDecision(
+        new=tuple(trouble for key, trouble in present.items() if reasons.get(key) != trouble.reason),
+        over=tuple(key for key, line in absent.items() if line.gone_at and _is_settled(line.gone_at, now)),
+        gone=tuple(key for key, line in absent.items() if line.gone_at is None),
+        back=tuple(key for key, line in told.items() if key in present and line.gone_at is not None),
+    )
+
+
+def is_summary_due(last: datetime | None, now: datetime) -> bool:
+    """Tell whether the weekly summary is due: on Mondays, or at the first look after one.
+
+    >>> monday = datetime.fromisoformat("2026-11-30T07:00:00+00:00")
+    >>> is_summary_due(monday - timedelta(days=7), monday), is_summary_due(monday, monday + timedelta(days=6))
+    (True, False)
+    """
+    if last is None:
+        return True
+    start = now.replace(hour=WEEKLY_AT_HOUR, minute=0, second=0, microsecond=0) - timedelta(
+        days=now.weekday()
+    )
+    if start > now:
+        start -= timedelta(days=7)
+    # A time that is ahead was written while the clock was.
+    return last < start or last > now
+
+
+def _is_settled(gone_at: datetime, now: datetime) -> bool:
+    return now - gone_at >= SETTLED_AFTER or gone_at > now

@@ -1,0 +1,1 @@
+"""Registration messages: their texts, what fills them, who gets one."""

@@ -1,0 +1,1 @@
+"""The pages of messages: the mail server, the channels and the queue."""
