@@ -176,7 +176,7 @@ def _record_findings(session: Session, news: Sequence[_Received]) -> dict[int, P
     states = load_states(session, [received.app.device_id for received in news])
     threats = [threat for received in news for threat in received.report.threats]
     apps = {threat.subject for threat in threats if threat.subject and is_about_app(threat.code)}
-    rules = load_rules(session, in_force(session)[1], apps)
+    rules = load_rules(session, in_force(session)[1], apps, now=_newest(news))
     changes = [_change(states[received.app.device_id], received, rules) for received in news]
     return record_changes(session, changes, _newest(news))
 

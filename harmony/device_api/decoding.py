@@ -14,7 +14,6 @@ from harmony.device_api.errors import ApiError
 from harmony.device_api.partial import APPS, BodyReader, shallow
 from harmony.device_api.report import CheckInReport, Omission, ReportedApp, clock_of
 from harmony.device_api.schemas import CheckIn, Omitted, Register
-from harmony.models.device_ids import is_placeholder
 from harmony.uem.text import clean
 
 LARGEST_BODY = 64 * 1024
@@ -39,8 +38,6 @@ def read_registration(request: Request) -> tuple[Register, tuple[Omission, ...]]
     body = _converted(fields, Register)
     if (body.token is None) == (body.code is None):
         raise ApiError("invalid", "Give either `token` or `code`, one of the two.")
-    if is_placeholder(body.udid):
-        raise ApiError("udid_placeholder")
     return msgspec.structs.replace(body, udid=clean(body.udid, 128)), reader.omissions
 
 

@@ -7,9 +7,14 @@ ERRORS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The body is not JSON in UTF-8."),
     "key_unknown": (401, "This device key is not valid, or not any more. Register again."),
     "token_unknown": (401, "This is not the token of this dashboard."),
+    "token_replaced": (401, "This token of the dashboard was replaced by a new one."),
     "code_unknown": (401, "This registration code is not valid for this device."),
     "code_expired": (401, "This registration code has expired. Ask for a new one."),
     "code_used": (401, "This registration code was already used. Ask for a new one."),
+    "code_void": (
+        401,
+        "This registration code was tried on other devices too often. Ask for a new one.",
+    ),
     "device_unknown": (403, "This device is not known yet; it will be after the next device sync."),
     "integration_closed": (403, "The integration of this dashboard takes no registrations now."),
     "refused": (403, "This request came from a page of another site, so nothing was done."),
@@ -24,10 +29,16 @@ ERRORS: dict[str, tuple[int, str]] = {
         409,
         "The UEM lists this device with another platform than the one it registers with.",
     ),
+    "profile_differs": (409, "This registration code is for another profile of this device."),
     "udid_shared": (
         409,
         "The UEM lists several devices with this UDID, so it does not say which one this is. Use a "
         "registration code.",
+    ),
+    "udid_not_unique": (
+        409,
+        "Another device has registered with this UDID. The app configuration gives several devices the same "
+        "value.",
     ),
     "request_changed": (409, "A request with this request_id was made before, and it said something else."),
     "device_deleted": (410, "This device was deleted. It can register once the UEM lists it again."),

@@ -32,9 +32,9 @@ _DESCRIPTION = (
 ALWAYS = ("refused", "internal", "unavailable", "malformed")
 BODY = ("too_large", "not_json", "invalid", "too_many")
 REGISTER = (
-    "token_unknown", "code_unknown", "code_expired", "code_used", "device_unknown", "integration_closed",
-    "already_registered", "platform_differs", "udid_shared", "request_changed", "device_deleted",
-    "udid_placeholder",
+    "token_unknown", "token_replaced", "code_unknown", "code_expired", "code_used", "code_void",
+    "device_unknown", "integration_closed", "already_registered", "platform_differs", "profile_differs",
+    "udid_shared", "request_changed", "device_deleted", "udid_placeholder", "udid_not_unique",
 )  # fmt: skip
 KEY = ("key_unknown", "device_deleted", "too_many")
 

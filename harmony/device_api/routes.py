@@ -20,9 +20,10 @@ from harmony.device_api.batching import GroupCommit
 from harmony.device_api.check_in import Answer
 from harmony.device_api.errors import ApiError, by_status
 from harmony.device_api.rate_limit import Limits
+from harmony.device_api.registration import refusals
 from harmony.device_api.registration import register as registration_register
 from harmony.device_api.registration import unregister as registration_unregister
-from harmony.device_api.registration.credentials import KEY_PREFIX, key_hash
+from harmony.device_api.registration.credentials import KEY_PREFIX, RefusedRegistration, key_hash
 from harmony.device_api.report import CheckInReport
 from harmony.device_api.schemas import CheckedIn, Problem, Registered
 from harmony.protection.change import ProtectionStatus
@@ -67,7 +68,9 @@ def register() -> ResponseReturnValue:
             asked, now(), lambda device_id: limits.registrations.take(str(device_id), at)
         )
     except ApiError as error:
-        raise _counted(error) from None
+        if isinstance(error, RefusedRegistration):
+            refusals.count(error.integration_id, error.code, now())
+        raise counted(error) from None
     stands = _status_fields(ProtectionStatus(registration.status, registration.risk))
     unread = decoding.omitted(omissions)
     return _json(
@@ -83,11 +86,11 @@ def check_in() -> ResponseReturnValue:
     key = _key()
     _device_api().limits.check_ins.take(key, monotonic())
     if decoding.is_large(request) and not check_in_reports.is_known(key):
-        raise _counted(ApiError("key_unknown"))
+        raise counted(ApiError("key_unknown"))
     report = decoding.read_report(request, key, now())
     answer = _device_api().reports.submit(report)
     if isinstance(answer, ApiError):
-        raise _counted(answer)
+        raise counted(answer)
     return _json(CheckedIn(unread=decoding.omitted(report.omissions), **_status_fields(answer)))
 
 
@@ -98,7 +101,7 @@ def unregister() -> ResponseReturnValue:
     try:
         registration_unregister.unregister(_key(), now())
     except ApiError as error:
-        raise _counted(error) from None
+        raise counted(error) from None
     return "", 204
 
 
@@ -159,12 +162,12 @@ def _key() -> str:
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     key = shown.strip(" ")
     if scheme.lower() != BEARER or not key.startswith(KEY_PREFIX):  # a scheme has no case (RFC 9110)
-        raise _counted(ApiError("key_unknown"))
+        raise counted(ApiError("key_unknown"))
     return key_hash(key)
 
 
-def _counted(error: ApiError) -> ApiError:
-    """Count what is wrong against its address. Raises ApiError: too many by now."""
+def counted(error: ApiError) -> ApiError:
+    """Count a wrong secret against the address of this request. Raises ApiError: too many by now."""
     if error.status == 401:
         _device_api().limits.wrong.take(counted_address(request.remote_addr), monotonic())
     return error

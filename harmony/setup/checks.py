@@ -16,7 +16,9 @@ from harmony.models.configuration import (
     SYNCHRONIZATION,
     TAGGING,
     Configuration,
+    ServerDetails,
 )
+from harmony.relay.exchange import probe_of
 from harmony.setup import groups, tag_checks
 from harmony.setup.edits import another_scope, another_source
 from harmony.setup.group_claims import overlap_of
@@ -27,7 +29,7 @@ from harmony.sync.preview import Preview, look
 from harmony.uem.client import UemClient
 from harmony.uem.records import Group
 from harmony.uem.verify.checks import CheckResult, CheckState, not_tried
-from harmony.uem.verify.run_checks import CHECK_NAMES, run_checks
+from harmony.uem.verify.run_checks import CHECK_NAMES, Probe, run_checks
 
 # What Verify yields: results, and between them what a page shows besides.
 VerifyOutput = CheckResult | Preview | TagLook
@@ -41,7 +43,7 @@ def _server(state: WizardState) -> Iterator[CheckResult]:
     target, kind = connection(state.id, state.draft.server), state.integration.kind
     release()
     failed = False
-    for result in run_checks(kind, target, now()):
+    for result in run_checks(kind, target, now(), probe=_probe(state.draft.server)):
         failed = failed or result.state is CheckState.FAILED
         yield result
     if failed:
@@ -55,7 +57,12 @@ def _in_force(state: WizardState) -> Iterable[CheckResult]:
     """Check the server that is in force."""
     target, kind = connection(state.id, state.in_force.server), state.integration.kind
     release()
-    return run_checks(kind, target, now())
+    return run_checks(kind, target, now(), probe=_probe(state.in_force.server))
+
+
+def _probe(server: ServerDetails) -> Probe | None:
+    """Return who looks at the network: the Connector that the server is called through, if there is one."""
+    return probe_of(server.connector) if server.connector else None
 
 
 def _synchronization(state: WizardState) -> Iterator[CheckResult | Preview]:

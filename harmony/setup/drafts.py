@@ -52,7 +52,7 @@ def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int
         session.add(integration)
         session.flush()
         _put(session, integration.id, SERVER, to_row(seal_secrets(integration.id, details)))
-        _put(session, integration.id, DEPLOYMENT, to_row(Deployment(token=_new_token(integration.id))))
+        _put(session, integration.id, DEPLOYMENT, to_row(Deployment(token=new_token(integration.id))))
         return integration.id
 
 
@@ -128,7 +128,7 @@ def renew_token(integration_id: int) -> None:
     """Put a new token into the draft of the last page."""
     with write() as session:
         row = session.get_one(SetupPage, (integration_id, DEPLOYMENT))
-        row.draft = row.draft | {"token": _new_token(integration_id)}
+        row.draft = row.draft | {"token": new_token(integration_id)}
         row.edition += 1
 
 
@@ -140,7 +140,8 @@ def token(integration: Integration) -> str | None:
         return None
 
 
-def _new_token(integration_id: int) -> str:
+def new_token(integration_id: int) -> str:
+    """Return another token, sealed."""
     return vault().seal(TOKEN_PREFIX + secrets.token_urlsafe(32), bound_to(integration_id, "token"))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from harmony.db import db
-from harmony.jobs.uem_client import outbound_policy
+from harmony.jobs.uem_client import address_policy
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import ChosenGroup
 from harmony.setup.overlap import Reader, overlap
@@ -49,7 +49,7 @@ def _server(state: WizardState) -> str:
     """Return `host:port` of the server that counts."""
     address = state.effective.server.server_address
     try:
-        parsed = parse_server(address, outbound_policy())
+        parsed = parse_server(address, address_policy())
     except BlockedByPolicy:  # Verify refuses such an address; until then it is like itself only
         return address.casefold()
     return f"{parsed.host}:{parsed.port}"

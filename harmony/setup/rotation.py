@@ -13,8 +13,18 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from harmony.db import db, write
-from harmony.models import AccessToken, Integration, KeptForm, SetupPage, VaultCanary
-from harmony.security import kept_forms
+from harmony.messages.channel import PASSWORD_BOUND_TO, url_bound_to
+from harmony.models import (
+    AccessToken,
+    Integration,
+    KeptForm,
+    MailServer,
+    MessageChannel,
+    OutboundProxy,
+    SetupPage,
+    VaultCanary,
+)
+from harmony.security import kept_forms, outbound_proxy
 from harmony.security.credentials import bound_to
 from harmony.security.vault import vault
 from harmony.setup import secrets
@@ -123,6 +133,30 @@ def _forget_tokens(_counts: Rotation, dry_run: bool) -> None:
                 session.execute(delete(AccessToken).where(AccessToken.client == client))
 
 
+def _renew_mail_server(counts: Rotation, dry_run: bool) -> None:
+    with write() as session:
+        for server in session.scalars(select(MailServer).where(MailServer.password != "")):
+            sealed = counts.successor(server.password, PASSWORD_BOUND_TO)
+            if sealed and not dry_run:
+                server.password = sealed
+
+
+def _renew_proxy(counts: Rotation, dry_run: bool) -> None:
+    with write() as session:
+        for proxy in session.scalars(select(OutboundProxy).where(OutboundProxy.password != "")):
+            sealed = counts.successor(proxy.password, outbound_proxy.BOUND_TO)
+            if sealed and not dry_run:
+                proxy.password = sealed
+
+
+def _renew_channels(counts: Rotation, dry_run: bool) -> None:
+    with write() as session:
+        for channel in session.scalars(select(MessageChannel)):
+            sealed = counts.successor(channel.url, url_bound_to(channel.id))
+            if sealed and not dry_run:
+                channel.url = sealed
+
+
 def _renew_canary(_counts: Rotation, dry_run: bool) -> None:
     if not dry_run:
         secrets.renew_canary()
@@ -133,5 +167,8 @@ SEALED_COLUMNS = (
     _SealedColumns((SetupPage.typed,), _renew_typed),
     _SealedColumns((KeptForm.sealed,), _renew_kept_forms),
     _SealedColumns((AccessToken.sealed,), _forget_tokens),
+    _SealedColumns((MailServer.password,), _renew_mail_server),
+    _SealedColumns((MessageChannel.url,), _renew_channels),
+    _SealedColumns((OutboundProxy.password,), _renew_proxy),
     _SealedColumns((VaultCanary.sealed,), _renew_canary),
 )

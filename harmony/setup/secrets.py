@@ -19,7 +19,8 @@ from harmony.setup import legacy_secrets
 
 log = logging.getLogger(__name__)
 
-_SEALED_FIELDS = {SERVER: SECRET_FIELDS, DEPLOYMENT: ("token",)}
+# The fields of each page that are sealed.
+SEALED_FIELDS = {SERVER: SECRET_FIELDS, DEPLOYMENT: ("token", "former_token")}
 CANARY = "canary"
 
 
@@ -59,7 +60,7 @@ def sealed_values(integration: Integration) -> Iterator[tuple[SetupPage, dict[st
     """Yield every sealed value of the settings as page, values it is among, field, sealed text."""
     for page in integration.pages:
         for values in (page.draft, page.applied):
-            for field in _SEALED_FIELDS.get(page.name, ()):
+            for field in SEALED_FIELDS.get(page.name, ()):
                 if values and values.get(field):
                     yield page, values, field, values[field]
 

@@ -31,7 +31,9 @@ from harmony.setup import rotation, secrets
 from harmony.setup.verify import verify
 from harmony.setup.wizard_state import WizardState
 from harmony.sync import job as sync_job
-from harmony.uem.http.client import Request, Transport
+from harmony.uem.http.deadline import Deadline
+from harmony.uem.http.exchange import DirectExchange
+from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer
 from harmony.uem.trust.address import origin_of
 from harmony.uem.verify.checks import Observation
@@ -69,14 +71,14 @@ class Wire:
             self.allowed[f"bearer-of-{secret}"] = {origin(server)}
         return secret
 
-    def exchange(self, transport: Transport, request: Request, _deadline: Any) -> Answer:
+    def exchange(self, origin: str, request: Request) -> Answer:
         self.seen += 1
         sent = " ".join([*request.headers.values(), *(request.form or {}).values()])
         if (basic := request.headers.get("Authorization", "")).startswith("Basic "):
             sent += " " + unquote_plus(base64.b64decode(basic[6:]).decode())
         for secret, origins in self.allowed.items():
-            if secret in sent.replace(":", " ").split() and transport.address.origin not in origins:
-                self.leaks.append(f"{secret} of {origins} went to {transport.address.origin}")
+            if secret in sent.replace(":", " ").split() and origin not in origins:
+                self.leaks.append(f"{secret} of {origins} went to {origin}")
         return self.answer(request, sent)
 
     def answer(self, request: Request, sent: str) -> Answer:
@@ -101,10 +103,10 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     """A network on which every name exists and every server believes whatever it is sent."""
     wire = Wire()
 
-    def exchange(transport: Transport, request: Request, deadline: Any) -> Answer:
-        return wire.exchange(transport, request, deadline)
+    def send(exchange: DirectExchange, request: Request, _deadline: Deadline) -> Answer:
+        return wire.exchange(exchange.target.address.origin, request)
 
-    monkeypatch.setattr(Transport, "_exchange", exchange)
+    monkeypatch.setattr(DirectExchange, "send", send)
     for step in ("check_address", "find_name", "connect", "speak_tls"):
         monkeypatch.setattr(NetworkChecks, step, lambda _self: Observation("It is there."))
     return wire

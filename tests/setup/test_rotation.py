@@ -16,12 +16,15 @@ from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import Base, db, write
 from harmony.jobs.shared_state import shared_state
-from harmony.models import Integration, SetupPage, User
+from harmony.messages import settings as message_settings
+from harmony.messages.settings import MailServerValues
+from harmony.models import ChannelKind, Integration, SetupPage, User
 from harmony.models.configuration import SERVER, ServerDetails, to_row
-from harmony.security import kept_forms
+from harmony.security import kept_forms, outbound_proxy
 from harmony.security.credentials import seal_secrets
 from harmony.security.kept_forms import TypedForm
 from harmony.security.keys import new_vault_key
+from harmony.security.outbound_proxy import ProxyValues
 from harmony.setup import drafts, rotation, secrets
 from harmony.setup.rotation import SEALED_COLUMNS, Rotation
 from harmony.uem.http.shared_state import Token, TokenKey
@@ -41,10 +44,15 @@ SEALING = {
     "security/kept_forms.py:keep": {"kept_form.sealed"},
     "setup/drafts.py:keep_typed": {"setup_page.typed"},
     "setup/drafts.py:clear_secret": {"setup_page.typed"},
-    "setup/drafts.py:_new_token": {"setup_page.draft", "setup_page.applied"},
+    "setup/drafts.py:new_token": {"setup_page.draft", "setup_page.applied"},
+    "setup/token_rotation.py:_seal_former": {"setup_page.draft", "setup_page.applied"},
     "setup/secrets.py:renew_canary": {"vault_canary.sealed"},
     "setup/legacy_secrets.py:_sealed_for": {"setup_page.draft", "setup_page.applied"},
     "security/credentials.py:seal_secrets": {"setup_page.draft", "setup_page.applied"},
+    "messages/settings.py:_sealed": {"mail_server.password"},
+    "security/outbound_proxy.py:_sealed": {"outbound_proxy.password"},
+    "messages/settings.py:add_channel": {"message_channel.url"},
+    "messages/settings.py:save_channel": {"message_channel.url"},
     "jobs/shared_state.py:keep_token": {"access_token.sealed"},
     "web/demo/state.py:keep": set(),  # a cookie, which is given again
     "security/vault.py:reseal": set(),  # what rotation itself calls
@@ -73,6 +81,12 @@ def fill() -> int:
         user_id = user.id
     drafts.keep_typed(id_, SERVER, TYPED, 1)
     assert kept_forms.keep(user_id, "/policy", TYPED, at)
+    message_settings.save_mail_server(
+        MailServerValues("smtp.test", 587, "starttls", "kim", "kim@uem.test", "", "", SECRET), 0, "kim", at
+    )
+    message_settings.add_channel(ChannelKind.SMS, "Gateway", f"https://gateway.test/?key={SECRET}", "kim", at)
+    with write() as session:
+        outbound_proxy.put(session, ProxyValues("proxy.test", 3128, "kim", SECRET), 0)
     state = shared_state()
     assert state.begin_fetch(KEY, at)
     state.keep_token(KEY, Token("bearer", at, at + timedelta(hours=1)))
@@ -113,11 +127,11 @@ def test_a_rotation_leaves_nothing_under_the_former_key(settings: Settings) -> N
         former = key_id()
         assert columns_of_key(former) == registered()
     with under(settings, new, old).app_context():
-        assert rotation.rotate(dry_run=True) == Rotation(renewed=3)
+        assert rotation.rotate(dry_run=True) == Rotation(renewed=6)
         assert columns_of_key(former) == registered()
-        assert rotation.rotate(dry_run=False) == Rotation(renewed=3)
+        assert rotation.rotate(dry_run=False) == Rotation(renewed=6)
         assert columns_of_key(former) == set()
-        assert rotation.rotate(dry_run=False) == Rotation(current=3)
+        assert rotation.rotate(dry_run=False) == Rotation(current=6)
     with under(settings, new).app_context():
         integration = db.session.get_one(Integration, id_)
         assert drafts.typed(integration, SERVER) == TYPED
@@ -134,7 +148,7 @@ def test_what_does_not_open_is_counted_and_left(settings: Settings) -> None:
     with under(settings, old).app_context():
         id_ = fill()
     with under(settings, new).app_context():
-        assert rotation.rotate(dry_run=False) == Rotation(locked=3)
+        assert rotation.rotate(dry_run=False) == Rotation(locked=6)
     with under(settings, old).app_context():
         assert drafts.typed(db.session.get_one(Integration, id_), SERVER) == TYPED
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.device_api.registration.register import add_device
+from harmony.device_api.registration.devices import add_device
 from harmony.device_api.schemas import Register
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind

@@ -16,22 +16,23 @@ from sqlalchemy.orm import Session
 from harmony.apps.inventory import forget_inventory
 from harmony.db import db, release, write
 from harmony.device_api.errors import ApiError
+from harmony.device_api.registration.codes import CodeOfAnotherDevice, count_try
 from harmony.device_api.registration.credentials import (
     AcceptedCredential,
+    RefusedRegistration,
     accept,
     device_key,
-    is_same_request,
     key_hash,
-    request_digest,
 )
+from harmony.device_api.registration.devices import device_of
+from harmony.device_api.registration.message_codes import delete_message_codes
+from harmony.device_api.registration.request_digest import is_same_request, request_digest
 from harmony.device_api.registration.rules import rejection, superseded
 from harmony.device_api.registration.situation import live_registrations, situation
 from harmony.device_api.schemas import Register
-from harmony.jobs.device_sync import choice
 from harmony.models import (
     Device,
     DeviceStatus,
-    Integration,
     Profile,
     Registration,
     RegistrationCode,
@@ -39,21 +40,11 @@ from harmony.models import (
     Severity,
     Verb,
 )
-from harmony.models.device_ids import udid_key
-from harmony.protection.catalogue import ANDROID, IOS
+from harmony.models.device_ids import is_placeholder, serial_key
 from harmony.protection.change import Change, EventLine
 from harmony.protection.record import load_states, record_changes, record_events, record_registration
-from harmony.sync.privacy import PLACEHOLDER_EMAIL
-from harmony.sync.search import search_text
 
-_BY_REGISTRATION = "registration"
-# The UEM's words for the platforms.
-_PLATFORMS = {IOS: "Apple", ANDROID: "Android"}
-# What only the UEM tells.
-_FROM_UEM_ONLY = (
-    "uuid", "imei", "name", "name_key", "phone", "user_name", "ownership", "group_id", "group_name",
-    "enrollment_status", "compliance", "fingerprint",
-)  # fmt: skip
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,74 +67,42 @@ def register(
     """
     digest = request_digest(request)
     # Strangers are rejected without waiting for the write lock.
-    accept(db.session(), request, digest, now)
+    try:
+        integration_id = accept(db.session(), request, digest, now).integration_id
+    except CodeOfAnotherDevice as error:
+        release()
+        count_try(error.code_id)
+        raise
     release()
+    try:
+        return _register(request, digest, now, count)
+    except ApiError as error:
+        if error.status < SERVER_ERROR and error.code != "too_many":
+            raise RefusedRegistration(error.code, integration_id) from None
+        raise
+
+
+def _register(
+    request: Register, digest: str, now: datetime, count: Callable[[int], None]
+) -> _CompletedRegistration:
+    if is_placeholder(request.udid):
+        raise ApiError("udid_placeholder")
     with write() as session:
         credential = accept(session, request, digest, now)
-        device = _device(session, credential, request, now)
+        device = device_of(session, credential, request, now)
         live = live_registrations(session, device.id)
         existing = next((app for app in live if app.profile == request.profile), None)
         if again := _repeated(session, existing, digest):
             return again
         _reject_changed_request(credential.code, existing, digest)
         authorized = credential.code is not None or _has_old_key(live, request)
+        _reject_shared_udid(device, live, request)
         circumstances = situation(session, device, live)
         if error := rejection(circumstances, request.profile, request.platform, authorized=authorized):
             raise ApiError(error)
         if credential.code is None:
             count(device.id)
-        return _complete(session, device, request, credential.code, now)
-
-
-def _device(session: Session, credential: AcceptedCredential, request: Register, now: datetime) -> Device:
-    """Find the device that the code or else the UDID names; perhaps add it."""
-    device = credential.device or _of_udid(session, credential.integration_id, udid_key(request.udid))
-    if device is None:
-        if not credential.auto_addition:
-            raise ApiError("device_unknown")
-        return add_device(session, credential.integration_id, request, now)
-    if device.deleted_at is not None:
-        raise ApiError("device_deleted")
-    return device
-
-
-def add_device(session: Session, integration_id: int, request: Register, now: datetime) -> Device:
-    """Add a device that no sync has listed yet; without a fingerprint, the first sync that does writes it.
-
-    Inside the caller's `write()`. Nobody's name, number or address is known of it.
-    """
-    imports_email = choice(session.get_one(Integration, integration_id)).import_email
-    device = Device(
-        integration_id=integration_id,
-        udid=request.udid,
-        udid_key=udid_key(request.udid),
-        serial=request.serial,
-        platform=_PLATFORMS[request.platform],
-        model=request.model,
-        os_version=request.os_version,
-        email="" if imports_email else PLACEHOLDER_EMAIL.format(udid=request.udid),
-        search_text=search_text("", request.serial, request.udid, "", ""),
-        added_by=_BY_REGISTRATION,
-        created_at=now,
-        updated_at=now,
-        **dict.fromkeys(_FROM_UEM_ONLY, ""),
-    )
-    session.add(device)
-    session.flush()
-    return device
-
-
-def _of_udid(session: Session, integration_id: int, key: str) -> Device | None:
-    """Find the device of a UDID: the live row, then the one that the UEM lists, then the newest.
-
-    Raises ApiError: the UEM lists several devices under this UDID, which then names none of them.
-    """
-    same = (Device.integration_id == integration_id, Device.udid_key == key)
-    order = (Device.deleted_at.is_not(None), Device.external_id.is_(None), Device.id.desc())
-    rows = session.scalars(select(Device).where(*same).order_by(*order).limit(2)).all()
-    if len([row for row in rows if row.deleted_at is None and row.external_id]) > 1:
-        raise ApiError("udid_shared")
-    return rows[0] if rows else None
+        return _complete(session, device, request, credential, now)
 
 
 def _repeated(session: Session, existing: Registration | None, digest: str) -> _CompletedRegistration | None:
@@ -169,6 +128,17 @@ def _reject_changed_request(
         raise ApiError("code_used")
 
 
+def _reject_shared_udid(device: Device, live: Sequence[Registration], request: Register) -> None:
+    """Raises ApiError: a device that no sync has listed is registered under this UDID with another serial.
+
+    What only devices say of themselves is all there is to tell a value that the app configuration repeats.
+    """
+    serials = {serial_key(registration.serial) for registration in live} - {""}
+    serial = serial_key(request.serial)
+    if device.added_by is not None and serial and serials and serial not in serials:
+        raise ApiError("udid_not_unique")
+
+
 def _has_old_key(live: Sequence[Registration], request: Register) -> bool:
     """Return True for the key of whatever profile of the device; no app changes its platform."""
     keys = {app.key_hash for app in live if app.platform in {"", request.platform}}
@@ -176,20 +146,23 @@ def _has_old_key(live: Sequence[Registration], request: Register) -> bool:
 
 
 def _complete(
-    session: Session, device: Device, request: Register, code: RegistrationCode | None, now: datetime
+    session: Session, device: Device, request: Register, credential: AcceptedCredential, now: datetime
 ) -> _CompletedRegistration:
-    device_id = device.id
+    device_id, code = device.id, credential.code
     replaced = _end_superseded(session, device_id, request.profile, now)
     forget_inventory(session, device_id, replaced, now)
     key = _store(session, device_id, request, now)
     if code is not None:
         code.used_at, code.request_digest = now, request_digest(request)
+        session.flush()
+    delete_message_codes(session, device_id, request.profile)
     state = load_states(session, [device_id])[device_id]
     ended = {finding.id: finding.subject for finding in state.findings if finding.profile in replaced}
     statuses = record_changes(session, [Change(state, closed=ended, status=DeviceStatus.ACTIVE)], now)
     record_registration(session, device_id, now)
     line = EventLine(now, Verb.REGISTERED, Severity.INFORMATION, device_id, state.integration_id)
-    record_events(session, [line._replace(detail=f"Profile: {request.profile.value}")])
+    detail = f"Profile: {request.profile.value}{'; with the former token' if credential.is_former else ''}"
+    record_events(session, [line._replace(detail=detail)])
     return _CompletedRegistration(key, device_id, *statuses[device_id])
 
 
