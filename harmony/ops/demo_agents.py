@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Wait quietly until there are devices; then simulate until told to stop."""
     options = _options(arguments)
     settings = Settings.from_environment(os.environ)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     stop = simulate.stopped_by_signal()
     leave_with_parent()
     app = create_app(settings)

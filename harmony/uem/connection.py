@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harmony.uem.http.exchange import DirectExchange, Route
 from harmony.uem.http.shared_state import NotShared, SharedState
 from harmony.uem.trust.outbound import DEFAULT_POLICY, OutboundPolicy
 
@@ -40,7 +41,7 @@ class Connection:
     """Everything needed to talk to one server.
 
     `ca_pem`, when given, replaces the public certificate store for this server. `shared` is where the
-    processes of this installation meet.
+    processes of this installation meet, `route` how calls leave it.
     """
 
     server_url: str
@@ -48,3 +49,4 @@ class Connection:
     ca_pem: str | None = None
     policy: OutboundPolicy = DEFAULT_POLICY
     shared: SharedState = field(default_factory=NotShared, repr=False, compare=False)
+    route: Route = field(default=DirectExchange, repr=False, compare=False)

@@ -115,6 +115,15 @@ def test_a_line_that_was_closed_idle_is_opened_again() -> None:
         assert desk.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("below", "path"), [("", ""), ("/", ""), ("/harmony", "/harmony"), ("/a/b/", "/a/b")]
+)
+def test_a_dashboard_below_a_path_is_asked_there(below: str, path: str) -> None:
+    with serving() as desk, closing(Line(desk.url + below)) as line:
+        Agent(PHONE, key="hmkey_test").check_in(line.send, Report())
+    assert [one.path for one in desk.heard] == [f"{path}/protect/v1/check-in"]
+
+
 @pytest.mark.parametrize("raw", [b"<html>Bad gateway</html>", b"[]", b""])
 def test_an_answer_that_is_not_a_dashboards_is_not_taken_for_one(raw: bytes) -> None:
     with serving((502, raw)) as desk, closing(Line(desk.url)) as line, pytest.raises(Unreachable):

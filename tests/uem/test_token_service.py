@@ -11,7 +11,8 @@ import responses
 
 from harmony.uem.connection import Connection, OAuth2
 from harmony.uem.errors import BlockedByPolicy, SignInRefused, UemError
-from harmony.uem.http.client import Request, Transport
+from harmony.uem.http.client import Transport
+from harmony.uem.http.request import Request
 from harmony.uem.http.server_wait import ServerWait
 from harmony.uem.http.shared_state import NotShared, TokenKey
 from harmony.uem.workspace_one.client import WorkspaceOne

@@ -38,7 +38,8 @@ from harmony.uem.errors import (
     Unreachable,
 )
 from harmony.uem.http import response as http_response
-from harmony.uem.http.client import CallLimits, Request, TimeSource, Transport
+from harmony.uem.http.client import CallLimits, TimeSource, Transport
+from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer, refuse_non_data
 from harmony.uem.trust.address import parse_address
 from harmony.uem.trust.outbound import OutboundPolicy

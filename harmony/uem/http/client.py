@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import random as randomness
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
-
-import requests
-import urllib3
 
 from harmony import clock
 from harmony.uem.errors import BlockedByPolicy, Closed, RateLimited, UemError
 from harmony.uem.http import rate_limit, retry
 from harmony.uem.http.deadline import Deadline
-from harmony.uem.http.error_mapping import CallTarget, call_error
+from harmony.uem.http.error_mapping import CallTarget
+from harmony.uem.http.exchange import DirectExchange, ExchangeOptions, Route
 from harmony.uem.http.rate_limit import ServerWaits
-from harmony.uem.http.response import MAX_BODY, Answer, read_answer
-from harmony.uem.http.session import make_session
+from harmony.uem.http.request import Request
+from harmony.uem.http.response import Answer
 from harmony.uem.http.shared_state import NotShared, SharedState
-from harmony.uem.http.sockets import CONNECT_SECONDS
 from harmony.uem.records import Quota
 from harmony.uem.trust.address import Address
 from harmony.uem.trust.outbound import OutboundPolicy
 
 T = TypeVar("T")
 
-_USER_AGENT = "Harmony"
 _RETYPE = "Enter them again on Server Details."
 
 
@@ -57,26 +53,6 @@ class TimeSource:
     random: Callable[[], float] = randomness.random
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call; headers and form may hold secrets and are therefore not part of the repr.
-
-    `repeatable`: whether making it twice does no more than making it once; one that is not is tried again
-    only when it surely was not carried out. No answer of more than `largest` bytes is read. `secret_of`: the
-    origin that the secrets in it belong to, None without any; nobody else is sent this request.
-    """
-
-    method: str
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    form: Mapping[str, str] | None = field(default=None, repr=False)
-    json: bytes | None = field(default=None, repr=False)
-    repeatable: bool = True
-    largest: int = MAX_BODY
-    secret_of: str | None = None
-
-
 class Transport:
     """Calls to one address. Safe to use from several threads at once."""
 
@@ -89,18 +65,18 @@ class Transport:
         times: TimeSource | None = None,
         *,
         shared: SharedState | None = None,
+        route: Route = DirectExchange,
     ) -> None:
         self.address = address
         self.clock_skew: float | None = None
         self.calls = 0
-        self._target = CallTarget(address, policy, ca_pem)
         self._limits = limits or CallLimits()
         self._times = times or TimeSource()
-        self._server_limits = rate_limit.limits_of(
-            (address.host, address.port), self._limits.calls_per_minute, self._times.monotonic
-        )
+        server, pace = (address.host, address.port), self._limits.calls_per_minute
+        self._server_limits = rate_limit.limits_of(server, pace, self._times.monotonic)
         self._waits = ServerWaits(address.origin, self._server_limits, shared or NotShared(), self._times.now)
-        self._session = make_session(policy, ca_pem, self._limits.pool_size)
+        target = CallTarget(address, policy, ca_pem)
+        self._exchange = route(target, ExchangeOptions(self._limits.pool_size, self._times.now))
         self._closed = threading.Event()
         self._sleep = self._times.sleep or self._closed.wait
         self._live: set[Deadline] = set()
@@ -143,7 +119,7 @@ class Transport:
         with self._lock:
             for deadline in self._live:
                 deadline.cut()
-        self._session.close()
+        self._exchange.close()
 
     def _wait(self, error: UemError, attempt: int, worked: float) -> float | None:
         if worked >= self._limits.total_seconds:
@@ -190,18 +166,15 @@ class Transport:
                 self._live.discard(deadline)
             if self._closed.is_set():
                 # A call that began just before we were closed has opened a connection of its own.
-                self._session.close()
+                self._exchange.close()
 
     def _call(self, request: Request, deadline: Deadline) -> Answer:
-        trouble: Exception | None = None
         try:
-            with deadline:
-                answer = self._exchange(request, deadline)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            trouble = error
+            answer = self._exchange.send(request, deadline)
+        except UemError:
+            self._refuse_closed()
+            raise
         self._refuse_closed()
-        if trouble is not None or deadline.expired:
-            raise call_error(trouble, deadline, self._target, self._times.now())
         self._record(answer)
         refusal = retry.refused(answer, self._times.now())
         if refusal is not None:
@@ -210,27 +183,6 @@ class Transport:
                 self._waits.start(refusal.asked, quota=retry_after is None)
             raise refusal
         return answer
-
-    def _exchange(self, request: Request, deadline: Deadline) -> Answer:
-        prepared = requests.Request(
-            request.method,
-            self.address.url + request.path,
-            params=dict(request.params),
-            data=dict(request.form) if request.form is not None else request.json,
-            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "gzip", **request.headers},
-        ).prepare()
-        response = self._session.send(
-            prepared,
-            verify=self._session.verify,
-            allow_redirects=False,
-            stream=True,
-            proxies={},
-            timeout=(CONNECT_SECONDS, deadline.seconds),
-        )
-        try:
-            return read_answer(response, request.largest)
-        finally:
-            response.close()
 
     def _record(self, answer: Answer) -> None:
         if quota := retry.read_quota(answer.headers):

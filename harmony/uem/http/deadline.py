@@ -47,6 +47,11 @@ class Deadline:
         """Seconds until the deadline, never negative."""
         return max(0.0, self._end - clock.monotonic())
 
+    @property
+    def was_cut(self) -> bool:
+        """Tell whether the call was ended, by its time or by whoever made it."""
+        return self._cut
+
     def watch(self, connection: socket.socket) -> None:
         """Cut this connection when the time is over.
 

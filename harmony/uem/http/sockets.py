@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
+from ipaddress import ip_address
 
 from harmony.uem.errors import BlockedByPolicy, NameNotFound, TimedOut, Unreachable
 from harmony.uem.http.deadline import Deadline
+from harmony.uem.http.tunnel import connect_through
 from harmony.uem.trust.outbound import OutboundPolicy, address_refusal
+from harmony.uem.trust.proxy import Proxy
 
 CONNECT_SECONDS = 5.0
 
@@ -52,6 +56,8 @@ def open_socket(host: str, port: int, policy: OutboundPolicy, deadline: Deadline
 
     Raises NameNotFound, BlockedByPolicy, TimedOut or Unreachable. Nothing has been sent when it returns.
     """
+    if policy.proxy is not None:
+        return _open_through(policy.proxy, host, port, policy, deadline)
     endpoints = resolve(host, port, _seconds(deadline))
     refuse_forbidden(host, endpoints, policy)
     trouble: OSError | None = None
@@ -69,6 +75,26 @@ def open_socket(host: str, port: int, policy: OutboundPolicy, deadline: Deadline
             continue
         return connection
     raise _unreachable(host, port, trouble)
+
+
+def _open_through(
+    proxy: Proxy, host: str, port: int, policy: OutboundPolicy, deadline: Deadline | None
+) -> socket.socket:
+    """Return a socket that the proxy has connected; a name is looked up by it, an address checked here."""
+    if is_ip(host):
+        refuse_forbidden(host, [(socket.AF_UNSPEC, host, port)], policy)
+    connection = open_socket(proxy.host, proxy.port, replace(policy, proxy=None), deadline)
+    connect_through(proxy, connection, host, port)
+    return connection
+
+
+def is_ip(host: str) -> bool:
+    """Tell whether a host is an address rather than a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_peer(connection: socket.socket, host: str, policy: OutboundPolicy) -> None:

@@ -55,6 +55,14 @@ def read_upload(data: bytes | str, now: datetime) -> _CertificateUpload:
     return _CertificateUpload(summaries, pem, left_out + _old_signatures(usable) + _warnings(summaries))
 
 
+def usable_certificates(pem: str, now: datetime) -> tuple[CertificateSummary, ...]:
+    """Return the certificates of a stored upload, none when they cannot be used any more."""
+    try:
+        return read_upload(pem, now).certificates if pem else ()
+    except CertificateRefused:
+        return ()
+
+
 def _text_of(data: bytes | str) -> bytes:
     """Return the upload as UTF-8, without what editors and consoles leave in a pasted PEM."""
     if isinstance(data, bytes) and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

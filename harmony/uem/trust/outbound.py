@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from harmony.uem.trust.proxy import Proxy
+
 Network = IPv4Network | IPv6Network
 _Ip = IPv4Address | IPv6Address
 
@@ -59,13 +61,14 @@ class OutboundPolicy:
 
     `deny` always wins. A non-empty `allow` is the whole list of what may be called; an entry that lies inside
     the loopback range, or inside a special-purpose range such as 100.64.0.0/10, also lifts the refusal of
-    that range, while 0.0.0.0/0 does not.
+    that range, while 0.0.0.0/0 does not. With a `proxy` every call leaves through it; it looks names up.
     """
 
     allow_http: bool = False
     allow_loopback: bool = False
     allow: tuple[Network, ...] = ()
     deny: tuple[Network, ...] = ()
+    proxy: Proxy | None = None
 
 
 DEFAULT_POLICY = OutboundPolicy()

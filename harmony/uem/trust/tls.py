@@ -45,7 +45,7 @@ _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PAC
 _TOO_OLD = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE"}
 
 
-def _trusting_context(ca_pem: str | None) -> ssl.SSLContext:
+def trusting_context(ca_pem: str | None) -> ssl.SSLContext:
     """The same context that the transport uses: the given PEM alone, or the public store."""
     context = create_urllib3_context()
     if ca_pem:
@@ -195,4 +195,4 @@ def _pinned_fingerprints(ca_pem: str) -> list[str]:
 
 def handshake(plain: socket.socket, address: Address, ca_pem: str | None) -> ssl.SSLSocket:
     """Return a verified TLS connection over an open socket; raises ssl.SSLError or OSError."""
-    return _trusting_context(ca_pem).wrap_socket(plain, server_hostname=address.host)
+    return trusting_context(ca_pem).wrap_socket(plain, server_hostname=address.host)

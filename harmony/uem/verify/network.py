@@ -38,25 +38,39 @@ class NetworkChecks:
     def checks(self) -> list[Check]:
         """Return the checks in their order, named by NETWORK_NAMES."""
         actions = (self.check_address, self.find_name, self.connect, self.speak_tls)
-        return [Check(name, action) for name, action in zip(NETWORK_NAMES, actions, strict=True)]
+        checks = [Check(name, action) for name, action in zip(NETWORK_NAMES, actions, strict=True)]
+        if self._connection.policy.proxy is not None:
+            checks.insert(1, Check("Proxy", self.reach_proxy))
+        return checks
 
     def check_address(self) -> Observation:
         """Check that the outbound policy allows the address."""
         return Observation(f"{self.address.url} is allowed by the outbound policy.")
 
+    def reach_proxy(self) -> Observation:
+        """Have the proxy connect to the server."""
+        proxy = self._connection.policy.proxy
+        self.connect()
+        return Observation(f"{proxy.address if proxy else ''} connects to {self.address.host}.")
+
     def find_name(self) -> Observation:
         """Resolve the name and check that the outbound policy allows its addresses."""
         host = self.address.host
+        if self._connection.policy.proxy is not None:
+            return Observation("The proxy looks the name up.", tried=False)
         endpoints = resolve(host, self.address.port)
         refuse_forbidden(host, endpoints, self._connection.policy)
         return Observation(f"{host} is at {', '.join(ip for _, ip, _ in endpoints[:8])}.")
 
     def connect(self) -> Observation:
         """Connect to the port."""
+        self.close()
         with Deadline(STEP_SECONDS) as deadline:
             self._socket = open_socket(
                 self.address.host, self.address.port, self._connection.policy, deadline
             )
+        if proxy := self._connection.policy.proxy:
+            return Observation(f"Connected through {proxy.address}.")
         return Observation(f"Connected to {self._socket.getpeername()[0]}, port {self.address.port}.")
 
     def speak_tls(self) -> Observation:

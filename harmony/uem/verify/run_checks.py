@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 
 from harmony import clock
@@ -11,7 +12,7 @@ from harmony.uem.connection import Connection
 from harmony.uem.errors import UemError
 from harmony.uem.http.client import CallLimits, TimeSource
 from harmony.uem.registry import KINDS
-from harmony.uem.verify.checks import Check, CheckResult, CheckState, not_tried
+from harmony.uem.verify.checks import Check, CheckResult, CheckState, Observation, not_tried
 from harmony.uem.verify.network import NETWORK_NAMES, NetworkChecks
 from harmony.uem.workspace_one.checks import API_NAMES, WorkspaceOneChecks
 
@@ -21,23 +22,61 @@ CALL_SECONDS = 10.0
 _TIME_IS_OVER = "Verify ran out of time before this check."
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Something else that looks at the network for us: `name` is its check, `look` makes NETWORK_NAMES."""
+
+    name: str
+    look: Callable[[Connection], Sequence[CheckResult]]
+
+
 def run_checks(
-    kind: str, connection: Connection, now: datetime, *, seconds: float = _TOTAL_SECONDS
+    kind: str,
+    connection: Connection,
+    now: datetime,
+    *,
+    seconds: float = _TOTAL_SECONDS,
+    probe: Probe | None = None,
 ) -> Iterator[CheckResult]:
     """Yield a result for each of CHECK_NAMES as soon as it is known; after a failure none is tried.
 
     Each call is tried once and has its own deadline; `seconds` bounds when the last check may begin.
+    With a `probe` the network is looked at by it, and whether it could is a check before the others.
     """
     if kind not in KINDS:
         raise ValueError(f"no UEM of kind {kind}")
     runner = _Runner(seconds)
-    with closing(NetworkChecks(connection, now)) as network:
-        for check in network.checks():
-            yield runner.run(check)
+    if probe is None:
+        yield from _network_results(runner, connection, now)
+    else:
+        yield from _probed(runner, connection, probe)
     if runner.stopped:
         yield from map(not_tried, API_NAMES)
         return
     yield from _api_results(runner, connection)
+
+
+def network_results(connection: Connection, now: datetime) -> Iterator[CheckResult]:
+    """Yield a result for each of NETWORK_NAMES: what this process can reach, without signing in."""
+    return _network_results(_Runner(_TOTAL_SECONDS), connection, now)
+
+
+def _network_results(runner: _Runner, connection: Connection, now: datetime) -> Iterator[CheckResult]:
+    with closing(NetworkChecks(connection, now)) as network:
+        for check in network.checks():
+            yield runner.run(check)
+
+
+def _probed(runner: _Runner, connection: Connection, probe: Probe) -> Iterator[CheckResult]:
+    seen: list[CheckResult] = []
+
+    def look() -> Observation:
+        seen.extend(probe.look(connection))
+        return Observation("It is connected, and looked at the server from its side.")
+
+    yield runner.run(Check(probe.name, look))
+    yield from seen or map(not_tried, NETWORK_NAMES)
+    runner.stopped = runner.stopped or any(result.state is CheckState.FAILED for result in seen)
 
 
 def _api_results(runner: _Runner, connection: Connection) -> Iterator[CheckResult]:

@@ -58,8 +58,10 @@ class WorkspaceOne:
         times = times or TimeSource()
         address = parse_server(connection.server_url, connection.policy)
         self._sign_in = make_sign_in(connection, address, limits, times)
-        policy, shared = connection.policy, connection.shared
-        self._transport = Transport(address, policy, connection.ca_pem, limits, times, shared=shared)
+        shared, route = connection.shared, connection.route
+        self._transport = Transport(
+            address, connection.policy, connection.ca_pem, limits, times, shared=shared, route=route
+        )
         self._proven = False
 
     def system_info(self) -> SystemInfo:

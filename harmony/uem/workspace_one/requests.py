@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from harmony.uem.http.client import Request
+from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer
 from harmony.uem.workspace_one.endpoints import Call
 

@@ -163,7 +163,9 @@ def make_sign_in(
     address = parse_address(credentials.token_url, connection.policy)
     # The uploaded certificate speaks for one server; the token service in the cloud has a public one.
     ca_pem = connection.ca_pem if address.host == server.host else None
-    transport = Transport(address, connection.policy, ca_pem, limits, times, shared=shared)
+    transport = Transport(
+        address, connection.policy, ca_pem, limits, times, shared=shared, route=connection.route
+    )
     return _TokenSignIn(credentials, server.origin, transport, times, shared)
 
 

@@ -8,7 +8,8 @@ from urllib.parse import quote_plus
 
 from harmony.uem.connection import OAuth2
 from harmony.uem.errors import HtmlAnswer, MalformedAnswer, NotFound, SignInRefused
-from harmony.uem.http.client import Request, Transport
+from harmony.uem.http.client import Transport
+from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer, refuse_non_data
 from harmony.uem.workspace_one.errors import OAUTH_ADVICE
 from harmony.uem.workspace_one.wire import loose_object

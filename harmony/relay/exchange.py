@@ -1,0 +1,99 @@
+"""Sends the calls of a UEM client through a Connector, and asks its agent what it can reach."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+
+from flask import current_app
+
+from harmony.connector.wire import CALL, PROBE, Reply, WireCall, WireProbe, encode, expand
+from harmony.relay.calls import Relay
+from harmony.security.vault import vault
+from harmony.uem.connection import Connection
+from harmony.uem.errors import MalformedAnswer
+from harmony.uem.http.deadline import Deadline
+from harmony.uem.http.error_mapping import CallTarget
+from harmony.uem.http.exchange import Exchange, ExchangeOptions, Route
+from harmony.uem.http.request import Request
+from harmony.uem.http.response import Answer, answer_of
+from harmony.uem.verify.checks import CheckResult, CheckState
+from harmony.uem.verify.run_checks import Probe
+
+PROBE_SECONDS = 25.0
+
+
+class RelayExchange:
+    """Calls through a Connector to one server."""
+
+    def __init__(self, relay: Relay, target: CallTarget) -> None:
+        self._relay, self._target = relay, target
+
+    def send(self, request: Request, deadline: Deadline) -> Answer:
+        """See `Exchange`."""
+        reply = self._relay.ask(
+            CALL, encode(wire_call(self._target, request)), deadline, repeatable=request.repeatable
+        )
+        return _answer(reply, request.largest)
+
+    def close(self) -> None:
+        """Forget the calls; whoever still waits notices that its deadline was cut."""
+        self._relay.close()
+
+
+def route_of(name: str) -> Route:
+    """Return the route through this Connector, for calls from any thread of the running application."""
+    relay = relay_of(name)
+
+    def route(target: CallTarget, _options: ExchangeOptions) -> Exchange:
+        return RelayExchange(relay, target)
+
+    return route
+
+
+def relay_of(name: str) -> Relay:
+    """Return the way through this Connector, for the running application."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # outlives the proxy
+    return Relay(app, vault(), name)
+
+
+def probe_of(name: str) -> Probe:
+    """Return the question what an agent of this Connector sees of a server."""
+    return Probe(f"Connector {name}", partial(_probe, relay_of(name)))
+
+
+def _probe(relay: Relay, connection: Connection) -> tuple[CheckResult, ...]:
+    """Return the checks that an agent made. Raises UemError."""
+    question = WireProbe(server=connection.server_url, ca_pem=connection.ca_pem)
+    with closing(relay):
+        reply = relay.ask(PROBE, encode(question), Deadline(PROBE_SECONDS), repeatable=True)
+    return tuple(
+        CheckResult(check.name, CheckState(check.state), check.milliseconds, check.sentence, check.advice)
+        for check in reply.checks or ()
+    )
+
+
+def wire_call(target: CallTarget, request: Request) -> WireCall:
+    """Return the call as it goes to an agent."""
+    return WireCall(
+        server=target.address.url,
+        method=request.method,
+        path=request.path,
+        params=dict(request.params),
+        headers=dict(request.headers),
+        form=None if request.form is None else dict(request.form),
+        json=request.json,
+        largest=request.largest,
+        ca_pem=target.ca_pem,
+    )
+
+
+def _answer(reply: Reply, largest: int) -> Answer:
+    found = reply.answer
+    if found is None:
+        raise MalformedAnswer("The Connector sent no answer of the server.")
+    try:
+        body = expand(found.body, largest)
+    except ValueError:
+        raise MalformedAnswer("The answer that the Connector sent is damaged.") from None
+    return answer_of(found.status, found.headers, body)

@@ -1,0 +1,132 @@
+"""The addresses that agents of Connectors call, /connector/v1: a key instead of a session, MessagePack."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import msgspec
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
+
+from harmony import clock
+from harmony.clock import now
+from harmony.connector.wire import (
+    BUSY_HOLD_SECONDS,
+    IDLE_HOLD_SECONDS,
+    KEY_PREFIX,
+    MIMETYPE,
+    PART_BYTES,
+    PREFIX,
+    Poll,
+    decode,
+)
+from harmony.db import db
+from harmony.relay import agents
+from harmony.relay.agents import RefusedAgent
+from harmony.relay.changes import Changes
+from harmony.security.auth import public
+from harmony.security.vault import VaultLocked
+
+log = logging.getLogger(__name__)
+
+_BEARER = "Bearer "
+# Each agent that waits for work has a thread of this process.
+_MOST_WAITING = 8
+_QUICK_FOR_SECONDS = 3.0
+_LARGEST_POLL = 64 * 1024
+
+blueprint = Blueprint("connector", __name__, url_prefix=PREFIX)
+
+
+class Waiting:
+    """The agents of this process that wait for work: how many may, and since when nothing was to do."""
+
+    def __init__(self) -> None:
+        self.room = threading.BoundedSemaphore(_MOST_WAITING)
+        self.busy_at = clock.monotonic()
+        self.over = threading.Event()
+
+
+def init_app(app: Flask) -> None:
+    """Register the addresses."""
+    app.extensions["harmony.relay"] = Waiting()
+    app.register_blueprint(blueprint)
+
+
+@blueprint.post("/poll", provide_automatic_options=False)
+@public
+def poll() -> ResponseReturnValue:
+    """Answer with calls to make as soon as there are any; 204 when there were none for a while."""
+    connector_id = agents.authenticate(_key(), now())
+    if (request.content_length or 0) > _LARGEST_POLL:
+        raise RefusedAgent(413, "The request is too large.")
+    asked = decode(request.get_data(), Poll)
+    agents.arrive(connector_id, asked, now())
+    if not asked.free or not _wait_for_work(connector_id, bool(asked.running)):
+        return "", 204
+    works = agents.take(connector_id, asked, now())
+    return Response(msgspec.msgpack.encode(works), 200, mimetype=MIMETYPE) if works else ("", 204)
+
+
+@blueprint.put("/calls/<call_id>/parts/<int:number>", provide_automatic_options=False)
+@public
+def store(call_id: str, number: int) -> ResponseReturnValue:
+    """Take a part of an answer; 204. The last one carries `last=1`."""
+    connector_id = agents.authenticate(_key(), now())
+    if (request.content_length or 0) > PART_BYTES:
+        raise RefusedAgent(413, "The part is too large.")
+    ticket, last = request.headers.get("Harmony-Ticket", ""), request.args.get("last") == "1"
+    agents.store(connector_id, call_id, ticket, number, request.get_data(), last=last, now=now())
+    return "", 204
+
+
+@blueprint.errorhandler(RefusedAgent)
+def _refuse(refused: RefusedAgent) -> ResponseReturnValue:
+    """Answer with the sentence, which the agent logs."""
+    return Response(refused.sentence, refused.status, mimetype="text/plain")
+
+
+@blueprint.errorhandler(msgspec.MsgspecError)
+def _misread(_error: Exception) -> ResponseReturnValue:
+    """Answer a body that is no message of an agent."""
+    return Response("The body is not what an agent of this version sends.", 400, mimetype="text/plain")
+
+
+@blueprint.errorhandler(OperationalError)
+@blueprint.errorhandler(VaultLocked)
+def _busy(error: Exception) -> ResponseReturnValue:
+    """Answer that the database or the vault is busy: the agent tries again."""
+    db.session.rollback()
+    log.error("An agent of a Connector was turned away: %s", getattr(error, "orig", error))
+    return Response("The dashboard cannot answer now.", 503, mimetype="text/plain")
+
+
+def _wait_for_work(connector_id: int, at_work: bool) -> bool:
+    """Tell whether there is work, as soon as there is; look often while there was some a moment ago."""
+    waiting: Waiting = current_app.extensions["harmony.relay"]
+    until = clock.monotonic() + (BUSY_HOLD_SECONDS if at_work else IDLE_HOLD_SECONDS)
+    if not waiting.room.acquire(blocking=False):
+        until = 0.0
+    changes = Changes(db.engine)
+    try:
+        while not agents.has_work(connector_id, now()):
+            at = clock.monotonic()
+            if at >= until or waiting.over.is_set():
+                return False
+            quick = at_work or at - waiting.busy_at < _QUICK_FOR_SECONDS
+            changes.wait(until - at, quick=quick)
+        waiting.busy_at = clock.monotonic()
+        return True
+    finally:
+        if until:
+            waiting.room.release()
+
+
+def _key() -> str:
+    shown = request.headers.get("Authorization", "")
+    key = shown.removeprefix(_BEARER).strip()
+    if not shown.startswith(_BEARER) or not key.startswith(KEY_PREFIX):
+        raise RefusedAgent(401, "Send the key of a Connector.")
+    return key

@@ -1,0 +1,1 @@
+"""The pages of Connectors: the list, and one Connector with its agents."""

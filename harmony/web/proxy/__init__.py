@@ -1,0 +1,1 @@
+"""The page of the proxy that direct calls leave through."""

@@ -1,0 +1,113 @@
+"""The proxy that direct calls leave through: shown, saved, removed."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import Form, PasswordField, StringField
+from wtforms.validators import DataRequired, Length, ValidationError
+
+from harmony.audit import audit
+from harmony.clock import now
+from harmony.db import db, write
+from harmony.security import outbound_proxy
+from harmony.security.auth import shown_on
+from harmony.security.outbound_proxy import ProxyChangedMeanwhile, ProxyValues
+from harmony.web.shared.ids import number
+from harmony.web.shared.pasted import stripped
+from harmony.web.wizard.forms import WholeNumber
+
+blueprint = Blueprint("proxy", __name__, url_prefix="/settings/proxy")
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
+_CONFLICT = (
+    "Somebody else saved the proxy meanwhile. Your values are shown; send them again to replace theirs."
+)
+_SAVED = "The proxy was saved. Verify an integration to see whether it connects."
+
+
+class ProxyForm(Form):
+    """The proxy; a password that is left empty keeps what is saved for the same proxy and user."""
+
+    host = StringField("Server", [DataRequired("Enter the name of the proxy.")], filters=[stripped])
+    port = WholeNumber("Port", 1, 65535, default=3128)
+    username = StringField("User name", [Length(max=256)], filters=[stripped])
+    password = PasswordField("Password", [Length(max=1024)])
+
+    def validate_host(self, field: StringField) -> None:
+        """Refuse what is no name of a server."""
+        if field.data and not _HOST.fullmatch(field.data):
+            raise ValidationError(
+                "Enter the name alone, such as proxy.example.com, without http:// and port."
+            )
+
+    def validate_username(self, field: StringField) -> None:
+        """Refuse a name that the proxy could not tell from its password."""
+        if ":" in (field.data or ""):
+            raise ValidationError("A user name of a proxy has no colon.")
+
+    def values(self) -> ProxyValues:
+        """Return what was typed, once it is valid."""
+        return ProxyValues(
+            self.host.data or "", self.port.data or 0, self.username.data or "", self.password.data or ""
+        )
+
+
+@blueprint.get("")
+def show() -> ResponseReturnValue:
+    """Show the proxy."""
+    return _page(ProxyForm(obj=outbound_proxy.saved_proxy(db.session())))
+
+
+@blueprint.post("")
+@shown_on("proxy.show")
+def save() -> ResponseReturnValue:
+    """Save the proxy."""
+    form = ProxyForm(request.form)
+    if not form.validate() or _lacks_password(form):
+        return _page(form), 422
+    values = form.values()
+    try:
+        with write() as session:
+            outbound_proxy.put(session, values, number(request.form.get("edition", "")) or 0)
+            audit(
+                session,
+                g.user.name,
+                "Changed the outbound proxy",
+                now(),
+                detail=f"{values.host}:{values.port}",
+            )
+    except ProxyChangedMeanwhile:
+        return _page(form, _CONFLICT), 409
+    flash(_SAVED, "success")
+    return redirect(url_for("proxy.show"), 303)
+
+
+@blueprint.post("/remove")
+def remove() -> ResponseReturnValue:
+    """Call servers directly again."""
+    with write() as session:
+        saved = outbound_proxy.saved_proxy(session)
+        if saved is not None:
+            session.delete(saved)
+            audit(
+                session, g.user.name, "Removed the outbound proxy", now(), detail=f"{saved.host}:{saved.port}"
+            )
+    flash("The proxy was removed: servers are called directly.", "success")
+    return redirect(url_for("proxy.show"), 303)
+
+
+def _lacks_password(form: ProxyForm) -> bool:
+    values = form.values()
+    saved = outbound_proxy.saved_proxy(db.session())
+    if values.username and not values.password and not outbound_proxy.keeps_password(saved, values):
+        form.password.errors = ["Enter the password of this user for this proxy."]
+        return True
+    return False
+
+
+def _page(form: ProxyForm, notice: str = "") -> str:
+    saved = outbound_proxy.saved_proxy(db.session())
+    return render_template("proxy/show.html", form=form, saved=saved, notice=notice)

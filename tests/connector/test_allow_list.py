@@ -1,0 +1,80 @@
+"""The list of an agent: what a dashboard may ask it to call. Rung: pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from harmony.connector.allow_list import LISTED, call_refusal, read_allow_list
+from harmony.connector.wire import WireCall
+from harmony.uem.connection import REGIONS
+from harmony.uem.errors import BlockedByPolicy
+from harmony.uem.trust.address import parse_address
+from harmony.uem.workspace_one.endpoints import Call
+
+UEM, TOKEN = "https://uem.corp.example", "https://sign-in.corp.example/connect/token"
+ALLOWED = read_allow_list(f"{UEM}, {TOKEN}")
+
+
+def call(server: str, method: str, path: str) -> WireCall:
+    return WireCall(
+        server=server,
+        method=method,
+        path=path,
+        params={},
+        headers={},
+        form=None,
+        json=None,
+        largest=1,
+        ca_pem=None,
+    )
+
+
+def refusal(server: str, method: str, path: str) -> str | None:
+    return call_refusal(ALLOWED, parse_address(server, LISTED), call(server, method, path))
+
+
+@pytest.mark.parametrize("known", Call)
+def test_every_call_of_the_product_is_allowed(known: Call) -> None:
+    path = known.path("570") if "{id}" in known.value.template else known.path()
+    assert refusal(UEM, known.method, path) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/API/mdm/devices/bulk"), ("DELETE", "/API/mdm/devices/7"),
+        ("GET", "/API/mdm/devices/7/apps/1"),
+        ("GET", "/API/system/info/"), ("GET", "/API/mdm/tags/../devices"), ("GET", "/API/mdm/tags/0/devices"),
+        ("GET", "/API/mdm/tags/7/devices\n"), ("POST", "/API/system/info"), ("GET", ""),
+        ("GET", "//evil.example/x"),
+    ],
+)  # fmt: skip
+def test_no_other_path_or_method_is(method: str, path: str) -> None:
+    assert refusal(UEM, method, path) is not None
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "https://uem.corp.example:8443", "https://other.corp.example", "https://uem.corp.example/prefix",
+        "https://uem.corp.example.evil.example", "https://169.254.169.254",
+    ],
+)  # fmt: skip
+def test_no_other_server_is(server: str) -> None:
+    assert "is not on its list" in (refusal(server, "GET", "/API/system/info") or "")
+
+
+def test_a_token_is_asked_for_at_a_listed_token_service_by_post_only() -> None:
+    assert refusal(TOKEN, "POST", "") is None
+    assert refusal(REGIONS[1][1], "POST", "") is None
+    assert refusal(TOKEN, "GET", "") is not None
+    assert refusal(TOKEN, "POST", "/API/system/info") is not None
+    assert refusal("https://sign-in.corp.example/other/token", "POST", "") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["uem.corp.example", "http://uem.corp.example", "https://u:p@uem.example", "https://a b"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(BlockedByPolicy):
+        read_allow_list(text)

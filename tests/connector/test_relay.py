@@ -1,0 +1,263 @@
+"""The relay: who gets a call, whose answer counts. Rung: shells on both databases; no sockets."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.connector.wire import (
+    CALL,
+    LEASE_SECONDS,
+    PREFIX,
+    Poll,
+    Reply,
+    WireAnswer,
+    WireFailure,
+    Work,
+    compress,
+    decode_works,
+    encode,
+)
+from harmony.db import db
+from harmony.models import AuditEntry, Connector, RelayCall, RelayPart
+from harmony.relay import agents, connectors
+from harmony.relay.agents import RefusedAgent
+from harmony.relay.calls import Relay
+from harmony.relay.errors import ConnectorRefused, ConnectorRevoked, ConnectorUnavailable
+from harmony.security.vault import vault
+from harmony.uem.errors import MalformedAnswer, TimedOut, UemError
+from harmony.uem.http.deadline import Deadline
+from tests.database import on_both
+from tests.waiting import wait_for
+
+database = on_both
+
+REPLY = Reply(answer=WireAnswer(status=200, headers={}, body=compress(b"{}")))
+
+
+class Asked:
+    """A call that is waited for in a thread of its own; `end()` returns its reply or raises its error."""
+
+    def __init__(self, app: Flask, relay: Relay, *, repeatable: bool = True, seconds: float = 20) -> None:
+        self.outcome: list[Reply | UemError] = []
+        self.deadline = Deadline(seconds)
+
+        def ask() -> None:
+            try:
+                self.outcome.append(relay.ask(CALL, b"secret body", self.deadline, repeatable=repeatable))
+            except UemError as error:
+                self.outcome.append(error)
+
+        self._thread = threading.Thread(target=ask)
+        self._thread.start()
+        wait_for(lambda: self.outcome or _waiting(), "the call to be there")
+
+    def end(self) -> Reply:
+        self._thread.join(30)
+        [found] = self.outcome
+        if isinstance(found, UemError):
+            raise found
+        return found
+
+
+def _waiting() -> int:
+    db.session.rollback()
+    return len(db.session.scalars(select(RelayCall.id).where(RelayCall.answered_at.is_(None))).all())
+
+
+def poll(agent: str = "a", *, free: int = 4, running: tuple[str, ...] = (), error: str = "") -> Poll:
+    return Poll(agent=agent, host="dmz-1", version="1", free=free, running=running, error=error)
+
+
+@pytest.fixture
+def site(context: Flask) -> int:
+    """A Connector with an agent that was just seen."""
+    id_, _ = connectors.add("Head office", "test", now())
+    agents.arrive(id_, poll(), now())
+    return id_
+
+
+@pytest.fixture
+def relay(context: Flask, site: int) -> Relay:
+    return Relay(context, vault(), "Head office")
+
+
+def taken(site: int, agent: str = "a", at: datetime | None = None) -> Work:
+    [work] = agents.take(site, poll(agent), at or now())
+    return work
+
+
+def answer(site: int, work: Work, reply: Reply = REPLY, *, at: datetime | None = None) -> None:
+    agents.store(site, work.id, work.ticket, 0, encode(reply), last=True, now=at or now())
+
+
+def test_a_call_goes_to_one_agent_and_its_answer_to_whoever_asked(
+    context: Flask, site: int, relay: Relay
+) -> None:
+    asked = Asked(context, relay)
+    work = taken(site)
+    assert work.body == b"secret body"
+    assert agents.take(site, poll("b"), now()) == [], "another agent got the same call"
+    answer(site, work)
+    assert asked.end() == REPLY
+    relay.close()
+    assert not db.session.scalars(select(RelayCall)).all()
+    assert not db.session.scalars(select(RelayPart)).all()
+
+
+def test_an_answer_is_taken_once_and_from_the_one_who_has_the_call(
+    context: Flask, site: int, relay: Relay
+) -> None:
+    asked = Asked(context, relay)
+    work = taken(site)
+    other, _ = connectors.add("Branch", "test", now())
+    for id_, forged in ((site, "another ticket"), (other, work.ticket), (site, "")):
+        with pytest.raises(RefusedAgent) as refused:
+            agents.store(id_, work.id, forged, 0, encode(REPLY), last=True, now=now())
+        assert refused.value.status == 409
+    answer(site, work)
+    with pytest.raises(RefusedAgent):
+        answer(site, work)
+    assert asked.end() == REPLY
+
+
+def test_a_dead_agents_call_is_given_to_another_when_it_may_be_repeated(
+    context: Flask, site: int, relay: Relay
+) -> None:
+    asked = Asked(context, relay)
+    first, later = taken(site), now() + timedelta(seconds=LEASE_SECONDS + 1)
+    second = taken(site, "b", later)
+    assert second.id == first.id
+    with pytest.raises(RefusedAgent):
+        answer(site, first)
+    answer(site, second)
+    assert asked.end() == REPLY
+
+
+def test_a_call_that_must_not_be_repeated_is_never_given_twice(
+    context: Flask, site: int, relay: Relay
+) -> None:
+    asked = Asked(context, relay, repeatable=False)
+    work, later = taken(site), now() + timedelta(seconds=LEASE_SECONDS + 1)
+    assert agents.take(site, poll("b"), later) == []
+    answer(site, work)
+    asked.end()
+
+
+def test_an_agent_that_says_what_it_works_on_keeps_it(context: Flask, site: int, relay: Relay) -> None:
+    asked = Asked(context, relay)
+    work, later = taken(site), now() + timedelta(seconds=LEASE_SECONDS - 1)
+    agents.arrive(site, poll(running=(work.id,)), later)
+    assert agents.take(site, poll("b"), later + timedelta(seconds=5)) == []
+    answer(site, work)
+    asked.end()
+
+
+def test_parts_make_one_answer_and_a_part_may_be_sent_again(context: Flask, site: int, relay: Relay) -> None:
+    asked = Asked(context, relay)
+    work, raw = taken(site), encode(REPLY)
+    agents.store(site, work.id, work.ticket, 0, raw[:3], last=False, now=now())
+    agents.store(site, work.id, work.ticket, 0, raw[:5], last=False, now=now())
+    agents.store(site, work.id, work.ticket, 1, raw[5:], last=True, now=now())
+    assert asked.end() == REPLY
+
+
+def test_what_cannot_be_read_is_an_error_and_no_answer(context: Flask, site: int, relay: Relay) -> None:
+    asked, work = Asked(context, relay), taken(site)
+    agents.store(site, work.id, work.ticket, 0, b"\xff\x00", last=True, now=now())
+    with pytest.raises(MalformedAnswer):
+        asked.end()
+
+
+def test_what_an_agent_reports_keeps_its_type(context: Flask, site: int, relay: Relay) -> None:
+    said = WireFailure(code="timed-out", sentence="uem.test did not answer in time.", advice="Wait.")
+    asked = Asked(context, relay)
+    answer(site, taken(site), Reply(failure=said))
+    with pytest.raises(TimedOut, match="Through Connector Head office: uem"):
+        asked.end()
+    refused = WireFailure(code="x", sentence="It is not on its list.", advice="", refused_by_agent=True)
+    asked = Asked(context, relay)
+    answer(site, taken(site), Reply(failure=refused))
+    with pytest.raises(ConnectorRefused, match="refused: It is not on its list"):
+        asked.end()
+
+
+def test_nobody_there_is_told_at_once(context: Flask) -> None:
+    with pytest.raises(ConnectorRevoked):
+        Relay(context, vault(), "Nowhere").ask(CALL, b"", Deadline(5), repeatable=True)
+    id_, _ = connectors.add("Head office", "test", now())
+    relay = Relay(context, vault(), "Head office")
+    with pytest.raises(ConnectorUnavailable, match="has connected yet"):
+        relay.ask(CALL, b"", Deadline(5), repeatable=True)
+    agents.arrive(id_, poll(), now() - timedelta(minutes=5))
+    with pytest.raises(ConnectorUnavailable, match="silent since"):
+        relay.ask(CALL, b"", Deadline(5), repeatable=True)
+
+
+def test_a_call_that_nobody_takes_ends_with_its_deadline(context: Flask, site: int, relay: Relay) -> None:
+    with pytest.raises(TimedOut, match="No agent of Connector Head office took the call"):
+        relay.ask(CALL, b"", Deadline(0.05), repeatable=True)
+
+
+def test_a_call_that_waits_when_the_connector_is_revoked_ends(
+    context: Flask, site: int, relay: Relay
+) -> None:
+    asked = Asked(context, relay)
+    assert connectors.revoke(site, "test", now())
+    with pytest.raises(ConnectorRevoked):
+        asked.end()
+
+
+def test_neither_call_nor_answer_is_readable_in_the_database(context: Flask, site: int, relay: Relay) -> None:
+    asked = Asked(context, relay)
+    assert b"secret" not in db.session.scalars(select(RelayCall.sealed)).one()
+    db.session.rollback()
+    work = taken(site)
+    agents.store(site, work.id, work.ticket, 0, encode(REPLY)[:4], last=False, now=now())
+    assert encode(REPLY)[:4] not in db.session.scalars(select(RelayPart.sealed)).one()
+    db.session.rollback()
+    agents.store(site, work.id, work.ticket, 1, encode(REPLY)[4:], last=True, now=now())
+    asked.end()
+
+
+def test_a_former_key_works_for_a_day_after_a_rotation_and_no_key_after_a_revocation(context: Flask) -> None:
+    id_, first = connectors.add("Head office", "test", now())
+    second = connectors.rotate(id_, "test", now())
+    assert second
+    assert (agents.authenticate(first, now()), agents.authenticate(second, now())) == (id_, id_)
+    with pytest.raises(RefusedAgent):
+        agents.authenticate(first, now() + timedelta(hours=25))
+    assert connectors.revoke(id_, "test", now())
+    for key in (first, second):
+        with pytest.raises(RefusedAgent):
+            agents.authenticate(key, now())
+    assert connectors.rotate(id_, "test", now()) is None
+    assert first not in str([entry.detail for entry in db.session.scalars(select(AuditEntry))])
+
+
+def test_what_nobody_waits_for_any_more_is_forgotten(context: Flask, site: int, relay: Relay) -> None:
+    asked = Asked(context, relay)
+    connectors.forget_silent(now() + timedelta(days=8))
+    with pytest.raises(ConnectorRevoked):
+        asked.end()
+    assert connectors.agents_of(site) == []
+    assert db.session.get(Connector, site) is not None
+
+
+def test_the_addresses_take_a_key_and_nothing_else(app: Flask) -> None:
+    client = app.test_client()
+    with app.app_context():
+        _, key = connectors.add("Head office", "test", now())
+    head = {"Authorization": f"Bearer {key}"}
+    assert client.post(f"{PREFIX}/poll").status_code == 401
+    assert client.post(f"{PREFIX}/poll", headers={"Authorization": "Bearer hmconnector_x"}).status_code == 401
+    assert client.post(f"{PREFIX}/poll", headers=head, data=b"no message").status_code == 400
+    assert client.post(f"{PREFIX}/poll", headers=head, data=encode(poll(free=0))).status_code == 204
+    missing = client.put(f"{PREFIX}/calls/none/parts/0", headers=head, data=b"x")
+    assert (missing.status_code, missing.mimetype) == (409, "text/plain")
+    assert decode_works(b"\x90") == []

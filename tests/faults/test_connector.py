@@ -1,0 +1,146 @@
+"""A UEM that only the agent of a Connector reaches. Rung S: sockets and TLS on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.models import RelayCall, RelayPart, SyncRunState
+from harmony.models.configuration import IN_FORCE
+from harmony.relay import connectors
+from harmony.setup.verify import verify
+from harmony.simulator.context import Tenant
+from tests.faults import test_answers, test_pages
+from tests.faults.agents import running, settings_of
+from tests.faults.fleet import refusal
+from tests.faults.scene import QUICK, Case, Scene, cases
+from tests.ops.served import serving
+from tests.sampling import soaking
+
+OK, INCOMPLETE, FAILED = SyncRunState.OK, SyncRunState.INCOMPLETE, SyncRunState.FAILED
+_numbers = count(1)
+_QUICK = [
+    case for case in (*test_answers.CASES, *test_pages.CASES) if case.limits is QUICK and not case.setup
+]
+# Each case waits for an agent; a sample of them has answers, pages and rows of each kind.
+THROUGH = _QUICK if soaking() else _QUICK[:: len(_QUICK) // 8]
+
+
+@dataclass
+class Site:
+    """A Connector with its key, and the port of the dashboard that its agents call."""
+
+    id: int
+    key: str
+    port: int
+
+
+@pytest.fixture
+def site(house: Flask, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The scene's server is called through a Connector, whose agent nobody has started yet."""
+    name = f"Site {next(_numbers)}"
+    id_, key = connectors.add(name, "test", now())
+    scene.point(connector=name)
+    over = house.extensions["harmony.relay"].over
+    over.clear()
+    with serving(house, monkeypatch, over) as served:
+        yield Site(id_, key, served.port)
+
+
+def left() -> int:
+    """Calls and answers that are still in the database."""
+    db.session.rollback()
+    calls = db.session.scalar(select(func.count()).select_from(RelayCall)) or 0
+    return calls + (db.session.scalar(select(func.count()).select_from(RelayPart)) or 0)
+
+
+def test_every_device_comes_through_the_agent_and_nothing_of_it_stays(scene: Scene, site: Site) -> None:
+    with running(settings_of(site.port, site.key, scene.server.url)):
+        scene.learn()
+        assert len(scene.devices()) == 9
+    assert left() == 0
+
+
+def test_a_whole_tenant_comes_through_with_a_token_and_tags(scene: Scene, tenant: Tenant, site: Site) -> None:
+    server = scene.integration().in_force.server
+    with running(settings_of(site.port, site.key, server.server_address)):
+        scene.learn()
+        assert scene.tag().state == OK
+    assert len(scene.devices()) > 30
+    assert left() == 0
+
+
+def test_without_an_agent_the_run_says_so(scene: Scene, site: Site) -> None:
+    done = scene.sync()
+    assert done.state == FAILED
+    assert "has connected yet" in done.reason
+
+
+def test_an_agent_refuses_a_server_that_is_not_on_its_list(scene: Scene, site: Site) -> None:
+    with running(settings_of(site.port, site.key, "https://127.0.0.1:8443")):
+        done = scene.sync()
+    assert done.state == FAILED
+    assert "is not on its list of servers" in done.reason
+    assert "HARMONY_CONNECTOR_ALLOW" in done.advice
+
+
+def test_an_error_of_the_uem_keeps_its_meaning(scene: Scene, site: Site) -> None:
+    with running(settings_of(site.port, site.key, scene.server.url)):
+        scene.learn()
+        scene.fleet.break_with({"page 1": [refusal("503 Service Unavailable", 1000)] * 4})
+        scene.suffer(INCOMPLETE, "")
+        scene.fleet.break_with({})
+        scene.recover()
+
+
+@pytest.mark.soak
+@cases(*THROUGH)
+def test_every_fault_means_the_same_through_a_connector(
+    scene: Scene, site: Site, monkeypatch: pytest.MonkeyPatch, case: Case
+) -> None:
+    with running(settings_of(site.port, site.key, scene.server.url)):
+        scene.prove(case, monkeypatch)
+    assert left() == 0
+
+
+def test_a_revoked_connector_is_refused_on_both_sides(scene: Scene, site: Site) -> None:
+    with running(settings_of(site.port, site.key, scene.server.url)):
+        scene.learn()
+        assert connectors.revoke(site.id, "test", now())
+        done = scene.sync()
+    assert done.state == FAILED
+    assert "was revoked" in done.reason
+
+
+def verified(scene: Scene) -> dict[str, dict[str, str]]:
+    """The results of Verify of what is in force, by name."""
+    verify(scene.integration_id, IN_FORCE)
+    said = scene.integration().verification(IN_FORCE)
+    assert said is not None
+    return {result["name"]: result for result in said.results}
+
+
+def test_verify_says_what_the_agent_sees(scene: Scene, site: Site) -> None:
+    with running(settings_of(site.port, site.key, scene.server.url)):
+        results = verified(scene)
+    names = list(results)
+    assert names[0].startswith("Connector Site")
+    assert names[1:5] == ["Address", "Name", "Connection", "TLS"]
+    assert {result["state"] for result in list(results.values())[:5]} == {"ok"}
+
+
+def test_verify_says_on_which_side_it_failed(scene: Scene, site: Site) -> None:
+    results = list(verified(scene).values())
+    assert (results[0]["state"], {result["state"] for result in results[1:]}) == ("failed", {"not_tried"})
+    scene.point(server_address="https://127.0.0.1:8443")
+    with running(settings_of(site.port, site.key, "https://127.0.0.1:8443")):
+        results = list(verified(scene).values())
+    assert [result["state"] for result in results[:4]] == ["ok", "ok", "ok", "failed"]
+    assert results[3]["sentence"] == "Nothing listens at 127.0.0.1:8443."

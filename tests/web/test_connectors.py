@@ -1,0 +1,116 @@
+"""The pages of Connectors, and the choice on Server Details. Rung: shell."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from harmony.clock import now
+from harmony.connector.wire import Poll
+from harmony.db import db
+from harmony.models import AuditEntry, Integration
+from harmony.relay import agents, connectors
+from tests.builders import an_integration
+
+KEY = re.compile(r"hmconnector_[A-Za-z0-9_-]{43}")
+
+
+def text(client: FlaskClient, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return answer.get_data(as_text=True)
+
+
+@pytest.fixture
+def site(signed_in: FlaskClient, app: Flask) -> int:
+    """A Connector whose agent was just seen."""
+    with app.app_context():
+        id_, _ = connectors.add("Head office", "admin", now())
+        seen = Poll(agent="a", host="dmz-1", version="1", free=1, allowed=("https://uem.corp.example",),
+                    error="It <b>failed</b>.")  # fmt: skip
+        agents.arrive(id_, seen, now())
+    return id_
+
+
+def test_without_a_connector_the_page_says_what_one_is_for(signed_in: FlaskClient) -> None:
+    page = text(signed_in, "/connectors")
+    assert "No Connector yet" in page
+    assert "no port has to be opened" in page
+
+
+def test_the_key_is_shown_once_with_the_command(signed_in: FlaskClient) -> None:
+    answer = signed_in.post("/connectors", data={"name": " Head office "})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    [key] = set(KEY.findall(page))
+    assert "python -m harmony.connector" in page
+    assert not KEY.search(text(signed_in, "/connectors/1"))
+    with signed_in.application.app_context():
+        assert agents.authenticate(key, now()) == 1
+        [entry] = db.session.scalars(select(AuditEntry).where(AuditEntry.what == "Added a Connector"))
+        assert entry.detail == "Head office"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("", "Give the Connector a name."),
+        ("Head office", "Another Connector has this name."),
+        ("x" * 65, "Field cannot be longer than 64"),
+    ],
+)
+def test_a_wrong_name_is_told_beside_it(signed_in: FlaskClient, site: int, name: str, says: str) -> None:
+    answer = signed_in.post("/connectors", data={"name": name})
+    assert answer.status_code == 422
+    assert says in answer.get_data(as_text=True)
+
+
+def test_a_connector_shows_its_agents(signed_in: FlaskClient, site: int) -> None:
+    page = text(signed_in, f"/connectors/{site}")
+    assert "dmz-1" in page
+    assert "https://uem.corp.example" in page
+    assert "It &lt;b&gt;failed&lt;/b&gt;." in page
+    assert "Connected" in text(signed_in, "/connectors")
+
+
+def test_a_rotated_key_is_shown_once_and_a_revoked_connector_has_none(
+    signed_in: FlaskClient, site: int
+) -> None:
+    assert KEY.search(signed_in.post(f"/connectors/{site}/rotate").get_data(as_text=True))
+    assert "The former key is accepted until" in text(signed_in, f"/connectors/{site}")
+    assert signed_in.post(f"/connectors/{site}/revoke").status_code == 303
+    page = text(signed_in, f"/connectors/{site}")
+    assert "Revoked" in page
+    assert "Rotate key" not in page
+    again = signed_in.post(f"/connectors/{site}/rotate", follow_redirects=True).get_data(as_text=True)
+    assert "revoked already" in again
+
+
+def test_server_details_offer_the_connectors_and_keep_the_choice(signed_in: FlaskClient, site: int) -> None:
+    with signed_in.application.app_context():
+        id_ = an_integration()
+    address = f"/integrations/{id_}/setup/server"
+    assert "Head office" in text(signed_in, address)
+    edition = re.search(r'name="edition" value="(\d+)"', text(signed_in, address))
+    assert edition
+    typed = {
+        "display_name": "Test UEM",
+        "server_address": "https://uem.test",
+        "use_oauth2": "y",
+        "token_region": "other",
+        "token_other": "https://uem.test/connect/token",
+        "client_id": "id",
+        "client_secret": "secret",
+        "connector": "Head office",
+        "edition": edition[1],
+    }
+    signed_in.post(address, data=typed)
+    with signed_in.application.app_context():
+        assert db.session.get_one(Integration, id_).draft.server.connector == "Head office"
+    refused = signed_in.post(address, data=typed | {"connector": "Nowhere"})
+    assert refused.status_code == 422
+    assert "Connector Nowhere was revoked." in refused.get_data(as_text=True)
