@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import delete, select, union, update
 from sqlalchemy.orm import Session
 
 from harmony.apps.findings import APP_CODES, BLOCKED, apply_exceptions, titled
-from harmony.audit import audit
+from harmony.audit import SCHEDULE, audit
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.models import (
@@ -24,6 +24,7 @@ from harmony.models import (
     Verb,
 )
 from harmony.protection.change import EventLine
+from harmony.protection.expiry import counts
 from harmony.protection.record import record_events
 
 # A commit of so many devices is short enough that no other writer waits for it.
@@ -32,12 +33,13 @@ WORDS = {Action.BLOCK: "Block", Action.LOW: "Low", Action.MEDIUM: "Medium", Acti
 
 
 class Decision(NamedTuple):
-    """A decision on an app; `action` None lifts its exception."""
+    """A decision on an app; `action` None lifts its exception, `ends_on` is the last day it counts."""
 
     action: Action | None
     reason: str
     by: str
     at: datetime
+    ends_on: date | None = None
 
 
 def decide(app: App, decision: Decision) -> bool:
@@ -49,22 +51,34 @@ def decide(app: App, decision: Decision) -> bool:
         same = (AppException.platform == app.platform, AppException.identifier == app.identifier)
         row = session.scalar(select(AppException).where(*same))
         before = Action(row.action) if row else None
-        if decision.action is before and (row is None or row.reason == decision.reason):
+        if decision.action is before and (row is None or _grounds(row) == _grounds(decision)):
             return False
         if decision.action is None:
             session.execute(delete(AppException).where(*same))
         else:
             row = row or AppException(platform=app.platform, identifier=app.identifier)
-            row.action, row.reason, row.by, row.at = (
-                decision.action,
-                decision.reason,
-                decision.by,
-                decision.at,
-            )
+            _fill(row, decision)
             session.add(row)
         _insert_decision(session, app, decision)
         _record_events(session, app, before, decision)
         return True
+
+
+def end_expired(now: datetime) -> int:
+    """Lift the exceptions that no longer count at `now`; return how many. Enqueue the task afterwards."""
+    rows = db.session.scalars(select(AppException).where(AppException.ends_on.is_not(None))).all()
+    over = [end_of(row, SCHEDULE, now) for row in rows if not counts(row.ends_on, now)]
+    release()
+    return sum(decide(app, decision) for app, decision in over)
+
+
+def end_of(row: AppException, by: str, now: datetime) -> tuple[App, Decision]:
+    """Return the app of an exception, and the decision that lifts it."""
+    same = (App.platform == row.platform, App.identifier == row.identifier)
+    named = db.session.scalar(select(App.name).where(*same).order_by(App.id.desc()).limit(1))
+    app = App(platform=row.platform, identifier=row.identifier, name=named or row.identifier)
+    reason = f"Ended on {row.ends_on:%d %b %Y}." if by == SCHEDULE else "Ended."
+    return app, Decision(None, reason, by, now)
 
 
 def pending() -> Sequence[int]:
@@ -90,13 +104,17 @@ def _insert_decision(session: Session, app: App, decision: Decision) -> None:
     not_done = (*same, AppDecision.done_at.is_(None))
     session.execute(update(AppDecision).where(*not_done).values(done_at=decision.at))
     line = AppDecision(platform=app.platform, identifier=app.identifier)
-    line.action, line.reason, line.by, line.at = (
-        decision.action or "",
-        decision.reason,
-        decision.by,
-        decision.at,
-    )
+    _fill(line, decision)
     session.add(line)
+
+
+def _fill(row: AppException | AppDecision, decision: Decision) -> None:
+    row.action, row.reason, row.by = decision.action or "", decision.reason, decision.by
+    row.at, row.ends_on = decision.at, decision.ends_on
+
+
+def _grounds(line: AppException | Decision) -> tuple[str, date | None]:
+    return line.reason, line.ends_on
 
 
 def _record_events(session: Session, app: App, before: Action | None, decision: Decision) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from harmony.models.policy import PolicyRecord
 from harmony.models.states import Action, DeviceStatus
 from harmony.protection.catalogue import is_about_app
-from harmony.protection.risk import device_risk, finding_risk, is_older, platform_of
+from harmony.protection.risk import Rating, device_risk, finding_rating, is_older, platform_of
 
 OS_OUTDATED, CLIENT_OUTDATED, DEVICE_SILENT = "OS_OUTDATED", "CLIENT_OUTDATED", "DEVICE_SILENT"
 # What is concluded from versions and times; "Blocked app" follows the apps and is concluded with them.
@@ -35,11 +36,15 @@ class Rules(NamedTuple):
     exceptions: Mapping[tuple[str, str], Action]
 
     def risk(self, platform: str, code: str, subject: str) -> int:
-        """Return the risk of a finding; an exception counts for all findings about its app."""
+        """Return the risk of a finding."""
+        return int(self.rating(platform, code, subject).risk)
+
+    def rating(self, platform: str, code: str, subject: str) -> Rating:
+        """Rate a finding; an exception counts for all findings about its app."""
         action = None
         if self.exceptions and subject and is_about_app(code):
             action = self.exceptions.get((platform, subject))
-        return int(finding_risk(code, action, self.policy.risks, self.policy.silent_risk))
+        return finding_rating(code, action, self.policy.risks, self.policy.silent_risk)
 
 
 class ProtectionFacts(NamedTuple):
@@ -56,6 +61,15 @@ class ProtectionFacts(NamedTuple):
     os_version: str
     protectors: tuple[Protector, ...] = ()
     findings: tuple[_FindingFacts, ...] = ()
+
+
+class StatusRule(StrEnum):
+    """The rule that gives a device its status; the first that applies, in this order."""
+
+    NO_APP = "no_app"
+    NOT_JUDGED = "not_judged"
+    SILENT = "silent"
+    IN_CONTACT = "in_contact"
 
 
 class Evaluation(NamedTuple):
@@ -87,7 +101,7 @@ def evaluate(facts: ProtectionFacts, rules: Rules) -> Evaluation:
     concluded = {finding[1]: place for place, finding in enumerate(facts.findings) if _is_concluded(finding)}
     wanted = _conclusions(facts, rules.policy, was_silent=DEVICE_SILENT in concluded)
     closed = tuple(place for code, place in concluded.items() if code not in wanted)
-    system = _system(facts)
+    system = system_of(facts)
     risks = {
         place: rules.risk(system, code, subject)
         for place, (_profile, code, subject, _risk) in enumerate(facts.findings)
@@ -95,7 +109,7 @@ def evaluate(facts: ProtectionFacts, rules: Rules) -> Evaluation:
     }
     opened = tuple((code, rules.risk(system, code, "")) for code in sorted(wanted - concluded.keys()))
     return Evaluation(
-        status=_status(facts),
+        status=status_under(facts)[0],
         risk=int(device_risk([*risks.values(), *(risk for _code, risk in opened)])),
         opened=opened,
         closed=closed,
@@ -147,13 +161,18 @@ def _is_concluded(finding: _FindingFacts) -> bool:
     return not profile and code in _CONCLUDED
 
 
-def _system(facts: ProtectionFacts) -> str:
+def system_of(facts: ProtectionFacts) -> str:
+    """Return ios, android or "": what Protect says of itself counts before the UEM."""
     platforms = (*(platform for platform, _os, _client in facts.protectors), facts.platform)
     return next((system for system in map(platform_of, platforms) if system), "")
 
 
-def _status(facts: ProtectionFacts) -> str:
-    """Return Active or Inactive for what is registered; registering itself is not judged here."""
-    if facts.inactive is None or not facts.protectors or facts.status == DeviceStatus.PROVISIONED:
-        return facts.status
-    return DeviceStatus.INACTIVE.value if facts.inactive else DeviceStatus.ACTIVE.value
+def status_under(facts: ProtectionFacts) -> tuple[str, StatusRule]:
+    """Return Active or Inactive for what is registered, and why; registering itself is not judged here."""
+    if not facts.protectors or facts.status == DeviceStatus.PROVISIONED:
+        return facts.status, StatusRule.NO_APP
+    if facts.inactive is None:
+        return facts.status, StatusRule.NOT_JUDGED
+    if facts.inactive:
+        return DeviceStatus.INACTIVE.value, StatusRule.SILENT
+    return DeviceStatus.ACTIVE.value, StatusRule.IN_CONTACT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from harmony.models.policy import PolicyRecord
 from harmony.models.states import Risk
@@ -17,6 +18,7 @@ SILENT_DAYS = "Days until silent"
 SILENT_RISK = "Risk of a silent device"
 MINIMUM_OS = "Minimum OS version"
 MINIMUM_CLIENT = "Minimum client version"
+CONFIRM_ABOVE = "Confirmation above"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ def normal(record: PolicyRecord) -> PolicyRecord:
         inactive_days=record.inactive_days,
         silent_days=record.silent_days,
         silent_risk=int(record.silent_risk),
+        confirm_above=record.confirm_above,
         minimum_os=_filled(record.minimum_os),
         minimum_client=_filled(record.minimum_client),
     )
@@ -55,7 +58,7 @@ def differences(before: PolicyRecord, after: PolicyRecord) -> list[Difference]:
     >>> differences(PolicyRecord(), PolicyRecord(risks={"ROOTED": 2}, inactive_days=9))[1]
     Difference(label='Rooted', before='High', after='Medium')
     """
-    fields = (*_plain(before, after), *_risks(before, after))
+    fields = (*_plain(before, after), *_risks(before, after), *_grounds(before, after))
     return [field for field in fields if field.before != field.after]
 
 
@@ -70,6 +73,7 @@ def _plain(before: PolicyRecord, after: PolicyRecord) -> Iterator[Difference]:
     ):
         for system, name in SYSTEMS.items():
             yield Difference(f"{label}, {name}", old.get(system) or "none", new.get(system) or "none")
+    yield Difference(CONFIRM_ABOVE, f"{before.confirm_above} %", f"{after.confirm_above} %")
 
 
 def _risks(before: PolicyRecord, after: PolicyRecord) -> Iterator[Difference]:
@@ -78,6 +82,20 @@ def _risks(before: PolicyRecord, after: PolicyRecord) -> Iterator[Difference]:
         if code != SILENT:
             old, new = risk_of(before, code), risk_of(after, code)
             yield Difference(factor_of(code).name, old.label, new.label)
+
+
+def _grounds(before: PolicyRecord, after: PolicyRecord) -> Iterator[Difference]:
+    """Yield reason and last day of the risks that stay as they are; those of a new risk come with it."""
+    for code, new in after.overrides.items():
+        old = before.overrides.get(code)
+        if before.risks.get(code) == after.risks.get(code):
+            name, reason, day = factor_of(code).name, old.reason if old else "", old.ends_on if old else None
+            yield Difference(f"Reason, {name}", reason or "none", new.reason or "none")
+            yield Difference(f"Last day, {name}", _day(day), _day(new.ends_on))
+
+
+def _day(day: date | None) -> str:
+    return f"{day:%d %b %Y}" if day else "none"
 
 
 def _says_something(code: str, risk: int) -> bool:

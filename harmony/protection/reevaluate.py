@@ -26,6 +26,7 @@ from harmony.protection.evaluate import (
     no_contact,
     reason,
 )
+from harmony.protection.expiry import counts, ended, without
 from harmony.protection.outage_grace import may_judge_silence
 from harmony.protection.record import open_findings, record_changes
 
@@ -39,35 +40,42 @@ _SELECT_REGISTERED = (
 _SELECT_PROTECTORS = (
     "SELECT device_id, platform, os_version, client_version FROM registration WHERE ended_at IS NULL AND {}"
 )
-_SELECT_EXCEPTIONS = "SELECT platform, identifier, action FROM app_exception"
+_SELECT_EXCEPTIONS = "SELECT platform, identifier, action, ends_on FROM app_exception"
 
 
 def reevaluate(
     session: Session, device_ids: Sequence[int], policy: PolicyRecord, now: datetime
 ) -> dict[int, ProtectionStatus]:
     """Bring these devices, BATCH at most, in line with the policy; return the status of the changed ones."""
-    rules = load_rules(session, policy)
+    rules = load_rules(session, policy, now=now)
     evaluate_once = cache(lambda facts: evaluate(facts, rules))
     changes = [
         _change(device_id, integration_id, findings, facts, evaluation, policy)
-        for device_id, integration_id, findings, facts in _load(session, device_ids, policy, now)
+        for device_id, integration_id, findings, facts in load_facts(session, device_ids, policy, now)
         if (evaluation := evaluate_once(facts)).differs(facts)
     ]
     return record_changes(session, changes, now)
 
 
-def load_rules(session: Session, policy: PolicyRecord, identifiers: Collection[str] | None = None) -> Rules:
-    """Load the app exceptions in force, all of them or those of some apps, beside the policy."""
+def load_rules(
+    session: Session, policy: PolicyRecord, identifiers: Collection[str] | None = None, *, now: datetime
+) -> Rules:
+    """Load what counts at `now`: the policy, and the exceptions of all apps or of some."""
     rows: Sequence[Any] = ()
     if identifiers is None:
         rows = bulk.fetch_all(session, _SELECT_EXCEPTIONS)
     elif identifiers:
         apps = list_param(sorted(identifiers))
         rows = bulk.fetch_all(session, f"{_SELECT_EXCEPTIONS} WHERE {in_list('identifier')}", (apps,))
-    return Rules(policy, {(platform, app): Action(action) for platform, app, action in rows})
+    exceptions = {
+        (platform, app): Action(action)
+        for platform, app, action, ends_on in rows
+        if counts(bulk.decode_date(ends_on), now)
+    }
+    return Rules(without(policy, ended(policy, now)), exceptions)
 
 
-def _load(
+def load_facts(
     session: Session, device_ids: Sequence[int], policy: PolicyRecord, now: datetime
 ) -> Iterator[tuple[int, int, Sequence[OpenFinding], ProtectionFacts]]:
     """Load those of the devices that ever registered: id, integration, open findings, facts."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
 
 from harmony.models.states import Action, DeviceStatus, Risk, Severity
 from harmony.protection.catalogue import ANDROID, IOS, factor_of
@@ -17,20 +19,44 @@ NUMBERS = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)(?![0-9])")
 SEVERITIES = {Risk.HIGH: Severity.CRITICAL, Risk.NONE: Severity.INFORMATION}
 
 
-def finding_risk(code: str, action: Action | None, risks: Mapping[str, int], silent_risk: int = 0) -> Risk:
-    """Return the risk of a finding; `risks` are those the policy changes, `action` is that of its app.
+class RatingRule(StrEnum):
+    """The rule that gives a finding its risk; the first that applies, in this order."""
 
-    >>> finding_risk("BACKUP_TOOL", None, {}), finding_risk("BACKUP_TOOL", None, {"BACKUP_TOOL": 3})
-    (<Risk.LOW: 1>, <Risk.HIGH: 3>)
+    FIXED = "fixed"
+    SILENT = "silent"
+    EXCEPTION = "exception"
+    POLICY = "policy"
+    CATALOGUE = "catalogue"
+    UNKNOWN = "unknown"
+
+
+class Rating(NamedTuple):
+    """The risk of a finding, and the rule that gives it."""
+
+    risk: Risk
+    rule: RatingRule
+
+
+def finding_rating(
+    code: str, action: Action | None, risks: Mapping[str, int], silent_risk: int = 0
+) -> Rating:
+    """Rate a finding; `risks` are those the policy changes, `action` is that of its app.
+
+    >>> finding_rating("BACKUP_TOOL", None, {})
+    Rating(risk=<Risk.LOW: 1>, rule=<RatingRule.CATALOGUE: 'catalogue'>)
+    >>> finding_rating("BACKUP_TOOL", None, {"BACKUP_TOOL": 3})
+    Rating(risk=<Risk.HIGH: 3>, rule=<RatingRule.POLICY: 'policy'>)
     """
     factor = factor_of(code)
     if factor.fixed:
-        return factor.risk
+        return Rating(factor.risk, RatingRule.FIXED)
     if code == "DEVICE_SILENT":
-        return Risk(silent_risk)
+        return Rating(Risk(silent_risk), RatingRule.SILENT)
     if action is not None and action in _EXCEPTED:
-        return _EXCEPTED[action]
-    return Risk(risks.get(code, factor.risk))
+        return Rating(_EXCEPTED[action], RatingRule.EXCEPTION)
+    if code in risks:
+        return Rating(Risk(risks[code]), RatingRule.POLICY)
+    return Rating(factor.risk, RatingRule.CATALOGUE if factor.known else RatingRule.UNKNOWN)
 
 
 def device_risk(findings: Iterable[int]) -> Risk:

@@ -7,9 +7,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from harmony.db import db
-from harmony.models import AuditEntry, Event, Policy, PolicyRecord, Verb
+from harmony.models import AuditEntry, Event, Policy, PolicyRecord, RiskOverride, Verb
 from harmony.protection import policy, policy_rollout, record
-from harmony.protection.policy import SavedMeanwhile, in_force, save
+from harmony.protection.expiry import with_grounds
+from harmony.protection.policy import Grounds, SavedMeanwhile, in_force, save
 from tests.builders import NOON, an_integration
 from tests.protect.stored import registered
 
@@ -22,8 +23,9 @@ def test_before_anything_is_saved_the_defaults_are_in_force(context: Flask) -> N
 def test_a_saved_policy_is_in_force_written_down_and_waits_for_the_rating(context: Flask) -> None:
     registered(an_integration(), 3)
     record = PolicyRecord(risks={"ROOTED": 2}, inactive_days=9, minimum_os={"ios": "17"})
-    assert save(record, 0, "kim", NOON) == 1
-    assert in_force(db.session()) == (1, record)
+    assert save(record, 0, "kim", NOON, Grounds("A test")) == 1
+    grounds = RiskOverride(owner="kim", at=NOON, reason="A test")
+    assert in_force(db.session()) == (1, with_grounds(record, PolicyRecord(), grounds))
     row = db.session.scalars(select(Policy)).one()
     assert (row.by, row.at, row.to_rate, row.rated, row.rated_at) == ("kim", NOON, 3, 0, None)
     what = "Version 1: Days until Inactive, Minimum OS version, iOS, Rooted"

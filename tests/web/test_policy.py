@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -30,9 +31,11 @@ def values(app: Flask, **changes: str) -> dict[str, str]:
         version, record = policy.in_force(db.session())
         form = policy_forms.filled(record)
         sent = {
-            field.name: str(field.data or "0") for field in form if not field.name.startswith(("os", "cl"))
+            field.name: str(field.data or "0")
+            for field in form
+            if not field.name.startswith(("os", "cl", "ends"))
         }
-    return sent | {"version": str(version)} | changes
+    return sent | {"version": str(version), "reason": "A test"} | changes
 
 
 def in_force(app: Flask) -> tuple[int, PolicyRecord]:
@@ -54,7 +57,11 @@ def test_saving_puts_a_version_in_force_and_rings_the_worker(app: Flask, signed_
     answer = signed_in.post(PAGE, data=sent)
     assert (answer.status_code, answer.location) == (303, PAGE)
     record = PolicyRecord(risks={"ROOTED": 2}, inactive_days=9, minimum_os={"ios": "17.5"})
-    assert in_force(app) == (1, record)
+    version, saved = in_force(app)
+    assert (version, msgspec.structs.replace(saved, overrides={})) == (1, record)
+    assert {code: (line.owner, line.reason) for code, line in saved.overrides.items()} == {
+        "ROOTED": (ADMINISTRATOR, "A test")
+    }
     assert queue_of(app).pending_count() == 1
     page = look(signed_in, PAGE)
     assert "Version 1 is in force. The worker rates every device anew." in page
@@ -110,7 +117,7 @@ def test_a_page_that_somebody_overtook_is_refused_and_can_be_sent_again(
     assert seen
     assert signed_in.post(PAGE, data=mine | {"version": seen[1]}).status_code == 303
     assert in_force(app)[1].inactive_days == 9
-    assert signed_in.post(f"{PAGE}/reset", data={"version": "1"}).status_code == 409
+    assert signed_in.get(f"{PAGE}/reset").status_code == 200, "it shows the newest version first"
 
 
 def test_saving_what_is_in_force_says_so(app: Flask, signed_in: FlaskClient) -> None:
@@ -121,7 +128,10 @@ def test_saving_what_is_in_force_says_so(app: Flask, signed_in: FlaskClient) -> 
 
 def test_reset_to_defaults_is_a_version_too(app: Flask, signed_in: FlaskClient) -> None:
     signed_in.post(PAGE, data=values(app, inactive_days="9"))
-    assert signed_in.post(f"{PAGE}/reset", data={"version": "1"}).status_code == 303
+    page = look(signed_in, f"{PAGE}/reset")
+    assert in_force(app)[0] == 1, "shown, and not saved"
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page))
+    assert signed_in.post(PAGE, data=hidden).status_code == 303
     assert in_force(app) == (2, PolicyRecord())
     assert "Days until Inactive: 9 → 7" in look(signed_in, PAGE)
 
@@ -146,7 +156,7 @@ def test_the_progress_asks_for_itself_only_while_devices_are_rated(
     assert "hx-get" not in look(signed_in, f"{PAGE}/rating")
     with app.app_context():
         registered(an_integration(), 3)
-    signed_in.post(PAGE, data=values(app, inactive_days="9"))
+    signed_in.post(PAGE, data=values(app, inactive_days="9", confirmed="y"))
     with app.app_context():
         assert policy_rollout.roll_out_range(NOON, 2) == 2
     running = look(signed_in, f"{PAGE}/rating")
@@ -168,8 +178,10 @@ def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
         (id_,) = registered(an_integration())
         found(id_, "JUICE_JACKING", 2)
     assert 'name="risk_JUICE_JACKING"' in look(signed_in, PAGE)
-    signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="3", **{"risk_no code": "3"}))
-    assert in_force(app) == (1, PolicyRecord(risks={"JUICE_JACKING": 3}))
+    sent = values(app, risk_JUICE_JACKING="3", confirmed="y", **{"risk_no code": "3"})
+    assert signed_in.post(PAGE, data=sent).status_code == 303
+    version, saved = in_force(app)
+    assert (version, saved.risks) == (1, {"JUICE_JACKING": 3})
     with app.app_context():
         policy_rollout.roll_out(NOON)
         assert open_codes(id_) == {"JUICE_JACKING": 3}
@@ -178,6 +190,25 @@ def test_a_factor_that_the_catalogue_does_not_know_gets_its_risk_here(
     assert 'name="risk_JUICE_JACKING"' in look(signed_in, PAGE), "the policy says something of it"
     assert "JUICE_JACKING: Medium → High" in look(signed_in, PAGE)
     assert policy_forms.NOT_IN_CATALOGUE in look(signed_in, f"{PAGE}/versions/1")
-    signed_in.post(PAGE, data=values(app, inactive_days="9"))
+    signed_in.post(PAGE, data=values(app, inactive_days="9", confirmed="y"))
+    assert in_force(app)[1].inactive_days == 9
     assert in_force(app)[1].risks == {"JUICE_JACKING": 3}
     assert signed_in.post(PAGE, data=values(app, risk_JUICE_JACKING="7")).status_code == 422
+
+
+def test_a_changed_risk_needs_a_reason_and_nothing_else_does(app: Flask, signed_in: FlaskClient) -> None:
+    answer = signed_in.post(PAGE, data=values(app, risk_ROOTED="2", reason=" ", inactive_days="9"))
+    assert (answer.status_code, in_force(app)[0]) == (422, 0)
+    page = answer.get_data(as_text=True)
+    assert "Say why, for whoever looks at this next." in page
+    assert 'value="9"' in page
+    assert signed_in.post(PAGE, data=values(app, inactive_days="9", reason="")).status_code == 303
+    signed_in.post(PAGE, data=values(app, risk_ROOTED="2"))
+    kept = signed_in.post(PAGE, data=values(app, reason="", inactive_days="8"))
+    assert (kept.status_code, in_force(app)[1].overrides["ROOTED"].reason) == (303, "A test")
+
+
+def test_a_last_day_that_is_over_is_refused(app: Flask, signed_in: FlaskClient) -> None:
+    answer = signed_in.post(PAGE, data=values(app, risk_ROOTED="2", ends_on="2020-01-01"))
+    assert (answer.status_code, in_force(app)[0]) == (422, 0)
+    assert "This day is over." in answer.get_data(as_text=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
-from harmony.apps import targets
+from harmony.clock import monotonic
 from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
@@ -22,19 +22,19 @@ from harmony.models import (
     SyncRun,
     SyncRunState,
 )
-from harmony.models.configuration import (
-    IN_FORCE,
-    SERVER,
-)
+from harmony.models.configuration import IN_FORCE
 from harmony.setup.wizard_state import WizardState
 from harmony.sync.deletion import soft_delete
 from harmony.web.deletions import text as deletion_text
 from harmony.web.devices import counts as device_counts
+from harmony.web.integrations.kept_counts import KeptCounts
+from harmony.web.integrations.status_lines import last_full_sync, newest_run, placeholders, status_lines
+from harmony.web.integrations.tags_left import FINISHED
 from harmony.web.runs import job_status
 from harmony.web.runs.queries import KINDS
 from harmony.web.shared.banners import attention
+from harmony.web.shared.hidden import shown
 from harmony.web.shared.layout import Banner
-from harmony.web.tags.state import tagging_context
 from harmony.web.wizard.context import verification_context
 
 _RECENT_RUNS = 10
@@ -54,60 +54,70 @@ class Row:
 
 def rows(_now: datetime) -> list[Row]:
     """Return every integration with its running run and its last full sync."""
-    every = db.session.scalars(select(Integration).order_by(Integration.name, Integration.id)).all()
+    listed = select(Integration).where(*shown(Integration.id)).order_by(Integration.name, Integration.id)
+    every = db.session.scalars(listed).all()
     return [
-        Row(row, device_count(row.id), _waiting_deletions(row.id), running(row.id), _last_full_sync(row.id))
+        Row(row, device_count(row.id), _waiting_deletions(row.id), running(row.id), last_full_sync(row.id))
         for row in every
     ]
 
 
-def page(integration: Integration, now: datetime) -> dict[str, Any]:
-    """The context of the integration page and of its status part."""
-    under_way, last = running(integration.id), _last_full_sync(integration.id)
-    newest = _newest(integration.id, SyncRun.state != SyncRunState.RUNNING)
-    in_force = integration.in_force
-    server = in_force.server
-    job = integration.sync_job
+def lines_of(rows: Sequence[Row], now: datetime) -> dict[int, dict[str, Any]]:
+    """Return the five lines of each integration that is in force."""
+    finished = [row.integration for row in rows if row.integration.state in FINISHED]
+    return {integration.id: status_lines(integration, now) for integration in finished}
+
+
+def attention_on(integration: Integration, now: datetime) -> list[Banner]:
+    """Return what the integration's page says on top, the gravest first; held deletions stand elsewhere."""
+    newest = newest_run(integration.id, SyncRun.state != SyncRunState.RUNNING)
+    said = attention(integration, integration.in_force.server, newest, now)
+    unreplaced = placeholders(integration, now)
+    return [*said, *job_status.parked(integration), *([unreplaced] if unreplaced else [])]
+
+
+def page(integration: Integration, now: datetime, kept: KeptCounts | None = None) -> dict[str, Any]:
+    """The context of the integration page and of its status part.
+
+    With `kept` the numbers are at most two seconds old while a run is under way.
+    """
+    under_way, id_ = running(integration.id), integration.id
+    numbers = kept.of(id_, counts, monotonic()) if kept and under_way else counts(id_)
+    line = status_lines(integration, now, numbers["statuses"])
+    newest, last, job = line["newest"], line["last"], integration.sync_job
     due = job.next_at is not None and job.next_at <= now
     startable = integration.state == IntegrationState.ACTIVE and not integration.stopped_why
+    # Counting looks at every device, and while a sync runs the page asks for itself every two seconds.
+    lacking = {} if under_way else device_counts.lacking(integration)
     syncs = {
+        "line": line,
         "running": under_way,
         "last": last,
-        "newest": newest,
         "refresh": newest if newest and newest.kind == SyncKind.DELTA and newest.state not in GOOD else None,
         "kinds": KINDS,
         "waiting": startable and under_way is None and (due or job.requested_at is not None),
         "runs": recent(integration.id),
         "skipped": skipped(last),
-        "server": server,
         "held": _waiting_deletions(integration.id),
-        "attention": [*attention(integration, server, newest, now), *job_status.parked(integration)],
-        "last_verified": last_verified(integration),
-        "choice": in_force.synchronization,
-        "deployment": in_force.deployment,
+        "attention": attention_on(integration, now),
+        "lacking": lacking,
+        "pushes": line["pushes"],
+        "awaits_sync": line["awaits_sync"],
+        "other_jobs": _other_jobs(integration),
     }
-    more = counts(integration.id) | _apps(integration, now) | tagging_context(integration)
-    return syncs | more | verification_context(WizardState(integration), IN_FORCE)
+    return syncs | numbers | verification_context(WizardState(integration), IN_FORCE)
 
 
 def counts(integration_id: int) -> dict[str, Any]:
     """The numbers of its devices, each of which leads to the rows behind it."""
+    statuses = device_counts.by_status(integration_id)
     return {
-        "devices": device_count(integration_id),
+        "devices": sum(statuses.values()),
         "missing": missing_count(integration_id),
         "deleted": soft_delete.deleted(integration_id),
         "unlisted": soft_delete.unlisted(integration_id),
-        "statuses": device_counts.by_status(integration_id),
-        "risks": device_counts.by_risk(integration_id),
-    }
-
-
-def _apps(integration: Integration, now: datetime) -> dict[str, Any]:
-    return {
-        "apps": job_status.job_status(integration, JobKind.APPS),
-        "apps_fetched_at": targets.fetched_at(integration.id),
-        "apps_share": job_status.share(integration, now),
-        "other_jobs": _other_jobs(integration),
+        "statuses": statuses,
+        "risks": device_counts.by_risk(integration_id, statuses),
     }
 
 
@@ -117,25 +127,9 @@ def _other_jobs(integration: Integration) -> list[job_status.JobStatus]:
     return [job_status.job_status(integration, kind) for kind in kinds]
 
 
-def last_verified(integration: Integration) -> datetime | None:
-    """Return when the server was last asked, in the wizard or from the integration's page."""
-    asked = [row.started_at for row in integration.verifications if row.subject in {SERVER, IN_FORCE}]
-    return max(asked, default=None)
-
-
 def running(integration_id: int) -> SyncRun | None:
     """Return the run under way."""
-    return _newest(integration_id, SyncRun.state == SyncRunState.RUNNING)
-
-
-def _last_full_sync(integration_id: int) -> SyncRun | None:
-    """The last full sync that came to an end, however it ended: a refresh after it mends nothing of it."""
-    return _newest(integration_id, SyncRun.state != SyncRunState.RUNNING, SyncRun.kind == SyncKind.SNAPSHOT)
-
-
-def _newest(integration_id: int, *conditions: ColumnElement[bool]) -> SyncRun | None:
-    runs = select(SyncRun).where(SyncRun.integration_id == integration_id, *conditions)
-    return db.session.scalar(runs.order_by(SyncRun.id.desc()).limit(1))
+    return newest_run(integration_id, SyncRun.state == SyncRunState.RUNNING)
 
 
 def recent(integration_id: int) -> Sequence[SyncRun]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
-from wtforms import Field, Form, SelectField, StringField
+from wtforms import BooleanField, Field, Form, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, ValidationError
 
 from harmony.models import PolicyRecord, Risk
 from harmony.protection.catalogue import ANDROID, CATALOGUE, IOS, Factor, Vector, factor_of, is_code
 from harmony.protection.policy_differences import (
+    CONFIRM_ABOVE,
     INACTIVE_DAYS,
     MINIMUM_CLIENT,
     MINIMUM_OS,
@@ -22,8 +23,10 @@ from harmony.protection.policy_differences import (
     SILENT_DAYS,
     SILENT_RISK,
     SYSTEMS,
+    normal,
     risk_of,
 )
+from harmony.web.exceptions.forms import SAY_WHY, last_day
 from harmony.web.shared.pasted import stripped
 from harmony.web.wizard.forms import WholeNumber
 
@@ -70,11 +73,20 @@ class PlainForm(Form):
     os_android = _version(f"{MINIMUM_OS}, Android")
     client_ios = _version(f"{MINIMUM_CLIENT}, iOS")
     client_android = _version(f"{MINIMUM_CLIENT}, Android")
+    reason = StringField("Reason for changed risks", [Length(max=256)], filters=[stripped])
+    ends_on = last_day()
+    confirm_above = WholeNumber(CONFIRM_ABOVE, 0, 100, unit=" percent")
 
     def validate_silent_days(self, field: WholeNumber) -> None:
         most = self.inactive_days.data
         if field.data is not None and most is not None and field.data >= most:
             raise ValidationError(f"Enter fewer days than until Inactive ({most}), or 0 for never.")
+
+
+class ConfirmationForm(Form):
+    """The one more box to tick before a policy that changes many devices is saved."""
+
+    confirmed = BooleanField("Change all these devices")
 
 
 def name_of(code: str) -> str:
@@ -85,6 +97,11 @@ def name_of(code: str) -> str:
 def is_set(factor: Factor) -> bool:
     """Return True if the risk of the factor has a field of its own."""
     return not factor.fixed and factor.code != SILENT
+
+
+def is_settable(code: str) -> bool:
+    """Tell if this is the code of a threat factor, known or not, whose risk the policy sets."""
+    return is_code(code) and is_set(factor_of(code))
 
 
 def _form_with(codes: Iterable[str]) -> type[PlainForm]:
@@ -111,6 +128,7 @@ def filled(record: PolicyRecord, reported: Iterable[str] = ()) -> PlainForm:
             "os_android": record.minimum_os.get(ANDROID, ""),
             "client_ios": record.minimum_client.get(IOS, ""),
             "client_android": record.minimum_client.get(ANDROID, ""),
+            "confirm_above": record.confirm_above,
         }
     )
 
@@ -131,7 +149,27 @@ def record_of(form: PlainForm) -> PolicyRecord:
         silent_risk=int(said["silent_risk"]),
         minimum_os={system: said[f"os_{system}"] for system in SYSTEMS},
         minimum_client={system: said[f"client_{system}"] for system in SYSTEMS},
+        confirm_above=said["confirm_above"],
     )
+
+
+def is_right(form: PlainForm, before: PolicyRecord) -> bool:
+    """Return True if it can be saved; what is wrong is said beside its field."""
+    return form.validate() and not _lacks_reason(form, before)
+
+
+def _lacks_reason(form: PlainForm, before: PolicyRecord) -> bool:
+    """Tell, beside its field, that a risk is overridden anew and no reason is given."""
+    after = normal(record_of(form)).risks
+    lacks = not form.reason.data and any(before.risks.get(code) != risk for code, risk in after.items())
+    if lacks:
+        form.reason.errors = [SAY_WHY]
+    return lacks
+
+
+def values_of(form: PlainForm) -> dict[str, str]:
+    """Return what a valid form says as it is sent."""
+    return {name: "" if value is None else str(value) for name, value in form.data.items()}
 
 
 def by_vector(form: PlainForm) -> Iterator[tuple[str, list[FactorLine]]]:

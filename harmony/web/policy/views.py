@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from harmony.clock import now
@@ -14,10 +15,13 @@ from harmony.db import db
 from harmony.jobs.queue import RATE, enqueue
 from harmony.models import Policy, PolicyRecord
 from harmony.protection import policy
+from harmony.protection.policy_differences import differences, normal
 from harmony.security.auth import shown_on
 from harmony.web.policy import forms as policy_forms
-from harmony.web.policy.forms import PlainForm, by_vector
+from harmony.web.policy.forms import ConfirmationForm, PlainForm, by_vector
+from harmony.web.policy.preview import HEADER, measured, preview_page, rows, unconfirmed
 from harmony.web.shared import typed
+from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.ids import number
 from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Order, Place
 
@@ -29,14 +33,13 @@ CONFLICT = (
     "Somebody else saved the policy meanwhile; theirs is in force. "
     "Your values are shown; send them again to replace theirs."
 )
-_NOT_RESET = "Somebody else saved the policy meanwhile; it is shown and was not reset. Look at it first."
 _NOTHING = "This is what was in force already; nothing was changed."
 
 
 @blueprint.get("")
 def show() -> ResponseReturnValue:
     """Show the policy in force, or what was typed into its form and could not be saved."""
-    if values := typed.sent():
+    if values := typed.sent() or _typed_before():
         return _page(policy_forms.sent(values), number(values.get("version", "")) or policy.DEFAULTS)
     version, record = policy.in_force(db.session())
     return _page(policy_forms.filled(record, policy.reported_unknown()), version)
@@ -46,22 +49,47 @@ def show() -> ResponseReturnValue:
 @shown_on("policy.show")
 def save() -> ResponseReturnValue:
     """Put what was sent in force, and let the worker rate every device anew."""
-    form = policy_forms.sent(request.form)
-    if not form.validate():
+    form, (version, before) = policy_forms.sent(request.form), policy.in_force(db.session())
+    if not policy_forms.is_right(form, before):
         return _page(form, _version_seen()), 422
-    return _save(policy_forms.record_of(form), form)
+    confirmed = ConfirmationForm(request.form).confirmed.data
+    if version == _version_seen() and not confirmed and (impact := unconfirmed(form, before)):
+        return preview_page(form, version, impact, is_refused=True), 422
+    return _save(form)
 
 
-@blueprint.post("/reset")
-def reset() -> ResponseReturnValue:
-    """Reset to defaults: another version, so that the one before can be looked up."""
-    return _save(PolicyRecord(), None)
+@blueprint.post("/preview")
+@shown_on("policy.show")
+def ask_preview() -> ResponseReturnValue:
+    """Lead to what was sent as an address, which can be looked at again."""
+    form = policy_forms.sent(request.form)
+    if not policy_forms.is_right(form, policy.in_force(db.session())[1]):
+        return _page(form, _version_seen()), 422
+    values: dict[str, Any] = policy_forms.values_of(form) | {"version": str(_version_seen())}
+    return redirect(url_for("policy.preview", **values), 303)
+
+
+@blueprint.get("/preview")
+def preview() -> ResponseReturnValue:
+    """Show what the values of the address would change; nothing is saved."""
+    form = policy_forms.sent(request.args)
+    return _previewed(form, _version_seen()) if request.args and form.validate() else _back()
+
+
+@blueprint.get("/preview.csv")
+def preview_csv() -> ResponseReturnValue:
+    """Send every device whose status or risk these values would change, as a file."""
+    form = policy_forms.sent(request.args)
+    if not form.validate():
+        return _back()
+    return csv_file("harmony-policy-preview", HEADER, rows(form))
 
 
 @blueprint.get("/reset")
-def reset_again() -> ResponseReturnValue:
-    """Lead Reload after a reset that was refused back to the page."""
-    return _back()
+def reset() -> ResponseReturnValue:
+    """Show what the defaults would change: another version, so that the one before can be looked up."""
+    version, _record = policy.in_force(db.session())
+    return _previewed(policy_forms.filled(PolicyRecord()), version)
 
 
 @blueprint.get("/rating")
@@ -94,13 +122,22 @@ def newest() -> Policy | None:
     return db.session.scalar(select(Policy).order_by(Policy.version.desc()).limit(1))
 
 
-def _save(record: PolicyRecord, form: PlainForm | None) -> ResponseReturnValue:
+def _previewed(form: PlainForm, seen: int) -> ResponseReturnValue:
+    version, before = policy.in_force(db.session())
+    if seen != version:
+        return _page(form, version, CONFLICT), 409
+    if not differences(before, normal(policy_forms.record_of(form))):
+        flash(_NOTHING, "info")
+        return _back()
+    return preview_page(form, version, measured(form, before))
+
+
+def _save(form: PlainForm) -> ResponseReturnValue:
+    grounds = policy.Grounds(form.reason.data or "", form.ends_on.data)
     try:
-        saved = policy.save(record, _version_seen(), g.user.name, now())
+        saved = policy.save(policy_forms.record_of(form), _version_seen(), g.user.name, now(), grounds)
     except policy.SavedMeanwhile:
-        version, theirs = policy.in_force(db.session())
-        notice = CONFLICT if form else _NOT_RESET
-        return _page(form or policy_forms.filled(theirs, policy.reported_unknown()), version, notice), 409
+        return _page(form, policy.in_force(db.session())[0], CONFLICT), 409
     if saved == _version_seen():
         flash(_NOTHING, "info")
         return _back()
@@ -110,7 +147,12 @@ def _save(record: PolicyRecord, form: PlainForm | None) -> ResponseReturnValue:
 
 
 def _version_seen() -> int:
-    return number(request.form.get("version", "")) or policy.DEFAULTS
+    return number(request.values.get("version", "")) or policy.DEFAULTS
+
+
+def _typed_before() -> MultiDict[str, str]:
+    """Return the values that the preview leads back to its form with."""
+    return request.args if "version" in request.args else MultiDict()
 
 
 def _page(form: PlainForm, version: int, notice: str = "") -> str:

@@ -1,0 +1,87 @@
+"""The numbers of the overview: the live devices of all integrations, each number with its rows behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flask import url_for
+from sqlalchemy import ColumnElement, func, select
+
+from harmony.db import db
+from harmony.models import Device, DeviceStatus, Finding, Integration, Risk
+from harmony.protection.catalogue import factor_of
+from harmony.web.devices import counts
+from harmony.web.devices.assessment import NOT_ASSESSED, risk_label
+from harmony.web.devices.related_filters import PLATFORMS, SPELLINGS
+from harmony.web.overview.chart import Bar
+from harmony.web.shared.hidden import shown
+
+FACTORS_SHOWN = 8
+_DELETED = select(Device.id).where(Device.deleted_at.is_not(None))
+_PROTECTION = {
+    DeviceStatus.ACTIVE: ("Protected", "ok"),
+    DeviceStatus.INACTIVE: ("Not heard", "warning"),
+    DeviceStatus.PROVISIONED: ("No Protect app", "neutral"),
+}
+_TONES = {Risk.HIGH: "danger", Risk.MEDIUM: "warning", Risk.LOW: "info", Risk.NONE: "ok"}
+
+
+def standings() -> tuple[list[Bar], list[Bar]]:
+    """Return the devices by coverage and those that are assessed by risk."""
+    by_status: Counter[DeviceStatus] = Counter()
+    by_risk: Counter[Risk | None] = Counter()
+    for integration_id in db.session.scalars(select(Integration.id).where(*shown(Integration.id))):
+        statuses = counts.by_status(integration_id)
+        by_status.update(statuses)
+        by_risk.update(counts.by_risk(integration_id, statuses))
+    coverage = [_coverage(status, by_status[status]) for status in _PROTECTION]
+    return coverage, [_risk(risk, by_risk[risk]) for risk in _TONES]
+
+
+def platforms() -> list[Bar]:
+    """Return the devices by platform, as their list is narrowed by it."""
+    counts = Counter(_by_platform())
+    # Counted in the index of platforms, then less the deleted devices, which are few.
+    counts.subtract(_by_platform(Device.deleted_at.is_not(None)))
+    return [
+        Bar(name, sum(counts[word] for word in set(SPELLINGS[key])), url_for("devices.index", platform=key))
+        for key, name in PLATFORMS.items()
+    ]
+
+
+def _by_platform(*conditions: ColumnElement[bool]) -> dict[str, int]:
+    rows = select(Device.platform, func.count()).where(*conditions).group_by(Device.platform)
+    return {platform: count for platform, count in db.session.execute(rows)}
+
+
+def top_factors() -> list[Bar]:
+    """Return the threat factors that are open on most devices."""
+    counts = Counter(_open_by_factor())
+    # Counted in the index of open findings, then less the deleted devices, which are few.
+    counts.subtract(_open_by_factor(Finding.device_id.in_(_DELETED)))
+    ranked = sorted((-count, code) for code, count in counts.items() if count > 0)
+    return [_factor(code, -count) for count, code in ranked[:FACTORS_SHOWN]]
+
+
+def _open_by_factor(*conditions: ColumnElement[bool]) -> dict[str, int]:
+    rows = (
+        select(Finding.code, func.count(Finding.device_id.distinct()))
+        .where(Finding.closed_at.is_(None), *conditions)
+        .group_by(Finding.code)
+    )
+    return {code: count for code, count in db.session.execute(rows)}
+
+
+def _coverage(status: DeviceStatus, count: int) -> Bar:
+    label, tone = _PROTECTION[status]
+    return Bar(label, count, url_for("devices.index", status=status.value), tone)
+
+
+def _risk(risk: Risk | None, count: int) -> Bar:
+    name, tone = (NOT_ASSESSED, "neutral") if risk is None else (risk.name.lower(), _TONES[risk])
+    return Bar(risk_label(risk), count, url_for("devices.index", risk=name), tone)
+
+
+def _factor(code: str, count: int) -> Bar:
+    factor = factor_of(code)
+    return Bar(factor.name, count, url_for("devices.index", factor=code), _TONES[Risk(factor.risk)])

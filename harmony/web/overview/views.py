@@ -1,0 +1,54 @@
+"""The first page: what needs a person, coverage and risk, threat factors, events a day, integrations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint, current_app, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from harmony.clock import now
+from harmony.config import current_settings
+from harmony.web.integrations import overview as integrations
+from harmony.web.overview import chart, queries
+from harmony.web.overview.event_days import EventDay, events_by_day
+from harmony.web.shared.layout import Banner
+
+blueprint = Blueprint("overview", __name__)
+
+DAYS = 30
+_ENDED_DAYS = "harmony.ended_event_days"
+
+
+@blueprint.get("/")
+def show() -> ResponseReturnValue:
+    """Show the overview; before there is an integration, the page on which one is made."""
+    rows = [row for row in integrations.rows(now()) if row.integration.connected]
+    if not rows:
+        return redirect(url_for("integrations.index"), 303)
+    coverage, risks = queries.standings()
+    days = _days(now())
+    return render_template(
+        "overview/show.html",
+        rows=rows,
+        attention=[(row.integration.name, banner) for row in rows for banner in _needs(row, now())],
+        coverage=coverage,
+        risks=risks,
+        platforms=queries.platforms(),
+        factors=queries.top_factors(),
+        days=list(zip(days, chart.columns([line.events for line in days]), strict=True)),
+        chart=chart,
+    )
+
+
+def _needs(row: integrations.Row, at: datetime) -> list[Banner]:
+    """Return what a person has to look at, without what passes by itself."""
+    banners = [*row.held, *integrations.attention_on(row.integration, at)]
+    return [banner for banner in banners if banner.level in {"danger", "warning"}]
+
+
+def _days(at: datetime) -> list[EventDay]:
+    shown = min(DAYS, current_settings().events_kept_days)
+    days, ended = events_by_day(shown, at, current_app.extensions.get(_ENDED_DAYS))
+    current_app.extensions[_ENDED_DAYS] = ended
+    return days
