@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask, get_template_attribute
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from harmony.clock import now
 from harmony.db import db, write
@@ -19,11 +21,14 @@ from harmony.jobs.kinds import JobKind
 from harmony.models import Device, DeviceStatus, Risk
 from harmony.sync import job as sync_job
 from harmony.uem.records import UemDevice as DeviceRecord
-from harmony.web.devices.queries import FILTERS, devices, filters_of
+from harmony.web.devices import queries, related_filters, search
+from harmony.web.devices.queries import FILTERS, ORDERS, devices, filters_of
 from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration
 from tests.files import rows_of
-from tests.stored import plan_of, store
+from tests.protect.agent import ENTERPRISE
+from tests.stored import devices as devices_of
+from tests.stored import plan_of, protect, store
 from tests.stored import synced as snapshot
 from tests.web.reading import link_on, look, pages_from
 
@@ -41,6 +46,12 @@ def synced(app: Flask, *listed: DeviceRecord, **changes: str) -> int:
 
 def named(*names: str) -> list[DeviceRecord]:
     return [a_device(external_id=str(number), name=name) for number, name in enumerate(names)]
+
+
+def rows_said(page: str) -> tuple[str, ...] | None:
+    """Which rows of how many the page says it has."""
+    found = re.search(r"([\d,]+)\N{EN DASH}([\d,]+)\s+of ([\d,]+)", page)
+    return found and found.groups()
 
 
 def names_on(page: str) -> list[str]:
@@ -65,6 +76,102 @@ def test_every_device_is_on_exactly_one_page_forwards_and_backwards(
     previous = link_on(pages[-1], 'rel="prev"')
     assert previous
     assert [names_on(page) for page in pages_from(signed_in, previous, "prev")] == seen[-2::-1]
+
+
+SORTS = [word for name in ORDERS for word in (name, f"-{name}")]
+
+
+def spread(app: Flask, count: int) -> None:
+    """Devices of every status and risk, in three groups; names and ids rise together."""
+    id_ = synced(app, *named(*(f"phone {number:03}" for number in range(count))))
+    with app.app_context():
+        for number, device in enumerate(devices_of(id_)):
+            if number % 4:
+                protect(device.id, list(DeviceStatus)[number % 3], Risk(number % 4))
+        with write() as session:
+            session.execute(
+                text("UPDATE device SET group_name = 'group ' || (id % 3), platform = 'p' || (id % 2)")
+            )
+
+
+def key_of(word: str, row: Row[Any]) -> tuple[object, int]:
+    """What a row is sorted by, told without the columns that were made for it."""
+    risk = -1 if row.risk is None else row.risk
+    keys = {
+        "name": row.name,
+        "status": row.status,
+        "risk": risk,
+        "group": row.group_name,
+        "platform": row.platform,
+    }
+    return keys[word.lstrip("-")], row.id
+
+
+@pytest.mark.parametrize("word", SORTS)
+def test_a_sorted_list_has_every_device_once_forwards_backwards_and_as_a_file(
+    app: Flask, signed_in: FlaskClient, word: str
+) -> None:
+    spread(app, PAGE_SIZE * 2 + 7)
+    with app.app_context():
+        rows = list(queries.every(filters_of({})))
+    # The highest risk comes first; a minus is the other way round.
+    ids = [
+        row.id
+        for row in sorted(
+            rows,
+            key=partial(key_of, word),
+            reverse=word in {"-name", "-status", "-group", "-platform", "risk"},
+        )
+    ]
+    names = {row.id: row.name for row in rows}
+    expected = [names[id_] for id_ in ids]
+    pages = list(pages_from(signed_in, f"/devices?sort={word}"))
+    seen = [names_on(page) for page in pages]
+    assert [name for page in seen for name in page] == expected
+    previous = link_on(pages[-1], 'rel="prev"')
+    assert previous
+    assert [names_on(page) for page in pages_from(signed_in, previous, "prev")] == seen[-2::-1]
+    header, *lines = rows_of(signed_in.get(f"/devices/devices.csv?sort={word}"))
+    assert [line[header.index("name")] for line in lines] == expected
+
+
+def test_a_heading_says_how_the_list_is_sorted_and_leads_to_the_other_way_round(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    spread(app, 3)
+    page = look(signed_in, "/devices?status=active&sort=risk&row=7")
+    assert re.search(
+        r'aria-sort="descending">\s*<a href="/devices\?status=active&amp;sort=-risk">Risk<', page
+    )
+    assert re.search(r'<th scope="col"\s*>\s*<a href="/devices\?status=active">Name<', page)
+    assert page.count("aria-sort") == 1
+    assert re.search(
+        r'aria-sort="ascending">\s*<a href="/devices\?sort=-name">Name<', look(signed_in, "/devices")
+    )
+
+
+def test_each_page_says_which_rows_of_how_many_it_has(app: Flask, signed_in: FlaskClient) -> None:
+    spread(app, PAGE_SIZE * 2 + 7)
+    pages = list(pages_from(signed_in, "/devices"))
+    assert [rows_said(page) for page in pages] == [
+        ("1", "50", "107"),
+        ("51", "100", "107"),
+        ("101", "107", "107"),
+    ]
+    assert link_on(pages[0], ">First<") is None
+    assert link_on(pages[2], ">First<") == "/devices"
+    back = list(pages_from(signed_in, link_on(pages[2], 'rel="prev"') or "", "prev"))
+    assert [rows_said(page) for page in back] == [("51", "100", "107"), ("1", "50", "107")]
+
+
+@pytest.mark.parametrize(
+    "query", ["sort=x", "sort=--risk", "sort=-", "sort=risk&after=5.eA", "row=x", "row=-1"]
+)
+def test_a_sort_or_a_place_that_is_nonsense_is_ignored(
+    app: Flask, signed_in: FlaskClient, query: str
+) -> None:
+    spread(app, 3)
+    assert len(names_on(look(signed_in, f"/devices?{query}"))) == 3
 
 
 @pytest.mark.parametrize(
@@ -166,6 +273,8 @@ def test_nonsense_in_the_address_is_no_error(signed_in: FlaskClient, query: str)
     assert signed_in.get(f"/devices?{query}").status_code == 200
 
 
+@pytest.mark.usefixtures("context")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(), st.text(), st.text())
 def test_no_cursor_is_an_error(after: str, before: str, number: str) -> None:
     rows, order = devices(filters_of({"integration": number}))
@@ -177,32 +286,102 @@ WALKED: list[dict[str, str]] = [
     {},
     *({"integration": "1"} | other for other in ({}, {"status": "active"}, {"risk": "high"}, {"q": "x-1"})),
     *({"status": status.value} for status in DeviceStatus),
-    *({"risk": risk.name.lower()} for risk in Risk),
+    *({"risk": risk} for risk in (*(risk.name.lower() for risk in Risk), "not_assessed")),
     {"status": "inactive", "risk": "none"},
     {"status": "provisioned", "risk": "low", "integration": "1"},
-    {"q": "anna"},
-    {"q": "anna", "status": "active"},
+    {"q": "an"},
+    {"q": "an", "status": "active"},
 ]
 
 
 def plan(query: dict[str, str], place: Place) -> list[str]:
     rows, order = devices(filters_of(query))
+    if order.is_number:
+        place = Place(*(cursor and Cursor(cursor.id, "1") for cursor in (place.after, place.before)))
     return plan_of(order.statement(rows, place))
 
 
+@pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("query", WALKED, ids=str)
-def test_no_page_of_the_list_sorts_or_reads_the_whole_table(app: Flask, query: dict[str, str]) -> None:
-    """The index of names leads, and filters are checked in it; nothing else is looked at."""
+def test_no_page_of_the_list_sorts_or_reads_the_whole_table(
+    app: Flask, query: dict[str, str], sort: str
+) -> None:
+    """The index of the order leads, and filters are checked in it; nothing else is looked at."""
     with app.app_context():
         for place in PLACES:
-            steps = plan(query, place)
+            steps = plan(query | {"sort": sort}, place)
             assert len(steps) == 1, steps
-            assert "USING INDEX ix_device_by_name" in steps[0], steps
+            assert f"USING INDEX ix_device_by_{sort.lstrip('-')}" in steps[0], steps
+            assert steps[0].startswith("SEARCH") == bool(place), steps
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize(
+    "query", [{}, {"status": "active"}, {"integration": "1", "risk": "high"}, {"factor": "ROOTED"}], ids=str
+)
+def test_few_devices_that_a_search_finds_are_looked_up_by_key_and_many_by_walking_the_order(
+    app: Flask, query: dict[str, str], sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = query | {"q": "anna", "sort": sort}
+    with app.app_context():
+        for place in PLACES:
+            few = plan(asked, place)
+            assert few[0] == "SEARCH device USING INTEGER PRIMARY KEY (rowid=?)"
+        monkeypatch.setattr(search, "FEW", -1)
+        monkeypatch.setattr(related_filters, "FEW", -1)
+        for place in PLACES:
+            many = plan(asked, place)
+            assert f"USING INDEX ix_device_by_{sort.lstrip('-')}" in many[0], many
+            assert not any("TEMP B-TREE" in step for step in many), many
+            assert any("device_search VIRTUAL TABLE INDEX 0:M" in step for step in many), many
 
 
 def test_every_single_filter_of_the_list_has_a_plan() -> None:
     """A new filter has to be added to the queries above or below."""
-    assert {kind.name for kind in FILTERS} == {name for query in WALKED for name in query} | {"state"}
+    assert {kind.name for kind in FILTERS} == {name for query in WALKED for name in query} | {
+        "state",
+        "lacking",
+        *RELATED,
+    }
+
+
+RELATED = {
+    "factor": ("ROOTED", "ix_finding_open_code", "ix_finding_open_code"),
+    "tag": ("risk:high", "ix_tag_link_integration_id_key_present", "SEARCH tag_link USING PRIMARY KEY"),
+    "wanted": ("risk:high", "ix_tag_link_integration_id_key_present", "SEARCH tag_link USING PRIMARY KEY"),
+    "app": ("1", "ix_installed_app_app_id_device_id", "installed_app"),
+    "profile": ("work", "ix_registration_live_profile", "registration"),
+    "platform": ("ios", "ix_device_by_platform", "ix_device_by_name"),
+    "group": ("Sales", "ix_device_by_group", "ix_device_by_name"),
+}
+
+
+@pytest.mark.parametrize("name", RELATED)
+def test_few_devices_to_which_something_belongs_are_looked_up_by_key_and_many_by_walking_names(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    word, index_of_few, index_of_many = RELATED[name]
+    with app.app_context():
+        an_integration()
+        few = plan({name: word}, BEGINNING)
+        monkeypatch.setattr(related_filters, "FEW", -1)
+        many = plan({name: word}, BEGINNING)
+    assert "USING INTEGER PRIMARY KEY" in few[0] or index_of_few in few[0]
+    assert "ix_device_by_name" in many[0]
+    assert not any("TEMP B-TREE FOR ORDER" in step for step in many)
+    assert index_of_few in " | ".join(few)
+    assert index_of_many in " | ".join(many)
+    assert not any(step.startswith("SCAN") and "ix_device_by_name" not in step for step in (*few, *many))
+
+
+@pytest.mark.parametrize("query", [{}, {"status": "active"}, {"integration": "1"}], ids=str)
+def test_what_a_profile_lacks_is_looked_up_by_key_for_each_device(app: Flask, query: dict[str, str]) -> None:
+    with app.app_context():
+        an_integration(ENTERPRISE)
+        steps = plan(query | {"lacking": "work"}, BEGINNING)
+    assert "USING INDEX ix_device_by_name" in steps[0]
+    assert [step for step in steps if step.startswith("SCAN") and "ix_device_by_name" not in step] == []
+    assert not any("TEMP B-TREE" in step for step in steps)
 
 
 STATES = [
@@ -229,7 +408,7 @@ def test_the_few_of_a_state_are_found_by_an_index_of_their_own(
 def test_of_many_of_a_state_none_are_sorted(
     app: Flask, state: str, index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harmony.web.devices.queries.FEW", -1)
+    monkeypatch.setattr("harmony.web.devices.related_filters.FEW", -1)
     with app.app_context():
         for place in PLACES:
             steps = plan({"state": state}, place)

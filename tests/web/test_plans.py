@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from harmony.db import db, is_sqlite, write
+from harmony.sync import indexing
 from harmony.web.devices import queries as device_queries
 from harmony.web.events import queries as event_queries
 from harmony.web.shared.filters import Filters
@@ -32,7 +33,10 @@ ACTIVE, HIGH = "status:active", "risk:high"
 DEVICES_CHANGED = """
 UPDATE device SET name_key = 'n' || ((id * 7919) % 100003),
     status = CASE WHEN id % :one_in = 0 THEN 'inactive' ELSE 'active' END,
-    risk = CASE WHEN id % :one_in = 0 THEN 3 ELSE 0 END
+    risk = CASE WHEN id % :one_in = 0 THEN 3 ELSE 0 END,
+    status_rank = CASE WHEN id % :one_in = 0 THEN 1 ELSE 0 END,
+    risk_rank = CASE WHEN id % :one_in = 0 THEN 4 ELSE 1 END,
+    group_name = CASE WHEN id % :one_in = 0 THEN 'few' ELSE 'many' END
 """
 # As many critical events as inactive devices, and as many blocked apps.
 EVENTS = """
@@ -53,13 +57,28 @@ WAITING = "UPDATE tag_link SET state = :state, present = :no WHERE key = :key AN
 DEVICES: list[dict[str, str]] = [
     {},
     *({"status": status} for status in ("active", "inactive", "provisioned")),
-    *({"risk": risk} for risk in ("none", "low", "high")),
+    *({"risk": risk} for risk in ("none", "low", "high", "not_assessed")),
     {"status": "inactive", "risk": "none"},
     {"status": "active", "risk": "high"},
     {"integration": "1"},
     {"integration": "2"},
     {"integration": "2", "status": "inactive"},
+    {"factor": "ROOTED"},
+    {"q": "phone 000777"},
+    {"q": "nobody"},
+    {"q": "phone"},
     *({"state": state} for state in ("missing", "deleted", "unlisted")),
+    *({"sort": sort} for sort in ("status", "-status", "risk", "-risk", "group", "-group")),
+    {"sort": "risk", "status": "active"},
+    *({"platform": platform} for platform in ("ios", "android")),
+    *({"group": group} for group in ("few", "many", "none")),
+    *({kind: key} for kind in ("tag", "wanted") for key in (ACTIVE, HIGH)),
+    *({"profile": profile} for profile in ("work", "device")),
+    {"group": "many", "sort": "risk"},
+    {"app": "1"},
+    {"sort": "-risk", "status": "inactive"},
+    {"sort": "status", "risk": "high"},
+    {"sort": "group", "integration": "2"},
 ]
 EVENTS_ASKED: list[dict[str, str]] = [
     {},
@@ -73,6 +92,7 @@ EVENTS_ASKED: list[dict[str, str]] = [
     {"severity": "critical", "integration": "1"},
 ]
 PLACES = (BEGINNING, Place(after=Cursor(5, "n5")), Place(before=Cursor(5, "n5")))
+NUMBERED = (BEGINNING, Place(after=Cursor(MANY // 2, "1")), Place(before=Cursor(MANY // 2, "1")))
 TIMES = (BEGINNING, Place(after=Cursor(MANY // 2)), Place(before=Cursor(MANY // 2)))
 
 
@@ -94,6 +114,7 @@ def fleet(context: Flask) -> int:
         execute(LINKS, key=key, one_in=each, yes=True)
     for rest, state in enumerate(("pending", "failed")):
         execute(WAITING, state=state, key=ACTIVE, one_in=one_in, rest=rest, no=False)
+    indexing.catch_up(lambda: False)
     if not is_sqlite():
         execute("ANALYZE")
     return id_
@@ -129,7 +150,8 @@ def pages(fleet: int) -> Iterator[tuple[str, object, Any]]:
     """Yield every page that is looked at: its table, what it asks for, its statement."""
     for asked in DEVICES:
         devices, order = device_queries.devices(device_queries.filters_of(asked))
-        yield from (("device", asked, order.statement(devices, place)) for place in PLACES)
+        places = NUMBERED if order.is_number else PLACES
+        yield from (("device", asked, order.statement(devices, place)) for place in places)
     for asked in EVENTS_ASKED:
         events = event_queries.events(Filters.from_query(event_queries.FILTERS, asked))
         yield from (("event", asked, event_queries.NEWEST_FIRST.statement(events, place)) for place in TIMES)

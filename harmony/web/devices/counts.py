@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, select
 
 from harmony.db import db
-from harmony.models import Device, DeviceStatus, Protection, Risk
+from harmony.device_api.registration.two_profiles import lacks_app
+from harmony.jobs.device_sync import choice
+from harmony.models import Device, DeviceStatus, Integration, Profile, Protection, Risk
 from harmony.sync.deletion import soft_delete
 
 
 def by_status(integration_id: int) -> dict[DeviceStatus, int]:
     """Count by status; a device that never registered has no row for it and is Provisioned."""
     counts = _counts(Protection.status, integration_id)
-    counts[DeviceStatus.PROVISIONED] = _rest(integration_id, counts, DeviceStatus.PROVISIONED)
+    counts[DeviceStatus.PROVISIONED] = _rest(
+        soft_delete.live(integration_id), counts, DeviceStatus.PROVISIONED
+    )
     return {status: counts.get(status, 0) for status in DeviceStatus}
 
 
-def by_risk(integration_id: int) -> dict[Risk, int]:
-    """Count by risk, the highest first; a device that never registered is at No Risk."""
+def by_risk(integration_id: int, statuses: Mapping[DeviceStatus, int]) -> dict[Risk | None, int]:
+    """Count by risk, the highest first; None are those not assessed: Provisioned and without a risk."""
     counts = _counts(Protection.risk, integration_id)
-    counts[Risk.NONE] = _rest(integration_id, counts, Risk.NONE)
-    return {risk: counts.get(risk, 0) for risk in sorted(Risk, reverse=True)}
-
-
-def _rest(integration_id: int, counts: dict[Any, int], usual: object) -> int:
-    return soft_delete.live(integration_id) - sum(
-        number for value, number in counts.items() if value != usual
+    live = (Device.integration_id == integration_id, Device.deleted_at.is_(None))
+    left_behind = (
+        select(func.count()).select_from(Device).where(*live, Device.status.is_(None), Device.risk > 0)
     )
+    not_assessed = statuses[DeviceStatus.PROVISIONED] - (db.session.scalar(left_behind) or 0)
+    counts[Risk.NONE] = _rest(sum(statuses.values()), counts, Risk.NONE) - not_assessed
+    return {risk: counts.get(risk, 0) for risk in sorted(Risk, reverse=True)} | {None: not_assessed}
+
+
+def has_two_profiles(integration: Integration) -> bool:
+    """Return True if devices with two profiles are expected: a group for Android Enterprise is chosen."""
+    return any(group.android_enterprise for group in choice(integration).groups)
+
+
+def lacking(integration: Integration) -> dict[Profile, int]:
+    """Count the live devices with two profiles by the profile that has no Protect app."""
+    if not has_two_profiles(integration):
+        return {}
+    live = (Device.integration_id == integration.id, Device.deleted_at.is_(None))
+    counts = {
+        profile: select(func.count()).select_from(Device).where(*live, lacks_app([integration], profile))
+        for profile in (Profile.PERSONAL, Profile.WORK)
+    }
+    return {profile: db.session.scalar(count) or 0 for profile, count in counts.items()}
+
+
+def _rest(live: int, counts: dict[Any, int], usual: object) -> int:
+    return live - sum(number for value, number in counts.items() if value != usual)
 
 
 def _counts(column: Any, integration_id: int) -> dict[Any, int]:

@@ -35,9 +35,10 @@ def newest_lines(device: Device) -> dict[str, Any]:
 
 def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
     """Return a page of lines, and whether it reaches back to the arrival."""
-    # The number of a removed run may be given again, hence the other two conditions.
+    # The number of a removed run may be given again, and tagging has runs of its own, hence the conditions.
     same = (
         (SyncRun.id == DeviceEvent.run_id)
+        & (DeviceEvent.kind != Happening.UNTAGGED)
         & (SyncRun.integration_id == device.integration_id)
         & (SyncRun.started_at <= DeviceEvent.at)
     )

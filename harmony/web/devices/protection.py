@@ -12,9 +12,10 @@ from sqlalchemy import Row, func, select
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.device_api.registration import credentials, unregister
+from harmony.device_api.registration import codes, unregister
 from harmony.device_api.registration.rules import lacking
 from harmony.device_api.registration.situation import has_two_profiles
+from harmony.messages.registration.content import registration_link
 from harmony.models import (
     App,
     Device,
@@ -24,14 +25,16 @@ from harmony.models import (
     Profile,
     Protection,
     Registration,
-    Risk,
 )
 from harmony.protection import policy
 from harmony.protection.catalogue import Vector, factor_of
 from harmony.protection.evaluate import outdated
 from harmony.protection.risk import platform_of
+from harmony.web.app_configuration.views import server_address
 from harmony.web.apps.queries import count_on
+from harmony.web.devices.assessment import assessed_risk
 from harmony.web.shared.paging import Order, Query
+from harmony.web.shared.qr_code import qr_code
 
 blueprint = Blueprint("protection", __name__, url_prefix="/devices/<int:device_id>")
 
@@ -40,7 +43,8 @@ _FINDING = (
     Finding.closed_at,
 )  # fmt: skip
 _NEWEST_FIRST = Order(Finding.id)
-_FINDINGS_SHOWN = 50
+_FINDINGS_SHOWN, _PAST_SHOWN = 50, 5
+_PROFILES = frozenset(Profile)
 _NOTHING_TO_RESET = (
     "No Protect app is registered on this device, and none left anything: there was nothing to reset."
 )
@@ -61,23 +65,20 @@ def findings(device_id: int) -> ResponseReturnValue:
 @blueprint.get("/registration-code")
 def code(device_id: int) -> ResponseReturnValue:
     """Show the registration codes of the device; none can be read again."""
-    device = db.get_or_404(Device, device_id)
-    return render_template(
-        "devices/code.html", device=device, code=None, codes=credentials.issued_codes(device_id), now=now()
-    )
+    return _codes_page(db.get_or_404(Device, device_id))
 
 
 @blueprint.post("/registration-code")
 def new_code(device_id: int) -> ResponseReturnValue:
     """Make one and show it this once; a redirect would need a place to keep it."""
     device = db.get_or_404(Device, device_id)
-    code = credentials.issue_code(device_id, g.user.name, now())
+    asked = request.form.get("profile", "")
+    profile = asked if asked in _PROFILES else ""
+    code = codes.issue_code(device_id, g.user.name, now(), profile)
     if code is None:
         flash(DELETED, "warning")
         return redirect(url_for("devices.show", device_id=device_id), 303)
-    return render_template(
-        "devices/code.html", device=device, code=code, codes=credentials.issued_codes(device_id), now=now()
-    )
+    return _codes_page(device, code, profile)
 
 
 @blueprint.post("/reset-registration")
@@ -100,23 +101,38 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
     opened: Query = (
         _findings(device).where(Finding.closed_at.is_(None)).order_by(Finding.risk.desc(), Finding.id)
     )
-    closed = select(func.count(Finding.id)).where(
-        Finding.device_id == device.id, Finding.closed_at.is_not(None)
-    )
+    ended = (Finding.device_id == device.id, Finding.closed_at.is_not(None))
+    past = _findings(device).where(*ended).order_by(Finding.id.desc()).limit(_PAST_SHOWN)
     stands = db.session.get(Protection, device.id)
     _version, record = policy.in_force(db.session())
     found = db.session.execute(opened.limit(_FINDINGS_SHOWN)).all()
     return {
         "stands": stands,
-        "risk": Risk(stands.risk) if stands else Risk.NONE,
+        "risk": assessed_risk(stands),
         "open": found,
         "about": _outdated(device, live, record),
         "app_pages": _app_pages(device, found),
         "apps": count_on(device.id),
         "resettable": bool(live) or bool(found and stands and stands.registered_at),
-        "closed": db.session.scalar(closed) or 0,
+        "past": db.session.execute(past).all(),
+        "closed": db.session.scalar(select(func.count(Finding.id)).where(*ended)) or 0,
         "factor_of": factor_of,
     } | _profiles(live, record, two=has_two_profiles(device, integration))
+
+
+def _codes_page(device: Device, code: str | None = None, profile: str = "") -> str:
+    integration = db.session.get_one(Integration, device.integration_id)
+    link = registration_link(server_address(), {profile: code}) if code else ""
+    return render_template(
+        "devices/code.html",
+        device=device,
+        code=code,
+        link_code=qr_code(link) if link else None,
+        codes=codes.issued_codes(device.id),
+        two_profiles=has_two_profiles(device, integration),
+        most_tries=codes.MOST_TRIES,
+        now=now(),
+    )
 
 
 def same_udid(device: Device) -> Sequence[Device]:

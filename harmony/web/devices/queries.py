@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, literal, select
+from sqlalchemy import ColumnElement, Row, and_, func, select, true
 
 from harmony.db import db
-from harmony.models import Device, DeviceStatus, Risk
+from harmony.device_api.registration.two_profiles import lacks_app
+from harmony.models import Device, DeviceStatus, Finding, Profile, TagLink
+from harmony.protection.catalogue import CATALOGUE
 from harmony.sync.deletion import soft_delete
-from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, IdFilter, Led, TextFilter, unindexed
+from harmony.web.devices.assessment import RISK, RiskFilter, risk_label
+from harmony.web.devices.related_filters import (
+    AppFilter,
+    GroupFilter,
+    PlatformFilter,
+    ProfileFilter,
+    TagFilter,
+    are_few,
+)
+from harmony.web.devices.search import DeviceSearch
+from harmony.web.shared.filters import Filter, Filters, IdFilter
+from harmony.web.shared.hidden import shown
+from harmony.web.shared.integrations import connected_integrations
+from harmony.web.shared.led import Led, unindexed
 from harmony.web.shared.paging import Order, Page, Place, Query
+from harmony.web.shared.sorting import Sort
 
-# Up to so many devices of a state are sorted; of more, the index of names is walked.
-FEW = 5000
 STATUS: Any = func.coalesce(Device.status, DeviceStatus.PROVISIONED.value).label("status")
 COLUMNS = (
     Device.id, Device.name, Device.name_key, Device.user_name, Device.email, Device.platform, Device.model,
     Device.os_version, Device.serial, Device.udid_key, Device.group_name, Device.last_seen_at,
-    Device.missing_since, Device.deleted_at, Device.deleted_by, Device.added_by, STATUS, Device.risk,
+    Device.missing_since, Device.deleted_at, Device.deleted_by, Device.added_by, STATUS, RISK,
+    Device.status_rank, Device.risk_rank, Device.phone,
 )  # fmt: skip
 # What finds the place in the list, and what only marks a row, are of no use in a file.
-FILE = tuple(column.key for column in COLUMNS if column.key not in {"name_key", "udid_key"})
-# Written into the statement: a bound value would hide from SQLite that the index of the risky fits.
-_RISKS = {risk.name.lower(): literal(int(risk), literal_execute=True) for risk in Risk}
+_NOT_IN_FILE = {"name_key", "udid_key", "status_rank", "risk_rank", "phone"}
+FILE = tuple(column.key for column in COLUMNS if column.key not in _NOT_IN_FILE)
 
 
 class DeviceSelection(StrEnum):
@@ -35,6 +50,13 @@ class DeviceSelection(StrEnum):
     MISSING = "missing"
     UNLISTED = "unlisted"
     DELETED = "deleted"
+
+
+STATE_WORDS = {
+    DeviceSelection.MISSING: "Missing",
+    DeviceSelection.UNLISTED: "Not listed by the UEM",
+    DeviceSelection.DELETED: "Deleted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +74,10 @@ class _StateFilter(Filter):
 
     def is_few(self, value: DeviceSelection) -> bool:
         """Look no further than it takes to know whether an index finds few devices of the state."""
-        found = (column.is_not(None) for column in self.columns[value])
-        some = select(Device.id).where(*found).limit(FEW + 1).subquery()
-        return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+        return are_few(select(Device.id).where(*(column.is_not(None) for column in self.columns[value])))
+
+    def word(self, value: DeviceSelection) -> str:
+        return STATE_WORDS[value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +96,43 @@ class _StatusFilter(Filter):
         return never if value is DeviceStatus.PROVISIONED else equal
 
 
+@dataclass(frozen=True, slots=True)
+class _LackingFilter(Filter):
+    """Devices with two profiles of which this one has no Protect app."""
+
+    def read(self, text: str) -> Profile | None:
+        return Profile(text) if text in {Profile.PERSONAL, Profile.WORK} else None
+
+    def condition(self, value: Profile, led: Led) -> ColumnElement[bool]:  # none of its columns leads
+        return lacks_app(connected_integrations(), value)
+
+    def word(self, value: Profile) -> str:
+        return f"{value.capitalize()} profile not registered"
+
+
+@dataclass(frozen=True, slots=True)
+class _FactorFilter(Filter):
+    """Devices on which a threat factor is open, by its code."""
+
+    def read(self, text: str) -> str | None:
+        return text if text in CATALOGUE else None
+
+    def condition(self, value: str, led: Led) -> ColumnElement[bool]:
+        found: ColumnElement[bool] = led(Device.id).in_(_with(value))
+        return found
+
+    def is_few(self, value: str) -> bool:
+        return are_few(_with(value))
+
+    def word(self, value: str) -> str:
+        return CATALOGUE[value].name
+
+
+def _with(code: str) -> Any:
+    return select(Finding.device_id).where(Finding.code == code, Finding.closed_at.is_(None))
+
+
 FILTERS: tuple[Filter, ...] = (
-    TextFilter("q", Device.search_text),
     IdFilter("integration", Device.integration_id),
     _StateFilter(
         "state",
@@ -86,35 +144,68 @@ FILTERS: tuple[Filter, ...] = (
         },
     ),
     _StatusFilter("status", Device.status),
-    ChoiceFilter("risk", Device.risk, _RISKS),
+    RiskFilter("risk"),
+    PlatformFilter("platform"),
+    GroupFilter("group", Device.group_name, 256),
+    _FactorFilter("factor", label="Threat factor"),
+    TagFilter("tag", TagLink.present == true(), label="Tag in the UEM"),
+    TagFilter("wanted", TagLink.wanted == true(), label="Tag wanted"),
+    AppFilter("app"),
+    ProfileFilter("profile", label="Protect on"),
+    _LackingFilter("lacking", label="Android Enterprise"),
+    # Last, so that it is looked at last.
+    DeviceSearch("q", Device.search_text, label="Search"),
 )
-BY_NAME = Order(Device.id, Device.name_key)
-# Few devices that another index finds are sorted, which is less than walking all names.
-_SORTED = Order(Device.id, unindexed(Device.name_key))
+FACTORS = sorted(((code, factor.name) for code, factor in CATALOGUE.items()), key=itemgetter(1))
+# Each walks an index of its own. The highest risk comes first. What moves at each contact has no index.
+ORDERS = {
+    "name": Order(Device.id, Device.name_key),
+    "status": Order(Device.id, Device.status_rank, "status_rank", is_number=True),
+    "risk": Order(Device.id, Device.risk_rank, "risk_rank", is_number=True).turned(),
+    "platform": Order(Device.id, Device.platform, "platform"),
+    "group": Order(Device.id, Device.group_name, "group_name"),
+}
 
 
 def filters_of(query: Mapping[str, str]) -> Filters:
     """Read what an address asks for."""
-    return Filters.from_query(FILTERS, query)
+    return replace(Filters.from_query(FILTERS, query), sort=Sort.from_query(ORDERS, query))
 
 
-def page_of(filters: Filters, place: Place) -> Page:
-    """Return the page that `filters` asks for."""
-    query, order = devices(filters)
-    return order.page(query, place)
+def page_of(filters: Filters, query: Mapping[str, str]) -> tuple[Page, Place]:
+    """Return the page that `filters` asks for, at the place that is read from an address."""
+    rows, order = devices(filters)
+    place = order.place(query)
+    return order.page(rows, place), place
 
 
 def every(filters: Filters) -> Iterator[Row[Any]]:
-    """Yield all devices that `filters` asks for, by name."""
+    """Yield all devices that `filters` asks for, in its order."""
     query, order = devices(filters)
     return order.every(query)
 
 
+def rows_of(ids: Collection[int]) -> Sequence[Row[Any]]:
+    """Return these devices, by name."""
+    query = select(*COLUMNS).where(Device.id.in_(ids)).order_by(Device.name_key, Device.id)
+    return db.session.execute(query).all()
+
+
+def written(row: Row[Any], name: str) -> object:
+    """Return a value of the file; the risk as its word."""
+    value = getattr(row, name)
+    return risk_label(value) if name == RISK.key else value
+
+
 def devices(filters: Filters) -> tuple[Query, Order]:
-    """Return the devices of all pages and their order, after a look at which index should lead."""
-    leading = filters.leading()
+    """Return the devices of all pages and their order, after a look at which index should lead.
+
+    Few devices that another index finds are sorted, which is less than walking all.
+    """
+    leading, sort = filters.leading(), filters.sort
+    order = sort.order if sort else ORDERS["name"]
     query: Query = select(*COLUMNS).where(*conditions_of(filters, leading))
-    return query, _SORTED if leading else BY_NAME
+    return query, replace(order, key=unindexed(order.key)) if leading else order
 
 
 def conditions_of(
@@ -122,7 +213,7 @@ def conditions_of(
 ) -> tuple[ColumnElement[bool], ...]:
     """Return what a device must meet to be in the list, on any page; without a state it is not deleted."""
     live = () if filters["state"] else (Device.deleted_at.is_(None),)
-    return (*filters.conditions(leading=leading, without=without), *live)
+    return (*live, *filters.conditions(leading=leading, without=without), *shown(Device.integration_id))
 
 
 def total(filters: Filters) -> int:

@@ -7,20 +7,20 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row
 from werkzeug.wrappers import Response
 
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.models import Device, Integration, Risk
+from harmony.models import Device, Integration
 from harmony.setup import groups
 from harmony.sync.deletion import soft_delete
 from harmony.web.deletions.text import counted
-from harmony.web.devices import protection
+from harmony.web.devices import columns, protection
+from harmony.web.devices.counts import has_two_profiles
 from harmony.web.devices.history import newest_lines
 from harmony.web.devices.queries import (
-    BY_NAME,
+    FACTORS,
     FILE,
     DeviceSelection,
     conditions_of,
@@ -28,10 +28,14 @@ from harmony.web.devices.queries import (
     filters_of,
     page_of,
     total,
+    written,
 )
+from harmony.web.devices.related_filters import PROFILES, group_choices, tag_choices
+from harmony.web.registration.queries import messages_of
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
-from harmony.web.shared.integrations import integration_choices
+from harmony.web.shared.integrations import connected_integrations, integration_choices
+from harmony.web.shared.paging import Page
 from harmony.web.tags import queries as tag_queries
 
 blueprint = Blueprint("devices", __name__, url_prefix="/devices")
@@ -44,16 +48,18 @@ _LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted alread
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    """Show a page of devices by name."""
-    filters, place = filters_of(request.args), BY_NAME.place(request.args)
+    """Show a page of devices, by name unless another order is asked for."""
+    filters = filters_of(request.args)
+    page, place = page_of(filters, request.args)
     return render_template(
         "devices/index.html",
         filters=filters,
         place=place,
-        page=page_of(filters, place),
+        page=page,
         total=total(filters),
-        integrations=integration_choices(),
         kept=_kept(),
+        **_columns(page),
+        **_choices(),
     )
 
 
@@ -61,7 +67,7 @@ def index() -> ResponseReturnValue:
 def export() -> ResponseReturnValue:
     """Send the same devices as a file, all pages of them."""
     rows = every(filters_of(request.args))
-    return csv_file("harmony-devices", FILE, ([_written(row, name) for name in FILE] for row in rows))
+    return csv_file("harmony-devices", FILE, ([written(row, name) for name in FILE] for row in rows))
 
 
 @blueprint.get("/<int:device_id>")
@@ -75,6 +81,7 @@ def show(device_id: int) -> ResponseReturnValue:
         "history": newest_lines(device),
         "same_udid": protection.same_udid(device),
         "protection": protection.panel(device, integration),
+        "messages": messages_of(device, integration),
         "tags": tag_queries.of_device(device_id) if integration.connected else [],
     }
     return render_template(
@@ -120,10 +127,26 @@ def restore_all() -> ResponseReturnValue:
     return _to_deleted(filters)
 
 
-def _written(row: Row[Any], name: str) -> object:
-    """Return a value of the file; the risk as its word."""
-    value = getattr(row, name)
-    return Risk(value).label if name == Device.risk.key else value
+def _columns(page: Page) -> dict[str, Any]:
+    """Return the columns that can be chosen, those that are shown, and what these need beside the rows."""
+    offered = columns.offered()
+    return {
+        "offered": offered,
+        "columns": columns.shown(g.user, offered),
+        "apps": columns.protect_apps(row.id for row in page.rows),
+    }
+
+
+def _choices() -> dict[str, Any]:
+    """Return what the list can be narrowed to."""
+    return {
+        "integrations": integration_choices(),
+        "factors": FACTORS,
+        "groups": group_choices(),
+        "tags": tag_choices(),
+        "profiles": PROFILES,
+        "has_two_profiles": any(map(has_two_profiles, connected_integrations())),
+    }
 
 
 def _kept() -> timedelta:

@@ -1,0 +1,59 @@
+"""Assessment: the risk of a device, or None while no Protect app looks at it, which is not "No Risk"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, literal
+
+from harmony.models import Device, DeviceStatus, Protection, Risk
+from harmony.web.shared.filters import Filter
+from harmony.web.shared.led import Led
+
+NOT_ASSESSED = "not_assessed"
+# Written into the statement: a bound value would hide from SQLite that the index of the risky fits.
+_RISKS = {risk.name.lower(): literal(int(risk), literal_execute=True) for risk in Risk}
+_NO_RISK = _RISKS["none"]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFilter(Filter):
+    """A risk by its name, or `not_assessed`; No Risk are only devices that are assessed."""
+
+    def read(self, text: str) -> str | None:
+        return text if text in {*_RISKS, NOT_ASSESSED} else None
+
+    def word(self, value: str) -> str:
+        return "No Risk" if value == "none" else super(RiskFilter, self).word(value)
+
+    def condition(self, value: str, led: Led) -> ColumnElement[bool]:
+        risk, status = led(Device.risk), led(Device.status)
+        if value == NOT_ASSESSED:
+            return _is_unassessed(status, risk)
+        equal: ColumnElement[bool] = risk == _RISKS[value]
+        return and_(equal, status.is_not(None)) if value == "none" else equal
+
+
+def _is_unassessed(status: Any, risk: Any) -> ColumnElement[bool]:
+    """Return the condition; a risk that a Protect app left behind is shown although it is gone."""
+    return and_(status.is_(None), risk == _NO_RISK)
+
+
+RISK: Any = case((_is_unassessed(Device.status, Device.risk), None), else_=Device.risk).label("risk")
+
+
+def assessed_risk(protection: Protection | None) -> Risk | None:
+    """Return the risk of a device as it is shown: None while it is not assessed."""
+    if protection is None or (protection.status == DeviceStatus.PROVISIONED and not protection.risk):
+        return None
+    return Risk(protection.risk)
+
+
+def risk_label(risk: int | None) -> str:
+    """Return the words for a risk.
+
+    >>> risk_label(None), risk_label(0), risk_label(3)
+    ('Not assessed', 'No Risk', 'High')
+    """
+    return "Not assessed" if risk is None else Risk(risk).label
