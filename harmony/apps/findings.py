@@ -14,6 +14,7 @@ from harmony.models import Action, App
 from harmony.protection.catalogue import CATALOGUE, Vector, factor_of
 from harmony.protection.change import Change, DeviceState, NewFinding, OpenFinding
 from harmony.protection.evaluate import Rules
+from harmony.protection.expiry import counts
 from harmony.protection.policy import in_force
 from harmony.protection.record import load_states, record_changes
 from harmony.protection.reevaluate import load_rules
@@ -28,9 +29,10 @@ APP_CODES = tuple(
 )
 
 _SELECT_BLOCKED_APPS = (
-    "SELECT i.device_id, a.identifier, max(a.name) FROM installed_app i JOIN app a ON a.id = i.app_id "
+    "SELECT i.device_id, a.identifier, max(a.name), e.ends_on FROM installed_app i "
+    "JOIN app a ON a.id = i.app_id "
     "JOIN app_exception e ON e.platform = a.platform AND e.identifier = a.identifier "
-    "WHERE e.action = ? AND {} GROUP BY i.device_id, a.identifier"
+    "WHERE e.action = ? AND {} GROUP BY i.device_id, a.identifier, e.ends_on"
 )
 
 
@@ -44,9 +46,10 @@ def apply_exceptions(
     """
     session.flush()
     states = load_states(session, device_ids).values()
-    blocked = _load_blocked(session, device_ids)
+    blocked = _load_blocked(session, device_ids, now)
     _version, policy = in_force(session)
-    rules = load_rules(session, policy, {finding.subject for state in states for finding in state.findings})
+    subjects = {finding.subject for state in states for finding in state.findings}
+    rules = load_rules(session, policy, subjects, now=now)
     ended = {app for state in states for app in _ended(state.findings, blocked[state.device_id])}
     names = _load_names(session, ended)
     changes = [_change(state, blocked[state.device_id], names, rules, identifier) for state in states]
@@ -54,14 +57,17 @@ def apply_exceptions(
     return len(record_changes(session, changes, now))
 
 
-def _load_blocked(session: Session, device_ids: Sequence[int]) -> defaultdict[int, dict[str, str]]:
+def _load_blocked(
+    session: Session, device_ids: Sequence[int], now: datetime
+) -> defaultdict[int, dict[str, str]]:
     """Load the blocked apps on these devices, whichever profile has them: names by device and identifier."""
     blocked: defaultdict[int, dict[str, str]] = defaultdict(dict)
     sql = _SELECT_BLOCKED_APPS.format(bulk.in_list("i.device_id"))
-    for device_id, app, name in bulk.fetch_all(
+    for device_id, app, name, ends_on in bulk.fetch_all(
         session, sql, (Action.BLOCK.value, bulk.list_param(device_ids))
     ):
-        blocked[device_id][app] = name
+        if counts(bulk.decode_date(ends_on), now):
+            blocked[device_id][app] = name
     return blocked
 
 

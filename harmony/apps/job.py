@@ -123,7 +123,7 @@ def _attempt(work: _AppSync, opener: ClientFactory) -> End:
     def ended(error: UemError) -> End:
         return app_outcome.of_error(error, work.counts, work.server.use_oauth2)
 
-    ends = Ends(NAME, ended, app_outcome.of_locked, app_outcome.of_database, STOPPED, PAUSED, OVERTAKEN)
+    ends = Ends(NAME, app_outcome.of_locked, app_outcome.of_database, STOPPED, PAUSED, OVERTAKEN, ended)
     return attempt(work, opener, renew, take, ends)
 
 

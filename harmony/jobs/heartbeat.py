@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from harmony.clock import monotonic, now
 from harmony.db import write
 from harmony.jobs.lease import LeaseLost
-from harmony.uem.client import UemClient
 
 log = logging.getLogger(__name__)
 
 Renew = Callable[[Session, datetime], None]
+CutOff = Callable[[], None]
 
 LOOK_SECONDS = 0.2
 # Short enough that a pause is noticed within it, however long the UEM takes for a page.
@@ -37,23 +37,23 @@ class LeaseKeeper:
 
     renew: Renew
     should_stop: Callable[[], bool]
-    client: UemClient
+    cut_off: CutOff
     lost: bool = False
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self, app: Flask) -> None:
-        """Look until the run is over; closing the client gives whoever waits for an answer a UemError."""
+        """Look until the run is over; cutting it off gives whoever waits for an answer an error."""
         renewed = monotonic()
         while not self.over.wait(LOOK_SECONDS):
             if monotonic() - renewed >= _RENEW_SECONDS:
                 renewed = monotonic()
                 self._renew(app)
             if self.must_end():
-                self.client.close()
+                self.cut_off()
                 return
 
     def must_end(self) -> bool:
-        """Tell whether the client is cut off, or about to be."""
+        """Tell whether the run is cut off, or about to be."""
         return self.lost or self.should_stop()
 
     def go_on(self) -> None:
@@ -74,12 +74,12 @@ class LeaseKeeper:
 
 
 @contextmanager
-def watched(renew: Renew, should_stop: Callable[[], bool], client: UemClient) -> Iterator[LeaseKeeper]:
-    """A thread beside the body that renews the lease, and cuts the client off when the run must end.
+def watched(renew: Renew, should_stop: Callable[[], bool], cut_off: CutOff) -> Iterator[LeaseKeeper]:
+    """A thread beside the body that renews the lease, and cuts the body off when the run must end.
 
     `renew` prolongs the lease inside a `write()`, or raises LeaseLost.
     """
-    watch = LeaseKeeper(renew, should_stop, client)
+    watch = LeaseKeeper(renew, should_stop, cut_off)
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
     thread = threading.Thread(target=watch.run, args=(app,), daemon=True, name="watch")
     thread.start()

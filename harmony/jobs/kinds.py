@@ -16,6 +16,7 @@ class JobKind(StrEnum):
     DEVICES = "devices"
     APPS = "apps"
     TAGGING = "tagging"
+    MESSAGES = "messages"
 
 
 class FollowsSync(StrEnum):
@@ -123,6 +124,29 @@ KINDS: dict[JobKind, KindSpec] = {
         interval=lambda settings: timedelta(minutes=settings.device_interval),
         first_due_at_finish=False,
         follows_sync=FollowsSync.EACH,
+    ),
+    JobKind.MESSAGES: KindSpec(
+        Words(
+            title="Messages",
+            ask="Send messages now",
+            asked="Asked for messages to be sent",
+            cancelled="Cancelled the sending of messages",
+            about="Sends the registration messages that wait for this integration, by mail or SMS. "
+            "It runs only while there are some.",
+            counts={
+                "sent": "Sent",
+                "failed": "Failed",
+                "cancelled": "Not needed",
+                "delayed": "To be tried again",
+                "waiting": "Waiting",
+            },
+            done=("sent",),
+            unit="messages",
+        ),
+        interval=lambda _settings: timedelta(hours=1),
+        asks_uem=False,
+        uses_ids=False,
+        first_due_at_finish=False,
     ),
 }
 

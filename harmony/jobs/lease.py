@@ -97,13 +97,30 @@ def request(integration_id: int, kind: JobKind, by: str, now: datetime, *, whole
         return True
 
 
-def nudge(session: Session, integration_id: int, kind: JobKind, at: datetime, *, whole: bool = False) -> None:
+def put_off(integration_id: int, kind: JobKind, until: datetime, now: datetime) -> None:
+    """Make a job that is due and that nobody does due later."""
+    due = (Job.next_at <= now, or_(Job.lease_until.is_(None), Job.lease_until < now))
+    selected = update(Job).where(Job.integration_id == integration_id, Job.kind == kind, *due)
+    with write() as session:
+        session.execute(selected.values(next_at=until))
+
+
+def nudge(
+    session: Session,
+    integration_id: int,
+    kind: JobKind,
+    at: datetime,
+    *,
+    whole: bool = False,
+    is_mended: bool = False,
+) -> None:
     """Make a job due at `at` at the latest, inside the caller's `write()`; one due sooner stays so.
 
-    One whose last run failed keeps the time of its next try: what changes meanwhile must not make it hurry.
+    One whose last run failed keeps the time of its next try: what changes meanwhile must not make it hurry,
+    unless that may have mended what failed.
     """
     job = _job(session, integration_id, kind)
-    if job.next_at is None or not job.failures:
+    if job.next_at is None or not job.failures or is_mended:
         job.next_at = min(job.next_at or at, at)
     job.whole = job.whole or whole
 

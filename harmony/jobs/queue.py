@@ -31,6 +31,7 @@ TICK = "tick"
 REMOVE = "remove"
 RATE = "rate"
 EXCEPTIONS = "app-exceptions"
+NOTICES = "notices"
 
 
 def open_queue(app: Flask, settings: Settings) -> SqliteHuey:

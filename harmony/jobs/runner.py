@@ -1,4 +1,4 @@
-"""What every run goes through: a client, a watch beside it, and an end in words whatever happens."""
+"""The frame of every run: a watch beside it, a client if it asks the UEM, and an end in words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from harmony import logs
 from harmony.db import db, release
 from harmony.jobs.heartbeat import Interrupted, LeaseKeeper, Renew, watched
 from harmony.jobs.lease import LeaseLost
@@ -36,24 +37,28 @@ class RunLease(Protocol):
 
 
 class RunningJob(Protocol):
-    """One run under way: a device sync, an app sync or a tagging run."""
+    """One run under way."""
 
     @property
     def held(self) -> RunLease: ...
     @property
-    def kind(self) -> str: ...
-    @property
-    def server(self) -> ServerDetails: ...
-    @property
     def should_stop(self) -> Callable[[], bool]: ...
 
 
+class RunWithUem(RunningJob, Protocol):
+    """One that calls the UEM: a device sync, an app sync or a tagging run."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def server(self) -> ServerDetails: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Ends(Generic[E]):
+class EarlyEnds(Generic[E]):
     """The outcomes of a run that something ends early; `name` is for the log."""
 
     name: str
-    of_error: Callable[[UemError], E]
     of_locked: Callable[[str, str], E]
     of_database: Callable[[str], E]
     stopped: E
@@ -61,14 +66,46 @@ class Ends(Generic[E]):
     overtaken: E
 
 
-def attempt(work: RunningJob, opener: ClientFactory, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
-    """Let `take` do the work while its lease is renewed. Raises nothing: a failure is an end like another."""
+@dataclass(frozen=True, slots=True)
+class Ends(EarlyEnds[E]):
+    """The ends of a run that calls the UEM."""
+
+    of_error: Callable[[UemError], E]
+
+
+def attempt(work: RunWithUem, opener: ClientFactory, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
+    """Let `take` do the work with a client under a lease that is renewed; every failure is an end."""
+
+    def with_client() -> E:
+        try:
+            with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
+                return _watched(work, client, renew, take)
+        except UemError as error:
+            return ends.of_error(error)
+
+    return _ended(work, with_client, ends)
+
+
+def attempt_apart(work: RunningJob, renew: Renew, take: Callable[[LeaseKeeper], E], ends: EarlyEnds[E]) -> E:
+    """Let `take` do work that asks no UEM while its lease is renewed. Raises nothing: a failure is an end."""
+
+    def beside_its_watch() -> E:
+        with watched(renew, work.should_stop, lambda: None) as watch:
+            return take(watch)
+
+    return _ended(work, beside_its_watch, ends)
+
+
+def _ended(work: RunningJob, run: Callable[[], E], ends: EarlyEnds[E]) -> E:
+    claimed = work.held
+    with logs.fields(integration=claimed.integration_id, job=ends.name, run_id=claimed.run_id):
+        return _word_of(work, run, ends)
+
+
+def _word_of(work: RunningJob, run: Callable[[], E], ends: EarlyEnds[E]) -> E:
     claimed = work.held
     try:
-        with closing(opener(claimed.integration_id, work.kind, work.server)) as client:
-            return _watched(work, client, renew, take)
-    except UemError as error:
-        return ends.of_error(error)
+        return run()
     except VaultLocked as locked:
         return ends.of_locked(locked.sentence, locked.advice)
     except Interrupted:
@@ -95,8 +132,8 @@ def trouble(error: Exception) -> str:
     return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
 
 
-def _watched(work: RunningJob, client: UemClient, renew: Renew, take: Take[E]) -> E:
-    with watched(renew, work.should_stop, client) as watch:
+def _watched(work: RunWithUem, client: UemClient, renew: Renew, take: Take[E]) -> E:
+    with watched(renew, work.should_stop, client.close) as watch:
         try:
             return take(client, watch)
         except UemError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -10,7 +11,9 @@ from sqlalchemy.orm import Session
 from harmony.config import current_settings
 from harmony.jobs.shared_state import forget, shared_state
 from harmony.models.configuration import ServerDetails
+from harmony.relay.exchange import route_of
 from harmony.security.credentials import unseal
+from harmony.security.outbound_proxy import proxy_in_force
 from harmony.security.vault import VaultLocked
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Basic, Connection, OAuth2
@@ -32,6 +35,14 @@ def connection(integration_id: int, server: ServerDetails) -> Connection:
 
     Raises VaultLocked, also when a secret was typed for other addresses.
     """
+    found = _own(integration_id, server)
+    if server.connector:
+        return replace(found, policy=_relayed_policy(), route=route_of(server.connector))
+    return replace(found, policy=outbound_policy())
+
+
+def _own(integration_id: int, server: ServerDetails) -> Connection:
+    """Return what the Server Details say, without the way out of this installation."""
     secret = partial(unseal, integration_id, server)
     sign_in = (
         OAuth2(server.token_address, server.client_id, secret("client_secret"))
@@ -39,13 +50,13 @@ def connection(integration_id: int, server: ServerDetails) -> Connection:
         else Basic(server.username, secret("password"), secret("api_key"))
     )
     certificate = server.certificate if server.self_signed else None
-    return Connection(server.server_address, sign_in, certificate, outbound_policy(), shared_state())
+    return Connection(server.server_address, sign_in, certificate, address_policy(), shared_state())
 
 
 def token_key(integration_id: int, server: ServerDetails) -> TokenKey | None:
     """Return whose token these Server Details use; None without OAuth2 and for what cannot be called."""
     try:
-        target = connection(integration_id, server)
+        target = _own(integration_id, server)
         origin = parse_server(target.server_url, target.policy).origin
     except (VaultLocked, BlockedByPolicy):
         return None
@@ -62,7 +73,12 @@ def forget_token(session: Session, integration_id: int, server: ServerDetails) -
 
 
 def outbound_policy() -> OutboundPolicy:
-    """Return the outbound policy; loopback is allowed in demo mode only, for the simulated UEM."""
+    """Return the outbound policy with the proxy. Raises VaultLocked when its password does not open."""
+    return replace(address_policy(), proxy=proxy_in_force())
+
+
+def address_policy() -> OutboundPolicy:
+    """Return what may be called; loopback is allowed in demo mode only, for the simulated UEM."""
     settings = current_settings()
     return OutboundPolicy(
         allow_http=settings.demo,
@@ -70,6 +86,14 @@ def outbound_policy() -> OutboundPolicy:
         allow=settings.outbound_allow,
         deny=settings.outbound_deny,
     )
+
+
+def _relayed_policy() -> OutboundPolicy:
+    """Return the policy for calls through a Connector, whose agent has a list of its own.
+
+    What loopback is, and which private networks there are, is known on its side only.
+    """
+    return OutboundPolicy(allow_http=current_settings().demo, allow_loopback=True)
 
 
 def open_client(integration_id: int, kind: str, server: ServerDetails) -> UemClient:

@@ -1,4 +1,4 @@
-"""Deletes a removed integration with its devices, a batch at a time; whoever dies in it, it goes on."""
+"""Deletes, hides or brings back a removed integration, a batch at a time; whoever dies in it, it goes on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
@@ -15,6 +15,7 @@ from harmony.jobs.lease import LEASE
 from harmony.jobs.process_identity import identity
 from harmony.models import Device, Integration, IntegrationState, Job, SyncRun
 from harmony.models.job import SYNC_JOB
+from harmony.sync import removal_undo
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +25,13 @@ _RUNS_PER_WRITE = 20
 
 
 def pending(time: datetime) -> Sequence[int]:
-    """The ids of the integrations that are being removed and that nobody is deleting now."""
+    """The ids of the integrations that a removal or its undo still works on, and that nobody works on now."""
     rows = select(Job.integration_id).join(Integration).where(Job.kind == SYNC_JOB, *_claimable(time))
     return db.session.scalars(rows).all()
 
 
 def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: False) -> None:
-    """Delete until nothing is left, or `should_stop` says so; then another call goes on."""
+    """Go on until nothing is left to do, or `should_stop` says so; then another call goes on."""
     fence = _claim(integration_id, now())
     if fence is None:
         return
@@ -38,16 +39,15 @@ def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: Fal
         with write() as session:
             if not _renewed(session, integration_id, fence, now()):
                 return
-            if not _delete_some(session, integration_id):
-                session.execute(delete(Integration).where(Integration.id == integration_id))
-                log.info("Integration %d is removed.", integration_id)
+            if not _step(session, session.get_one(Integration, integration_id)):
                 return
     _give_back(integration_id, fence)
 
 
 def _claimable(time: datetime) -> tuple[ColumnElement[bool], ...]:
     free = or_(Job.lease_until.is_(None), Job.lease_until < time)
-    return (Integration.state == IntegrationState.REMOVING, free)
+    unfinished = and_(Integration.state == IntegrationState.HIDDEN, Job.requested_at.is_not(None))
+    return (or_(Integration.state == IntegrationState.REMOVING, unfinished), free)
 
 
 def _claim(integration_id: int, time: datetime) -> int | None:
@@ -69,6 +69,17 @@ def _job_of(integration_id: int) -> tuple[ColumnElement[bool], ...]:
 def _renewed(session: Session, integration_id: int, fence: int, time: datetime) -> bool:
     leased = (*_job_of(integration_id), Job.fence == fence)
     return changed(session, update(Job).where(*leased).values(lease_until=time + LEASE)) == 1
+
+
+def _step(session: Session, integration: Integration) -> bool:
+    """One batch of what its state asks for. False when nothing was left."""
+    if integration.state == IntegrationState.HIDDEN:
+        return removal_undo.step(session, integration, now())
+    if _delete_some(session, integration.id):
+        return True
+    session.execute(delete(Integration).where(Integration.id == integration.id))
+    log.info("Integration %d is removed.", integration.id)
+    return False
 
 
 def _delete_some(session: Session, integration_id: int) -> bool:

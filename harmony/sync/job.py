@@ -98,7 +98,7 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
     def ended(error: UemError) -> Outcome:
         return of_error(error, work.tally, work.server.use_oauth2)
 
-    ends = Ends(NAME, ended, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    ends = Ends(NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
     return attempt(work, opener, renew, take, ends)
 
 

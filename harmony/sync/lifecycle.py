@@ -23,7 +23,7 @@ from harmony.models import (
     Verification,
 )
 from harmony.models.configuration import SERVER, ServerDetails, from_row
-from harmony.sync import redaction
+from harmony.sync import redaction, removal_undo
 
 
 def pause(integration_id: int, by: str, now: datetime) -> bool:
@@ -79,6 +79,12 @@ def remove(integration_id: int, by: str, now: datetime, *, keep_devices: bool) -
         integration.state = IntegrationState.REMOVED if keep_devices else IntegrationState.REMOVING
         what = "Removed, devices kept" if keep_devices else "Removed with its devices"
         audit(session, by, what, now, integration)
+
+
+def remove_expired(now: datetime) -> None:
+    """Remove for good what was removed so long ago that it cannot be undone any more."""
+    for integration_id in removal_undo.expired(now):
+        remove(integration_id, "schedule", now, keep_devices=False)
 
 
 def _unlink(session: Session, integration: Integration) -> None:

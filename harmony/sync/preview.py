@@ -197,7 +197,7 @@ def _gone(snapshot: Snapshot, time: datetime) -> tuple[list[Any], list[Any]]:
     """Who went missing earlier and still is: those that were approved to go, and the others that are due."""
     hold = holds.pending(db.session(), snapshot.integration_id)
     approved = hold.up_to if hold is not None and holds.approval_counts(hold, time) else 0
-    up_to = snapshot.number - snapshot.choice.deletion_after + 1
+    up_to = guard.due_up_to(snapshot.number, snapshot.choice.deletion_after)
     overdue = soft_delete.overdue(snapshot.integration_id, max(up_to, approved))
     rows = db.session.execute(select(*deletion_missing.MARKS).where(*overdue)).all()
     release()

@@ -13,6 +13,7 @@ from harmony.db import bulk, changed, db, release, table_of, write
 from harmony.jobs import device_sync
 from harmony.models import Device, Integration
 from harmony.models.configuration import Synchronization
+from harmony.sync import indexing
 from harmony.sync.privacy import PLACEHOLDER_EMAIL
 from harmony.sync.search import search_text
 
@@ -93,4 +94,5 @@ def _fold_again(session: Session, conditions: Sequence[ColumnElement[bool]]) -> 
 def _done(integration_id: int, version: int) -> None:
     conditions = (Integration.id == integration_id, Integration.version == version)
     with write() as session:
+        indexing.empty(session)
         session.execute(update(Integration).where(*conditions).values(redact_pending=False))

@@ -94,7 +94,7 @@ def _attempt(work: RunContext, opener: ClientFactory) -> End:
     def ended(error: UemError) -> End:
         return of_error(error, work.counts, work.server.use_oauth2)
 
-    ends = Ends(NAME, ended, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    ends = Ends(NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
     return attempt(work, opener, renew, take, ends)
 
 

@@ -109,6 +109,18 @@ def is_managed(key: str, tagging: Tagging) -> bool:
     return key in needed_keys(tagging)
 
 
+def device_keys(status: str, risk: int, factor_codes: Iterable[str], tagging: Tagging) -> set[str]:
+    """Return the keys of the tags that a device of this status and risk, with these open findings, carries.
+
+    `desired_state` asks the same of the database, for all devices at once.
+
+    >>> sorted(device_keys("active", 0, ["ROOTED"], Tagging()))
+    ['factor:ROOTED', 'status:active']
+    """
+    keys = {f"status:{status}", risk_key(risk), *map(factor_key, factor_codes)}
+    return {key for key in keys if is_managed(key, tagging)}
+
+
 def complaints(tagging: Tagging) -> dict[str, str]:
     """Return what is wrong with prefix and names: a sentence by key, or by "prefix". Empty when nothing is.
 

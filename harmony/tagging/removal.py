@@ -19,6 +19,7 @@ from harmony.jobs import control
 from harmony.jobs.kinds import JobKind
 from harmony.models import Integration, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row, to_row
+from harmony.sync.removal_undo import remember_tagging
 
 _ASKED = "Asked to take tags off the devices"
 OFF = {"tag_status": False, "tag_risk": False, "tag_factors": False}
@@ -37,6 +38,7 @@ def retire_all(integration_id: int, by: str, now: datetime) -> None:
         integration = session.get_one(Integration, integration_id)
         page = integration.page(TAGGING)
         if page is not None:
+            remember_tagging(integration)
             off = msgspec.structs.replace(from_row(Tagging, page.applied), **OFF)
             page.draft = page.applied = to_row(off)
             integration.version += 1

@@ -4,29 +4,48 @@ from __future__ import annotations
 
 from flask import Flask
 
+from harmony.web.account import shortcuts
 from harmony.web.account import views as account_views
+from harmony.web.app_configuration import views as app_configuration_views
 from harmony.web.apps import views as app_views
 from harmony.web.audit import views as audit_views
+from harmony.web.connectors import views as connector_views
 from harmony.web.deletions import views as deletion_views
 from harmony.web.demo import views as demo_views
+from harmony.web.devices import columns as device_columns
 from harmony.web.devices import history as device_history
-from harmony.web.devices import protection
+from harmony.web.devices import protection, selection
 from harmony.web.devices import views as device_views
 from harmony.web.events import views as event_views
-from harmony.web.integrations import removal
+from harmony.web.exceptions import views as exception_views
+from harmony.web.guide import views as guide_views
+from harmony.web.integrations import information, kept_counts, removal, timeline, undo
 from harmony.web.integrations import views as integration_views
+from harmony.web.messages import settings as message_settings
+from harmony.web.messages import views as message_views
+from harmony.web.notices import views as notice_views
+from harmony.web.overview import views as overview_views
 from harmony.web.policy import views as policy_views
+from harmony.web.proxy import views as proxy_views
+from harmony.web.registration import register as register_page
+from harmony.web.registration import texts as message_texts
+from harmony.web.registration import views as registration_views
 from harmony.web.runs import jobs as run_jobs
 from harmony.web.runs import views as run_views
-from harmony.web.shared import compression, errors, htmx, ids, layout
+from harmony.web.shared import compression, errors, hidden, htmx, ids, layout
 from harmony.web.tags import views as tag_views
-from harmony.web.wizard import leave, tag_withdrawal, verification
+from harmony.web.why import views as why_views
+from harmony.web.wizard import leave, tag_withdrawal, token, verification
 from harmony.web.wizard import views as wizard_views
 
 PAGES = (
     account_views, integration_views, wizard_views, leave, tag_withdrawal, verification, removal, run_views,
-    deletion_views, tag_views, device_views, device_history, protection, app_views, run_jobs, event_views,
-    policy_views, audit_views, demo_views,
+    undo, timeline, shortcuts,
+    deletion_views, tag_views, device_views, device_columns, selection, device_history, protection, app_views,
+    exception_views, run_jobs,
+    event_views, policy_views, audit_views, demo_views, app_configuration_views, token,
+    information, guide_views, registration_views, register_page, message_texts, notice_views,
+    message_settings, message_views, overview_views, why_views, connector_views, proxy_views,
 )  # fmt: skip
 
 
@@ -37,5 +56,7 @@ def init_app(app: Flask) -> None:
     htmx.init_app(app)
     layout.init_app(app)
     errors.init_app(app)
+    kept_counts.init_app(app)
+    hidden.init_app(app)
     for family in PAGES:
         app.register_blueprint(family.blueprint)

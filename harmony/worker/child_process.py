@@ -19,7 +19,7 @@ def run_child(work: Callable[[Flask], None]) -> int:
     """Read the settings and do the work of a child. Return its exit code."""
     try:
         settings = Settings.from_environment(os.environ)
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         leave_with_parent()
         app = create_app(settings)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Forgets what is older than the settings keep: runs, histories, events, audit entries, deleted devices.
+"""Forgets what is older than the settings keep: runs, histories, events, audit, messages, deleted devices.
 
 In batches of one short transaction each, oldest first: it can be stopped anywhere, the next one goes on.
 """
@@ -20,6 +20,8 @@ from harmony.models import (
     Event,
     Finding,
     JobRun,
+    Message,
+    MessageState,
     SkippedDevice,
     SyncKind,
     SyncRun,
@@ -52,6 +54,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
         "events": _forget(Event, now - timedelta(days=settings.events_kept_days), should_stop),
         "ended findings": _forget_findings(now - timedelta(days=settings.events_kept_days), should_stop),
         "audit entries": _forget(AuditEntry, now - timedelta(days=settings.audit_kept_days), should_stop),
+        "messages": forget_messages(now - timedelta(days=settings.messages_kept_days), should_stop),
         "deleted devices": 0 if should_stop() else soft_delete.purge(now, settings.deleted_kept_days),
     }
     for what, count in gone.items():
@@ -102,6 +105,21 @@ def forget_job_runs(before: datetime, should_stop: Stop = never) -> int:
         total += count
         if count < BATCH:
             break
+    return total
+
+
+def forget_messages(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the messages that ended before then. How many.
+
+    Those of a device go with the device: their keys are what makes a second one impossible.
+    """
+    ended = Message.state.in_((MessageState.SENT, MessageState.FAILED, MessageState.CANCELLED))
+    old = select(Message.id).where(ended, Message.next_at < before, Message.device_id.is_(None)).limit(BATCH)
+    total, count = 0, BATCH
+    while count == BATCH and not should_stop():
+        with write() as session:
+            count = changed(session, delete(Message).where(Message.id.in_(session.scalars(old).all())))
+        total += count
     return total
 
 

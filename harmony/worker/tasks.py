@@ -15,11 +15,16 @@ from harmony.clock import now, steady
 from harmony.config import current_settings
 from harmony.jobs import control, lease, recovery, shared_state
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.queue import EXCEPTIONS, RATE, REMOVE, TASKS, TICK, enqueue, stopping
-from harmony.protection import policy_rollout
+from harmony.jobs.queue import EXCEPTIONS, NOTICES, RATE, REMOVE, TASKS, TICK, enqueue, stopping
+from harmony.messages import delivery, outbox
+from harmony.messages import job as message_run
+from harmony.messages.notices import watch
+from harmony.messages.registration import recipients
+from harmony.protection import policy, policy_rollout
 from harmony.protection import sweep as devices
+from harmony.relay import connectors
 from harmony.security import kept_forms, rate_limit, sessions
-from harmony.sync import integration_removal, redaction
+from harmony.sync import indexing, integration_removal, lifecycle, redaction, unlisted_expiry
 from harmony.sync import job as sync_job
 from harmony.tagging import job as tagging_run
 from harmony.worker import retention
@@ -29,6 +34,7 @@ RUNNERS: dict[JobKind, Callable[[int, Callable[[], bool]], None]] = {
     JobKind.DEVICES: sync_job.sync,
     JobKind.APPS: app_job.sync_apps,
     JobKind.TAGGING: tagging_run.tag,
+    JobKind.MESSAGES: message_run.send_messages,
 }
 # A task that waited longer than this has been answered by a tick.
 _EXPIRES_SECONDS = 300
@@ -51,14 +57,17 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     for kind in RUNNERS:
         tasks[kind] = queue.task(name=kind.value, expires=_EXPIRES_SECONDS)(task(_task_of(kind)))
     tasks[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=_EXPIRES_SECONDS)(task(exceptions))
+    tasks[NOTICES] = queue.task(name=NOTICES, expires=_EXPIRES_SECONDS)(task(notices))
     tasks[TICK] = queue.task(name="tick-now", expires=_EXPIRES_SECONDS)(task(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=_EXPIRES_SECONDS)(task(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=_EXPIRES_SECONDS)(task(sweep))
 
 
 def remove(integration_id: int) -> None:
-    """Delete a removed integration with its devices; otherwise do nothing."""
+    """Delete, hide or bring back a removed integration with its devices; otherwise do nothing."""
     integration_removal.carry_out(integration_id, stopping().is_set)
+    install_base.recount()
+    enqueue_due_jobs(integration_id)
 
 
 def rate() -> None:
@@ -72,6 +81,8 @@ def run_job(kind: JobKind, integration_id: int) -> None:
     # What somebody asked for meanwhile need not wait for the next tick, nor what follows a sync.
     if not stopping().is_set():
         enqueue_due_jobs(integration_id)
+    if kind is JobKind.DEVICES:
+        indexing.catch_up(stopping().is_set)
 
 
 def _task_of(kind: JobKind) -> Callable[[int], None]:
@@ -86,17 +97,28 @@ def exceptions() -> None:
     app_exceptions.carry_out(stopping().is_set)
 
 
+def notices() -> None:
+    """Send the messages that belong to no integration, if any are due; otherwise do nothing."""
+    delivery.deliver_apart(stopping().is_set)
+
+
 def tick() -> None:
     """Ask the database what there is to do: put right, enqueue what is due, finish what was begun."""
     _put_right()
     enqueue_due_jobs()
     for integration_id in integration_removal.pending(now()):
         enqueue(REMOVE, integration_id)
+    policy.end_expired(now())
+    app_exceptions.end_expired(now())
     if policy_rollout.pending():
         enqueue(RATE)
     if app_exceptions.pending():
         enqueue(EXCEPTIONS)
+    watch.look(now())
+    if delivery.due_apart():
+        enqueue(NOTICES)
     redaction.finish_pending()
+    indexing.catch_up(stopping().is_set)
     devices.sweep(now(), stopping().is_set)
 
 
@@ -111,6 +133,8 @@ def _put_right() -> None:
     recovery.mend(now())
     recovery.reap(now())
     control.begin_missing(now())
+    outbox.plan_forgotten(now())
+    recipients.queue_new_devices(now())
 
 
 def sweep() -> None:
@@ -119,5 +143,8 @@ def sweep() -> None:
     kept_forms.sweep(steady())
     rate_limit.sweep(now())
     shared_state.sweep(now())
+    connectors.forget_silent(now())
     install_base.recount()
+    unlisted_expiry.expire(now())
+    lifecycle.remove_expired(now())
     retention.sweep(now(), current_settings(), stopping().is_set)

@@ -127,6 +127,44 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("[data-filter-for]")) event.preventDefault();
 });
 
+// --- keyboard shortcuts: not while typing, and not for who has switched them off ---
+
+let before = "";
+const isTyping = (target) => target.isContentEditable || target.matches("input, select, textarea");
+
+// The sheet comes in a dialog, so that what was typed on the page stays.
+async function showShortcuts(address) {
+  if (document.getElementById("shortcuts")) return;
+  const answer = await fetch(address).catch(() => null);
+  const sheet = answer && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("shortcuts");
+  if (!sheet || document.getElementById("shortcuts")) return;
+  const dialog = element("dialog", { "aria-labelledby": "shortcuts-heading" });
+  const close = element("button", { type: "button", class: "secondary" }, "Close");
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  sheet.append(close);
+  dialog.append(sheet);
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function press(key, bar) {
+  const address = before === "g" && JSON.parse(bar.dataset.shortcuts)[key];
+  before = key;
+  if (address) return location.assign(address);
+  if (key === "?") return showShortcuts(bar.dataset.shortcutsPage);
+  const search = key === "/" && document.querySelector('main input[type="search"]');
+  search?.select?.();
+  return search;
+}
+
+document.addEventListener("keydown", (event) => {
+  const bar = document.querySelector("[data-shortcuts]");
+  const other = event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat || event.key === "Shift";
+  if (!bar || other || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+  if (press(event.key, bar)) event.preventDefault();
+});
+
 // --- times in the viewer's zone ---
 
 const LANGUAGE = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
@@ -191,7 +229,7 @@ function filter(input) {
 
 // Ticks what the filter shows, or unticks it when all of it is ticked already.
 function chooseAll(list) {
-  const shown = all("li:not([hidden]) input[type=checkbox]", list);
+  const shown = all(":is(li, tr):not([hidden]) input[type=checkbox]", list);
   const tick = shown.some((box) => !box.checked);
   for (const box of shown) box.checked = tick;
   shown[0]?.dispatchEvent(new Event("change", { bubbles: true }));
@@ -225,6 +263,9 @@ document.addEventListener("change", (event) => {
 // --- after each load and swap ---
 
 function dress() {
+  const icon = document.querySelector("[data-favicon]")?.dataset.favicon;
+  const link = document.querySelector('link[rel="icon"]');
+  if (icon && link.getAttribute("href") !== icon) link.setAttribute("href", icon);
   localise();
   showConditional();
   for (const tool of all("[data-filter-for][hidden], [data-choose-all][hidden]")) tool.hidden = false;
@@ -255,3 +296,11 @@ document.addEventListener("htmx:afterSettle", (event) => {
 document.addEventListener("htmx:historyRestore", () => { dress(); focusStart(true); });
 dress();
 focusStart(false);
+
+// --- a code in the link of a registration message: after the #, so that it is never sent in an address ---
+
+const codes = document.querySelector("[data-from-fragment]");
+if (codes && location.hash.length > 1) {
+  codes.value = location.hash.slice(1, codes.maxLength + 1);
+  history.replaceState(history.state, "", location.pathname);
+}

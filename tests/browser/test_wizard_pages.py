@@ -107,12 +107,31 @@ def test_the_token_is_copied(
     signed_in.field("Allow auto device addition prior to device sync").check()
     token = signed_in.field("Token").input_value()
     assert token.startswith("hmtoken_")
-    signed_in.page.get_by_role("button", name="Copy Token").click()
+    signed_in.page.get_by_role("button", name="Copy to clipboard: Token").click()
     signed_in.see("Copied")
     target = signed_in.page.locator("#announcer")
     expect(target).to_contain_text("Copied to the clipboard.")
     if clipboard:
         assert signed_in.page.evaluate("() => navigator.clipboard.readText()") == token
+
+
+@pytest.mark.parametrize("clipboard", [True, False])
+def test_the_app_configuration_is_copied_row_by_row_and_as_a_whole(
+    product: Product, signed_in: Visitor, integration: str, clipboard: bool
+) -> None:
+    """Plain http on a network has no clipboard: there the old command copies."""
+    signed_in.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=product.url)
+    if not clipboard:
+        signed_in.page.add_init_script(
+            "Object.defineProperty(Navigator.prototype, 'clipboard', {value: null})"
+        )
+    signed_in.go(integration + "/app-configuration")
+    for button, start in (("Copy the value of mdm_uuid", "{DeviceUid}"), ("Copy all", "server\t")):
+        signed_in.page.get_by_role("button", name=button).click()
+        expect(signed_in.page.locator("#announcer")).to_contain_text("Copied to the clipboard.")
+        if clipboard:
+            text = signed_in.page.evaluate("() => navigator.clipboard.readText()")
+            assert text.startswith(start)
 
 
 def test_a_session_that_expired_in_the_wizard_comes_back_to_the_page(
@@ -180,32 +199,77 @@ def test_the_second_of_two_tabs_is_told_and_keeps_what_was_typed(signed_in: Visi
     expect(signed_in.field("Display Name")).to_have_value("From this tab")
 
 
-def test_the_first_page_can_be_done_with_the_keyboard_alone(signed_in: Visitor) -> None:
-    wizard.begin(signed_in)
-    keyboard, page = signed_in.page.keyboard, signed_in.page
-    signed_in.page.reload()
+def test_the_whole_wizard_can_be_done_with_the_keyboard_alone(new_product: Product, arrive: Arrive) -> None:
+    visitor = arrive(new_product.url)
+    wizard_begun(visitor, new_product)
+    keyboard, page = visitor.page.keyboard, visitor.page
+    page.reload()
     keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     keyboard.press("Enter")
-    tab_to(signed_in, "display_name")
+    tab_to(visitor, "display_name")
     keyboard.press("ControlOrMeta+a")
     keyboard.type("By keyboard")
     keyboard.press("Enter")
     expect(page.locator("button.secondary", has_text="Verify")).to_be_visible()
-    expect(signed_in.field("Display Name")).to_have_value("By keyboard")
-    for _ in range(40):
-        if page.evaluate("() => document.activeElement.textContent.trim()") == "Next":
-            break
-        keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Next", exact=True)).to_be_focused()
-    keyboard.press("Enter")
+    expect(visitor.field("Display Name")).to_have_value("By keyboard")
+    press_by_keyboard(visitor, "Next")
     expect(page.get_by_role("heading", level=1, name="Synchronization")).to_be_focused()
+    tab_to_value(visitor, "organization:571")
+    keyboard.press("Space")
+    press_by_keyboard(visitor, "Verify")
+    expect(page.locator("button.secondary", has_text="Verify")).to_be_visible()
+    press_by_keyboard(visitor, "Next")
+    expect(page.get_by_role("heading", level=1, name="Tagging")).to_be_focused()
+    press_by_keyboard(visitor, "Verify and Next")
+    visitor.see("Verify passed with a warning.")
+    press_by_keyboard(visitor, "Verify and Next")
+    expect(page.get_by_role("heading", level=1, name="Deployment")).to_be_focused()
+    press_by_keyboard(visitor, "Finish")
+    visitor.at(wizard.FINISHED)
+    visitor.heading("By keyboard")
+
+
+def wizard_begun(visitor: Visitor, product: Product) -> None:
+    """Create the administrator, and open a draft."""
+    visitor.go("/")
+    visitor.field("Set-up code").fill(product.setup_code)
+    visitor.field("User name").fill(ADMINISTRATOR)
+    visitor.field("Password").fill(PASSWORD)
+    visitor.press("Create the administrator")
+    visitor.see("No UEM is connected yet")
+    wizard.begin(visitor)
+
+
+FOCUSED_IS_SEEN = """() => {
+  const box = document.activeElement.getBoundingClientRect();
+  const bar = document.querySelector(".in-sight");
+  const below = bar && box.bottom > bar.getBoundingClientRect().top + 1;
+  const covered = below && !bar.contains(document.activeElement);
+  return box.top >= 0 && box.bottom <= innerHeight && !covered;
+}"""
+
+
+def tab_until(visitor: Visitor, told: str, wanted: str) -> None:
+    """Press Tab until `told` says so of the focused element, which nothing may cover (WCAG 2.4.11)."""
+    for _ in range(120):
+        visitor.page.keyboard.press("Tab")
+        if visitor.page.evaluate(f"() => {told}") == wanted:
+            assert visitor.page.evaluate(FOCUSED_IS_SEEN), f"{wanted} is covered"
+            return
+    raise AssertionError(f"Tab never reaches {wanted}")
+
+
+def press_by_keyboard(visitor: Visitor, name: str) -> None:
+    """Press the button of this name once it has the focus; one that nobody sees is not meant."""
+    told = "document.activeElement.ariaHidden ? '' : document.activeElement.textContent.trim()"
+    tab_until(visitor, told, name)
+    visitor.page.keyboard.press("Enter")
+
+
+def tab_to_value(visitor: Visitor, value: str) -> None:
+    tab_until(visitor, "document.activeElement.value", value)
 
 
 def tab_to(visitor: Visitor, id_: str) -> None:
-    """Press Tab until the element has the focus, which must always be visible."""
-    for _ in range(30):
-        visitor.page.keyboard.press("Tab")
-        if visitor.page.evaluate("() => document.activeElement.id") == id_:
-            return
-    raise AssertionError(f"Tab never reaches {id_}")
+    tab_until(visitor, "document.activeElement.id", id_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 
@@ -13,10 +14,21 @@ from sqlalchemy import update
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, write
+from harmony.device_api.registration import refusals
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import queue_of
-from harmony.models import Device, Integration, IntegrationState, SyncKind, SyncRun, SyncRunState, Worker
+from harmony.models import (
+    Device,
+    Integration,
+    IntegrationState,
+    SyncKind,
+    SyncRun,
+    SyncRunState,
+    Verification,
+    Worker,
+)
+from harmony.models.configuration import IN_FORCE, SERVER
 from harmony.setup.demo import announcement_file
 from harmony.sync import integration_removal
 from harmony.sync import job as sync_job
@@ -46,6 +58,17 @@ def test_the_simulated_uem_is_offered_in_demo_mode_only_and_only_when_it_is_ther
     assert "Try the simulated UEM" in look(signed_in, "/integrations/new")
     assert not announcement_file(settings).exists()
     assert signed_in.post("/integrations", data={"kind": "simulated"}).status_code == 404
+
+
+def test_in_demo_mode_overview_and_integration_point_at_demo_device_and_control_page(
+    app: Flask, settings: Settings, signed_in: FlaskClient
+) -> None:
+    id_ = an_active(app, due=now() + timedelta(hours=1))
+    said = json.dumps({"control_url": "https://127.0.0.1:1/control"})
+    announcement_file(settings).write_text(said, encoding="utf-8")
+    for page in (look(signed_in, "/"), look(signed_in, f"/integrations/{id_}")):
+        assert 'href="https://127.0.0.1:1/control"' in page
+        assert '<a href="/demo/device">Demo device</a>' in page
 
 
 def test_sync_now_makes_it_due_and_rings_the_worker(app: Flask, signed_in: FlaskClient) -> None:
@@ -270,20 +293,20 @@ def test_removing_says_what_goes_and_asks_for_the_name_and_what_becomes_of_the_d
         sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(1, 2)}))
     page = look(signed_in, f"/integrations/{id_}/remove")
     assert "Keep the 2 devices" in page
-    assert "Delete the 2 devices with their history" in page
+    assert "Remove the 2 devices too. You can undo this for 30 days." in page
+    assert "0 registrations of Protect apps" in page
     for data in ({"name": "Another"}, {"name": "Test UEM", "devices": "nonsense"}, {}):
         assert signed_in.post(f"/integrations/{id_}/remove", data=data).status_code == 422
-    wrong = signed_in.post(f"/integrations/{id_}/remove", data={"name": "Another", "devices": "delete"})
+    wrong = signed_in.post(f"/integrations/{id_}/remove", data={"name": "Another", "devices": "hide"})
     assert "Type Test UEM exactly" in wrong.get_data(as_text=True)
     assert the_integration(app, id_).state == IntegrationState.ACTIVE
 
 
-def test_removing_with_the_devices_shows_that_it_goes_on_until_the_worker_is_done(
+def test_deleting_kept_devices_shows_that_it_goes_on_until_the_worker_is_done(
     app: Flask, signed_in: FlaskClient
 ) -> None:
-    before = queue_of(app).pending_count()
-    id_ = removed(app, signed_in, "delete")
-    assert queue_of(app).pending_count() == before + 1
+    id_ = removed(app, signed_in, "keep")
+    signed_in.post(f"/integrations/{id_}/remove", data={"name": "Test UEM"})
     page = look(signed_in, "/integrations")
     assert "Test UEM is being removed with its devices." in page
     assert "Being removed" in page
@@ -316,7 +339,7 @@ def test_kept_devices_stay_in_the_list_and_can_be_deleted_later(app: Flask, sign
     assert "No UEM is connected yet" in page
     filtered = look(signed_in, f"/devices?integration={id_}")
     assert "Test UEM (removed)</option>" in filtered
-    assert filtered.count("kim Android") == 2
+    assert filtered.count('aria-label="Select kim Android"') == 2
     assert "its devices were kept" in look(signed_in, f"/integrations/{id_}")
     assert "This deletes for good" in look(signed_in, f"/integrations/{id_}/remove")
     signed_in.post(f"/integrations/{id_}/remove", data={"name": "Test UEM"})
@@ -347,3 +370,80 @@ def test_a_worker_that_is_silent_is_said_on_every_page(app: Flask, signed_in: Fl
     with app.app_context(), write() as session:
         session.add(Worker(identity="b", started_at=now(), seen_at=now()))
     assert "has not been seen" not in look(signed_in, "/devices")
+
+
+FIVE_LINES = ("UEM Server", "Device Sync Status", "App Sync Status", "Tagging", "Deployment")
+
+
+def test_the_list_and_the_page_have_the_five_lines_of_the_vendor(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    for page in ("/integrations", f"/integrations/{id_}"):
+        shown = look(signed_in, page)
+        places = [shown.index(f"<dt>{line}</dt>") for line in FIVE_LINES]
+        assert places == sorted(places)
+        assert "0 registered," in shown
+
+
+def test_the_line_of_the_server_tells_how_the_last_verify_ended(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    for passed, word in ((False, "Verify failed"), (True, "Verified")):
+        with app.app_context(), write() as session:
+            session.merge(a_verify(id_, passed=passed))
+        assert f"<span>{word}</span>" in look(signed_in, "/integrations")
+
+
+def test_a_verify_of_values_that_are_not_in_force_says_nothing_of_the_server(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    id_ = an_active(app)
+    with app.app_context(), write() as session:
+        session.merge(a_verify(id_, passed=False, subject=SERVER))
+    assert "Verify failed" not in look(signed_in, f"/integrations/{id_}")
+
+
+def a_verify(id_: int, *, passed: bool, subject: str = IN_FORCE) -> Verification:
+    at = {"started_at": now(), "finished_at": now()}
+    return Verification(integration_id=id_, subject=subject, digest="other", passed=passed, results=[], **at)
+
+
+def test_placeholders_that_are_not_replaced_need_a_person(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    with app.app_context():
+        refusals.count(id_, "udid_placeholder", now())
+        refusals.count(id_, "udid_not_unique", now() - timedelta(days=8))
+    for page in ("/", f"/integrations/{id_}"):
+        shown = look(signed_in, page)
+        assert "1 registration carried a placeholder that the UEM did not replace" in shown
+        assert f"/integrations/{id_}/app-configuration" in shown
+
+
+def test_the_menu_has_what_the_state_of_the_integration_allows(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    active = ["Edit", "Sync Now", "Pause", "Preview", "Verify", "Export", "Remove"]
+    assert menu(look(signed_in, "/integrations")) == active
+    assert menu(look(signed_in, f"/integrations/{id_}")) == [one for one in active if one != "Sync Now"]
+    signed_in.post(f"/integrations/{id_}/pause")
+    paused = ["Edit", "Resume", "Preview", "Verify", "Export", "Remove"]
+    assert menu(look(signed_in, "/integrations")) == paused
+
+
+def test_a_draft_has_only_edit_and_remove(app: Flask, signed_in: FlaskClient) -> None:
+    an_active(app, state=IntegrationState.DRAFT)
+    assert menu(look(signed_in, "/integrations")) == ["Edit", "Remove"]
+
+
+def menu(page: str) -> list[str]:
+    """The entries of the first three-dots menu."""
+    panel = page[page.index("Actions of") :].split("</details>", maxsplit=1)[0]
+    return re.findall(r"</svg>\s*([A-Z][A-Za-z ]+?)\s*</(?:a|button)>", panel)
+
+
+def test_export_is_the_file_of_the_command_without_a_secret(app: Flask, signed_in: FlaskClient) -> None:
+    id_ = an_active(app)
+    answer = signed_in.get(f"/integrations/{id_}/configuration.yaml")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="integration-{id_}.yaml"'
+    written = app.test_cli_runner().invoke(args=["integrations", "export", str(id_)])
+    assert answer.get_data(as_text=True) == written.output
+    with app.app_context(), write() as session:
+        session.get_one(Integration, id_).state = IntegrationState.DRAFT
+    assert signed_in.get(f"/integrations/{id_}/configuration.yaml").status_code == 404

@@ -53,7 +53,7 @@ def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
     departed = Departed(missing, kept=kept, reappeared=reappeared)
     run_holds.expire(snapshot.integration_id, beat, now)
     approved = run_holds.carry_out(snapshot.integration_id, snapshot.run_id, beat, now)
-    up_to = snapshot.number - snapshot.choice.deletion_after + 1
+    up_to = guard.due_up_to(snapshot.number, snapshot.choice.deletion_after)
     due = (
         db.session.scalar(select(func.count(Device.id)).where(*overdue(snapshot.integration_id, up_to))) or 0
     )

@@ -99,6 +99,17 @@ class Verdict:
         return not self.reasons
 
 
+def due_up_to(snapshots: int, deletion_after: int) -> int:
+    """Return the newest snapshot of which a device that has been absent since then is due for deletion.
+
+    `snapshots` is the number of the last complete one, `deletion_after` how many in a row have to miss it.
+
+    >>> due_up_to(snapshots=7, deletion_after=3)
+    5
+    """
+    return snapshots - deletion_after + 1
+
+
 def decide(facts: Facts) -> Verdict:
     """May the due devices go?
 

@@ -19,6 +19,8 @@ from harmony.models import Device, Happening, Integration
 DEVICES = table_of(Device)
 # Who deleted what no person approved.
 BY_SYNC = "sync"
+# Of an integration whose removal can be undone (`sync.removal_undo`); no user has this name.
+BY_REMOVAL = "integration\tremoval"
 # Small enough that no other writer waits long for its turn.
 ROWS_PER_WRITE = 1000
 # A purged row takes its groups and its history along.
@@ -32,6 +34,7 @@ BACK: dict[str, object] = {
 }
 
 Where = Sequence[ColumnElement[bool]]
+_NOT_HIDDEN = Device.deleted_by.is_distinct_from(BY_REMOVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,12 @@ def live(integration_id: int | None) -> int:
     # No index leaves the deleted out, but two small ones know all of them and the deleted.
     every = db.session.scalar(select(func.count()).select_from(Device).where(*_of(integration_id))) or 0
     return every - deleted(integration_id)
+
+
+def all_of(integration_id: int) -> int:
+    """Return how many devices the integration has, deleted and hidden ones included."""
+    own = Device.integration_id == integration_id
+    return db.session.scalar(select(func.count()).select_from(Device).where(own)) or 0
 
 
 def unlisted(integration_id: int) -> int:
@@ -125,7 +134,7 @@ def restore(device_id: int, by: str, now: datetime) -> bool:
 
 def restore_all(where: Where, by: str, now: datetime) -> int:
     """Bring back every deleted device among `where`; their absence is counted from nothing again."""
-    where = (*where, Device.deleted_at.is_not(None))
+    where = (*where, Device.deleted_at.is_not(None), _NOT_HIDDEN)
     with write() as session:
         _note(session, where, Done("Restored devices", "deleted devices", by, now))
 
@@ -140,7 +149,8 @@ def restore_all(where: Where, by: str, now: datetime) -> int:
 
 def purge(now: datetime, keep_days: int) -> int:
     """Remove for good, with their history, the devices that were deleted longer ago than `keep_days`."""
-    where = (Device.deleted_at.is_not(None), Device.deleted_at < now - timedelta(days=keep_days))
+    over = Device.deleted_at < now - timedelta(days=keep_days)
+    where = (Device.deleted_at.is_not(None), over, _NOT_HIDDEN)
 
     def one_batch(session: Session) -> int:
         ids = _some(session, where, PURGED_PER_WRITE)

@@ -15,7 +15,8 @@ from harmony.clock import now, steady
 from harmony.db import write
 from harmony.models import User
 from harmony.security import kept_forms, rate_limit, sessions, setup_code, users
-from harmony.security.auth import HOME, KEPT, SETUP, SIGN_IN, local_path, public
+from harmony.security.addresses import HOME, below_prefix, local_address
+from harmony.security.auth import KEPT, SETUP, SIGN_IN, public
 from harmony.security.passwords import TooManyAtOnce
 from harmony.web.account.forms import SetupForm, SignInForm
 
@@ -35,8 +36,8 @@ _WRONG_CODE = "This is not the current set-up code. Restarting Harmony prints a 
 def sign_in() -> ResponseReturnValue:
     """The form; whoever is signed in already goes on."""
     if not users.any_user():
-        return redirect(SETUP, 303)
-    target = local_path(request.args.get("next"))
+        return redirect(below_prefix(SETUP), 303)
+    target = local_address(request.args.get("next"))
     if sessions.session_for(sessions.read_cookie(), steady()):
         return redirect(target, 303)
     return _sign_in_page(SignInForm(), target)
@@ -46,7 +47,7 @@ def sign_in() -> ResponseReturnValue:
 @public
 def sign_in_submitted() -> ResponseReturnValue:
     """Check the password; one sentence for an unknown name and a wrong password."""
-    form, target = SignInForm(request.form), local_path(request.form.get("next"))
+    form, target = SignInForm(request.form), local_address(request.form.get("next"))
     if not form.validate():
         return _sign_in_page(form, target), 422
     if wait := rate_limit.sign_in_wait(request.remote_addr, form.name.data, now()):
@@ -67,9 +68,10 @@ def sign_in_submitted() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     """End this browser's session and have it forget what it kept of us."""
     sessions.close_session(sessions.read_cookie())
-    response = redirect(SIGN_IN, 303)
+    response = redirect(below_prefix(SIGN_IN), 303)
     sessions.clear_cookie(response)
-    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    if not request.script_root:  # else other applications of this host would lose theirs
+        response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
 
 
@@ -78,7 +80,7 @@ def sign_out() -> ResponseReturnValue:
 def setup() -> ResponseReturnValue:
     """The form for the first administrator, as long as there is none."""
     if users.any_user():
-        return redirect(SIGN_IN, 303)
+        return redirect(below_prefix(SIGN_IN), 303)
     return render_template("auth/setup.html", form=SetupForm())
 
 
@@ -87,7 +89,7 @@ def setup() -> ResponseReturnValue:
 def setup_submitted() -> ResponseReturnValue:
     """Create the first administrator for the set-up code, and sign them in."""
     if users.any_user():
-        return redirect(SIGN_IN, 303)
+        return redirect(below_prefix(SIGN_IN), 303)
     form = SetupForm(request.form)
     if not form.validate():
         return render_template("auth/setup.html", form=form), 422
@@ -101,19 +103,20 @@ def setup_submitted() -> ResponseReturnValue:
     except setup_code.WrongCode:
         log.warning("A set-up code from %s was refused.", request.remote_addr)
         return _setup_page(form, _WRONG_CODE), 422
-    return _signed_in(user, HOME, "Created the first administrator")
+    return _signed_in(user, below_prefix(HOME), "Created the first administrator")
 
 
 @blueprint.post("/theme")
 @public
 def theme() -> ResponseReturnValue:
     """Remember light, dark or the system's choice in this browser."""
-    response = redirect(local_path(request.form.get("next")), 303)
+    response = redirect(local_address(request.form.get("next")), 303)
     if (chosen := request.form.get("theme")) in THEMES:
         response.set_cookie(
             "theme",
             chosen,
             max_age=_THEME_KEPT_SECONDS,
+            path=sessions.cookie_path(),
             secure=request.is_secure,
             httponly=True,
             samesite="Lax",
@@ -137,7 +140,7 @@ def _signed_in(user: User, target: str, how: str = "Signed in") -> BaseResponse:
 def _sign_in_page(form: SignInForm, target: str, problem: str | None = None) -> str:
     form.form_errors = [problem] if problem else []
     is_kept = kept_forms.is_kept(parse_qs(urlsplit(target).query).get(KEPT, [""])[0], steady())
-    next_ = "" if target == HOME else target
+    next_ = "" if target == below_prefix(HOME) else target
     return render_template("auth/sign_in.html", form=form, next=next_, kept=is_kept)
 
 

@@ -8,6 +8,7 @@ from wtforms.validators import Length, ValidationError
 
 from harmony.apps.exceptions import WORDS
 from harmony.models import Action
+from harmony.web.exceptions.forms import SAY_WHY, last_day
 from harmony.web.shared.pasted import stripped
 
 NONE = ""
@@ -24,10 +25,11 @@ class ExceptionForm(Form):
         ],
     )
     reason = StringField("Reason", [Length(max=256)], filters=[stripped])
+    ends_on = last_day()
 
     def validate_reason(self, field: StringField) -> None:
         if self.action.data and not field.data:
-            raise ValidationError("Say why, for whoever looks at this next.")
+            raise ValidationError(SAY_WHY)
 
     def decided(self) -> Action | None:
         """Return the action, None to lift the exception."""

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from harmony.db import db
-from harmony.models import App, AppDecision, AppException, Device, InstalledApp, Protection
+from harmony.models import App, AppDecision, AppException, Device, InstalledApp
 from harmony.protection.catalogue import ANDROID, IOS
+from harmony.web.devices.assessment import RISK
 from harmony.web.shared.filters import (
     ChoiceFilter,
     ConditionFilter,
     Filter,
     Filters,
     IdFilter,
-    Led,
     TextFilter,
     words_of,
 )
+from harmony.web.shared.led import Led
 from harmony.web.shared.paging import Order, Page, Place, Query
 
 # The words for the platforms.
@@ -43,9 +44,9 @@ class _DeviceFilter(IdFilter):
 
 
 FILTERS: tuple[Filter, ...] = (
-    TextFilter("q", App.search_text),
-    ChoiceFilter("platform", App.platform, words_of(PLATFORMS)),
-    ConditionFilter("excepted", {"1": AppException.id.is_not(None)}),
+    TextFilter("q", App.search_text, label="Search"),
+    ChoiceFilter("platform", App.platform, words_of(PLATFORMS), label="OS"),
+    ConditionFilter("excepted", {"1": AppException.id.is_not(None)}, label="Show"),
     _DeviceFilter("device", App.id),
 )
 
@@ -87,13 +88,14 @@ def devices(app_ids: Sequence[int], place: Place) -> Page:
     query: Query = (
         select(
             InstalledApp.device_id.label("id"), Device.name, Device.user_name, Device.model,
-            func.max(App.version).label("version"), func.coalesce(Protection.risk, 0).label("risk"),
+            func.max(App.version).label("version"), RISK,
         )
         .join(Device, Device.id == InstalledApp.device_id)
         .join(App, App.id == InstalledApp.app_id)
-        .outerjoin(Protection, Protection.device_id == InstalledApp.device_id)
         .where(InstalledApp.app_id.in_(app_ids), Device.deleted_at.is_(None))
-        .group_by(InstalledApp.device_id, Device.name, Device.user_name, Device.model, Protection.risk)
+        .group_by(
+            InstalledApp.device_id, Device.name, Device.user_name, Device.model, Device.status, Device.risk
+        )
     )  # fmt: skip
     return DEVICES_NEWEST_FIRST.page(query, place)
 

@@ -13,7 +13,7 @@ from harmony.apps.exceptions import WORDS, Decision
 from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import EXCEPTIONS, enqueue
-from harmony.models import Action, App, Device
+from harmony.models import Action, App
 from harmony.security.auth import shown_on
 from harmony.web.apps import queries as app_queries
 from harmony.web.apps.forms import NONE, ExceptionForm
@@ -21,6 +21,7 @@ from harmony.web.apps.queries import BY_NAME, DEVICES_NEWEST_FIRST, FILTERS, PLA
 from harmony.web.shared import typed
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
+from harmony.web.shared.hidden import shown_device
 
 blueprint = Blueprint("apps", __name__, url_prefix="/apps")
 
@@ -34,7 +35,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "apps/index.html", filters=filters, place=place, page=BY_NAME.page(app_queries.apps(filters), place),
         total=app_queries.total(filters), platforms=PLATFORMS, words=WORDS,
-        device=db.session.get(Device, filters["device"]) if filters["device"] else None,
+        device=shown_device(filters["device"]),
     )  # fmt: skip
 
 
@@ -52,7 +53,11 @@ def show(app_id: int) -> ResponseReturnValue:
     there = app_queries.exception(app)
     form = ExceptionForm(
         typed.sent(),
-        data={"action": there.action if there else NONE, "reason": there.reason if there else ""},
+        data={
+            "action": there.action if there else NONE,
+            "reason": there.reason if there else "",
+            "ends_on": there.ends_on if there else None,
+        },
     )
     return render_template("apps/show.html", **_context(app, form))
 
@@ -72,7 +77,8 @@ def edit_exception(app_id: int) -> ResponseReturnValue:
     form = ExceptionForm(request.form)
     if not form.validate():
         return render_template("apps/show.html", **_context(app, form)), 422
-    decision = Decision(form.decided(), form.reason.data or "", g.user.name, now())
+    ends_on = form.ends_on.data if form.decided() else None
+    decision = Decision(form.decided(), form.reason.data or "", g.user.name, now(), ends_on)
     if app_exceptions.decide(app, decision):
         enqueue(EXCEPTIONS)
         flash("Saved. The devices that have the app follow within a minute.", "success")

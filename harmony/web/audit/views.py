@@ -20,7 +20,7 @@ blueprint = Blueprint("audit", __name__)
 _HEADER = ("id", "at", "who", "what", "integration_id", "integration", "detail")
 _LONGEST_NAME = 64
 FILTERS: tuple[Filter, ...] = (
-    NameFilter("who", AuditEntry.who, _LONGEST_NAME),
+    NameFilter("who", AuditEntry.who, _LONGEST_NAME, label="Person"),
     IdFilter("integration", AuditEntry.integration_id),
 )
 NEWEST_FIRST = Order(AuditEntry.id)

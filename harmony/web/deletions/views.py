@@ -19,7 +19,8 @@ from harmony.sync.deletion import holds
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber, listed
 from harmony.web.deletions.text import BADGES, WHYS, counted, reasons
 from harmony.web.shared.csv_export import csv_file
-from harmony.web.shared.filters import Filter, Filters, TextFilter, unindexed
+from harmony.web.shared.filters import Filter, Filters, TextFilter
+from harmony.web.shared.led import unindexed
 from harmony.web.shared.paging import Order, Query
 from harmony.web.shared.pasted import stripped
 
@@ -32,7 +33,7 @@ _COLUMNS = (
 )  # fmt: skip
 # They are found by an index of their own, and sorted.
 BY_NAME = Order(Device.id, unindexed(Device.name_key))
-FILTERS: tuple[Filter, ...] = (TextFilter("q", Device.search_text),)
+FILTERS: tuple[Filter, ...] = (TextFilter("q", Device.search_text, label="Search"),)
 _HEADER = ("Name", "Serial", "UDID", "User", "Group", "Last seen", "Missing since", "Misses", "Why doubtful")
 _AT_ONCE = "Approved. The sync that deletes what is still missing starts now."
 _LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."

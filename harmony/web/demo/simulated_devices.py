@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select
+from sqlalchemy import Select, exists, select
 
 from harmony.db import db, release
-from harmony.device_api.registration import credentials
-from harmony.jobs.device_sync import choice
-from harmony.models import Device, Integration, IntegrationState, Membership, Profile, Registration
+from harmony.device_api.registration.codes import issue_code
+from harmony.device_api.registration.two_profiles import in_enterprise_group
+from harmony.models import Device, Integration, IntegrationState, Profile, Registration
 from harmony.protection.catalogue import ANDROID
 from harmony.protection.risk import platform_of
 from harmony.security.credentials import bound_to
@@ -87,21 +87,12 @@ def _phones(integrations: Mapping[int, Integration]) -> Iterator[Candidate]:
 
 def _rows(integrations: Collection[Integration]) -> Select[*tuple[Any, ...]]:
     live = exists().where(Registration.device_id == Device.id, Registration.ended_at.is_(None))
-    enterprise = exists().where(Membership.device_id == Device.id, or_(false(), *_enterprise(integrations)))
+    enterprise = in_enterprise_group(integrations)
     columns = (Device.id, Device.integration_id, Device.udid, Device.platform, Device.model)
     more = (Device.os_version, Device.serial, live.label("registered"), enterprise.label("enterprise"))
     chosen = Device.integration_id.in_([integration.id for integration in integrations])
     known = select(*columns, *more).where(chosen, Device.deleted_at.is_(None), Device.udid_key != "")
     return known.order_by(Device.id).execution_options(yield_per=1000)
-
-
-def _enterprise(integrations: Iterable[Integration]) -> Iterator[ColumnElement[bool]]:
-    """Yield the chosen groups for Android Enterprise, whose devices have two profiles."""
-    for integration in integrations:
-        for group in choice(integration).groups:
-            if group.android_enterprise:
-                listed = (Membership.group_kind == group.kind, Membership.group_id == group.external_id)
-                yield and_(Device.integration_id == integration.id, *listed)
 
 
 def agents_for(found: Sequence[Candidate], by: str, now: datetime) -> list[Agent]:
@@ -110,14 +101,11 @@ def agents_for(found: Sequence[Candidate], by: str, now: datetime) -> list[Agent
 
 
 def _handsets(candidate: Candidate, by: str, now: datetime) -> Iterator[Handset]:
-    """Yield one Protect app, or two on Android Enterprise.
-
-    There is one code at a time: who takes over a device with two profiles takes over the work profile.
-    """
-    code = (credentials.issue_code(candidate.device_id, by, now) or "") if candidate.registered else ""
-    if not candidate.two_profiles:
-        yield replace(candidate.handset, code=code)
-        return
-    yield replace(candidate.handset, code=code, profile=Profile.WORK.value)
-    if not code and candidate.device_id % _FORGOTTEN:
-        yield replace(candidate.handset, profile=Profile.PERSONAL.value)
+    """Yield one Protect app, or two on Android Enterprise, each with a code if the device is taken over."""
+    profiles = [Profile.DEVICE]
+    if candidate.two_profiles:
+        forgotten = not candidate.registered and candidate.device_id % _FORGOTTEN == 0
+        profiles = [Profile.WORK] if forgotten else [Profile.WORK, Profile.PERSONAL]
+    for profile in profiles:
+        code = issue_code(candidate.device_id, by, now, profile) if candidate.registered else ""
+        yield replace(candidate.handset, code=code or "", profile=profile.value)

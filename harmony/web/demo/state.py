@@ -14,6 +14,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from harmony.db import release
+from harmony.security.addresses import below_prefix
 from harmony.security.vault import VaultLocked, vault
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import ANDROID, CLIENT_VERSION, Handset, Report, Standing, Threat
@@ -85,12 +86,16 @@ def in_hand() -> InHand | None:
 def keep(response: Response, device: InHand) -> None:
     """Put the device into the hand: the cookie is sealed, no script reads it, and only this page gets it."""
     sealed = vault().seal(msgspec.json.encode(device).decode(), _bound_to())
-    response.set_cookie(COOKIE, sealed, path=PATH, secure=request.is_secure, httponly=True, samesite="Lax")
+    response.set_cookie(
+        COOKIE, sealed, path=below_prefix(PATH), secure=request.is_secure, httponly=True, samesite="Lax"
+    )
 
 
 def drop(response: Response) -> None:
     """Remove the device from the hand."""
-    response.delete_cookie(COOKIE, path=PATH, secure=request.is_secure, httponly=True, samesite="Lax")
+    response.delete_cookie(
+        COOKIE, path=below_prefix(PATH), secure=request.is_secure, httponly=True, samesite="Lax"
+    )
 
 
 def send(path: str, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from harmony.models import Device, Event, Integration, Severity, Verb
 from harmony.protection.catalogue import Vector
 from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, IdFilter, words_of
+from harmony.web.shared.hidden import shown
 from harmony.web.shared.paging import Order, Query
 
 SEVERITIES = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFORMATION: "Information"}
@@ -15,6 +16,7 @@ VERBS = {
     Verb.ENDED: "Ended",
     Verb.REGISTERED: "Registered",
     Verb.UNREGISTERED: "Unregistered",
+    Verb.REFUSED: "Registration refused",
     Verb.ACTIVE: "Active",
     Verb.INACTIVE: "Inactive",
     Verb.POLICY_CHANGED: "Policy changed",
@@ -32,7 +34,7 @@ COLUMNS = (
 FILTERS: tuple[Filter, ...] = (
     ChoiceFilter("severity", Event.severity, words_of(Severity)),
     ChoiceFilter("event", Event.verb, words_of(Verb)),
-    ChoiceFilter("vector", Event.vector, words_of(Vector)),
+    ChoiceFilter("vector", Event.vector, words_of(Vector), label="Attack vector"),
     IdFilter("integration", Event.integration_id),
     IdFilter("device", Event.device_id),
 )
@@ -46,4 +48,4 @@ def events(filters: Filters) -> Query:
         .outerjoin(Device, Device.id == Event.device_id)
         .outerjoin(Integration, Integration.id == Event.integration_id)
     )
-    return query.where(*filters.conditions())
+    return query.where(*filters.conditions(), *shown(Event.integration_id))

@@ -10,12 +10,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 
 from harmony.config import current_settings
-from harmony.db import db
-from harmony.models import Device
 from harmony.protection.catalogue import Vector, factor_of
 from harmony.web.events.queries import FILTERS, NEWEST_FIRST, SEVERITIES, VERBS, events
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
+from harmony.web.shared.hidden import shown_device
 from harmony.web.shared.integrations import integration_choices
 
 blueprint = Blueprint("events", __name__)
@@ -37,7 +36,7 @@ def index() -> ResponseReturnValue:
         page=NEWEST_FIRST.page(events(filters), place),
         words={"severity": SEVERITIES, "event": VERBS, "vector": {vector: vector.value for vector in Vector}},
         factor_of=factor_of,
-        device=db.session.get(Device, filters["device"]) if filters["device"] else None,
+        device=shown_device(filters["device"]),
         integrations=integration_choices(),
         kept_days=current_settings().events_kept_days,
     )

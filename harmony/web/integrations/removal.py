@@ -7,19 +7,21 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
 from wtforms import Form, RadioField, StringField
 
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import REMOVE, enqueue
-from harmony.models import Integration, IntegrationState
+from harmony.models import Device, Event, Integration, IntegrationState, Registration
 from harmony.security.auth import shown_on
 from harmony.setup import former_tags
-from harmony.sync import lifecycle
+from harmony.sync import lifecycle, removal_undo
+from harmony.sync.deletion import soft_delete
 from harmony.tagging.removal import retire_all
 from harmony.web.integrations import overview
-from harmony.web.integrations.tags_left import tags_left
+from harmony.web.integrations.tags_left import FINISHED, tags_left
 from harmony.web.runs import job_status
 from harmony.web.shared import typed
 from harmony.web.shared.banners import why_no_sync
@@ -27,10 +29,11 @@ from harmony.web.shared.pasted import stripped
 
 blueprint = Blueprint("removal", __name__, url_prefix="/integrations/<int:integration_id>/remove")
 
-KEEP, DELETE = "keep", "delete"
+KEEP, HIDE, DELETE = "keep", "hide", "delete"
 TAKE_OFF, LEAVE = "take_off", "leave"
 SAID = {
     KEEP: "{} was removed. Its devices stay in the list and are no longer updated.",
+    HIDE: "{} was removed with its devices. You can undo this for 30 days under Removed integrations.",
     DELETE: "{} is being removed with its devices. The worker deletes them now; nothing in the UEM changes.",
 }
 
@@ -39,10 +42,10 @@ _STILL = "They are still on {}. Wait until they are removed, or leave them there
 
 
 class _RemoveForm(Form):
-    """The name, typed, so that nobody removes the wrong one; keeping the devices is what can be undone."""
+    """The name, typed, so that nobody removes the wrong one; what can be undone is the default."""
 
     tags = RadioField("Its tags in the UEM", default=TAKE_OFF)
-    devices = RadioField("Its devices", default=KEEP)
+    devices = RadioField("Its devices", default=HIDE)
     name = StringField("Name of the integration", filters=[stripped])
 
 
@@ -75,18 +78,21 @@ def remove(integration_id: int) -> ResponseReturnValue:
         enqueue(JobKind.TAGGING, integration_id)
         typed = {"devices": form.devices.data, "name": form.name.data}
         return redirect(url_for("removal.show", integration_id=integration_id, **typed), 303)
-    return _cut(integration, keep=form.devices.data == KEEP and state != IntegrationState.REMOVED)
+    return _cut(integration, form.devices.data if state in FINISHED else DELETE)
 
 
-def _cut(integration: Integration, *, keep: bool) -> ResponseReturnValue:
+def _cut(integration: Integration, how: str) -> ResponseReturnValue:
     """The end of the link to the UEM."""
     id_, state, name = integration.id, integration.state, integration.name
     if state != IntegrationState.REMOVING:
         with write() as session:
             former_tags.remember_all(session, id_, now())
-        lifecycle.remove(id_, g.user.name, now(), keep_devices=keep)
+        if how == HIDE:
+            removal_undo.hide(id_, g.user.name, now())
+        else:
+            lifecycle.remove(id_, g.user.name, now(), keep_devices=how == KEEP)
     enqueue(REMOVE, id_)
-    text = "{} was discarded." if state == IntegrationState.DRAFT else SAID[KEEP if keep else DELETE]
+    text = "{} was discarded." if state == IntegrationState.DRAFT else SAID[how]
     flash(text.format(name), "success")
     return redirect(url_for("integrations.index"), 303)
 
@@ -95,8 +101,11 @@ def _form(integration: Integration) -> _RemoveForm:
     form = _RemoveForm(typed.sent(), data=request.args)
     devices = _the_devices(overview.device_count(integration.id))
     form.devices.choices = [
-        (KEEP, f"Keep {devices}: marked as removed, no longer updated; you can delete them later."),
-        (DELETE, f"Delete {devices} with their history. This cannot be undone."),
+        (HIDE, f"Remove {devices} too. You can undo this for {removal_undo.UNDO_FOR.days} days."),
+        (
+            KEEP,
+            f"Keep {devices} in the list, no longer updated. Credentials are deleted at once: no undo.",
+        ),
     ]
     form.tags.choices = list(_ways(integration))
     if not form.tags.choices:
@@ -141,13 +150,26 @@ def _taking_off(integration: Integration) -> dict[str, Any]:
     }
 
 
+def _consequences(integration_id: int) -> dict[str, int]:
+    """Count what goes with the integration."""
+    own = Device.integration_id == integration_id
+    apps = select(func.count()).select_from(Registration).join(Device, Device.id == Registration.device_id)
+    events = select(func.count()).select_from(Event).where(Event.integration_id == integration_id)
+    return {
+        "devices": soft_delete.all_of(integration_id),
+        "registrations": db.session.scalar(apps.where(own, Registration.ended_at.is_(None))) or 0,
+        "events": db.session.scalar(events) or 0,
+    }
+
+
 def _render(integration: Integration, form: _RemoveForm) -> str:
     context = _taking_off(integration)
     possible = context["left"].possible
     return render_template(
         "integrations/remove.html",
         form=form,
-        devices=overview.device_count(integration.id),
+        **_consequences(integration.id),
+        until=removal_undo.UNDO_FOR,
         tags_help=None if possible else why_no_sync(integration, "They cannot be taken off now"),
         **context,
     )

@@ -16,7 +16,11 @@ from harmony.models import Integration, IntegrationState, SyncKind
 from harmony.setup import demo, drafts
 from harmony.sync import lifecycle
 from harmony.web.integrations import overview
+from harmony.web.integrations.drift import drift
+from harmony.web.integrations.kept_counts import kept_counts
+from harmony.web.integrations.timeline import newest, words
 from harmony.web.shared.banners import already_running, waits_for_worker, why_no_sync
+from harmony.web.shared.hidden import hidden_ids
 from harmony.web.shared.integrations import connected_or_404
 
 blueprint = Blueprint("integrations", __name__)
@@ -24,16 +28,12 @@ blueprint = Blueprint("integrations", __name__)
 KIND = "workspace_one"
 
 
-@blueprint.get("/")
-def home() -> ResponseReturnValue:
-    """The dashboard opens on its integrations."""
-    return redirect(url_for("integrations.index"), 303)
-
-
 @blueprint.get("/integrations")
 def index() -> ResponseReturnValue:
     """Every integration with its state in one line."""
-    return render_template("integrations/index.html", rows=overview.rows(now()))
+    rows, removed = overview.rows(now()), len(hidden_ids())
+    lines = overview.lines_of(rows, now())
+    return render_template("integrations/index.html", rows=rows, lines=lines, removed=removed)
 
 
 @blueprint.get("/integrations/new")
@@ -64,14 +64,17 @@ def show(integration_id: int) -> ResponseReturnValue:
         return render_template("integrations/removed.html", integration=integration, devices=left)
     if integration.state == IntegrationState.DRAFT:
         return redirect(url_for("wizard.resume", integration_id=integration_id), 303)
-    return render_template("integrations/show.html", **overview.page(integration, now()))
+    context = overview.page(integration, now())
+    more = {"applied_file": drift(integration), "timeline": newest(integration_id), "words": words()}
+    return render_template("integrations/show.html", **more, **context)
 
 
 @blueprint.get("/integrations/<int:integration_id>/status")
 def status(integration_id: int) -> ResponseReturnValue:
     """The part of the page that changes while a sync runs; only then does it ask for itself again."""
     integration = connected_or_404(integration_id)
-    return render_template("integrations/_status.html", **overview.page(integration, now()))
+    context = overview.page(integration, now(), kept_counts())
+    return render_template("integrations/_status.html", **context)
 
 
 @blueprint.post("/integrations/<int:integration_id>/sync")

@@ -14,7 +14,8 @@ from werkzeug.routing import RequestRedirect
 
 from harmony.db import db
 from harmony.device_api.routes import answer_http_error
-from harmony.security.auth import is_api_path, local_path
+from harmony.security.addresses import below_prefix, full_address, is_path, local_address
+from harmony.security.auth import is_api_path
 from harmony.security.bare_page import bare_page
 from harmony.security.credentials import SECRET_FIELDS
 from harmony.security.vault import VaultLocked
@@ -64,7 +65,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return answer_http_error(error)
     if code == 405 and request.method in {"GET", "HEAD"} and (page := _page_of_form(request.path)):
         query = request.query_string.decode("ascii", "ignore")
-        return redirect(f"{page}?{query}" if query else page, 303)
+        return redirect(below_prefix(f"{page}?{query}" if query else page), 303)
     title, text, advice = PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
     if error.description and error.description != type(error).description:
         text = error.description
@@ -80,7 +81,7 @@ def _page_of_form(path: str) -> str | None:
     A refused form leaves its own address in the browser's bar, and Reload asks for it with GET. None when
     nothing above it is a page.
     """
-    above, adapter = local_path(path), current_app.create_url_adapter(request)
+    above, adapter = path if is_path(path) else "/", current_app.create_url_adapter(request)
     assert adapter is not None  # there is a request
     while len(above) > 1:
         above = above.rpartition("/")[0] or "/"
@@ -129,7 +130,7 @@ def _page(
 ) -> str:
     about = {"code": code, "title": title, "text": text, "advice": advice, "error_id": error_id}
     try:
-        return render_template("error.html", **about, typed=typed, again=local_path(request.full_path))
+        return render_template("error.html", **about, typed=typed, again=local_address(full_address()))
     except Exception:  # what surrounds a page asks the database, which may be what is broken
         log.exception("The page of an error could not be made")
         db.session.rollback()

@@ -7,30 +7,28 @@ added to the tuple is in every link, form, file and action of the list (CONTRIBU
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import url_for
 from sqlalchemy import ColumnElement, or_
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from harmony.folding import fold
 from harmony.web.shared.ids import number
+from harmony.web.shared.led import Led, indexed, unindexed
+from harmony.web.shared.sorting import Sort
 
 _LONGEST_TEXT = 200
 _Condition = ColumnElement[bool]
-# `indexed` or `unindexed`: whether an index of the column may lead.
-Led = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Filter(ABC):
-    """One thing that a list is narrowed by; `name` is its part of an address."""
+    """One thing that a list is narrowed by; `name` is its part of an address, `label` its name on pages."""
 
     name: str
+    label: str = field(default="", kw_only=True)
 
     @abstractmethod
     def read(self, text: str) -> Any:
@@ -39,6 +37,10 @@ class Filter(ABC):
     @abstractmethod
     def condition(self, value: Any, led: Led) -> _Condition:
         """Return what a row must meet, for a value that `read` gave; its columns go through `led`."""
+
+    def word(self, value: Any) -> str:
+        """Return the value as a person reads it; "" when nothing was asked for."""
+        return str(value).replace("_", " ").capitalize()
 
     def is_few(self, value: Any) -> bool:  # for those that are
         """Return True when so few rows meet it that its own index finds them faster than the order's."""
@@ -55,11 +57,17 @@ class TextFilter(Filter):
         typed = text.strip()[:_LONGEST_TEXT]
         return typed if fold(typed) else None
 
-    def condition(self, value: str, led: Led) -> _Condition:
-        """Look for the text without its dashes too: a UDID is shown in both ways."""
+    def word(self, value: str) -> str:
+        return value
+
+    def spellings(self, value: str) -> list[str]:
+        """Return the folded text, and without its dashes: a UDID is shown in both ways."""
         text = fold(value)
-        spellings = sorted({text, text.replace("-", "") or text})
-        return or_(*(led(self.column).contains(spelling, autoescape=True) for spelling in spellings))
+        return sorted({text, text.replace("-", "") or text})
+
+    def condition(self, value: str, led: Led) -> _Condition:
+        column = led(self.column)
+        return or_(*(column.contains(spelling, autoescape=True) for spelling in self.spellings(value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,9 @@ class NameFilter(_EqualFilter):
 
     def read(self, text: str) -> str | None:
         return text[: self.longest] or None
+
+    def word(self, value: str) -> str:
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +134,32 @@ class ConditionFilter(Filter):
     def condition(self, value: str, led: Led) -> _Condition:  # written as they are
         return self.conditions[value]
 
+    def word(self, value: str) -> str:
+        return "" if value == self.default else super(ConditionFilter, self).word(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that asks for something, on a page: its name, both as words, and the list without it."""
+
+    name: str
+    value: str
+    label: str
+    word: str
+    without: Filters
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
     """The filters that an address asks for: `values` by the names of the filters that ask for anything.
 
-    `route` are the parts of the path of the list's addresses.
+    `route` are the parts of the path of the list's addresses, `sort` its order if it has several.
     """
 
     kinds: tuple[Filter, ...]
     values: Mapping[str, Any] = field(default_factory=dict)
     route: Mapping[str, Any] = field(default_factory=dict)
+    sort: Sort | None = None
 
     @classmethod
     def from_query(cls, kinds: tuple[Filter, ...], query: Mapping[str, str], **route: Any) -> Filters:
@@ -152,8 +178,9 @@ class Filters:
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the filters as parts of an address."""
-        return {name: str(value) for name, value in self.values.items()}
+        """Return the filters, and the order, as parts of an address."""
+        sort = self.sort.word if self.sort else None
+        return {name: str(value) for name, value in self.values.items()} | ({"sort": sort} if sort else {})
 
     def href(self, endpoint: str, **place: object) -> str:
         """Return the address of the same rows at another place, as a file, or of an action on all of them."""
@@ -185,36 +212,17 @@ class Filters:
         """Return the same filters with other values for these."""
         return replace(self, values={**self.values, **values})
 
+    def chips(self) -> Iterator[Chip]:
+        """Yield what narrows the list, each with a way to take it off."""
+        for kind, value in self._asked():
+            if word := kind.word(value):
+                rest = {name: other for name, other in self.values.items() if name != kind.name}
+                label = kind.label or kind.name.capitalize()
+                yield Chip(kind.name, str(value), label, word, replace(self, values=rest))
+
+    def sorted_by(self, name: str) -> Filters:
+        """Return the same filters in the order of that column, or the other way round if they are in it."""
+        return replace(self, sort=self.sort.by(name)) if self.sort else self
+
     def _asked(self) -> Iterator[tuple[Filter, Any]]:
         return ((kind, self.values[kind.name]) for kind in self.kinds if kind.name in self.values)
-
-
-def indexed(column: Any) -> Any:
-    """Return the column as it is."""
-    return column
-
-
-def unindexed(column: Any) -> ColumnElement[Any]:
-    """Return the column as no index of SQLite knows it: the index of the order leads, and has it checked.
-
-    SQLite has no statistics and takes any index for better than the order; PostgreSQL knows better itself.
-    """
-    return _Unindexed(column, type_=column.type)
-
-
-class _Unindexed(FunctionElement[Any]):
-    inherit_cache = True
-
-    def __init__(self, column: Any, type_: Any) -> None:
-        super().__init__(column)
-        self.type = type_
-
-
-@compiles(_Unindexed)
-def _plain(element: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
-
-
-@compiles(_Unindexed, "sqlite")
-def _with_a_plus(element: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
-    return f"+{compiler.process(element.clauses, **options)}"

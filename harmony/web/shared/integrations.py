@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from flask import abort
 from sqlalchemy import select
 
 from harmony.db import db
 from harmony.models import Integration, IntegrationState
+from harmony.sync.deletion import soft_delete
+from harmony.web.shared.hidden import shown
 
 _SUFFIXES: dict[str, str] = {
     IntegrationState.REMOVED: " (removed)",
@@ -22,7 +27,30 @@ def connected_or_404(integration_id: int) -> Integration:
     return integration
 
 
+def connected_integrations() -> Sequence[Integration]:
+    """Return the integrations that are in force, active or paused."""
+    states = (IntegrationState.ACTIVE, IntegrationState.PAUSED)
+    return db.session.scalars(select(Integration).where(Integration.state.in_(states))).all()
+
+
+class LeftDevices(NamedTuple):
+    """Devices that a removed integration left: nothing updates them any more."""
+
+    integration_id: int
+    name: str
+    devices: int
+
+
+def left_devices() -> list[LeftDevices]:
+    """Return the removed integrations whose devices were kept, with how many are left."""
+    removed = select(Integration.id, Integration.name).where(Integration.state == IntegrationState.REMOVED)
+    rows = db.session.execute(removed.order_by(Integration.name)).all()
+    counted = [LeftDevices(id_, name, soft_delete.live(id_)) for id_, name in rows]
+    return [left for left in counted if left.devices]
+
+
 def integration_choices() -> list[tuple[int, str]]:
     """Return id and name of every integration by name, of those that are removed with a remark."""
     rows = select(Integration.id, Integration.name, Integration.state).order_by(Integration.name)
+    rows = rows.where(*shown(Integration.id))
     return [(id_, name + _SUFFIXES.get(state, "")) for id_, name, state in db.session.execute(rows)]

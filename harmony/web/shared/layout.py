@@ -13,10 +13,32 @@ from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 
 from harmony.clock import now
 from harmony.config import current_settings
+from harmony.db import db
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
-from harmony.web.shared import typed
+from harmony.messages.notices.watch import open_troubles
+from harmony.security.addresses import HOME, below_prefix, full_address, page_address
+from harmony.setup.demo import announcement
+from harmony.web.shared import shortcuts, typed
 
 _THEMES = ("auto", "light", "dark")
+# What is looked at all day is in the bar; what is set up once opens below Settings, as in the vendor's guide.
+_BAR = (
+    ("Overview", "overview.show", "layout-dashboard"),
+    ("Devices", "devices.index", "device-mobile"),
+    ("Apps", "apps.index", "apps"),
+    ("Events", "events.index", "bolt"),
+)
+_DEMO_DEVICE = ("Demo device", "demo_device.show", "shield-check")
+_SETTINGS = (
+    ("Integrations", "integrations.index", "plug"),
+    ("Policy", "policy.show", "shield-check"),
+    ("Connectors", "connectors.index", "server"),
+    ("Outbound proxy", "proxy.show", "external-link"),
+    ("Messages", "messages.index", "mail"),
+    ("Notices", "notices.show", "bell"),
+    ("Exceptions", "exceptions.index", "hand-stop"),
+    ("Audit", "audit.index", "clipboard-list"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +49,24 @@ class _NavItem:
     href: str
     icon: str
     current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Navigation:
+    """The main navigation: the entries of the bar, and those that open below Settings."""
+
+    bar: list[_NavItem]
+    settings: list[_NavItem]
+
+    @property
+    def in_settings(self) -> bool:
+        """Tell if the page belongs to Settings."""
+        return any(item.current for item in self.settings)
+
+    @property
+    def here(self) -> str:
+        """The entry that the page belongs to."""
+        return next((item.label for item in self.bar + self.settings if item.current), "Menu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +87,46 @@ def init_app(app: Flask) -> None:
 
 def asset(path: str) -> str:
     """Return the address of a static file; `?v=` changes with its content, so that browsers may keep it."""
-    digest = _digest(str(Path(str(current_app.static_folder)) / path))
-    return url_for("static", filename=path, v=digest)
+    return _address(path, request.script_root)
 
 
+# A page names the file of the icons a hundred times; building its address anew was a third of a list's time.
 @cache
-def _digest(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+def _address(path: str, _script_root: str) -> str:
+    content = Path(str(current_app.static_folder), path).read_bytes()
+    return url_for("static", filename=path, v=hashlib.sha256(content).hexdigest()[:12])
 
 
 def _chrome() -> dict[str, Any]:
     settings = current_settings()
     user = g.get("user")
+    banners = list(_banners()) if user else []
     return {
         "current_user": user,
         "theme": theme if (theme := request.cookies.get("theme")) in _THEMES else "auto",
         "demo": settings.demo,
-        "nav": list(_nav(settings.demo)) if user else [],
-        "banners": list(_banners()) if user else [],
+        "control_page": (announcement(settings) or {}).get("control_url"),
+        "full_address": full_address(),
+        "prefix": request.script_root,
+        "nav": _nav(settings.demo) if user else None,
+        "banners": banners,
+        "has_trouble": bool(banners) or (user is not None and open_troubles(db.session())),
+        "shortcuts": shortcuts.addresses() if user and shortcuts.are_on() else None,
         "typed_notice": typed.notice(),
         "flashes": get_flashed_messages(with_categories=True),
     }
 
 
-def _nav(demo: bool) -> Iterator[_NavItem]:
-    entries = [
-        ("Integrations", "integrations.index", "plug"),
-        ("Devices", "devices.index", "device-mobile"),
-        ("Apps", "apps.index", "apps"),
-        ("Events", "events.index", "bell"),
-        ("Policy", "policy.show", "shield-check"),
-        ("Audit", "audit.index", "clipboard-list"),
-    ]
-    if demo:
-        entries.append(("Demo device", "demo_device.show", "shield-check"))
-    for label, endpoint, icon in entries:
-        href = url_for(endpoint)
-        yield _NavItem(label, href, icon, request.path.startswith(href))
+def _nav(demo: bool) -> _Navigation:
+    bar = [*_BAR, _DEMO_DEVICE] if demo else _BAR
+    return _Navigation([_nav_item(entry) for entry in bar], [_nav_item(entry) for entry in _SETTINGS])
+
+
+def _nav_item(entry: tuple[str, str, str]) -> _NavItem:
+    label, endpoint, icon = entry
+    address, href = page_address(), url_for(endpoint)
+    current = address == href if href == below_prefix(HOME) else address.startswith(href)
+    return _NavItem(label, href, icon, current)
 
 
 def _banners() -> Iterator[Banner]:

@@ -7,6 +7,7 @@ from werkzeug.datastructures import MultiDict
 
 from harmony.clock import steady
 from harmony.security import kept_forms
+from harmony.security.addresses import page_address
 from harmony.security.auth import KEPT
 from harmony.security.kept_forms import TypedForm
 
@@ -27,7 +28,7 @@ def sent() -> MultiDict[str, str]:
     """Return what was sent with this request, or before and in vain; empty for a page that is looked at."""
     if request.form:
         return request.form
-    found = kept(request.args.get(KEPT), request.path) if request.method == "GET" else None
+    found = kept(request.args.get(KEPT), page_address()) if request.method == "GET" else None
     return found.fields() if found else MultiDict()
 
 
@@ -35,4 +36,4 @@ def notice() -> str | None:
     """Return what the page says on top when it was led to by a form that was kept."""
     if request.method != "GET" or KEPT not in request.args or g.get("user") is None:
         return None
-    return _SIGNED_OUT if kept(request.args[KEPT], request.path) else _NOT_YOURS
+    return _SIGNED_OUT if kept(request.args[KEPT], page_address()) else _NOT_YOURS

@@ -13,6 +13,7 @@ from wtforms import Form
 from harmony.clock import now
 from harmony.models import IntegrationState, KnownGroup, Verification
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, TAGGING, ChosenGroup, ServerDetails
+from harmony.relay import connectors
 from harmony.security import credentials
 from harmony.security.auth import KEPT
 from harmony.security.credentials import CredentialState
@@ -20,10 +21,13 @@ from harmony.security.vault import origin_of
 from harmony.setup import drafts, groups
 from harmony.setup.wizard_state import WizardState
 from harmony.uem.records import GroupKind
-from harmony.uem.trust.certificates import CertificateRefused, read_upload
+from harmony.uem.trust.certificates import usable_certificates
 from harmony.uem.verify.checks import CheckState
+from harmony.web.registration.message_state import missing_for_messages, waiting_devices
+from harmony.web.shared.integrations import left_devices
 from harmony.web.wizard import steps, tagging_form
 from harmony.web.wizard.steps import Step
+from harmony.web.wizard.token import OVERLAPS
 
 _GONE = "The account no longer sees this group."
 
@@ -94,17 +98,35 @@ def _extra(state: WizardState, step: Step, form: Form) -> dict[str, Any]:
         return _group_choices(state, form)
     if step.name == TAGGING:
         return tagging_form.context(form)
-    return {"token": drafts.token(state.integration)}
+    until = state.in_force.deployment.former_until
+    former = until if until is not None and until > now() else None
+    return {
+        "token": drafts.token(state.integration),
+        "former_until": former,
+        "overlaps": OVERLAPS,
+        "missing": missing_for_messages(state.integration),
+        "waiting": waiting_devices(state.integration),
+    } | _left(state)
+
+
+def _left(state: WizardState) -> dict[str, Any]:
+    """Return what Finish would leave beside the devices of the new integration."""
+    return {"left_devices": left_devices() if state.integration.state == IntegrationState.DRAFT else []}
 
 
 def _server_extra(state: WizardState) -> dict[str, Any]:
     stored = state.draft.server
     saved = {name: _saved(state.id, stored, name) for name in credentials.SECRET_FIELDS}
-    try:
-        certificates = read_upload(stored.certificate, now()).certificates if stored.certificate else ()
-    except CertificateRefused:  # it was fine when it was saved, and has expired since
-        certificates = ()
-    return {"saved": saved, "certificates": certificates}
+    names = connectors.usable_names()
+    offered = [*names, *({stored.connector} - {"", *names})]
+    return {
+        "saved": saved,
+        "certificates": usable_certificates(stored.certificate, now()),
+        "connectors": [
+            ("", "None: called directly"),
+            *zip(offered, offered, strict=True),
+        ],
+    }
 
 
 def _saved(integration_id: int, stored: ServerDetails, name: str) -> bool | str:

@@ -20,11 +20,14 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, StopValidation, ValidationError
 
+from harmony.messages.registration.texts import languages
 from harmony.uem.connection import REGIONS
 from harmony.web.shared.pasted import hidden_in, stripped, trimmed
 
 OTHER = "other"
 _TOKEN_ADDRESSES = [*(SelectChoice(url, label) for label, url in REGIONS), SelectChoice(OTHER, "Other")]
+
+_LANGUAGES = [SelectChoice(language.key, language.title) for language in languages().values()]
 
 
 def complain(field: Any, sentence: str) -> None:
@@ -88,6 +91,7 @@ class ServerForm(Form):
     username = StringField("Username", [Length(max=256)], filters=[stripped])
     password = Secret("Password")
     api_key = Secret("API Key")
+    connector = SelectField("Connector", validate_choice=False)
     self_signed = BooleanField("Server uses self-signed certificate")
     certificate = TextAreaField(
         "Certificate", filters=[trimmed], render_kw={"rows": 6, "spellcheck": "false"}
@@ -138,3 +142,8 @@ class DeploymentForm(Form):
     """Page 4, Deployment."""
 
     auto_addition = BooleanField("Allow auto device addition prior to device sync")
+    unlisted_days = WholeNumber("Expiry of devices that no sync lists", 0, 365, unit=" days")
+    send_email = BooleanField("Send email notification")
+    send_sms = BooleanField("Send SMS notification")
+    language = SelectField("Language", choices=_LANGUAGES)
+    code_days = WholeNumber("Codes are valid for", 1, 30, unit=" days")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from flask import abort, flash, request, url_for
-from wtforms import Form
+from flask import abort, flash, has_request_context, request, url_for
+from wtforms import Form, StringField
 
 from harmony.clock import now
 from harmony.models.configuration import (
@@ -16,10 +16,10 @@ from harmony.models.configuration import (
     SERVER,
     SYNCHRONIZATION,
     TAGGING,
-    Deployment,
     ServerDetails,
     Synchronization,
 )
+from harmony.relay import connectors
 from harmony.security import credentials
 from harmony.security.credentials import SECRET_FIELDS, CredentialState, seal_again
 from harmony.security.vault import origin_of
@@ -30,8 +30,7 @@ from harmony.uem.connection import REGIONS
 from harmony.uem.trust import address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.web.shared.integrations import connected_or_404
-from harmony.web.shared.pasted import stripped
-from harmony.web.wizard import tagging_form
+from harmony.web.wizard import deployment_form, tagging_form
 from harmony.web.wizard.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, complain
 from harmony.web.wizard.tagging_form import TaggingForm
 
@@ -139,16 +138,17 @@ def _typed_server(form: ServerForm, stored: ServerDetails) -> ServerDetails:
         server_address=address.reduced(form.server_address.data or ""),
         use_oauth2=form.use_oauth2.data,
         token_address=form.token_address() if form.use_oauth2.data else stored.token_address,
-        client_id=_sent("client_id", stored.client_id),
-        username=_sent("username", stored.username),
+        client_id=_sent(form.client_id, stored.client_id),
+        username=_sent(form.username, stored.username),
+        connector=_connector(form, stored),
         self_signed=form.self_signed.data,
         certificate=_certificate(form, stored),
     )
 
 
-def _sent(name: str, stored: str) -> str:
+def _sent(field: StringField, stored: str) -> str:
     """Return what was typed; the part for the other way to sign in is not sent, and must not be lost."""
-    return str(stripped(request.form.get(name, stored)))
+    return (field.data or "") if field.raw_data else stored
 
 
 def _require_secrets(form: ServerForm, integration_id: int, kept: ServerDetails) -> None:
@@ -175,10 +175,17 @@ def _has_addresses(server: ServerDetails, field: str) -> bool:
     return bool(server.server_address and (field != "client_secret" or server.token_address))
 
 
+def _connector(form: ServerForm, stored: ServerDetails) -> str:
+    """Return the name of the Connector; a page that does not offer one keeps what is stored."""
+    name = form.connector.data if form.connector.raw_data else stored.connector
+    if name and name not in connectors.usable_names():
+        complain(form.connector, f"Connector {name} was revoked. Choose another one, or none.")
+    return name or ""
+
+
 def _certificate(form: ServerForm, stored: ServerDetails) -> str:
     """Return the PEM to pin: an upload wins over what was pasted; empty keeps what is stored."""
-    upload = request.files.get("certificate_file")
-    given: bytes | str = (upload.read() if upload else b"") or form.certificate.data or ""
+    given: bytes | str = _upload() or form.certificate.data or ""
     if not form.self_signed.data or not given:
         if form.self_signed.data and not stored.certificate:
             complain(form.certificate, "Upload the certificate or paste its PEM text.")
@@ -189,9 +196,15 @@ def _certificate(form: ServerForm, stored: ServerDetails) -> str:
         form.certificate.data = ""
         complain(form.certificate, refused.sentence)
         return ""
-    for note in read.warnings[:_MOST_NOTES]:
+    for note in read.warnings[:_MOST_NOTES] if has_request_context() else ():
         flash(note, "warning")
     return read.pem
+
+
+def _upload() -> bytes:
+    """Return the file that was sent with the page; a configuration file has the text instead."""
+    upload = request.files.get("certificate_file") if has_request_context() else None
+    return upload.read() if upload else b""
 
 
 def _fill_synchronization(choice: Synchronization) -> dict[str, Any]:
@@ -218,10 +231,6 @@ def _fill_same(record: msgspec.Struct) -> dict[str, Any]:
     return msgspec.structs.asdict(record)
 
 
-def _read_deployment(form: DeploymentForm, state: WizardState) -> Deployment:
-    return msgspec.structs.replace(state.draft.deployment, auto_addition=form.auto_addition.data)
-
-
 STEPS = {
     step.name: step
     for step in (
@@ -234,6 +243,6 @@ STEPS = {
             _read_synchronization,
         ),
         Step(TAGGING, "Tagging", TaggingForm, tagging_form.fill, tagging_form.read, tagging_form.judge),
-        Step(DEPLOYMENT, "Deployment", DeploymentForm, _fill_same, _read_deployment),
+        Step(DEPLOYMENT, "Deployment", DeploymentForm, deployment_form.fill, deployment_form.read),
     )
 }

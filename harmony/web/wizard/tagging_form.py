@@ -89,7 +89,7 @@ def read(form: TaggingForm, state: WizardState) -> Tagging | None:
     offered = set(form.offered.data or ())
     ticked = offered if form.adopt_all.data else set(form.adopted.data or ())
     adopted = (set(stored.adopted) - offered) | ticked
-    typed = _respelled(typed, adopted, _last_look(state))
+    typed = _respelled(typed, adopted, last_look(state))
     return msgspec.structs.replace(typed, adopted=_usable(adopted, typed))
 
 
@@ -140,7 +140,7 @@ def _fits(key: str, effective: Collection[str], factors: str) -> bool:
     return key in effective or key.startswith(factors)
 
 
-def _last_look(state: WizardState) -> TagLook:
+def last_look(state: WizardState) -> TagLook:
     """Return what the last Verify of the page found; nothing when it did not come so far."""
     verification = state.verification(TAGGING)
     return msgspec.convert((verification.preview if verification else None) or {}, TagLook)
@@ -148,7 +148,7 @@ def _last_look(state: WizardState) -> TagLook:
 
 def judge(form: TaggingForm, state: WizardState) -> bool:
     """Put beside each field what Verify has found wrong with it; False when it found nothing."""
-    for tag in _last_look(state).those(Standing.FOREIGN):
+    for tag in last_look(state).those(Standing.FOREIGN):
         if tag.key in NAMES:
             complain(form[NAMES[tag.key]], _why(tag))
         else:

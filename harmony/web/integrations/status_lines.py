@@ -1,0 +1,84 @@
+"""The vendor's five lines of an integration: UEM Server, Device Sync, App Sync, Tagging, Deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import ColumnElement, select
+
+from harmony.apps import targets
+from harmony.db import db
+from harmony.device_api.errors import ERRORS
+from harmony.device_api.registration import refusals
+from harmony.jobs.kinds import JobKind
+from harmony.models import DeviceStatus, Integration, SyncKind, SyncRun, SyncRunState, Verification
+from harmony.models.configuration import IN_FORCE, SERVER
+from harmony.setup.drafts import digest
+from harmony.web.devices import counts as device_counts
+from harmony.web.runs import job_status
+from harmony.web.shared.layout import Banner
+from harmony.web.tags.state import tagging_context
+
+_REFUSED_WITHIN = timedelta(days=7)
+
+
+def status_lines(
+    integration: Integration, now: datetime, statuses: Mapping[DeviceStatus, int] | None = None
+) -> dict[str, Any]:
+    """Return what the partial of the five lines needs; `statuses`: its devices by status, if known."""
+    in_force = integration.in_force
+    return {
+        "server": in_force.server,
+        "verified": last_verify(integration),
+        "newest": newest_run(integration.id, SyncRun.state != SyncRunState.RUNNING),
+        "last": last_full_sync(integration.id),
+        "choice": in_force.synchronization,
+        "deployment": in_force.deployment,
+        "apps": job_status.job_status(integration, JobKind.APPS),
+        "apps_fetched_at": targets.fetched_at(integration.id),
+        "apps_share": job_status.share(integration, now),
+        "statuses": statuses or device_counts.by_status(integration.id),
+    } | (tagging_context(integration) | _refused(integration.id, now))
+
+
+def last_verify(integration: Integration) -> Verification | None:
+    """Return the newest Verify of the server that is in force, asked here or in the wizard."""
+    page, tried = integration.page(SERVER), integration.verification(SERVER)
+    applied = page.applied if page else None
+    if tried and applied and tried.digest != digest(applied):
+        tried = None
+    asked = [row for row in (tried, integration.verification(IN_FORCE)) if row is not None]
+    return max(asked, key=lambda row: row.started_at, default=None)
+
+
+def last_full_sync(integration_id: int) -> SyncRun | None:
+    """Return the last full sync that ended, however it ended: a refresh after it mends nothing of it."""
+    return newest_run(
+        integration_id, SyncRun.state != SyncRunState.RUNNING, SyncRun.kind == SyncKind.SNAPSHOT
+    )
+
+
+def newest_run(integration_id: int, *conditions: ColumnElement[bool]) -> SyncRun | None:
+    """Return the newest run that meets the conditions."""
+    runs = select(SyncRun).where(SyncRun.integration_id == integration_id, *conditions)
+    return db.session.scalar(runs.order_by(SyncRun.id.desc()).limit(1))
+
+
+def placeholders(integration: Integration, now: datetime) -> Banner | None:
+    """Say that the UEM does not replace look-up values, so that devices cannot register."""
+    count = refusals.total(integration.id, refusals.PLACEHOLDERS, now - _REFUSED_WITHIN)
+    if not count:
+        return None
+    carried = "registration carried" if count == 1 else "registrations carried"
+    text = f"{count:,} {carried} a placeholder that the UEM did not replace, in the last 7 days."
+    href = url_for("app_configuration.show", integration_id=integration.id)
+    return Banner("warning", text, href, "Check the app configuration")
+
+
+def _refused(integration_id: int, now: datetime) -> dict[str, int]:
+    since = now - _REFUSED_WITHIN
+    replaced = refusals.total(integration_id, refusals.PLACEHOLDERS, since)
+    return {"placeholders": replaced, "refused": refusals.total(integration_id, ERRORS, since)}
