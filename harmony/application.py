@@ -13,6 +13,8 @@ from harmony.config import Settings, SettingsError
 from harmony.device_api import routes as protect
 from harmony.ops import first_start, temporary
 from harmony.ops.hosts import HostCheck
+from harmony.ops.prefix import Prefix
+from harmony.relay import routes as relay
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -43,6 +45,7 @@ def build(settings: Settings) -> Flask:
     worker.init_app(app, settings)
     web.init_app(app)
     protect.init_app(app)
+    relay.init_app(app)
     ops.init_app(app)
     return app
 
@@ -52,6 +55,8 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # Flask types wsgi_app as a method; replacing it is its documented way to add middleware.
-    app.wsgi_app = HostCheck(app.wsgi_app, settings.public_url)  # type: ignore[method-assign]
+    checked = Prefix(HostCheck(app.wsgi_app, settings.public_url), settings.public_url)
+    app.wsgi_app = checked  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        fixed = ProxyFix(checked, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+        app.wsgi_app = fixed  # type: ignore[method-assign]

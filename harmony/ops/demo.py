@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     warn_of_ignored(settings)
     refuse_taken_port(*settings.bind)
     app = create_app(settings)
@@ -79,6 +79,7 @@ def simulator(settings: Settings, options: argparse.Namespace) -> Child:
         *(sys.executable, "-m", "harmony.simulator", "--lifeline"),
         *("--port", str(free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
         *("--announce", str(announcement_file(settings)), "--epoch", now().isoformat()),
+        *(() if options.hostile else ("--no-quirks",)),
     )
     return Child("uem ", command, folder=ROOT)
 
@@ -95,6 +96,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--devices", type=int, default=5000, help="how many devices the simulated UEM has")
     parser.add_argument("--protected", type=int, default=200, help="how many of them have a Protect app")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes another world")
+    parser.add_argument("--hostile", action="store_true", help="with missing and hostile values")
     return parser.parse_args(arguments)
 
 

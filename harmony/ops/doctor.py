@@ -24,6 +24,7 @@ from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.models import Integration, SyncRun, VaultCanary
+from harmony.models.search_index import is_there
 from harmony.ops import doctor_checks
 from harmony.ops.doctor_checks import Diagnosis, Level, SqliteInUse
 from harmony.ops.migrate import head, known_revisions, revision
@@ -58,6 +59,7 @@ def _diagnose(now: datetime) -> Iterator[Diagnosis]:
         at = doctor_checks.step(revision(), head(), known_revisions())
         yield at
         if at.level is Level.OK:
+            yield doctor_checks.search(is_there(db.session.connection()), is_sqlite())
             yield from _rows(now)
     except SQLAlchemyError:
         advice = "Check HARMONY_DATABASE_URL, and whether the disk is full."

@@ -64,6 +64,18 @@ def postgresql(version: str, encoding: str) -> Diagnosis:
     return Diagnosis(Level.PROBLEM, sentence, "Create the database anew with ENCODING 'UTF8'.")
 
 
+def search(has_index: bool, on_sqlite: bool) -> Diagnosis:
+    """Judge whether a search for devices is looked up or reads all of them."""
+    if has_index:
+        return Diagnosis(Level.OK, "Devices are searched through a trigram index.")
+    sentence = "Devices are searched without a trigram index: correct, but slow with many devices."
+    if on_sqlite:
+        advice = "Install pysqlite3, or a Python with SQLite 3.43 or newer, and start Harmony again."
+    else:
+        advice = "Let a superuser run CREATE EXTENSION pg_trgm in this database, and start Harmony again."
+    return Diagnosis(Level.WARNING, sentence, advice)
+
+
 def step(current: str | None, newest: str | None, known: Collection[str]) -> Diagnosis:
     """Compare the database's migration step with this version's."""
     if current == newest:

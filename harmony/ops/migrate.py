@@ -14,7 +14,8 @@ from flask import Flask
 from flask_migrate import Migrate, upgrade
 from sqlalchemy.exc import OperationalError
 
-from harmony.db import db, is_sqlite
+from harmony.db import db, is_sqlite, write
+from harmony.models import search_index
 from harmony.ops.backup import back_up
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ def migrate(now: datetime) -> None:
     current = answered_revision()
     db.session.rollback()
     if current == head():
+        _complete()
         return
     if current is not None:
         if current not in known_revisions():
@@ -51,6 +53,14 @@ def migrate(now: datetime) -> None:
             )
         _keep(now)
     upgrade(directory=_location())
+
+
+def _complete() -> None:
+    """Make the index of search texts if a newer SQLite, or the administrator of PostgreSQL, allows it now."""
+    if not search_index.is_there(db.session.connection()):
+        with write() as session:
+            search_index.create(session.connection())
+    db.session.rollback()
 
 
 def answered_revision() -> str | None:

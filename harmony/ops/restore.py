@@ -6,8 +6,9 @@ import os
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.atomic_file import sync_folder
@@ -16,11 +17,13 @@ from harmony.clock import within
 from harmony.config import current_settings
 from harmony.db import db, release, sqlite_module, write
 from harmony.jobs.process_identity import is_gone
-from harmony.models import Absence, Integration, Worker
+from harmony.models import Absence, Integration, Message, MessageState, Worker
 from harmony.ops.backup import copy, database_file, examine
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.migrate import known_revisions, migrate
 
+_MAY_HAVE_BEEN_SENT = "It may have been sent after the backup was made from which the database was restored."
+_WAITING = (MessageState.QUEUED, MessageState.SENDING)
 # A living worker shows itself every ten seconds.
 _ALIVE_WITHIN = timedelta(seconds=60)
 
@@ -60,12 +63,17 @@ def _put_in_place(file: Path, current: Path, now: datetime) -> Path | None:
 
 
 def mark_restored(now: datetime) -> int:
-    """Distrust what the next complete snapshot of every integration does not list. Returns how many."""
+    """Distrust what the next complete snapshot of every integration does not list. Returns how many.
+
+    Messages that wait are cancelled: a backup does not know which of them were sent after it was made.
+    """
     with write() as session:
         integrations = session.scalars(select(Integration)).all()
         for integration in integrations:
             integration.suspect = Absence.RESTORED
             audit(session, COMMAND_LINE, "Database restored", now, integration)
+        waiting = update(Message).where(Message.state.in_(_WAITING))
+        session.execute(waiting.values(state=MessageState.CANCELLED, answer=_MAY_HAVE_BEEN_SENT))
     return len(integrations)
 
 
@@ -99,12 +107,19 @@ def _draft(file: Path, current: Path) -> Path:
 
 
 def _mark(draft: Path) -> None:
-    """Mark it before it is in place: a kill between the two must not cost a device."""
+    """Mark it before it is in place: a kill between the two must cost no device, and send nothing twice."""
     with closing(sqlite_module().connect(draft)) as connection:
-        columns = {row[1] for row in connection.execute("PRAGMA table_info(integration)")}
-        if "suspect" in columns:
+        if _has(connection, "integration", "suspect"):
             connection.execute("UPDATE integration SET suspect = ?", (Absence.RESTORED.value,))
-            connection.commit()
+        if _has(connection, "message", "answer"):
+            cancelled = (MessageState.CANCELLED.value, _MAY_HAVE_BEEN_SENT, *_WAITING)
+            connection.execute("UPDATE message SET state = ?, answer = ? WHERE state IN (?, ?)", cancelled)
+        connection.commit()
+
+
+def _has(connection: Any, table: str, column: str) -> bool:
+    """Tell whether a database, which may be of a former version, has the column."""
+    return (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
 
 
 def _close_for_everybody(current: Path) -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def main(app: Flask) -> int:
     """Run Harmony until it is told to stop. Returns the exit code."""
     settings = current_settings(app)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     warn_of_ignored(settings)
     try:
         with locked(settings.data_dir):

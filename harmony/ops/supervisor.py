@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from harmony.clock import monotonic
+from harmony.logs import line_of
 
 _FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
@@ -100,7 +101,7 @@ class Child:
 
 def say(prefix: str, text: str) -> None:
     """Print one whole line, marked with its source."""
-    line = f"{prefix}│ {text}\n".encode(sys.stdout.encoding or "utf-8", "replace")
+    line = f"{line_of(prefix, text)}\n".encode(sys.stdout.encoding or "utf-8", "replace")
     # A closed output (`| head`) must not stop the reading of a child's pipe, or the child would block.
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.buffer.write(line)

@@ -17,6 +17,7 @@ from waitress.adjustments import Adjustments
 
 from harmony.clock import monotonic
 from harmony.config import Settings
+from harmony.ops import worker_watch
 from harmony.ops.connections import MOST_CONNECTIONS, MOST_OF_AN_ADDRESS, Server
 from harmony.security.hosts import is_https
 from harmony.worker.child_process import run_child
@@ -39,7 +40,7 @@ def main() -> int:
 
 def serve(app: Flask, settings: Settings) -> None:
     """Answer requests until SIGTERM or SIGINT; then finish those that are under way."""
-    stop = threading.Event()
+    stop = app.extensions["harmony.relay"].over
     server = open_server(app, settings)
 
     def request_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -52,6 +53,7 @@ def serve(app: Flask, settings: Settings) -> None:
     # A full collection of everything that was imported costs about 38 ms in the middle of some request.
     gc.collect()
     gc.freeze()
+    worker_watch.start(app, stop)
     log.info("Listening at: %s (%d)", _url(server), os.getpid())
     run(server, stop)
 

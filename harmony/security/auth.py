@@ -11,21 +11,20 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.clock import steady
 from harmony.security import kept_forms, sessions, users
+from harmony.security.addresses import HOME, below_prefix, full_address, local_address
 from harmony.security.kept_forms import TypedForm
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 SIGN_IN = "/sign-in"
 SETUP = "/setup"
-HOME = "/"
 STATIC = "static"
-_LONGEST_PATH = 2048
 _PUBLIC = "harmony_public"
 FORM = "harmony_form"
 # The part of a page's address that names a form that was kept for it.
 KEPT = "kept"
 # Clients of these addresses are programs: an unknown one is answered with 404, not with the sign-in page.
-_API_PREFIXES = ("/protect/v1/",)
+_API_PREFIXES = ("/protect/v1/", "/connector/v1/")
 
 
 def public(view: View) -> View:
@@ -87,20 +86,8 @@ def _require_login() -> BaseResponse | None:
     return _redirect_to_login()
 
 
-def local_path(text: str | None) -> str:
-    """Return `text` when it is a path of this site, else the start page.
-
-    Browsers read a backslash as a slash and drop tabs and line ends, so none of them may be there.
-    """
-    path = text or ""
-    plain = all("!" <= character != "\\" and character != "\x7f" for character in path)
-    if not plain or not path.startswith("/") or path.startswith("//") or len(path) > _LONGEST_PATH:
-        return HOME
-    return path
-
-
 def _redirect_to_login() -> BaseResponse:
-    page = _login_page() if users.any_user() else SETUP
+    page = _login_page() if users.any_user() else below_prefix(SETUP)
     if "HX-Request" not in request.headers:
         return redirect(page, 303)
     # htmx would follow a redirect unseen and put the sign-in page into the fragment's place.
@@ -108,8 +95,8 @@ def _redirect_to_login() -> BaseResponse:
 
 
 def _login_page() -> str:
-    following = local_path(_keep_form() or _requested_page())
-    return SIGN_IN if following == HOME else f"{SIGN_IN}?next={quote(following, safe='/')}"
+    following, page = local_address(_keep_form() or _requested_page()), below_prefix(SIGN_IN)
+    return page if following == below_prefix(HOME) else f"{page}?next={quote(following, safe='/')}"
 
 
 def _keep_form() -> str | None:
@@ -133,6 +120,4 @@ def _requested_page() -> str:
     if "HX-Request" in request.headers and (sends or "HX-Boosted" not in request.headers):
         shown = urlsplit(request.headers.get("HX-Current-URL", ""))
         return f"{shown.path}?{shown.query}" if shown.query else shown.path
-    if sends:
-        return HOME
-    return request.full_path if request.query_string else request.path
+    return below_prefix(HOME) if sends else full_address()

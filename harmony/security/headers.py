@@ -21,7 +21,7 @@ ALWAYS = {
     "X-Frame-Options": "DENY",  # says what frame-ancestors says, to scanners that do not read it
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Cross-Origin-ClientFactory-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _HSTS = "max-age=31536000"

@@ -32,7 +32,10 @@ class FlashCookie(SecureCookieSessionInterface):
     """Flask's signed cookie, for the messages of `flash()` alone; its attributes are those of ours."""
 
     def get_cookie_name(self, app: Flask) -> str:
-        return "__Host-harmony-notes" if request.is_secure else "harmony-notes"
+        return _named("harmony-notes")
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return cookie_path()
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
@@ -96,29 +99,39 @@ def sweep(now: datetime) -> None:
 
 def read_cookie() -> str | None:
     """Return the token of this request, as the browser sent it."""
-    return request.cookies.get(_cookie_name())
+    return request.cookies.get(_named("harmony"))
 
 
 def set_cookie(response: Response, token: str) -> None:
     """Set the cookie, until the browser is closed."""
     response.set_cookie(
-        _cookie_name(), token, path="/", secure=request.is_secure, httponly=True, samesite="Lax"
+        _named("harmony"), token, path=cookie_path(), secure=request.is_secure, httponly=True, samesite="Lax"
     )
 
 
 def clear_cookie(response: Response) -> None:
     """Delete the cookie."""
-    response.delete_cookie(_cookie_name(), path="/", secure=request.is_secure, httponly=True, samesite="Lax")
+    response.delete_cookie(
+        _named("harmony"), path=cookie_path(), secure=request.is_secure, httponly=True, samesite="Lax"
+    )
 
 
-def _cookie_name() -> str:
+def cookie_path() -> str:
+    """Return the path of our cookies: other applications of the host do not get them, nor replace them."""
+    return request.script_root or "/"
+
+
+def _named(name: str) -> str:
     """Return, over https, the `__Host-` name, which neither a sister host nor plain http can set.
 
     Browsers drop such a cookie on plain http to a LAN address, which would end in a silent sign-in loop,
     and teams do evaluate that way: so there the name is plain and the cookie not Secure. Only the name of
-    the request's own scheme is read; a plain cookie never counts over https.
+    the request's own scheme is read; a plain cookie never counts over https. `__Host-` allows no path but
+    `/`, so that below a prefix the name is `__Secure-`, which plain http cannot set.
     """
-    return "__Host-harmony" if request.is_secure else "harmony"
+    if not request.is_secure:
+        return name
+    return f"__Secure-{name}" if request.script_root else f"__Host-{name}"
 
 
 def _is_living(found: SignInSession, now: datetime) -> bool:

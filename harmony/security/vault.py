@@ -22,6 +22,7 @@ from harmony.security.keys import decode_vault_key
 # `v1.<key id>.<body>` is for values that stay here; `v2.<key id>.<origin>.<body>` names where it may be sent.
 VERSION, WITH_ORIGIN = "v1", "v2"
 _NONCE_BYTES = 12
+_KEY_ID_BYTES = 8
 
 
 class VaultLocked(Exception):
@@ -85,6 +86,21 @@ class Vault:
             raw, cipher = _decode(body), self._ciphers[key_id]
             associated = _associated(bound_to, origin)
             return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], associated).decode()
+        except (KeyError, ValueError, InvalidTag):
+            raise VaultLocked from None
+
+    def seal_bytes(self, data: bytes, bound_to: str) -> bytes:
+        """Seal data that stays here for a while, to be opened with the same `bound_to` only."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._ciphers[self._newest].encrypt(nonce, data, bound_to.encode())
+        return self._newest.encode() + nonce + sealed
+
+    def open_bytes(self, sealed: bytes, bound_to: str) -> bytes:
+        """Return the data that was sealed. Raises VaultLocked."""
+        start, end = _KEY_ID_BYTES, _KEY_ID_BYTES + _NONCE_BYTES
+        try:
+            cipher = self._ciphers[sealed[:start].decode()]
+            return cipher.decrypt(sealed[start:end], sealed[end:], bound_to.encode())
         except (KeyError, ValueError, InvalidTag):
             raise VaultLocked from None
 

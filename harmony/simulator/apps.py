@@ -38,7 +38,7 @@ def of_device(tenant: Tenant, call: Call) -> Answer:
 
 def installed(world: World, ident: int) -> list[tuple[str, str, str]]:
     """Identifier, name and version of each app on a device."""
-    found = {} if ident % _WITHOUT == 0 else dict(_born_with(world.seed, ident))
+    found = {} if ident % _WITHOUT == 0 else dict(_born_with(world, ident))
     for identifier, app in world.apps.get(ident, {}).items():
         found.pop(identifier, None)
         if app is not None:
@@ -46,10 +46,10 @@ def installed(world: World, ident: int) -> list[tuple[str, str, str]]:
     return [(identifier, *app) for identifier, app in found.items()]
 
 
-def _born_with(seed: int, ident: int) -> list[tuple[str, tuple[str, str]]]:
-    chance, age = digest(seed, "apps", ident), digest(seed, "versions", ident)
+def _born_with(world: World, ident: int) -> list[tuple[str, tuple[str, str]]]:
+    chance, age = digest(world.seed, "apps", ident), digest(world.seed, "versions", ident)
     return [
-        (identifier, (name, _version(number, age[number] < _BEHIND)))
+        (identifier, (names.spelled(name, world.quirks), _version(number, age[number] < _BEHIND)))
         for number, (name, identifier) in enumerate(names.APPS)
         if chance[number] < (_USUAL if number < names.USUAL_APPS else _RARE)
     ]

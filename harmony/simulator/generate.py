@@ -26,11 +26,11 @@ def stamp(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}"
 
 
-def groups(seed: int) -> dict[int, Group]:
+def groups(seed: int, quirks: bool = True) -> dict[int, Group]:
     """A Customer at the top, Containers below it and Containers below those (facts 3)."""
     groups = [_group(seed, TOP_ID, names.TOP_GROUP, None)]
     for branch, leaves in names.BRANCHES:
-        parent = _group(seed, TOP_ID + len(groups), branch, groups[0])
+        parent = _group(seed, TOP_ID + len(groups), names.spelled(branch, quirks), groups[0])
         groups.append(parent)
         for leaf in leaves:
             groups.append(_group(seed, TOP_ID + len(groups), leaf, parent))
@@ -51,7 +51,7 @@ def _group(seed: int, ident: int, name: str, parent: Group | None) -> Group:
     return Group(ident, uuid, name, group_id, "Container", parent.id, parent.level + 1, created)
 
 
-def smart_groups(seed: int, tree: dict[int, Group]) -> dict[int, SmartGroup]:
+def smart_groups(seed: int, tree: dict[int, Group], quirks: bool) -> dict[int, SmartGroup]:
     """Rules that span groups, one that nobody meets, and one managed below the top."""
     ids = {group.name: group.id for group in tree.values()}
     spanning = frozenset({ids["Sales North"], ids["Finance"], ids["Rotterdam"]})
@@ -62,7 +62,7 @@ def smart_groups(seed: int, tree: dict[int, Group]) -> dict[int, SmartGroup]:
         {"name": "One in ten", "every": 10},
         {"name": "Retired pilot", "nobody": True},
         {
-            "name": "Scanners 'R' <us>",
+            "name": names.spelled("Scanners", quirks),
             "groups": frozenset({ids["Shared Scanners"]}),
             "managed_by": ids["Warehouses"],
         },
@@ -74,10 +74,11 @@ def smart_groups(seed: int, tree: dict[int, Group]) -> dict[int, SmartGroup]:
     return smart_groups
 
 
-def tags(seed: int, devices: list[int], when: datetime) -> dict[int, Tag]:
+def tags(seed: int, devices: list[int], when: datetime, quirks: bool) -> dict[int, Tag]:
     """Tags other people made, already on some devices: nobody else may touch them."""
     tags = {}
-    for ident, name in enumerate(("VIP", "Kiosk", "Lost & <i>Found</i>"), 10001):
+    for ident, plain in enumerate(("VIP", "Kiosk", "Lost and Found"), 10001):
+        name = names.spelled(plain, quirks)
         worn = {device: stamp(when) for device in devices[ident - 10001 :: 50]}
         uuid = uuid_of(digest(seed, "tag", ident).hex())
         tags[ident] = Tag(ident, uuid, name, name, 1, TOP_ID, stamp(when), worn)

@@ -73,13 +73,28 @@ LAST = (
     "ferrari",
 )
 
+# What a hostile world calls these groups, tags, smart groups and apps instead.
+HOSTILE = {
+    "Labs": "Labs <b>R&D</b>",
+    "Lost and Found": "Lost & <i>Found</i>",
+    "Scanners": "Scanners 'R' <us>",
+    "Photo Editor": "<img src=x onerror=alert(1)>",
+    "Spreadsheets": "=HYPERLINK(1)",
+}
+
+
+def spelled(name: str, quirks: bool) -> str:
+    """Return the name as it is in a world with or without quirks."""
+    return HOSTILE.get(name, name) if quirks else name
+
+
 TOP_GROUP = "Acme Logistics"
 BRANCHES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Sales", ("Sales North", "Sales South", "Field Sales")),
     ("Warehouses", ("Rotterdam", "Hamburg", "Shared Scanners")),
     ("Head Office", ("Finance", "Human Resources")),
     ("Drivers", ("Drivers Day", "Drivers Night")),
-    ("Labs <b>R&D</b>", ("Prototypes",)),
+    ("Labs", ("Prototypes",)),
     ("Dormant", ("Dormant Annex",)),
 )
 EMPTY_GROUPS = ("Dormant", "Dormant Annex")
@@ -141,8 +156,8 @@ APPS = (
     ("Notes", "com.example.notes"),
     ("Expense Buddy", "com.example.expenses"),
     ("Video Call", "com.example.video"),
-    ("<img src=x onerror=alert(1)>", "com.example.hostile"),
-    ("=HYPERLINK(1)", "com.example.formula"),
+    ("Photo Editor", "com.example.photos"),
+    ("Spreadsheets", "com.example.spreadsheets"),
     ("Pocket VPN", "com.example.vpn"),
     ("Solitaire", "com.example.solitaire"),
 )

@@ -35,7 +35,8 @@ class World:
         self.lock = threading.RLock()
         self.seed = seed
         self.epoch = epoch
-        self.groups: dict[int, Group] = generate.groups(seed)
+        self.quirks = quirks
+        self.groups: dict[int, Group] = generate.groups(seed, quirks)
         self.maker = generate.DeviceMaker(seed, self.groups, devices * 6 // 10, epoch, quirks)
         self.devices: dict[int, Device] = {}
         self.by_uuid: dict[str, int] = {}
@@ -43,8 +44,8 @@ class World:
         self.next_device = generate.FIRST_DEVICE_ID
         for _ in range(devices):
             self.enrol(None)
-        self.smart_groups: dict[int, SmartGroup] = generate.smart_groups(seed, self.groups)
-        self.tags: dict[int, Tag] = generate.tags(seed, list(self.devices), epoch)
+        self.smart_groups: dict[int, SmartGroup] = generate.smart_groups(seed, self.groups, quirks)
+        self.tags: dict[int, Tag] = generate.tags(seed, list(self.devices), epoch, quirks)
         # What a tester installed (name and version) or removed (None), by device and identifier.
         self.apps: dict[int, dict[str, tuple[str, str] | None]] = {}
         self._lists: dict[object, list[int]] = {}

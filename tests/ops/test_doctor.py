@@ -49,6 +49,18 @@ def test_all_is_well_line_by_line(healthy: Flask) -> None:
     assert sum(known in line for line in lines) == 1
 
 
+def test_a_database_that_cannot_have_the_index_of_searches_is_a_warning_with_its_remedy(
+    healthy: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harmony.ops.doctor.is_there", lambda _connection: False)
+    with healthy.app_context():
+        remedy = "SQLite 3.43" if is_sqlite() else "CREATE EXTENSION pg_trgm"
+    said = doctor(healthy)
+    assert "warning  Devices are searched without a trigram index" in said.output
+    assert remedy in said.output
+    assert said.exit_code == 0
+
+
 def test_an_overdue_integration_is_a_warning_with_its_name(healthy: Flask) -> None:
     with healthy.app_context():
         an_integration(due=NOON, name="Head office")

@@ -20,7 +20,10 @@ from harmony import create_app
 from harmony.config import Settings
 from harmony.db import Base, db, is_sqlite, write
 from harmony.models import Device, Integration, JobRun, SyncRunState
+from harmony.models.search_index import TRIGGERS, is_made_here, is_there
 from harmony.ops import migrate
+from harmony.sync import indexing
+from harmony.web.devices.queries import every, filters_of
 from tests.builders import NOON
 from tests.database import Server, on_both
 
@@ -50,6 +53,13 @@ def a_database_at(step: str) -> None:
         session.execute(text(f"INSERT INTO integration ({columns}) VALUES ({values})"))  # noqa: S608 - ours
 
 
+def insert_rows(table: str, rows: Iterable[Mapping[str, object]]) -> None:
+    with write() as session:
+        for row in rows:
+            names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
+            session.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)  # noqa: S608 - ours
+
+
 @pytest.fixture
 def at_step(context: Flask) -> Iterator[Callable[[str], None]]:
     """Claim that the database is at another step; a shared one is put right afterwards."""
@@ -76,7 +86,8 @@ def empty_url(database: str, request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_the_steps_lead_to_exactly_the_tables_of_the_models(context: Flask) -> None:
     with db.engine.connect() as connection:
-        made = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_name": lambda name, _kind, _parents: not is_made_here(name)}
+        made = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(made, Base.metadata) == []
 
 
@@ -111,20 +122,69 @@ def test_an_upgrade_keeps_the_rows_and_a_backup_or_says_that_there_is_none(
     assert (len(list(tmp_path.glob("*.backup.db"))), caplog.text.count("pg_dump")) == expected
 
 
-def test_an_upgrade_folds_the_search_keys_anew_and_forgets_times_that_mean_never(
-    tmp_path: Path, empty_url: str
-) -> None:
+def a_device_row(number: int, **more: object) -> dict[str, object]:
     texts = dict.fromkeys(
         ("uuid", "udid_key", "serial", "imei", "name_key", "phone", "platform", "model", "os_version",
          "ownership", "group_id", "group_name", "enrollment_status", "compliance", "search_text",
          "fingerprint", "absent_why"), "",
     )  # fmt: skip
+    return {**texts, "id": number, "integration_id": 1, "udid": f"AB-{number}", **more}
+
+
+def test_an_upgrade_indexes_the_devices_that_are_there_and_keeps_them_found(
+    tmp_path: Path, empty_url: str
+) -> None:
+    app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
+    days = dict.fromkeys(("last_seen_at", "created_at", "updated_at"), "2026-01-15 12:00:00.000000")
+    with app.app_context():
+        a_database_at("0001")
+        upgrade(directory=str(migrate.SCRIPTS), revision="0024")
+        names = {"name": "Zo\u00eb", "user_name": "zoe", "email": ""}
+        insert_rows(
+            "device", [a_device_row(id_, search_text=f"zoe {id_}", **names, **days) for id_ in (3, 700)]
+        )
+        migrate.migrate(NOON)
+        db.session.rollback()
+        assert is_there(db.session.connection())
+        if is_sqlite():
+            found = db.session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all()
+            assert set(found) > set(TRIGGERS)
+        for _ in range(2):
+            assert {row.id for row in every(filters_of({"q": "zoe"}))} == {3, 700}
+            indexing.catch_up(lambda: False)
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_a_role_that_may_not_add_the_extension_has_no_index_until_somebody_else_adds_it(
+    tmp_path: Path, server: Server
+) -> None:
+    with server.database() as url:
+        name = url.partition("@/")[2].partition("?")[0]
+        server.execute("DROP ROLE IF EXISTS plain")
+        server.execute("CREATE ROLE plain LOGIN")
+        server.execute("GRANT CREATE ON SCHEMA public TO plain", name)
+        app = create_app(Settings(data_dir=tmp_path, database_url=url.replace("//harmony@", "//plain@")))
+        with app.app_context():
+            migrate.migrate(NOON)
+            assert not is_there(db.session.connection())
+            db.session.rollback()
+            server.execute("CREATE EXTENSION pg_trgm", name)
+            migrate.migrate(NOON)
+            assert is_there(db.session.connection())
+            db.session.remove()
+            db.engine.dispose()
+    server.execute("DROP ROLE plain")
+
+
+def test_an_upgrade_folds_the_search_keys_anew_and_forgets_times_that_mean_never(
+    tmp_path: Path, empty_url: str
+) -> None:
     devices = [
-        texts | {
-            "id": number, "integration_id": 1, "udid": f"AB-{number}", "name": f"Zo\u00eb\u2019s {number}",
-            "user_name": "zoe", "email": "Zoe@Example.com",
+        a_device_row(
+            number, name=f"Zo\u00eb\u2019s {number}", user_name="zoe", email="Zoe@Example.com",
             **dict.fromkeys(("last_seen_at", "created_at", "updated_at"), f"{day} 12:00:00.000000"),
-        } for number, day in ((1, "1753-01-01"), (2, "2026-01-15"), (7, "9999-12-31"))
+        ) for number, day in ((1, "1753-01-01"), (2, "2026-01-15"), (7, "9999-12-31"))
     ]  # fmt: skip
     app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
     with app.app_context():
@@ -170,13 +230,6 @@ DEVICE_SYNC = {
     "next_sync_at": LATER, "next_delta_at": EARLIER, "sync_requested_at": EARLIER, "sync_requested_by": "lee",
     "lease_owner": "host/boot/4:5:6", "lease_until": LATER, "fence": 9, "failures": 6,
 }  # fmt: skip
-
-
-def insert_rows(table: str, rows: Iterable[Mapping[str, object]]) -> None:
-    with write() as session:
-        for row in rows:
-            names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
-            session.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)  # noqa: S608 - ours
 
 
 def stored(table: str, order: str) -> list[dict[str, object]]:

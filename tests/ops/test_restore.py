@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
 from harmony.jobs.process_identity import identity
-from harmony.models import Absence, AuditEntry, Integration, Worker
+from harmony.models import Absence, AuditEntry, Integration, Message, MessageState, Worker
 from harmony.ops import backup, migrate, restore
 from tests.builders import NOON, an_integration
 from tests.ops.test_migrate import a_database_at
@@ -167,6 +167,36 @@ def test_a_restore_is_marked_before_it_is_in_place(
     monkeypatch.setattr(restore, "migrate", killed)
     run(app, "restore", str(saved))
     assert names(app) == {"before": Absence.RESTORED}
+
+
+@pytest.mark.parametrize("step", ["migrate", "mark_restored", None])
+def test_a_message_of_the_backup_is_sent_by_nobody_without_being_asked(
+    app: Flask, saved: Path, monkeypatch: pytest.MonkeyPatch, step: str | None
+) -> None:
+    """Also when the restore is killed on its way."""
+
+    def killed(_now: object) -> None:
+        raise KeyboardInterrupt
+
+    with closing(sqlite_module().connect(saved)) as connection:
+        for state in MessageState:
+            connection.execute(
+                "INSERT INTO message (kind, channel, key, language, details, state, attempts, next_at,"
+                " created_at, created_by, answer)"
+                " VALUES ('notice', 'email', ?, 'en', '{}', ?, 0, ?, ?, 'kim', '')",
+                (state.value, state.value, *["2026-11-01 00:00:00"] * 2),
+            )
+        connection.commit()
+    if step:
+        monkeypatch.setattr(restore, step, killed)
+    run(app, "restore", str(saved))
+    with app.app_context():
+        states = dict(db.session.execute(select(Message.key, Message.state)).all())
+        answer = db.session.scalar(select(Message.answer).where(Message.key == "queued"))
+    changed = {"queued": "cancelled", "sending": "cancelled"}
+    assert states == {state.value: changed.get(state, state.value) for state in MessageState}
+    assert answer
+    assert "may have been sent" in answer
 
 
 def test_a_restore_into_an_empty_folder_needs_nothing_to_replace(

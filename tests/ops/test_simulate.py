@@ -122,6 +122,21 @@ def test_a_device_that_has_protect_is_taken_over_with_a_code_that_is_audited(app
         assert "Made a registration code" in db.session.scalars(select(AuditEntry.what)).all()
 
 
+def test_a_device_with_two_profiles_is_taken_over_with_a_code_for_each(context: Flask) -> None:
+    group = ChosenGroup(kind="organization", external_id="570", name="Group 570", android_enterprise=True)
+    give_token(an_integration(Synchronization(groups=(group,))))
+    store(1, 1)
+    client = context.test_client()
+    for agent in agents_for(candidates(1), "kim", now()):
+        agent.register(through(client), Report())
+    again = agents_for(candidates(1), "kim", now())
+    assert [agent.handset.profile for agent in again] == ["work", "personal"]
+    assert len({agent.handset.code for agent in again} - {""}) == 2
+    for agent in again:
+        agent.register(through(client), Report())
+        assert agent.key
+
+
 @pytest.mark.usefixtures("same_signals")
 def test_they_register_and_check_in_and_do_it_again(app: Flask, url: str) -> None:
     with app.app_context():

@@ -34,7 +34,8 @@ def register(app: Flask) -> None:
 @integrations.command("list")
 def list_all() -> None:
     """One line each: id, state, name, next sync."""
-    for integration in db.session.scalars(select(Integration).order_by(Integration.id)):
+    rows = select(Integration).where(Integration.state != IntegrationState.HIDDEN).order_by(Integration.id)
+    for integration in db.session.scalars(rows):
         next_at = integration.sync_job.next_at
         due = f"{next_at:%Y-%m-%d %H:%M} UTC" if next_at else "not planned"
         click.echo(f"{integration.id}\t{integration.state}\t{integration.name}\tnext sync {due}")

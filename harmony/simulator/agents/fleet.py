@@ -19,7 +19,17 @@ THREADS = 16
 MOST_A_SECOND = 100.0
 LONGEST_REST_SECONDS = 60.0
 # Whoever is told one of these will not get in by trying again.
-FINAL = frozenset({"device_deleted", "already_registered", "code_unknown", "code_used", "code_expired"})
+FINAL = frozenset(
+    {
+        "device_deleted",
+        "already_registered",
+        "code_unknown",
+        "code_used",
+        "code_expired",
+        "code_void",
+        "profile_differs",
+    }
+)
 
 Tell = Callable[[Agent, float], Report]
 

@@ -34,12 +34,13 @@ class Line:
     """One connection to the dashboard; opened when it is needed, and once again when it was closed idle."""
 
     def __init__(self, url: str) -> None:
-        """`url`: http or https, host, perhaps a port. Raises ValueError when it is not that."""
+        """`url`: http or https, host, perhaps a port and a path. Raises ValueError when it is not that."""
         parts = urlsplit(url)
         kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
         if parts.scheme not in kinds or not parts.hostname:
             raise ValueError(f"{url} is not an address such as http://127.0.0.1:8000.")
         self._connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=ANSWER_WITHIN_SECONDS)
+        self._prefix = parts.path.rstrip("/")
 
     def send(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Status, headers and body of one POST. Raises Unreachable.
@@ -56,7 +57,7 @@ class Line:
         raise AssertionError("the second try has ended the loop")
 
     def _once(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        self._connection.request("POST", path, body, dict(headers))
+        self._connection.request("POST", self._prefix + path, body, dict(headers))
         answer = self._connection.getresponse()
         found = {name.lower(): value for name, value in answer.getheaders()}
         return answer.status, found, answer.read()

@@ -1,0 +1,143 @@
+"""`make image-test`: builds the container image, runs it with no rights on a read-only root, and looks at it.
+
+It needs root, buildah, debootstrap and a mirror of Debian. The first build takes minutes; the base is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tests.image.build import ROOT, Builder, Image
+from tests.image.container import Container
+from tests.waiting import wait_for
+
+USER = 10001
+LARGEST = 250 * 1000**2
+CONTENTS = {
+    ".venv", "LICENSE", "__pycache__", "app.py", "deploy", "harmony", "requirements.txt", "static",
+    "templates",
+}  # fmt: skip
+NEEDED = ("buildah", "debootstrap", "unshare", "setpriv")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=ROOT / ".artifacts" / "image")
+    parser.add_argument("--again", action="store_true", help="look at the image of the last time")
+    arguments = parser.parse_args()
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing or os.geteuid() != 0:
+        sys.stderr.write(f"This needs root and {', '.join(NEEDED)}.\n")
+        return 2
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    builder = Builder(arguments.folder)
+    try:
+        if not arguments.again:
+            builder.build()
+        look_at(image := builder.image())
+        with tempfile.TemporaryDirectory() as data:
+            os.chown(data, USER, USER)
+            run(Container(image, Path(data), f"127.0.0.1:{free_port()}"))
+    finally:
+        builder.remove_containers()
+    return 0
+
+
+def said(promise: str, kept: bool) -> None:
+    """Say one promise; end at the first that is broken."""
+    sys.stdout.write(f"{'kept  ' if kept else 'BROKEN'}  {promise}\n")
+    if not kept:
+        raise SystemExit(1)
+
+
+def look_at(image: Image) -> None:
+    contents = {path.name for path in (image.files / "opt/harmony").iterdir()}
+    said(f"The image has {image.size / 1000**2:.0f} MB before compression", image.size < LARGEST)
+    said("It holds the product and nothing else of the folder", contents == CONTENTS)
+    said(
+        "Its user has a number, so that Kubernetes can tell it is not root",
+        image.config["User"] == "10001:10001",
+    )
+    said("Its command and its health check need no shell", "sh" not in image.config["Cmd"][0])
+    said("Nothing in it belongs to its user but /data", owned_by_user(image.files) == {"data"})
+
+
+def owned_by_user(files: Path) -> set[str]:
+    every = (path for pattern in ("*", "opt/**/*") for path in files.glob(pattern))
+    return {str(path.relative_to(files)) for path in every if path.lstat().st_uid == USER}
+
+
+def run(container: Container) -> None:
+    check = container.image.config["Healthcheck"]["Test"][1:]
+    said("Before it runs, the health check fails", container.run(*check) == 1)
+    with running(container) as process:
+        wait_for(lambda: container.run(*check) == 0, "the health check", 120)
+        said("It runs on a read-only root, and the health check passes", process.poll() is None)
+        wait_for(lambda: status(container, "/readyz") == 200, "the worker", 60)
+        said("Dashboard and worker are ready", status(container, "/sign-in") == 200)
+        said("No process of it has a right of root", all(map(has_no_rights, processes(process.pid))))
+    said("What it wrote is in /data, for its user alone", are_private(container.data))
+    said("The root cannot be written", container.run("touch", "/opt/harmony/x") != 0)
+
+
+@contextmanager
+def running(container: Container) -> Iterator[Popen[bytes]]:
+    """Run it until the end of the block; then it must stop by itself, in time and without an error."""
+    output = container.data.parent / f"{container.data.name}.output"
+    process = container.start(output=output)
+    try:
+        yield process
+        for pid in processes(process.pid)[:1]:
+            os.kill(pid, signal.SIGTERM)
+        said("It stops cleanly on SIGTERM", process.wait(60) == 0)
+    finally:
+        process.kill()
+        sys.stdout.write(output.read_text(errors="replace") if sys.exc_info()[0] else "")
+        output.unlink()
+
+
+def processes(above: int) -> list[int]:
+    """The processes below one, the nearest first."""
+    children = Path(f"/proc/{above}/task/{above}/children").read_text().split()
+    return [int(pid) for pid in children] + [found for pid in children for found in processes(int(pid))]
+
+
+def has_no_rights(pid: int) -> bool:
+    lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    none = all(int(lines[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
+    return none and lines["NoNewPrivs"] == "1" and set(lines["Uid"].split()) == {str(USER)}
+
+
+def are_private(folder: Path) -> bool:
+    found = [path.lstat() for path in folder.rglob("*")]
+    return bool(found) and all(one.st_uid == USER and not one.st_mode & 0o077 for one in found)
+
+
+def status(container: Container, path: str) -> int:
+    try:
+        with urlopen(f"http://{container.bind}{path}", timeout=5) as answer:
+            return int(answer.status)
+    except URLError as error:
+        return getattr(error, "code", 0)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
