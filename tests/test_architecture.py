@@ -31,19 +31,23 @@ ROOMS = {
     "uem": "clock",
     "security": "atomic_file clock config db models uem",
     "simulator": "clock",
-    "jobs": "clock config db models audit uem security",
+    "connector": "clock logs uem",
+    "relay": "clock db models audit uem security connector",
+    "jobs": "clock logs config db models audit uem security relay",
     "sync": "atomic_file clock folding config db models audit uem jobs",
     "protection": "clock db models audit jobs",
     "apps": "clock folding config db models audit uem jobs sync protection",
     "device_api": "clock db models audit uem security jobs sync protection apps",
     "tagging": "clock db models audit uem jobs sync protection apps",
-    "setup": "clock config db models audit uem security jobs sync tagging",
-    "worker": "clock logs config db models security jobs sync protection apps tagging create_app",
-    "web": "clock folding config db models audit uem security simulator jobs sync protection apps device_api"
-    " tagging setup",
+    "messages": "clock config db models audit uem security jobs sync protection device_api",
+    "setup": "clock config db models audit uem security relay jobs sync tagging messages",
+    "worker": "clock logs config db models security relay jobs sync protection apps tagging messages"
+    " create_app",
+    "web": "clock folding config db models audit uem security simulator relay jobs sync protection apps"
+    " device_api tagging messages setup",
     "ops": "atomic_file clock logs config db models audit uem security simulator jobs sync protection"
-    " device_api setup worker web create_app",
-    "application": "config db security device_api worker web ops",
+    " device_api tagging messages setup worker web create_app",
+    "application": "config db security relay device_api worker web ops",
     "__init__": "config application",
 }
 # Besides one another, pure modules import these records.

@@ -101,13 +101,14 @@ def test_the_script_needs_no_eval_and_writes_no_html_and_no_style() -> None:
 
 
 def test_the_stylesheet_stays_small_and_loads_nothing_from_elsewhere() -> None:
-    assert len(CSS.splitlines()) <= 450
+    assert len(CSS.splitlines()) <= 600
     assert re.findall(r"url\(\"?([^)\"]+)", CSS) == ["../vendor/pico-2.1.1/pico.min.css"]
     assert (STATIC / "css/../vendor/pico-2.1.1/pico.min.css").is_file()
 
 
-def test_all_scripts_together_stay_below_60_kb_compressed() -> None:
-    assert sum(len(gzip.compress(path.read_bytes())) for path in STATIC.rglob("*.js")) < 60_000
+def test_all_scripts_and_styles_together_stay_below_60_kb_compressed() -> None:
+    files = (path for path in STATIC.rglob("*") if path.suffix in {".js", ".css"})
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 60_000
 
 
 def luminance(colour: str) -> float:

@@ -13,7 +13,19 @@ from functools import partial
 from pathlib import Path
 
 from harmony.db import sqlite_module
-from tests.bench import contention, growth, pages, peers, protect, start, sync, tagging, transport
+from tests.bench import (
+    connector,
+    contention,
+    growth,
+    messages,
+    pages,
+    peers,
+    protect,
+    start,
+    sync,
+    tagging,
+    transport,
+)
 from tests.bench.results import Result, save, table
 from tests.bench.simulated import Simulated, simulated
 
@@ -24,6 +36,8 @@ SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
     "pages": pages.measure,
     "peers": peers.measure,
     "contention": contention.measure,
+    "connector": connector.measure,
+    "messages": messages.measure,
     "protect": protect.measure,
 }
 # Simulated worlds of their own sizes; nobody else's takes memory or time meanwhile.

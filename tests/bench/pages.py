@@ -1,85 +1,137 @@
-"""The Devices page with a full table, relative to a view that says hello, through the test client."""
+"""Pages of a full dashboard through the test client: p99, and p50 beside that of a small fleet."""
 
 from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 
 from harmony.clock import monotonic, now
-from harmony.db import db
-from harmony.models import Device
+from harmony.db import db, release, write
+from harmony.models import Device, SyncRun
 from harmony.models.access import Role
 from harmony.security.auth import public
 from harmony.security.users import create_user
-from harmony.web.devices.queries import devices, filters_of, page_of
-from harmony.web.shared.filters import Filters
-from harmony.web.shared.paging import BEGINNING, Cursor, Place
+from harmony.sync import indexing
+from harmony.web.devices.queries import ORDERS, devices, filters_of
+from harmony.web.shared.paging import BEGINNING, Cursor
 from tests.bench import dashboard
-from tests.bench.results import Result, middle
-from tests.bench.simulated import Simulated
+from tests.bench.protected import RATED, protect
+from tests.bench.results import Result, middle, percentile
+from tests.bench.simulated import Simulated, simulated
 
 HELLO = "/bench/hello"
-MOST_HELLOS = 20.0
-MOST_INDEXED_PAGES = 15.0
-NOBODY = "zzqqzz"
+SMALL = 1000
 ROUNDS_PER_REPEAT = 20
+NOBODY, EVERYBODY = "zzqqzz", "example.com"
+# Milliseconds, p99, and how many times the same page of the small fleet; by the first word of the name.
+BOUNDS = {"overview": (50, 1.5), "devices": (25, 1.5), "search": (60, 3), "partial": (10, 1.5)}
+# Narrowed by what few, many, all and none of the devices have.
+FILTERS: tuple[dict[str, str], ...] = (
+    {},
+    {"integration": str(dashboard.INTEGRATION)},
+    {"status": "active"},
+    {"status": "inactive"},
+    {"risk": "low"},
+    {"risk": "high"},
+    {"state": "missing"},
+    {"factor": RATED},
+)
+EVENTS = """
+WITH RECURSIVE day(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM day WHERE n < 9)
+INSERT INTO event (at, severity, vector, factor, verb, device_id, integration_id, detail)
+SELECT datetime('now', '-' || (3 * n) || ' days'), 'information', 'Device', '', 'installed', id,
+    integration_id, ''
+FROM day, device ORDER BY n DESC
+"""
 
 Timed = dict[str, list[float]]
 
 
 def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
-    """Every line of the pages' table; the rows come from a real sync."""
+    """Every line of the pages' table; the devices come from a real sync, all of them with Protect."""
+    large = _timed(uem, folder / "pages", repeats * ROUNDS_PER_REPEAT)
+    with simulated(SMALL) as few:
+        small = _timed(few, folder / "few-pages", repeats * ROUNDS_PER_REPEAT)
+    return [line for name in large for line in _lines(name, large[name], small)]
+
+
+def _timed(uem: Simulated, folder: Path, rounds: int) -> Timed:
     uem.gather()
-    place = dashboard.make(folder / "pages", uem)
+    place = dashboard.make(folder, uem)
     dashboard.sync(place)
     with dashboard.opened(place) as app:
+        protect()
+        with write() as session:
+            session.execute(text(EVENTS))
+        indexing.catch_up(lambda: False)
         client = _signed_in(app)
-        deep, serial = _landmarks(app)
-        rounds = repeats * ROUNDS_PER_REPEAT
-        views = {
-            "hello": HELLO,
-            "first": "/devices",
-            "deep": deep,
-            "search_hit": f"/devices?q={serial}",
-            "search_miss": f"/devices?q={NOBODY}",
-        }
-        asked = _time({name: _view(client, path) for name, path in views.items()}, rounds)
-        wanted = {
-            "indexed": filters_of({}),
-            "search_hit": filters_of({"q": serial}),
-            "search_miss": filters_of({"q": NOBODY}),
-        }
-        queried = _time({name: _query(filters) for name, filters in wanted.items()}, rounds)
-    return _results(asked, queried)
+        return _time({name: _view(client, path) for name, path in _views(app).items()}, rounds)
 
 
-def _results(asked: Timed, queried: Timed) -> list[Result]:
-    hello, indexed = middle(asked["hello"]), middle(queried["indexed"])
-    views = [
-        Result(
-            f"pages.{name}",
-            round(middle(asked[name]) / hello, 2),
-            MOST_HELLOS if name in {"first", "deep"} else None,
-            detail={"unit": "x hello, p50", "p50_ms": middle(asked[name]), "hello_p50_ms": hello},
-        )
-        for name in ("first", "deep", "search_hit", "search_miss")
+def _lines(name: str, took: list[float], small: Timed) -> list[Result]:
+    """How long the slowest of a hundred took, and how much longer than of few devices."""
+    bound, growth = BOUNDS.get(name.partition(".")[0], (None, None))
+    detail = {"p50_ms": middle(took), "few_devices_p50_ms": middle(small[name]), "unit": "ms, p99"}
+    times = round(middle(took) / middle(small[name]), 2)
+    return [
+        Result(f"pages.{name}", round(percentile(took, 99), 1), bound, detail=detail),
+        *([Result(f"pages.{name}.growth", times, growth)] if growth else ()),
     ]
-    queries = [
-        Result(
-            f"pages.query_{name}",
-            round(middle(queried[name]) / indexed, 2),
-            MOST_INDEXED_PAGES,
-            detail={"unit": "x the indexed page", "p50_ms": middle(queried[name]), "indexed_p50_ms": indexed},
-        )
-        for name in ("search_hit", "search_miss")
-    ]
-    return views + queries
+
+
+def _views(app: Flask) -> Mapping[str, str]:
+    """The addresses by their names."""
+    with app.test_request_context():
+        lists = {
+            f"devices.{_named(asked)}.{sort}.{depth}": path
+            for asked in FILTERS
+            for sort in ORDERS
+            for depth, path in _pages(asked | {"sort": sort}).items()
+        }
+    serial, run = _landmarks()
+    words = {"one": serial, "nobody": NOBODY, "everybody": EVERYBODY, "some": serial[:3]}
+    searches = {f"search.{name}": f"/devices?q={word}" for name, word in words.items()}
+    of_one = f"/integrations/{dashboard.INTEGRATION}"
+    partials = {
+        "partial.integration": f"{of_one}/status",
+        "partial.run": f"{of_one}/runs/{run}/status",
+        "partial.tags": f"{of_one}/tags/status",
+    }
+    return {"hello": HELLO, "overview": "/", **searches, **partials, **lists}
+
+
+def _named(asked: Mapping[str, str]) -> str:
+    return "+".join(f"{key}={value}" for key, value in asked.items()) or "all"
+
+
+def _pages(asked: dict[str, str]) -> dict[str, str]:
+    """The first page, and one from the middle of the list, if it has so many."""
+    filters = filters_of(asked)
+    query, order = devices(filters)
+    found = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    row = db.session.execute(order.statement(query, BEGINNING).offset(found // 2)).first()
+    release()
+    first = {"first": filters.href("devices.index")}
+    if row is None:
+        return first
+    cursor = Cursor(row.id, str(getattr(row, order.label)))
+    return first | {"deep": filters.href("devices.index", after=cursor)}
+
+
+def _landmarks() -> tuple[str, int]:
+    """The serial number of a device, and the run that brought it."""
+    serial = db.session.scalars(select(Device.serial).order_by(Device.id.desc())).first()
+    run = db.session.scalars(select(SyncRun.id)).first()
+    release()
+    if serial is None or run is None:
+        raise RuntimeError("there are no devices")
+    return serial, run
 
 
 def _signed_in(app: Flask) -> FlaskClient:
@@ -95,37 +147,11 @@ def _signed_in(app: Flask) -> FlaskClient:
     return client
 
 
-def _landmarks(app: Flask) -> tuple[str, str]:
-    """The address of a page in the middle of the list, and the serial of a device on it."""
-    total = db.session.query(Device).count()
-    middle_row = db.session.execute(
-        select(Device.name_key, Device.id, Device.serial)
-        .order_by(Device.name_key, Device.id)
-        .offset(total // 2)
-    ).first()
-    if middle_row is None:
-        raise RuntimeError("there are no devices")
-    with app.test_request_context():
-        page = page_of(filters_of({}), Place(after=Cursor(middle_row[1], middle_row[0])))
-        deep = filters_of({}).href("devices.index", after=page.after)
-    db.session.rollback()
-    return deep, middle_row[2]
-
-
 def _view(client: FlaskClient, path: str) -> Callable[[], None]:
     def ask() -> None:
         answer = client.get(path)
         if answer.status_code != 200:
             raise RuntimeError(f"{path} was answered with {answer.status_code}")
-
-    return ask
-
-
-def _query(filters: Filters) -> Callable[[], None]:
-    def ask() -> None:
-        query, order = devices(filters)
-        db.session.execute(order.statement(query, BEGINNING)).all()
-        db.session.rollback()
 
     return ask
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.browser import wizard
+from tests.browser.nginx import NGINX
 from tests.browser.product import Product, running_product
 from tests.browser.visitor import Visitor
 from tests.conftest import ADMINISTRATOR, PASSWORD
@@ -34,14 +35,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Run the browser tests last; leave them out without Chromium, unless they are required."""
     mine = [item for item in items if item.get_closest_marker("browser")]
     items[:] = [item for item in items if not item.get_closest_marker("browser")]
-    if CHROMIUM or not mine:
+    behind_nginx = [item for item in mine if item.path.name == "test_behind_nginx.py"]
+    if not CHROMIUM:
+        _leave_out(config, mine, "Chromium", "chromium")
+    elif not NGINX:
+        _leave_out(config, behind_nginx, "nginx", "nginx-light")
+        items.extend(item for item in mine if item not in behind_nginx)
+    else:
         items.extend(mine)
+
+
+def _leave_out(config: pytest.Config, mine: list[pytest.Item], name: str, package: str) -> None:
+    if not mine:
         return
     if os.environ.get("REQUIRE_BROWSER") == "1":
-        raise pytest.UsageError("REQUIRE_BROWSER=1, but there is no Chromium: apt-get install chromium")
+        raise pytest.UsageError(f"REQUIRE_BROWSER=1, but there is no {name}: apt-get install {package}")
     config.hook.pytest_deselected(items=mine)
     files = ", ".join(sorted({item.nodeid.partition("::")[0] for item in mine}))
-    how = "for lack of Chromium (apt-get install chromium brings them in)"
+    how = f"for lack of {name} (apt-get install {package} brings them in)"
     told(config).append(f"Left out {len(mine)} browser tests {how}: {files}")
 
 

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,17 +48,39 @@ class Product:
 
 
 @contextmanager
-def running_product(folder: Path, devices: int, seed: int = 5) -> Iterator[Product]:
+def running_product(
+    folder: Path, devices: int, seed: int = 5, settings: Mapping[str, str] | None = None
+) -> Iterator[Product]:
     """`python app.py` and a simulated UEM in `folder`; both are gone afterwards."""
-    data, output = folder / "data", folder / "output.txt"
+    data = folder / "data"
+    with simulated_uem(data, devices, seed) as uem, dashboard(data, uem, settings) as product:
+        yield product
+        product.calm()
+
+
+@contextmanager
+def simulated_uem(data: Path, devices: int, seed: int = 5) -> Iterator[RunningSimulator]:
+    """A simulated UEM that a dashboard with this new data folder offers to try."""
     data.mkdir(mode=0o700)
     uem = start(World(devices, seed))
     announce(uem, data / "simulator.json")
+    try:
+        yield uem
+    finally:
+        uem.stop()
+
+
+@contextmanager
+def dashboard(
+    data: Path, uem: RunningSimulator, settings: Mapping[str, str] | None = None
+) -> Iterator[Product]:
+    """`python app.py` on a data folder, until the end of the block."""
+    output = data.parent / "output.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "app.py"],
             cwd=ROOT,
-            env=_environment(data),
+            env=environment(data) | (settings or {}),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -68,13 +90,11 @@ def running_product(folder: Path, devices: int, seed: int = 5) -> Iterator[Produ
         product = Product(_found(output, r"Listening at: (\S+)"), output, uem)
         assert product.url, output.read_text()
         yield product
-        product.calm()
     finally:
         _stop(process)
-        uem.stop()
 
 
-def _environment(data: Path) -> dict[str, str]:
+def environment(data: Path) -> dict[str, str]:
     """What a person would set, and nothing that this machine happens to have set."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HARMONY_")}
     mine = {"HARMONY_DATA_DIR": str(data), "HARMONY_BIND": "127.0.0.1:0", "HARMONY_DEMO": "1"}

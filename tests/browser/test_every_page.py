@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from zlib import crc32
 
 import pytest
 from playwright.sync_api import expect
 
+from harmony.clock import now
 from tests.browser import wizard
 from tests.browser.conftest import Arrive
 from tests.browser.product import Product
@@ -78,7 +80,7 @@ def synchronization_errors(visitor: Visitor, _product: Product, _integration: st
 
 def synchronization_verified(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/setup/synchronization")
-    expect(visitor.page.locator("#verification .results")).to_be_visible()
+    expect(visitor.page.locator("#verification .results, #verification .passed").first).to_be_visible()
 
 
 def synchronization_overlap(visitor: Visitor, _product: Product, _integration: str) -> None:
@@ -92,7 +94,7 @@ def synchronization_overlap(visitor: Visitor, _product: Product, _integration: s
 
 def tagging_verified(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration + "/setup/tagging")
-    expect(visitor.page.locator("#verification .results")).to_be_visible()
+    expect(visitor.page.locator("#verification .results, #verification .passed").first).to_be_visible()
 
 
 def tagging_errors(visitor: Visitor, product: Product, _integration: str) -> None:
@@ -139,7 +141,7 @@ def running(visitor: Visitor, product: Product, integration: str) -> None:
 
 def paused(visitor: Visitor, _product: Product, integration: str) -> None:
     visitor.go(integration)
-    visitor.press("Pause")
+    visitor.choose("Pause")
     visitor.see("Paused: no sync starts")
 
 
@@ -165,7 +167,7 @@ def apps_read(visitor: Visitor, integration: str) -> None:
 def apps(visitor: Visitor, _product: Product, integration: str) -> None:
     apps_read(visitor, integration)
     visitor.go("/apps")
-    visitor.see("com.example.hostile")
+    visitor.see("com.example.photos")
 
 
 def one_app(visitor: Visitor, product: Product, integration: str) -> None:
@@ -242,9 +244,22 @@ def device_history(visitor: Visitor, product: Product, integration: str) -> None
     visitor.see("Added by device sync")
 
 
-def policy_saved(visitor: Visitor, _product: Product, _integration: str) -> None:
+def device_why(visitor: Visitor, product: Product, integration: str) -> None:
+    one_device(visitor, product, integration)
+    visitor.page.get_by_role("link", name="Why?").first.click()
+    visitor.see("6. Tags in the UEM")
+
+
+def policy_preview(visitor: Visitor, _product: Product, _integration: str) -> None:
     visitor.go("/settings/policy")
-    visitor.field("Days until Inactive").fill("9")
+    days = visitor.field("Days until Inactive")
+    days.fill(str(int(days.input_value()) + 1))
+    visitor.press("Preview")
+    visitor.see("What you change")
+
+
+def policy_saved(visitor: Visitor, _product: Product, _integration: str) -> None:
+    policy_preview(visitor, _product, _integration)
     visitor.press("Save")
     visitor.see("Version 1")
     expect(visitor.page.locator("#rating[hx-get]")).to_have_count(0, timeout=15_000)
@@ -254,8 +269,39 @@ def policy_errors(visitor: Visitor, _product: Product, _integration: str) -> Non
     visitor.go("/settings/policy")
     visitor.field("Days until silent").fill("50")
     visitor.field("Minimum OS version, iOS").fill("new")
-    visitor.press("Save")
+    visitor.press("Preview")
     visitor.see("2 things need your attention")
+
+
+def risk_changed(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/settings/policy")
+    visitor.field("Rooted").select_option("2")
+    visitor.field("Reason for changed risks").fill("A drill")
+    visitor.field("Last day").fill(f"{now() + timedelta(days=5):%Y-%m-%d}")
+    visitor.press("Preview")
+    visitor.see("What you change")
+    visitor.press("Save")
+    expect(visitor.page.locator(".banner[role=status]")).to_be_visible()
+
+
+def exceptions(visitor: Visitor, product: Product, integration: str) -> None:
+    one_app(visitor, product, integration)
+    visitor.field("Block").check()
+    visitor.field("Reason").fill("Leaks contacts")
+    visitor.press("Save")
+    expect(visitor.page.locator(".banner[role=status]")).to_be_visible()
+    risk_changed(visitor, product, integration)
+    visitor.go("/exceptions")
+    visitor.see("A drill")
+    visitor.see("Leaks contacts")
+
+
+def exception_errors(visitor: Visitor, product: Product, integration: str) -> None:
+    risk_changed(visitor, product, integration)
+    visitor.go("/exceptions/risks/ROOTED")
+    visitor.field("Reason").fill("")
+    visitor.press("Save")
+    visitor.see("needs your attention")
 
 
 def policy_version(visitor: Visitor, product: Product, integration: str) -> None:
@@ -269,6 +315,29 @@ def policy_versions(visitor: Visitor, product: Product, integration: str) -> Non
     visitor.go("/settings/policy/versions")
 
 
+def message_channel(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/messages/settings")
+    visitor.field("Kind").select_option("sms")
+    visitor.field("Name").fill("Gateway")
+    visitor.field("Address").fill("https://gateway.example/messages")
+    visitor.press("Add channel")
+    visitor.page.get_by_role("link", name="Gateway").first.click()
+    visitor.see("Removing the channel")
+
+
+def connector(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/connectors")
+    visitor.field("Name").fill("Head office")
+    visitor.press("Add Connector")
+    visitor.see("Start its agent")
+
+
+def connector_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/connectors")
+    visitor.press("Add Connector")
+    visitor.see("One thing needs your attention")
+
+
 def all_events(visitor: Visitor, product: Product, integration: str) -> None:
     policy_saved(visitor, product, integration)
     visitor.go("/events")
@@ -279,6 +348,37 @@ def registration_code(visitor: Visitor, product: Product, integration: str) -> N
     one_device(visitor, product, integration)
     visitor.press("New registration code")
     visitor.see("It is shown only now")
+
+
+def register_steps(visitor: Visitor, product: Product, integration: str) -> None:
+    registration_code(visitor, product, integration)
+    code = visitor.page.locator("#code").input_value()
+    visitor.go(f"/register#{code}")
+    visitor.press("Show the steps")
+    visitor.see("Valid until")
+
+
+def devices_filters(visitor: Visitor, _product: Product, _integration: str) -> None:
+    """The choices unfolded, and chips for those in use."""
+    visitor.go("/devices?status=provisioned&platform=ios&sort=-name")
+    visitor.page.get_by_text("Filters", exact=True).click()
+    expect(visitor.page.get_by_role("combobox", name="Platform")).to_be_visible()
+    expect(visitor.page.get_by_role("link", name="Take off Platform: Apple")).to_be_visible()
+
+
+def devices_selected(visitor: Visitor, _product: Product, _integration: str) -> None:
+    """Show the actions, which appear once a device is selected."""
+    visitor.go("/devices")
+    action = visitor.page.get_by_role("button", name="Reset registration")
+    expect(action).to_be_hidden()
+    visitor.page.get_by_role("checkbox", name="Select ").first.check()
+    expect(action).to_be_visible()
+
+
+def devices_reset(visitor: Visitor, product: Product, integration: str) -> None:
+    devices_selected(visitor, product, integration)
+    visitor.press("Reset registration")
+    visitor.heading("Reset the registration of 1 device")
 
 
 def device_findings(visitor: Visitor, product: Product, integration: str) -> None:
@@ -316,6 +416,7 @@ def demo_device(visitor: Visitor, _product: Product, _integration: str) -> None:
 
 
 PAGES: dict[str, Bring] = {
+    "overview": plain("/"),
     "integrations": plain("/integrations"),
     "new": plain("/integrations/new"),
     "server-errors": server_errors,
@@ -330,6 +431,12 @@ PAGES: dict[str, Bring] = {
     "tag-devices": tag_devices,
     "tagging-runs": part("/jobs/tagging"),
     "deployment": part("/setup/deployment"),
+    "app-configuration": part("/app-configuration?uem=maas360&profile=work"),
+    "registration-messages": part("/registration-messages/email"),
+    "information": part("/information"),
+    "guide": part("/guide"),
+    "guide-tags": part("/guide/tags"),
+    "guide-app": part("/guide/app"),
     "integration": part(""),
     "integration-running": running,
     "integration-paused": paused,
@@ -342,18 +449,35 @@ PAGES: dict[str, Bring] = {
     "run-devices": run_devices,
     "devices": plain("/devices"),
     "devices-none-found": plain("/devices?q=no+such+device"),
+    "devices-filters": devices_filters,
+    "devices-selected": devices_selected,
+    "devices-reset": devices_reset,
     "device": one_device,
     "device-history": device_history,
+    "device-why": device_why,
     "device-registration-code": registration_code,
+    "register": plain("/register"),
+    "message-texts": plain("/messages/texts/de"),
+    "register-steps": register_steps,
     "device-findings": device_findings,
-    "devices-of-a-status": plain("/devices?status=provisioned&risk=none"),
+    "devices-of-a-status": plain("/devices?status=provisioned&risk=not_assessed"),
     "devices-unlisted": plain("/devices?state=unlisted"),
     "events": all_events,
     "events-none-found": plain("/events?event=blocked"),
     "policy": policy_saved,
     "policy-errors": policy_errors,
+    "policy-preview": policy_preview,
     "policy-version": policy_version,
     "policy-versions": policy_versions,
+    "notices": plain("/notices"),
+    "messages": plain("/messages"),
+    "messages-none-found": plain("/messages?state=failed"),
+    "message-settings": plain("/messages/settings"),
+    "message-channel": message_channel,
+    "proxy": plain("/settings/proxy"),
+    "connectors": plain("/connectors"),
+    "connectors-errors": connector_errors,
+    "connector": connector,
     "apps": apps,
     "apps-none-found": plain("/apps?q=no+such+app"),
     "app": one_app,
@@ -362,11 +486,16 @@ PAGES: dict[str, Bring] = {
     "app-sync": part("/jobs/apps"),
     "app-sync-run": one_app_sync,
     "app-sync-parked": app_sync_parked,
+    "exceptions": exceptions,
+    "exception-errors": exception_errors,
+    "shortcuts": plain("/shortcuts"),
     "audit": plain("/audit"),
     "audit-none-found": plain("/audit?who=nobody"),
     "demo-register": demo_register_errors,
     "demo-device": demo_device,
     "remove": remove_errors,
+    "removed-integrations": plain("/integrations/removed"),
+    "timeline": part("/timeline"),
     "error": plain("/nowhere"),
     "sign-in": sign_in_errors,
 }
@@ -426,7 +555,7 @@ def restore(visitor: Visitor, product: Product, integration: str, name: str) -> 
         visitor.go(integration)
         if name == "integration-paused":
             visitor.press("Resume")
-            expect(visitor.page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+            expect(visitor.page.get_by_role("button", name="Sync Now", exact=True)).to_be_visible()
         wizard.sync_now(visitor)
 
 

@@ -15,7 +15,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
-NEWEST = "tbody tr:first-child .badge"
+NEWEST = "#status tbody tr:first-child .badge"
 
 
 def polls(visitor: Visitor) -> int:
@@ -79,11 +79,11 @@ def test_sync_now_while_one_runs_says_so(signed_in: Visitor, product: Product, i
 
 def test_pause_and_resume(signed_in: Visitor, integration: str) -> None:
     signed_in.go(integration)
-    signed_in.press("Pause")
+    signed_in.choose("Pause")
     signed_in.see("Paused: no sync starts until you resume.")
     expect(signed_in.page.get_by_role("button", name="Sync Now")).to_have_count(0)
     signed_in.press("Resume")
-    expect(signed_in.page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    expect(signed_in.page.get_by_role("button", name="Sync Now", exact=True)).to_be_visible()
     wizard.settled(signed_in)
 
 
@@ -103,7 +103,7 @@ def test_a_refused_sign_in_is_named_and_says_what_to_do(
 
 def test_edit_takes_effect_only_once_it_is_verified_and_saved(signed_in: Visitor, integration: str) -> None:
     signed_in.go(integration)
-    signed_in.press("Edit")
+    signed_in.choose("Edit")
     signed_in.heading("Server Details")
     signed_in.page.get_by_role("button", name="Synchronization").click()
     signed_in.heading("Synchronization")
@@ -135,17 +135,37 @@ def test_cancel_ends_a_sync_within_seconds_and_the_next_one_still_works(
     expect(signed_in.page.locator(NEWEST)).to_have_attribute("data-state", "warning")
 
 
+def undone(visitor: Visitor, path: str) -> None:
+    """The removal just asked for is undone, and the integration is there again with its devices."""
+    visitor.see("You can undo this for 30 days under Removed integrations.")
+    visitor.go("/devices?q=branch")
+    assert visitor.go(path).get_by_role("heading", name="Not found").count() == 1
+    visitor.go("/integrations").get_by_role("link", name="Removed integrations").click()
+    visitor.heading("Removed integrations")
+    visitor.press("Undo the removal of Branch office")
+    visitor.see("Branch office is being restored.")
+    missing = visitor.go(path).get_by_role("heading", name="Not found")
+    wait_for(lambda: not missing.count() or not visitor.page.reload(), "the integration to come back")
+    visitor.heading("Branch office")
+    wizard.settled(visitor)
+
+
 def test_remove_asks_for_the_name_and_what_becomes_of_the_devices(
     signed_in: Visitor, product: Product
 ) -> None:
     path = wizard.connect(signed_in, "Branch office", beside=product)
     wizard.settled(signed_in)
-    signed_in.press("Remove")
+    signed_in.choose("Remove")
     signed_in.heading("Remove Branch office")
     signed_in.field("Name of the integration").fill("Branch")
     signed_in.press("Remove")
     signed_in.see("Type Branch office exactly as it is written here.")
-    expect(signed_in.page.get_by_role("radio", name="Keep the")).to_be_checked()
+    expect(signed_in.page.get_by_role("radio", name="Remove the")).to_be_checked()
+    signed_in.field("Name of the integration").fill("Branch office")
+    signed_in.press("Remove")
+    undone(signed_in, path)
+    signed_in.choose("Remove")
+    signed_in.page.get_by_role("radio", name="Keep the").check()
     signed_in.field("Name of the integration").fill("Branch office")
     signed_in.press("Remove")
     signed_in.at("/integrations")

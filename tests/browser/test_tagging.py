@@ -88,4 +88,4 @@ def test_remove_takes_the_tags_off_first_without_javascript_too(new_product: Pro
     assert carriers(new_product, name) == set()
     expect(visitor.field("Name of the integration")).to_have_value("Branch")
     visitor.press("Remove")
-    visitor.see("Branch was removed.")
+    visitor.see("Branch was removed with its devices.")

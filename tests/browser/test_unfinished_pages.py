@@ -58,7 +58,7 @@ def test_what_was_typed_survives_leaving_and_the_end_of_the_session(
     visitor.may_complain("status of 401")
     visitor.go("/sign-in")
     sign_in(visitor)
-    visitor.heading("Integrations")
+    visitor.see("Settings")  # in the navigation, which only who is signed in has
     setup = wizard.begin(visitor)
     visitor.field("Display Name").fill("")
     visitor.field("Client ID").fill("typed by me")

@@ -15,7 +15,7 @@ from tests.conftest import ADMINISTRATOR, PASSWORD
 
 pytestmark = pytest.mark.browser
 
-ENDED = 'tbody .badge:is([data-state="ok"], [data-state="warning"])'
+ENDED = '#status tbody .badge:is([data-state="ok"], [data-state="warning"])'
 
 
 def set_up(visitor: Visitor, product: Product) -> None:

@@ -81,6 +81,12 @@ class Visitor:
         """The button or the link that looks like a button, by its whole name."""
         self.page.get_by_role("button", name=name, exact=True).click()
 
+    def choose(self, name: str) -> None:
+        """The entry of the three-dots menu of the page, or of the only row."""
+        menu = self.page.locator("main details.menu", has=self.page.get_by_text("Actions of"))
+        menu.locator("summary").click()
+        menu.locator("a, button").get_by_text(name, exact=True).click()
+
     def field(self, label: str) -> Locator:
         return self.page.get_by_label(label, exact=True)
 

@@ -41,6 +41,7 @@ def naming(*ips: str) -> Resolver:
 
 
 def test_row_1_nothing_listens_any_more(scene: Scene) -> None:
+    scene.fetchers = 1
     scene.learn()
     scene.point(server_address=f"https://127.0.0.1:{(port := closed_port())}")
     scene.suffer(FAILED, f"Nothing listens at 127.0.0.1:{port}.")

@@ -17,7 +17,9 @@ from harmony.simulator.answers import Call
 from harmony.simulator.context import Tenant
 from harmony.uem.client import UemClient
 from harmony.uem.connection import Connection, OAuth2
-from harmony.uem.http.client import CallLimits, Request, TimeSource, Transport
+from harmony.uem.http.client import CallLimits, TimeSource
+from harmony.uem.http.exchange import DirectExchange
+from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer
 from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.workspace_one import client as workspace_one
@@ -42,9 +44,9 @@ class Wire:
     def prepare(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let every call go to the tenant, with small pages."""
         monkeypatch.setattr(
-            Transport,
-            "_exchange",
-            lambda transport, request, _: self.exchange(transport.address.url + request.path, request),
+            DirectExchange,
+            "_answer",
+            lambda exchange, request, _: self.exchange(exchange.target.address.url + request.path, request),
         )
         monkeypatch.setattr(workspace_one, "paged", partial(paged, size=ROWS_ON_A_PAGE))
         monkeypatch.setattr(workspace_one, "PAGE_SIZE", ROWS_ON_A_PAGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,15 @@ class Tenancy:
                 db.session.remove()
                 db.engine.dispose()
         gc.collect()
+
+    @contextmanager
+    def writing(self) -> Iterator[Any]:
+        """A connection of its own that keeps everybody else from writing."""
+        database = self.settings.database_file
+        with closing(sqlite_module().connect(database, timeout=30, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
 
     def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of a statement, over a connection of its own."""

@@ -66,8 +66,9 @@ def test_a_worker_that_stands_still_makes_it_not_ready(make: Make) -> None:
     home = make("home", due=None)
     with running(home.folder) as product:
         product.until_ready()
-        kill(product.worker(), signal.SIGSTOP)
-        home.ask("UPDATE worker SET seen_at = '2026-01-01 00:00:00.000000'")
+        with home.writing() as connection:  # so that the worker does not stand still within a write
+            kill(product.worker(), signal.SIGSTOP)
+            connection.execute("UPDATE worker SET seen_at = '2026-01-01 00:00:00.000000'")
         answer = product.readiness()
         assert answer is not None
         assert answer.status_code == 503

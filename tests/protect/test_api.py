@@ -18,11 +18,11 @@ from harmony.device_api import routes as device_api_routes
 from harmony.device_api.batching import GroupCommit
 from harmony.device_api.check_in import Answer
 from harmony.device_api.decoding import LARGEST_BODY, LARGEST_REPORT
-from harmony.device_api.registration import credentials
+from harmony.device_api.registration import codes
 from harmony.device_api.registration import register as registration_register
 from harmony.models import SetupPage
 from harmony.security.vault import VaultLocked
-from tests.protect.agent import Agent, an_open_integration, device_of, refusal
+from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of, refusal
 from tests.waiting import wait_for
 
 REGISTER, CHECK_IN = "/protect/v1/register", "/protect/v1/check-in"
@@ -215,19 +215,33 @@ def test_what_others_say_of_a_device_never_keeps_it_out(agent: Agent, wrong: dic
     thief = Agent(agent.client)
     answers = {thief.register(**wrong).status_code for _ in range(90)}
     assert answers <= {401, 409, 429}
-    code = credentials.issue_code(device_of("UDID0").id, "kim", now())
+    code = codes.issue_code(device_of("UDID0").id, "kim", now())
     assert agent.register(token=None, code=code).status_code == 201
     assert agent.register(device_key=agent.key).status_code == 201
     assert Agent(agent.client, udid="UDID1").register().status_code == 201
 
 
-def test_the_code_of_somebody_else_is_not_used_up_by_trying_it(agent: Agent) -> None:
+@pytest.mark.parametrize(("tries", "status"), [(9, 201), (10, 401)])
+def test_a_code_named_for_ten_other_devices_is_void(agent: Agent, tries: int, status: int) -> None:
     an_open_integration(devices=2)
-    code = credentials.issue_code(device_of("UDID1").id, "kim", now())
-    answers = [agent.register(token=None, code=code) for _ in range(90)]
-    assert {answer.status_code for answer in answers} == {401, 429}
-    owner = Agent(agent.client, udid="UDID1")
-    assert owner.register(token=None, code=code).status_code == 201
+    code = codes.issue_code(device_of("UDID1").id, "kim", now())
+    agent.register(token=None, code=code, udid="{DeviceUid}")
+    answers = [agent.register(token=None, code=code) for _ in range(tries)]
+    assert {refusal(answer) for answer in answers} == {(401, "code_unknown")}
+    answer = Agent(agent.client, udid="UDID1").register(token=None, code=code)
+    assert answer.status_code == status
+    if status == 401:
+        assert refusal(answer) == (401, "code_void")
+
+
+def test_a_code_of_one_profile_registers_no_other_and_is_not_used_up(agent: Agent) -> None:
+    an_open_integration(choice=ENTERPRISE)
+    device_id = device_of("UDID0").id
+    work, personal = (codes.issue_code(device_id, "kim", now(), name) for name in ("work", "personal"))
+    for _ in range(20):
+        assert refusal(agent.register(token=None, code=work, profile="personal")) == (409, "profile_differs")
+    assert agent.register(token=None, code=work, profile="work").status_code == 201
+    assert Agent(agent.client).register(token=None, code=personal, profile="personal").status_code == 201
 
 
 def test_a_device_that_keeps_registering_is_told_to_wait_and_no_other_is(agent: Agent) -> None:
@@ -238,7 +252,7 @@ def test_a_device_that_keeps_registering_is_told_to_wait_and_no_other_is(agent: 
     assert refusal(answers[-1]) == (429, "too_many")
     assert agent.check_in().status_code == 200
     assert Agent(agent.client, udid="UDID1").register().status_code == 201
-    code = credentials.issue_code(device_of("UDID0").id, "kim", now())
+    code = codes.issue_code(device_of("UDID0").id, "kim", now())
     assert agent.register(token=None, code=code).status_code == 201
 
 

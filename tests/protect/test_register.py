@@ -13,7 +13,7 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.device_api.errors import ApiError
-from harmony.device_api.registration import credentials, unregister
+from harmony.device_api.registration import codes, unregister
 from harmony.device_api.registration import register as registration_register
 from harmony.device_api.schemas import Register
 from harmony.models import (
@@ -27,13 +27,13 @@ from harmony.models import (
     Risk,
     Verb,
 )
-from harmony.sync import lifecycle
+from harmony.sync import integration_removal, lifecycle, removal_undo
 from tests.protect.agent import ENTERPRISE, TOKEN, Agent, an_open_integration, device_of, refusal
 from tests.stored import store
 
 
 def a_code(udid: str = "UDID0") -> str:
-    code = credentials.issue_code(device_of(udid).id, "kim", now())
+    code = codes.issue_code(device_of(udid).id, "kim", now())
     assert code is not None
     return code
 
@@ -141,6 +141,18 @@ def test_a_token_or_code_of_an_integration_at_rest_opens_nothing(agent: Agent, s
     assert refusal(agent.register(token=None, code=code)) == (403, "integration_closed")
 
 
+def test_an_integration_whose_removal_can_be_undone_answers_like_one_that_is_gone(agent: Agent) -> None:
+    id_ = an_open_integration()
+    agent.register()
+    removal_undo.hide(id_, "kim", now())
+    integration_removal.carry_out(id_)
+    assert refusal(agent.check_in()) == (410, "device_deleted")
+    assert refusal(agent.register()) == (401, "token_unknown")
+    removal_undo.undo(id_, "kim", now())
+    integration_removal.carry_out(id_)
+    assert agent.check_in().status_code == 200
+
+
 def test_an_active_device_is_not_taken_over_with_the_token_alone(agent: Agent) -> None:
     an_open_integration()
     agent.register()
@@ -243,7 +255,7 @@ def test_a_udid_that_the_uem_gives_to_two_devices_names_neither_and_a_code_does(
         session.get_one(Device, device_of("UDID1").id).udid_key = "udid0"
     assert refusal(agent.register()) == (409, "udid_shared")
     ids = list(db.session.scalars(select(Device.id).order_by(Device.id)))
-    code = credentials.issue_code(ids[0], "kim", now())
+    code = codes.issue_code(ids[0], "kim", now())
     assert agent.register(token=None, code=code).json["device_id"] == ids[0]
 
 

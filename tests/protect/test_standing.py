@@ -6,6 +6,7 @@ import doctest
 import sys
 from datetime import timedelta
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,13 @@ from harmony.protection.evaluate import (
     ProtectionFacts,
     Protector,
     Rules,
+    StatusRule,
     bounds,
     evaluate,
+    status_under,
 )
 from harmony.protection.policy_differences import normal
+from harmony.protection.risk import RatingRule
 from tests.builders import NOON
 
 ANDROID = ("android", "15", "4.2")
@@ -130,6 +134,41 @@ def test_an_exception_speaks_for_its_app_on_its_platform_and_for_nothing_else() 
     )
     evaluation = evaluate(DEVICE._replace(findings=findings), Rules(PolicyRecord(), exceptions))
     assert evaluation.rated == ((0, 0),)
+
+
+@pytest.mark.parametrize(
+    ("code", "subject", "rule", "risk_given"),
+    [
+        ("MALICIOUS_APP", "com.bad", RatingRule.FIXED, Risk.HIGH),
+        ("DEVICE_SILENT", "", RatingRule.SILENT, Risk.LOW),
+        ("HACKING_TOOL", "com.tool", RatingRule.EXCEPTION, Risk.LOW),
+        ("ROOTED", "", RatingRule.POLICY, Risk.MEDIUM),
+        ("PHISHING", "", RatingRule.CATALOGUE, Risk.HIGH),
+        ("JUICE_JACKING", "", RatingRule.UNKNOWN, Risk.MEDIUM),
+    ],
+)
+def test_a_rating_names_the_rule_that_gave_it(
+    code: str, subject: str, rule: RatingRule, risk_given: Risk
+) -> None:
+    exceptions = {("android", "com.tool"): Action.LOW, ("android", "com.bad"): Action.NO_RISK}
+    rules = Rules(PolicyRecord(risks={"ROOTED": 2}, silent_risk=1), exceptions)
+    assert rules.rating("android", code, subject) == (risk_given, rule)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "rule"),
+    [
+        ({}, "active", StatusRule.IN_CONTACT),
+        ({"inactive": True}, "inactive", StatusRule.SILENT),
+        ({"inactive": None, "status": "inactive"}, "inactive", StatusRule.NOT_JUDGED),
+        ({"protectors": (), "inactive": True}, "active", StatusRule.NO_APP),
+        ({"status": "provisioned"}, "provisioned", StatusRule.NO_APP),
+    ],
+)
+def test_a_status_names_the_rule_that_gave_it(changes: dict[str, Any], status: str, rule: StatusRule) -> None:
+    facts = DEVICE._replace(**changes)
+    assert status_under(facts) == (status, rule)
+    assert after(facts).status == status
 
 
 def test_what_stands_right_asks_for_no_write() -> None:

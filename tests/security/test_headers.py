@@ -67,3 +67,15 @@ def test_https_is_asked_for_only_where_there_is_https(client: FlaskClient) -> No
 def test_no_other_origin_may_read(client: FlaskClient) -> None:
     answer = client.get("/page", headers={"Origin": "https://evil.example"})
     assert not any(name.startswith("Access-Control") for name in answer.headers.keys())  # noqa: SIM118
+
+
+def test_the_headers_have_the_names_that_browsers_know() -> None:
+    assert set(headers.ALWAYS) == {
+        "Content-Security-Policy",
+        "Cross-Origin-Opener-Policy",
+        "Cross-Origin-Resource-Policy",
+        "Permissions-Policy",
+        "Referrer-Policy",
+        "X-Content-Type-Options",
+        "X-Frame-Options",
+    }

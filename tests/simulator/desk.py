@@ -17,11 +17,12 @@ Reply = tuple[int, Any]
 
 @dataclass
 class Heard:
-    """One call: the last part of its path, its body, the key it came with."""
+    """One call: the last part of its path, its body, the key it came with, and its whole path."""
 
     what: str
     body: dict[str, Any]
     key: str
+    path: str = ""
 
 
 @dataclass
@@ -58,7 +59,7 @@ def handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             key = self.headers.get("authorization", "").removeprefix("Bearer ")
-            status, told = desk.reply(Heard(self.path.rpartition("/")[2], body, key))
+            status, told = desk.reply(Heard(self.path.rpartition("/")[2], body, key, self.path))
             if told == "cut":
                 self.close_connection = True
                 return

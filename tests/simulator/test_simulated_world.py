@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harmony.simulator import changes, hostile
+from harmony.simulator import apps, changes, hostile, names
+from harmony.simulator.records import ENCODE
 from harmony.simulator.world import EPOCH, World
 
 
@@ -49,8 +50,18 @@ def test_some_users_have_several_devices() -> None:
 
 def test_every_quirk_occurs_on_a_small_share_of_the_devices() -> None:
     plain, bent = World(375, quirks=False), World(375)
-    different = [a for a, b in zip(bodies(plain), bodies(bent), strict=True) if a != b]
+    labs, hostile_labs = b'"Labs"', ENCODE(names.HOSTILE["Labs"])
+    pairs = zip(bodies(plain), bodies(bent), strict=True)
+    different = [a for a, b in pairs if a.replace(labs, hostile_labs) != b]
     assert len(different) == len(hostile.QUIRKS) == 15
+
+
+def test_without_quirks_no_name_of_a_group_tag_smart_group_or_app_is_hostile() -> None:
+    world = World(200, quirks=False)
+    named = [thing.name for kind in (world.groups, world.smart_groups, world.tags) for thing in kind.values()]
+    named += [name for ident in world.devices for _, name, _ in apps.installed(world, ident)]
+    assert {"Labs", "Scanners", "Lost and Found", "Photo Editor", "Spreadsheets"} <= set(named)
+    assert not set(named) & set(names.HOSTILE.values())
 
 
 def test_direct_members_of_all_groups_are_the_inclusive_members_of_the_top() -> None:

@@ -15,7 +15,7 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
-from harmony.device_api.registration import credentials, unregister
+from harmony.device_api.registration import codes, unregister
 from harmony.models import App, Device, DeviceStatus, Finding, InstalledApp, Protection, Registration, Risk
 from harmony.simulator.agents.script import TEST_APP
 from harmony.web.demo.state import COOKIE
@@ -77,12 +77,14 @@ def test_in_earnest_the_page_does_not_exist(settings: Settings) -> None:
         from harmony.models.access import Role
         from harmony.security.users import create_user
 
+        an_integration()
         create_user("admin", "eleven quiet lanterns over Oslo", Role.ADMINISTRATOR, now())
     client = app.test_client()
     client.post("/sign-in", data={"name": "admin", "password": "eleven quiet lanterns over Oslo"})
     assert client.get(PAGE).status_code == 404
     assert client.post(f"{PAGE}/register", data={}).status_code == 404
-    assert "Demo device" not in client.get("/devices").get_data(as_text=True)
+    for path in ("/devices", "/", "/integrations/1"):
+        assert "emo device" not in client.get(path).get_data(as_text=True)
 
 
 def test_without_an_integration_it_says_what_to_do(signed_in: FlaskClient) -> None:
@@ -160,7 +162,7 @@ def test_a_device_in_contact_needs_a_code(app: Flask, browser: FlaskClient) -> N
         409, True
     )  # fmt: skip
     with app.app_context():
-        code = credentials.issue_code(1, "admin", now())
+        code = codes.issue_code(1, "admin", now())
     assert register(browser, device="2", udid="udid0", code=code or "", platform="android").status_code == 303
 
 

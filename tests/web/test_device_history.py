@@ -89,6 +89,17 @@ def test_a_line_leads_to_its_run_as_long_as_that_is_kept(app: Flask, signed_in: 
     assert f"/runs/{id_ + 1}" not in page
 
 
+def test_a_line_of_tagging_leads_to_no_device_sync(app: Flask, signed_in: FlaskClient) -> None:
+    """Its number is that of a run of tagging, which a device sync may have as well."""
+    device = a_device(app)
+    with app.app_context():
+        run_id = db.session.scalars(db.select(SyncRun.id)).one()
+    note(app, device, "Tag removed", run_id=run_id, kind=Happening.UNTAGGED)
+    page = look(signed_in, f"/devices/{device}")
+    assert "Tag removed" in page
+    assert f"/runs/{run_id}" not in page
+
+
 def test_a_later_run_that_was_given_the_number_of_a_removed_one_is_not_meant(
     app: Flask, signed_in: FlaskClient
 ) -> None:

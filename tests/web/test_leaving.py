@@ -161,15 +161,15 @@ def test_remove_can_take_the_tags_off_first_and_keeps_what_was_typed(
 ) -> None:
     path = f"/integrations/{tagged}/remove"
     assert "Remove the tags from the 3 devices first," in signed_in.get(path).get_data(as_text=True)
-    status, where = remove(signed_in, tagged, tags=removal.TAKE_OFF, devices="delete")
-    assert (status, where) == (303, f"{path}?devices=delete&name=Test+UEM")
+    status, where = remove(signed_in, tagged, tags=removal.TAKE_OFF, devices="hide")
+    assert (status, where) == (303, f"{path}?devices=hide&name=Test+UEM")
     assert state_of(app, tagged) == IntegrationState.ACTIVE
     assert retired(app, tagged) == {ACTIVE, HIGH}
     assert is_due(app, tagged)
     page = signed_in.get(where).get_data(as_text=True)
     assert "3 devices still with tags" in page
     assert 'hx-trigger="every 2s"' in page
-    assert re.search('<input checked[^>]*value="delete"', page)
+    assert re.search('<input checked[^>]*value="hide"', page)
     assert 'value="Test UEM"' in page
     status, text = remove(signed_in, tagged, tags=removal.TAKE_OFF)
     assert status == 422

@@ -17,6 +17,7 @@ from harmony.protection.change import NewFinding
 from tests.files import records_of
 from tests.protect.agent import ENTERPRISE, Agent, an_open_integration, device_of, refusal
 from tests.protect.stored import change
+from tests.scanning import scanned_on
 from tests.web.test_devices import look, names_on
 
 
@@ -45,8 +46,25 @@ def an_agent(client: FlaskClient, udid: str = "UDID0") -> Agent:
     return Agent(client.application.test_client(), udid)
 
 
+def badges(page: str) -> list[str]:
+    """The words of the badges on a page."""
+    return re.findall(r'data-state="\w+">.*?<span>([^<]*)</span></span>', page, re.DOTALL)
+
+
 def numbers(names: list[str]) -> list[int]:
     return [int(name.removeprefix("phone ")) for name in names]
+
+
+def test_a_device_that_no_app_looks_at_is_nowhere_called_safe(shown: FlaskClient) -> None:
+    """Of five, the devices 0 and 4 never registered; 3 is at Low risk although its app is gone."""
+    assert badges(look(shown, "/devices?risk=not_assessed")).count("Not assessed") == 2
+    assert "Not assessed" not in badges(look(shown, "/devices?risk=none"))
+    with shown.application.app_context():
+        first, third = device_of("UDID0").id, device_of("UDID3").id
+    assert "Not assessed" in badges(look(shown, f"/devices/{first}"))
+    assert "Low" in badges(look(shown, f"/devices/{third}"))
+    risks = [row["risk"] for row in records_of(shown.get("/devices/devices.csv"))]
+    assert risks == ["Not assessed", "High", "No Risk", "Low", "Not assessed"]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +75,10 @@ def numbers(names: list[str]) -> list[int]:
         ("status=provisioned", [0, 3, 4]),
         ("risk=high", [1]),
         ("risk=low", [3]),
-        ("risk=none", [0, 2, 4]),
-        ("status=provisioned&risk=none", [0, 4]),
+        ("risk=none", [2]),
+        ("risk=not_assessed", [0, 4]),
+        ("status=provisioned&risk=not_assessed", [0, 4]),
+        ("status=provisioned&risk=none", []),
         ("status=provisioned&risk=low", [3]),
         ("status=active&risk=low", []),
         ("status=asleep&risk=awful", [0, 1, 2, 3, 4]),
@@ -93,7 +113,7 @@ def test_the_numbers_of_an_integration_lead_to_the_devices_behind_them(shown: Fl
         for href, count in stats
         if "status" in href or "risk" in href
     ]
-    assert sorted(count for _, count in wanted) == [0, 1, 1, 1, 1, 3, 3]
+    assert sorted(count for _, count in wanted) == [0, 1, 1, 1, 1, 1, 2, 3]
     for href, count in wanted:
         assert len(names_on(look(shown, href))) == count
 
@@ -145,6 +165,11 @@ def test_all_strangers_of_the_filter_are_deleted_at_once_and_nobody_else(
         assert (entry.who, entry.detail) == ("admin", "2 devices that the UEM does not list")
 
 
+def an_enterprise_device() -> int:
+    an_open_integration(choice=ENTERPRISE)
+    return device_of("UDID0").id
+
+
 def test_a_code_is_shown_once_and_registers_an_active_device_anew(app: Flask, shown: FlaskClient) -> None:
     agent = an_agent(shown)
     agent.register()
@@ -153,12 +178,26 @@ def test_a_code_is_shown_once_and_registers_an_active_device_anew(app: Flask, sh
     page = shown.post(href).get_data(as_text=True)
     (code,) = re.findall(r'value="((?:[0-9A-Z]{4}-){3}[0-9A-Z]{4})"', page)
     assert "Not used yet" in page
+    assert scanned_on(page) == [f"http://localhost/register#{code}"]
     assert code not in look(shown, href)
     assert refusal(agent.register())[0] == 409
     assert agent.register(token=None, code=code).status_code == 201
     assert "Used" in look(shown, href)
     with app.app_context():
         assert "Made a registration code" in db.session.scalars(select(AuditEntry.what)).all()
+
+
+def test_on_two_profiles_a_code_is_made_for_one_of_them(app: Flask, shown: FlaskClient) -> None:
+    with app.app_context():
+        href = f"/devices/{an_enterprise_device()}/registration-code"
+    assert '<option value="work">' in look(shown, href)
+    page = shown.post(href, data={"profile": "work"}).get_data(as_text=True)
+    (code,) = re.findall(r'value="((?:[0-9A-Z]{4}-){3}[0-9A-Z]{4})"', page)
+    assert '<td data-label="Profile">work</td>' in page
+    assert scanned_on(page) == [f"http://localhost/register#work:{code}"]
+    agent = Agent(app.test_client())
+    assert refusal(agent.register(token=None, code=code, profile="personal")) == (409, "profile_differs")
+    assert agent.register(token=None, code=code, profile="work").status_code == 201
 
 
 def test_a_reset_ends_the_registration_and_is_audited(app: Flask, shown: FlaskClient) -> None:
@@ -172,7 +211,9 @@ def test_a_reset_ends_the_registration_and_is_audited(app: Flask, shown: FlaskCl
     assert (answer.status_code, answer.location) == (303, href)
     page = page_of(shown, "UDID0")
     assert "Provisioned" in page
-    assert "1 finding that has ended" in page
+    assert "1 finding that has ended" in " ".join(page.split())
+    past = page[page.index("What has ended on this device") :]
+    assert past.index("Rooted") < past.index('data-label="Ended"') < past.index("All findings")
     assert "Rooted" in look(shown, f"{href}/findings")
     assert refusal(agent.check_in()) == (401, "key_unknown")
     with app.app_context():
@@ -195,7 +236,7 @@ def test_what_an_app_left_behind_can_be_reset_after_it_unregistered(shown: Flask
     assert "Rooted" in page
     (href,) = re.findall(r'action="(/devices/[0-9]+/reset-registration)"', page)
     assert "The registration was reset" in shown.post(href, follow_redirects=True).get_data(as_text=True)
-    assert "1 finding that has ended" in page_of(shown, "UDID0")
+    assert "1 finding that has ended" in " ".join(page_of(shown, "UDID0").split())
 
 
 def test_a_finding_says_what_it_is_about_and_on_which_profile(app: Flask, shown: FlaskClient) -> None:

@@ -33,7 +33,12 @@ BUTTONS = {
     "integrations.cancel", "integrations.pause", "integrations.resume", "integrations.sync_now",
     "jobs.cancel", "jobs.run_now", "holds.approve", "holds.dismiss", "verification.preview",
     "verification.verify_in_force", "leave.discard", "tags.create", "tags.push", "tags.read_back",
-    "policy.reset", "access.sign_out",
+    "access.sign_out", "notices.test", "message_settings.remove",
+    "message_settings.remove_channel", "messages.retry", "messages.cancel", "exceptions.end_app",
+    "exceptions.end_risk", "shortcuts.switch", "connectors.rotate", "connectors.revoke", "undo.undo",
+    "proxy.remove",
+    "device_columns.choose", "selection.export",
+    "selection.reset", "selection.message", "selection.new_codes",
 }  # fmt: skip
 
 watch(SECRET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -73,6 +74,18 @@ def test_a_verify_for_other_values_is_said_to_be_so(signed_in: FlaskClient) -> N
     walk.verify("server")
     walk.send("server", display_name="Another")
     assert "These results are for other values" in walk.look("server")
+
+
+def test_many_checks_that_passed_are_one_line_and_the_others_stay_in_sight(signed_in: FlaskClient) -> None:
+    walk = Walk.begin(signed_in).to_synchronization()
+    page = walk.verify("synchronization", groups=[*(f"organization:{group}" for group in range(570, 588))])
+    shown, folded = page.split('<details class="passed"', 1)
+    results = shown.split('id="verification"', 1)[1]
+    assert re.search(r"\d+ checks passed", folded)
+    assert 'class="warning warning"' in results
+    assert 'class="ok ok"' not in results
+    assert "List the groups" in folded
+    assert "<summary>Devices read in each of 18 groups</summary>" in folded
 
 
 def test_the_report_can_be_copied_and_carries_no_secret(

@@ -1,0 +1,75 @@
+"""The navigation: a Settings menu, and on a small screen one row that opens without JavaScript (rung B)."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, StorageState, expect
+
+from tests.browser.conftest import Arrive
+from tests.browser.product import Product
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+SETTINGS = ["Integrations", "Policy", "Messages", "Notices", "Audit"]
+ONE_ROW = 60
+
+
+def main_links(page: Page) -> list[str]:
+    links = page.get_by_role("navigation", name="Main").get_by_role("link")
+    return [text.strip() for text in links.all_inner_texts()]
+
+
+def test_settings_opens_with_what_is_set_up_once_and_marks_the_page(signed_in: Visitor) -> None:
+    page = signed_in.go("/devices")
+    assert not set(main_links(page)) & set(SETTINGS)
+    page.get_by_text("Settings", exact=True).click()
+    assert [link for link in main_links(page) if link in SETTINGS] == SETTINGS
+    page.get_by_role("link", name="Policy", exact=True).click()
+    signed_in.heading("Policy")
+    expect(page.locator(".mainnav summary.current")).to_have_text("Settings")
+    expect(page.get_by_role("link", name="Policy", exact=True)).to_be_hidden()
+
+
+def test_escape_closes_settings_and_gives_the_focus_back(signed_in: Visitor) -> None:
+    page = signed_in.go("/devices")
+    settings = page.locator(".mainnav summary")
+    settings.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Audit", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Audit", exact=True)).to_be_hidden()
+    expect(settings).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("script", [True, False])
+def test_on_a_small_screen_the_navigation_is_one_row_that_opens(
+    arrive: Arrive, product: Product, session_cookies: StorageState, width: int, script: bool
+) -> None:
+    viewport = {"width": width, "height": 700}
+    visitor = arrive(
+        product.url, storage_state=session_cookies, viewport=viewport, java_script_enabled=script
+    )
+    page = visitor.go("/devices")
+    assert main_links(page) == []
+    box = page.locator(".topbar").bounding_box()
+    assert box
+    assert box["height"] <= ONE_ROW
+    page.locator(".nav-toggle summary").click()
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_role("link", name="Messages", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="Messages")).to_be_visible()
+    assert main_links(page) == []
+    expect(page.locator(".nav-toggle summary")).to_contain_text("Messages")
+
+
+def test_the_open_navigation_is_accessible_and_fits(
+    arrive: Arrive, product: Product, session_cookies: StorageState
+) -> None:
+    visitor = arrive(product.url, storage_state=session_cookies, viewport={"width": 320, "height": 700})
+    page = visitor.go("/integrations")
+    page.locator(".nav-toggle summary").click()
+    page.locator(".mainnav summary").click()
+    assert visitor.audit() == []
+    assert visitor.too_wide() == []
