@@ -8,10 +8,10 @@ TEMPLATES := templates harmony/simulator/templates
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo test check soak bench lint format clean
+.PHONY: help run dev demo test check soak bench image-test lint format clean
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: .venv/runtime ## Run the dashboard and its worker
 	@exec $(BIN)/python app.py
@@ -31,9 +31,12 @@ check: lint .venv/dev ## Lint, and run the quick tests (docs/testing.md): a minu
 soak: .venv/dev ## Run the long loops whole, with new seeds, for MINUTES=30; SEED=… ARGS=… replays a failure
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|protect|growth|tagging|start for a part, OUT=file.json
+bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|peers|contention|messages|protect|growth|tagging|start for a part, OUT=file.json
 	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+image-test: .venv/dev ## Build the container image without a registry, run it, look at it (root, buildah, debootstrap)
+	@$(BIN)/python -m tests.image $(ARGS)
 
 lint: .venv/dev ## Look for mistakes without running anything
 	@$(BIN)/ruff check .
@@ -47,6 +50,10 @@ format: .venv/dev ## Lay out the code and the templates
 	@$(BIN)/ruff format .
 	@$(BIN)/djangofmt check --fix $(TEMPLATES)
 	@$(BIN)/djangofmt $(TEMPLATES)
+
+.PHONY: screenshots
+screenshots: .venv/dev ## Take the pictures in docs/images anew, from the demo; needs Chromium
+	@$(BIN)/python -m tests.screenshots
 
 clean: ## Remove what make has built; the data in instance/ stays
 	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
