@@ -8,16 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.audit import audit
 from harmony.clock import now, steady
 from harmony.db import write
-from harmony.models import User
 from harmony.security import kept_forms, rate_limit, sessions, setup_code, users
 from harmony.security.addresses import HOME, below_prefix, local_address
 from harmony.security.auth import KEPT, SETUP, SIGN_IN, public
 from harmony.security.passwords import TooManyAtOnce
+from harmony.web.account.completion import SignInMethod, complete_sign_in
 from harmony.web.account.forms import SetupForm, SignInForm
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ def sign_in_submitted() -> ResponseReturnValue:
         log.warning("A sign-in from %s was refused.", request.remote_addr)
         return _sign_in_page(form, target, WRONG), 422
     rate_limit.sign_in_succeeded(request.remote_addr, form.name.data, now())
-    return _signed_in(user, target)
+    return complete_sign_in(user, SignInMethod.PASSWORD, target)
 
 
 @blueprint.post("/sign-out")
@@ -103,7 +102,9 @@ def setup_submitted() -> ResponseReturnValue:
     except setup_code.WrongCode:
         log.warning("A set-up code from %s was refused.", request.remote_addr)
         return _setup_page(form, _WRONG_CODE), 422
-    return _signed_in(user, below_prefix(HOME), "Created the first administrator")
+    with write() as session:
+        audit(session, user.name, "Created the first administrator", now())
+    return complete_sign_in(user, SignInMethod.PASSWORD)
 
 
 @blueprint.post("/theme")
@@ -121,19 +122,6 @@ def theme() -> ResponseReturnValue:
             httponly=True,
             samesite="Lax",
         )
-    return response
-
-
-def _signed_in(user: User, target: str, how: str = "Signed in") -> BaseResponse:
-    log.info("User %d signed in from %s.", user.id, request.remote_addr)
-    # Refused tries are counted by the throttle only: what was typed as a name may be a password.
-    name = user.name
-    with write() as session:
-        audit(session, name, how, now())
-    response = redirect(target, 303)
-    # Signing in again ends the former session of this browser instead of leaving it behind.
-    sessions.close_session(sessions.read_cookie())
-    sessions.set_cookie(response, sessions.open_session(user, steady()))
     return response
 
 
