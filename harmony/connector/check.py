@@ -11,8 +11,12 @@ from harmony.connector.allow_list import LISTED
 from harmony.connector.dashboard import Dashboard
 from harmony.connector.settings import AgentSettings
 from harmony.connector.wire import Poll
+from harmony.mail.smtp import OPEN_SECONDS
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import UemError
+from harmony.uem.http.deadline import Deadline
+from harmony.uem.http.sockets import open_socket
+from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.verify.checks import CheckState
 from harmony.uem.verify.run_checks import network_results
 
@@ -23,13 +27,24 @@ def check(settings: AgentSettings) -> Iterator[tuple[bool, str]]:
     """Yield each check: whether it passed, and its line."""
     yield _dashboard(settings)
     policy = replace(LISTED, proxy=settings.uem_proxy)
-    for server in settings.allowed.shown():
+    yield from (_mail_server(server, policy) for server in sorted(settings.allowed.mail))
+    for server in sorted(settings.allowed.servers):
         connection = Connection(server, Basic("", "", ""), settings.uem_ca, policy)
         for result in network_results(connection, clock.now()):
             word = _WORDS.get(result.state, "not tried")
             advice = f" {result.advice}" if result.advice else ""
             passed = result.state in {CheckState.OK, CheckState.WARNING}
             yield passed, f"{word:9} {server}: {result.name}. {result.sentence}{advice}"
+
+
+def _mail_server(server: str, policy: OutboundPolicy) -> tuple[bool, str]:
+    host, _, port = server.removeprefix("smtp://").rpartition(":")
+    try:
+        with Deadline(OPEN_SECONDS) as deadline:
+            open_socket(host, int(port), replace(policy, proxy=None), deadline).close()
+    except UemError as error:
+        return False, f"{'FAILED':9} {server}: {error.sentence} {error.advice}"
+    return True, f"{'ok':9} {server}: the mail server can be reached."
 
 
 def _dashboard(settings: AgentSettings) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Carries out one piece of work: a call to the UEM, or a look at what can be reached; always a reply."""
+"""Carries out one piece of work: a call to the UEM, a mail, a look at what can be reached; always a reply."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from datetime import datetime
 import msgspec
 
 from harmony import clock
-from harmony.connector.allow_list import LISTED, call_refusal, server_refusal
+from harmony.connector.allow_list import LISTED, call_refusal, mail_refusal, server_refusal
+from harmony.connector.mail import hand_over
 from harmony.connector.settings import AgentSettings
 from harmony.connector.wire import (
     CALL,
+    MAIL,
     PROBE,
     Reply,
     WireAnswer,
     WireCall,
     WireCheck,
     WireFailure,
+    WireMail,
     WireProbe,
     Work,
     compress,
@@ -55,6 +58,8 @@ class Executor:
         try:
             if work.kind == CALL:
                 return self._call(decode(work.body, WireCall), work.seconds)
+            if work.kind == MAIL:
+                return self._mail(decode(work.body, WireMail))
             if work.kind == PROBE:
                 return self._probe(decode(work.body, WireProbe), clock.now())
         except UemError as error:
@@ -80,6 +85,12 @@ class Executor:
         )  # fmt: skip
         deadline = Deadline(max(0.0, min(seconds, _MOST_SECONDS)))
         return Reply(answer=_wire(self._exchange(server, call.ca_pem).send(request, deadline)))
+
+    def _mail(self, mail: WireMail) -> Reply:
+        if refusal := mail_refusal(self._settings.allowed, mail.host, mail.port):
+            return _refused(refusal)
+        # The proxy is for HTTP; few let a connection to a mail server pass.
+        return Reply(delivery=hand_over(mail, replace(self._policy, proxy=None)))
 
     def _probe(self, probe: WireProbe, now: datetime) -> Reply:
         server = parse_address(probe.server, LISTED)

@@ -10,7 +10,7 @@ import msgspec
 KEY_PREFIX = "hmconnector_"
 PREFIX = "/connector/v1"
 MIMETYPE = "application/msgpack"
-CALL, PROBE = "call", "probe"
+CALL, PROBE, MAIL = "call", "probe", "mail"
 # A part of an answer: well below the largest request that the dashboard takes.
 PART_BYTES = 1024 * 1024
 # What an answer may have on the wire, compressed, whatever its call allows.
@@ -69,6 +69,36 @@ class WireProbe(msgspec.Struct, frozen=True, kw_only=True):
     ca_pem: str | None
 
 
+class WireMail(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail to hand to a mail server; see `mail.faults.MailAccess` for the fields of the server."""
+
+    host: str
+    port: int
+    security: str
+    username: str
+    password: str
+    certificate: str
+    sender: str
+    recipient: str
+    raw: bytes
+
+    def __repr__(self) -> str:
+        return f"<WireMail to {self.host}:{self.port}>"
+
+
+class WireDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a mail: what its server answered, or the sentence that says why it did not take it.
+
+    See `mail.envelope.DeliveryError` for `of_channel` and `permanent`.
+    """
+
+    answer: str = ""
+    sentence: str = ""
+    advice: str = ""
+    of_channel: bool = True
+    permanent: bool = False
+
+
 class WireAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of a server; `body` is compressed (zlib) without its own encoding."""
 
@@ -104,6 +134,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     answer: WireAnswer | None = None
     checks: tuple[WireCheck, ...] | None = None
+    delivery: WireDelivery | None = None
     failure: WireFailure | None = None
 
 

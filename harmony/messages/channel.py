@@ -10,12 +10,14 @@ from sqlalchemy import select
 
 from harmony.db import db, release
 from harmony.jobs.uem_client import outbound_policy
-from harmony.messages.envelope import Envelope, NotConfigured
+from harmony.mail.envelope import Envelope
+from harmony.mail.faults import MailAccess
+from harmony.mail.smtp import open_mail
 from harmony.messages.gateway_address import WEBHOOK, scheme_of
 from harmony.messages.gateways import ApprisedService, Webhook
-from harmony.messages.mail import open_mail
-from harmony.messages.mail_faults import MailAccess
+from harmony.messages.results import NotConfigured
 from harmony.models import ChannelKind, MailServer, MessageChannel
+from harmony.relay.mail import open_relayed_mail
 from harmony.security.vault import VaultLocked, vault
 
 # Less than what providers and telephone companies take for a storm.
@@ -45,8 +47,7 @@ def open_sender(way: Way) -> AbstractContextManager[Sender]:
     """Open a channel for some messages. Raises DeliveryError; no transaction is left open."""
     try:
         if way.kind is ChannelKind.EMAIL:
-            # The proxy is for HTTP; few let a connection to a mail server pass.
-            return open_mail(_mail_access(), replace(outbound_policy(), proxy=None))
+            return _open_mail(_mail_server())
         return nullcontext(_gateway(way))
     except VaultLocked as locked:
         raise NotConfigured(locked.sentence, locked.advice) from None
@@ -64,10 +65,21 @@ def url_bound_to(channel_id: int) -> str:
     return f"message_channel:{channel_id}:url"
 
 
-def _mail_access() -> MailAccess:
-    server = db.session.scalar(select(MailServer))
+def _mail_server() -> MailServer:
+    server: MailServer | None = db.session.scalar(select(MailServer))
     if server is None:
         raise NotConfigured("There is no mail server.", _SET_UP)
+    return server
+
+
+def _open_mail(server: MailServer) -> AbstractContextManager[Sender]:
+    if server.connector:
+        return open_relayed_mail(_mail_access(server), server.connector)
+    # The proxy is for HTTP; few let a connection to a mail server pass.
+    return open_mail(_mail_access(server), replace(outbound_policy(), proxy=None))
+
+
+def _mail_access(server: MailServer) -> MailAccess:
     password = server.password and vault().open(server.password, PASSWORD_BOUND_TO, mail_origin(server))
     return MailAccess(
         server.host, server.port, server.security, server.sender, server.sender_name,

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from harmony.messages.envelope import Envelope, NotSent
+from harmony.mail.envelope import Envelope
 from harmony.messages.notices.composing import compose_notice
 from harmony.messages.registration.composer import compose_registration
+from harmony.messages.results import NotSent
 from harmony.models import Message, MessageKind
 
 # Called outside of any write(): `session` is for reading, and who stores something opens a write() itself.

@@ -18,11 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from harmony.clock import monotonic, now
 from harmony.db import db, release
 from harmony.jobs.heartbeat import Interrupted
+from harmony.mail.envelope import DeliveryError
 from harmony.messages import claims
 from harmony.messages.channel import Sender, Way, open_sender
 from harmony.messages.claims import MessageClaim
 from harmony.messages.composers import compose
-from harmony.messages.envelope import DeliveryCounts, DeliveryError, NotSent, Unwritten
+from harmony.messages.results import DeliveryCounts, NotSent, Unwritten
 from harmony.messages.schedule import ROUND_SECONDS, WAITS, retry_at
 from harmony.models import Message, MessageState
 

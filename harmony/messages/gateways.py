@@ -9,7 +9,8 @@ from typing import Any
 
 from apprise import AppriseAsset
 
-from harmony.messages.envelope import DeliveryError, Envelope, NotConfigured, RecipientRefused
+from harmony.mail.envelope import DeliveryError, Envelope, RecipientRefused
+from harmony.mail.text import server_answer
 from harmony.messages.gateway_address import (
     CHAT_SERVICES,
     NUMBER,
@@ -19,7 +20,7 @@ from harmony.messages.gateway_address import (
     telephone,
     without_numbers,
 )
-from harmony.messages.mail_text import server_answer
+from harmony.messages.results import NotConfigured
 from harmony.models import ChannelKind
 from harmony.uem.errors import UemError
 from harmony.uem.http.checked_calls import CheckedCalls, call_once

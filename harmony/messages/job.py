@@ -22,8 +22,8 @@ from harmony.jobs.runner import EarlyEnds, attempt_apart, writing_the_end
 from harmony.messages import claims
 from harmony.messages.channel import open_sender
 from harmony.messages.delivery import Opener, Round, alone
-from harmony.messages.envelope import DeliveryCounts
 from harmony.messages.outcome import PAUSED, STOPPED, of_locked, of_round
+from harmony.messages.results import DeliveryCounts
 from harmony.messages.schedule import BREAK
 from harmony.models import JobRun, Message, MessageState
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harmony.jobs.outcome import Outcome
-from harmony.messages.envelope import DeliveryCounts
+from harmony.messages.results import DeliveryCounts
 from harmony.models.states import SyncRunState
 
 STOPPED = Outcome(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from harmony.messages.envelope import DeliveryError
+from harmony.mail.envelope import DeliveryError
 
 # After each try that failed. They add up to a day: what has not left by then is given up.
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 39, 60, 120, 240, 480, 480))

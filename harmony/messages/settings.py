@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import write
+from harmony.mail.envelope import Envelope
 from harmony.messages import outbox
 from harmony.messages.channel import PASSWORD_BOUND_TO, Way, mail_origin, open_sender, url_bound_to
-from harmony.messages.envelope import Envelope
 from harmony.models import ChannelKind, MailServer, Message, MessageChannel
 from harmony.security.vault import vault
 
@@ -34,6 +34,7 @@ class MailServerValues:
     sender: str
     sender_name: str
     certificate: str
+    connector: str = ""
     password: str = field(default="", repr=False)
 
 
@@ -59,7 +60,8 @@ def save_mail_server(values: MailServerValues, edition: int, by: str, now: datet
         server = saved or MailServer()
         server.host, server.port, server.security = values.host, values.port, values.security
         server.username, server.certificate = values.username, values.certificate
-        server.sender, server.sender_name, server.edition = values.sender, values.sender_name, edition + 1
+        server.sender, server.sender_name = values.sender, values.sender_name
+        server.connector, server.edition = values.connector, edition + 1
         server.password = _sealed(values, mail_origin(server)) or (kept if values.username else "")
         session.add(server)
         audit(session, by, "Changed the mail server", now, detail=f"{server.host}:{server.port}")

@@ -15,7 +15,7 @@ from harmony.models.states import MessageState
 class MailServer(Base):
     """The SMTP server of the installation: one row. `password` is sealed; `certificate` is PEM, "" for none.
 
-    `security` is "starttls", "tls" or "none".
+    `security` is "starttls", "tls" or "none"; `connector` names the one that mail goes through, "" for none.
     """
 
     __tablename__ = "mail_server"
@@ -29,6 +29,7 @@ class MailServer(Base):
     certificate: Mapped[str] = mapped_column(Text, default="")
     sender: Mapped[str] = mapped_column(String(256))
     sender_name: Mapped[str] = mapped_column(String(128), default="")
+    connector: Mapped[str] = mapped_column(String(64), default="", server_default="")
     edition: Mapped[int] = mapped_column(default=1)
 
 

@@ -122,6 +122,12 @@ def usable_names() -> list[str]:
     )
 
 
+def offered(stored: str, without: str) -> list[tuple[str, str]]:
+    """Return what a form offers, as value and label: `without` any, those in use, and what is stored."""
+    names = usable_names()
+    return [("", without), *((name, name) for name in [*names, *({stored} - {"", *names})])]
+
+
 def agents_of(connector_id: int) -> list[ConnectorAgent]:
     """Return the agents of a Connector, those seen last first."""
     newest = select(ConnectorAgent).where(ConnectorAgent.connector_id == connector_id)

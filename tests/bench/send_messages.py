@@ -11,9 +11,9 @@ from pathlib import Path
 
 from harmony.clock import now
 from harmony.db import write
+from harmony.mail.envelope import Envelope
 from harmony.messages import channel, composers, delivery, outbox
 from harmony.messages.channel import Way
-from harmony.messages.envelope import Envelope
 from harmony.messages.outbox import NewMessage
 from harmony.models import ChannelKind, MessageKind
 from tests.bench.dashboard import opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harmony.connector.allow_list import LISTED, call_refusal, read_allow_list
+from harmony.connector.allow_list import LISTED, call_refusal, mail_refusal, read_allow_list
 from harmony.connector.wire import WireCall
 from harmony.uem.connection import REGIONS
 from harmony.uem.errors import BlockedByPolicy
@@ -78,3 +78,30 @@ def test_a_token_is_asked_for_at_a_listed_token_service_by_post_only() -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(BlockedByPolicy):
         read_allow_list(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "allowed"),
+    [
+        ("mail.corp.example", 587, True), ("MAIL.corp.example", 587, True), ("mail.corp.example", 25, False),
+        ("mail.corp.example.evil.example", 587, False), ("uem.corp.example", 443, False),
+    ],
+)  # fmt: skip
+def test_mail_is_handed_to_listed_servers_and_ports_only(host: str, port: int, allowed: bool) -> None:
+    listed = read_allow_list(f"{UEM}, smtp://Mail.corp.example:587")
+    assert (mail_refusal(listed, host, port) is None) is allowed
+
+
+def test_without_a_mail_server_on_the_list_no_mail_is_handed_over() -> None:
+    assert mail_refusal(ALLOWED, "uem.corp.example", 443) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["smtp://", "smtp://mail.example", "smtp://mail.example:0", "smtp://mail.example:99999",
+     "smtp://mail.example:25/path", "smtp://kim@mail.example:25", "smtp://kim:secret@mail.example:25"],
+)  # fmt: skip
+def test_what_is_no_address_of_a_mail_server_is_refused(text: str) -> None:
+    with pytest.raises(BlockedByPolicy, match=r"smtp://mail\.example\.com:587") as refused:
+        read_allow_list(f"{UEM}, {text}")
+    assert "secret" not in refused.value.sentence

@@ -15,12 +15,13 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
+from harmony.mail.envelope import DeliveryError, Envelope, RecipientRefused
 from harmony.messages import channel, claims, composers, delivery, outbox
 from harmony.messages.channel import Way
 from harmony.messages.claims import MessageClaim
-from harmony.messages.envelope import DeliveryError, Envelope, NotSent, RecipientRefused
 from harmony.messages.job import send_messages
 from harmony.messages.outbox import NewMessage
+from harmony.messages.results import NotSent
 from harmony.messages.schedule import BREAK, LEASE, WAITS
 from harmony.models import ChannelKind, Job, JobRun, Message, MessageKind, MessageState
 from tests.builders import an_integration

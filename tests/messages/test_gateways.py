@@ -15,9 +15,10 @@ from importlib import import_module
 import pytest
 from apprise.utils.parse import parse_list
 
-from harmony.messages.envelope import DeliveryError, Envelope, NotConfigured, RecipientRefused
+from harmony.mail.envelope import DeliveryError, Envelope, RecipientRefused
 from harmony.messages.gateway_address import CHAT_SERVICES, SMS_SERVICES, address_fault
 from harmony.messages.gateways import ApprisedService, GatewayRefused, GatewayUnreachable, Webhook
+from harmony.messages.results import NotConfigured
 from harmony.models import ChannelKind
 from harmony.uem.http import checked_calls
 from harmony.uem.trust.outbound import OutboundPolicy

@@ -15,10 +15,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from harmony.messages import mail
-from harmony.messages.envelope import DeliveryError, Envelope, InlineImage, RecipientRefused
-from harmony.messages.mail import open_mail
-from harmony.messages.mail_faults import (
+from harmony.mail import smtp
+from harmony.mail.envelope import DeliveryError, Envelope, InlineImage, RecipientRefused
+from harmony.mail.faults import (
     NONE,
     STARTTLS,
     TLS,
@@ -28,6 +27,7 @@ from harmony.messages.mail_faults import (
     MailSignInRefused,
     SenderRefused,
 )
+from harmony.mail.smtp import open_mail
 from harmony.uem.trust.outbound import DEFAULT_POLICY, OutboundPolicy
 from tests.faults.certs import Made, a_certificate
 
@@ -188,7 +188,7 @@ def test_a_server_that_is_down_or_unknown_or_forbidden_is_named() -> None:
 
 
 def test_a_server_that_says_nothing_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail, "OPEN_SECONDS", 0.3)
+    monkeypatch.setattr(smtp, "OPEN_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         access = MailAccess("127.0.0.1", silent.getsockname()[1], NONE, "harmony@example.org")
         with pytest.raises(MailServerUnreachable, match="did not finish"):

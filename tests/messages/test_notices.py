@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.mail.envelope import Envelope
 from harmony.messages.composers import compose
-from harmony.messages.envelope import Envelope, NotSent
 from harmony.messages.notices import subscriptions, watch
 from harmony.messages.notices.kinds import NoticeKind
+from harmony.messages.results import NotSent
 from harmony.models import (
     AppException,
     DeviceStatus,

@@ -18,9 +18,9 @@ from sqlalchemy import event, select, update
 from harmony import config
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.mail.envelope import Envelope
 from harmony.messages import outbox
 from harmony.messages.channel import Way
-from harmony.messages.envelope import Envelope
 from harmony.messages.job import send_messages
 from harmony.messages.registration import recipients
 from harmony.messages.registration.recipients import MOST_AT_ONCE

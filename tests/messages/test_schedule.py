@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.messages.envelope import DeliveryError, RecipientRefused
+from harmony.mail.envelope import DeliveryError, RecipientRefused
 from harmony.messages.schedule import WAITS, allowance, retry_at
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -32,7 +32,7 @@ import os, signal, sys
 from harmony import create_app
 from harmony.config import Settings
 from harmony.messages import claims, composers, delivery
-from harmony.messages.envelope import Envelope
+from harmony.mail.envelope import Envelope
 from harmony.models import MessageKind
 
 composers.COMPOSERS[MessageKind.NOTICE] = lambda _session, _message: Envelope("kim@example.com", "text", "Hi")

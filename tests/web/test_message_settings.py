@@ -8,9 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from harmony.clock import now
 from harmony.db import db
 from harmony.messages import channel
 from harmony.models import AuditEntry, MailServer, MessageChannel
+from harmony.relay import connectors
 from harmony.security.vault import origin_of
 from harmony.uem.trust.outbound import OutboundPolicy
 from tests.messages.test_gateways import running
@@ -55,6 +57,21 @@ def test_an_empty_password_keeps_the_saved_one_for_the_same_server_only(signed_i
     assert answer.status_code == 422
     assert "Enter the password of this user for this server." in answer.text
     assert saved(signed_in).host == "smtp.example.com"
+
+
+def test_mail_goes_through_a_connector_that_is_in_use(signed_in: FlaskClient) -> None:
+    assert "For a mail server that only an agent" not in signed_in.get(PAGE).text
+    with signed_in.application.app_context():
+        id_, _key = connectors.add("Site A", "test", now())
+    assert '<option value="Site A">Site A</option>' in signed_in.get(PAGE).text
+    assert signed_in.post(PAGE, data=MAIL | {"connector": "Site A"}).status_code == 303
+    assert saved(signed_in).connector == "Site A"
+    with signed_in.application.app_context():
+        connectors.revoke(id_, "test", now())
+    again = signed_in.post(PAGE, data=MAIL | {"connector": "Site A", "edition": "1"})
+    assert again.status_code == 422
+    assert "There is no Connector Site A in use." in again.text
+    assert '<option selected value="Site A">Site A</option>' in again.text
 
 
 @pytest.mark.parametrize(

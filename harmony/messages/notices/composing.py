@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from harmony.config import current_settings
-from harmony.messages.envelope import Envelope, NotSent
+from harmony.mail.envelope import Envelope
+from harmony.messages.results import NotSent
 from harmony.models import ChannelKind, Message, NoticeSubscription
 
 _NOT_WANTED = NotSent("Nobody asks for this notice any more.")

@@ -12,10 +12,11 @@ from harmony.config import current_settings
 from harmony.device_api.registration.message_codes import message_code, store_message_codes
 from harmony.device_api.registration.rules import lacking
 from harmony.device_api.registration.situation import has_two_profiles, live_registrations
-from harmony.messages.envelope import Envelope, NotSent
+from harmony.mail.envelope import Envelope
 from harmony.messages.registration.content import RegistrationContent, written
 from harmony.messages.registration.recipients import AUTOMATIC, address_of
 from harmony.messages.registration.texts import language_of, texts_in_force
+from harmony.messages.results import NotSent
 from harmony.models import ChannelKind, Device, Integration, MailServer, Message, Profile
 from harmony.protection.risk import platform_of
 

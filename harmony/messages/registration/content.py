@@ -9,7 +9,7 @@ from io import BytesIO
 
 import segno
 
-from harmony.messages.envelope import Envelope, InlineImage
+from harmony.mail.envelope import Envelope, InlineImage
 from harmony.messages.registration import template
 from harmony.messages.registration.texts import Language
 from harmony.models import ChannelKind

@@ -26,7 +26,7 @@ from harmony.web.registration.texts import MessageTextsForm
 MAIL_PASSWORD = "${HARMONY_MAIL_PASSWORD}"  # noqa: S105 - names the variable that supplies it
 _MAIL_SERVER, _TEXTS = "messages.mail_server", "messages.texts"
 _MEANWHILE = "somebody else saved it meanwhile; run plan again."
-_NOT_SECRET = ("host", "port", "security", "username", "sender", "sender_name", "certificate")
+_NOT_SECRET = ("host", "port", "security", "username", "sender", "sender_name", "certificate", "connector")
 
 
 def section() -> dict[str, Any]:

@@ -124,6 +124,7 @@ class FileMailServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     sender: str | UnsetType = UNSET
     sender_name: str | UnsetType = UNSET
     certificate: str | UnsetType = UNSET
+    connector: str | UnsetType = UNSET
 
 
 class FileMessages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

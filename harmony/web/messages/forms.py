@@ -9,11 +9,12 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from harmony.clock import now
+from harmony.mail.faults import NONE, STARTTLS, TLS
+from harmony.mail.text import ascii_address
 from harmony.messages.gateway_address import address_fault, telephone
-from harmony.messages.mail_faults import NONE, STARTTLS, TLS
-from harmony.messages.mail_text import ascii_address
 from harmony.messages.settings import MailServerValues
 from harmony.models import ChannelKind, MailServer
+from harmony.relay import connectors
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.web.shared.pasted import stripped
 from harmony.web.wizard.forms import WholeNumber
@@ -36,6 +37,7 @@ class MailServerForm(Form):
     )
     sender_name = StringField("Sender name", [Length(max=128)], filters=[stripped])
     certificate = TextAreaField("Certificate (PEM)", filters=[stripped])
+    connector = SelectField("Connector", validate_choice=False, default="")
 
     def validate_host(self, field: StringField) -> None:
         """Refuse what is no name of a server."""
@@ -63,12 +65,18 @@ class MailServerForm(Form):
         except CertificateRefused as refused:
             raise ValidationError(refused.sentence) from None
 
+    def validate_connector(self, field: SelectField) -> None:
+        """Refuse a Connector that was revoked or never was."""
+        if field.data and field.data not in connectors.usable_names():
+            raise ValidationError(f"There is no Connector {field.data} in use. Choose another one, or none.")
+
     def values(self) -> MailServerValues:
         """Return what was typed, once it is valid."""
         return MailServerValues(
             host=self.host.data or "", port=self.port.data or 0, security=self.security.data,
             username=self.username.data or "", sender=ascii_address(self.sender.data or "") or "",
             sender_name=self.sender_name.data or "", certificate=self.certificate.data or "",
+            connector=self.connector.data or "",
             password=self.password.data or "",
         )  # fmt: skip
 

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db
+from harmony.mail.envelope import DeliveryError
 from harmony.messages import settings
 from harmony.messages.channel import Way
-from harmony.messages.envelope import DeliveryError
 from harmony.models import ChannelKind, MessageChannel
+from harmony.relay import connectors
 from harmony.security.auth import shown_on
 from harmony.web.messages.forms import ChannelForm, MailServerForm, TrialForm, filled
 from harmony.web.shared.ids import number
@@ -154,6 +155,7 @@ def _page(notice: str = "", **forms: Any) -> str:
         select(MessageChannel).order_by(MessageChannel.name, MessageChannel.id)
     ).all()
     mail = forms.get("mail") or filled(server)
+    mail.connector.choices = connectors.offered(server.connector if server else "", "None: sent directly")
     channel_form, trial = forms.get("channel") or ChannelForm(), forms.get("trial") or TrialForm()
     return render_template(
         "messages/settings.html", server=server, channels=channels, mail=mail, channel=channel_form,

@@ -117,15 +117,10 @@ def _left(state: WizardState) -> dict[str, Any]:
 def _server_extra(state: WizardState) -> dict[str, Any]:
     stored = state.draft.server
     saved = {name: _saved(state.id, stored, name) for name in credentials.SECRET_FIELDS}
-    names = connectors.usable_names()
-    offered = [*names, *({stored.connector} - {"", *names})]
     return {
         "saved": saved,
         "certificates": usable_certificates(stored.certificate, now()),
-        "connectors": [
-            ("", "None: called directly"),
-            *zip(offered, offered, strict=True),
-        ],
+        "connectors": connectors.offered(stored.connector, "None: called directly"),
     }
 
 

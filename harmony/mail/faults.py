@@ -6,8 +6,8 @@ import smtplib
 import ssl
 from dataclasses import dataclass, field
 
-from harmony.messages.envelope import DeliveryError
-from harmony.messages.mail_text import server_answer
+from harmony.mail.envelope import DeliveryError
+from harmony.mail.text import server_answer
 from harmony.uem.errors import CertificateUntrusted, UemError
 from harmony.uem.trust.address import Address
 from harmony.uem.trust.tls import handshake_error

@@ -9,7 +9,7 @@ from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from harmony.messages.envelope import Envelope
+from harmony.mail.envelope import Envelope
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[^\s@<>\[\]\"(),:;\\]{1,253}")
 _MAIL_ADDRESS_IN_TEXT = re.compile(r"[^\s<>\"(),:;]+@[^\s<>\"(),:;]+")

@@ -7,11 +7,11 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harmony.clock import now
-from harmony.messages.envelope import DeliveryError, Envelope, RecipientRefused
-from harmony.messages.mail_faults import (
+from harmony.mail.envelope import DeliveryError, Envelope, RecipientRefused
+from harmony.mail.faults import (
     CORRECT_IT,
     GOES_ON,
     STARTTLS,
@@ -21,7 +21,7 @@ from harmony.messages.mail_faults import (
     SenderRefused,
     meaning,
 )
-from harmony.messages.mail_text import ascii_address, mail_bytes, server_answer
+from harmony.mail.text import ascii_address, mail_bytes, server_answer
 from harmony.uem.errors import TimedOut, UemError
 from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.sockets import open_socket
@@ -54,6 +54,23 @@ class _Connection(smtplib.SMTP):
             raise
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedMail:
+    """A mail as its recipient and the bytes that go over the wire."""
+
+    recipient: str = field(repr=False)
+    raw: bytes = field(repr=False)
+
+
+def prepare(access: MailAccess, envelope: Envelope, reference: str) -> PreparedMail:
+    """Write one mail. Raises RecipientRefused when its recipient has no usable address."""
+    recipient = ascii_address(envelope.recipient)
+    if recipient is None:
+        raise RecipientRefused("The recipient has no mail address that can be used.", permanent=True)
+    addressed = replace(envelope, recipient=recipient)
+    return PreparedMail(recipient, mail_bytes(addressed, access.sender, access.sender_name, reference, now()))
+
+
 @dataclass(slots=True)
 class MailSender:
     """An open connection to the mail server."""
@@ -63,27 +80,27 @@ class MailSender:
 
     def send(self, envelope: Envelope, reference: str) -> str:
         """Send one mail and return the answer. Raises DeliveryError."""
-        recipient = ascii_address(envelope.recipient)
-        if recipient is None:
-            raise RecipientRefused("The recipient has no mail address that can be used.", permanent=True)
-        with _told(self.access, Deadline(SEND_SECONDS)) as deadline:
+        return self.transmit(prepare(self.access, envelope, reference))
+
+    def transmit(self, mail: PreparedMail) -> str:
+        """Send a mail that is written already and return the answer. Raises DeliveryError."""
+        with _translated(self.access, Deadline(SEND_SECONDS)) as deadline:
             if self.smtp.sock is not None:
                 deadline.watch(self.smtp.sock)
-            return self._transaction(replace(envelope, recipient=recipient), reference)
+            return self._transaction(mail)
 
-    def _transaction(self, envelope: Envelope, reference: str) -> str:
+    def _transaction(self, mail: PreparedMail) -> str:
         sender = self.access.sender
-        raw = mail_bytes(envelope, sender, self.access.sender_name, reference, now())
         code, said = self.smtp.mail(sender)
         if code != 250:
             self._reset(code)
             answer = server_answer(code, said)
             raise SenderRefused(f"{self.access.host} takes no mail from {sender}: {answer}", CORRECT_IT)
-        code, said = self.smtp.rcpt(envelope.recipient)
+        code, said = self.smtp.rcpt(mail.recipient)
         if code not in {250, 251}:
             self._reset(code)
             raise self._refused(code, said, "the recipient")
-        code, said = self.smtp.data(raw)
+        code, said = self.smtp.data(mail.raw)
         if code != 250:
             self._reset(code)
             raise self._refused(code, said, "the message")
@@ -118,7 +135,7 @@ def open_mail(access: MailAccess, policy: OutboundPolicy) -> Iterator[MailSender
 
 
 def _opened(access: MailAccess, policy: OutboundPolicy) -> smtplib.SMTP:
-    with _told(access, Deadline(OPEN_SECONDS)) as deadline:
+    with _translated(access, Deadline(OPEN_SECONDS)) as deadline:
         smtp = _Connection(access, policy, deadline)
         try:
             smtp.ehlo_or_helo_if_needed()
@@ -134,7 +151,7 @@ def _opened(access: MailAccess, policy: OutboundPolicy) -> smtplib.SMTP:
 
 
 @contextmanager
-def _told(access: MailAccess, deadline: Deadline) -> Iterator[Deadline]:
+def _translated(access: MailAccess, deadline: Deadline) -> Iterator[Deadline]:
     """Around what talks to the server: turn every failure into a DeliveryError."""
     try:
         with deadline:

@@ -1,4 +1,4 @@
-"""PURE: what a channel is given to send, and why something is not sent."""
+"""PURE: one message ready to be sent, and the failures of whatever takes it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,6 @@ class Envelope:
     images: tuple[InlineImage, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """Why a message is not sent, in one sentence: not needed any more, or impossible when `failed`."""
-
-    sentence: str
-    failed: bool = False
-
-
 class DeliveryError(Exception):
     """A channel did not take a message; two sentences for a person, without address or secret.
 
@@ -50,10 +42,6 @@ class DeliveryError(Exception):
         self.sentence, self.advice = sentence, advice
 
 
-class NotConfigured(DeliveryError):
-    """There is no such channel, or its secret does not open."""
-
-
 class RecipientRefused(DeliveryError):
     """The server does not take this message: for good, or for now."""
 
@@ -62,28 +50,3 @@ class RecipientRefused(DeliveryError):
     def __init__(self, sentence: str, advice: str = "", *, permanent: bool) -> None:
         super().__init__(sentence, advice)
         self.permanent = permanent
-
-
-class Unwritten(DeliveryError):
-    """The message could not be written."""
-
-    of_channel = False
-
-
-@dataclass(slots=True)
-class DeliveryCounts:
-    """The numbers of a round, in messages; `fault` is the first that made a channel wait.
-
-    `is_cut`: the round ended because its time was over.
-    """
-
-    sent: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    delayed: int = 0
-    fault: DeliveryError | None = None
-    is_cut: bool = False
-
-    def numbers(self) -> dict[str, int]:
-        """Return what the page shows."""
-        return {name: getattr(self, name) for name in ("sent", "failed", "cancelled", "delayed")}
