@@ -1,6 +1,14 @@
 """The rows and their invariants; importing this package registers every table."""
 
-from harmony.models.access import KeptForm, SetupCode, SignInSession, ThrottleBucket, User, VaultCanary
+from harmony.models.access import (
+    KeptForm,
+    RoleSettings,
+    SetupCode,
+    SignInSession,
+    ThrottleBucket,
+    User,
+    VaultCanary,
+)
 from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
 from harmony.models.applied_file import AppliedFile
 from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, RelayCall, RelayPart
@@ -96,6 +104,7 @@ __all__ = [
     "RelayPart",
     "Risk",
     "RiskOverride",
+    "RoleSettings",
     "SetupCode",
     "SetupPage",
     "Severity",

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import JSON, ForeignKey, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
 
 
 class Role(StrEnum):
-    """The rights of a user. One role today; the column is there so that no account is without one."""
+    """The role of a user, from least to most; `security.permissions` names the permissions of each."""
 
+    VIEWER = "viewer"
+    OPERATOR = "operator"
     ADMINISTRATOR = "administrator"
 
 
@@ -21,6 +23,8 @@ class User(Base):
     """A person who signs in. `name_key` is the folded name, so that two spellings are one account.
 
     `device_columns` are the names of the columns chosen for the device list; "" for the usual ones.
+    `scope` lists the keys of the device groups that a viewer or operator sees; None for every device.
+    Nobody signs in as a user whose `disabled_at` is set.
     """
 
     __tablename__ = "user"
@@ -32,12 +36,24 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(256))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     device_columns: Mapped[str] = mapped_column(String(512), default="", server_default="")
+    scope: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RoleSettings(Base):
+    """The switches of a role, as an administrator set them; a role without a row has the defaults."""
+
+    __tablename__ = "role_settings"
+
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)
+    hides_personal_data: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class SignInSession(Base):
     """One browser that is signed in. Only the SHA-256 of its cookie is stored.
 
     One that has ended by itself is remembered for a few days: it opens nothing, but tells whose it was.
+    `reauthenticated_at` is when its user last proved who they are: at sign-in, or again afterwards.
     """
 
     __tablename__ = "sign_in_session"
@@ -47,6 +63,7 @@ class SignInSession(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reauthenticated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 

@@ -1,4 +1,4 @@
-"""Sign-in for every view that is not marked `@public`; a form sent signed out is kept for afterwards."""
+"""Sign-in and permission for every view not marked `@public`; a form sent signed out is kept for later."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from flask import Flask, Response, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.clock import steady
+from harmony.db import db
+from harmony.models import RoleSettings, User
+from harmony.models.access import Role
 from harmony.security import kept_forms, sessions, users
 from harmony.security.addresses import HOME, below_prefix, full_address, local_address
 from harmony.security.kept_forms import TypedForm
+from harmony.security.permissions import NotPermitted, Permission, is_permitted, needed_by
+from harmony.security.principal import Principal, current_principal, principal_of, set_principal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -70,20 +75,50 @@ def is_api_path(path: str) -> bool:
 
 
 def init_app(app: Flask) -> None:
-    """Set `g.user` at every request, None on public pages."""
+    """Set `g.user` and the principal at every request, None on public pages; ask for the permission."""
     app.before_request(_require_login)
+    app.before_request(_require_permission)
+    app.jinja_env.globals.update(may=may, Permission=Permission)
+
+
+def may(permission: Permission) -> bool:
+    """Tell if whoever asked for this page has a permission."""
+    return is_permitted(current_principal(), permission)
+
+
+def may_open(endpoint: str, method: str = "GET") -> bool:
+    """Tell if whoever asked for this page may ask for that one."""
+    return may(needed_by(current_app.view_functions[endpoint], method))
+
+
+def principal_for(user: User) -> Principal:
+    """Return the principal of a user, with what is set for their role."""
+    settings = None if user.role == Role.ADMINISTRATOR else db.session.get(RoleSettings, user.role)
+    return principal_of(user, hides_personal_data=settings is not None and settings.hides_personal_data)
 
 
 def _require_login() -> BaseResponse | None:
     """Let a public or signed-in request through; redirect any other to the sign-in page."""
     g.user = None
+    set_principal(None)
     is_unknown_api = request.endpoint is None and is_api_path(request.path)
     if is_unknown_api or is_public(current_app, request.endpoint):
         return None
     if session := sessions.session_for(sessions.read_cookie(), steady()):
         g.user = session.user
+        set_principal(principal_for(session.user))
         return None
     return _redirect_to_login()
+
+
+def _require_permission() -> None:
+    """Refuse a view that the role or the scope of the signed-in person does not reach."""
+    principal, view = current_principal(), current_app.view_functions.get(request.endpoint or "")
+    if principal is None or view is None or request.endpoint == STATIC:
+        return
+    permission = needed_by(view, request.method)
+    if not is_permitted(principal, permission):
+        raise NotPermitted(principal, permission)
 
 
 def _redirect_to_login() -> BaseResponse:

@@ -53,17 +53,23 @@ def open_session(user: User, now: datetime) -> str:
     """Sign `user` in. Return a new token for the cookie, so that none can be planted beforehand."""
     token, user_id = TOKEN_PREFIX + secrets.token_urlsafe(32), user.id
     with write() as session:
-        session.add(SignInSession(token_hash=_hash(token), user_id=user_id, created_at=now, seen_at=now))
+        session.add(
+            SignInSession(
+                token_hash=_hash(token), user_id=user_id, created_at=now, seen_at=now, reauthenticated_at=now
+            )
+        )
     return token
 
 
 def session_for(token: str | None, now: datetime) -> SignInSession | None:
     """Return the living session of a token, its user loaded; None when unknown, idle too long or too old.
 
+    None as well for one of a user that was disabled.
+
     Times in the future are those of a clock that was ahead: they count as far as times in the past do.
     """
     found = db.session.get(SignInSession, _hash(token)) if token else None
-    if found is None or not _is_living(found, now):
+    if found is None or not _is_living(found, now) or found.user.disabled_at is not None:
         return None
     if not within(found.seen_at, _SEEN_EVERY, now):
         _touch(found.token_hash, now)

@@ -95,14 +95,16 @@ def create_user(name: str, password: str, role: Role, now: datetime) -> User:
 
 
 def authenticate(name: str, password: str) -> User | None:
-    """Return the user whose password this is; None, after the same time, for a wrong one and an unknown name.
+    """Return the user whose password this is.
+
+    None, after the same time, for a wrong password, an unknown name and a disabled user.
 
     Raises TooManyAtOnce.
     """
     user = find(name)
     stored = user.password_hash if user else None
     release()  # the check takes long, and no read should stay open for it
-    if not check_password(stored, password) or user is None or stored is None:
+    if not check_password(stored, password) or user is None or stored is None or user.disabled_at:
         return None
     if needs_rehash(stored):
         with suppress(TooManyAtOnce):  # the next sign-in renews it

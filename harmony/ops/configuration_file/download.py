@@ -10,6 +10,7 @@ from harmony.models import Integration, IntegrationState
 from harmony.ops.configuration_file import messages
 from harmony.ops.configuration_file.export import Exported, write_yaml
 from harmony.protection import policy
+from harmony.security.permissions import Permission, needs
 
 blueprint = Blueprint("configuration_file", __name__)
 
@@ -17,6 +18,7 @@ FINISHED = (IntegrationState.ACTIVE, IntegrationState.PAUSED)
 
 
 @blueprint.get("/integrations/<int:integration_id>/configuration.yaml")
+@needs(Permission.ADMINISTER)
 def export(integration_id: int) -> Response:
     """Return the file that `flask integrations export` writes of this integration: no secret is in it."""
     integration = db.get_or_404(Integration, integration_id)

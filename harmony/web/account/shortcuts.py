@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from harmony.security.permissions import Permission, needs
 from harmony.security.sessions import cookie_path
 from harmony.web.shared.shortcuts import COOKIE, OFF, PAGES, are_on
 
@@ -14,12 +15,14 @@ _KEPT_SECONDS = 365 * 24 * 3600
 
 
 @blueprint.get("")
+@needs(Permission.VIEW)
 def show() -> ResponseReturnValue:
     """Show the shortcuts; the question mark opens the same in a dialog."""
     return render_template("shortcuts/show.html", pages=PAGES, are_on=are_on())
 
 
 @blueprint.post("")
+@needs(Permission.VIEW)
 def switch() -> ResponseReturnValue:
     """Switch them on or off in this browser."""
     response = redirect(url_for("shortcuts.show"), 303)

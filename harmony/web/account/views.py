@@ -16,6 +16,7 @@ from harmony.security import kept_forms, rate_limit, sessions, setup_code, users
 from harmony.security.addresses import HOME, below_prefix, local_address
 from harmony.security.auth import KEPT, SETUP, SIGN_IN, public
 from harmony.security.passwords import TooManyAtOnce
+from harmony.security.permissions import Permission, needs
 from harmony.web.account.completion import SignInMethod, complete_sign_in
 from harmony.web.account.forms import SetupForm, SignInForm
 
@@ -64,6 +65,7 @@ def sign_in_submitted() -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-out")
+@needs(Permission.VIEW)
 def sign_out() -> ResponseReturnValue:
     """End this browser's session and have it forget what it kept of us."""
     sessions.close_session(sessions.read_cookie())

@@ -9,6 +9,7 @@ from harmony.clock import now
 from harmony.config import current_settings
 from harmony.models import Integration, Profile
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.setup import app_configuration, deployment_values, drafts
 from harmony.setup.app_configuration import MEANINGS, UEMS, AppSetting, DashboardValues
 from harmony.web.app_configuration.forms import AppConfigurationForm, filled
@@ -34,6 +35,7 @@ FILES = {
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def show(integration_id: int) -> ResponseReturnValue:
     """Show the configuration for a UEM and a profile."""
     integration = connected_or_404(integration_id)
@@ -55,6 +57,7 @@ def save(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/<name>")
+@needs(Permission.ADMINISTER)
 def download(integration_id: int, name: str) -> ResponseReturnValue:
     """Return one of the files."""
     integration = connected_or_404(integration_id)

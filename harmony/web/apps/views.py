@@ -15,6 +15,7 @@ from harmony.db import db
 from harmony.jobs.queue import EXCEPTIONS, enqueue
 from harmony.models import Action, App
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.apps import queries as app_queries
 from harmony.web.apps.forms import NONE, ExceptionForm
 from harmony.web.apps.queries import BY_NAME, DEVICES_NEWEST_FIRST, FILTERS, PLATFORMS
@@ -29,6 +30,7 @@ _HEADER = ("id", "application", "identifier", "version", "os", "install_base", "
 
 
 @blueprint.get("")
+@needs(Permission.VIEW)
 def index() -> ResponseReturnValue:
     """Show a page of versions of apps, by name."""
     filters, place = Filters.from_query(FILTERS, request.args), BY_NAME.place(request.args)
@@ -40,6 +42,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/apps.csv")
+@needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the same versions as a file, all pages of them."""
     rows = BY_NAME.every(app_queries.apps(Filters.from_query(FILTERS, request.args)))
@@ -47,6 +50,7 @@ def export() -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:app_id>")
+@needs(Permission.VIEW)
 def show(app_id: int) -> ResponseReturnValue:
     """Show one app: its versions, the devices that have it, its exception and what was decided before."""
     app: App = db.get_or_404(App, app_id)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import AuditEntry, Integration
+from harmony.security.permissions import Permission, needs
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filter, Filters, IdFilter, NameFilter
 from harmony.web.shared.paging import Order, Query
@@ -27,6 +28,7 @@ NEWEST_FIRST = Order(AuditEntry.id)
 
 
 @blueprint.get("/audit")
+@needs(Permission.ADMINISTER)
 def index() -> ResponseReturnValue:
     """Show a page of entries."""
     filters, place = Filters.from_query(FILTERS, request.args), NEWEST_FIRST.place(request.args)
@@ -42,6 +44,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/audit.csv")
+@needs(Permission.ADMINISTER)
 def export() -> ResponseReturnValue:
     """Send the same entries as a file, all pages of them."""
     rows = NEWEST_FIRST.every(entries(Filters.from_query(FILTERS, request.args)))

@@ -13,6 +13,7 @@ from harmony.db import db
 from harmony.models import Connector, Integration
 from harmony.relay import connectors
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.pasted import stripped
 
@@ -43,6 +44,7 @@ class ConnectorForm(Form):
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def index() -> ResponseReturnValue:
     """Show every Connector."""
     return _index(ConnectorForm())
@@ -60,6 +62,7 @@ def add() -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:connector_id>")
+@needs(Permission.ADMINISTER)
 def show(connector_id: int) -> ResponseReturnValue:
     """Show one Connector and its agents."""
     return _page(db.get_or_404(Connector, connector_id))

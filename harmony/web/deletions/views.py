@@ -15,6 +15,7 @@ from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models import Device, Hold, HoldState, Integration, IntegrationState
+from harmony.security.permissions import Permission, needs
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber, listed
 from harmony.web.deletions.text import BADGES, WHYS, counted, reasons
@@ -84,6 +85,7 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:hold_id>/approve")
+@needs(Permission.OPERATE_ALL)
 def approve(integration_id: int, hold_id: int) -> ResponseReturnValue:
     """Approve exactly the list that was shown."""
     hold, form = _hold(integration_id, hold_id), _ApprovalForm(request.form)
@@ -100,6 +102,7 @@ def approve(integration_id: int, hold_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:hold_id>/dismiss")
+@needs(Permission.OPERATE_ALL)
 def dismiss(integration_id: int, hold_id: int) -> ResponseReturnValue:
     """Forget the absence of exactly the list that was shown: the devices are really there."""
     hold = _hold(integration_id, hold_id)

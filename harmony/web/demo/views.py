@@ -12,6 +12,7 @@ from harmony.db import db
 from harmony.models import Device, Integration, Risk
 from harmony.protection.risk import platform_of
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import Handset, Report
 from harmony.simulator.agents.wire import Refused, Unreachable
@@ -35,6 +36,7 @@ def only_in_demo_mode() -> None:
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def show() -> ResponseReturnValue:
     """Show the device, or the form that registers one."""
     device = in_hand()

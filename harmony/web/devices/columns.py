@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from harmony.db import db, write
 from harmony.models import Registration, User
+from harmony.security.permissions import Permission, needs
 from harmony.web.devices.queries import filters_of
 from harmony.web.shared.integrations import connected_integrations
 
@@ -57,6 +58,7 @@ class ProtectApp(NamedTuple):
 
 
 @blueprint.post("")
+@needs(Permission.VIEW)
 def choose() -> ResponseReturnValue:
     """Remember the chosen columns; none of them: the usual ones again."""
     asked = set(request.form.getlist("column")) if "usual" not in request.form else set()

@@ -11,6 +11,7 @@ from sqlalchemy import exists, select
 from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Device, DeviceEvent, Happening, SyncRun
+from harmony.security.permissions import Permission, needs
 from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Order, Place, Query
 
 blueprint = Blueprint("device_history", __name__, url_prefix="/devices/<int:device_id>/history")
@@ -21,6 +22,7 @@ LINES_ON_THE_DEVICE_PAGE = 10
 
 
 @blueprint.get("")
+@needs(Permission.VIEW)
 def index(device_id: int) -> ResponseReturnValue:
     """Show the whole history, a page at a time."""
     device = db.get_or_404(Device, device_id)

@@ -30,6 +30,7 @@ from harmony.protection import policy
 from harmony.protection.catalogue import Vector, factor_of
 from harmony.protection.evaluate import outdated
 from harmony.protection.risk import platform_of
+from harmony.security.permissions import Permission, needs
 from harmony.web.app_configuration.views import server_address
 from harmony.web.apps.queries import count_on
 from harmony.web.devices.assessment import assessed_risk
@@ -52,6 +53,7 @@ DELETED = "This device is deleted; restore it first."
 
 
 @blueprint.get("/findings")
+@needs(Permission.VIEW)
 def findings(device_id: int) -> ResponseReturnValue:
     """Show every finding of the device, open or closed, newest first."""
     device = db.get_or_404(Device, device_id)
@@ -63,12 +65,14 @@ def findings(device_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/registration-code")
+@needs(Permission.OPERATE)
 def code(device_id: int) -> ResponseReturnValue:
     """Show the registration codes of the device; none can be read again."""
     return _codes_page(db.get_or_404(Device, device_id))
 
 
 @blueprint.post("/registration-code")
+@needs(Permission.OPERATE)
 def new_code(device_id: int) -> ResponseReturnValue:
     """Make one and show it this once; a redirect would need a place to keep it."""
     device = db.get_or_404(Device, device_id)
@@ -82,6 +86,7 @@ def new_code(device_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/reset-registration")
+@needs(Permission.OPERATE)
 def reset(device_id: int) -> ResponseReturnValue:
     """End what is registered; the device is Provisioned again and may register with the token."""
     db.get_or_404(Device, device_id)

@@ -19,6 +19,7 @@ from harmony.db import db, write
 from harmony.device_api.registration import codes, unregister
 from harmony.messages.registration import recipients
 from harmony.models import ChannelKind, Device, Integration
+from harmony.security.permissions import Permission, needs
 from harmony.web.deletions.text import counted
 from harmony.web.devices.queries import FILE, filters_of, rows_of, written
 from harmony.web.registration.message_state import CHANNELS, way_of
@@ -43,6 +44,7 @@ class BulkAction(StrEnum):
 
 
 @blueprint.get("")
+@needs(Permission.VIEW)
 def confirm() -> ResponseReturnValue:
     """Say what would be done, and to how many devices."""
     devices, filters = _devices(request.args), filters_of(request.args)
@@ -58,6 +60,7 @@ def confirm() -> ResponseReturnValue:
 
 
 @blueprint.post("/devices.csv")
+@needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the selected devices as a file."""
     devices, filters = _devices(request.form), filters_of(request.args)
@@ -71,6 +74,7 @@ def export() -> ResponseReturnValue:
 
 
 @blueprint.post("/reset")
+@needs(Permission.OPERATE)
 def reset() -> ResponseReturnValue:
     """End the registrations of the selected devices."""
     devices, by = _devices(request.form), g.user.name
@@ -81,6 +85,7 @@ def reset() -> ResponseReturnValue:
 
 
 @blueprint.post("/message")
+@needs(Permission.OPERATE)
 def message() -> ResponseReturnValue:
     """Queue a registration message for each of the selected devices."""
     devices = _devices(request.form)
@@ -94,6 +99,7 @@ def message() -> ResponseReturnValue:
 
 
 @blueprint.post("/codes")
+@needs(Permission.OPERATE)
 def new_codes() -> ResponseReturnValue:
     """Make a code for each of the selected devices and show them this once."""
     issued = [(device, codes.issue_code(device.id, g.user.name, now())) for device in _devices(request.form)]

@@ -13,6 +13,7 @@ from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Device, Integration
+from harmony.security.permissions import Permission, needs
 from harmony.setup import groups
 from harmony.sync.deletion import soft_delete
 from harmony.web.deletions.text import counted
@@ -47,6 +48,7 @@ _LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted alread
 
 
 @blueprint.get("")
+@needs(Permission.VIEW)
 def index() -> ResponseReturnValue:
     """Show a page of devices, by name unless another order is asked for."""
     filters = filters_of(request.args)
@@ -64,6 +66,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/devices.csv")
+@needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the same devices as a file, all pages of them."""
     rows = every(filters_of(request.args))
@@ -71,6 +74,7 @@ def export() -> ResponseReturnValue:
 
 
 @blueprint.get("/<int:device_id>")
+@needs(Permission.VIEW)
 def show(device_id: int) -> ResponseReturnValue:
     """Show one device."""
     device = db.get_or_404(Device, device_id)
@@ -90,6 +94,7 @@ def show(device_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:device_id>/restore")
+@needs(Permission.OPERATE)
 def restore(device_id: int) -> ResponseReturnValue:
     """Bring one deleted device back."""
     if soft_delete.restore(device_id, g.user.name, now()):
@@ -100,6 +105,7 @@ def restore(device_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:device_id>/delete")
+@needs(Permission.OPERATE)
 def delete(device_id: int) -> ResponseReturnValue:
     """Delete one device that no sync has listed."""
     if soft_delete.delete_unlisted((Device.id == device_id,), g.user.name, now()):
@@ -110,6 +116,7 @@ def delete(device_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/delete")
+@needs(Permission.OPERATE)
 def delete_all() -> ResponseReturnValue:
     """Delete every device that no sync has listed and that the filter of the list shows."""
     filters = filters_of(request.args).asking(state=DeviceSelection.UNLISTED)
@@ -119,6 +126,7 @@ def delete_all() -> ResponseReturnValue:
 
 
 @blueprint.post("/restore")
+@needs(Permission.OPERATE)
 def restore_all() -> ResponseReturnValue:
     """Bring back every deleted device that the filter of the list shows."""
     filters = filters_of(request.args).asking(state=DeviceSelection.DELETED)

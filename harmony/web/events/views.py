@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from harmony.config import current_settings
 from harmony.protection.catalogue import Vector, factor_of
+from harmony.security.permissions import Permission, needs
 from harmony.web.events.queries import FILTERS, NEWEST_FIRST, SEVERITIES, VERBS, events
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
@@ -26,6 +27,7 @@ _HEADER = (
 
 
 @blueprint.get("/events")
+@needs(Permission.VIEW)
 def index() -> ResponseReturnValue:
     """Show a page of events."""
     filters, place = Filters.from_query(FILTERS, request.args), NEWEST_FIRST.place(request.args)
@@ -43,6 +45,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/events.csv")
+@needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the same events as a file, all pages of them."""
     rows = NEWEST_FIRST.every(events(Filters.from_query(FILTERS, request.args)))

@@ -13,6 +13,7 @@ from harmony.jobs.queue import EXCEPTIONS, RATE, enqueue
 from harmony.protection import policy
 from harmony.protection.expiry import ends_soon
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.apps.queries import PLATFORMS
 from harmony.web.exceptions import queries
 from harmony.web.exceptions.forms import GroundsForm
@@ -48,6 +49,7 @@ def end_app(exception_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/risks/<code>")
+@needs(Permission.ADMINISTER)
 def edit_risk(code: str) -> ResponseReturnValue:
     """Show the form with the reason and the last day of a changed risk."""
     line = queries.override(policy.in_force(db.session())[1], code) or abort(404)

@@ -16,6 +16,7 @@ from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import REMOVE, enqueue
 from harmony.models import Device, Event, Integration, IntegrationState, Registration
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.setup import former_tags
 from harmony.sync import lifecycle, removal_undo
 from harmony.sync.deletion import soft_delete
@@ -50,6 +51,7 @@ class _RemoveForm(Form):
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def show(integration_id: int) -> ResponseReturnValue:
     """Show what would go."""
     integration = db.get_or_404(Integration, integration_id)
@@ -59,6 +61,7 @@ def show(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/tags")
+@needs(Permission.ADMINISTER)
 def tags(integration_id: int) -> ResponseReturnValue:
     """The part of the page that follows while tags are taken off."""
     integration = db.get_or_404(Integration, integration_id)

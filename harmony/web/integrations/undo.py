@@ -10,6 +10,7 @@ from harmony.clock import now
 from harmony.db import db
 from harmony.jobs.queue import REMOVE, enqueue
 from harmony.models import Integration, IntegrationState
+from harmony.security.permissions import Permission, needs
 from harmony.setup.group_claims import overlap_of
 from harmony.setup.wizard_state import WizardState
 from harmony.sync import removal_undo
@@ -22,6 +23,7 @@ _TAKEN = "{} was not restored. {}"
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def index() -> ResponseReturnValue:
     """Show what was removed and can be undone."""
     return _page()

@@ -13,6 +13,7 @@ from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models import Integration, IntegrationState, SyncKind
+from harmony.security.permissions import Permission, needs
 from harmony.setup import demo, drafts
 from harmony.sync import lifecycle
 from harmony.web.integrations import overview
@@ -37,6 +38,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/integrations/new")
+@needs(Permission.ADMINISTER)
 def new() -> ResponseReturnValue:
     """Which UEM to connect."""
     return render_template("integrations/new.html")
@@ -78,6 +80,7 @@ def status(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/integrations/<int:integration_id>/sync")
+@needs(Permission.OPERATE_ALL)
 def sync_now(integration_id: int) -> ResponseReturnValue:
     """Sync Now: due at once, and the worker is rung; else the page says why not."""
     integration, at = connected_or_404(integration_id), now()
@@ -95,6 +98,7 @@ def sync_now(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/integrations/<int:integration_id>/cancel")
+@needs(Permission.OPERATE_ALL)
 def cancel(integration_id: int) -> ResponseReturnValue:
     """Cancel: the run under way ends at its next page; nothing is deleted, the next one comes as planned."""
     connected_or_404(integration_id)
@@ -106,6 +110,7 @@ def cancel(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/integrations/<int:integration_id>/pause")
+@needs(Permission.OPERATE_ALL)
 def pause(integration_id: int) -> ResponseReturnValue:
     """Pause: no sync starts, a running one stops at its next page; nothing is deleted."""
     connected_or_404(integration_id)
@@ -114,6 +119,7 @@ def pause(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/integrations/<int:integration_id>/resume")
+@needs(Permission.OPERATE_ALL)
 def resume(integration_id: int) -> ResponseReturnValue:
     """Resume: due at once."""
     connected_or_404(integration_id)

@@ -16,6 +16,7 @@ from harmony.messages.channel import Way
 from harmony.models import ChannelKind, MessageChannel
 from harmony.relay import connectors
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.messages.forms import ChannelForm, MailServerForm, TrialForm, filled
 from harmony.web.shared.ids import number
 
@@ -28,6 +29,7 @@ _SENT = "The server took the test message and answered: "
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def show() -> ResponseReturnValue:
     """Show the mail server and the channels."""
     return _page()
@@ -80,6 +82,7 @@ def add_channel() -> ResponseReturnValue:
 
 
 @blueprint.get("/channels/<int:channel_id>")
+@needs(Permission.ADMINISTER)
 def channel(channel_id: int) -> ResponseReturnValue:
     """Show one gateway: its name, a new address, a test message."""
     row = db.get_or_404(MessageChannel, channel_id)

@@ -14,6 +14,7 @@ from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import NOTICES, enqueue
 from harmony.messages import outbox
 from harmony.models import ChannelKind, Device, Integration, Message, MessageKind, MessageState
+from harmony.security.permissions import Permission, needs
 from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, IdFilter, words_of
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.paging import Order, Query
@@ -61,6 +62,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:message_id>/retry")
+@needs(Permission.OPERATE_ALL)
 def retry(message_id: int) -> ResponseReturnValue:
     """Try a message at once that waits or was not sent."""
     integration_id = db.get_or_404(Message, message_id).integration_id
@@ -78,6 +80,7 @@ def retry(message_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:message_id>/cancel")
+@needs(Permission.OPERATE_ALL)
 def cancel(message_id: int) -> ResponseReturnValue:
     """Cancel a message that waits."""
     db.get_or_404(Message, message_id)

@@ -13,6 +13,7 @@ from harmony.messages.notices import subscriptions
 from harmony.messages.notices.kinds import WORDS
 from harmony.models import MailServer
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.notices.forms import NoticesForm
 
 blueprint = Blueprint("notices", __name__, url_prefix="/notices")
@@ -23,6 +24,7 @@ _NOWHERE = "Save an address or a chat room first."
 
 
 @blueprint.get("")
+@needs(Permission.VIEW_ALL)
 def show() -> ResponseReturnValue:
     """Show what the user asked for."""
     line = subscriptions.subscription_of(db.session(), g.user.id)
@@ -32,6 +34,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("")
 @shown_on("notices.show")
+@needs(Permission.VIEW_ALL)
 def save() -> ResponseReturnValue:
     """Store what the user asks for."""
     form = NoticesForm(request.form)
@@ -45,6 +48,7 @@ def save() -> ResponseReturnValue:
 
 
 @blueprint.post("/test")
+@needs(Permission.VIEW_ALL)
 def test() -> ResponseReturnValue:
     """Send a test notice to where the user's notices go."""
     if subscriptions.send_test(g.user, now()):

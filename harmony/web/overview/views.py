@@ -9,6 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from harmony.clock import now
 from harmony.config import current_settings
+from harmony.security.auth import may_open
+from harmony.security.permissions import Permission, needs
 from harmony.web.integrations import overview as integrations
 from harmony.web.overview import chart, queries
 from harmony.web.overview.event_days import EventDay, events_by_day
@@ -21,10 +23,11 @@ _ENDED_DAYS = "harmony.ended_event_days"
 
 
 @blueprint.get("/")
+@needs(Permission.VIEW)
 def show() -> ResponseReturnValue:
     """Show the overview; before there is an integration, the page on which one is made."""
     rows = [row for row in integrations.rows(now()) if row.integration.connected]
-    if not rows:
+    if not rows and may_open("integrations.index"):
         return redirect(url_for("integrations.index"), 303)
     coverage, risks = queries.standings()
     days = _days(now())

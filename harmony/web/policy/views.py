@@ -17,6 +17,7 @@ from harmony.models import Policy, PolicyRecord
 from harmony.protection import policy
 from harmony.protection.policy_differences import differences, normal
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.policy import forms as policy_forms
 from harmony.web.policy.forms import ConfirmationForm, PlainForm, by_vector
 from harmony.web.policy.preview import HEADER, measured, preview_page, rows, unconfirmed
@@ -70,6 +71,7 @@ def ask_preview() -> ResponseReturnValue:
 
 
 @blueprint.get("/preview")
+@needs(Permission.ADMINISTER)
 def preview() -> ResponseReturnValue:
     """Show what the values of the address would change; nothing is saved."""
     form = policy_forms.sent(request.args)
@@ -77,6 +79,7 @@ def preview() -> ResponseReturnValue:
 
 
 @blueprint.get("/preview.csv")
+@needs(Permission.ADMINISTER)
 def preview_csv() -> ResponseReturnValue:
     """Send every device whose status or risk these values would change, as a file."""
     form = policy_forms.sent(request.args)
@@ -86,6 +89,7 @@ def preview_csv() -> ResponseReturnValue:
 
 
 @blueprint.get("/reset")
+@needs(Permission.ADMINISTER)
 def reset() -> ResponseReturnValue:
     """Show what the defaults would change: another version, so that the one before can be looked up."""
     version, _record = policy.in_force(db.session())

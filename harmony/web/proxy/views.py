@@ -15,6 +15,7 @@ from harmony.db import db, write
 from harmony.security import outbound_proxy
 from harmony.security.auth import shown_on
 from harmony.security.outbound_proxy import ProxyChangedMeanwhile, ProxyValues
+from harmony.security.permissions import Permission, needs
 from harmony.web.shared.ids import number
 from harmony.web.shared.pasted import stripped
 from harmony.web.wizard.forms import WholeNumber
@@ -56,6 +57,7 @@ class ProxyForm(Form):
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def show() -> ResponseReturnValue:
     """Show the proxy."""
     return _page(ProxyForm(obj=outbound_proxy.saved_proxy(db.session())))

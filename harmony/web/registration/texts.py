@@ -18,6 +18,7 @@ from harmony.messages.registration.texts import Language, languages, save, texts
 from harmony.models import ChannelKind, MessageTemplate
 from harmony.protection.catalogue import ANDROID, IOS
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.shared.pasted import stripped
 from harmony.web.shared.qr_code import qr_code
 
@@ -61,6 +62,7 @@ class MessageTextsForm(Form):
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def show(language: str) -> ResponseReturnValue:
     """Show the texts in force."""
     form = MessageTextsForm(data=texts_in_force(db.session(), _language(language).key))

@@ -11,6 +11,7 @@ from harmony.messages.registration import recipients
 from harmony.models import ChannelKind, Device, Integration, IntegrationState
 from harmony.models.configuration import DEPLOYMENT
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.web.registration.message_state import CHANNELS, missing_for_messages, way_of
 from harmony.web.shared.integrations import connected_or_404
 
@@ -22,6 +23,7 @@ _QUEUED = "The message is queued; the worker sends it in a moment."
 
 
 @blueprint.get("/integrations/<int:integration_id>/registration-messages/<channel>")
+@needs(Permission.OPERATE_ALL)
 def confirm(integration_id: int, channel: str) -> ResponseReturnValue:
     """Ask before every unregistered device is written to."""
     integration = _integration(integration_id, channel)
@@ -38,6 +40,7 @@ def confirm(integration_id: int, channel: str) -> ResponseReturnValue:
 
 @blueprint.post("/integrations/<int:integration_id>/registration-messages/<channel>")
 @shown_on("registration_messages.confirm")
+@needs(Permission.OPERATE_ALL)
 def send_all(integration_id: int, channel: str) -> ResponseReturnValue:
     """Queue a message for every unregistered device that got none."""
     integration = _integration(integration_id, channel)
@@ -50,6 +53,7 @@ def send_all(integration_id: int, channel: str) -> ResponseReturnValue:
 
 @blueprint.post("/devices/<int:device_id>/registration-message")
 @shown_on("devices.show")
+@needs(Permission.OPERATE)
 def send(device_id: int) -> ResponseReturnValue:
     """Queue a message for one device, whether or not it got one before."""
     device = db.get_or_404(Device, device_id)

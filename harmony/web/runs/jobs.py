@@ -15,6 +15,7 @@ from harmony.jobs import control, lease
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models import Integration, JobRun
+from harmony.security.permissions import Permission, needs
 from harmony.web.runs import job_status
 from harmony.web.runs.queries import length
 from harmony.web.shared.banners import waits_for_worker
@@ -52,6 +53,7 @@ def show(integration_id: int, kind: str, run_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/run")
+@needs(Permission.OPERATE_ALL)
 def run_now(integration_id: int, kind: str) -> ResponseReturnValue:
     """Make it due at once and enqueue it; else the page says why not."""
     integration, job_kind = _wanted(integration_id, kind)
@@ -64,6 +66,7 @@ def run_now(integration_id: int, kind: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/cancel")
+@needs(Permission.OPERATE_ALL)
 def cancel(integration_id: int, kind: str) -> ResponseReturnValue:
     """End the run under way within seconds; the next one comes as planned."""
     _, job_kind = _wanted(integration_id, kind)

@@ -18,6 +18,7 @@ from harmony.security.addresses import below_prefix, full_address, is_path, loca
 from harmony.security.auth import is_api_path
 from harmony.security.bare_page import bare_page
 from harmony.security.credentials import SECRET_FIELDS
+from harmony.security.permissions import NotPermitted
 from harmony.security.vault import VaultLocked
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     title, text, advice = PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
     if error.description and error.description != type(error).description:
         text = error.description
+    if isinstance(error, NotPermitted):
+        title, advice = "Not permitted", error.advice
     headers = [
         pair for pair in error.get_headers() if pair[0].lower() not in {"content-type", "content-length"}
     ]

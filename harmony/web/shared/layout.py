@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from harmony.db import db
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.messages.notices.watch import open_troubles
 from harmony.security.addresses import HOME, below_prefix, full_address, page_address
+from harmony.security.auth import may_open
 from harmony.setup.demo import announcement
 from harmony.web.shared import shortcuts, typed
 
@@ -119,7 +120,12 @@ def _chrome() -> dict[str, Any]:
 
 def _nav(demo: bool) -> _Navigation:
     bar = [*_BAR, _DEMO_DEVICE] if demo else _BAR
-    return _Navigation([_nav_item(entry) for entry in bar], [_nav_item(entry) for entry in _SETTINGS])
+    return _Navigation(_nav_items(bar), _nav_items(_SETTINGS))
+
+
+def _nav_items(entries: Sequence[tuple[str, str, str]]) -> list[_NavItem]:
+    """Return the entries whose page the signed-in person may open."""
+    return [_nav_item(entry) for entry in entries if may_open(entry[1])]
 
 
 def _nav_item(entry: tuple[str, str, str]) -> _NavItem:

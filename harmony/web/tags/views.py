@@ -13,6 +13,7 @@ from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models import Integration, IntegrationState, UemTag
+from harmony.security.permissions import Permission, needs
 from harmony.setup import groups
 from harmony.web.shared.banners import waits_for_worker, why_no_sync
 from harmony.web.shared.csv_export import csv_file
@@ -41,18 +42,21 @@ def status(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/push")
+@needs(Permission.OPERATE_ALL)
 def push(integration_id: int) -> ResponseReturnValue:
     """Push tags now: what waits is pushed at once; what the UEM declined waits for its next try."""
     return _ask(_finished(integration_id), whole=False)
 
 
 @blueprint.post("/read-back")
+@needs(Permission.OPERATE_ALL)
 def read_back(integration_id: int) -> ResponseReturnValue:
     """Read back: ask the UEM for the devices of every tag, and mend what was changed there by hand."""
     return _ask(_finished(integration_id), whole=True)
 
 
 @blueprint.post("/create")
+@needs(Permission.OPERATE_ALL)
 def create(integration_id: int) -> ResponseReturnValue:
     """Let the worker create the tags that are needed and not in the UEM, and push."""
     return _ask(_finished(integration_id), whole=True)

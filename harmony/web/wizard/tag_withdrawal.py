@@ -13,6 +13,7 @@ from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models.configuration import TAGGING
 from harmony.security.auth import shown_on
+from harmony.security.permissions import Permission, needs
 from harmony.setup import apply
 from harmony.setup.edits import left_behind
 from harmony.setup.wizard_state import WizardState
@@ -65,6 +66,7 @@ def left_tags(state: WizardState) -> list[_LeftTag]:
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def show(integration_id: int) -> ResponseReturnValue:
     """Ask what happens to the tags."""
     state = load(integration_id)

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from harmony.models import IntegrationState
 from harmony.models.configuration import IN_FORCE, PREVIEW, TAGGING
+from harmony.security.permissions import Permission, needs
 from harmony.setup import verify
 from harmony.setup.checks import CHECKS
 from harmony.setup.wizard_state import WizardState
@@ -21,6 +22,7 @@ blueprint = Blueprint("verification", __name__, url_prefix="/integrations/<int:i
 
 
 @blueprint.post("/verify")
+@needs(Permission.OPERATE_ALL)
 def verify_in_force(integration_id: int) -> ResponseReturnValue:
     """Ask the server that is in force; changes nothing, there or here."""
     _finished(integration_id)
@@ -29,6 +31,7 @@ def verify_in_force(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/preview")
+@needs(Permission.ADMINISTER)
 def preview_page(integration_id: int) -> ResponseReturnValue:
     """Show the last preview of a sync."""
     context = verification_context(_finished(integration_id), PREVIEW)

@@ -13,6 +13,7 @@ from harmony.models import IntegrationState
 from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TAGGING
 from harmony.security.auth import shown_on
 from harmony.security.credentials import SECRET_FIELDS
+from harmony.security.permissions import Permission, needs
 from harmony.setup import apply, drafts
 from harmony.setup.tag_creation import make_missing
 from harmony.setup.verify import verify as verify_page
@@ -34,12 +35,14 @@ _UNVERIFIED = "These values are kept, but not verified yet. Press Verify first."
 
 
 @blueprint.get("")
+@needs(Permission.ADMINISTER)
 def resume(integration_id: int) -> ResponseReturnValue:
     """Go on where the set-up was left."""
     return redirect(href_of(integration_id, STEPS[load(integration_id).first_open]), 303)
 
 
 @blueprint.get("/<page>")
+@needs(Permission.ADMINISTER)
 def show(integration_id: int, page: str) -> ResponseReturnValue:
     """Show one page with what was last typed."""
     state, step = load(integration_id), step_of(page)
