@@ -27,7 +27,7 @@ ROOMS = {
     "db": "clock",
     "models": "db",
     "migrations": "db models",
-    "audit": "db models",
+    "audit": "folding db models",
     "uem": "clock",
     "security": "atomic_file clock config db models uem",
     "simulator": "clock",
@@ -42,7 +42,7 @@ ROOMS = {
     "tagging": "clock db models audit uem jobs sync protection apps",
     "messages": "clock config db models audit uem security mail relay jobs sync protection device_api",
     "setup": "clock config db models audit uem security relay jobs sync tagging messages",
-    "worker": "clock logs config db models security relay jobs sync protection apps tagging messages"
+    "worker": "clock logs config db models audit security relay jobs sync protection apps tagging messages"
     " create_app",
     "web": "clock folding config db models audit uem security simulator relay jobs sync protection apps"
     " device_api tagging mail messages setup",

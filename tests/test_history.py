@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from harmony.audit import LABELS, audit, changed_fields, record_history
+from harmony.audit import audit, changed_fields, changed_values, record_history
+from harmony.audit.fields import LABELS
 from harmony.db import db, write
 from harmony.models import AuditEntry, Device, DeviceEvent, Happening, Integration
 from harmony.models.configuration import PAGES, ServerDetails, Synchronization, to_row
@@ -51,6 +52,25 @@ def test_a_page_that_was_never_in_force_counts_every_field_that_says_anything() 
 def test_no_value_is_ever_part_of_the_names(old: dict[str, object], new: dict[str, object]) -> None:
     marked = {name: f"canary {value}" for name, value in new.items() if "canary" not in name.lower()}
     assert "canary" not in changed_fields(old, marked)
+
+
+SECRET_FIELDS = ("client_secret", "password", "api_key", "token", "former_token", "username", "client_id")
+
+
+@given(st.sampled_from(SECRET_FIELDS), st.text(min_size=1))
+def test_no_text_of_a_secret_or_of_an_account_is_among_the_values(name: str, secret: str) -> None:
+    assert changed_values({name: ""}, {name: secret}) == []
+
+
+def test_switches_numbers_and_addresses_are_shown_before_and_after() -> None:
+    old = to_row(Synchronization())
+    new = to_row(Synchronization(deletion_threshold=100, import_email=False))
+    assert changed_values(old, new) == [
+        ("Device email", "on", "off"),
+        ("Device deletion threshold", "20", "100"),
+    ]
+    address = {"server_address": "https://b.example"}
+    assert changed_values(None, address) == [("Server Address", "", "https://b.example")]
 
 
 def test_every_label_is_of_a_field_that_exists() -> None:

@@ -129,7 +129,9 @@ def _record_events(session: Session, app: App, before: Action | None, decision: 
         session, [EventLine(decision.at, verb, severity, vector=BLOCKED.vector.value, detail=detail)]
     )
     what = "Set an app exception" if decision.action else "Lifted an app exception"
-    audit(session, decision.by, what, decision.at, detail=detail)
+    after = decision.action
+    changes = [("Exception", WORDS[before] if before else "none", WORDS[after] if after else "none")]
+    audit(session, decision.by, what, decision.at, detail=detail, changes=changes)
 
 
 def _devices(decision: AppDecision) -> list[int]:

@@ -57,6 +57,7 @@ def save_mail_server(values: MailServerValues, edition: int, by: str, now: datet
         if (saved.edition if saved else 0) != edition:
             raise ChangedMeanwhile
         kept = saved.password if saved and keeps_password(saved, values) else ""
+        former = f"{saved.host}:{saved.port}" if saved else ""
         server = saved or MailServer()
         server.host, server.port, server.security = values.host, values.port, values.security
         server.username, server.certificate = values.username, values.certificate
@@ -64,7 +65,9 @@ def save_mail_server(values: MailServerValues, edition: int, by: str, now: datet
         server.connector, server.edition = values.connector, edition + 1
         server.password = _sealed(values, mail_origin(server)) or (kept if values.username else "")
         session.add(server)
-        audit(session, by, "Changed the mail server", now, detail=f"{server.host}:{server.port}")
+        place = f"{server.host}:{server.port}"
+        changes = [("Server", former, place)]
+        audit(session, by, "Changed the mail server", now, detail=place, changes=changes)
         outbox.wake(session, Message.channel == ChannelKind.EMAIL, now=now)
 
 

@@ -13,7 +13,7 @@ from harmony.models.app import App, AppDecision, AppException, AppReading, Insta
 from harmony.models.applied_file import AppliedFile
 from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, RelayCall, RelayPart
 from harmony.models.device import Device, Membership
-from harmony.models.history import AuditEntry, DeviceEvent
+from harmony.models.history import AuditChain, AuditEntry, DeviceEvent
 from harmony.models.hold import Hold
 from harmony.models.integration import Integration, KnownGroup, SetupPage
 from harmony.models.job import Job
@@ -62,6 +62,7 @@ __all__ = [
     "AppException",
     "AppReading",
     "AppliedFile",
+    "AuditChain",
     "AuditEntry",
     "ChannelKind",
     "Connector",

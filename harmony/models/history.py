@@ -28,12 +28,17 @@ class DeviceEvent(Base):
 
 
 class AuditEntry(Base):
-    """An action of a person. It outlives what it names, hence no foreign key."""
+    """An action of a person. It outlives what it names, hence no foreign key.
+
+    Triggers refuse every change, and the removal of all but what `AuditChain.anchor_id` has passed.
+    """
 
     __tablename__ = "audit_entry"
     __table_args__ = (
         Index("ix_audit_entry_integration_id_id", "integration_id", "id"),
         Index("ix_audit_entry_who_id", "who", "id"),
+        Index("ix_audit_entry_module_id", "module", "id"),
+        Index("ix_audit_entry_severity_id", "severity", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -43,3 +48,29 @@ class AuditEntry(Base):
     integration_id: Mapped[int | None]
     integration_name: Mapped[str] = mapped_column(String(128), default="")
     detail: Mapped[str] = mapped_column(String(1024), default="")
+    severity: Mapped[str] = mapped_column(String(16))
+    module: Mapped[str] = mapped_column(String(32))
+    category: Mapped[str] = mapped_column(String(32))
+    changes: Mapped[str] = mapped_column(String(8192), default="")
+    search_text: Mapped[str] = mapped_column(String(8192), default="")
+    former_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditChain(Base):
+    """The end of the chain of audit entries, and the last entry that retention removed: one row.
+
+    The first entry that is kept continues `anchor_hash`. `problem` is the last verification's, "" for none.
+    """
+
+    __tablename__ = "audit_chain"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    head_id: Mapped[int] = mapped_column(default=0)
+    head_hash: Mapped[str] = mapped_column(String(64))
+    anchor_id: Mapped[int] = mapped_column(default=0)
+    anchor_hash: Mapped[str] = mapped_column(String(64))
+    anchor_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    verified_entries: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[str] = mapped_column(String(256), default="")

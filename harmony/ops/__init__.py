@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from harmony.ops import doctor, health, metrics, migrate, request_ids
+from harmony.ops.cli import audit_trail as cli_audit_trail
 from harmony.ops.cli import configuration as cli_configuration
 from harmony.ops.cli import database as cli_database
 from harmony.ops.cli import protect as cli_protect
@@ -21,6 +22,7 @@ def init_app(app: Flask) -> None:
     doctor.register(app)
     cli_users.register(app)
     cli_secrets.register(app)
+    cli_audit_trail.register(app)
     cli_protect.register(app)
     cli_sync.register(app)
     cli_configuration.register(app)

@@ -18,6 +18,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony import clock
+from harmony.audit import verify as audit_trail
 from harmony.config import Settings, current_settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, release
 from harmony.jobs import lease
@@ -123,6 +124,8 @@ def _is_open(path: Path) -> bool:
 
 def _rows(now: datetime) -> Iterator[Diagnosis]:
     yield doctor_checks.keys(_canary_opens())
+    trail = audit_trail.verify()
+    yield doctor_checks.audit_trail(trail.entries, trail.problem)
     seen = worker_seen_at(now)
     yield doctor_checks.worker(seen, now, WORKER_SILENT_AFTER)
     beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))

@@ -119,6 +119,14 @@ def keys(canary_opens: bool | None) -> Diagnosis:
     return Diagnosis(Level.PROBLEM, "The vault's keys do not fit this database.", advice)
 
 
+def audit_trail(entries: int, problem: str) -> Diagnosis:
+    """Judge whether every audit entry is as it was written, and none is missing."""
+    if problem:
+        advice = "Compare with a backup, and with whoever may write this database."
+        return Diagnosis(Level.PROBLEM, f"The audit trail does not verify: {problem}", advice)
+    return Diagnosis(Level.OK, f"The audit trail verifies: {entries:,} entries.")
+
+
 def worker(seen: datetime | None, now: datetime, silent_after: timedelta) -> Diagnosis:
     """Judge whether a worker is alive."""
     if seen is None:

@@ -139,5 +139,6 @@ def _record_change(
     session: Session, version: int, changed: Sequence[Difference], by: str, now: datetime
 ) -> None:
     what = f"Version {version}: {', '.join(difference.label for difference in changed)}"
-    audit(session, by, "Changed the policy", now, detail=what)
+    changes = [(difference.label, difference.before, difference.after) for difference in changed]
+    audit(session, by, "Changed the policy", now, detail=what, changes=changes)
     record_events(session, [EventLine(now, Verb.POLICY_CHANGED, Severity.INFORMATION, detail=what)])

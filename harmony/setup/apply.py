@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from harmony.audit import audit, changed_fields
+from harmony.audit import audit, changed_fields, changed_values
 from harmony.db import write
 from harmony.jobs import control, device_sync
 from harmony.jobs import schedule as jobs_schedule
@@ -94,7 +94,8 @@ def save(
         if page == TAGGING:
             tag_withdrawal.settle(session, integration, before, after, take_off, by, now)
         what = f"Edited {_TITLES.get(page, page.title())}"
-        audit(session, by, what, now, integration, detail=changed_fields(before, after))
+        changes = changed_values(before, after)
+        audit(session, by, what, now, integration, detail=changed_fields(before, after), changes=changes)
         purge_due = integration.redact_pending
     return redaction.purge(integration_id) if purge_due else 0
 

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
+from harmony.audit import verify as audit_trail
 from harmony.config import Settings
 from harmony.db import changed, db, write
 from harmony.models import (
-    AuditEntry,
     DeviceEvent,
     Event,
     Finding,
@@ -53,7 +53,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
         ),
         "events": _forget(Event, now - timedelta(days=settings.events_kept_days), should_stop),
         "ended findings": _forget_findings(now - timedelta(days=settings.events_kept_days), should_stop),
-        "audit entries": _forget(AuditEntry, now - timedelta(days=settings.audit_kept_days), should_stop),
+        "audit entries": forget_audit(now - timedelta(days=settings.audit_kept_days), should_stop),
         "messages": forget_messages(now - timedelta(days=settings.messages_kept_days), should_stop),
         "deleted devices": 0 if should_stop() else soft_delete.purge(now, settings.deleted_kept_days),
     }
@@ -123,6 +123,15 @@ def forget_messages(before: datetime, should_stop: Stop = never) -> int:
     return total
 
 
+def forget_audit(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the audit entries that were written before then, and let the chain begin there. How many."""
+    total, count = 0, 1
+    while count and not should_stop():
+        count = audit_trail.forget(before)
+        total += count
+    return total
+
+
 def _doomed_runs(before: datetime) -> Select[int]:
     kept = aliased(SyncRun)
     newest = select(func.max(kept.id)).group_by(kept.integration_id)
@@ -145,9 +154,7 @@ def _remove_runs(session: Session, run_ids: Sequence[int]) -> int:
     return changed(session, delete(SyncRun).where(SyncRun.id.in_(run_ids)))
 
 
-def _forget(
-    model: type[DeviceEvent] | type[AuditEntry] | type[Event], before: datetime, should_stop: Stop
-) -> int:
+def _forget(model: type[DeviceEvent] | type[Event], before: datetime, should_stop: Stop) -> int:
     """Remove the lines that were written before then. Lines are written in the order of their ids,
     so the first one that is young enough ends it, and no index over the time is needed.
     """

@@ -11,6 +11,7 @@ from huey import SqliteHuey, crontab
 from harmony.apps import exceptions as app_exceptions
 from harmony.apps import install_base
 from harmony.apps import job as app_job
+from harmony.audit import verify as audit_trail
 from harmony.clock import now, steady
 from harmony.config import current_settings
 from harmony.jobs import control, lease, recovery, shared_state
@@ -148,3 +149,5 @@ def sweep() -> None:
     unlisted_expiry.expire(now())
     lifecycle.remove_expired(now())
     retention.sweep(now(), current_settings(), stopping().is_set)
+    if not stopping().is_set():
+        audit_trail.verify_when_due(now())

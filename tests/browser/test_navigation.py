@@ -11,7 +11,7 @@ from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
-SETTINGS = ["Integrations", "Policy", "Messages", "Notices", "Audit"]
+SETTINGS = ["Integrations", "Policy", "Messages", "Notices", "Audit Trail"]
 ONE_ROW = 60
 
 
@@ -36,9 +36,9 @@ def test_escape_closes_settings_and_gives_the_focus_back(signed_in: Visitor) -> 
     settings = page.locator(".mainnav summary")
     settings.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Audit", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Audit Trail", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Audit", exact=True)).to_be_hidden()
+    expect(page.get_by_role("link", name="Audit Trail", exact=True)).to_be_hidden()
     expect(settings).to_be_focused()
 
 

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, insert, select
 
+from harmony.audit import audit, verify
 from harmony.config import Settings
 from harmony.db import db, table_of, write
 from harmony.models import (
@@ -68,11 +69,9 @@ def lines(device_id: int, *ages: int) -> None:
 
 
 def entries(*ages: int) -> None:
-    rows = [{"at": NOON - age * DAY, "who": "kim", "what": "Paused"} for age in ages]
-    for row in rows:
-        row |= {"integration_name": "", "detail": ""}
     with write() as session:
-        session.execute(insert(table_of(AuditEntry)), rows)
+        for age in ages:
+            audit(session, "kim", "Paused", NOON - age * DAY)
 
 
 def a_device(integration_id: int) -> int:
@@ -168,8 +167,13 @@ def test_a_batch_that_is_exactly_full_is_not_the_last(
     context: Flask, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", batch)
-    entries(*[400] * 10)
-    assert retention._forget(AuditEntry, NOON - 365 * DAY, retention.never) == 10
+    monkeypatch.setattr(verify, "BATCH", batch)
+    device = a_device(an_integration())
+    lines(device, *[400] * 10)
+    entries(*[400] * 10, 10)
+    assert retention._forget(DeviceEvent, NOON - 365 * DAY, retention.never) == 10
+    assert retention.forget_audit(NOON - 365 * DAY) == 10
+    assert verify.verify().problem == ""
 
 
 def test_each_kind_of_row_has_its_own_limit(context: Flask, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harmony import audit
+from harmony.audit import chain, fields
 from harmony.config import settings as config_settings
 from harmony.config import values
 from harmony.jobs import schedule as jobs_schedule
@@ -79,7 +79,9 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("module", [supervisor, audit, guard, scope, jobs_schedule, config_settings, values])
+@pytest.mark.parametrize(
+    "module", [supervisor, fields, chain, guard, scope, jobs_schedule, config_settings, values]
+)
 def test_the_examples_in_the_documentation_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried

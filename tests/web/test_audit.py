@@ -8,15 +8,15 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 
-from harmony.audit import audit
+from harmony.audit import audit, verify
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.models import AuditEntry, Integration
 from harmony.ops.cli import users as cli_users
 from harmony.security import setup_code
-from harmony.web.audit.views import FILTERS, NEWEST_FIRST, entries, integrations, people
+from harmony.web.audit.queries import FILTERS, NEWEST_FIRST, entries, integrations, people
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from tests.builders import NOON, an_integration
@@ -39,12 +39,13 @@ def an_active(app: Flask, name: str = "Head office") -> int:
 
 
 def forget(app: Flask) -> None:
-    with app.app_context(), write() as session:
-        session.execute(delete(AuditEntry))
+    with app.app_context():
+        while verify.forget(now() + timedelta(days=1)):
+            pass
 
 
 def whats(page: str) -> list[str]:
-    return re.findall(r'<td data-label="What">(.*?)</td>', page)
+    return re.findall(r'<td data-label="Event">(.*?)</td>', page)
 
 
 def written(app: Flask) -> list[tuple[str, str, str]]:
@@ -123,11 +124,19 @@ def test_the_file_has_every_entry_of_the_filter_and_no_formula(app: Flask, signe
     forget(app)
     note(app, "lee", "Signed in")
     note(app, "=cmd()", *["Paused"] * (PAGE_SIZE + 5), on=an_active(app), detail="+1")
-    rows = records_of(signed_in.get("/audit.csv"))
-    assert len(rows) == PAGE_SIZE + 6
-    assert (rows[0]["who"], rows[0]["detail"], rows[0]["integration"]) == ("'=cmd()", "'+1", "Head office")
+    rows = records_of(signed_in.post("/audit.csv"))
+    assert len(rows) == PAGE_SIZE + 7
+    assert (rows[0]["event"], rows[0]["severity"]) == ("Exported the audit trail", "information")
+    assert (rows[1]["admin_user"], rows[1]["details"], rows[1]["integration"]) == (
+        "'=cmd()",
+        "'+1",
+        "Head office",
+    )
     assert "there" not in rows[0]
-    assert len(look(signed_in, "/audit.csv?who=lee").splitlines()) == 2
+    assert len(records_of(signed_in.post("/audit.csv?who=lee"))) == 1
+    with app.app_context():
+        newest = db.session.scalars(db.select(AuditEntry.detail).order_by(AuditEntry.id.desc())).first()
+    assert newest == "Filtered by: Admin user"
 
 
 def test_a_sign_in_is_written_down_and_a_refused_one_leaves_no_typed_word(
@@ -182,6 +191,8 @@ def test_a_new_integration_is_written_down_with_its_maker(app: Flask, signed_in:
         Filters(FILTERS, {"who": "kim"}),
         Filters(FILTERS, {"integration": 1}),
         Filters(FILTERS, {"who": "kim", "integration": 1}),
+        Filters(FILTERS, {"severity": "critical"}),
+        Filters(FILTERS, {"module": "Policy"}),
     ],
 )
 @pytest.mark.parametrize("place", [BEGINNING, Place(after=Cursor(500)), Place(before=Cursor(5))])
@@ -190,3 +201,35 @@ def test_no_page_sorts_the_table(app: Flask, filters: Filters, place: Place) -> 
         plan = plan_of(NEWEST_FIRST.statement(entries(filters), place))
     assert not any("TEMP B-TREE" in line for line in plan), plan
     assert ("USING INDEX ix_audit_entry" in plan[0]) == bool(filters), plan
+
+
+def test_it_can_be_narrowed_to_words_days_severity_and_module(app: Flask, signed_in: FlaskClient) -> None:
+    forget(app)
+    with app.app_context(), write() as session:
+        audit(session, "kim", "Changed the policy", NOON, changes=[("Inactive after", "14", "7")])
+        audit(session, "lee", "Signed in", NOON + timedelta(days=1), detail="From Zürich")
+    day, next_day = f"{NOON:%Y-%m-%d}", f"{NOON + timedelta(days=1):%Y-%m-%d}"
+    assert whats(look(signed_in, "/audit?q=zurich")) == ["Signed in"]
+    assert whats(look(signed_in, "/audit?q=inactive+after")) == ["Changed the policy"]
+    assert whats(look(signed_in, f"/audit?until={day}")) == ["Changed the policy"]
+    assert whats(look(signed_in, f"/audit?since={next_day}&until={next_day}")) == ["Signed in"]
+    assert whats(look(signed_in, "/audit?severity=warning")) == ["Changed the policy"]
+    assert whats(look(signed_in, "/audit?module=Accounts")) == ["Signed in"]
+    assert len(whats(look(signed_in, "/audit?since=0000-00-00&until=9999-12-31&module=x"))) == 2
+    assert "Inactive after: 14 → 7" in look(signed_in, "/audit")
+
+
+def test_the_page_says_when_the_chain_was_verified_and_what_is_wrong(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    note(app, "kim", "Paused", "Resumed")
+    assert "The worker verifies them once a day." in look(signed_in, "/audit")
+    page = signed_in.post("/audit/verify", follow_redirects=True).get_data(as_text=True)
+    assert "Every entry is as it was written" in page
+    assert "none changed or missing" in page
+    with app.app_context(), write() as session:
+        session.execute(text("DROP TRIGGER audit_entry_changed"))
+        session.execute(text("UPDATE audit_entry SET who = 'lee' WHERE what = 'Paused'"))
+    page = signed_in.post("/audit/verify", follow_redirects=True).get_data(as_text=True)
+    assert page.count("was changed after it was written") >= 2
+    assert whats(look(signed_in, "/audit?severity=critical")) == ["Audit trail does not verify"]

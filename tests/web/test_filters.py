@@ -26,7 +26,7 @@ from harmony.models import (
     TagLink,
 )
 from harmony.web.apps import queries as app_queries
-from harmony.web.audit import views as audit_views
+from harmony.web.audit import queries as audit_queries
 from harmony.web.deletions import views as deletion_views
 from harmony.web.devices import queries as device_queries
 from harmony.web.devices import related_filters
@@ -71,7 +71,18 @@ LISTS: dict[str, tuple[Kinds, dict[str, str]]] = {
         event_queries.FILTERS,
         {"severity": "critical", "event": "blocked", "vector": "Device", "integration": "7", "device": "3"},
     ),
-    "audit.index": (audit_views.FILTERS, {"who": "kim & co", "integration": "7"}),
+    "audit.index": (
+        audit_queries.FILTERS,
+        {
+            "q": "a b&c",
+            "who": "kim & co",
+            "integration": "7",
+            "severity": "critical",
+            "module": "Policy",
+            "since": "2026-01-02",
+            "until": "2026-01-31",
+        },
+    ),
     "messages.index": (
         message_views.FILTERS,
         {"state": "failed", "kind": "notice", "channel": "sms", "integration": "7", "device": "3"},

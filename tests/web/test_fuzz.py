@@ -19,7 +19,7 @@ from harmony.apps.inventory import SeenApp
 from harmony.db import db, write
 from harmony.models import Event, Severity, UemTag, Verb
 from harmony.web.apps import queries as app_queries
-from harmony.web.audit import views as audit_views
+from harmony.web.audit import queries as audit_queries
 from harmony.web.devices import queries as device_queries
 from harmony.web.events import queries as event_queries
 from harmony.web.runs import queries as run_queries
@@ -32,7 +32,7 @@ from tests.stored import a_hold, devices
 PARAMETERS = {"after", "before", "only", "kind", "next", "state", "q"} | {
     kind.name
     for kinds in (
-        device_queries.FILTERS, app_queries.FILTERS, event_queries.FILTERS, audit_views.FILTERS,
+        device_queries.FILTERS, app_queries.FILTERS, event_queries.FILTERS, audit_queries.FILTERS,
         run_queries.FILTERS,
     )
     for kind in kinds

@@ -38,7 +38,7 @@ BUTTONS = {
     "exceptions.end_risk", "shortcuts.switch", "connectors.rotate", "connectors.revoke", "undo.undo",
     "proxy.remove",
     "device_columns.choose", "selection.export",
-    "selection.reset", "selection.message", "selection.new_codes",
+    "selection.reset", "selection.message", "selection.new_codes", "audit.export", "audit.verify",
 }  # fmt: skip
 
 watch(SECRET)

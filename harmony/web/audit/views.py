@@ -1,30 +1,24 @@
-"""The audit page: who did what, when, and on which integration; newest first."""
+"""The audit trail: who did what, when, and on which integration; newest first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from flask import Blueprint, render_template, request
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
 
+from harmony.audit import audit
+from harmony.audit.catalogue import MODULES
+from harmony.audit.verify import verify_and_store
+from harmony.clock import now
 from harmony.config import current_settings
-from harmony.db import db
-from harmony.models import AuditEntry, Integration
+from harmony.db import write
 from harmony.security.permissions import Permission, needs
+from harmony.web.audit import queries
+from harmony.web.audit.queries import FILE, FILTERS, NEWEST_FIRST, entries
+from harmony.web.events.queries import SEVERITIES
 from harmony.web.shared.csv_export import csv_file
-from harmony.web.shared.filters import Filter, Filters, IdFilter, NameFilter
-from harmony.web.shared.paging import Order, Query
+from harmony.web.shared.filters import Filters
 
 blueprint = Blueprint("audit", __name__)
-
-_HEADER = ("id", "at", "who", "what", "integration_id", "integration", "detail")
-_LONGEST_NAME = 64
-FILTERS: tuple[Filter, ...] = (
-    NameFilter("who", AuditEntry.who, _LONGEST_NAME, label="Person"),
-    IdFilter("integration", AuditEntry.integration_id),
-)
-NEWEST_FIRST = Order(AuditEntry.id)
 
 
 @blueprint.get("/audit")
@@ -37,43 +31,34 @@ def index() -> ResponseReturnValue:
         filters=filters,
         place=place,
         page=NEWEST_FIRST.page(entries(filters), place),
-        people=[(name, name) for name in people()],
-        integrations=integrations(),
+        chain=queries.chain(),
+        changes_of=queries.changes_of,
+        words={"severity": SEVERITIES, "module": {module: module for module in MODULES}},
+        people=[(name, name) for name in queries.people()],
+        integrations=queries.integrations(),
         kept_days=current_settings().audit_kept_days,
     )
 
 
-@blueprint.get("/audit.csv")
+@blueprint.post("/audit.csv")
 @needs(Permission.ADMINISTER)
 def export() -> ResponseReturnValue:
-    """Send the same entries as a file, all pages of them."""
-    rows = NEWEST_FIRST.every(entries(Filters.from_query(FILTERS, request.args)))
-    return csv_file("harmony-audit", _HEADER, (row[: len(_HEADER)] for row in rows))
+    """Send the same entries as a file, all pages of them; that it was sent is an entry too."""
+    filters = Filters.from_query(FILTERS, request.args)
+    narrowed = ", ".join(chip.label for chip in filters.chips())
+    with write() as session:
+        detail = f"Filtered by: {narrowed}" if narrowed else "All entries"
+        audit(session, g.user.name, "Exported the audit trail", now(), detail=detail)
+    return csv_file("harmony-audit", FILE, map(queries.written, NEWEST_FIRST.every(entries(filters))))
 
 
-def entries(filters: Filters) -> Query:
-    """Return the entries; `there` is the id of the integration while it exists."""
-    # An id may be given again after a removal: what is older than its bearer meant another one.
-    same = (Integration.id == AuditEntry.integration_id) & (Integration.created_at <= AuditEntry.at)
-    query: Query = select(
-        AuditEntry.id, AuditEntry.at, AuditEntry.who, AuditEntry.what, AuditEntry.integration_id,
-        AuditEntry.integration_name, AuditEntry.detail, Integration.id.label("there"),
-    ).outerjoin(Integration, same)  # fmt: skip
-    return query.where(*filters.conditions())
-
-
-def people() -> Sequence[str]:
-    """Return everybody who did anything that is still known."""
-    return db.session.scalars(select(AuditEntry.who).distinct().order_by(AuditEntry.who)).all()
-
-
-def integrations() -> list[tuple[int, str]]:
-    """Return every integration an entry names, by its newest name; removed ones too."""
-    newest = (
-        select(func.max(AuditEntry.id))
-        .where(AuditEntry.integration_id.is_not(None))
-        .group_by(AuditEntry.integration_id)
+@blueprint.post("/audit/verify")
+@needs(Permission.ADMINISTER)
+def verify() -> ResponseReturnValue:
+    """Verify the chain of all entries."""
+    report = verify_and_store(now())
+    flash(
+        report.problem or f"Every entry is as it was written: {report.entries:,}.",
+        "error" if report.problem else "success",
     )
-    named = select(AuditEntry.integration_id, AuditEntry.integration_name).where(AuditEntry.id.in_(newest))
-    found = [(id_, name) for id_, name in db.session.execute(named) if id_ is not None]
-    return sorted(found, key=lambda named: (named[1].casefold(), named[0]))
+    return redirect(url_for("audit.index"), 303)

@@ -38,7 +38,7 @@ _SETTINGS = (
     ("Messages", "messages.index", "mail"),
     ("Notices", "notices.show", "bell"),
     ("Exceptions", "exceptions.index", "hand-stop"),
-    ("Audit", "audit.index", "clipboard-list"),
+    ("Audit Trail", "audit.index", "clipboard-list"),
 )
 
 

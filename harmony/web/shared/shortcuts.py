@@ -16,7 +16,7 @@ PAGES = (
     ("x", "Exceptions", "exceptions.index"),
     ("m", "Messages", "messages.index"),
     ("n", "Notices", "notices.show"),
-    ("u", "Audit", "audit.index"),
+    ("u", "Audit Trail", "audit.index"),
 )
 
 

@@ -1,20 +1,9 @@
-"""History of devices and audit of people's actions, written inside the caller's `write()`."""
+"""PURE: the fields of a wizard page that changed, by their labels; values only where none is a secret."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from sqlalchemy import insert
-from sqlalchemy.orm import Session
-
-from harmony.db import table_of
-from harmony.models import AuditEntry, DeviceEvent, Happening, Integration
-
-# The actors of what runs by itself, and of what was typed at the machine itself.
-SCHEDULE = "schedule"
-COMMAND_LINE = "command line"
 
 # The fields of the wizard's pages as their labels call them; any other is called by its own name.
 LABELS = {
@@ -40,44 +29,14 @@ LABELS = {
     "auto_addition": "Auto device addition",
     "token": "Token",
 }
+# The texts that may be shown. A field that is missing here is only named, so that a new secret stays one.
+_SHOWN_TEXTS = frozenset(
+    {"display_name", "server_address", "token_address", "connector", "prefix", "language"}
+)
+_LONGEST_VALUE = 200
 
-
-def record_history(
-    session: Session,
-    to: Iterable[tuple[int, str]],
-    kind: Happening,
-    at: datetime,
-    run_id: int | None = None,
-) -> None:
-    """Add a line to the history of each device; `to` is (device id, detail without personal data)."""
-    rows = [
-        {"device_id": id_, "run_id": run_id, "at": at, "kind": kind.value, "detail": detail[:1024]}
-        for id_, detail in to
-    ]
-    if rows:
-        session.execute(insert(table_of(DeviceEvent)), rows)
-
-
-def audit(
-    session: Session,
-    who: str,
-    what: str,
-    at: datetime,
-    integration: Integration | None = None,
-    *,
-    detail: str = "",
-) -> None:
-    """Record who did what, in words a page can show: `audit(session, "kim", "Paused", now, integration)`."""
-    session.add(
-        AuditEntry(
-            at=at,
-            who=who,
-            what=what,
-            integration_id=integration.id if integration else None,
-            integration_name=integration.name if integration else "",
-            detail=detail[:1024],
-        )
-    )
+# Label, former value, new value.
+Changed = tuple[str, str, str]
 
 
 def changed_fields(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
@@ -89,8 +48,33 @@ def changed_fields(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str
     >>> changed_fields({"client_id": "a", "import_name": True}, {"client_id": "b", "import_name": False})
     'Client ID, Device name switched off'
     """
+    return ", ".join(_change(name, new[name]) for name in _differing(old, new))
+
+
+def changed_values(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> list[Changed]:
+    """Return what the fields said and say now, of those whose values may be shown.
+
+    >>> changed_values({"client_id": "a", "deletion_after": 3}, {"client_id": "b", "deletion_after": 5})
+    [('Device deletion after', '3', '5')]
+    """
     before = old or {}
-    return ", ".join(_change(name, new[name]) for name in new if before.get(name) != new[name])
+    values = ((name, before.get(name), new[name]) for name in _differing(old, new))
+    return [(_label(name), _text(was), _text(is_)) for name, was, is_ in values if _is_shown(name, is_)]
+
+
+def _differing(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> Iterator[str]:
+    before = old or {}
+    return (name for name in new if before.get(name) != new[name])
+
+
+def _is_shown(name: str, value: object) -> bool:
+    return isinstance(value, bool | int) or (isinstance(value, str) and name in _SHOWN_TEXTS)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "" if value is None else str(value)[:_LONGEST_VALUE]
 
 
 def _change(name: str, value: object) -> str:

@@ -1,0 +1,100 @@
+"""The module, category and severity of every event of the audit trail, by its words: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from harmony.models import Severity
+
+
+class Classification(NamedTuple):
+    """The part of the product that an event belongs to, the sort of action it is, and how grave."""
+
+    module: str
+    category: str
+    severity: Severity
+
+
+_INFORMATION, _WARNING, _CRITICAL = Severity.INFORMATION, Severity.WARNING, Severity.CRITICAL
+_SIGN_IN, _SETTINGS, _ACTION = "Sign-in", "Settings", "Action"
+_CREATION, _REMOVAL, _EXPORT, _SECRET = "Creation", "Removal", "Export", "Secret"
+
+_TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
+    "Accounts": {
+        (_SIGN_IN, _INFORMATION): ("Signed in",),
+        (_CREATION, _WARNING): ("Created the first administrator", "Added a user"),
+        (_SECRET, _WARNING): ("Reset a password",),
+    },
+    "Integrations": {
+        (_CREATION, _INFORMATION): ("Created the integration", "Finished the set-up"),
+        (_SETTINGS, _WARNING): ("Edited Server Details",),
+        (_SETTINGS, _INFORMATION): (
+            "Edited Synchronization", "Edited Tagging", "Edited Deployment", "Edited the app configuration",
+            "Discarded the draft", "Undid the removal",
+        ),
+        (_ACTION, _INFORMATION): ("Paused", "Resumed"),
+        (_SECRET, _WARNING): ("Rotated the token", "Ended the overlap of the tokens"),
+        (_REMOVAL, _CRITICAL): ("Removed", "Removed, devices kept", "Removed with its devices"),
+    },
+    "Synchronization": {
+        (_ACTION, _INFORMATION): (
+            "Asked for a sync", "Cancelled the sync", "Asked for an app sync", "Cancelled the app sync",
+        ),
+        (_REMOVAL, _CRITICAL): ("Approved deletions",),
+        (_ACTION, _WARNING): ("Dismissed deletions",),
+    },
+    "Devices": {
+        (_REMOVAL, _WARNING): ("Deleted devices",),
+        (_ACTION, _INFORMATION): ("Restored devices",),
+        (_EXPORT, _INFORMATION): ("Exported devices",),
+        (_SECRET, _INFORMATION): ("Made a registration code",),
+        (_ACTION, _WARNING): ("Reset the registration",),
+    },
+    "Tagging": {
+        (_ACTION, _INFORMATION): ("Asked for tagging", "Cancelled the tagging"),
+        (_CREATION, _INFORMATION): ("Created tags in the UEM",),
+        (_REMOVAL, _WARNING): ("Asked to take tags off the devices",),
+    },
+    "Policy": {
+        (_SETTINGS, _WARNING): ("Changed the policy", "Set an app exception", "Lifted an app exception"),
+    },
+    "Messages": {
+        (_SETTINGS, _INFORMATION): (
+            "Changed the mail server", "Removed the mail server", "Added a message channel",
+            "Changed a message channel", "Removed a message channel", "Edited the registration messages",
+            "Reset the registration messages", "Edited notices",
+        ),
+        (_ACTION, _INFORMATION): (
+            "Asked for a message to be sent", "Cancelled a message", "Sent registration messages",
+            "Asked for messages to be sent", "Cancelled the sending of messages",
+        ),
+    },
+    "Network": {
+        (_CREATION, _WARNING): ("Added a Connector",),
+        (_SECRET, _WARNING): ("Rotated the key of a Connector",),
+        (_REMOVAL, _WARNING): ("Revoked a Connector",),
+        (_SETTINGS, _WARNING): ("Changed the outbound proxy", "Removed the outbound proxy"),
+    },
+    "System": {
+        (_SECRET, _WARNING): ("Rotated the secrets",),
+        (_ACTION, _CRITICAL): ("Database restored", "Audit trail does not verify"),
+        (_EXPORT, _INFORMATION): ("Exported the audit trail",),
+    },
+}  # fmt: skip
+# What the table does not know is recorded all the same.
+_OTHER = Classification("Other", "Other", Severity.INFORMATION)
+
+EVENTS: Mapping[str, Classification] = {
+    what: Classification(module, category, severity)
+    for module, kinds in _TABLE.items()
+    for (category, severity), whats in kinds.items()
+    for what in whats
+}
+MODULES = (*_TABLE, _OTHER.module)
+CATEGORIES = (*sorted({event.category for event in EVENTS.values()}), _OTHER.category)
+
+
+def classified(what: str) -> Classification:
+    """Return where an event belongs and how grave it is."""
+    return EVENTS.get(what, _OTHER)
