@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -42,6 +43,10 @@ COLLECTED_AFTER = 12
 _applications = count(1)
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
+
+# Compiled once, also where the environment says otherwise: the product is started a hundred times.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 watch(PASSWORD)
 share_what_is_the_same()

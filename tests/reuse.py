@@ -1,20 +1,24 @@
-"""Work that each new application would repeat: templates are compiled once, URL builders when first used.
+"""Work that each new application would repeat: templates and routes are parsed once, URL builders when used.
 
-Most tests make an application of their own, and these two took most of the time that it costs.
+Most tests make an application of their own, and these three took most of the time that it costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
-from werkzeug.routing import Rule
+from werkzeug.routing import BaseConverter, Rule
+from werkzeug.routing.rules import RulePart
 
 Build = Callable[..., tuple[str, str]]
-_compile_builder = Rule._compile_builder
+Converters = dict[str, BaseConverter]
+Parsed = tuple[list[RulePart], list[tuple[bool, str]], Converters]
+_compile_builder, _parse_rule = Rule._compile_builder, Rule._parse_rule
+_parsed: dict[str, Parsed] = {}
 
 
 class CompiledTemplates(BytecodeCache):
@@ -35,6 +39,7 @@ def share_what_is_the_same() -> None:
     """Make every application of this process reuse what another has made already."""
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
     Rule._compile_builder = _when_first_used  # type: ignore[method-assign]
+    Rule._parse_rule = _parsed_once  # type: ignore[method-assign]
 
 
 def _when_first_used(rule: Rule, append_unknown: bool = True) -> Build:
@@ -47,3 +52,16 @@ def _when_first_used(rule: Rule, append_unknown: bool = True) -> Build:
         return compiled[0](rule, **values)
 
     return build
+
+
+def _parsed_once(rule: Rule, text: str) -> Iterable[RulePart]:
+    """Return the parts of a route, and note what parsing notes; no application has converters of its own."""
+    if text not in _parsed:
+        parts = list(_parse_rule(rule, text))
+        _parsed[text] = parts, [entry for entry in rule._trace if entry != (False, "|")], rule._converters
+        return parts
+    parts, trace, converters = _parsed[text]
+    rule._trace += trace
+    rule._converters |= converters
+    rule.arguments |= converters.keys()
+    return parts
