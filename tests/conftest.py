@@ -39,7 +39,7 @@ __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedo
 
 ADMINISTRATOR = "admin"
 PASSWORD = "eleven quiet lanterns over Oslo"
-COLLECTED_AFTER = 12
+COLLECTED_AFTER = 50
 _applications = count(1)
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 

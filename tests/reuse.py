@@ -1,4 +1,4 @@
-"""Work that each new application would repeat: templates and routes are parsed once, URL builders when used.
+"""Work that each new application would repeat: templates, routes and statements are compiled once.
 
 Most tests make an application of their own, and these three took most of the time that it costs.
 """
@@ -11,6 +11,9 @@ from typing import Any
 
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy.engine import Engine
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import BaseConverter, Rule
 from werkzeug.routing.rules import RulePart
 
@@ -40,6 +43,7 @@ def share_what_is_the_same() -> None:
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
     Rule._compile_builder = _when_first_used  # type: ignore[method-assign]
     Rule._parse_rule = _parsed_once  # type: ignore[method-assign]
+    _share_compiled_statements()
 
 
 def _when_first_used(rule: Rule, append_unknown: bool = True) -> Build:
@@ -65,3 +69,14 @@ def _parsed_once(rule: Rule, text: str) -> Iterable[RulePart]:
     rule._converters |= converters
     rule.arguments |= converters.keys()
     return parts
+
+
+def _share_compiled_statements() -> None:
+    """Let a statement be compiled once for each kind of database, not for each engine.
+
+    The key of a compiled statement begins with the dialect, which is another object in each engine.
+    """
+    compiled: LRUCache[Any, Any] = LRUCache(5000)
+    Engine._compiled_cache = property(lambda engine: compiled, lambda engine, own: None)
+    DefaultDialect.__eq__ = lambda dialect, other: type(dialect) is type(other)  # type: ignore[method-assign]
+    DefaultDialect.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[method-assign]
