@@ -29,7 +29,7 @@ ROOMS = {
     "migrations": "db models",
     "audit": "folding db models",
     "uem": "clock",
-    "security": "atomic_file clock config db models uem",
+    "security": "atomic_file clock config db models audit uem",
     "simulator": "clock",
     "mail": "clock uem",
     "connector": "clock logs uem mail",

@@ -23,8 +23,17 @@ _CREATION, _REMOVAL, _EXPORT, _SECRET = "Creation", "Removal", "Export", "Secret
 _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
     "Accounts": {
         (_SIGN_IN, _INFORMATION): ("Signed in",),
-        (_CREATION, _WARNING): ("Created the first administrator", "Added a user"),
-        (_SECRET, _WARNING): ("Reset a password",),
+        (_SIGN_IN, _WARNING): ("Ended all sessions of a user", "Ended a session", "Ended all other sessions"),
+        (_ACTION, _INFORMATION): ("Confirmed the password",),
+        (_CREATION, _WARNING): ("Created the first administrator", "Added a user", "Invited a user"),
+        (_SETTINGS, _WARNING): (
+            "Changed a user", "Disabled a user", "Enabled a user", "Hid personal data from a role",
+            "Showed personal data to a role",
+        ),
+        (_REMOVAL, _WARNING): ("Removed a user",),
+        (_SECRET, _WARNING): (
+            "Reset a password", "Changed the own password", "Chose a password by invitation",
+        ),
     },
     "Integrations": {
         (_CREATION, _INFORMATION): ("Created the integration", "Finished the set-up"),

@@ -51,6 +51,8 @@ class Settings:
     messages_kept_days: int = 90
     deleted_kept_days: int = 30
     silent_devices_percent: int = 20
+    session_idle_minutes: int = 30
+    session_hours: int = 12
     metrics_token: str = field(default="", repr=False)
     log_level: str = "INFO"
     log_format: str = "text"

@@ -101,6 +101,13 @@ SETTINGS = (
         "Percent of the registered devices that may be inactive before a notice says so, 1 to 100.",
         between(1, 100),
     ),
+    Setting(
+        "SESSION_IDLE_MINUTES",
+        "30",
+        "Minutes without a request after which a person is signed out, 5 to 1440.",
+        between(5, 1440),
+    ),
+    Setting("SESSION_HOURS", "12", "Hours after which a person signs in again, 1 to 168.", between(1, 168)),
     Setting("METRICS_TOKEN", "", "Opens `/metrics` to whoever sends it; empty: nobody.", secret, True),
     Setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", log_level),
     Setting("LOG_FORMAT", "text", "text, or json: one object a line.", log_format),

@@ -1,6 +1,7 @@
 """The rows and their invariants; importing this package registers every table."""
 
 from harmony.models.access import (
+    Invitation,
     KeptForm,
     RoleSettings,
     SetupCode,
@@ -79,6 +80,7 @@ __all__ = [
     "InstalledApp",
     "Integration",
     "IntegrationState",
+    "Invitation",
     "Job",
     "JobRun",
     "KeptForm",

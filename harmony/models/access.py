@@ -64,8 +64,19 @@ class SignInSession(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reauthenticated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    browser: Mapped[str] = mapped_column(String(64), default="", server_default="")
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class Invitation(Base):
+    """The link by which a user chooses a password; only the SHA-256 of its token is stored."""
+
+    __tablename__ = "invitation"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class KeptForm(Base):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask
 
 from harmony.config import Settings
@@ -17,4 +19,5 @@ def init_app(app: Flask, settings: Settings) -> None:
     csrf.init_app(app)
     auth.init_app(app)
     headers.init_app(app, is_https=is_https(settings.public_url))
-    sessions.init_app(app)
+    idle, longest = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+    sessions.init_app(app, idle, longest)

@@ -22,12 +22,16 @@ from harmony.security.principal import Principal, current_principal, principal_o
 View = TypeVar("View", bound=Callable[..., Any])
 
 SIGN_IN = "/sign-in"
+CONFIRM = "/account/confirm"
 SETUP = "/setup"
 STATIC = "static"
 _PUBLIC = "harmony_public"
+_RECENT = "harmony_recent_proof"
 FORM = "harmony_form"
 # The part of a page's address that names a form that was kept for it.
 KEPT = "kept"
+# Beside it when the session had not ended, but the proof of who sends it was too old.
+CONFIRMED = "confirmed"
 # Clients of these addresses are programs: an unknown one is answered with 404, not with the sign-in page.
 _API_PREFIXES = ("/protect/v1/", "/connector/v1/")
 
@@ -35,6 +39,15 @@ _API_PREFIXES = ("/protect/v1/", "/connector/v1/")
 def public(view: View) -> View:
     """Mark a view that needs no sign-in. Goes below the route's decorator."""
     view.__dict__[_PUBLIC] = True
+    return view
+
+
+def needs_recent_proof(view: View) -> View:
+    """Mark a view before which a person proves again who they are, unless they did within 15 minutes.
+
+    What was sent is kept meanwhile, if the view is marked with `shown_on`. Goes below the route's decorator.
+    """
+    view.__dict__[_RECENT] = True
     return view
 
 
@@ -78,6 +91,7 @@ def init_app(app: Flask) -> None:
     """Set `g.user` and the principal at every request, None on public pages; ask for the permission."""
     app.before_request(_require_login)
     app.before_request(_require_permission)
+    app.before_request(_require_recent_proof)
     app.jinja_env.globals.update(may=may, Permission=Permission)
 
 
@@ -105,7 +119,7 @@ def _require_login() -> BaseResponse | None:
     if is_unknown_api or is_public(current_app, request.endpoint):
         return None
     if session := sessions.session_for(sessions.read_cookie(), steady()):
-        g.user = session.user
+        g.user, g.sign_in_session = session.user, session
         set_principal(principal_for(session.user))
         return None
     return _redirect_to_login()
@@ -121,8 +135,31 @@ def _require_permission() -> None:
         raise NotPermitted(principal, permission)
 
 
+def _require_recent_proof() -> BaseResponse | None:
+    """Ask for the password again where it was given too long ago."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if g.user is None or _RECENT not in getattr(view, "__dict__", {}):
+        return None
+    if sessions.is_reauthenticated(g.sign_in_session, steady()):
+        return None
+    kept = _keep_form(g.user.id)
+    following = local_address(f"{kept}&{CONFIRMED}=1" if kept and KEPT in kept else kept or _page_before())
+    return _lead_to(f"{below_prefix(CONFIRM)}?next={quote(following, safe='/')}")
+
+
+def _page_before() -> str:
+    """Return the page whose button was pressed, or that is asked for."""
+    if request.method in {"GET", "HEAD"}:
+        return _requested_page()
+    shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    return f"{shown.path}?{shown.query}" if shown.query else shown.path
+
+
 def _redirect_to_login() -> BaseResponse:
-    page = _login_page() if users.any_user() else below_prefix(SETUP)
+    return _lead_to(_login_page() if users.any_user() else below_prefix(SETUP))
+
+
+def _lead_to(page: str) -> BaseResponse:
     if "HX-Request" not in request.headers:
         return redirect(page, 303)
     # htmx would follow a redirect unseen and put the sign-in page into the fragment's place.
@@ -130,22 +167,19 @@ def _redirect_to_login() -> BaseResponse:
 
 
 def _login_page() -> str:
-    following, page = local_address(_keep_form() or _requested_page()), below_prefix(SIGN_IN)
+    kept = _keep_form(sessions.former_user(sessions.read_cookie(), steady()))
+    following, page = local_address(kept or _requested_page()), below_prefix(SIGN_IN)
     return page if following == below_prefix(HOME) else f"{page}?next={quote(following, safe='/')}"
 
 
-def _keep_form() -> str | None:
-    """Keep the form of this request for the user whose session has ended, and return the page that shows it.
+def _keep_form(user_id: int | None) -> str | None:
+    """Keep the form of this request for a user, and return the page that shows it.
 
     None when it was no form, or of no known user.
     """
-    if request.method in {"GET", "HEAD"} or (page := _page_of_form()) is None:
+    if user_id is None or request.method in {"GET", "HEAD"} or (page := _page_of_form()) is None:
         return None
-    now = steady()
-    user_id = sessions.former_user(sessions.read_cookie(), now)
-    if user_id is None:
-        return None
-    id_ = kept_forms.keep(user_id, page, TypedForm.of_request(), now)
+    id_ = kept_forms.keep(user_id, page, TypedForm.of_request(), steady())
     return f"{page}?{KEPT}={id_}" if id_ else page
 
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 from datetime import datetime, timedelta
 
-from flask import Flask, request
+from flask import Flask, current_app, has_request_context, request
 from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import delete, or_, update
 from sqlalchemy.exc import OperationalError
@@ -16,13 +16,16 @@ from werkzeug.wrappers import Response
 from harmony.clock import within
 from harmony.db import db, write
 from harmony.models import SignInSession, User
+from harmony.security.browsers import browser_of
 
 log = logging.getLogger(__name__)
 
 IDLE = timedelta(minutes=30)
-_ABSOLUTE = timedelta(hours=12)
+LONGEST = timedelta(hours=12)
+_LIMITS = "harmony.session_limits"
 # So long an ended session still tells whose it was: a form may stay open over a weekend.
 REMEMBERED = timedelta(days=3)
+REAUTHENTICATED = timedelta(minutes=15)
 _SEEN_EVERY = timedelta(minutes=1)
 # A fixed beginning lets secret scanners recognise a token that strayed into a file.
 TOKEN_PREFIX = "hrmns_"  # noqa: S105
@@ -44,18 +47,31 @@ class FlashCookie(SecureCookieSessionInterface):
         return "Lax"
 
 
-def init_app(app: Flask) -> None:
-    """Replace Flask's session cookie, which has no SameSite and no Secure."""
+def init_app(app: Flask, idle: timedelta = IDLE, longest: timedelta = LONGEST) -> None:
+    """Set how long a session lasts; replace Flask's session cookie, which has no SameSite and no Secure."""
+    app.extensions[_LIMITS] = idle, longest
     app.session_interface = FlashCookie()
+
+
+def limits() -> tuple[timedelta, timedelta]:
+    """Return how long a session may be idle, and how long it may last at all."""
+    found: tuple[timedelta, timedelta] = current_app.extensions.get(_LIMITS, (IDLE, LONGEST))
+    return found
 
 
 def open_session(user: User, now: datetime) -> str:
     """Sign `user` in. Return a new token for the cookie, so that none can be planted beforehand."""
     token, user_id = TOKEN_PREFIX + secrets.token_urlsafe(32), user.id
+    browser = browser_of(request.user_agent.string) if has_request_context() else ""
     with write() as session:
         session.add(
             SignInSession(
-                token_hash=_hash(token), user_id=user_id, created_at=now, seen_at=now, reauthenticated_at=now
+                token_hash=token_hash(token),
+                user_id=user_id,
+                created_at=now,
+                seen_at=now,
+                reauthenticated_at=now,
+                browser=browser,
             )
         )
     return token
@@ -68,8 +84,8 @@ def session_for(token: str | None, now: datetime) -> SignInSession | None:
 
     Times in the future are those of a clock that was ahead: they count as far as times in the past do.
     """
-    found = db.session.get(SignInSession, _hash(token)) if token else None
-    if found is None or not _is_living(found, now) or found.user.disabled_at is not None:
+    found = db.session.get(SignInSession, token_hash(token)) if token else None
+    if found is None or not is_living(found, now) or found.user.disabled_at is not None:
         return None
     if not within(found.seen_at, _SEEN_EVERY, now):
         _touch(found.token_hash, now)
@@ -78,25 +94,39 @@ def session_for(token: str | None, now: datetime) -> SignInSession | None:
 
 def former_user(token: str | None, now: datetime) -> int | None:
     """Return the id of the user whose session expired under that token; None for a living or unknown one."""
-    found = db.session.get(SignInSession, _hash(token)) if token else None
+    found = db.session.get(SignInSession, token_hash(token)) if token else None
     if found is None or not within(found.seen_at, REMEMBERED, now):
         return None
-    return None if _is_living(found, now) else found.user_id
+    return None if is_living(found, now) else found.user_id
+
+
+def is_reauthenticated(found: SignInSession, now: datetime) -> bool:
+    """Tell if the user of a session proved who they are within the last 15 minutes."""
+    proved = found.reauthenticated_at
+    return proved is not None and within(proved, REAUTHENTICATED, now)
+
+
+def mark_reauthenticated(token: str | None, now: datetime) -> None:
+    """Note that the user of this session has just proved who they are."""
+    with write() as session:
+        here = SignInSession.token_hash == token_hash(token or "")
+        session.execute(update(SignInSession).where(here).values(reauthenticated_at=now))
 
 
 def close_session(token: str | None) -> None:
     """Sign out; an unknown token is no error."""
     if token:
         with write() as session:
-            session.execute(delete(SignInSession).where(SignInSession.token_hash == _hash(token)))
+            session.execute(delete(SignInSession).where(SignInSession.token_hash == token_hash(token)))
 
 
 def sweep(now: datetime) -> None:
     """End the sessions that have expired, and forget those whose forms nobody will send any more."""
     seen, created = SignInSession.seen_at, SignInSession.created_at
-    expired = or_(seen <= now - IDLE, created <= now - _ABSOLUTE)
+    idle, longest = limits()
+    expired = or_(seen <= now - idle, created <= now - longest)
     # One of a clock that was ahead tells nothing that could be relied on.
-    forgotten = or_(seen <= now - REMEMBERED, seen >= now + IDLE, created >= now + _ABSOLUTE)
+    forgotten = or_(seen <= now - REMEMBERED, seen >= now + idle, created >= now + longest)
     with write() as session:
         ended = update(SignInSession).where(expired, SignInSession.ended_at.is_(None))
         session.execute(ended.values(ended_at=now))
@@ -140,21 +170,24 @@ def _named(name: str) -> str:
     return f"__Secure-{name}" if request.script_root else f"__Host-{name}"
 
 
-def _is_living(found: SignInSession, now: datetime) -> bool:
-    in_time = within(found.seen_at, IDLE, now) and within(found.created_at, _ABSOLUTE, now)
+def is_living(found: SignInSession, now: datetime) -> bool:
+    """Tell if a session has not ended: neither by its user, nor by its limits."""
+    idle, longest = limits()
+    in_time = within(found.seen_at, idle, now) and within(found.created_at, longest, now)
     return found.ended_at is None and in_time
 
 
-def _touch(token_hash: str, now: datetime) -> None:
+def _touch(hashed: str, now: datetime) -> None:
     try:
         with write() as session:
             session.execute(
-                update(SignInSession).where(SignInSession.token_hash == token_hash).values(seen_at=now)
+                update(SignInSession).where(SignInSession.token_hash == hashed).values(seen_at=now)
             )
     except OperationalError:
         # A full disk or a busy database must not take the reading pages away as well.
         log.warning("The time of a session's last use could not be written.")
 
 
-def _hash(token: str) -> str:
+def token_hash(token: str) -> str:
+    """Return the SHA-256 under which the session of a token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()

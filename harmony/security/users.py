@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from harmony.audit import audit
 from harmony.db import db, release, write
 from harmony.models import SignInSession, User
 from harmony.models.access import Role
@@ -63,6 +64,11 @@ def any_user() -> bool:
 def find(name: str) -> User | None:
     """Return the user of that name, in whatever spelling."""
     return db.session.scalar(select(User).where(User.name_key == name_key(name)))
+
+
+def every() -> list[User]:
+    """Return every user by name."""
+    return list(db.session.scalars(select(User).order_by(User.name_key)))
 
 
 def new_user(name: str, password: str, role: Role, now: datetime) -> User:
@@ -125,6 +131,14 @@ def set_password(name: str, password: str) -> None:
     with write() as session:
         session.execute(update(User).where(User.id == user_id).values(password_hash=hashed))
         session.execute(delete(SignInSession).where(SignInSession.user_id == user_id))
+
+
+def change_password(user_id: int, password: str, by: str, now: datetime) -> None:
+    """Give a user, who has proved who they are, another password. Raises TooManyAtOnce."""
+    hashed = hash_password(password)
+    with write() as session:
+        session.execute(update(User).where(User.id == user_id).values(password_hash=hashed))
+        audit(session, by, "Changed the own password", now)
 
 
 def _require_fit(password: str, name: str) -> None:

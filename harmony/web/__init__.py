@@ -25,6 +25,8 @@ from harmony.web.messages import settings as message_settings
 from harmony.web.messages import views as message_views
 from harmony.web.notices import views as notice_views
 from harmony.web.overview import views as overview_views
+from harmony.web.own_account import confirm
+from harmony.web.own_account import views as own_account_views
 from harmony.web.policy import views as policy_views
 from harmony.web.proxy import views as proxy_views
 from harmony.web.registration import register as register_page
@@ -34,6 +36,8 @@ from harmony.web.runs import jobs as run_jobs
 from harmony.web.runs import views as run_views
 from harmony.web.shared import compression, errors, hidden, htmx, ids, layout
 from harmony.web.tags import views as tag_views
+from harmony.web.users import invitation
+from harmony.web.users import views as user_views
 from harmony.web.why import views as why_views
 from harmony.web.wizard import leave, tag_withdrawal, token, verification
 from harmony.web.wizard import views as wizard_views
@@ -46,6 +50,7 @@ PAGES = (
     event_views, policy_views, audit_views, demo_views, app_configuration_views, token,
     information, guide_views, registration_views, register_page, message_texts, notice_views,
     message_settings, message_views, overview_views, why_views, connector_views, proxy_views,
+    user_views, invitation, own_account_views, confirm,
 )  # fmt: skip
 
 

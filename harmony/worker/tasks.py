@@ -24,7 +24,7 @@ from harmony.messages.registration import recipients
 from harmony.protection import policy, policy_rollout
 from harmony.protection import sweep as devices
 from harmony.relay import connectors
-from harmony.security import kept_forms, rate_limit, sessions
+from harmony.security import invitations, kept_forms, rate_limit, sessions
 from harmony.sync import indexing, integration_removal, lifecycle, redaction, unlisted_expiry
 from harmony.sync import job as sync_job
 from harmony.tagging import job as tagging_run
@@ -141,6 +141,7 @@ def _put_right() -> None:
 def sweep() -> None:
     """Forget what has expired, and what is older than the settings keep."""
     sessions.sweep(steady())
+    invitations.sweep(now())
     kept_forms.sweep(steady())
     rate_limit.sweep(now())
     shared_state.sweep(now())

@@ -15,6 +15,10 @@ from harmony.db import db, write
 COMMANDS = (
     "users add ann",
     "users reset ann",
+    "users invite ann",
+    "users disable ann",
+    "users enable ann",
+    "users list",
     "integrations list",
     "sync preview 1",
     "sync run 1",

@@ -77,3 +77,24 @@ def test_a_reset_ends_the_sessions(terminal: Flask) -> None:
     db.session.rollback()
     assert sessions.session_for(token, now()) is None
     assert users.authenticate("bob", GOOD) is not None
+
+
+def test_an_invitation_is_printed_as_a_link(terminal: Flask) -> None:
+    result = run(terminal, "invite", "kim", "--role", "operator")
+    assert result.exit_code == 0
+    assert "/invitation/hrmni_" in result.output
+    assert run(terminal, "invite", "Kim").exit_code == 1
+    assert "kim\toperator\tall devices\tno password" in run(terminal, "list").output
+
+
+def test_users_are_disabled_and_enabled_but_never_the_last_administrator(terminal: Flask) -> None:
+    stored("ada")
+    refused = run(terminal, "disable", "ada")
+    assert refused.exit_code == 1
+    assert "This is the last administrator who can sign in." in refused.output
+    stored("bob")
+    assert "disabled" in run(terminal, "disable", "ada").output
+    assert "ada\tadministrator\tall devices\tdisabled" in run(terminal, "list").output
+    assert run(terminal, "enable", "Ada").exit_code == 0
+    assert "active" in run(terminal, "list").output
+    assert run(terminal, "disable", "nobody").exit_code == 1

@@ -15,7 +15,8 @@ from harmony.db import Base, db
 from harmony.security import auth, headers
 
 PUBLIC = {
-    "/sign-in", "/setup", "/theme", "/healthz", "/readyz", "/metrics", "/register", "/static/<path:filename>",
+    "/sign-in", "/setup", "/theme", "/healthz", "/readyz", "/metrics", "/register", "/invitation/<token>",
+    "/static/<path:filename>",
     "/protect/v1/register", "/protect/v1/check-in", "/protect/v1/unregister", "/protect/v1/openapi.json",
     "/connector/v1/poll", "/connector/v1/calls/<call_id>/parts/<int:number>",
 }  # fmt: skip

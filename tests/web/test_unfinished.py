@@ -39,6 +39,9 @@ BUTTONS = {
     "proxy.remove",
     "device_columns.choose", "selection.export",
     "selection.reset", "selection.message", "selection.new_codes", "audit.export", "audit.verify",
+    "users.act", "users.reset", "own_account.end", "own_account.end_others",
+    # Passwords are never kept.
+    "own_account.change_password", "confirm.confirm",
 }  # fmt: skip
 
 watch(SECRET)

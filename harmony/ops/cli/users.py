@@ -9,12 +9,16 @@ from flask import Flask
 
 from harmony.audit import COMMAND_LINE, audit
 from harmony.clock import now
+from harmony.config import current_settings
 from harmony.db import write
+from harmony.models import User
 from harmony.models.access import Role
 from harmony.ops.cli import commands
+from harmony.security import user_changes
 from harmony.security import users as accounts
+from harmony.security.invitations import VALID_FOR
 
-users = commands.group("users", help="Add users, and give them new passwords.")
+users = commands.group("users", help="Add, invite, list and disable users, and give them new passwords.")
 
 
 def register(app: Flask) -> None:
@@ -42,10 +46,7 @@ def add(name: str, role: str) -> None:
 @click.argument("name")
 def reset(name: str) -> None:
     """Give the user NAME a new password from standard input, and sign them out everywhere."""
-    user = accounts.find(name)
-    if user is None:
-        raise click.ClickException("There is no user of that name.")
-    spelled = user.name
+    spelled = _user(name).name
     try:
         accounts.set_password(name, _read_password())
     except accounts.UnknownUser:
@@ -54,6 +55,59 @@ def reset(name: str) -> None:
         raise click.ClickException(str(problem)) from None
     _note("Reset a password", spelled)
     click.echo("The password is set, and all sessions of that user have ended.")
+
+
+@users.command("invite")
+@click.argument("name")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value)
+def invite(name: str, role: str) -> None:
+    """Add the user NAME and print a link, by which they choose a password. Works once, for three days."""
+    try:
+        _, token = user_changes.invite(name, Role(role), None, COMMAND_LINE, now())
+    except accounts.UserExists:
+        raise click.ClickException("There is a user of that name already.") from None
+    except accounts.UnfitName as problem:
+        raise click.ClickException(str(problem)) from None
+    server = current_settings().public_url or "https://<your dashboard>"
+    click.echo(f"{server}/invitation/{token}")
+    click.echo(f"The link works once, for {VALID_FOR.days} days.", err=True)
+
+
+@users.command("disable")
+@click.argument("name")
+def disable(name: str) -> None:
+    """Keep the user NAME from signing in, and end their sessions."""
+    user = _user(name)
+    try:
+        user_changes.disable(user.id, COMMAND_LINE, now())
+    except user_changes.LastAdministrator as last:
+        raise click.ClickException(last.sentence) from None
+    click.echo(f"{user.name} is disabled and signed out everywhere.")
+
+
+@users.command("enable")
+@click.argument("name")
+def enable(name: str) -> None:
+    """Let the disabled user NAME sign in again."""
+    user = _user(name)
+    user_changes.enable(user.id, COMMAND_LINE, now())
+    click.echo(f"{user.name} may sign in again.")
+
+
+@users.command("list")
+def list_users() -> None:
+    """Print every user: name, role, number of device groups or all, state."""
+    for user in accounts.every():
+        groups = "all devices" if user.scope is None else f"{len(user.scope)} device groups"
+        state = "disabled" if user.disabled_at else "active" if user.password_hash else "no password"
+        click.echo(f"{user.name}\t{user.role}\t{groups}\t{state}")
+
+
+def _user(name: str) -> User:
+    user = accounts.find(name)
+    if user is None:
+        raise click.ClickException("There is no user of that name.")
+    return user
 
 
 def _note(what: str, detail: str) -> None:

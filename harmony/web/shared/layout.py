@@ -38,6 +38,7 @@ _SETTINGS = (
     ("Messages", "messages.index", "mail"),
     ("Notices", "notices.show", "bell"),
     ("Exceptions", "exceptions.index", "hand-stop"),
+    ("Users", "users.index", "user"),
     ("Audit Trail", "audit.index", "clipboard-list"),
 )
 

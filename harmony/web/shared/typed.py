@@ -8,10 +8,11 @@ from werkzeug.datastructures import MultiDict
 from harmony.clock import steady
 from harmony.security import kept_forms
 from harmony.security.addresses import page_address
-from harmony.security.auth import KEPT
+from harmony.security.auth import CONFIRMED, KEPT
 from harmony.security.kept_forms import TypedForm
 
 _SIGNED_OUT = "You were signed out before this was sent. What you typed is here again; nothing was saved yet."
+_CONFIRMED = "What you typed is here again; nothing was saved yet."
 _NOT_YOURS = (
     "What was typed here before you signed in was sent by another user, or too long ago. It is not shown."
 )
@@ -36,4 +37,6 @@ def notice() -> str | None:
     """Return what the page says on top when it was led to by a form that was kept."""
     if request.method != "GET" or KEPT not in request.args or g.get("user") is None:
         return None
-    return _SIGNED_OUT if kept(request.args[KEPT], page_address()) else _NOT_YOURS
+    if kept(request.args[KEPT], page_address()) is None:
+        return _NOT_YOURS
+    return _CONFIRMED if CONFIRMED in request.args else _SIGNED_OUT

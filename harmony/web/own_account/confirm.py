@@ -1,0 +1,46 @@
+"""Re-authentication: the password once more before secrets, approvals, removal, rotation and users."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from harmony.audit import audit
+from harmony.clock import now, steady
+from harmony.db import write
+from harmony.security import sessions
+from harmony.security.addresses import local_address
+from harmony.security.permissions import Permission, needs
+from harmony.web.own_account.forms import ConfirmForm
+from harmony.web.own_account.proof import check_own_password
+
+blueprint = Blueprint("confirm", __name__, url_prefix="/account/confirm")
+
+
+@blueprint.get("")
+@needs(Permission.VIEW)
+def show() -> ResponseReturnValue:
+    """Ask for the password."""
+    return _page(ConfirmForm())
+
+
+@blueprint.post("")
+@needs(Permission.VIEW)
+def confirm() -> ResponseReturnValue:
+    """Check the password, and go on where it was asked for."""
+    form = ConfirmForm(request.form)
+    if not form.validate():
+        return _page(form), 422
+    if problem := check_own_password(form.password.data or ""):
+        form.password.errors = [problem.sentence]
+        return _page(form), problem.status
+    sessions.mark_reauthenticated(sessions.read_cookie(), steady())
+    with write() as session:
+        audit(session, g.user.name, "Confirmed the password", now())
+    return redirect(local_address(request.form.get("next")), 303)
+
+
+def _page(form: ConfirmForm) -> str:
+    return render_template(
+        "account/confirm.html", form=form, next=local_address(request.values.get("next")), user=g.user
+    )

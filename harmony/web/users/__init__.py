@@ -1,0 +1,1 @@
+"""The pages of users: the list, an invitation, one user, the roles."""
