@@ -31,6 +31,7 @@ from harmony.simulator.world import World
 from harmony.uem.http import rate_limit
 from tests.canaries import WatchedClient, Watcher, watch
 from tests.database import INITDB, LEFT_OUT, Server, running_server
+from tests.postgres_sample import leave_out
 from tests.reuse import share_what_is_the_same
 from tests.sampling import soaking
 from tests.told import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown, told
@@ -76,6 +77,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("processes") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+    if leave_out(config, items):
+        told(config).append(
+            "On PostgreSQL a sample ran: every statement, but not every case; `make soak` runs them all."
+        )
     if not soaking() and any(item.get_closest_marker("soak") for item in items):
         told(config).append(
             "Of the long loops a sample ran, the same for everybody; `make soak` runs them whole."

@@ -102,7 +102,9 @@ class Soak:
 def collected(paths: list[str]) -> list[str]:
     """The files that have loops."""
     command = [*PYTEST, "--collect-only", *paths]
-    listing = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    listing = subprocess.run(
+        command, env=os.environ | {SEED: "0"}, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     if listing.returncode not in {0, NOTHING_SELECTED}:
         sys.exit(listing.stdout + listing.stderr)
     files = sorted({line.split("::")[0] for line in listing.stdout.splitlines() if "::" in line})
