@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from harmony import config, db, ops, security, web, worker
+from harmony.api import routes as api
 from harmony.config import Settings, SettingsError
 from harmony.device_api import routes as protect
 from harmony.ops import first_start, temporary
@@ -46,6 +47,7 @@ def build(settings: Settings) -> Flask:
     web.init_app(app)
     protect.init_app(app)
     relay.init_app(app)
+    api.init_app(app)
     ops.init_app(app)
     return app
 

@@ -46,9 +46,10 @@ ROOMS = {
     " create_app",
     "web": "clock folding config db models audit uem security simulator relay jobs sync protection apps"
     " device_api tagging mail messages setup",
+    "api": "clock db models security jobs sync protection device_api web",
     "ops": "atomic_file clock logs config db models audit uem security simulator jobs sync protection"
     " device_api tagging messages setup worker web create_app",
-    "application": "config db security relay device_api worker web ops",
+    "application": "config db security relay device_api worker web api ops",
     "__init__": "config application",
 }
 # Besides one another, pure modules import these records.

@@ -30,9 +30,10 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
             "Changed a user", "Disabled a user", "Enabled a user", "Hid personal data from a role",
             "Showed personal data to a role",
         ),
-        (_REMOVAL, _WARNING): ("Removed a user",),
+        (_REMOVAL, _WARNING): ("Removed a user", "Revoked an API key"),
         (_SECRET, _WARNING): (
             "Reset a password", "Changed the own password", "Chose a password by invitation",
+            "Created an API key",
         ),
     },
     "Integrations": {

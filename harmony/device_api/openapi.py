@@ -37,6 +37,11 @@ REGISTER = (
     "udid_shared", "request_changed", "device_deleted", "udid_placeholder", "udid_not_unique",
 )  # fmt: skip
 KEY = ("key_unknown", "device_deleted", "too_many")
+# What answers of these statuses say of waiting.
+WAITING = frozenset({429, 503})
+RETRY_AFTER: Json = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+}
 
 _REGISTER_EXAMPLE = {
     "token": "hmtoken_the-token-of-the-dashboard",
@@ -78,16 +83,16 @@ def document(server: str) -> Json:
 
 
 def _paths() -> Json:
-    registered = _answer("The device is registered; the key is not shown again.", "Registered")
-    reported = _answer("How the device stands now.", "CheckedIn")
+    registered = answer("The device is registered; the key is not shown again.", "Registered")
+    reported = answer("How the device stands now.", "CheckedIn")
     return {
         "/register": {
             "post": _operation("register", "Register a device", (*BODY, *REGISTER), {"201": registered})
-            | _body("Register", _REGISTER_EXAMPLE)
+            | body("Register", _REGISTER_EXAMPLE)
         },
         "/check-in": {
             "post": _operation("checkIn", "Report everything that is open", (*BODY, *KEY), {"200": reported})
-            | _body("CheckIn", _CHECK_IN_EXAMPLE)
+            | body("CheckIn", _CHECK_IN_EXAMPLE)
             | {"security": [{"deviceKey": []}]}
         },
         "/unregister": {
@@ -98,7 +103,7 @@ def _paths() -> Json:
         },
         "/openapi.json": {
             "get": _operation("document", "This document", (), {"200": {
-                "description": "OpenAPI 3.1.", "content": _content({"type": "object"})
+                "description": "OpenAPI 3.1.", "content": content({"type": "object"})
             }})
         },
     }  # fmt: skip
@@ -115,29 +120,31 @@ def _operation(name: str, summary: str, refusals: tuple[str, ...], answers: Json
 def _refused(status: int, errors: list[str]) -> Json:
     """Describe the answer of a status: the errors it may carry and what each of them means."""
     meanings = " ".join(f"`{error}`: {ERRORS[error][1]}" for error in errors)
-    schema = {"allOf": [_ref("Problem"), {"properties": {"error": {"enum": errors}}}]}
-    answer: Json = {"description": f"{HTTPStatus(status).phrase}. {meanings}", "content": _content(schema)}
-    if status in {429, 503}:
-        answer["headers"] = {
-            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
-        }
-    return answer
+    schema = {"allOf": [ref("Problem"), {"properties": {"error": {"enum": errors}}}]}
+    refusal: Json = {"description": f"{HTTPStatus(status).phrase}. {meanings}", "content": content(schema)}
+    if status in WAITING:
+        refusal["headers"] = RETRY_AFTER
+    return refusal
 
 
-def _answer(description: str, schema: str) -> Json:
-    return {"description": description, "content": _content(_ref(schema))}
+def answer(description: str, schema: str) -> Json:
+    """Describe an answer whose body is a record."""
+    return {"description": description, "content": content(ref(schema))}
 
 
-def _body(schema: str, example: Json) -> Json:
-    content = {"application/json": {"schema": _ref(schema), "example": example}}
-    return {"requestBody": {"required": True, "content": content}}
+def body(schema: str, example: Json) -> Json:
+    """Describe the body of a request, a record, with an example."""
+    described = {"application/json": {"schema": ref(schema), "example": example}}
+    return {"requestBody": {"required": True, "content": described}}
 
 
-def _content(schema: Json) -> Json:
-    return {"application/json": {"schema": schema}}
+def content(schema: Json, mimetype: str = "application/json") -> Json:
+    """Describe the content of an answer."""
+    return {mimetype: {"schema": schema}}
 
 
-def _ref(name: str) -> Json:
+def ref(name: str) -> Json:
+    """Refer to the schema of a record."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

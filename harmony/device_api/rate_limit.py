@@ -12,6 +12,7 @@ from threading import Lock
 from harmony.device_api.errors import ApiError
 
 MOST_KEYS = 100_000
+_ROUNDING = 1e-6
 
 
 class Buckets:
@@ -28,12 +29,24 @@ class Buckets:
 
     def take(self, key: str, at: float) -> None:
         """Use one try of `key` at that second of a clock that never jumps. Raises ApiError: too many."""
+        if wait := self.wait(key, at):
+            raise ApiError("too_many", retry_after=math.ceil(wait))
+
+    def wait(self, key: str, at: float) -> float:
+        """Use one try of `key`. Return 0 when there was one, else the seconds until there is."""
         with self._lock:
             full_at = max(self._full_at.get(key, 0.0), at)
-            _refuse(full_at - self._burst - at)
+            if (wait := full_at - self._burst - at) > _ROUNDING:
+                return wait
             if len(self._full_at) >= MOST_KEYS and key not in self._full_at:
                 self._forget(at)
             self._full_at[key] = full_at + self._interval
+            return 0.0
+
+    def left(self, key: str, at: float) -> tuple[int, float]:
+        """Return how many tries `key` has left, and in how many seconds it has all of them again."""
+        seconds = max(self._full_at.get(key, 0.0) - at, 0.0)
+        return max(0, math.floor((self._burst - seconds) / self._interval + _ROUNDING) + 1), seconds
 
     def _forget(self, at: float) -> None:
         """Drop the full buckets, and the oldest half when that is not enough."""
@@ -55,8 +68,3 @@ class Limits:
     wrong: Buckets = field(default_factory=lambda: Buckets(60, 0.2))
     registrations: Buckets = field(default_factory=lambda: Buckets(20, 1 / 30))
     check_ins: Buckets = field(default_factory=lambda: Buckets(20, 0.5))
-
-
-def _refuse(wait: float) -> None:
-    if wait > 1e-6:
-        raise ApiError("too_many", retry_after=math.ceil(wait))

@@ -10,6 +10,7 @@ from harmony.models.access import (
     User,
     VaultCanary,
 )
+from harmony.models.api_key import ApiAnswer, ApiKey
 from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
 from harmony.models.applied_file import AppliedFile
 from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, RelayCall, RelayPart
@@ -58,6 +59,8 @@ __all__ = [
     "Absence",
     "AccessToken",
     "Action",
+    "ApiAnswer",
+    "ApiKey",
     "App",
     "AppDecision",
     "AppException",

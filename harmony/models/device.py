@@ -58,6 +58,11 @@ class Device(Base):
         ),
         Index("ix_device_integration_id_created_at", "integration_id", "created_at"),
         Index("ix_device_integration_id_udid_key", "integration_id", "udid_key"),
+        # Empty of devices that are registered by a placeholder alone; asked by gateways (`api/posture.py`).
+        Index(
+            "ix_device_serial", "serial",
+            sqlite_where=text("serial <> ''"), postgresql_where=text("serial <> ''"),
+        ),
         _partial("ix_device_absent", "missing_since", "integration_id", "absent_from", "deleted_at"),
         _partial("ix_device_deleted", "deleted_at", "integration_id", "deleted_at"),
         _partial("ix_device_unlisted", "added_by", "integration_id"),

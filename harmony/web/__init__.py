@@ -6,6 +6,7 @@ from flask import Flask
 
 from harmony.web.account import shortcuts
 from harmony.web.account import views as account_views
+from harmony.web.api_keys import views as api_key_views
 from harmony.web.app_configuration import views as app_configuration_views
 from harmony.web.apps import views as app_views
 from harmony.web.audit import views as audit_views
@@ -50,7 +51,7 @@ PAGES = (
     event_views, policy_views, audit_views, demo_views, app_configuration_views, token,
     information, guide_views, registration_views, register_page, message_texts, notice_views,
     message_settings, message_views, overview_views, why_views, connector_views, proxy_views,
-    user_views, invitation, own_account_views, confirm,
+    user_views, invitation, own_account_views, confirm, api_key_views,
 )  # fmt: skip
 
 

@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from harmony.audit import verify as audit_trail
 from harmony.config import Settings
 from harmony.db import changed, db, write
 from harmony.models import (
+    ApiAnswer,
     DeviceEvent,
     Event,
     Finding,
@@ -27,6 +28,7 @@ from harmony.models import (
     SyncRun,
     SyncRunState,
 )
+from harmony.models.api_key import ANSWERS_KEPT
 from harmony.sync.deletion import soft_delete
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
         "ended findings": _forget_findings(now - timedelta(days=settings.events_kept_days), should_stop),
         "audit entries": forget_audit(now - timedelta(days=settings.audit_kept_days), should_stop),
         "messages": forget_messages(now - timedelta(days=settings.messages_kept_days), should_stop),
+        "answers to the API": forget_answers(now - ANSWERS_KEPT, should_stop),
         "deleted devices": 0 if should_stop() else soft_delete.purge(now, settings.deleted_kept_days),
     }
     for what, count in gone.items():
@@ -128,6 +131,20 @@ def forget_audit(before: datetime, should_stop: Stop = never) -> int:
     total, count = 0, 1
     while count and not should_stop():
         count = audit_trail.forget(before)
+        total += count
+    return total
+
+
+def forget_answers(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the answers to actions of the API that were first given before then. How many."""
+    answered_before = ApiAnswer.at < before
+    total, count = 0, BATCH
+    while count == BATCH and not should_stop():
+        old = select(ApiAnswer.api_key_id, ApiAnswer.idempotency_key).where(answered_before).limit(BATCH)
+        with write() as session:
+            keys = [tuple(row) for row in session.execute(old)]
+            named = tuple_(ApiAnswer.api_key_id, ApiAnswer.idempotency_key).in_(keys)
+            count = changed(session, delete(ApiAnswer).where(named)) if keys else 0
         total += count
     return total
 

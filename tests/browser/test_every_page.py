@@ -338,6 +338,25 @@ def connector_errors(visitor: Visitor, _product: Product, _integration: str) -> 
     visitor.see("One thing needs your attention")
 
 
+def api_key(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/settings/api-keys/new")
+    visitor.field("Name").fill("VPN gateway")
+    visitor.press("Create")
+    visitor.see("It is shown only now")
+
+
+def api_key_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/settings/api-keys/new")
+    visitor.press("Create")
+    visitor.see("One thing needs your attention")
+
+
+def api_keys(visitor: Visitor, product: Product, integration: str) -> None:
+    api_key(visitor, product, integration)
+    visitor.go("/settings/api-keys")
+    visitor.see("VPN gateway")
+
+
 def all_events(visitor: Visitor, product: Product, integration: str) -> None:
     policy_saved(visitor, product, integration)
     visitor.go("/events")
@@ -478,6 +497,10 @@ PAGES: dict[str, Bring] = {
     "connectors": plain("/connectors"),
     "connectors-errors": connector_errors,
     "connector": connector,
+    "api-keys-none": plain("/settings/api-keys"),
+    "api-key": api_key,
+    "api-key-errors": api_key_errors,
+    "api-keys": api_keys,
     "apps": apps,
     "apps-none-found": plain("/apps?q=no+such+app"),
     "app": one_app,

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from werkzeug.routing import IntegerConverter, Rule
 from werkzeug.test import TestResponse
 
+from harmony.api.routes import COLLECTIONS
 from harmony.db import Base, db
 from harmony.security import auth, headers
 
@@ -19,6 +20,11 @@ PUBLIC = {
     "/static/<path:filename>",
     "/protect/v1/register", "/protect/v1/check-in", "/protect/v1/unregister", "/protect/v1/openapi.json",
     "/connector/v1/poll", "/connector/v1/calls/<call_id>/parts/<int:number>",
+    "/api/v1/openapi.json", "/api/v1/posture", "/api/v1/policy", "/api/v1/tags",
+    "/api/v1/holds/<int:row_id>/list", "/api/v1/holds/<int:row_id>/approve",
+    "/api/v1/integrations/<int:row_id>/sync", "/api/v1/integrations/<int:row_id>/pause",
+    "/api/v1/integrations/<int:row_id>/resume",
+    *(f"/api/v1/{collection.name}{row}" for collection in COLLECTIONS for row in ("", "/<int:row_id>")),
 }  # fmt: skip
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 FOREIGN = [

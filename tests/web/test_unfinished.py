@@ -41,7 +41,7 @@ BUTTONS = {
     "selection.reset", "selection.message", "selection.new_codes", "audit.export", "audit.verify",
     "users.act", "users.reset", "own_account.end", "own_account.end_others",
     # Passwords are never kept.
-    "own_account.change_password", "confirm.confirm",
+    "own_account.change_password", "confirm.confirm", "api_keys.revoke",
 }  # fmt: skip
 
 watch(SECRET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,9 @@ _NO_RISK = _RISKS["none"]
 @dataclass(frozen=True, slots=True)
 class RiskFilter(Filter):
     """A risk by its name, or `not_assessed`; No Risk are only devices that are assessed."""
+
+    def choices(self) -> Collection[str]:
+        return (*_RISKS, NOT_ASSESSED)
 
     def read(self, text: str) -> str | None:
         return text if text in {*_RISKS, NOT_ASSESSED} else None

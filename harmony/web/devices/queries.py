@@ -65,6 +65,9 @@ class _StateFilter(Filter):
 
     columns: Mapping[DeviceSelection, tuple[Any, ...]]
 
+    def choices(self) -> Collection[str]:
+        return tuple(DeviceSelection)
+
     def read(self, text: str) -> DeviceSelection | None:
         return DeviceSelection(text) if text in set(DeviceSelection) else None
 
@@ -86,6 +89,9 @@ class _StatusFilter(Filter):
 
     column: Any
 
+    def choices(self) -> Collection[str]:
+        return tuple(DeviceStatus)
+
     def read(self, text: str) -> DeviceStatus | None:
         return DeviceStatus(text) if text in set(DeviceStatus) else None
 
@@ -100,6 +106,9 @@ class _StatusFilter(Filter):
 class _LackingFilter(Filter):
     """Devices with two profiles of which this one has no Protect app."""
 
+    def choices(self) -> Collection[str]:
+        return (Profile.PERSONAL, Profile.WORK)
+
     def read(self, text: str) -> Profile | None:
         return Profile(text) if text in {Profile.PERSONAL, Profile.WORK} else None
 
@@ -113,6 +122,9 @@ class _LackingFilter(Filter):
 @dataclass(frozen=True, slots=True)
 class _FactorFilter(Filter):
     """Devices on which a threat factor is open, by its code."""
+
+    def choices(self) -> Collection[str]:
+        return CATALOGUE.keys()
 
     def read(self, text: str) -> str | None:
         return text if text in CATALOGUE else None

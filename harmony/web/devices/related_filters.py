@@ -6,7 +6,7 @@ Where few devices meet one, they are looked up by their keys; else each is asked
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ SPELLINGS = {
     IOS: (*APPLE, "Apple", "iOS", "iPadOS"),
     ANDROID: (ANDROID, "Android", "Android Enterprise"),
 }
-_LONGEST_KEY = 80
+LONGEST_KEY = 80
 
 
 def are_few(ids: Select[Any]) -> bool:
@@ -46,6 +46,9 @@ def are_few(ids: Select[Any]) -> bool:
 @dataclass(frozen=True, slots=True)
 class PlatformFilter(Filter):
     """Apple or Android, as UEMs and Protect spell them."""
+
+    def choices(self) -> Collection[str]:
+        return PLATFORMS.keys()
 
     def read(self, text: str) -> str | None:
         return text if text in PLATFORMS else None
@@ -96,7 +99,7 @@ class TagFilter(_RelatedFilter):
     column: Any
 
     def read(self, text: str) -> str | None:
-        return text if 0 < len(text) <= _LONGEST_KEY else None
+        return text if 0 < len(text) <= LONGEST_KEY else None
 
     def rows(self, value: str) -> tuple[Any, Sequence[ColumnExpressionArgument[bool]]]:
         ids = [integration.id for integration in connected_integrations()]
@@ -128,6 +131,9 @@ class AppFilter(_RelatedFilter):
 @dataclass(frozen=True, slots=True)
 class ProfileFilter(_RelatedFilter):
     """Devices with a Protect app in a profile."""
+
+    def choices(self) -> Collection[str]:
+        return tuple(Profile)
 
     def read(self, text: str) -> Profile | None:
         return Profile(text) if text in set(Profile) else None

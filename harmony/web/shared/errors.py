@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flask import Flask, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -23,6 +23,8 @@ from harmony.security.vault import VaultLocked
 
 log = logging.getLogger(__name__)
 
+_ANSWERS = "harmony.error_answers"
+ErrorAnswer = Callable[[HTTPException], ResponseReturnValue]
 # Secrets go in and never come out, not even to be sent once more.
 _NEVER_ECHOED = frozenset({*SECRET_FIELDS, "password", "code"})
 
@@ -58,12 +60,23 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
+def answer_programs(app: Flask, prefix: str, answer: ErrorAnswer) -> None:
+    """Let `answer` answer what Flask refuses below a path whose clients are programs."""
+    app.extensions.setdefault(_ANSWERS, {})[prefix] = answer
+
+
+def _answer_program(error: HTTPException) -> ResponseReturnValue:
+    answers: dict[str, ErrorAnswer] = current_app.extensions.get(_ANSWERS, {})
+    named = (answer for prefix, answer in answers.items() if request.path.startswith(prefix))
+    return next(named, answer_http_error)(error)
+
+
 def _http(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     if code < 400:
         return error
     if is_api_path(request.path):
-        return answer_http_error(error)
+        return _answer_program(error)
     if code == 405 and request.method in {"GET", "HEAD"} and (page := _page_of_form(request.path)):
         query = request.query_string.decode("ascii", "ignore")
         return redirect(below_prefix(f"{page}?{query}" if query else page), 303)

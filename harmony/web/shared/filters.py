@@ -38,6 +38,10 @@ class Filter(ABC):
     def condition(self, value: Any, led: Led) -> _Condition:
         """Return what a row must meet, for a value that `read` gave; its columns go through `led`."""
 
+    def choices(self) -> Collection[str] | None:
+        """Return all texts that `read` takes; None when there are more than a list can have."""
+        return None
+
     def word(self, value: Any) -> str:
         """Return the value as a person reads it; "" when nothing was asked for."""
         return str(value).replace("_", " ").capitalize()
@@ -108,6 +112,9 @@ class ChoiceFilter(_EqualFilter):
 
     values: Mapping[str, Any]
 
+    def choices(self) -> Collection[str]:
+        return self.values.keys()
+
     def read(self, text: str) -> str | None:
         return text if text in self.values else None
 
@@ -127,6 +134,9 @@ class ConditionFilter(Filter):
 
     conditions: Mapping[str, _Condition]
     default: str | None = None
+
+    def choices(self) -> Collection[str]:
+        return self.conditions.keys()
 
     def read(self, text: str) -> str | None:
         return text if text in self.conditions else self.default

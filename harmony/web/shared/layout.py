@@ -34,6 +34,7 @@ _SETTINGS = (
     ("Integrations", "integrations.index", "plug"),
     ("Policy", "policy.show", "shield-check"),
     ("Connectors", "connectors.index", "server"),
+    ("API keys", "api_keys.index", "key"),
     ("Outbound proxy", "proxy.show", "external-link"),
     ("Messages", "messages.index", "mail"),
     ("Notices", "notices.show", "bell"),
