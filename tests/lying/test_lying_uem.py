@@ -23,7 +23,7 @@ from tests.sampling import sample, soaking
 from tests.sync.model.stage import Stage
 
 STEPS = 8
-EXAMPLES = sample(8, 80)  # each takes about a second
+EXAMPLES = sample(6, 80)  # each takes about a second
 
 
 @pytest.fixture

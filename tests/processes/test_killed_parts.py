@@ -18,11 +18,12 @@ from harmony.simulator.server import RunningSimulator
 from tests.processes.conftest import Make
 from tests.processes.product import ONE_BY_ONE, kill, running
 from tests.processes.tenancy import hold, let_go
+from tests.sampling import sample, seed
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
 
-MOMENTS = 3
+MOMENTS = sample(2, 20)
 
 
 @pytest.fixture
@@ -97,8 +98,9 @@ def test_nothing_outlives_supervisor_and_dashboard_killed_at_once(make: Make, bi
         assert is_free(bind)
 
 
+@pytest.mark.soak
 def test_the_supervisor_may_die_at_any_moment_of_its_start(make: Make, bind: str) -> None:
-    home, chance = make("home"), random.Random(3)  # noqa: S311 - repeatable
+    home, chance = make("home"), random.Random(seed(3))  # noqa: S311 - repeatable
     for _ in range(MOMENTS):
         with running(home.folder, HARMONY_BIND=bind) as product:
             with suppress(subprocess.TimeoutExpired):

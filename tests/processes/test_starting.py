@@ -9,23 +9,26 @@ import pytest
 
 from tests.processes.conftest import Make
 from tests.processes.product import APP, WORKER, kill, running
+from tests.sampling import combinations
 
 pytestmark = pytest.mark.processes
 
 
-@pytest.mark.parametrize("command", [APP, WORKER], ids=["supervisor", "worker"])
-@pytest.mark.parametrize(
-    ("setting", "value", "says"),
-    [
-        ("HARMONY_COLOUR", "red", "HARMONY_COLOUR is not a setting of Harmony"),
-        ("HARMONY_BIND", "everywhere", "HARMONY_BIND must be an address and a port"),
-        ("HARMONY_SECRET_KEY", "short", "HARMONY_SECRET_KEY must be at least 32 characters"),
-    ],
-)
+COMMANDS = {"supervisor": APP, "worker": WORKER}
+REFUSED = {
+    "HARMONY_COLOUR": ("red", "HARMONY_COLOUR is not a setting of Harmony"),
+    "HARMONY_BIND": ("everywhere", "HARMONY_BIND must be an address and a port"),
+    "HARMONY_SECRET_KEY": ("short", "HARMONY_SECRET_KEY must be at least 32 characters"),
+}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("setting", "command"), combinations(REFUSED, COMMANDS))
 def test_a_wrong_setting_is_refused_in_one_sentence_before_anything_is_written(
-    tmp_path: Path, command: tuple[str, ...], setting: str, value: str, says: str
+    tmp_path: Path, setting: str, command: str
 ) -> None:
-    with running(tmp_path / "data", command, **{setting: value}) as product:
+    value, says = REFUSED[setting]
+    with running(tmp_path / "data", COMMANDS[command], **{setting: value}) as product:
         assert product.ended() != 0
         (line,) = product.lines()
         assert line.startswith(f"Harmony does not start: {says}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -118,22 +118,28 @@ def test_a_device_leads_to_its_events(app: Flask, signed_in: FlaskClient) -> Non
     assert f'href="/events?device={device}"' in look(signed_in, f"/devices/{device}")
 
 
-@pytest.mark.parametrize(
-    "filters",
-    [
-        Filters(FILTERS),
-        Filters(FILTERS, {"severity": "critical"}),
-        Filters(FILTERS, {"event": "blocked"}),
-        Filters(FILTERS, {"vector": Vector.DEVICE.value}),
-        Filters(FILTERS, {"integration": 1}),
-        Filters(FILTERS, {"device": 1}),
-        Filters(FILTERS, {"device": 1, "event": "blocked"}),
-        Filters(FILTERS, {"severity": "critical", "integration": 1}),
-    ],
-)
-@pytest.mark.parametrize("place", [BEGINNING, Place(after=Cursor(500)), Place(before=Cursor(5))])
-def test_no_page_sorts_the_table(app: Flask, filters: Filters, place: Place) -> None:
+FILTERED = [
+    Filters(FILTERS),
+    Filters(FILTERS, {"severity": "critical"}),
+    Filters(FILTERS, {"event": "blocked"}),
+    Filters(FILTERS, {"vector": Vector.DEVICE.value}),
+    Filters(FILTERS, {"integration": 1}),
+    Filters(FILTERS, {"device": 1}),
+    Filters(FILTERS, {"device": 1, "event": "blocked"}),
+    Filters(FILTERS, {"severity": "critical", "integration": 1}),
+]
+PLACES = [BEGINNING, Place(after=Cursor(500)), Place(before=Cursor(5))]
+
+
+def test_no_page_sorts_the_table(app: Flask) -> None:
     with app.app_context():
-        plan = plan_of(NEWEST_FIRST.statement(events(filters), place))
-    assert not any("TEMP B-TREE" in line for line in plan), plan
-    assert ("USING INDEX ix_event" in plan[0]) == bool(filters), plan
+        plans = [
+            (filters, place, plan_of(NEWEST_FIRST.statement(events(filters), place)))
+            for filters, place in product(FILTERED, PLACES)
+        ]
+    wrong = [
+        (filters, place, plan)
+        for filters, place, plan in plans
+        if any("TEMP B-TREE" in line for line in plan) or ("USING INDEX ix_event" in plan[0]) != bool(filters)
+    ]
+    assert not wrong

@@ -19,7 +19,7 @@ from tests.sync.model.machine import Machine
 from tests.sync.model.stage import Stage
 
 STEPS = 30
-EXAMPLES = sample(10, 400)  # each takes about a second
+EXAMPLES = sample(7, 400)  # each takes about a second
 
 
 @pytest.fixture
