@@ -88,7 +88,7 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
     },
     "System": {
         (_SECRET, _WARNING): ("Rotated the secrets",),
-        (_ACTION, _CRITICAL): ("Database restored", "Audit trail does not verify"),
+        (_ACTION, _CRITICAL): ("Database restored", "Audit trail does not verify", "Ended the caution mode"),
         (_EXPORT, _INFORMATION): ("Exported the audit trail",),
     },
 }  # fmt: skip

@@ -53,7 +53,8 @@ class KindSpec:
     while the server asked to wait, and while only a person can mend the sign-in; one that `uses_ids` of
     devices and tags also until a device sync has proven those of another UEM. Finish and Resume plan a kind
     that is `first_due_at_finish`; any other begins with the sync that it follows. `opposite_phase` keeps it
-    apart from the device sync of the same integration.
+    apart from the device sync of the same integration. One that `rests_in_caution` waits after a restore
+    until an administrator confirms.
     """
 
     words: Words
@@ -64,6 +65,7 @@ class KindSpec:
     first_due_at_finish: bool = True
     follows_sync: FollowsSync = FollowsSync.NEVER
     opposite_phase: bool = False
+    rests_in_caution: bool = False
 
 
 KINDS: dict[JobKind, KindSpec] = {
@@ -124,6 +126,7 @@ KINDS: dict[JobKind, KindSpec] = {
         interval=lambda settings: timedelta(minutes=settings.device_interval),
         first_due_at_finish=False,
         follows_sync=FollowsSync.EACH,
+        rests_in_caution=True,
     ),
     JobKind.MESSAGES: KindSpec(
         Words(
@@ -147,6 +150,7 @@ KINDS: dict[JobKind, KindSpec] = {
         asks_uem=False,
         uses_ids=False,
         first_due_at_finish=False,
+        rests_in_caution=True,
     ),
 }
 
@@ -164,3 +168,8 @@ def due_at_finish() -> list[JobKind]:
 def using_ids() -> list[JobKind]:
     """Return the kinds that call the UEM with ids that a device sync has read."""
     return [kind for kind, spec in KINDS.items() if spec.asks_uem and spec.uses_ids]
+
+
+def resting_in_caution() -> list[JobKind]:
+    """Return the kinds that wait after a restore until an administrator confirms."""
+    return [kind for kind, spec in KINDS.items() if spec.rests_in_caution]

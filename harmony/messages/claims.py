@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, upd
 from sqlalchemy.orm import Session
 
 from harmony.db import changed, db, write
+from harmony.jobs import caution
 from harmony.messages.channel import PER_HOUR, Way
 from harmony.messages.schedule import BREAK, HOUR, LEASE, WAITS, allowance
 from harmony.models import ChannelKind, Message, MessageState
@@ -25,7 +26,11 @@ _LONGEST_ANSWER = 512
 
 def ways_due(integration_id: int | None, now: datetime) -> Sequence[Way]:
     """Return the channels that messages of an integration, or of none, are due on."""
-    rows = select(Message.channel, Message.channel_id).where(_of(integration_id), _due(now)).distinct()
+    rows = (
+        select(Message.channel, Message.channel_id)
+        .where(_of(integration_id), _due(now), caution.is_off())
+        .distinct()
+    )
     found = db.session.execute(rows.order_by(Message.channel, Message.channel_id)).all()
     return [Way(ChannelKind(kind), channel_id) for kind, channel_id in found]
 

@@ -13,6 +13,7 @@ from harmony.models.access import (
 from harmony.models.api_key import ApiAnswer, ApiKey
 from harmony.models.app import App, AppDecision, AppException, AppReading, InstalledApp
 from harmony.models.applied_file import AppliedFile
+from harmony.models.caution import Caution
 from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, RelayCall, RelayPart
 from harmony.models.device import Device, Membership
 from harmony.models.history import AuditChain, AuditEntry, DeviceEvent
@@ -68,6 +69,7 @@ __all__ = [
     "AppliedFile",
     "AuditChain",
     "AuditEntry",
+    "Caution",
     "ChannelKind",
     "Connector",
     "ConnectorAgent",

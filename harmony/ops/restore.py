@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from harmony.audit import COMMAND_LINE, audit
 from harmony.clock import within
 from harmony.config import current_settings
 from harmony.db import db, release, sqlite_module, write
+from harmony.jobs import caution
 from harmony.jobs.process_identity import is_gone
 from harmony.models import Absence, Integration, Message, MessageState, Worker
 from harmony.ops.backup import copy, database_file, examine
@@ -49,7 +50,7 @@ def restore(file: Path, now: datetime) -> Path | None:
 
 
 def _put_in_place(file: Path, current: Path, now: datetime) -> Path | None:
-    draft = _draft(file, current)
+    draft = _draft(file, current, now)
     try:
         db.session.remove()
         db.engine.dispose()
@@ -74,6 +75,7 @@ def mark_restored(now: datetime) -> int:
             audit(session, COMMAND_LINE, "Database restored", now, integration)
         waiting = update(Message).where(Message.state.in_(_WAITING))
         session.execute(waiting.values(state=MessageState.CANCELLED, answer=_MAY_HAVE_BEEN_SENT))
+        caution.begin(session, now)
     return len(integrations)
 
 
@@ -88,7 +90,7 @@ def _refuse_living_worker(now: datetime) -> None:
         raise NotRestored("A worker is running. Stop Harmony, then try again; nothing was changed.")
 
 
-def _draft(file: Path, current: Path) -> Path:
+def _draft(file: Path, current: Path, now: datetime) -> Path:
     """Copy `file` beside the database, examine it and mark it."""
     draft = current.with_name(f".{current.name}.restoring")
     draft.unlink(missing_ok=True)
@@ -102,11 +104,11 @@ def _draft(file: Path, current: Path) -> Path:
     if found.problems:
         draft.unlink()
         raise NotRestored(" ".join([f"{file} was not restored.", *found.problems, "Nothing was changed."]))
-    _mark(draft)
+    _mark(draft, now)
     return draft
 
 
-def _mark(draft: Path) -> None:
+def _mark(draft: Path, now: datetime) -> None:
     """Mark it before it is in place: a kill between the two must cost no device, and send nothing twice."""
     with closing(sqlite_module().connect(draft)) as connection:
         if _has(connection, "integration", "suspect"):
@@ -114,6 +116,9 @@ def _mark(draft: Path) -> None:
         if _has(connection, "message", "answer"):
             cancelled = (MessageState.CANCELLED.value, _MAY_HAVE_BEEN_SENT, *_WAITING)
             connection.execute("UPDATE message SET state = ?, answer = ? WHERE state IN (?, ?)", cancelled)
+        if _has(connection, "caution", "since"):
+            since = now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+            connection.execute("INSERT OR IGNORE INTO caution (id, since) VALUES (1, ?)", (since,))
         connection.commit()
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import db, release, write
+from harmony.jobs import caution
 from harmony.models import Integration, UemTag
 from harmony.security.vault import VaultLocked
 from harmony.setup.uem_session import opened
@@ -34,6 +35,8 @@ class CreatedTags:
 
 def make_missing(integration_id: int, by: str, now: datetime) -> CreatedTags:
     """Find the tags that the draft needs and make the others; those made before an error are kept."""
+    if caution.since() is not None:
+        return CreatedTags(problems=(caution.SENTENCE,))
     integration = db.session.get_one(Integration, integration_id)
     draft = integration.draft
     tagging, server = draft.tagging, draft.server

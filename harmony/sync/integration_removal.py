@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import changed, db, write
+from harmony.jobs import caution
 from harmony.jobs.lease import LEASE
 from harmony.jobs.process_identity import identity
 from harmony.models import Device, Integration, IntegrationState, Job, SyncRun
@@ -47,7 +48,7 @@ def carry_out(integration_id: int, should_stop: Callable[[], bool] = lambda: Fal
 def _claimable(time: datetime) -> tuple[ColumnElement[bool], ...]:
     free = or_(Job.lease_until.is_(None), Job.lease_until < time)
     unfinished = and_(Integration.state == IntegrationState.HIDDEN, Job.requested_at.is_not(None))
-    return (or_(Integration.state == IntegrationState.REMOVING, unfinished), free)
+    return (or_(Integration.state == IntegrationState.REMOVING, unfinished), free, caution.is_off())
 
 
 def _claim(integration_id: int, time: datetime) -> int | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.jobs import control, device_sync, lease
+from harmony.jobs import caution, control, device_sync, lease
 from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
@@ -63,7 +63,7 @@ def _load(claimed: Lease, should_stop: Callable[[], bool]) -> Sync:
         from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         should_stop,
         number=integration.snapshots + 1,
-        suspect=Absence(integration.suspect) if integration.suspect else None,
+        suspect=_suspect(integration),
         since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
     )
     if not integration.snapshots and work.suspect is not Absence.RESTORED:
@@ -71,6 +71,13 @@ def _load(claimed: Lease, should_stop: Callable[[], bool]) -> Sync:
         rollback_detection.note(integration.id, integration.sync_job.fence, integration.snapshots)
     release()
     return work
+
+
+def _suspect(integration: Integration) -> Absence | None:
+    """Return why nothing may be deleted for what this run does not list; a restore counts until confirmed."""
+    if caution.since() is not None:
+        return Absence.RESTORED
+    return Absence(integration.suspect) if integration.suspect else None
 
 
 def _distrust_the_past(integration_id: int) -> None:
@@ -86,6 +93,7 @@ def _distrust_the_past(integration_id: int) -> None:
     if behind:
         with write() as session:
             session.get_one(Integration, integration_id).suspect = Absence.RESTORED
+            caution.begin(session, now())
 
 
 def _attempt(work: Sync, opener: ClientFactory) -> Outcome:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import changed, write
-from harmony.jobs import control, device_sync
+from harmony.jobs import caution, control, device_sync
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.uem_client import forget_token
 from harmony.models import (
@@ -83,6 +83,8 @@ def remove(integration_id: int, by: str, now: datetime, *, keep_devices: bool) -
 
 def remove_expired(now: datetime) -> None:
     """Remove for good what was removed so long ago that it cannot be undone any more."""
+    if caution.since() is not None:
+        return
     for integration_id in removal_undo.expired(now):
         remove(integration_id, "schedule", now, keep_devices=False)
 

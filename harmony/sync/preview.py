@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, release
+from harmony.jobs import caution
 from harmony.jobs.outcome import Doubt, Tally, of_snapshot
 from harmony.jobs.uem_client import open_client
 from harmony.models import Absence, Device, Integration
@@ -92,7 +93,10 @@ def look(
     """
     integration = db.session.get_one(Integration, integration_id)
     number, suspect = integration.snapshots + 1, integration.suspect or (Absence.EDITED if edited else None)
-    if rollback_detection.is_behind(integration_id, integration.sync_job.fence, integration.snapshots):
+    is_behind = rollback_detection.is_behind(
+        integration_id, integration.sync_job.fence, integration.snapshots
+    )
+    if is_behind or caution.since() is not None:
         suspect = Absence.RESTORED
     release()
     figures, tally = _Figures(integration_id), Tally()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import db, write
+from harmony.jobs import caution
 from harmony.models import Device, Integration, IntegrationState
 from harmony.sync.deletion import soft_delete
 from harmony.sync.deletion.soft_delete import Deletion
@@ -21,7 +22,7 @@ def expire(now: datetime) -> int:
 
     Only what the newest complete reading could have listed all that time: without a sync nothing expires.
     """
-    active = select(Integration).where(Integration.state == IntegrationState.ACTIVE)
+    active = select(Integration).where(Integration.state == IntegrationState.ACTIVE, caution.is_off())
     due = [
         (row.id, row.fresh_as_of, row.in_force.deployment.unlisted_days) for row in db.session.scalars(active)
     ]

@@ -10,6 +10,7 @@ from harmony.web.api_keys import views as api_key_views
 from harmony.web.app_configuration import views as app_configuration_views
 from harmony.web.apps import views as app_views
 from harmony.web.audit import views as audit_views
+from harmony.web.caution import views as caution_views
 from harmony.web.connectors import views as connector_views
 from harmony.web.deletions import views as deletion_views
 from harmony.web.demo import views as demo_views
@@ -45,7 +46,7 @@ from harmony.web.wizard import views as wizard_views
 
 PAGES = (
     account_views, integration_views, wizard_views, leave, tag_withdrawal, verification, removal, run_views,
-    undo, timeline, shortcuts,
+    undo, timeline, shortcuts, caution_views,
     deletion_views, tag_views, device_views, device_columns, selection, device_history, protection, app_views,
     exception_views, run_jobs,
     event_views, policy_views, audit_views, demo_views, app_configuration_views, token,

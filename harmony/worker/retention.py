@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from harmony.audit import verify as audit_trail
 from harmony.config import Settings
 from harmony.db import changed, db, write
+from harmony.jobs import caution
 from harmony.models import (
     ApiAnswer,
     DeviceEvent,
@@ -58,11 +59,17 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
         "audit entries": forget_audit(now - timedelta(days=settings.audit_kept_days), should_stop),
         "messages": forget_messages(now - timedelta(days=settings.messages_kept_days), should_stop),
         "answers to the API": forget_answers(now - ANSWERS_KEPT, should_stop),
-        "deleted devices": 0 if should_stop() else soft_delete.purge(now, settings.deleted_kept_days),
+        "deleted devices": _purge(now, settings, should_stop),
     }
     for what, count in gone.items():
         if count:
             log.info("Retention: %d %s removed.", count, what)
+
+
+def _purge(now: datetime, settings: Settings, should_stop: Stop) -> int:
+    if should_stop() or caution.since() is not None:
+        return 0
+    return soft_delete.purge(now, settings.deleted_kept_days)
 
 
 def forget_runs(before: datetime, should_stop: Stop = never) -> int:

@@ -494,6 +494,7 @@ PAGES: dict[str, Bring] = {
     "message-settings": plain("/messages/settings"),
     "message-channel": message_channel,
     "proxy": plain("/settings/proxy"),
+    "caution": plain("/caution"),
     "connectors": plain("/connectors"),
     "connectors-errors": connector_errors,
     "connector": connector,

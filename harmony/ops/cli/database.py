@@ -9,21 +9,27 @@ from flask import Flask
 from flask.cli import with_appcontext
 from flask_migrate.cli import db as group
 
+from harmony.audit import COMMAND_LINE
 from harmony.clock import now
 from harmony.db import sqlite_module
+from harmony.jobs import caution
 from harmony.ops import backup, first_start, integrity_check, restore
 from harmony.ops.cli import commands
 from harmony.ops.migrate import head
 
 _UPGRADE = group.commands["upgrade"]
 _UPGRADE_BY_ALEMBIC = _UPGRADE.callback
+_UNTIL_CONFIRMED = (
+    "No tag is written, no device deleted and no message sent until an administrator confirms: "
+    "on the page of the banner, or by `flask --app app db end-caution`."
+)
 _A_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def register(_app: Flask) -> None:
     """Offer the commands; Flask-Migrate offers its group to every application that has it."""
     _UPGRADE.callback = upgrade
-    for command in (back_up, restore_from, check_file, mark_restored):
+    for command in (back_up, restore_from, check_file, mark_restored, end_caution):
         group.add_command(command)
 
 
@@ -70,7 +76,7 @@ def restore_from(file: Path) -> None:
     click.echo(f"The database is restored from {file}.")
     if kept:
         click.echo(f"The replaced one is kept in {kept}.")
-    click.echo("The first sync of every integration will hold its deletions until you have looked at them.")
+    click.echo(_UNTIL_CONFIRMED)
 
 
 @click.command("check-file")
@@ -89,10 +95,19 @@ def check_file(file: Path | None) -> None:
     click.echo(f"{file} is sound. Its migration step is {found.revision}, {newest}.")
 
 
+@click.command("end-caution")
+@with_appcontext
+def end_caution() -> None:
+    """Confirm a restore: tags are written, devices deleted and messages sent again."""
+    commands.need_this_version()
+    ended = caution.end(COMMAND_LINE, now())
+    click.echo("The caution mode has ended." if ended else "There was no caution mode.")
+
+
 @click.command("mark-restored")
 @with_appcontext
 def mark_restored() -> None:
     """Say that the database was restored by other means, such as pg_restore or a copied file."""
     commands.need_this_version()
     count = restore.mark_restored(now())
-    click.echo(f"Marked {count}. Their first sync will hold its deletions until you have looked at them.")
+    click.echo(f"Marked {count}. {_UNTIL_CONFIRMED}")

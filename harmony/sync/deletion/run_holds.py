@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from harmony.db import db, release, write
+from harmony.jobs import caution
 from harmony.models import Hold, HoldState
 from harmony.sync.deletion.holds import approval_counts, listed, listing, pending
 from harmony.sync.deletion.soft_delete import Deletion, delete_softly, overdue
@@ -75,7 +76,7 @@ def expire(integration_id: int, beat: Beat, now: datetime) -> None:
 def carry_out(integration_id: int, run_id: int, beat: Beat, now: datetime) -> int:
     """Delete the devices of the approved hold that are still missing, if there is one; how many."""
     hold = pending(db.session(), integration_id)
-    if hold is None or hold.state != HoldState.APPROVED:
+    if hold is None or hold.state != HoldState.APPROVED or caution.since() is not None:
         release()
         return 0
     hold_id, where = hold.id, listed(hold)

@@ -58,7 +58,7 @@ def verify() -> ResponseReturnValue:
     """Verify the chain of all entries."""
     report = verify_and_store(now())
     flash(
-        report.problem or f"Every entry is as it was written: {report.entries:,}.",
+        report.problem or f"{report.entries:,} entries verified, none changed or missing.",
         "error" if report.problem else "success",
     )
     return redirect(url_for("audit.index"), 303)

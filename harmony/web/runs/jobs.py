@@ -59,7 +59,7 @@ def run_now(integration_id: int, kind: str) -> ResponseReturnValue:
     integration, job_kind = _wanted(integration_id, kind)
     if not lease.request(integration_id, job_kind, g.user.name, now()):
         flash(job_status.why_not(integration, job_kind), "warning")
-    elif waits := waits_for_worker(integration, now(), KINDS[job_kind].words.title):
+    elif waits := waits_for_worker(integration, now(), KINDS[job_kind].words.title, job_kind):
         flash(waits, "warning")
     enqueue(job_kind, integration_id)
     return _back(integration_id, job_kind)

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from flask import url_for
 
-from harmony.jobs import server_waits
+from harmony.jobs import caution, server_waits
+from harmony.jobs.kinds import JobKind, resting_in_caution
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.models import Integration, IntegrationState, SyncKind, SyncRun
 from harmony.models.configuration import SERVER, ServerDetails
@@ -59,10 +60,14 @@ def already_running(run: SyncRun) -> str:
     return f"A sync is already running {since}. No second one was started."
 
 
-def waits_for_worker(integration: Integration, now: datetime, what: str = "The sync") -> str | None:
+def waits_for_worker(
+    integration: Integration, now: datetime, what: str = "The sync", kind: JobKind = JobKind.DEVICES
+) -> str | None:
     """Explain why `what` was asked for and does not start yet; None when it does."""
     if integration.redact_pending:
         return _CLEARING
+    if kind in resting_in_caution() and caution.since() is not None:
+        return f"{what} is asked for. {caution.SENTENCE} It starts once an administrator confirms."
     if wait := server_waits.why_waiting(integration, now):
         return f"{wait} {what} starts by itself after that."
     seen = worker_seen_at(now)

@@ -14,6 +14,7 @@ from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
+from harmony.jobs import caution
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.messages.notices.watch import open_troubles
 from harmony.security.addresses import HOME, below_prefix, full_address, page_address
@@ -138,6 +139,9 @@ def _nav_item(entry: tuple[str, str, str]) -> _NavItem:
 
 
 def _banners() -> Iterator[Banner]:
+    if caution.since() is not None:
+        href = url_for("caution.show") if may_open("caution.show") else None
+        yield Banner("warning", caution.SENTENCE, href, "Look and confirm")
     seen = worker_seen_at(now())
     if seen is None:
         yield Banner("danger", "No worker has run yet: devices are not synced. Start Harmony with make run.")

@@ -113,7 +113,7 @@ def _ask(integration: Integration, *, whole: bool) -> ResponseReturnValue:
     asked_at = now()
     if not lease.request(integration.id, JobKind.TAGGING, g.user.name, asked_at, whole=whole):
         flash(_why_not(integration), "warning")
-    elif waits := waits_for_worker(integration, asked_at, "The push"):
+    elif waits := waits_for_worker(integration, asked_at, "The push", JobKind.TAGGING):
         flash(waits, "warning")
     enqueue(JobKind.TAGGING, integration.id)
     return redirect(url_for("tags.index", integration_id=integration.id), 303)

@@ -1,0 +1,44 @@
+"""Caution mode: after a restore no tag is written, no device deleted and no message sent until confirmed.
+
+The restored database knows less than the UEM, the devices and the people who got messages. Syncs and
+check-ins go on, so that it learns what it missed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy.orm import Session
+
+from harmony.audit import audit
+from harmony.db import changed, db, write
+from harmony.models import Caution
+
+# For pages and refusals.
+SENTENCE = "The database was restored: no tags are written, no devices are deleted and no messages are sent."
+
+
+def is_off() -> ColumnElement[bool]:
+    """Return the condition under which such work may be claimed."""
+    return ~exists(select(Caution.id))
+
+
+def since() -> datetime | None:
+    """Return when the restore was that nobody has confirmed; None: there is no caution."""
+    return db.session.scalar(select(Caution.since).order_by(Caution.id).limit(1))
+
+
+def begin(session: Session, now: datetime) -> None:
+    """Begin the caution, inside the caller's `write()`; one that has begun goes on."""
+    if session.scalar(select(Caution.id)) is None:
+        session.add(Caution(id=1, since=now))
+
+
+def end(by: str, now: datetime) -> bool:
+    """Let everything go on. Return False when there was no caution."""
+    with write() as session:
+        ended = changed(session, delete(Caution)) > 0
+        if ended:
+            audit(session, by, "Ended the caution mode", now)
+    return ended

@@ -1,0 +1,1 @@
+"""The page that a restore is confirmed on."""
