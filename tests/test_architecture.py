@@ -30,6 +30,7 @@ ROOMS = {
     "audit": "folding db models",
     "uem": "clock",
     "security": "atomic_file clock config db models audit uem",
+    "backup": "atomic_file config db security",
     "simulator": "clock",
     "mail": "clock uem",
     "connector": "clock logs uem mail",
@@ -42,13 +43,13 @@ ROOMS = {
     "tagging": "clock db models audit uem jobs sync protection apps",
     "messages": "clock config db models audit uem security mail relay jobs sync protection device_api",
     "setup": "clock config db models audit uem security relay jobs sync tagging messages",
-    "worker": "clock logs config db models audit security relay jobs sync protection apps tagging messages"
-    " create_app",
+    "worker": "clock logs config db models audit security backup relay jobs sync protection apps tagging"
+    " messages create_app",
     "web": "clock folding config db models audit uem security simulator relay jobs sync protection apps"
     " device_api tagging mail messages setup",
     "api": "clock db models security jobs sync protection device_api web",
-    "ops": "atomic_file clock logs config db models audit uem security simulator jobs sync protection"
-    " device_api tagging messages setup worker web create_app",
+    "ops": "atomic_file clock logs config db models audit uem security backup simulator jobs sync"
+    " protection device_api tagging messages setup worker web create_app",
     "application": "config db security relay device_api worker web api ops",
     "__init__": "config application",
 }

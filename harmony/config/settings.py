@@ -50,6 +50,10 @@ class Settings:
     audit_kept_days: int = 365
     messages_kept_days: int = 90
     deleted_kept_days: int = 30
+    backup_hours: int = 0
+    backups_kept: int = 7
+    backup_dir: Path | None = None
+    backup_passphrase: str = field(default="", repr=False)
     silent_devices_percent: int = 20
     session_idle_minutes: int = 30
     session_hours: int = 12

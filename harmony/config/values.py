@@ -122,6 +122,16 @@ def secret(text: str) -> str:
     return text
 
 
+def passphrase(text: str) -> str:
+    if text and len(text) < 12:
+        raise ValueError("at least 12 characters")
+    return text
+
+
+def optional_directory(text: str) -> Path | None:
+    return directory(text) if text else None
+
+
 def networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy import ColumnElement, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import changed, db, write
-from harmony.models import Caution
+from harmony.jobs.kinds import resting_in_caution
+from harmony.models import Caution, Job
 
 # For pages and refusals.
 SENTENCE = "The database was restored: no tags are written, no devices are deleted and no messages are sent."
@@ -22,6 +23,11 @@ SENTENCE = "The database was restored: no tags are written, no devices are delet
 def is_off() -> ColumnElement[bool]:
     """Return the condition under which such work may be claimed."""
     return ~exists(select(Caution.id))
+
+
+def lets_run() -> ColumnElement[bool]:
+    """Return the condition under which a job may be claimed and go on."""
+    return or_(Job.kind.not_in(resting_in_caution()), is_off())
 
 
 def since() -> datetime | None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from harmony.audit import SCHEDULE, audit
 from harmony.db import changed, db, write
 from harmony.jobs import caution, server_waits
-from harmony.jobs.kinds import KINDS, JobKind, asking_uem, resting_in_caution, using_ids
+from harmony.jobs.kinds import KINDS, JobKind, asking_uem, using_ids
 from harmony.jobs.outcome import Outcome
 from harmony.models import Integration, IntegrationState, Job, JobRun, SyncKind, SyncRun, SyncRunState
 
@@ -147,7 +147,7 @@ def claim(integration_id: int, kind: JobKind, owner: str, now: datetime) -> Leas
 def renew(session: Session, lease: Lease, now: datetime) -> None:
     """Prolong the lease inside the caller's `write()`. Raises LeaseLost when it is no longer ours."""
     active = select(Integration.id).where(Integration.state == IntegrationState.ACTIVE)
-    prolong = update(Job).where(*_leased(lease), Job.integration_id.in_(active), _is_awake())
+    prolong = update(Job).where(*_leased(lease), Job.integration_id.in_(active), caution.lets_run())
     if changed(session, prolong.values(lease_until=now + LEASE)) != 1:
         raise LeaseLost
 
@@ -208,10 +208,6 @@ def _leased(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     return (*selected, Job.lease_owner == lease.owner, Job.fence == lease.fence)
 
 
-def _is_awake() -> ColumnElement[bool]:
-    return or_(Job.kind.not_in(resting_in_caution()), caution.is_off())
-
-
 def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
     may_call = and_(Integration.stopped_why.is_(None), Integration.redact_pending.is_(False))
     # What was in contact since the last sync is no answer to whose ids these are.
@@ -221,7 +217,7 @@ def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
         or_(Job.kind.not_in(asking_uem()), may_call),
         or_(Job.kind.not_in(using_ids()), ~Integration.awaits_sync),
         or_(Job.next_at <= now, refresh),
-        _is_awake(),
+        caution.lets_run(),
         Job.parked_why.is_(None),
         or_(Job.lease_until.is_(None), Job.lease_until < now),
     )

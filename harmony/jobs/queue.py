@@ -32,6 +32,7 @@ REMOVE = "remove"
 RATE = "rate"
 EXCEPTIONS = "app-exceptions"
 NOTICES = "notices"
+BACKUP = "backup"
 
 
 def open_queue(app: Flask, settings: Settings) -> SqliteHuey:

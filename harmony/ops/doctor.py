@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harmony import clock
 from harmony.audit import verify as audit_trail
+from harmony.backup import schedule
 from harmony.config import Settings, current_settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, release
 from harmony.jobs import lease
@@ -126,6 +127,9 @@ def _rows(now: datetime) -> Iterator[Diagnosis]:
     yield doctor_checks.keys(_canary_opens())
     trail = audit_trail.verify()
     yield doctor_checks.audit_trail(trail.entries, trail.problem)
+    settings = current_settings()
+    made = schedule.made_at(schedule.folder_of(settings))
+    yield doctor_checks.backup(made, settings.backup_hours, now)
     seen = worker_seen_at(now)
     yield doctor_checks.worker(seen, now, WORKER_SILENT_AFTER)
     beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))

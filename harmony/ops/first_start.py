@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harmony.backup.copies import reading
 from harmony.config import Settings, SettingsError, current_settings
 from harmony.db import release
-from harmony.ops.backup import reading
 from harmony.ops.integrity_check import DatabaseUnfit
 from harmony.ops.migrate import answered_revision
 from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from harmony.backup.copies import NoSqliteFile, database_file, reading
 from harmony.db import sqlite_module
-from harmony.ops.backup import NoSqliteFile, database_file, reading
 
 # Half a second on the machine of docs/performance.md, about two hundred thousand devices. A larger file is
 # only examined by `flask --app app db check-file`: a start must not take minutes.

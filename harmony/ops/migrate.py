@@ -14,9 +14,11 @@ from flask import Flask
 from flask_migrate import Migrate, upgrade
 from sqlalchemy.exc import OperationalError
 
+from harmony.backup import postgresql
+from harmony.backup.copies import back_up
+from harmony.config import current_settings
 from harmony.db import db, is_sqlite, write
 from harmony.models import search_index
-from harmony.ops.backup import back_up
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,11 @@ def _keep(now: datetime) -> None:
     if is_sqlite():
         back_up(now)
     else:
-        log.warning("PostgreSQL is upgraded without a backup: pg_dump is its administrator's business.")
+        target = current_settings().data_dir / f"harmony-{now:%Y%m%dT%H%M%SZ}.backup.dump"
+        try:
+            postgresql.dump(target)
+        except postgresql.NotDumped as error:
+            log.warning("PostgreSQL is upgraded without a backup: %s", error)
 
 
 def revision() -> str | None:

@@ -13,13 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.atomic_file import sync_folder
 from harmony.audit import COMMAND_LINE, audit
+from harmony.backup.copies import copy, database_file, examine
 from harmony.clock import within
 from harmony.config import current_settings
 from harmony.db import db, release, sqlite_module, write
 from harmony.jobs import caution
 from harmony.jobs.process_identity import is_gone
 from harmony.models import Absence, Integration, Message, MessageState, Worker
-from harmony.ops.backup import copy, database_file, examine
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.migrate import known_revisions, migrate
 

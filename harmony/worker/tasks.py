@@ -12,11 +12,12 @@ from harmony.apps import exceptions as app_exceptions
 from harmony.apps import install_base
 from harmony.apps import job as app_job
 from harmony.audit import verify as audit_trail
+from harmony.backup import schedule
 from harmony.clock import now, steady
 from harmony.config import current_settings
 from harmony.jobs import control, lease, recovery, shared_state
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.queue import EXCEPTIONS, NOTICES, RATE, REMOVE, TASKS, TICK, enqueue, stopping
+from harmony.jobs.queue import BACKUP, EXCEPTIONS, NOTICES, RATE, REMOVE, TASKS, TICK, enqueue, stopping
 from harmony.messages import delivery, outbox
 from harmony.messages import job as message_run
 from harmony.messages.notices import watch
@@ -58,6 +59,7 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     for kind in RUNNERS:
         tasks[kind] = queue.task(name=kind.value, expires=_EXPIRES_SECONDS)(task(_task_of(kind)))
     tasks[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=_EXPIRES_SECONDS)(task(exceptions))
+    tasks[BACKUP] = queue.task(name=BACKUP, expires=_EXPIRES_SECONDS)(task(backup))
     tasks[NOTICES] = queue.task(name=NOTICES, expires=_EXPIRES_SECONDS)(task(notices))
     tasks[TICK] = queue.task(name="tick-now", expires=_EXPIRES_SECONDS)(task(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=_EXPIRES_SECONDS)(task(tick))
@@ -103,6 +105,11 @@ def notices() -> None:
     delivery.deliver_apart(stopping().is_set)
 
 
+def backup() -> None:
+    """Make a backup of the database if the schedule asks for one; otherwise do nothing."""
+    schedule.run_when_due(now())
+
+
 def tick() -> None:
     """Ask the database what there is to do: put right, enqueue what is due, finish what was begun."""
     _put_right()
@@ -118,6 +125,8 @@ def tick() -> None:
     watch.look(now())
     if delivery.due_apart():
         enqueue(NOTICES)
+    if schedule.is_due_now(now()):
+        enqueue(BACKUP)
     redaction.finish_pending()
     indexing.catch_up(stopping().is_set)
     devices.sweep(now(), stopping().is_set)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 
+from harmony.backup.copies import back_up
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
-from harmony.ops.backup import back_up
 from tests.durability.scene import Scene
 
 FILES = {"harmony.db", "harmony.db-wal", "harmony.db-shm", "queue.db", "newest.json", "newest.lock",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -116,10 +117,10 @@ def test_an_upgrade_keeps_the_rows_and_a_backup_or_says_that_there_is_none(
         db.session.rollback()
         assert migrate.revision() == migrate.head()
         assert db.session.scalars(select(Integration.name)).all() == ["Head office"]
-        expected = (1, 0) if is_sqlite() else (0, 1)
+        expected = (1, 0) if is_sqlite() or shutil.which("pg_dump") else (0, 1)
         db.session.remove()
         db.engine.dispose()
-    assert (len(list(tmp_path.glob("*.backup.db"))), caplog.text.count("pg_dump")) == expected
+    assert (len(list(tmp_path.glob("*.backup.d*"))), caplog.text.count("pg_dump")) == expected
 
 
 def a_device_row(number: int, **more: object) -> dict[str, object]:

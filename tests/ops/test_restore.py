@@ -16,12 +16,13 @@ from flask import Flask
 from sqlalchemy import select
 
 from harmony import create_app
+from harmony.backup import copies as backup
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
 from harmony.jobs.process_identity import identity
 from harmony.models import Absence, AuditEntry, Integration, Message, MessageState, Worker
-from harmony.ops import backup, migrate, restore
+from harmony.ops import migrate, restore
 from tests.builders import NOON, an_integration
 from tests.ops.test_migrate import a_database_at
 

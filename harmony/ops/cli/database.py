@@ -9,13 +9,18 @@ from flask import Flask
 from flask.cli import with_appcontext
 from flask_migrate.cli import db as group
 
+from harmony import atomic_file
 from harmony.audit import COMMAND_LINE
+from harmony.backup import copies as backup
+from harmony.backup import drill, sealed_keys
 from harmony.clock import now
+from harmony.config import current_settings
 from harmony.db import sqlite_module
 from harmony.jobs import caution
-from harmony.ops import backup, first_start, integrity_check, restore
+from harmony.ops import first_start, integrity_check, restore
 from harmony.ops.cli import commands
 from harmony.ops.migrate import head
+from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE
 
 _UPGRADE = group.commands["upgrade"]
 _UPGRADE_BY_ALEMBIC = _UPGRADE.callback
@@ -29,7 +34,7 @@ _A_FILE = click.Path(path_type=Path, dir_okay=False)
 def register(_app: Flask) -> None:
     """Offer the commands; Flask-Migrate offers its group to every application that has it."""
     _UPGRADE.callback = upgrade
-    for command in (back_up, restore_from, check_file, mark_restored, end_caution):
+    for command in (back_up, restore_from, restore_keys, check_file, mark_restored, end_caution):
         group.add_command(command)
 
 
@@ -64,9 +69,13 @@ def back_up(file: Path | None) -> None:
 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--check", is_flag=True, help="Only prove that FILE could be restored; Harmony may run.")
 @with_appcontext
-def restore_from(file: Path) -> None:
+def restore_from(file: Path, check: bool) -> None:
     """Replace the database by the backup in FILE; what it replaces is kept. Stop Harmony first."""
+    if check:
+        _check(file)
+        return
     try:
         kept = restore.restore(file, now())
     except (restore.NotRestored, backup.NoSqliteFile) as error:
@@ -77,6 +86,37 @@ def restore_from(file: Path) -> None:
     if kept:
         click.echo(f"The replaced one is kept in {kept}.")
     click.echo(_UNTIL_CONFIRMED)
+
+
+def _check(file: Path) -> None:
+    found = drill.check(file, now())
+    if found.problems:
+        raise click.ClickException(" ".join([f"{file} cannot be restored.", *found.problems]))
+    rows = ", ".join(f"{name} {count:,}" for name, count in found.counts.items())
+    step = f" Its migration step is {found.revision}." if found.revision else ""
+    click.echo(f"{file} can be restored.{step}" + (f" Rows: {rows}." if rows else ""))
+
+
+def _put_key(path: Path, text: str) -> None:
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        path.rename(path.with_name(f"{path.name}-{now():%Y%m%dT%H%M%SZ}.replaced"))
+    atomic_file.create(path, text)
+
+
+@click.command("restore-keys")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@with_appcontext
+def restore_keys(file: Path) -> None:
+    """Put the keys that are sealed in FILE back into the data folder; other keys there are renamed."""
+    settings = current_settings()
+    passphrase = settings.backup_passphrase or click.prompt("Passphrase", hide_input=True)
+    try:
+        keys = sealed_keys.open_sealed(file.read_text(encoding="utf-8"), passphrase)
+        for name in (SECRET_KEY_FILE, VAULT_KEYS_FILE):
+            _put_key(settings.data_dir / name, keys[name] + "\n")
+    except (OSError, UnicodeDecodeError, KeyError, sealed_keys.KeysNotOpened) as error:
+        raise click.ClickException(f"The keys were not restored ({error}).") from None
+    click.echo(f"The keys are in {settings.data_dir}.")
 
 
 @click.command("check-file")

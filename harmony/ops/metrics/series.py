@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from harmony.config import current_settings
+from harmony.backup import drill, schedule
+from harmony.config import Settings, current_settings
 from harmony.db import db
 from harmony.models import (
     Hold,
@@ -60,12 +61,23 @@ def _installation() -> Iterator[Family]:
     yield Family("info", "The database it runs on.", [Sample(1, {"database": database})])
     seen = db.session.scalar(select(func.max(Worker.seen_at)))
     yield Family("worker_seen_timestamp_seconds", "The last sign of life of a worker.", _moment(seen))
-    file = current_settings().database_file
-    copies = [path.stat().st_mtime for path in file.parent.glob("*.backup.db")] if file else []
+    yield from _backups(current_settings())
+
+
+def _backups(settings: Settings) -> Iterator[Family]:
+    file, folder = settings.database_file, schedule.folder_of(settings)
+    folders = {folder, file.parent if file else settings.data_dir}
+    copies = [
+        path.stat().st_mtime
+        for place in folders
+        for ending in ("db", "dump")
+        for path in place.glob(f"*.backup.{ending}")
+    ]
     yield Family(
-        "backup_timestamp_seconds",
-        "The newest backup beside the database.",
-        [Sample(int(max(copies)))] if copies else [],
+        "backup_timestamp_seconds", "The newest backup.", [Sample(int(max(copies)))] if copies else []
+    )
+    yield Family(
+        "backup_checked_timestamp_seconds", "The last restore drill that passed.", _moment(drill.checked_at())
     )
 
 

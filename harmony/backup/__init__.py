@@ -1,0 +1,1 @@
+"""Backups: copies of the database, their schedule, the sealed keys beside them, and the drill."""

@@ -1,0 +1,173 @@
+"""Backups by schedule, their keys, their number and the drill, on each database (rung: shell)."""
+
+from __future__ import annotations
+
+import doctest
+import shutil
+import stat
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from harmony import create_app
+from harmony.backup import drill, postgresql, schedule, sealed_keys
+from harmony.config import Settings
+from harmony.db import is_sqlite, sqlite_module
+from harmony.ops.metrics import series
+from harmony.worker import tasks
+from tests.builders import NOON, an_integration
+from tests.database import on_both
+
+database = on_both
+
+PASSPHRASE = "plum otter sings at noon"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    return replace(
+        settings, backup_hours=24, backups_kept=2, backup_dir=tmp_path / "kept", backup_passphrase=PASSPHRASE
+    )
+
+
+def names(settings: Settings) -> list[str]:
+    assert settings.backup_dir is not None
+    return sorted(file.name for file in settings.backup_dir.iterdir())
+
+
+def test_the_examples_in_the_documentation_are_true() -> None:
+    failed, tried = doctest.testmod(schedule)
+    assert (failed, tried > 0) == (0, True)
+
+
+def test_backups_are_made_when_due_and_only_the_newest_are_kept(context: Flask, settings: Settings) -> None:
+    ending = "db" if is_sqlite() else "dump"
+    made = [schedule.run_when_due(NOON + hours * HOUR) for hours in (0, 1, 24, 30, 48)]
+    assert [place is not None for place in made] == [True, False, True, False, True]
+    assert names(settings) == [
+        f"harmony-202601{day}T120000Z.scheduled.backup.{kind}"
+        for day in (16, 17)
+        for kind in (ending, "keys")
+    ]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in schedule.folder_of(settings).iterdir()} == {0o600}
+
+
+def test_other_files_are_never_removed_and_what_a_death_left_is(context: Flask, settings: Settings) -> None:
+    assert settings.backup_dir is not None
+    settings.backup_dir.mkdir()
+    for name in ("mine.db", "harmony-20200101T000000Z.backup.db", "harmony-x.scheduled.backup.part"):
+        (settings.backup_dir / name).touch()
+    for hours in (0, 24, 48):
+        schedule.run_when_due(NOON + hours * HOUR)
+    kept = [name for name in names(settings) if ".scheduled." not in name]
+    assert kept == ["harmony-20200101T000000Z.backup.db", "mine.db"]
+    assert not [name for name in names(settings) if name.endswith(".part")]
+
+
+def test_a_backup_that_fails_leaves_none_and_is_tried_again(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harmony.backup.copies.copy", full)
+        patch.setattr("harmony.backup.postgresql.dump", full)
+        assert schedule.run_when_due(NOON) is None
+    assert "The scheduled backup was not made: no space left" in caplog.text
+    assert schedule.is_due_now(NOON)
+    assert schedule.run_when_due(NOON) is not None
+
+
+def test_the_drill_reads_the_backup_and_is_remembered(app: Flask, settings: Settings) -> None:
+    with app.app_context():
+        an_integration()
+        made = schedule.run_when_due(NOON)
+    said = app.test_cli_runner().invoke(args=["db", "restore", "--check", str(made)])
+    assert said.exit_code == 0, said.output
+    with app.app_context():
+        assert ("integration 1" in said.output) is is_sqlite()
+        assert drill.checked_at() is not None
+        shown = {family.name: list(family.samples) for family in series.families()}
+        assert shown["backup_timestamp_seconds"]
+        assert shown["backup_checked_timestamp_seconds"]
+
+
+@pytest.mark.parametrize("what", ["data", "keys"])
+def test_a_damaged_backup_fails_the_drill(app: Flask, settings: Settings, what: str) -> None:
+    with app.app_context():
+        made = schedule.run_when_due(NOON)
+    assert made is not None
+    damaged = made if what == "data" else made.with_suffix(".keys")
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
+    said = app.test_cli_runner().invoke(args=["db", "restore", "--check", str(made)])
+    assert said.exit_code == 1
+    assert "cannot be restored" in said.output
+    with app.app_context():
+        assert drill.checked_at() is None
+
+
+def test_the_keys_open_with_the_passphrase_only_and_come_back(
+    app: Flask, settings: Settings, tmp_path: Path
+) -> None:
+    with app.app_context():
+        made = schedule.run_when_due(NOON)
+    assert made is not None
+    sealed = made.with_suffix(".keys").read_text(encoding="utf-8")
+    mine = (settings.data_dir / "vault.keys").read_text(encoding="utf-8")
+    assert mine.strip() not in sealed
+    with pytest.raises(sealed_keys.KeysNotOpened):
+        sealed_keys.open_sealed(sealed, PASSPHRASE + "x")
+    elsewhere = replace(settings, data_dir=tmp_path / "new", database_url="")
+    runner = create_app(elsewhere).test_cli_runner()
+    said = runner.invoke(args=["db", "restore-keys", str(made.with_suffix(".keys"))])
+    assert said.exit_code == 0, said.output
+    assert (elsewhere.data_dir / "vault.keys").read_text(encoding="utf-8") == mine
+    wrong = replace(elsewhere, backup_passphrase="another passphrase")
+    runner = create_app(wrong).test_cli_runner()
+    said = runner.invoke(args=["db", "restore-keys", str(made.with_suffix(".keys"))])
+    assert said.exit_code == 1
+
+
+def test_without_a_passphrase_no_key_is_written(app: Flask, settings: Settings) -> None:
+    app.extensions["harmony.settings"] = replace(settings, backup_passphrase="")
+    with app.app_context():
+        made = schedule.run_when_due(NOON)
+        assert made is not None
+        assert names(settings) == [made.name]
+
+
+def test_the_worker_makes_it_and_a_schedule_of_none_makes_none(app: Flask, settings: Settings) -> None:
+    with app.app_context():
+        tasks.backup()
+        assert names(settings)
+        app.extensions["harmony.settings"] = replace(settings, backup_hours=0)
+        assert not schedule.is_due_now(NOON)
+
+
+def test_postgresql_without_its_programs_says_so(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    for act in (postgresql.dump, postgresql.read_whole):
+        with pytest.raises(postgresql.NotDumped, match="is not installed"):
+            act(settings.data_dir / "file.dump")
+    made = schedule.run_when_due(NOON)
+    assert (made is not None) is is_sqlite()
+    assert ("pg_dump is not installed" in caplog.text) is not is_sqlite()
+
+
+def test_a_backup_by_schedule_restores_like_any_other(app: Flask, settings: Settings) -> None:
+    with app.app_context():
+        made = schedule.run_when_due(NOON)
+        assert made is not None
+        if not is_sqlite():
+            postgresql.read_whole(made)
+            return
+    copy = sqlite_module().connect(made)
+    assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    copy.close()
