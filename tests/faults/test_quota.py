@@ -53,9 +53,8 @@ def test_row_24_the_wait_may_be_a_date(scene: Scene) -> None:
     scene.fleet.break_with({"page 0": [limited(f"Retry-After: {until}"), None]})
     scene.suffer(OK, "")
     # Less by what the run took to get there; without the date it would wait a few seconds.
-    # Whoever else wants to call meanwhile waits for what is left of it.
-    assert scene.slept
-    assert all(30 < wait <= 90 for wait in scene.slept)
+    # Whoever else wants to call meanwhile waits for what is left of it, which may be nothing by then.
+    assert 30 < max(scene.slept) <= 90
 
 
 def test_row_24_a_wait_beyond_all_patience_ends_the_run_and_is_kept_for_at_most_a_day(scene: Scene) -> None:
