@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, literal, select
+from sqlalchemy import ColumnElement, Row, false, literal, select
 
 from harmony.api.collection import risk_word
 from harmony.api.problems import ApiProblem, Complaint
 from harmony.api.schemas import Posture
 from harmony.db import db
-from harmony.models import Device, DeviceStatus, Integration, Protection, Risk
+from harmony.models import Device, DeviceStatus, Integration, IntegrationState, Protection, Risk
 from harmony.models.device_ids import udid_key
 from harmony.web.devices.assessment import RISK
 from harmony.web.devices.queries import STATUS
-from harmony.web.shared.hidden import shown
 
 # The highest risk that a gateway lets pass, by its word; `low` unless it asks for another.
 ACCEPTED = {"none": Risk.NONE, "low": Risk.LOW, "medium": Risk.MEDIUM}
@@ -24,6 +23,14 @@ LONGEST_IDENTIFIER = 128
 # So many devices never share an identifier that means anything.
 _AT_MOST = 50
 _COLUMNS = (Device.id, STATUS, RISK, Device.missing_since, Protection.last_contact_at)
+# One statement: a gateway waits for it.
+_SHOWN = (
+    select(*_COLUMNS)
+    .join(Integration, Integration.id == Device.integration_id)
+    .outerjoin(Protection, Protection.device_id == Device.id)
+    .where(Device.deleted_at.is_(None), Integration.state != IntegrationState.HIDDEN)
+    .limit(_AT_MOST)
+)
 
 
 def posture(serial: str, udid: str, accept: str, in_scope: Sequence[ColumnElement[bool]]) -> Posture:
@@ -45,7 +52,7 @@ def posture(serial: str, udid: str, accept: str, in_scope: Sequence[ColumnElemen
 
 def _has_serial(serial: str) -> ColumnElement[bool]:
     """Compare as it is written, and in either case: UEMs write capitals, some gateways do not."""
-    spellings = Device.serial.in_(sorted({serial, serial.upper(), serial.lower()}))
+    spellings = Device.serial.in_((serial, serial.upper(), serial.lower()))
     # The condition of the index, to the letter.
     return spellings & (Device.serial != literal("", literal_execute=True))
 
@@ -53,17 +60,14 @@ def _has_serial(serial: str) -> ColumnElement[bool]:
 def _has_udid(udid: str) -> ColumnElement[bool]:
     """Compare in the form that ignores case, dashes and braces; the index begins with the integration."""
     key = udid_key(udid)
-    integrations = db.session.scalars(select(Integration.id)).all()
-    within: ColumnElement[bool] = Device.integration_id.in_(integrations if key else ())
-    return within & (Device.udid_key == key)
+    same: ColumnElement[bool] = Device.udid_key == key if key else false()
+    return Device.integration_id.in_(select(Integration.id)) & same
 
 
 def _found(
     condition: ColumnElement[bool], in_scope: Sequence[ColumnElement[bool]]
 ) -> Sequence[Row[tuple[Any, ...]]]:
-    rows = select(*_COLUMNS).outerjoin(Protection, Protection.device_id == Device.id)
-    live = (Device.deleted_at.is_(None), *in_scope, *shown(Device.integration_id))
-    return db.session.execute(rows.where(condition, *live).limit(_AT_MOST)).all()
+    return db.session.execute(_SHOWN.where(condition, *in_scope)).all()
 
 
 def _record(row: Row[Any], accepted: Risk, matches: int) -> Posture:

@@ -58,10 +58,11 @@ def init_app(app: Flask) -> None:
 
 def listed(collection: Collection) -> ResponseReturnValue:
     """Return a page of a collection."""
-    asked = parameters.read(collection, request.args, principal())
-    query, order = collection.rows(asked.filters, principal())
+    who = principal()
+    asked = parameters.read(collection, request.args, who)
+    query, order = collection.rows(asked.filters, who)
     page = order.page(query, asked.place(order), asked.limit)
-    records = [collection.record_of(row, principal()) for row in page.rows]
+    records = [collection.record_of(row, who) for row in page.rows]
     return json_answer({"data": records, "next_cursor": asked.next_cursor(page)})
 
 

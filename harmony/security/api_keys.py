@@ -26,6 +26,12 @@ log = logging.getLogger(__name__)
 # The time of the last use is coarse, so that a request does not cost a write.
 USED_EVERY = timedelta(minutes=5)
 _RANKS = list(Role)
+# A key, its user, and whether its role hides personal data: one question for every request.
+_KEYS = (
+    select(ApiKey, User, RoleSettings.hides_personal_data)
+    .outerjoin(User, User.id == ApiKey.user_id)
+    .outerjoin(RoleSettings, RoleSettings.role == ApiKey.role)
+)
 
 
 class UnusableKey(Exception):
@@ -53,7 +59,7 @@ def create(wanted: NewApiKey, by: str, now: datetime) -> tuple[int, str]:
     key = key_format.complete(_random(key_format.NAME_LENGTH), _random(key_format.SECRET_LENGTH))
     row = ApiKey(
         name=wanted.name, start=key_format.start_of(key), key_hash=_hash(key), user_id=wanted.user_id,
-        role=wanted.role.value, scope=None if wanted.scope is None else list(wanted.scope),
+        role=wanted.role.value, scope=_stored_scope(wanted),
         hides_personal_data=wanted.hides_personal_data, created_at=now, created_by=by,
         expires_at=now + wanted.lifetime,
     )  # fmt: skip
@@ -98,15 +104,19 @@ def opened_by(shown: str, now: datetime) -> tuple[int, Principal]:
     """
     if not key_format.is_well_formed(shown):
         raise UnusableKey("key_unknown")
-    hashed = select(ApiKey, User).outerjoin(User, User.id == ApiKey.user_id)
-    found = db.session.execute(hashed.where(ApiKey.key_hash == _hash(shown))).first()
+    found = db.session.execute(_KEYS.where(ApiKey.key_hash == _hash(shown))).first()
     if found is None:
         raise UnusableKey("key_unknown")
-    key, user = found
+    key, user, role_hides = found
     _require_open(key, user, now)
     if key.last_used_at is None or not within(key.last_used_at, USED_EVERY, now):
         _touch(key.id, now)
-    return key.id, _of_service(key) if user is None else _of_user(key, user)
+    return key.id, _of_service(key, hides=bool(role_hides)) if user is None else _of_user(key, user)
+
+
+def _stored_scope(wanted: NewApiKey) -> list[str] | None:
+    """Return the scope as it is stored; none narrows an administrator."""
+    return None if wanted.scope is None or wanted.role is Role.ADMINISTRATOR else list(wanted.scope)
 
 
 def _require_open(key: ApiKey, user: User | None, now: datetime) -> None:
@@ -116,9 +126,8 @@ def _require_open(key: ApiKey, user: User | None, now: datetime) -> None:
         raise UnusableKey("key_disabled")
 
 
-def _of_service(key: ApiKey) -> Principal:
-    settings = None if key.role == Role.ADMINISTRATOR else db.session.get(RoleSettings, key.role)
-    hides = key.hides_personal_data or (settings is not None and settings.hides_personal_data)
+def _of_service(key: ApiKey, *, hides: bool) -> Principal:
+    hides = key.hides_personal_data or (hides and key.role != Role.ADMINISTRATOR)
     return Principal(None, f"API key {key.name}", Role(key.role), _scope(key), hides)
 
 

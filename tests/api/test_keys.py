@@ -94,7 +94,7 @@ def test_a_revoked_and_an_expired_key_say_so(context: Flask) -> None:
 
 def test_a_key_of_a_user_never_reaches_further_than_the_user(context: Flask) -> None:
     user_id = a_user(Role.VIEWER, scope=["1:570", "1:571"])
-    key = new_key(Role.ADMINISTRATOR, user_id=user_id, scope=["1:571", "1:572"])[1]
+    key = new_key(Role.OPERATOR, user_id=user_id, scope=["1:571", "1:572"])[1]
     _, principal = opened_by(key, now())
     assert (principal.user_id, principal.role) == (user_id, Role.VIEWER)
     assert principal.scope == frozenset({"1:571"})

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harmony.db import sqlite_module
 from tests.bench import (
+    api,
     connector,
     contention,
     growth,
@@ -34,6 +35,7 @@ SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
     "transport": transport.measure,
     "sync": sync.measure,
     "pages": pages.measure,
+    "api": api.measure,
     "peers": peers.measure,
     "contention": contention.measure,
     "connector": connector.measure,

@@ -71,7 +71,7 @@ def _timed(uem: Simulated, folder: Path, rounds: int) -> Timed:
             session.execute(text(EVENTS))
         indexing.catch_up(lambda: False)
         client = _signed_in(app)
-        return _time({name: _view(client, path) for name, path in _views(app).items()}, rounds)
+        return in_turns({name: _view(client, path) for name, path in _views(app).items()}, rounds)
 
 
 def _lines(name: str, took: list[float], small: Timed) -> list[Result]:
@@ -156,7 +156,7 @@ def _view(client: FlaskClient, path: str) -> Callable[[], None]:
     return ask
 
 
-def _time(actions: dict[str, Callable[[], None]], rounds: int) -> Timed:
+def in_turns(actions: dict[str, Callable[[], None]], rounds: int) -> Timed:
     """Milliseconds of each action, in turns, after one turn that is not counted."""
     found: Timed = defaultdict(list)
     for number in range(rounds + 1):

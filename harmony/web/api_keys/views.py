@@ -10,10 +10,11 @@ from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import ApiKey, User
 from harmony.security import api_keys
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.api_keys.forms import ApiKeyForm
 from harmony.web.shared.typed import sent
+from harmony.web.users.queries import group_options
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
 
@@ -39,18 +40,19 @@ def index() -> ResponseReturnValue:
 @needs(Permission.ADMINISTER)
 def new() -> ResponseReturnValue:
     """Show the form of a new key."""
-    return render_template("api_keys/new.html", form=ApiKeyForm(sent()))
+    return _form_page(ApiKeyForm(sent()))
 
 
 @blueprint.post("")
-@needs(Permission.ADMINISTER)
 @shown_on("api_keys.new")
+@needs_recent_proof
+@needs(Permission.ADMINISTER)
 def create() -> ResponseReturnValue:
     """Create a key and show it this once; a redirect would need a place to keep it."""
     form = ApiKeyForm(request.form)
     if not form.validate():
-        return render_template("api_keys/new.html", form=form), 422
-    key_id, key = api_keys.create(form.chosen(), g.user.name, now())
+        return _form_page(form), 422
+    key_id, key = api_keys.create(form.wanted(), g.user.name, now())
     return _page(db.session.get_one(ApiKey, key_id), key)
 
 
@@ -71,11 +73,16 @@ def revoke(key_id: int) -> ResponseReturnValue:
     return redirect(url_for("api_keys.show", key_id=key_id), 303)
 
 
+def _form_page(form: ApiKeyForm) -> str:
+    return render_template("api_keys/new.html", form=form, groups=group_options(form.scope.data or []))
+
+
 def _page(row: ApiKey, key: str | None = None) -> str:
     return render_template(
         "api_keys/show.html",
         row=row,
         user=db.session.get(User, row.user_id) if row.user_id else None,
+        groups=[option for option in group_options(row.scope or []) if option.checked],
         state=api_keys.state(row, now()),
         states=STATES,
         key=key,
