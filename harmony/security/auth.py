@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -47,8 +47,23 @@ def needs_recent_proof(view: View) -> View:
 
     What was sent is kept meanwhile, if the view is marked with `shown_on`. Goes below the route's decorator.
     """
-    view.__dict__[_RECENT] = True
-    return view
+    return needs_recent_proof_for()(view)
+
+
+def needs_recent_proof_for(**arguments: str) -> Callable[[View], View]:
+    """Mark a view likewise, for addresses with these arguments only."""
+
+    def mark(view: View) -> View:
+        view.__dict__[_RECENT] = arguments
+        return view
+
+    return mark
+
+
+def asks_recent_proof(view: object, arguments: Mapping[str, object]) -> bool:
+    """Tell if a view, asked for with these arguments, needs recent proof of who asks."""
+    marked: dict[str, str] | None = getattr(view, "__dict__", {}).get(_RECENT)
+    return marked is not None and marked.items() <= arguments.items()
 
 
 def shown_on(endpoint: str, **values: str) -> Callable[[View], View]:
@@ -92,7 +107,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_require_login)
     app.before_request(_require_permission)
     app.before_request(_require_recent_proof)
-    app.jinja_env.globals.update(may=may, Permission=Permission)
+    app.jinja_env.globals.update(may=may, may_open=may_open, Permission=Permission)
 
 
 def may(permission: Permission) -> bool:
@@ -138,7 +153,7 @@ def _require_permission() -> None:
 def _require_recent_proof() -> BaseResponse | None:
     """Ask for the password again where it was given too long ago."""
     view = current_app.view_functions.get(request.endpoint or "")
-    if g.user is None or _RECENT not in getattr(view, "__dict__", {}):
+    if g.user is None or not asks_recent_proof(view, request.view_args or {}):
         return None
     if sessions.is_reauthenticated(g.sign_in_session, steady()):
         return None

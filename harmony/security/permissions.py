@@ -78,6 +78,21 @@ def is_permitted(principal: Principal | None, permission: Permission) -> bool:
     return principal.scope is None or permission in WITHIN_SCOPE
 
 
+def table() -> str:
+    """Return the table of docs/security.md: a permission a row, a role a column."""
+    roles = list(Role)
+    head = ["May", *(role.value for role in roles), "within a scope"]
+    rows = [
+        [
+            MEANINGS[permission],
+            *("yes" if permission in ROLES[role] else "no" for role in roles),
+            "yes" if permission in WITHIN_SCOPE else "no",
+        ]
+        for permission in Permission
+    ]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
 def refusal(principal: Principal, permission: Permission) -> str:
     """Return the sentence that says why this is refused."""
     if permission in ROLES[principal.role]:

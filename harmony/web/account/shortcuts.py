@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from harmony.security.permissions import Permission, needs
 from harmony.security.sessions import cookie_path
-from harmony.web.shared.shortcuts import COOKIE, OFF, PAGES, are_on
+from harmony.web.shared.shortcuts import COOKIE, OFF, are_on, pages
 
 blueprint = Blueprint("shortcuts", __name__, url_prefix="/shortcuts")
 
@@ -18,7 +18,7 @@ _KEPT_SECONDS = 365 * 24 * 3600
 @needs(Permission.VIEW)
 def show() -> ResponseReturnValue:
     """Show the shortcuts; the question mark opens the same in a dialog."""
-    return render_template("shortcuts/show.html", pages=PAGES, are_on=are_on())
+    return render_template("shortcuts/show.html", pages=pages(), are_on=are_on())
 
 
 @blueprint.post("")

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.models import Integration, Profile
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.setup import app_configuration, deployment_values, drafts
 from harmony.setup.app_configuration import MEANINGS, UEMS, AppSetting, DashboardValues
@@ -36,6 +36,7 @@ FILES = {
 
 @blueprint.get("")
 @needs(Permission.ADMINISTER)
+@needs_recent_proof
 def show(integration_id: int) -> ResponseReturnValue:
     """Show the configuration for a UEM and a profile."""
     integration = connected_or_404(integration_id)
@@ -58,6 +59,7 @@ def save(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/<name>")
 @needs(Permission.ADMINISTER)
+@needs_recent_proof
 def download(integration_id: int, name: str) -> ResponseReturnValue:
     """Return one of the files."""
     integration = connected_or_404(integration_id)

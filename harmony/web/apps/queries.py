@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from flask import abort
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 
 from harmony.db import db
 from harmony.models import App, AppDecision, AppException, Device, InstalledApp
@@ -21,14 +23,14 @@ from harmony.web.shared.filters import (
 )
 from harmony.web.shared.led import Led
 from harmony.web.shared.paging import Order, Page, Place, Query
+from harmony.web.shared.scope import current_scope, device_in_scope, in_scope
 
 # The words for the platforms.
 PLATFORMS = {IOS: "iOS", ANDROID: "Android"}
 _DECISIONS_SHOWN = 50
 _SAME = and_(AppException.platform == App.platform, AppException.identifier == App.identifier)
 COLUMNS = (
-    App.id, App.name, App.name_key, App.identifier, App.version, App.platform, App.installs,
-    AppException.action,
+    App.id, App.name, App.name_key, App.identifier, App.version, App.platform, AppException.action,
 )  # fmt: skip
 
 BY_NAME = Order(App.id, App.name_key)
@@ -53,21 +55,47 @@ FILTERS: tuple[Filter, ...] = (
 
 def total(filters: Filters) -> int:
     """Count the versions that `filters` asks for."""
-    where = filters.conditions()
+    where = (*filters.conditions(), *_installed_in_scope())
     rows = select(func.count()).select_from(App).outerjoin(AppException, _SAME).where(*where)
     return db.session.scalar(rows) or 0
 
 
 def apps(filters: Filters) -> Query:
     """Return the versions of all pages."""
-    query: Query = select(*COLUMNS).outerjoin(AppException, _SAME).where(*filters.conditions())
+    query: Query = select(*COLUMNS, installs_in_scope().label("installs")).outerjoin(AppException, _SAME)
+    query = query.where(*filters.conditions(), *_installed_in_scope())
     return query
 
 
-def versions(app: App) -> Sequence[App]:
+def installs_in_scope() -> Any:
+    """Return on how many devices a version is: the number that is kept, or counted within a scope."""
+    if current_scope() is None:
+        return App.installs
+    live = (InstalledApp.app_id == App.id, Device.deleted_at.is_(None), *in_scope())
+    rows = select(func.count(InstalledApp.device_id.distinct())).join(
+        Device, Device.id == InstalledApp.device_id
+    )
+    return rows.where(*live).correlate(App).scalar_subquery()
+
+
+def _installed_in_scope() -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that a device within the scope has the version; none without a scope."""
+    limited = device_in_scope(InstalledApp.device_id)
+    return (App.id.in_(select(InstalledApp.app_id).where(*limited)),) if limited else ()
+
+
+def app_or_404(app_id: int) -> App:
+    """Return a version that a device within the scope has."""
+    app = db.session.scalar(select(App).where(App.id == app_id, *_installed_in_scope()))
+    return app or abort(404)
+
+
+def versions(app: App) -> Sequence[Row[Any]]:
     """Return every version of the app, the most installed first."""
-    same = (App.platform == app.platform, App.identifier == app.identifier)
-    return db.session.scalars(select(App).where(*same).order_by(App.installs.desc(), App.id.desc())).all()
+    same = (App.platform == app.platform, App.identifier == app.identifier, *_installed_in_scope())
+    installs = installs_in_scope().label("installs")
+    query = select(App.id, App.version, App.first_seen_at, installs).where(*same)
+    return db.session.execute(query.order_by(installs.desc(), App.id.desc())).all()
 
 
 def exception(app: App) -> AppException | None:
@@ -92,7 +120,7 @@ def devices(app_ids: Sequence[int], place: Place) -> Page:
         )
         .join(Device, Device.id == InstalledApp.device_id)
         .join(App, App.id == InstalledApp.app_id)
-        .where(InstalledApp.app_id.in_(app_ids), Device.deleted_at.is_(None))
+        .where(InstalledApp.app_id.in_(app_ids), Device.deleted_at.is_(None), *in_scope())
         .group_by(
             InstalledApp.device_id, Device.name, Device.user_name, Device.model, Device.status, Device.risk
         )

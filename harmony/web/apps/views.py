@@ -53,7 +53,7 @@ def export() -> ResponseReturnValue:
 @needs(Permission.VIEW)
 def show(app_id: int) -> ResponseReturnValue:
     """Show one app: its versions, the devices that have it, its exception and what was decided before."""
-    app: App = db.get_or_404(App, app_id)
+    app = app_queries.app_or_404(app_id)
     there = app_queries.exception(app)
     form = ExceptionForm(
         typed.sent(),

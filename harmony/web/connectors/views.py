@@ -12,7 +12,7 @@ from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import Connector, Integration
 from harmony.relay import connectors
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.pasted import stripped
@@ -52,6 +52,7 @@ def index() -> ResponseReturnValue:
 
 @blueprint.post("")
 @shown_on("connectors.index")
+@needs_recent_proof
 def add() -> ResponseReturnValue:
     """Add a Connector and show its key this once; a redirect would need a place to keep it."""
     form = ConnectorForm(request.form)
@@ -69,6 +70,7 @@ def show(connector_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:connector_id>/rotate")
+@needs_recent_proof
 def rotate(connector_id: int) -> ResponseReturnValue:
     """Make a new key and show it this once."""
     connector = db.get_or_404(Connector, connector_id)
@@ -80,6 +82,7 @@ def rotate(connector_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:connector_id>/revoke")
+@needs_recent_proof
 def revoke(connector_id: int) -> ResponseReturnValue:
     """Accept the agents of this Connector no more."""
     db.get_or_404(Connector, connector_id)

@@ -15,6 +15,7 @@ from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models import Device, Hold, HoldState, Integration, IntegrationState
+from harmony.security.auth import needs_recent_proof
 from harmony.security.permissions import Permission, needs
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber, listed
@@ -86,6 +87,7 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:hold_id>/approve")
 @needs(Permission.OPERATE_ALL)
+@needs_recent_proof
 def approve(integration_id: int, hold_id: int) -> ResponseReturnValue:
     """Approve exactly the list that was shown."""
     hold, form = _hold(integration_id, hold_id), _ApprovalForm(request.form)

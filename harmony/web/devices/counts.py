@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from harmony.db import db
 from harmony.device_api.registration.two_profiles import lacks_app
 from harmony.jobs.device_sync import choice
 from harmony.models import Device, DeviceStatus, Integration, Profile, Protection, Risk
 from harmony.sync.deletion import soft_delete
+from harmony.web.devices.assessment import RISK
 
 
 def by_status(integration_id: int) -> dict[DeviceStatus, int]:
@@ -33,6 +34,25 @@ def by_risk(integration_id: int, statuses: Mapping[DeviceStatus, int]) -> dict[R
     not_assessed = statuses[DeviceStatus.PROVISIONED] - (db.session.scalar(left_behind) or 0)
     counts[Risk.NONE] = _rest(sum(statuses.values()), counts, Risk.NONE) - not_assessed
     return {risk: counts.get(risk, 0) for risk in sorted(Risk, reverse=True)} | {None: not_assessed}
+
+
+def statuses_of(conditions: Sequence[ColumnElement[bool]]) -> dict[DeviceStatus, int]:
+    """Count the live devices that meet some conditions by status."""
+    counts = _live(Device.status, conditions)
+    return {status: counts.get(status.value, 0) for status in DeviceStatus} | {
+        DeviceStatus.PROVISIONED: counts.get(None, 0)
+    }
+
+
+def risks_of(conditions: Sequence[ColumnElement[bool]]) -> dict[Risk | None, int]:
+    """Count the live devices that meet some conditions by risk; None are those not assessed."""
+    counts = _live(RISK, conditions)
+    return {risk: counts.get(risk, 0) for risk in (*sorted(Risk, reverse=True), None)}
+
+
+def _live(column: Any, conditions: Sequence[ColumnElement[bool]]) -> dict[Any, int]:
+    rows = select(column, func.count()).where(Device.deleted_at.is_(None), *conditions).group_by(column)
+    return {value: count for value, count in db.session.execute(rows)}
 
 
 def has_two_profiles(integration: Integration) -> bool:

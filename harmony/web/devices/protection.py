@@ -36,6 +36,7 @@ from harmony.web.apps.queries import count_on
 from harmony.web.devices.assessment import assessed_risk
 from harmony.web.shared.paging import Order, Query
 from harmony.web.shared.qr_code import qr_code
+from harmony.web.shared.scope import in_scope
 
 blueprint = Blueprint("protection", __name__, url_prefix="/devices/<int:device_id>")
 
@@ -143,7 +144,7 @@ def _codes_page(device: Device, code: str | None = None, profile: str = "") -> s
 def same_udid(device: Device) -> Sequence[Device]:
     """Return the other live devices of the integration with this UDID, however it is spelt; a few of them."""
     same = (Device.integration_id == device.integration_id, Device.udid_key == device.udid_key)
-    others = select(Device).where(*same, Device.id != device.id, Device.deleted_at.is_(None))
+    others = select(Device).where(*same, Device.id != device.id, Device.deleted_at.is_(None), *in_scope())
     return db.session.scalars(others.order_by(Device.id).limit(5)).all() if device.udid_key else []
 
 

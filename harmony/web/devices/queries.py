@@ -30,6 +30,7 @@ from harmony.web.shared.hidden import shown
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.led import Led, unindexed
 from harmony.web.shared.paging import Order, Page, Place, Query
+from harmony.web.shared.scope import current_scope, in_scope
 from harmony.web.shared.sorting import Sort
 
 STATUS: Any = func.coalesce(Device.status, DeviceStatus.PROVISIONED.value).label("status")
@@ -199,7 +200,7 @@ def every(filters: Filters) -> Iterator[Row[Any]]:
 
 def rows_of(ids: Collection[int]) -> Sequence[Row[Any]]:
     """Return these devices, by name."""
-    query = select(*COLUMNS).where(Device.id.in_(ids)).order_by(Device.name_key, Device.id)
+    query = select(*COLUMNS).where(Device.id.in_(ids), *in_scope()).order_by(Device.name_key, Device.id)
     return db.session.execute(query).all()
 
 
@@ -225,13 +226,14 @@ def conditions_of(
 ) -> tuple[ColumnElement[bool], ...]:
     """Return what a device must meet to be in the list, on any page; without a state it is not deleted."""
     live = () if filters["state"] else (Device.deleted_at.is_(None),)
-    return (*live, *filters.conditions(leading=leading, without=without), *shown(Device.integration_id))
+    of_filters = filters.conditions(leading=leading, without=without)
+    return (*live, *of_filters, *shown(Device.integration_id), *in_scope())
 
 
 def total(filters: Filters) -> int:
     """Count the devices, without the search text but for those that can be deleted or restored at once."""
     is_exact = filters["state"] in {DeviceSelection.DELETED, DeviceSelection.UNLISTED}
-    if not is_exact and filters.only("q", "integration"):
+    if not is_exact and filters.only("q", "integration") and current_scope() is None:
         return soft_delete.live(filters["integration"])
     leading = ("state",) if filters["state"] else None
     where = conditions_of(filters, leading, without=() if is_exact else ("q",))

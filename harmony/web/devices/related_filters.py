@@ -20,6 +20,7 @@ from harmony.web.shared.filters import Filter, NameFilter
 from harmony.web.shared.ids import number
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.led import Led, indexed
+from harmony.web.shared.scope import in_scope
 
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 5000
@@ -156,6 +157,9 @@ def tag_choices() -> list[tuple[str, str]]:
 
 def group_choices() -> list[tuple[str, str]]:
     """Return the names of all groups, each found by a step in the index of groups."""
+    if limited := in_scope():
+        names_in_scope = select(Device.group_name).distinct().where(*limited, Device.group_name > "")
+        return [(name, name) for name in sorted(db.session.scalars(names_in_scope))]
     first = select(func.min(Device.group_name).label("name")).where(Device.group_name > "")
     names = first.cte("names", recursive=True)
     following = select(func.min(Device.group_name)).where(Device.group_name > names.c.name).scalar_subquery()

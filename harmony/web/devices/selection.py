@@ -28,6 +28,7 @@ from harmony.web.shared.filters import Filters
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.ids import number
 from harmony.web.shared.paging import PAGE_SIZE
+from harmony.web.shared.scope import in_scope
 
 blueprint = Blueprint("selection", __name__, url_prefix="/devices/selection")
 
@@ -44,7 +45,7 @@ class BulkAction(StrEnum):
 
 
 @blueprint.get("")
-@needs(Permission.VIEW)
+@needs(Permission.OPERATE)
 def confirm() -> ResponseReturnValue:
     """Say what would be done, and to how many devices."""
     devices, filters = _devices(request.args), filters_of(request.args)
@@ -110,7 +111,7 @@ def _devices(query: MultiDict[str, str]) -> Sequence[Device]:
     """Return the selected devices that are not deleted, by name: no more than a page of the list has."""
     ids = {number(text) for text in query.getlist("device")[:PAGE_SIZE]} - {None}
     live = select(Device).where(
-        Device.id.in_(ids), Device.deleted_at.is_(None), *shown(Device.integration_id)
+        Device.id.in_(ids), Device.deleted_at.is_(None), *shown(Device.integration_id), *in_scope()
     )
     return db.session.scalars(live.order_by(Device.name_key, Device.id)).all()
 

@@ -9,6 +9,7 @@ from harmony.protection.catalogue import Vector
 from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, IdFilter, words_of
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.paging import Order, Query
+from harmony.web.shared.scope import device_in_scope
 
 SEVERITIES = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFORMATION: "Information"}
 VERBS = {
@@ -48,4 +49,4 @@ def events(filters: Filters) -> Query:
         .outerjoin(Device, Device.id == Event.device_id)
         .outerjoin(Integration, Integration.id == Event.integration_id)
     )
-    return query.where(*filters.conditions(), *shown(Event.integration_id))
+    return query.where(*filters.conditions(), *shown(Event.integration_id), *device_in_scope(Event.device_id))

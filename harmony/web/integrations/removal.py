@@ -15,7 +15,7 @@ from harmony.db import db, write
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import REMOVE, enqueue
 from harmony.models import Device, Event, Integration, IntegrationState, Registration
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.setup import former_tags
 from harmony.sync import lifecycle, removal_undo
@@ -70,6 +70,7 @@ def tags(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("")
 @shown_on("removal.show")
+@needs_recent_proof
 def remove(integration_id: int) -> ResponseReturnValue:
     """Remove it, if the name was typed, its tags first if so wished; a draft is not worth the question."""
     integration = db.get_or_404(Integration, integration_id)

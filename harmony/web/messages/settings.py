@@ -15,7 +15,7 @@ from harmony.messages import settings
 from harmony.messages.channel import Way
 from harmony.models import ChannelKind, MessageChannel
 from harmony.relay import connectors
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.messages.forms import ChannelForm, MailServerForm, TrialForm, filled
 from harmony.web.shared.ids import number
@@ -37,6 +37,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("")
 @shown_on("message_settings.show")
+@needs_recent_proof
 def save() -> ResponseReturnValue:
     """Save the mail server."""
     form = MailServerForm(request.form)
@@ -51,6 +52,7 @@ def save() -> ResponseReturnValue:
 
 
 @blueprint.post("/remove")
+@needs_recent_proof
 def remove() -> ResponseReturnValue:
     """Remove the mail server."""
     settings.remove_mail_server(g.user.name, now())
@@ -67,6 +69,7 @@ def test_mail() -> ResponseReturnValue:
 
 @blueprint.post("/channels")
 @shown_on("message_settings.show")
+@needs_recent_proof
 def add_channel() -> ResponseReturnValue:
     """Add a gateway."""
     form = ChannelForm(request.form)
@@ -91,6 +94,7 @@ def channel(channel_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/channels/<int:channel_id>")
 @shown_on("message_settings.channel")
+@needs_recent_proof
 def save_channel(channel_id: int) -> ResponseReturnValue:
     """Save one gateway; an empty address keeps the saved one."""
     row = db.get_or_404(MessageChannel, channel_id)
@@ -108,6 +112,7 @@ def save_channel(channel_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/channels/<int:channel_id>/remove")
+@needs_recent_proof
 def remove_channel(channel_id: int) -> ResponseReturnValue:
     """Remove one gateway."""
     db.get_or_404(MessageChannel, channel_id)

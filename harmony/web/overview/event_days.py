@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from harmony.db import db
 from harmony.models import Event
 from harmony.web.shared.hidden import hidden_ids, shown
+from harmony.web.shared.scope import device_in_scope
 
 # A write that began before midnight may end after it.
 _ENDED_AFTER = timedelta(hours=1)
@@ -57,6 +58,7 @@ def _counted(since: date, after_id: int) -> dict[date, EventDay]:
     rows = (
         select(of_day, func.count(), func.max(Event.id))
         .where(Event.id > after_id, Event.at >= start, *shown(Event.integration_id))
+        .where(*device_in_scope(Event.device_id))
         .group_by(of_day)
     )
     lines = [EventDay(date.fromisoformat(str(day)), *more) for day, *more in db.session.execute(rows)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from flask import url_for
 from sqlalchemy import ColumnElement, func, select
@@ -15,6 +16,7 @@ from harmony.web.devices.assessment import NOT_ASSESSED, risk_label
 from harmony.web.devices.related_filters import PLATFORMS, SPELLINGS
 from harmony.web.overview.chart import Bar
 from harmony.web.shared.hidden import shown
+from harmony.web.shared.scope import device_in_scope, in_scope
 
 FACTORS_SHOWN = 8
 _DELETED = select(Device.id).where(Device.deleted_at.is_not(None))
@@ -30,10 +32,20 @@ def standings() -> tuple[list[Bar], list[Bar]]:
     """Return the devices by coverage and those that are assessed by risk."""
     by_status: Counter[DeviceStatus] = Counter()
     by_risk: Counter[Risk | None] = Counter()
+    if limited := in_scope():
+        by_status.update(counts.statuses_of(limited))
+        by_risk.update(counts.risks_of(limited))
+        return _bars(by_status, by_risk)
     for integration_id in db.session.scalars(select(Integration.id).where(*shown(Integration.id))):
         statuses = counts.by_status(integration_id)
         by_status.update(statuses)
         by_risk.update(counts.by_risk(integration_id, statuses))
+    return _bars(by_status, by_risk)
+
+
+def _bars(
+    by_status: Mapping[DeviceStatus, int], by_risk: Mapping[Risk | None, int]
+) -> tuple[list[Bar], list[Bar]]:
     coverage = [_coverage(status, by_status[status]) for status in _PROTECTION]
     return coverage, [_risk(risk, by_risk[risk]) for risk in _TONES]
 
@@ -50,7 +62,7 @@ def platforms() -> list[Bar]:
 
 
 def _by_platform(*conditions: ColumnElement[bool]) -> dict[str, int]:
-    rows = select(Device.platform, func.count()).where(*conditions).group_by(Device.platform)
+    rows = select(Device.platform, func.count()).where(*conditions, *in_scope()).group_by(Device.platform)
     return {platform: count for platform, count in db.session.execute(rows)}
 
 
@@ -66,7 +78,7 @@ def top_factors() -> list[Bar]:
 def _open_by_factor(*conditions: ColumnElement[bool]) -> dict[str, int]:
     rows = (
         select(Finding.code, func.count(Finding.device_id.distinct()))
-        .where(Finding.closed_at.is_(None), *conditions)
+        .where(Finding.closed_at.is_(None), *conditions, *device_in_scope(Finding.device_id))
         .group_by(Finding.code)
     )
     return {code: count for code, count in db.session.execute(rows)}

@@ -15,6 +15,7 @@ from harmony.web.integrations import overview as integrations
 from harmony.web.overview import chart, queries
 from harmony.web.overview.event_days import EventDay, events_by_day
 from harmony.web.shared.layout import Banner
+from harmony.web.shared.scope import current_scope
 
 blueprint = Blueprint("overview", __name__)
 
@@ -26,8 +27,9 @@ _ENDED_DAYS = "harmony.ended_event_days"
 @needs(Permission.VIEW)
 def show() -> ResponseReturnValue:
     """Show the overview; before there is an integration, the page on which one is made."""
-    rows = [row for row in integrations.rows(now()) if row.integration.connected]
-    if not rows and may_open("integrations.index"):
+    sees_all = may_open("integrations.index")
+    rows = [row for row in integrations.rows(now()) if row.integration.connected] if sees_all else []
+    if sees_all and not rows:
         return redirect(url_for("integrations.index"), 303)
     coverage, risks = queries.standings()
     days = _days(now())
@@ -52,6 +54,9 @@ def _needs(row: integrations.Row, at: datetime) -> list[Banner]:
 
 def _days(at: datetime) -> list[EventDay]:
     shown = min(DAYS, current_settings().events_kept_days)
+    if current_scope() is not None:
+        # What is kept for everybody counts all devices.
+        return events_by_day(shown, at)[0]
     days, ended = events_by_day(shown, at, current_app.extensions.get(_ENDED_DAYS))
     current_app.extensions[_ENDED_DAYS] = ended
     return days

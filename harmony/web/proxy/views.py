@@ -13,7 +13,7 @@ from harmony.audit import audit
 from harmony.clock import now
 from harmony.db import db, write
 from harmony.security import outbound_proxy
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.outbound_proxy import ProxyChangedMeanwhile, ProxyValues
 from harmony.security.permissions import Permission, needs
 from harmony.web.shared.ids import number
@@ -65,6 +65,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("")
 @shown_on("proxy.show")
+@needs_recent_proof
 def save() -> ResponseReturnValue:
     """Save the proxy."""
     form = ProxyForm(request.form)
@@ -88,6 +89,7 @@ def save() -> ResponseReturnValue:
 
 
 @blueprint.post("/remove")
+@needs_recent_proof
 def remove() -> ResponseReturnValue:
     """Call servers directly again."""
     with write() as session:

@@ -1,4 +1,4 @@
-"""Integrations that were removed and can be undone: nothing of them shows but on the pages of the removal."""
+"""Refuses what does not show: integrations that were removed and can be undone, devices out of scope."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from harmony.db import db
 from harmony.models import Device, Integration, IntegrationState, Message
+from harmony.web.shared.scope import has_in_scope
 
 # What an address names, and which integration that belongs to.
 _OWNERS: dict[str, Any] = {"device_id": Device, "message_id": Message}
@@ -17,7 +18,7 @@ _PAGES_OF_THE_REMOVAL = "removal"
 
 
 def init_app(app: Flask) -> None:
-    """Answer 404 for every address of such an integration, its devices and messages; after sign-in."""
+    """Answer 404 for every address of one, of its devices and messages; after sign-in."""
     app.before_request(_refuse)
 
 
@@ -36,7 +37,9 @@ def shown(column: Any) -> tuple[ColumnElement[bool], ...]:
 def shown_device(device_id: int | None) -> Device | None:
     """Return the device that a filter names, if there is one that shows."""
     device = db.session.get(Device, device_id) if device_id else None
-    return None if device is None or device.integration_id in hidden_ids() else device
+    if device is None or device.integration_id in hidden_ids() or not has_in_scope(device):
+        return None
+    return device
 
 
 def _refuse() -> None:
@@ -45,6 +48,8 @@ def _refuse() -> None:
         return
     # Kept, so that the view which asks for the same rows finds them in the session.
     g.addressed = rows = list(_addressed(named))
+    if any(isinstance(row, Device) and not has_in_scope(row) for row in rows):
+        abort(404)
     if any(isinstance(row, Integration) and row.state == IntegrationState.HIDDEN for row in rows):
         abort(404)
 

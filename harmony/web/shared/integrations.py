@@ -12,6 +12,7 @@ from harmony.db import db
 from harmony.models import Integration, IntegrationState
 from harmony.sync.deletion import soft_delete
 from harmony.web.shared.hidden import shown
+from harmony.web.shared.scope import integrations_in_scope
 
 _SUFFIXES: dict[str, str] = {
     IntegrationState.REMOVED: " (removed)",
@@ -52,5 +53,5 @@ def left_devices() -> list[LeftDevices]:
 def integration_choices() -> list[tuple[int, str]]:
     """Return id and name of every integration by name, of those that are removed with a remark."""
     rows = select(Integration.id, Integration.name, Integration.state).order_by(Integration.name)
-    rows = rows.where(*shown(Integration.id))
+    rows = rows.where(*shown(Integration.id), *integrations_in_scope(Integration.id))
     return [(id_, name + _SUFFIXES.get(state, "")) for id_, name, state in db.session.execute(rows)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import request, url_for
 
+from harmony.security.auth import may_open
+
 COOKIE, OFF = "shortcuts", "off"
 # The letter after G, the page as the navigation calls it, its endpoint.
 PAGES = (
@@ -25,6 +27,11 @@ def are_on() -> bool:
     return request.cookies.get(COOKIE) != OFF
 
 
+def pages() -> list[tuple[str, str, str]]:
+    """Return the pages that the signed-in person may open."""
+    return [page for page in PAGES if may_open(page[2])]
+
+
 def addresses() -> dict[str, str]:
     """Return the address of each letter."""
-    return {letter: url_for(endpoint) for letter, _label, endpoint in PAGES}
+    return {letter: url_for(endpoint) for letter, _label, endpoint in pages()}

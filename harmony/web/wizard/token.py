@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from harmony.clock import now
 from harmony.models import IntegrationState
 from harmony.models.configuration import DEPLOYMENT
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.setup import token_rotation
 from harmony.web.shared.integrations import connected_or_404
 
@@ -25,6 +25,7 @@ _OVER = "The former token was refused already."
 
 @blueprint.post("/rotate")
 @shown_on("wizard.show", page=DEPLOYMENT)
+@needs_recent_proof
 def rotate(integration_id: int) -> ResponseReturnValue:
     """Put a new token in force; the former one registers devices for the days that were chosen."""
     _in_force(integration_id)
@@ -38,6 +39,7 @@ def rotate(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/end-overlap")
 @shown_on("wizard.show", page=DEPLOYMENT)
+@needs_recent_proof
 def end_overlap(integration_id: int) -> ResponseReturnValue:
     """Refuse the former token at once."""
     _in_force(integration_id)

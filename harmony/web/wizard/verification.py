@@ -31,7 +31,7 @@ def verify_in_force(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/preview")
-@needs(Permission.ADMINISTER)
+@needs(Permission.OPERATE_ALL)
 def preview_page(integration_id: int) -> ResponseReturnValue:
     """Show the last preview of a sync."""
     context = verification_context(_finished(integration_id), PREVIEW)
@@ -39,6 +39,7 @@ def preview_page(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/preview")
+@needs(Permission.OPERATE_ALL)
 def preview(integration_id: int) -> ResponseReturnValue:
     """Preview a sync with what is in force; nothing is written, there or here."""
     _finished(integration_id)

@@ -11,7 +11,7 @@ from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import TICK, enqueue
 from harmony.models import IntegrationState
 from harmony.models.configuration import DEPLOYMENT, SERVER, SYNCHRONIZATION, TAGGING
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, needs_recent_proof_for, shown_on
 from harmony.security.credentials import SECRET_FIELDS
 from harmony.security.permissions import Permission, needs
 from harmony.setup import apply, drafts
@@ -43,6 +43,7 @@ def resume(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/<page>")
 @needs(Permission.ADMINISTER)
+@needs_recent_proof_for(page=DEPLOYMENT)
 def show(integration_id: int, page: str) -> ResponseReturnValue:
     """Show one page with what was last typed."""
     state, step = load(integration_id), step_of(page)
@@ -57,6 +58,7 @@ def show(integration_id: int, page: str) -> ResponseReturnValue:
 
 @blueprint.post("/<page>")
 @shown_on("wizard.show")
+@needs_recent_proof_for(page=SERVER)
 def save(integration_id: int, page: str) -> ResponseReturnValue:
     """Next, Save or Finish: keep the values, and go on if Verify passed for exactly these."""
     state, step = _ordered(integration_id, page)
@@ -116,6 +118,7 @@ def create_tags(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/deployment/token")
 @shown_on("wizard.show", page=DEPLOYMENT)
+@needs_recent_proof
 def new_token(integration_id: int) -> ResponseReturnValue:
     """Make another token; apps that carry the former one can then no longer register."""
     _state, step = _ordered(integration_id, DEPLOYMENT)
