@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from harmony.api.scope import in_scope
 from harmony.security.permissions import Permission
 from harmony.security.principal import Principal
 from harmony.web.shared.filters import Filter, Filters
@@ -21,8 +20,8 @@ class Collection:
     """A list at `/api/v1/<name>`, and its rows at `/api/v1/<name>/<id>`.
 
     `filters` and `orders` are those of its page. `personal` are those that would tell personal data: a key
-    that does not see any cannot ask for them, and gets the order `impersonal`. Rows that need no more than
-    VIEW are joined with their devices, so that a scope narrows them.
+    that does not see any cannot ask for them, and gets the order `impersonal`. The query of one that
+    needs no more than VIEW is narrowed by the scope of whoever asks (`web/shared/scope.py`).
     """
 
     name: str
@@ -35,11 +34,6 @@ class Collection:
     orders: Mapping[str, Order] = field(default_factory=dict)
     personal: frozenset[str] = frozenset()
     impersonal: str = ""
-
-    def rows(self, filters: Filters, principal: Principal) -> tuple[Query, Order]:
-        """Return the rows that a principal sees, and their order."""
-        query, order = self.query(filters)
-        return query.where(*(in_scope(principal) if self.permission is Permission.VIEW else ())), order
 
     def orders_for(self, principal: Principal) -> Mapping[str, Order]:
         """Return the orders that it may be asked for, the usual one first."""

@@ -15,6 +15,7 @@ from harmony.security.principal import Principal
 from harmony.web.shared.filters import ChoiceFilter, ConditionFilter, Filter, Filters, IdFilter, words_of
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.paging import Order, Query
+from harmony.web.shared.scope import in_scope
 
 _COLUMNS = (
     Finding.id, Finding.device_id, Device.integration_id, Device.name, Finding.code, Finding.subject,
@@ -34,7 +35,8 @@ _NEWEST_FIRST = Order(Finding.id)
 def _query(filters: Filters) -> tuple[Query, Order]:
     rows: Query = select(*_COLUMNS).join(Device, Device.id == Finding.device_id)
     live = Device.deleted_at.is_(None)
-    return rows.where(live, *filters.conditions(), *shown(Device.integration_id)), _NEWEST_FIRST
+    visible = (live, *shown(Device.integration_id), *in_scope())
+    return rows.where(*visible, *filters.conditions()), _NEWEST_FIRST
 
 
 def _record(row: Row[Any], principal: Principal) -> FindingItem:

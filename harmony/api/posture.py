@@ -15,6 +15,7 @@ from harmony.models import Device, DeviceStatus, Integration, IntegrationState, 
 from harmony.models.device_ids import udid_key
 from harmony.web.devices.assessment import RISK
 from harmony.web.devices.queries import STATUS
+from harmony.web.shared.scope import in_scope
 
 # The highest risk that a gateway lets pass, by its word; `low` unless it asks for another.
 ACCEPTED = {"none": Risk.NONE, "low": Risk.LOW, "medium": Risk.MEDIUM}
@@ -33,7 +34,7 @@ _SHOWN = (
 )
 
 
-def posture(serial: str, udid: str, accept: str, in_scope: Sequence[ColumnElement[bool]]) -> Posture:
+def posture(serial: str, udid: str, accept: str) -> Posture:
     """Return how the device of one of the two identifiers is. Raises ApiProblem.
 
     Of several devices, a device that full syncs still list goes before one that is missing; among these the
@@ -43,7 +44,7 @@ def posture(serial: str, udid: str, accept: str, in_scope: Sequence[ColumnElemen
         raise ApiProblem("parameter", complaints=[Complaint("serial", "Give `serial` or `udid`.")])
     if accept not in ACCEPTED:
         raise ApiProblem("parameter", complaints=[Complaint("accept", f"One of: {', '.join(ACCEPTED)}.")])
-    found = _found(_has_serial(serial) if serial else _has_udid(udid), in_scope)
+    found = _found(_has_serial(serial) if serial else _has_udid(udid))
     if not found:
         raise ApiProblem("not_found", "No device has this identifier, or this API key does not see it.")
     records = [_record(row, ACCEPTED[accept], len(found)) for row in found]
@@ -64,10 +65,8 @@ def _has_udid(udid: str) -> ColumnElement[bool]:
     return Device.integration_id.in_(select(Integration.id)) & same
 
 
-def _found(
-    condition: ColumnElement[bool], in_scope: Sequence[ColumnElement[bool]]
-) -> Sequence[Row[tuple[Any, ...]]]:
-    return db.session.execute(_SHOWN.where(condition, *in_scope)).all()
+def _found(condition: ColumnElement[bool]) -> Sequence[Row[tuple[Any, ...]]]:
+    return db.session.execute(_SHOWN.where(condition, *in_scope())).all()
 
 
 def _record(row: Row[Any], accepted: Risk, matches: int) -> Posture:

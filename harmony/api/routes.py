@@ -34,7 +34,6 @@ from harmony.api.limits import ApiLimits
 from harmony.api.operations import HOLDS, RUNS, USERS
 from harmony.api.posture import LONGEST_IDENTIFIER, USUAL, posture
 from harmony.api.problems import ApiProblem, Complaint
-from harmony.api.scope import in_scope
 from harmony.api.settings import INTEGRATIONS, policy_in_force, tags
 from harmony.clock import now
 from harmony.db import db
@@ -60,7 +59,7 @@ def listed(collection: Collection) -> ResponseReturnValue:
     """Return a page of a collection."""
     who = principal()
     asked = parameters.read(collection, request.args, who)
-    query, order = collection.rows(asked.filters, who)
+    query, order = collection.query(asked.filters)
     page = order.page(query, asked.place(order), asked.limit)
     records = [collection.record_of(row, who) for row in page.rows]
     return json_answer({"data": records, "next_cursor": asked.next_cursor(page)})
@@ -69,7 +68,7 @@ def listed(collection: Collection) -> ResponseReturnValue:
 def found(collection: Collection, row_id: int) -> ResponseReturnValue:
     """Return a row of a collection."""
     parameters.only(request.args)
-    query, order = collection.rows(Filters(collection.filters), principal())
+    query, order = collection.query(Filters(collection.filters))
     row = db.session.execute(query.where(order.id == row_id)).first()
     if row is None:
         raise ApiProblem("not_found")
@@ -86,7 +85,7 @@ def device_posture() -> ResponseReturnValue:
     if max(len(serial), len(udid)) > LONGEST_IDENTIFIER or "\0" in serial + udid:
         raise ApiProblem("parameter", complaints=[Complaint("serial", "It is too long.")])
     accept = request.args.get("accept", USUAL)
-    return json_answer(posture(serial, udid, accept, in_scope(principal())))
+    return json_answer(posture(serial, udid, accept))
 
 
 @blueprint.get("/policy", provide_automatic_options=False)
