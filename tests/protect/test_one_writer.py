@@ -98,7 +98,8 @@ class Dashboard:
         self.at = NOON
         with write() as session:
             for table in reversed(Base.metadata.sorted_tables):
-                session.execute(delete(table))
+                if not table.name.startswith("audit"):  # which refuses that
+                    session.execute(delete(table))
         self.integration = an_integration()
         self.devices = registered(self.integration, DEVICES, os_version="15")
         rows = db.session.execute(select(Registration.device_id, Registration.key_hash))
