@@ -12,6 +12,7 @@ from harmony import config, db, ops, security, web, worker
 from harmony.api import routes as api
 from harmony.config import Settings, SettingsError
 from harmony.device_api import routes as protect
+from harmony.event_notifications import routes as event_notifications
 from harmony.ops import first_start, temporary
 from harmony.ops.hosts import HostCheck
 from harmony.ops.prefix import Prefix
@@ -48,6 +49,7 @@ def build(settings: Settings) -> Flask:
     protect.init_app(app)
     relay.init_app(app)
     api.init_app(app)
+    event_notifications.init_app(app)
     ops.init_app(app)
     return app
 

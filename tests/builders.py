@@ -24,7 +24,7 @@ from harmony.models.configuration import (
     to_row,
 )
 from harmony.setup.drafts import digest
-from harmony.uem.errors import UemError
+from harmony.uem.errors import NotFound, UemError
 from harmony.uem.records import (
     AppList,
     DevicePage,
@@ -141,6 +141,17 @@ class FakeUem:
             self.asked.append(group_id)
             skipped = tuple(self.skipped) if number == 0 else ()
             yield DevicePage(number, tuple(listed[start : start + self.page_size]), skipped, total)
+
+    def device(self, external_id: str) -> UemDevice | SkippedRow:
+        self.pages_given += 1
+        self.asked.append(external_id)
+        if self.error:
+            raise self.error
+        every = (row for rows in self.pulls.values() for row in rows)
+        found = next((row for row in every if row.external_id == external_id), None)
+        if found is None:
+            raise NotFound("The UEM does not find what was asked for (status 404).")
+        return found
 
     def smart_group_members(self, group_id: str) -> frozenset[str]:
         return self.members.get(group_id, frozenset())

@@ -37,6 +37,7 @@ ROOMS = {
     "relay": "clock db models audit uem security mail connector",
     "jobs": "clock logs config db models audit uem security relay",
     "sync": "atomic_file clock folding config db models audit uem jobs",
+    "event_notifications": "clock db models audit uem security jobs sync",
     "protection": "clock db models audit jobs",
     "apps": "clock folding config db models audit uem jobs sync protection",
     "device_api": "clock db models audit uem security jobs sync protection apps",
@@ -50,7 +51,7 @@ ROOMS = {
     "api": "clock db models security jobs sync protection device_api web",
     "ops": "atomic_file clock logs config db models audit uem security backup simulator jobs sync"
     " protection device_api tagging messages setup worker web create_app",
-    "application": "config db security relay device_api worker web api ops",
+    "application": "config db security relay event_notifications device_api worker web api ops",
     "__init__": "config application",
 }
 # Besides one another, pure modules import these records.

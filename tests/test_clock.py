@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from harmony.apps.quota import DAY, Spent, share
 from harmony.clock import within
+from harmony.jobs.quota import DAY, Spent, share
 from harmony.models import Verification
 from harmony.models.configuration import SERVER
 from harmony.tagging.managed_tags import CHECK_EVERY, OurTag

@@ -15,16 +15,16 @@ from harmony.apps import outcome as app_outcome
 from harmony.apps import store as app_store
 from harmony.apps import targets
 from harmony.apps.outcome import OVERTAKEN, PAUSED, STOPPED, AppSyncCounts, Doubts, End
-from harmony.apps.quota import Share, is_scarce
 from harmony.apps.reader import AppListReader, DeviceAppList
 from harmony.clock import monotonic, now
 from harmony.config import current_settings
 from harmony.db import db, release, write
-from harmony.jobs import control, lease
+from harmony.jobs import call_share, control, lease
 from harmony.jobs.heartbeat import LOOK_SECONDS, Interrupted, LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
 from harmony.jobs.process_identity import identity
+from harmony.jobs.quota import Share, is_scarce
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.uem_client import ClientFactory, open_client
 from harmony.models import Integration, JobRun
@@ -105,7 +105,7 @@ def _load(claimed: Lease, should_stop: Callable[[], bool]) -> _AppSync:
     page = integration.page(SERVER)
     server = from_row(ServerDetails, page.applied if page else None)
     percent = settings.apps_quota_percent
-    share = targets.share_of(integration.id, percent, now())
+    share = call_share.of_apps(integration.id, percent, now())
     spread = LeakyBucket(settings.calls_per_minute * _SHARE_OF_A_MINUTE, _CALLS_AT_ONCE, monotonic)
     work = _AppSync(claimed, integration.kind, server, share, percent, should_stop, spread)
     work.counts.waiting = targets.waiting(integration.id)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from harmony.apps.app_lists import ReadingOutcome
-from harmony.apps.quota import Share, is_scarce
 from harmony.jobs.accounting import contradicts_many
 from harmony.jobs.outcome import OVERTAKEN as OVERTAKEN_OUTCOME
 from harmony.jobs.outcome import Outcome, named
 from harmony.jobs.outcome import of_database as database_outcome
+from harmony.jobs.quota import Share, is_scarce
 from harmony.models.states import SyncRunState
 from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
 from harmony.uem.records import Quota

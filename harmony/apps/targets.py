@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, TextClause, func, or_, select, text
 
 from harmony.apps.app_lists import ReadingOutcome
-from harmony.apps.quota import DAY, Share, Spent, share
 from harmony.apps.reader import DeviceToRead
 from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.models import (
     AppReading,
     Device,
-    Integration,
-    IntegrationState,
     JobRun,
-    SyncRun,
     SyncRunState,
 )
-from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.protection.risk import APPLE
 from harmony.sync.current_ids import has_current_id
-from harmony.uem.trust.address import reduced
 
 
 def waiting(integration_id: int) -> int:
@@ -60,14 +53,6 @@ def fetched_at(integration_id: int) -> datetime | None:
     return db.session.scalar(newest.limit(1))
 
 
-def share_of(integration_id: int, percent: int, now: datetime) -> Share:
-    """Return the calls the app sync may make now, counted over every integration of the same server."""
-    ids = _same_server(integration_id)
-    recent = (JobRun.kind == JobKind.APPS, JobRun.integration_id.in_(ids), JobRun.started_at > now - DAY)
-    rows = db.session.execute(select(JobRun.started_at, JobRun.calls).where(*recent))
-    return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
-
-
 def was_read(integration_id: int) -> bool:
     """Tell whether the apps of any device of the integration were ever read."""
     listed = select(AppReading.device_id).join(Device).where(Device.integration_id == integration_id)
@@ -92,31 +77,3 @@ def _unread(integration_id: int) -> tuple[ColumnElement[bool] | TextClause, ...]
             Device.last_seen_at.is_not(None) & moved,
         ),
     )
-
-
-def _same_server(integration_id: int) -> list[int]:
-    connected = select(Integration).where(Integration.state != IntegrationState.DRAFT)
-    servers = {integration.id: _address(integration) for integration in db.session.scalars(connected)}
-    own = servers.get(integration_id)
-    return [id_ for id_, address in servers.items() if address == own or id_ == integration_id]
-
-
-def _address(integration: Integration) -> str:
-    page = integration.page(SERVER)
-    server = from_row(ServerDetails, page.applied if page else None)
-    return reduced(server.server_address).casefold().rstrip("/")
-
-
-def _limit(integration_ids: Sequence[int]) -> int | None:
-    """Return the daily quota as an answer last named it, in whichever run."""
-    limits = [
-        db.session.execute(
-            select(run.heartbeat_at, run.quota_limit)
-            .where(run.integration_id.in_(integration_ids), run.quota_limit.is_not(None))
-            .order_by(run.id.desc())
-            .limit(1)
-        ).first()
-        for run in (SyncRun, JobRun)
-    ]
-    newest = max((limit for limit in limits if limit), default=None)
-    return newest[1] if newest else None

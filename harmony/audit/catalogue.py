@@ -44,7 +44,10 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
             "Discarded the draft", "Undid the removal",
         ),
         (_ACTION, _INFORMATION): ("Paused", "Resumed"),
-        (_SECRET, _WARNING): ("Rotated the token", "Ended the overlap of the tokens"),
+        (_ACTION, _WARNING): ("Turned event notifications on", "Turned event notifications off"),
+        (_SECRET, _WARNING): (
+            "Rotated the token", "Ended the overlap of the tokens", "Rotated the event password",
+        ),
         (_REMOVAL, _CRITICAL): ("Removed", "Removed, devices kept", "Removed with its devices"),
     },
     "Synchronization": {

@@ -19,6 +19,7 @@ from harmony.models import AuditChain, AuditEntry, DeviceEvent, Happening, Integ
 # The actors of what runs by itself, and of what was typed at the machine itself.
 SCHEDULE = "schedule"
 COMMAND_LINE = "command line"
+EVENTS = "UEM events"
 
 _LONGEST_DETAIL = 1024
 

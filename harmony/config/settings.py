@@ -42,6 +42,7 @@ class Settings:
     fetchers: int = 4
     calls_per_minute: int = 1000
     apps_quota_percent: int = 20
+    uem_events_quota_percent: int = 20
     outbound_allow: tuple[Network, ...] = ()
     outbound_deny: tuple[Network, ...] = ()
     runs_kept_days: int = 90

@@ -72,6 +72,7 @@ SETTINGS = (
     Setting("FETCHERS", "4", "How many pages of devices are fetched at once, 1 to 16.", between(1, 16)),
     Setting("CALLS_PER_MINUTE", "1000", "The most calls a minute to one UEM, 1 to 4999.", between(1, 4999)),
     Setting("APPS_QUOTA_PERCENT", "20", "Percent of a day's calls for reading apps.", between(1, 100)),
+    Setting("UEM_EVENTS_QUOTA_PERCENT", "20", "Percent of a day's calls for UEM events.", between(1, 100)),
     Setting("OUTBOUND_ALLOW", "", "The only networks a UEM may be in; empty: all but refused.", networks),
     Setting("OUTBOUND_DENY", "", "Networks a UEM may never be in.", networks),
     Setting(

@@ -14,7 +14,8 @@ from harmony.jobs import device_sync, lease
 from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.device_sync import choice
 from harmony.jobs.kinds import KINDS, FollowsSync, JobKind, due_at_finish, using_ids
-from harmony.jobs.lease import Run, under_way
+from harmony.jobs.lease import under_way
+from harmony.jobs.opening import Run
 from harmony.jobs.outcome import Outcome
 from harmony.models import Integration, IntegrationState, Job, SyncRun, SyncRunState, UemTag
 from harmony.models.configuration import Synchronization
@@ -188,5 +189,5 @@ def unlink(session: Session, integration: Integration) -> None:
     others = (Job.integration_id == integration.id, Job.kind != JobKind.DEVICES)
     session.execute(delete(Job).where(*others))
     job = integration.sync_job
-    job.next_at = job.refresh_at = job.requested_at = job.requested_by = None
+    job.next_at = job.refresh_at = job.events_at = job.requested_at = job.requested_by = None
     job.failures = 0

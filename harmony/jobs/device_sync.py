@@ -35,7 +35,7 @@ def learn(integration: Integration, run: SyncRun, outcome: Outcome) -> None:
     Only a run that got nothing done counts as a failure: an incomplete one shows that the UEM answers, an
     aborted one has a back-off of its own, and a person cancelled the cancelled one.
     """
-    if outcome.good:
+    if outcome.good and run.kind != SyncKind.EVENTS:
         integration.fresh_as_of = run.started_at
     if run.kind != SyncKind.SNAPSHOT:
         return
@@ -51,8 +51,14 @@ def learn(integration: Integration, run: SyncRun, outcome: Outcome) -> None:
 
 
 def plan(session: Session, integration: Integration, run: SyncRun, outcome: Outcome, now: datetime) -> None:
-    """Set the due times after `run`. A delta moves no snapshot, and a person who asked is not put off."""
+    """Set the due times after `run`. A delta moves no snapshot, and a person who asked is not put off.
+
+    A run for events moves nothing but the next one for events, which the events that wait bring forward.
+    """
     snapshot, job = run.kind == SyncKind.SNAPSHOT, integration.sync_job
+    if run.kind == SyncKind.EVENTS:
+        job.events_at = now if outcome.again_at_once else now + jobs_schedule.EVENTS_RETRY
+        return
     if snapshot and job.requested_at is None:
         job.next_at = now if outcome.again_at_once else _after(integration, run, outcome, now)
     plan_delta(session, integration, now, outcome.not_before)
@@ -73,7 +79,9 @@ def plan_delta(
 def plan_after_abort(session: Session, integration: Integration, run: SyncRun, now: datetime) -> None:
     """Set the due time after a worker died; a person who asked meanwhile is not put off."""
     job = integration.sync_job
-    if run.kind == SyncKind.DELTA:
+    if run.kind == SyncKind.EVENTS:
+        job.events_at = now + jobs_schedule.EVENTS_RETRY
+    elif run.kind == SyncKind.DELTA:
         job.refresh_at = now + jobs_schedule.DELTA_EVERY
     elif job.requested_at is None:
         aborted = _aborted_in_a_row(session, integration.id)
@@ -114,7 +122,7 @@ def mended(session: Session, integration: Integration, now: datetime) -> Times:
 
 def times(job: Job) -> Times:
     """Return what of a job lies in the future while the clock is right."""
-    return Times(job.next_at, job.refresh_at, job.lease_until)
+    return Times(job.next_at, job.refresh_at, job.lease_until, job.events_at)
 
 
 def _after(integration: Integration, run: SyncRun, outcome: Outcome, now: datetime) -> datetime:

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from harmony.audit import SCHEDULE, audit
+from harmony.audit import audit
 from harmony.db import changed, db, write
 from harmony.jobs import caution, server_waits
 from harmony.jobs.kinds import KINDS, JobKind, asking_uem, using_ids
+from harmony.jobs.opening import Run, open_run
 from harmony.jobs.outcome import Outcome
 from harmony.models import Integration, IntegrationState, Job, JobRun, SyncKind, SyncRun, SyncRunState
 
@@ -25,8 +26,6 @@ LEASE = timedelta(seconds=90)
 # While ids are those of the former UEM, whoever asks.
 FIRST_SYNC = "It waits for the first complete device sync with these Server Details."
 
-Run = SyncRun | JobRun
-
 
 class LeaseLost(Exception):
     """Somebody else has the lease now, or the integration is no longer active: stop without writing."""
@@ -36,7 +35,8 @@ class LeaseLost(Exception):
 class Lease:
     """The right to do one job of one integration until it ends; `fence` makes an older lease powerless.
 
-    `whole`: everything is to be looked at, not only what changed; `by` is who asked.
+    `whole`: everything is to be looked at, not only what changed; `by` is who asked. `named`: it is a device
+    sync that reads the devices that events named.
     """
 
     integration_id: int
@@ -46,6 +46,7 @@ class Lease:
     fence: int
     whole: bool
     by: str
+    named: bool = False
 
 
 def runs_of(kind: str) -> type[SyncRun] | type[JobRun]:
@@ -136,12 +137,9 @@ def claim(integration_id: int, kind: JobKind, owner: str, now: datetime) -> Leas
         if job is None or (KINDS[kind].asks_uem and server_waits.standing(session, integration_id, now)):
             return None
         job.lease_owner, job.lease_until, job.fence = owner, now + LEASE, job.fence + 1
-        by, whole = job.requested_by or SCHEDULE, _take_due(job, now)
-        job.requested_at = job.requested_by = None
-        run = _opened(session, job, by, whole, now)
-        session.add(run)
-        session.flush()
-        return Lease(integration_id, kind, run.id, owner, job.fence, whole, by)
+        run, whole = open_run(session, job, now)
+        named = run.kind == SyncKind.EVENTS
+        return Lease(integration_id, kind, run.id, owner, job.fence, whole, run.started_by, named)
 
 
 def renew(session: Session, lease: Lease, now: datetime) -> None:
@@ -211,35 +209,17 @@ def _leased(lease: Lease) -> tuple[ColumnElement[bool], ...]:
 def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
     may_call = and_(Integration.stopped_why.is_(None), Integration.redact_pending.is_(False))
     # What was in contact since the last sync is no answer to whose ids these are.
-    refresh = and_(Job.refresh_at <= now, Integration.snapshots > 0, ~Integration.awaits_sync)
+    partly = or_(Job.refresh_at <= now, Job.events_at <= now)
+    some = and_(partly, Integration.snapshots > 0, ~Integration.awaits_sync)
     return (
         Integration.state == IntegrationState.ACTIVE,
         or_(Job.kind.not_in(asking_uem()), may_call),
         or_(Job.kind.not_in(using_ids()), ~Integration.awaits_sync),
-        or_(Job.next_at <= now, refresh),
+        or_(Job.next_at <= now, some),
         caution.lets_run(),
         Job.parked_why.is_(None),
         or_(Job.lease_until.is_(None), Job.lease_until < now),
     )
-
-
-def _take_due(job: Job, now: datetime) -> bool:
-    """Return whether everything is to be looked at; what is asked for from here on is for the next run."""
-    if job.kind == JobKind.DEVICES:  # stays due until `device_sync.plan` has seen how the run ended
-        return job.next_at is not None and job.next_at <= now
-    whole, job.whole, job.next_at = job.whole, False, None
-    return whole
-
-
-def _opened(session: Session, job: Job, by: str, whole: bool, now: datetime) -> Run:
-    common: dict[str, Any] = {
-        "integration_id": job.integration_id, "started_by": by, "started_at": now, "heartbeat_at": now,
-        "owner": job.lease_owner, "fence": job.fence, "state": SyncRunState.RUNNING,
-    }  # fmt: skip
-    if job.kind != JobKind.DEVICES:
-        return JobRun(kind=job.kind, counts={}, **common)
-    version = session.get_one(Integration, job.integration_id).version
-    return SyncRun(kind=SyncKind.SNAPSHOT if whole else SyncKind.DELTA, version=version, **common)
 
 
 def _job(session: Session, integration_id: int, kind: JobKind) -> Job:

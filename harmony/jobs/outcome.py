@@ -59,7 +59,7 @@ class Outcome:
     """The end state of a run with the words the page shows.
 
     `complete`: a whole snapshot, which counts. `stop` is set when trying again by itself does harm or no
-    good; `not_before` when the UEM named a time.
+    good; `not_before` when the UEM named a time. `full_sync`: what was read calls for one.
     """
 
     state: SyncRunState
@@ -69,6 +69,7 @@ class Outcome:
     complete: bool = False
     not_before: datetime | None = None
     stop: StopReason | None = None
+    full_sync: bool = False
 
     @property
     def good(self) -> bool:
@@ -81,12 +82,8 @@ class Outcome:
         return self.state in {SyncRunState.FAILED, SyncRunState.AUTH_FAILED}
 
 
-STOPPED = Outcome(
-    SyncRunState.CANCELLED,
-    "Harmony was stopped during the sync.",
-    "It syncs again at the next start.",
-    again_at_once=True,
-)
+_STOPPED = "Harmony was stopped during the sync."
+STOPPED = Outcome(SyncRunState.CANCELLED, _STOPPED, "It syncs again at the next start.", again_at_once=True)
 PAUSED = Outcome(SyncRunState.CANCELLED, "The integration was paused during the sync.")
 OVERTAKEN = Outcome(
     SyncRunState.ABORTED, "Another worker took over, because this one was silent for too long."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -97,3 +98,12 @@ def enqueue(task: str, *ids: int) -> None:
         log.warning(
             "The worker could not be woken for %s; the next tick will see to it.", task, exc_info=True
         )
+
+
+def enqueue_later(task: str, after: timedelta, *ids: int) -> None:
+    """Wake the worker for `task` once that time has passed; else as `enqueue`."""
+    tasks: dict[str, Callable[..., Any]] = current_app.extensions[TASKS]
+    try:
+        tasks[task].schedule(args=ids, delay=after.total_seconds())  # type: ignore[attr-defined]
+    except Exception:  # as above: the next tick sees to it
+        log.warning("The worker could not be woken later for %s.", task, exc_info=True)

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from harmony.db import db, write
 from harmony.jobs import device_sync
 from harmony.jobs.kinds import KINDS, JobKind
-from harmony.jobs.lease import LEASE, Run, under_way
+from harmony.jobs.lease import LEASE, under_way
+from harmony.jobs.opening import Run
 from harmony.jobs.process_identity import is_gone
 from harmony.models import Integration, Job, SyncRun, SyncRunState
 
@@ -79,7 +80,7 @@ def _mend_device_syncs(now: datetime) -> int:
             log.warning("The clock was set back: integration %d is planned anew.", id_)
             times, job = device_sync.mended(session, integration, now), integration.sync_job
             job.next_at, job.refresh_at = times.next_sync_at, times.next_delta_at
-            job.lease_until = times.lease_until
+            job.lease_until, job.events_at = times.lease_until, times.events_at
     return len(wrong)
 
 

@@ -9,6 +9,8 @@ from harmony.models.states import QUARANTINE_AFTER
 
 LONGEST_WAIT = timedelta(hours=24)
 DELTA_EVERY = timedelta(minutes=10)
+# How soon devices that events named are read again after a run that failed.
+EVENTS_RETRY = timedelta(minutes=2)
 # A delta leaves this share of the UEM's daily calls to the snapshots and to the other programs.
 _QUOTA_SHARE = 5
 
@@ -96,19 +98,21 @@ class Times:
     next_sync_at: datetime | None
     next_delta_at: datetime | None
     lease_until: datetime | None
+    events_at: datetime | None = None
 
 
 def mended(times: Times, planned: datetime, longest: timedelta, lease: timedelta, now: datetime) -> Times:
     """`times` without what only a clock that was set back explains.
 
     No sync is planned further ahead than `longest`; one that is comes at `planned`. A delta is at most ten
-    minutes away, and no lease is longer than `lease`.
+    minutes away, a run for events at most a day, and no lease is longer than `lease`.
     """
     sync = times.next_sync_at
     return Times(
         planned if sync is not None and sync > now + longest else sync,
         _at_most(times.next_delta_at, now + DELTA_EVERY),
         _at_most(times.lease_until, now + lease),
+        _at_most(times.events_at, now + LONGEST_WAIT),
     )
 
 

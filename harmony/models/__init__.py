@@ -16,6 +16,7 @@ from harmony.models.applied_file import AppliedFile
 from harmony.models.caution import Caution
 from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, RelayCall, RelayPart
 from harmony.models.device import Device, Membership
+from harmony.models.event_listener import EventListener, UemEvent
 from harmony.models.history import AuditChain, AuditEntry, DeviceEvent
 from harmony.models.hold import Hold
 from harmony.models.integration import Integration, KnownGroup, SetupPage
@@ -77,6 +78,7 @@ __all__ = [
     "DeviceEvent",
     "DeviceStatus",
     "Event",
+    "EventListener",
     "Finding",
     "FormerTag",
     "Happening",
@@ -125,6 +127,7 @@ __all__ = [
     "SyncRunState",
     "TagLink",
     "ThrottleBucket",
+    "UemEvent",
     "UemTag",
     "User",
     "VaultCanary",

@@ -18,10 +18,10 @@ class Job(Base):
     """One kind of job (`jobs/kinds.py`) for one integration: when it is due, and whose lease it is.
 
     `fence` rises with every claim. `refresh_at` is when a look at what was in contact lately is due, of kinds
-    that have one. `failures` counts failed runs in a row. `whole` asks for a look at everything, not only
-    at what changed since `done_up_to`. `parked_why` is set while only a person can help, such as a missing
-    permission; a run that somebody asks for tries again. `batch_limit` is how many devices the UEM takes in a
-    call, once it has refused a larger one.
+    that have one; `events_at` when devices are to be read that events named. `failures` counts failed runs in
+    a row. `whole` asks for a look at everything, not only at what changed since `done_up_to`. `parked_why` is
+    set while only a person can help, such as a missing permission; a run that somebody asks for tries again.
+    `batch_limit` is how many devices the UEM takes in a call, once it has refused a larger one.
     """
 
     __tablename__ = "job"
@@ -32,6 +32,7 @@ class Job(Base):
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     refresh_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    events_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     requested_by: Mapped[str | None] = mapped_column(String(64))
     whole: Mapped[bool] = mapped_column(default=True)

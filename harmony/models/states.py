@@ -32,16 +32,25 @@ class StopReason(StrEnum):
 
 
 class SyncKind(StrEnum):
-    """A snapshot reads the whole scope; a delta what was in contact lately and counts nothing missing."""
+    """A snapshot reads the whole scope; a delta what was in contact lately and counts nothing missing.
+
+    Events: the devices that event notifications of the UEM named, one by one.
+    """
 
     SNAPSHOT = "snapshot"
     DELTA = "delta"
+    EVENTS = "events"
 
 
 class Absence(StrEnum):
-    """Why the first complete snapshot that did not list a device may be wrong about it."""
+    """Why the first complete snapshot that did not list a device may be wrong about it.
+
+    Event: no snapshot has missed it yet. The UEM did not have it when it was read because of an event; such a
+    mark counts for nothing until a complete snapshot has made it one of its own.
+    """
 
     PLAIN = "plain"
+    EVENT = "event"
     EMPTIED = "emptied"
     EDITED = "edited"
     RESTORED = "restored"

@@ -33,7 +33,7 @@ KEPT = "kept"
 # Beside it when the session had not ended, but the proof of who sends it was too old.
 CONFIRMED = "confirmed"
 # Clients of these addresses are programs: an unknown one is answered with 404, not with the sign-in page.
-_API_PREFIXES = ("/protect/v1/", "/connector/v1/", "/api/v1/")
+_API_PREFIXES = ("/protect/v1/", "/connector/v1/", "/api/v1/", "/hooks/")
 
 
 def public(view: View) -> View:

@@ -15,7 +15,7 @@ from harmony.jobs import caution, control, device_sync, lease
 from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
-from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, of_database, of_error, of_locked
+from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, Tally, of_database, of_error, of_locked
 from harmony.jobs.process_identity import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.uem_client import ClientFactory, open_client
@@ -27,7 +27,8 @@ from harmony.models.configuration import (
     Synchronization,
     from_row,
 )
-from harmony.sync import rollback_detection
+from harmony.sync import event_coverage, named_devices, rollback_detection
+from harmony.sync.named_reading import take_named
 from harmony.sync.snapshot import Sync, take_delta, take_snapshot
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
@@ -47,7 +48,7 @@ def sync(
     if claimed is None:
         return
     work = _load(claimed, should_stop)
-    outcome = _attempt(work, opener)
+    outcome = (work.named.outcome if work.named else None) or _attempt(work, opener)
     with writing_the_end(NAME, work):
         _finish(work, outcome)
 
@@ -65,6 +66,7 @@ def _load(claimed: Lease, should_stop: Callable[[], bool]) -> Sync:
         number=integration.snapshots + 1,
         suspect=_suspect(integration),
         since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
+        named=named_devices.load(integration.id, now()) if claimed.named else None,
     )
     if not integration.snapshots and work.suspect is not Absence.RESTORED:
         # A kill between the first commit of a whole snapshot and this file would look like a restore.
@@ -101,6 +103,8 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
         lease.renew(session, work.held, current_time)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
+        if work.named is not None:
+            return take_named(work, client, work.named.external_ids)
         return take_snapshot(work, client) if work.held.whole else take_delta(work, client)
 
     def ended(error: UemError) -> Outcome:
@@ -119,6 +123,8 @@ def _finish(work: Sync, outcome: Outcome) -> None:
         integration = session.get(Integration, work.held.integration_id)
         if integration:
             _follow(session, work, integration, outcome, current_time)
+            if closed:
+                _answer_events(session, work, outcome, current_time)
         marks = (integration.id, integration.sync_job.fence, integration.snapshots) if integration else None
     if marks:
         rollback_detection.note(*marks)
@@ -131,11 +137,27 @@ def _finish(work: Sync, outcome: Outcome) -> None:
 def _follow(
     session: Session, work: Sync, integration: Integration, outcome: Outcome, current_time: datetime
 ) -> None:
+    if work.named is not None and not _has_changed(work.tally):
+        return
     version = session.get_one(SyncRun, work.held.run_id).version
     was_read = outcome.good and work.held.whole
     control.after_sync(
         session, integration, outcome.complete, current_time, version=version, was_read=was_read
     )
+
+
+def _has_changed(tally: Tally) -> bool:
+    return any((tally.added, tally.updated, tally.missing, tally.reappeared, tally.restored))
+
+
+def _answer_events(session: Session, work: Sync, outcome: Outcome, current_time: datetime) -> None:
+    """Settle the events that this run has read the devices of."""
+    if work.named is not None:
+        named_devices.settle(session, work.held.integration_id, work.named, outcome, current_time)
+    elif work.held.whole and outcome.good:
+        run = session.get_one(SyncRun, work.held.run_id)
+        event_coverage.note(session, run, work.tally, current_time)
+        named_devices.settle_read(session, run.integration_id, run.started_at)
 
 
 def _tell(work: Sync, outcome: Outcome) -> None:

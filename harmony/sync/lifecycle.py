@@ -13,6 +13,7 @@ from harmony.jobs import caution, control, device_sync
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.uem_client import forget_token
 from harmony.models import (
+    EventListener,
     Hold,
     HoldState,
     Integration,
@@ -20,6 +21,7 @@ from harmony.models import (
     Job,
     KnownGroup,
     SetupPage,
+    UemEvent,
     Verification,
 )
 from harmony.models.configuration import SERVER, ServerDetails, from_row
@@ -93,7 +95,7 @@ def _unlink(session: Session, integration: Integration) -> None:
     """Forget secrets, settings and plans; what is left knows no way to the UEM."""
     page = integration.page(SERVER)
     forget_token(session, integration.id, from_row(ServerDetails, page.applied if page else None))
-    for table in (SetupPage, Verification, KnownGroup):
+    for table in (SetupPage, Verification, KnownGroup, EventListener, UemEvent):
         session.execute(delete(table).where(table.integration_id == integration.id))
     control.unlink(session, integration)
     waiting = (Hold.integration_id == integration.id, Hold.state.in_((HoldState.OPEN, HoldState.APPROVED)))

@@ -20,6 +20,7 @@ from harmony.models.configuration import ServerDetails, Synchronization
 from harmony.sync import store
 from harmony.sync.deletion.evaluate import Snapshot, depart
 from harmony.sync.diff import Plan, adopt, newest
+from harmony.sync.named_devices import NamedDevices
 from harmony.sync.reading import lookup
 from harmony.sync.reading.pages import Reading
 from harmony.sync.reading.planner import Planner
@@ -39,7 +40,10 @@ LONGEST_KEPT_BACK = timedelta(milliseconds=500)
 
 @dataclass(slots=True)
 class Sync:
-    """One run under way: what it may do, and what it has done. `number` is that of this snapshot."""
+    """One run under way: what it may do, and what it has done. `number` is that of this snapshot.
+
+    `named` are the devices that it reads instead, where events named some.
+    """
 
     held: Lease
     kind: str
@@ -49,6 +53,7 @@ class Sync:
     number: int = 1
     suspect: Absence | None = None
     since: datetime | None = None
+    named: NamedDevices | None = None
     tally: Tally = field(default_factory=Tally)
     beat_at: datetime | None = None
 
@@ -70,7 +75,7 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
 
     Raises UemError, LeaseLost or Interrupted; what was written until then stays.
     """
-    reading, writer = _reading(work, client)
+    reading, writer = open_reading(work, client)
     doubt = lookup.accounted(work.held.integration_id, reading)
     writer.finish()
     if not doubt.read:
@@ -93,13 +98,14 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
 
 def take_delta(work: Sync, client: UemClient) -> Outcome:
     """Read what was in contact since the last read; nothing counts as missing. Raises as a snapshot does."""
-    reading, writer = _reading(work, client, work.since)
+    reading, writer = open_reading(work, client, work.since)
     doubt = reading.read()
     writer.end_refresh()
     return of_delta(work.tally, replace(doubt, unbelieved=len(reading.account.unbelieved)))
 
 
-def _reading(work: Sync, client: UemClient, since: datetime | None = None) -> tuple[Reading, Writer]:
+def open_reading(work: Sync, client: UemClient, since: datetime | None = None) -> tuple[Reading, Writer]:
+    """Return a look at the scope, and the writer that it hands its rows to."""
     planner = Planner(work.held.integration_id)
     writer = Writer(work, planner)
     reading = Reading(client, work.choice, writer, work.tally, work.go_on, planner.account, since)

@@ -13,9 +13,11 @@ from harmony.uem.records import (
     DevicePage,
     Group,
     Quota,
+    SkippedRow,
     SystemInfo,
     Tag,
     TagList,
+    UemDevice,
 )  # fmt: skip
 
 
@@ -34,6 +36,9 @@ class UemClient(Protocol):
         With `since` (aware UTC) only those that were in contact since then.
         Pages come in order. The iterator ends only at the real end; anything else raises.
         """
+
+    def device(self, external_id: str) -> UemDevice | SkippedRow:
+        """Return one device as the UEM has it now; NotFound when it knows no such device."""
 
     def smart_group_members(self, group_id: str) -> frozenset[str]:
         """Return the device ids of a smart group, all of them or an error."""

@@ -28,6 +28,7 @@ from harmony.models import (
     SyncKind,
     SyncRun,
     SyncRunState,
+    UemEvent,
 )
 from harmony.models.api_key import ANSWERS_KEPT
 from harmony.sync.deletion import soft_delete
@@ -35,6 +36,8 @@ from harmony.sync.deletion import soft_delete
 log = logging.getLogger(__name__)
 
 BATCH = 1000
+# A repeat of an event that is older counts as a new one, which costs one read of its device.
+UEM_EVENTS_KEPT = timedelta(days=7)
 # The ends of a run that has read everything.
 _COMPLETE = (SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD)
 
@@ -50,6 +53,8 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
     """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
     gone = {
         "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
+        "UEM events": forget_uem_events(now - UEM_EVENTS_KEPT, should_stop),
+        "runs for UEM events": _forget_event_runs(now - UEM_EVENTS_KEPT, should_stop),
         "runs of jobs": forget_job_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
@@ -87,6 +92,28 @@ def forget_runs(before: datetime, should_stop: Stop = never) -> int:
         total += count
         if not ids:
             break
+    return total
+
+
+def forget_uem_events(before: datetime, should_stop: Stop = never) -> int:
+    """Remove the events of UEMs that were received before then and wait for nothing more. How many."""
+    done = (UemEvent.received_at < before, UemEvent.due_at.is_(None))
+    return _remove_old(UemEvent, select(UemEvent.id).where(*done), should_stop)
+
+
+def _forget_event_runs(before: datetime, should_stop: Stop) -> int:
+    """Remove the runs for events that ended before then: they come by the hundred."""
+    old = (SyncRun.kind == SyncKind.EVENTS, SyncRun.finished_at < before)
+    return _remove_old(SyncRun, select(SyncRun.id).where(*old), should_stop)
+
+
+def _remove_old(model: type[UemEvent] | type[SyncRun], old: Select[int], should_stop: Stop) -> int:
+    total, count = 0, BATCH
+    while count == BATCH and not should_stop():
+        with write() as session:
+            ids = session.scalars(old.order_by(model.id).limit(BATCH)).all()
+            count = changed(session, delete(model).where(model.id.in_(ids)))
+        total += count
     return total
 
 

@@ -15,6 +15,7 @@ from harmony.apps import targets
 from harmony.apps.failures import MOST_ANSWERED
 from harmony.clock import now
 from harmony.db import db, write
+from harmony.jobs import call_share
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.uem_client import ClientFactory
 from harmony.models import (
@@ -192,8 +193,8 @@ def test_it_keeps_to_its_share_and_goes_on_when_calls_are_free_again(app: Flask)
 def test_two_integrations_of_one_server_have_one_share(app: Flask) -> None:
     first, second = an_ios_fleet(5), an_integration()
     app_sync(first, fake(FakeApps()))
-    assert targets.share_of(second, 20, now()).used == 5
-    assert targets.share_of(second, 20, now()).left == 9_995
+    assert call_share.of_apps(second, 20, now()).used == 5
+    assert call_share.of_apps(second, 20, now()).left == 9_995
 
 
 def test_it_leaves_the_last_fifth_of_a_day_to_others() -> None:

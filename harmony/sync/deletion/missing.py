@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, exists, or_, select, text, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from harmony.audit import record_history
@@ -17,12 +17,15 @@ from harmony.jobs.accounting import Account, Identity
 from harmony.models import Absence, Device, Happening, Membership
 from harmony.models.configuration import Synchronization
 from harmony.models.device_ids import serial_key
+from harmony.sync.current_ids import has_current_id
 from harmony.sync.deletion.soft_delete import ROWS_PER_WRITE
 
 SLICE = 1000
 # What the history of a device says of it.
 _DETAILS = {
     Absence.PLAIN: "",
+    Absence.EVENT: "The UEM did not have it in the chosen groups when it was read because of an event. "
+    "Full syncs decide whether it is deleted.",
     Absence.EMPTIED: "Its groups listed no device at all.",
     Absence.EDITED: "The groups, the server or its credentials had just been edited.",
     Absence.RESTORED: "The database had just been restored from a backup.",
@@ -36,7 +39,9 @@ MARKS = (
 _MAY_BE = "A row that cannot be read, or a smart group, may be about it"
 _UNMARKED: dict[str, object] = {"absent_from": None, "missing_since": None, "absent_why": ""}
 _MARKED = (Device.missing_since.is_not(None), Device.deleted_at.is_(None))
-_MISSABLE = (Device.absent_from.is_(None), Device.deleted_at.is_(None), Device.added_by.is_(None))
+_LIVE = (Device.deleted_at.is_(None), Device.added_by.is_(None))
+# Whom no complete snapshot has missed yet. A mark that was made because of an event is none of a snapshot.
+_MISSABLE = (or_(Device.absent_from.is_(None), Device.absent_why == Absence.EVENT.value), *_LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,19 @@ def mark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> 
             marked += _mark(session, snapshot, absent, now)
     release()
     return marked, kept
+
+
+def not_found(snapshot: Snapshot, external_ids: Collection[str]) -> list[int]:
+    """Return the unmarked devices with these ids that the run read one by one and did not find.
+
+    Those that a doubtful row or a list of members may be about are left out. Reads only; release() after it.
+    """
+    asked = [id_ for id_ in external_ids if not snapshot.is_listed(id_)]
+    named = (Device.integration_id == snapshot.integration_id, Device.external_id.in_(asked))
+    current = text(has_current_id("device"))
+    unmarked = select(Device.id).where(*named, current, Device.absent_from.is_(None))
+    ids = list(db.session.scalars(unmarked))
+    return [device.id for device in _unmarked(snapshot, ids) if not device.doubtful]
 
 
 def unmark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> int:
@@ -187,6 +205,14 @@ def _doubted(session: Session, snapshot: Snapshot, ids: Collection[int]) -> set[
     if snapshot.suspect or not snapshot.emptied:
         return set()
     return set(session.scalars(select(Device.id).where(Device.id.in_(ids), _only_in_emptied(snapshot))))
+
+
+def mark_not_found(session: Session, snapshot: Snapshot, ids: Sequence[int], now: datetime) -> int:
+    """Mark those of the devices that are still unmarked, because of an event; how many."""
+    still = select(Device.id).where(Device.id.in_(ids), Device.absent_from.is_(None), *_LIVE)
+    marked = session.scalars(still).all() if ids else []
+    _write(session, snapshot, marked, Absence.EVENT, now)
+    return len(marked)
 
 
 def _write(session: Session, snapshot: Snapshot, ids: Iterable[int], why: Absence, now: datetime) -> None:

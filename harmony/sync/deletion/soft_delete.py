@@ -14,7 +14,7 @@ from harmony.audit import audit, record_history
 from harmony.db import changed, db, table_of, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, Happening, Integration
+from harmony.models import Absence, Device, Happening, Integration
 
 DEVICES = table_of(Device)
 # Who deleted what no person approved.
@@ -89,11 +89,15 @@ def deleted_by_syncs(integration_id: int, since: datetime) -> int:
 
 
 def overdue(integration_id: int, up_to: int) -> Where:
-    """The live devices that no complete snapshot has listed since that of the number `up_to`, or longer."""
+    """The live devices that no complete snapshot has listed since that of the number `up_to`, or longer.
+
+    A mark made because of an event is none of a snapshot, so that it is never overdue.
+    """
     return (
         Device.integration_id == integration_id,
         Device.missing_since.is_not(None),
         Device.absent_from <= up_to,
+        Device.absent_why != Absence.EVENT.value,
         Device.deleted_at.is_(None),
     )
 

@@ -14,7 +14,8 @@ from harmony.models.configuration import Synchronization
 from harmony.sync.diff import read_to_the_end
 from harmony.sync.privacy import Privacy, redact
 from harmony.sync.reading.placement import SHARED_ID, GroupTree, Sorted, doubtful_row, sort_rows
-from harmony.sync.reading.scope import Incoming, Scope, cover, pulls, still_there
+from harmony.sync.reading.scope import Incoming, Scope, chosen_groups, cover, pulls, still_there
+from harmony.sync.reading.single import single_devices
 from harmony.uem.client import UemClient
 from harmony.uem.records import DevicePage, Group, GroupKind, SkippedRow, UemDevice
 
@@ -60,10 +61,32 @@ class Reading:
         self.tally.step = "Reading the groups"
         visible = self.client.groups()
         self._tree = GroupTree.of(visible)
-        there, gone = still_there(self._groups(), visible)
+        there, gone = still_there(chosen_groups(self.choice), visible)
         short = tuple(self._pull_all(there, visible))
         unlisted = self.members.count_missing_from(self.rows, self.account.ids)
         return Doubt(tuple(gone), short, tuple(self._unproven), unlisted=unlisted)
+
+    def read_devices(self, external_ids: Sequence[str]) -> Doubt:
+        """Read single devices, each by its id. Raises as `read` does.
+
+        What the UEM does not have, or has outside the choice, is afterwards not listed (`is_listed`).
+        """
+        self.tally.step = "Reading the groups"
+        visible = self.client.groups()
+        self._tree = GroupTree.of(visible)
+        there, gone = still_there(chosen_groups(self.choice), visible)
+        scope = self._scope(there, visible)
+        self.tally.step, self.tally.expected = "Reading the devices that events named", len(external_ids)
+        try:
+            for page in single_devices(self.client, external_ids):
+                self.between_pages()
+                self._note(page)
+                asked = page.devices[0].group_id if page.devices else ""
+                self._take(page, scope, asked, again=False)
+        finally:
+            self.tally.calls = self.client.calls()
+            self.sink.flush()
+        return Doubt(tuple(gone), unproven=tuple(self._unproven))
 
     def is_placed(self, external_id: str) -> bool:
         """Return True if a row of a chosen group has this id."""
@@ -77,20 +100,6 @@ class Reading:
         """The chosen groups, as kind and id, that listed no device at all."""
         chosen = {(group.kind, group.external_id) for group in self.choice.groups}
         return frozenset(chosen - self.listed)
-
-    def _groups(self) -> list[Group]:
-        return [
-            Group(
-                GroupKind(group.kind),
-                group.external_id,
-                group.name,
-                "",
-                None,
-                None,
-                group.organization_group_id,
-            )
-            for group in self.choice.groups
-        ]
 
     def _pull_all(self, groups: Sequence[Group], visible: Sequence[Group]) -> list[str]:
         """Read every group; the names of those that listed fewer devices than they announced, twice.

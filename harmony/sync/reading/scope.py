@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from harmony.models.configuration import Synchronization
 from harmony.models.device_ids import udid_key
 from harmony.sync.privacy import stand_in_email
 from harmony.uem.records import Group, GroupKind, UemDevice
@@ -117,6 +118,16 @@ def still_there(chosen: Sequence[Group], seen: Iterable[Group]) -> tuple[list[Gr
     visible = {(group.kind, group.external_id) for group in seen}
     looked_for = [(group, _out_of_sight(group, visible)) for group in chosen]
     return [group for group, gone in looked_for if not gone], [gone for _, gone in looked_for if gone]
+
+
+def chosen_groups(choice: Synchronization) -> list[Group]:
+    """Return the chosen groups as the UEM's own records."""
+    return [
+        Group(
+            GroupKind(group.kind), group.external_id, group.name, "", None, None, group.organization_group_id
+        )
+        for group in choice.groups
+    ]  # fmt: skip
 
 
 def _out_of_sight(group: Group, visible: Collection[tuple[GroupKind, str | None]]) -> str:

@@ -19,9 +19,11 @@ from harmony.uem.records import (
     DevicePage,
     Group,
     Quota,
+    SkippedRow,
     SystemInfo,
     Tag,
     TagList,
+    UemDevice,
 )  # fmt: skip
 from harmony.uem.trust.address import parse_server
 from harmony.uem.workspace_one import groups, readers, tags
@@ -79,6 +81,13 @@ class WorkspaceOne:
         if since is not None:
             asked["seensince"] = since.astimezone(UTC).strftime(_SINCE_FORMAT)
         return pages_in_order(lambda number: self._device_page(asked, number), self._fetchers, self._proven)
+
+    def device(self, external_id: str) -> UemDevice | SkippedRow:
+        """Return one device; a row that names another one than was asked for cannot be read."""
+        read = self.call(Call.DEVICE, readers.read_device, None, external_id)
+        if read.external_id == external_id:
+            return read
+        return SkippedRow(external_id, "The UEM answered with another device than was asked for.")
 
     def smart_group_members(self, group_id: str) -> frozenset[str]:
         """Device ids of a smart group; raises Incomplete when a single one could not be read."""

@@ -46,6 +46,7 @@ class Call(Enum):
         "/API/mdm/smartgroups/{id}/devices", 1, "API > REST > Smart Groups > Read"
     )
     DEVICES_SEARCH = _Endpoint("/API/mdm/devices/search", 2, "API > REST > Devices > Read")
+    DEVICE = _Endpoint("/API/mdm/devices/{id}", 1, "API > REST > Devices > Read")
     DEVICE_APPS = _Endpoint("/API/mdm/devices/{id}/apps", 1, "API > REST > Apps > Read")
     TAGS_SEARCH = _Endpoint("/API/mdm/tags/search", 1, READ_TAGS)
     TAG_DEVICES = _Endpoint("/API/mdm/tags/{id}/devices", 1, READ_TAGS, largest=_MAX_LIST)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from harmony.uem.errors import MalformedAnswer, NotTheApi, TooLarge
+from harmony.uem.errors import MalformedAnswer, NotFound, NotTheApi, TooLarge
 from harmony.uem.http.response import Answer
 from harmony.uem.records import (
     DevicePage,
@@ -51,6 +51,16 @@ def read_device_page(answer: Answer, number: int) -> DevicePage | None:
     if len(rows) > MAX_ROWS:
         raise TooLarge(f"A page has {len(rows)} rows, although at most 500 were asked for.")
     return _page(number, [_record(row) for row in rows], count(total))
+
+
+def read_device(answer: Answer) -> UemDevice | SkippedRow:
+    """Return the answer about a single device; raises NotFound for 204."""
+    if answer.status == 204:
+        raise NotFound("The UEM has nothing to say of this device (status 204).")
+    members = loose_json(answer.body)
+    if not isinstance(members, dict):
+        raise MalformedAnswer("The server answered with another kind of data than expected.")
+    return _record(loose_device(members))
 
 
 def _loose_devices(body: bytes) -> tuple[list[DeviceRow | None], Any]:

@@ -133,10 +133,10 @@ def running(integration_id: int) -> SyncRun | None:
 
 
 def recent(integration_id: int) -> Sequence[SyncRun]:
-    """Return the newest runs, newest first."""
-    newest = SyncRun.integration_id == integration_id
+    """Return the newest runs, newest first; those for events are elsewhere."""
+    newest = (SyncRun.integration_id == integration_id, SyncRun.kind != SyncKind.EVENTS)
     return db.session.scalars(
-        select(SyncRun).where(newest).order_by(SyncRun.id.desc()).limit(_RECENT_RUNS)
+        select(SyncRun).where(*newest).order_by(SyncRun.id.desc()).limit(_RECENT_RUNS)
     ).all()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import literal, select, union_all
 
 from harmony.config import current_settings
 from harmony.jobs.kinds import KINDS, JobKind
-from harmony.models import AuditEntry, JobRun, SyncRun
+from harmony.models import AuditEntry, JobRun, SyncKind, SyncRun
 from harmony.web.runs import queries as run_queries
 from harmony.web.shared.integrations import connected_or_404
 from harmony.web.shared.paging import BEGINNING, Cursor, Order, Page, Place, Query
@@ -66,6 +66,8 @@ def words() -> dict[str, str]:
 def _entries(integration_id: int) -> tuple[Query, Order]:
     """Return the entries and their order; the ids of three tables are made one by their last two bits."""
     syncs = _of(SyncRun, integration_id, 0, SyncRun.started_at, SyncRun.started_by)
+    # Runs for events come by the hundred; the page of event notifications has them.
+    syncs = syncs.where(SyncRun.kind != SyncKind.EVENTS)
     jobs = _of(JobRun, integration_id, 1, JobRun.started_at, JobRun.started_by)
     changes = select(
         (AuditEntry.id * 4 + 2).label("id"), AuditEntry.at, literal(_CHANGE).label("source"),

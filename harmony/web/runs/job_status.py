@@ -9,14 +9,13 @@ from datetime import datetime
 from flask import url_for
 from sqlalchemy import select
 
-from harmony.apps import targets
-from harmony.apps.quota import Share
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.jobs import server_waits
+from harmony.jobs import call_share, server_waits
 from harmony.jobs.kinds import KINDS, JobKind, Words
 from harmony.jobs.lease import FIRST_SYNC
+from harmony.jobs.quota import Share
 from harmony.models import Integration, IntegrationState, Job, JobRun, SyncRunState
 from harmony.web.shared.layout import Banner
 
@@ -69,7 +68,7 @@ def _newest_run(integration_id: int, kind: JobKind, *, running: bool = False) ->
 
 def share(integration: Integration, now: datetime) -> Share:
     """Return what reading apps has used of its share of the UEM's daily calls."""
-    return targets.share_of(integration.id, current_settings().apps_quota_percent, now)
+    return call_share.of_apps(integration.id, current_settings().apps_quota_percent, now)
 
 
 def parked(integration: Integration) -> Iterator[Banner]:

@@ -13,7 +13,7 @@ from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, words_of
 from harmony.web.shared.paging import Order, Query
 
 # The words of the pages and of the README's glossary.
-KINDS = {SyncKind.SNAPSHOT: "Full sync", SyncKind.DELTA: "Refresh"}
+KINDS = {SyncKind.SNAPSHOT: "Full sync", SyncKind.DELTA: "Refresh", SyncKind.EVENTS: "UEM events"}
 ADDED = "added"
 # Each number of a run and what stands in the history of the devices it counts.
 BEHIND: dict[str, tuple[Happening, ...]] = {

@@ -57,6 +57,8 @@ def already_running(run: SyncRun) -> str:
     since = f"since {run.started_at:%H:%M:%S} UTC, started by {run.started_by}"
     if run.kind == SyncKind.DELTA:
         return f"Recently seen devices are being refreshed {since}. The full sync starts right after it."
+    if run.kind == SyncKind.EVENTS:
+        return f"Devices that UEM events named are being read {since}. The full sync starts right after it."
     return f"A sync is already running {since}. No second one was started."
 
 

@@ -12,6 +12,7 @@ from harmony.web.why.records import AbsenceLink, MissedBy
 
 _DOUBTS = {
     Absence.PLAIN: "",
+    Absence.EVENT: "",
     Absence.EMPTIED: "When it was first missed, its groups listed no device at all: its deletion is held.",
     Absence.EDITED: "It was first missed by the sync after an edit of the groups, the server or its "
     "credentials: its deletion is held.",
@@ -79,13 +80,19 @@ def _missing(given: AbsenceGiven, misses: int, absent_from: int) -> AbsenceLink:
         more=max(misses - lost - len(missed_by), 0),
         hold_id=held.hold_id if held else None,
         hold_reasons=held.reasons if held else (),
-        conclusion=f"{_syncs(misses)} in a row did not list it. {_fate(given, misses, is_due=is_due)}",
+        conclusion=f"{_found(given, misses)} {_fate(given, misses, is_due=is_due)}",
         setting=" ".join(
             (_AFTER.format(_syncs(settings.deletion_after)), _THRESHOLD.format(settings.deletion_threshold))
         ),
         expected_at=_expected(given, misses, is_due=is_due),
         unknown=(f"{unknown}: runs are kept for {_days(given.runs_kept_days)}.",) if lost else (),
     )
+
+
+def _found(given: AbsenceGiven, misses: int) -> str:
+    if given.absent_why == Absence.EVENT:
+        return "The UEM did not have it in the chosen groups when it was read because of an event."
+    return f"{_syncs(misses)} in a row did not list it."
 
 
 def _missed_by(given: AbsenceGiven, misses: int) -> Iterator[MissedBy]:

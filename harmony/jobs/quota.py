@@ -1,4 +1,4 @@
-"""PURE: how many of the UEM's daily calls the app sync may use, and when used ones are its own again."""
+"""PURE: how many of the UEM's daily calls a purpose may use, and when used ones are its own again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Share:
 
 
 def share(limit: int | None, percent: int, spent: Sequence[Spent], now: datetime) -> Share:
-    """Return the share of the app sync; `limit` is the daily quota as last told, None when it never was.
+    """Return the share of a purpose; `limit` is the daily quota as last told, None when it never was.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 1, 15, 12, tzinfo=UTC)

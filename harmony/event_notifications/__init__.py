@@ -1,0 +1,1 @@
+"""Event notifications of a UEM: an address for each integration, and what arrives there."""

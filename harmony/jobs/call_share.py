@@ -1,0 +1,61 @@
+"""Counts the calls that a purpose has made to a UEM against its share of the day's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import or_, select
+
+from harmony.audit import EVENTS
+from harmony.db import db
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.quota import DAY, Share, Spent, share
+from harmony.models import Integration, IntegrationState, JobRun, SyncKind, SyncRun
+from harmony.models.configuration import SERVER, ServerDetails, from_row
+from harmony.uem.trust.address import reduced
+
+
+def of_apps(integration_id: int, percent: int, now: datetime) -> Share:
+    """Return the calls the app sync may make now, counted over every integration of the same server."""
+    ids = _same_server(integration_id)
+    recent = (JobRun.kind == JobKind.APPS, JobRun.integration_id.in_(ids), JobRun.started_at > now - DAY)
+    rows = db.session.execute(select(JobRun.started_at, JobRun.calls).where(*recent))
+    return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
+
+
+def of_events(integration_id: int, percent: int, now: datetime) -> Share:
+    """Return the calls that events may cause now; full syncs that they asked for count too."""
+    ids = _same_server(integration_id)
+    caused = or_(SyncRun.kind == SyncKind.EVENTS, SyncRun.started_by == EVENTS)
+    recent = (caused, SyncRun.integration_id.in_(ids), SyncRun.started_at > now - DAY)
+    rows = db.session.execute(select(SyncRun.started_at, SyncRun.calls).where(*recent))
+    return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
+
+
+def _same_server(integration_id: int) -> list[int]:
+    connected = select(Integration).where(Integration.state != IntegrationState.DRAFT)
+    servers = {integration.id: _address(integration) for integration in db.session.scalars(connected)}
+    own = servers.get(integration_id)
+    return [id_ for id_, address in servers.items() if address == own or id_ == integration_id]
+
+
+def _address(integration: Integration) -> str:
+    page = integration.page(SERVER)
+    server = from_row(ServerDetails, page.applied if page else None)
+    return reduced(server.server_address).casefold().rstrip("/")
+
+
+def _limit(integration_ids: Sequence[int]) -> int | None:
+    """Return the daily quota as an answer last named it, in whichever run."""
+    limits = [
+        db.session.execute(
+            select(run.heartbeat_at, run.quota_limit)
+            .where(run.integration_id.in_(integration_ids), run.quota_limit.is_not(None))
+            .order_by(run.id.desc())
+            .limit(1)
+        ).first()
+        for run in (SyncRun, JobRun)
+    ]
+    newest = max((limit for limit in limits if limit), default=None)
+    return newest[1] if newest else None

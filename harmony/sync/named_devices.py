@@ -1,0 +1,140 @@
+"""The devices that event notifications named: which are due, and what becomes of them after a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from harmony.audit import EVENTS
+from harmony.config import current_settings
+from harmony.db import db, release
+from harmony.jobs import call_share
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.outcome import Outcome
+from harmony.jobs.quota import Share
+from harmony.jobs.schedule import EVENTS_RETRY
+from harmony.models import EventListener, Job, SyncRun, SyncRunState, UemEvent
+from harmony.sync.deletion import soft_delete
+from harmony.sync.event_plan import EventAction, EventDecision, EventFacts, decide, next_check, rest
+
+# The kinds of event after which the UEM needs some minutes until all that it says of the device is true.
+_LATE_KINDS = frozenset({"enrolled", "unenrolled", "wiped", "deleted"})
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDevices:
+    """The events that are due, by their row ids, the devices that they name, and what is done about them."""
+
+    event_ids: tuple[int, ...]
+    external_ids: tuple[str, ...]
+    decision: EventDecision
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Return how the run ends where no device is read; None where they are."""
+        count = len(self.external_ids)
+        if self.decision.action is EventAction.FULL_SYNC:
+            reason = f"Events named {count:,} devices. A full sync reads them instead, in fewer calls."
+            return Outcome(SyncRunState.OK, reason)
+        if self.decision.action is EventAction.WAIT:
+            reason = f"Events named {count:,} devices. They wait: events may use no more calls for now."
+            return Outcome(SyncRunState.OK, reason, "The next full sync reads them too.")
+        return None
+
+
+def load(integration_id: int, now: datetime) -> NamedDevices:
+    """Return what is due, and the decision about it. Reads only."""
+    due = (UemEvent.integration_id == integration_id, UemEvent.due_at <= now)
+    rows = db.session.execute(select(UemEvent.id, UemEvent.external_id).where(*due)).all()
+    named = tuple(dict.fromkeys(external_id for _, external_id in rows))
+    listener = db.session.get(EventListener, integration_id)
+    facts = EventFacts(
+        len(named),
+        soft_delete.live(integration_id),
+        share(integration_id, now),
+        listener is not None and listener.overflowed,
+        _last_full_sync(integration_id),
+    )
+    release()
+    return NamedDevices(tuple(id_ for id_, _ in rows), named, decide(facts, now))
+
+
+def share(integration_id: int, now: datetime) -> Share:
+    """Return what events have used of their share of the UEM's daily calls."""
+    return call_share.of_events(integration_id, current_settings().uem_events_quota_percent, now)
+
+
+def settle(
+    session: Session, integration_id: int, named: NamedDevices, outcome: Outcome, now: datetime
+) -> None:
+    """Write what became of the events of a run, and plan the next one, inside the caller's `write()`."""
+    listener = session.get(EventListener, integration_id)
+    if outcome.good and named.decision.action is not EventAction.WAIT:
+        _collect(session, named, now)
+    if outcome.good and (outcome.full_sync or named.decision.action is EventAction.FULL_SYNC):
+        _ask_for_full_sync(session, integration_id, now)
+    if listener is not None:
+        listener.overflowed &= named.decision.action is not EventAction.FULL_SYNC
+        listener.rests_until = _rests_until(integration_id, named, outcome, now)
+    session.flush()
+    plan_next(session, integration_id)
+
+
+def settle_read(session: Session, integration_id: int, started_at: datetime) -> None:
+    """After a full sync that read everything: the events that were due before it began are done with."""
+    due = (UemEvent.integration_id == integration_id, UemEvent.due_at < started_at)
+    session.execute(update(UemEvent).where(*due).values(due_at=None))
+    plan_next(session, integration_id)
+
+
+def plan_next(session: Session, integration_id: int) -> bool:
+    """Plan the next run for the events that wait; return True if it is due sooner than before.
+
+    Inside the caller's `write()`. Derived from the table of events alone, so that it may be done at any time.
+    """
+    job = session.get_one(Job, (integration_id, JobKind.DEVICES))
+    listener = session.get(EventListener, integration_id)
+    waiting = select(func.min(UemEvent.due_at)).where(
+        UemEvent.integration_id == integration_id, UemEvent.due_at.is_not(None)
+    )
+    due_at, before = session.scalar(waiting), job.events_at
+    if due_at is not None and listener is not None and listener.rests_until is not None:
+        due_at = max(due_at, listener.rests_until)
+    job.events_at = due_at
+    return due_at is not None and (before is None or due_at < before)
+
+
+def _ask_for_full_sync(session: Session, integration_id: int, now: datetime) -> None:
+    """Make the full sync due at once, unless a person asked for one or the last ones failed."""
+    job = session.get_one(Job, (integration_id, JobKind.DEVICES))
+    if job.requested_at is None and not job.failures:
+        job.next_at, job.requested_at, job.requested_by = now, now, EVENTS
+
+
+def _collect(session: Session, named: NamedDevices, now: datetime) -> None:
+    """Note that the devices were read; those whose event the UEM takes time for are read again later."""
+    is_read = named.decision.action is EventAction.READ
+    for event in session.scalars(select(UemEvent).where(UemEvent.id.in_(named.event_ids))):
+        event.checks += 1
+        again = is_read and event.kind in _LATE_KINDS
+        event.due_at = next_check(event.received_at, event.checks, again, now)
+
+
+def _rests_until(
+    integration_id: int, named: NamedDevices, outcome: Outcome, now: datetime
+) -> datetime | None:
+    if not outcome.good:
+        return max(outcome.not_before or now, now + EVENTS_RETRY)
+    if named.decision.action is EventAction.WAIT:
+        return named.decision.until
+    last = select(SyncRun.calls).where(SyncRun.integration_id == integration_id).order_by(SyncRun.id.desc())
+    return now + rest(db.session.scalar(last.limit(1)) or 0, share(integration_id, now))
+
+
+def _last_full_sync(integration_id: int) -> datetime | None:
+    asked = (SyncRun.integration_id == integration_id, SyncRun.started_by == EVENTS)
+    full = select(func.max(SyncRun.started_at)).where(*asked, SyncRun.kind == "snapshot")
+    return db.session.scalar(full)
