@@ -47,7 +47,7 @@ ROOMS = {
     "worker": "clock logs config db models audit security backup relay jobs sync protection apps tagging"
     " messages create_app",
     "web": "clock folding config db models audit uem security simulator relay jobs sync protection apps"
-    " device_api tagging mail messages setup",
+    " event_notifications device_api tagging mail messages setup",
     "api": "clock db models security jobs sync protection device_api web",
     "ops": "atomic_file clock logs config db models audit uem security backup simulator jobs sync"
     " protection device_api tagging messages setup worker web create_app",

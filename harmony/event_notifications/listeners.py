@@ -81,6 +81,12 @@ def turn(integration_id: int, on: bool, by: str, now: datetime) -> bool:
         return True
 
 
+def are_heard(integration_id: int) -> bool:
+    """Tell whether the integration listens to events, and one has arrived."""
+    listener = db.session.get(EventListener, integration_id)
+    return listener is not None and listener.is_on and listener.received_at is not None
+
+
 def of_address(address: str) -> EventListener | None:
     """Return the listener with this address, if it is on."""
     found = select(EventListener).where(EventListener.address == address, EventListener.is_on)

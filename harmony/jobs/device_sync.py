@@ -80,11 +80,12 @@ def plan_after_abort(session: Session, integration: Integration, run: SyncRun, n
     """Set the due time after a worker died; a person who asked meanwhile is not put off."""
     job = integration.sync_job
     if run.kind == SyncKind.EVENTS:
-        job.events_at = now + jobs_schedule.EVENTS_RETRY
+        aborted = _aborted_in_a_row(session, integration.id, SyncKind.EVENTS)
+        job.events_at = now + jobs_schedule.retry_after_abort(aborted, interval(integration))
     elif run.kind == SyncKind.DELTA:
         job.refresh_at = now + jobs_schedule.DELTA_EVERY
     elif job.requested_at is None:
-        aborted = _aborted_in_a_row(session, integration.id)
+        aborted = _aborted_in_a_row(session, integration.id, SyncKind.SNAPSHOT)
         job.next_at = now + jobs_schedule.retry_after_abort(aborted, interval(integration))
 
 
@@ -148,10 +149,10 @@ def _last_end(session: Session, integration_id: int) -> str | None:
     return session.scalar(ended.order_by(SyncRun.id.desc()).limit(1))
 
 
-def _aborted_in_a_row(session: Session, integration_id: int) -> int:
+def _aborted_in_a_row(session: Session, integration_id: int, kind: SyncKind) -> int:
     ends = session.scalars(
         select(SyncRun.state)
-        .where(SyncRun.integration_id == integration_id, SyncRun.kind == SyncKind.SNAPSHOT)
+        .where(SyncRun.integration_id == integration_id, SyncRun.kind == kind)
         .order_by(SyncRun.id.desc())
         .limit(12)
     ).all()

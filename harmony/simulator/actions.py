@@ -8,6 +8,7 @@ from typing import Any
 from harmony.simulator import changes
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.context import Tenant
+from harmony.simulator.notifications import SPELLINGS, Rule
 from harmony.simulator.routes import AREAS
 
 Result = dict[str, Any]
@@ -146,6 +147,19 @@ def set_access(tenant: Tenant, asked: Arguments) -> Result:
     return {"revoked": tenant.gate.revoked, "denied": sorted(tenant.gate.denied)}
 
 
+def set_rule(tenant: Tenant, asked: Arguments) -> Result:
+    """Set the rule of event notifications; with `test` press its Test Connection."""
+    spelling = asked.text("spelling") or "new"
+    if spelling not in SPELLINGS:
+        raise ValueError(f"spelling takes {', '.join(SPELLINGS)}, not {spelling!r}.")
+    if not asked.text("url").startswith(("http://", "https://")):
+        raise ValueError("url is missing.")
+    truths = {name: asked.truth(name) or False for name in ("active", "doubled", "reordered", "nulls")}
+    password = asked.text("password") or tenant.notifier.rule.password
+    tenant.notifier.set(Rule(asked.text("url"), asked.text("user"), password, spelling=spelling, **truths))
+    return {"status": tenant.notifier.test()}
+
+
 def forget_counters(tenant: Tenant, asked: Arguments) -> Result:
     tenant.meter.forget()
     return {"calls": {}}
@@ -168,5 +182,6 @@ ACTIONS: dict[str, Callable[[Tenant, Arguments], Result]] = {
     "latency": set_latency,
     "quota": set_quota,
     "access": set_access,
+    "events/rule": set_rule,
     "counters/reset": forget_counters,
 }

@@ -9,6 +9,7 @@ from typing import Any
 from harmony import clock
 from harmony.simulator.bodies import uuid_of
 from harmony.simulator.generate import digest, stamp
+from harmony.simulator.notifications import OF_FIELDS
 from harmony.simulator.records import ENCODE, Device, Tag, device_of
 from harmony.simulator.world import Unenrolled, World
 
@@ -20,6 +21,7 @@ def add(world: World, count: int, group: int | None = None) -> list[int]:
     with world.lock:
         devices = [world.enrol(group) for _ in range(count)]
         world.changed()
+        world.announce("enrolled", [world.devices[ident] for ident in devices])
         return devices
 
 
@@ -40,6 +42,7 @@ def remove(world: World, ids: Iterable[int]) -> int:
             for tag in world.tags.values():
                 tag.devices.pop(device.id, None)
         world.changed()
+        world.announce("unenrolled", gone)
         return len(gone)
 
 
@@ -62,6 +65,8 @@ def edit(
             world.by_uuid[body["Uuid"]] = device.id
             world.devices[device.id] = device_of(device.id, group or device.group, body)
         world.changed()
+        for kind in dict.fromkeys(OF_FIELDS[key] for key in fields if key in OF_FIELDS):
+            world.announce(kind, [world.devices[device.id] for device in known])
         return len(known)
 
 

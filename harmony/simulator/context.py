@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from harmony import clock
 from harmony.simulator.auth import Credentials, Gate
 from harmony.simulator.faults import FaultBook
 from harmony.simulator.generate import TOP_ID
 from harmony.simulator.meter import Meter
+from harmony.simulator.notifications import Notifier
 from harmony.simulator.switches import Switches
 from harmony.simulator.world import World
 
@@ -25,10 +27,13 @@ class Tenant:
     latency_ms: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
     gate: Gate = field(init=False)
+    notifier: Notifier = field(init=False)
     top: int = TOP_ID
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.credentials, self.switches)
+        self.notifier = Notifier(self.stopping)
+        self.world.announce = lambda kind, devices: self.notifier.announce(kind, devices, clock.now())
 
     def wait(self, milliseconds: int) -> None:
         """Be slow, yet stop at once when the server stops."""

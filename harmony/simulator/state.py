@@ -28,7 +28,25 @@ def whole(tenant: Tenant) -> dict[str, Any]:
             "latency_ms": tenant.latency_ms,
             "switches": tenant.switches.all(),
             "faults": tenant.faults.all(),
+            "events": events(tenant),
         }
+
+
+def events(tenant: Tenant) -> dict[str, Any]:
+    """The rule of event notifications without its password, and what became of the events."""
+    rule, notifier = tenant.notifier.rule, tenant.notifier
+    return {
+        "url": rule.url,
+        "user": rule.user,
+        "active": rule.active,
+        "spelling": rule.spelling,
+        "doubled": rule.doubled,
+        "reordered": rule.reordered,
+        "nulls": rule.nulls,
+        "sent": notifier.sent,
+        "failed": notifier.failed,
+        "last": notifier.last,
+    }
 
 
 def groups(tenant: Tenant) -> list[dict[str, Any]]:

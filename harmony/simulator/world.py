@@ -48,6 +48,8 @@ class World:
         self.tags: dict[int, Tag] = generate.tags(seed, list(self.devices), epoch, quirks)
         # What a tester installed (name and version) or removed (None), by device and identifier.
         self.apps: dict[int, dict[str, tuple[str, str] | None]] = {}
+        # Told of every change, by kind, device and moment; the notifier of a tenant listens.
+        self.announce: Callable[[str, list[Device]], None] = lambda _kind, _devices: None
         self._lists: dict[object, list[int]] = {}
         self._direct: dict[int, list[int]] | None = None
 

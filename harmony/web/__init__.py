@@ -18,6 +18,7 @@ from harmony.web.devices import columns as device_columns
 from harmony.web.devices import history as device_history
 from harmony.web.devices import protection, selection
 from harmony.web.devices import views as device_views
+from harmony.web.event_notifications import views as event_notification_views
 from harmony.web.events import views as event_views
 from harmony.web.exceptions import views as exception_views
 from harmony.web.guide import views as guide_views
@@ -53,6 +54,7 @@ PAGES = (
     information, guide_views, registration_views, register_page, message_texts, notice_views,
     message_settings, message_views, overview_views, why_views, connector_views, proxy_views,
     user_views, invitation, own_account_views, confirm, api_key_views,
+    event_notification_views,
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ PUBLIC = {
     "/sign-in", "/setup", "/theme", "/healthz", "/readyz", "/metrics", "/register", "/invitation/<token>",
     "/static/<path:filename>",
     "/protect/v1/register", "/protect/v1/check-in", "/protect/v1/unregister", "/protect/v1/openapi.json",
+    "/hooks/ws1/<address>",
     "/connector/v1/poll", "/connector/v1/calls/<call_id>/parts/<int:number>",
     "/api/v1/openapi.json", "/api/v1/posture", "/api/v1/policy", "/api/v1/tags",
     "/api/v1/holds/<int:row_id>/list", "/api/v1/holds/<int:row_id>/approve",

@@ -419,11 +419,11 @@ def test_placeholders_that_are_not_replaced_need_a_person(app: Flask, signed_in:
 
 def test_the_menu_has_what_the_state_of_the_integration_allows(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
-    active = ["Edit", "Sync Now", "Pause", "Preview", "Verify", "Export", "Remove"]
+    active = ["Edit", "Sync Now", "Pause", "Event notifications", "Preview", "Verify", "Export", "Remove"]
     assert menu(look(signed_in, "/integrations")) == active
     assert menu(look(signed_in, f"/integrations/{id_}")) == [one for one in active if one != "Sync Now"]
     signed_in.post(f"/integrations/{id_}/pause")
-    paused = ["Edit", "Resume", "Preview", "Verify", "Export", "Remove"]
+    paused = ["Edit", "Resume", "Event notifications", "Preview", "Verify", "Export", "Remove"]
     assert menu(look(signed_in, "/integrations")) == paused
 
 

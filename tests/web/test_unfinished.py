@@ -42,6 +42,8 @@ BUTTONS = {
     "users.act", "users.reset", "own_account.end", "own_account.end_others",
     # Passwords are never kept.
     "own_account.change_password", "confirm.confirm", "api_keys.revoke",
+    "event_notifications.create", "event_notifications.rotate", "event_notifications.turn_on",
+    "event_notifications.turn_off",
 }  # fmt: skip
 
 watch(SECRET)

@@ -15,6 +15,7 @@ from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
 from harmony.models import (
     Device,
+    EventListener,
     Integration,
     IntegrationState,
     SkippedDevice,
@@ -27,6 +28,7 @@ from harmony.setup.wizard_state import WizardState
 from harmony.sync.deletion import soft_delete
 from harmony.web.deletions import text as deletion_text
 from harmony.web.devices import counts as device_counts
+from harmony.web.event_notifications import text as event_text
 from harmony.web.integrations.kept_counts import KeptCounts
 from harmony.web.integrations.status_lines import last_full_sync, newest_run, placeholders, status_lines
 from harmony.web.integrations.tags_left import FINISHED
@@ -73,7 +75,9 @@ def attention_on(integration: Integration, now: datetime) -> list[Banner]:
     newest = newest_run(integration.id, SyncRun.state != SyncRunState.RUNNING)
     said = attention(integration, integration.in_force.server, newest, now)
     unreplaced = placeholders(integration, now)
-    return [*said, *job_status.parked(integration), *([unreplaced] if unreplaced else [])]
+    silent = event_text.stopped(integration, db.session.get(EventListener, integration.id))
+    more = [banner for banner in (silent, unreplaced) if banner is not None]
+    return [*said, *job_status.parked(integration), *more]
 
 
 def page(integration: Integration, now: datetime, kept: KeptCounts | None = None) -> dict[str, Any]:

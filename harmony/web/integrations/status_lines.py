@@ -14,10 +14,19 @@ from harmony.db import db
 from harmony.device_api.errors import ERRORS
 from harmony.device_api.registration import refusals
 from harmony.jobs.kinds import JobKind
-from harmony.models import DeviceStatus, Integration, SyncKind, SyncRun, SyncRunState, Verification
+from harmony.models import (
+    DeviceStatus,
+    EventListener,
+    Integration,
+    SyncKind,
+    SyncRun,
+    SyncRunState,
+    Verification,
+)
 from harmony.models.configuration import IN_FORCE, SERVER
 from harmony.setup.drafts import digest
 from harmony.web.devices import counts as device_counts
+from harmony.web.event_notifications import text as event_text
 from harmony.web.runs import job_status
 from harmony.web.shared.layout import Banner
 from harmony.web.tags.state import tagging_context
@@ -29,7 +38,7 @@ def status_lines(
     integration: Integration, now: datetime, statuses: Mapping[DeviceStatus, int] | None = None
 ) -> dict[str, Any]:
     """Return what the partial of the five lines needs; `statuses`: its devices by status, if known."""
-    in_force = integration.in_force
+    in_force, listener = integration.in_force, db.session.get(EventListener, integration.id)
     return {
         "server": in_force.server,
         "verified": last_verify(integration),
@@ -40,6 +49,7 @@ def status_lines(
         "apps": job_status.job_status(integration, JobKind.APPS),
         "apps_fetched_at": targets.fetched_at(integration.id),
         "apps_share": job_status.share(integration, now),
+        "events": event_text.state(listener) if listener else None,
         "statuses": statuses or device_counts.by_status(integration.id),
     } | (tagging_context(integration) | _refused(integration.id, now))
 

@@ -11,6 +11,7 @@ from flask import request
 from wtforms import Form
 
 from harmony.clock import now
+from harmony.event_notifications import listeners
 from harmony.models import IntegrationState, KnownGroup, Verification
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, TAGGING, ChosenGroup, ServerDetails
 from harmony.relay import connectors
@@ -95,7 +96,7 @@ def _extra(state: WizardState, step: Step, form: Form) -> dict[str, Any]:
     if step.name == SERVER:
         return _server_extra(state)
     if step.name == SYNCHRONIZATION:
-        return _group_choices(state, form)
+        return _group_choices(state, form) | {"listens": listeners.are_heard(state.integration.id)}
     if step.name == TAGGING:
         return tagging_form.context(form)
     until = state.in_force.deployment.former_until

@@ -1,0 +1,1 @@
+"""The page of an integration's event notifications: what to paste into the UEM, and what arrived."""
