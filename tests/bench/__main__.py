@@ -26,6 +26,7 @@ from tests.bench import (
     sync,
     tagging,
     transport,
+    uem_events,
 )
 from tests.bench.results import Result, save, table
 from tests.bench.simulated import Simulated, simulated
@@ -41,6 +42,7 @@ SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
     "connector": connector.measure,
     "messages": messages.measure,
     "protect": protect.measure,
+    "events": uem_events.measure,
 }
 # Simulated worlds of their own sizes; nobody else's takes memory or time meanwhile.
 ALONE: dict[str, Callable[[Path, argparse.Namespace], list[Result]]] = {

@@ -437,6 +437,13 @@ def demo_device(visitor: Visitor, _product: Product, _integration: str) -> None:
     take_an_android_device(visitor)
 
 
+def event_notifications(visitor: Visitor, _product: Product, integration: str) -> None:
+    """Set up: the values for the rule in the UEM, and nothing received yet."""
+    visitor.go(integration + "/event-notifications")
+    if visitor.page.get_by_role("button", name="Set up event notifications").count():
+        visitor.press("Set up event notifications")
+
+
 PAGES: dict[str, Bring] = {
     "overview": plain("/"),
     "integrations": plain("/integrations"),
@@ -459,6 +466,7 @@ PAGES: dict[str, Bring] = {
     "guide": part("/guide"),
     "guide-tags": part("/guide/tags"),
     "guide-app": part("/guide/app"),
+    "event-notifications": event_notifications,
     "integration": part(""),
     "integration-running": running,
     "integration-paused": paused,
