@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from harmony.db import Base, UtcDateTime
+from harmony.db.personal import PersonalText
 
 # What lists are filtered by stands behind the key of their order.
 _FILTERED = ("integration_id", "status", "risk", "deleted_at", "platform")
@@ -76,11 +77,11 @@ class Device(Base):
     udid_key: Mapped[str] = mapped_column(String(128))
     serial: Mapped[str] = mapped_column(String(128))
     imei: Mapped[str] = mapped_column(String(64))
-    name: Mapped[str] = mapped_column(String(256))
-    name_key: Mapped[str] = mapped_column(String(256))
-    phone: Mapped[str] = mapped_column(String(64))
-    email: Mapped[str] = mapped_column(String(256))
-    user_name: Mapped[str] = mapped_column(String(256))
+    name: Mapped[str] = mapped_column(PersonalText(256, ""))
+    name_key: Mapped[str] = mapped_column(PersonalText(256, ""))
+    phone: Mapped[str] = mapped_column(PersonalText(64))
+    email: Mapped[str] = mapped_column(PersonalText(256))
+    user_name: Mapped[str] = mapped_column(PersonalText(256))
     platform: Mapped[str] = mapped_column(String(64))
     model: Mapped[str] = mapped_column(String(256))
     os_version: Mapped[str] = mapped_column(String(64))
@@ -92,7 +93,7 @@ class Device(Base):
     compromised: Mapped[bool | None]
     enrolled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    search_text: Mapped[str] = mapped_column(String(1024))
+    search_text: Mapped[str] = mapped_column(PersonalText(1024, ""))
     fingerprint: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

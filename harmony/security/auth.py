@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.clock import steady
 from harmony.db import db
+from harmony.db.personal import hide_personal_data
 from harmony.models import RoleSettings, User
 from harmony.models.access import Role
 from harmony.security import kept_forms, sessions, users
@@ -107,7 +108,13 @@ def init_app(app: Flask) -> None:
     app.before_request(_require_login)
     app.before_request(_require_permission)
     app.before_request(_require_recent_proof)
+    app.teardown_request(_show_personal_data)
     app.jinja_env.globals.update(may=may, may_open=may_open, Permission=Permission)
+
+
+def _show_personal_data(_error: BaseException | None) -> None:
+    """Leave nothing hidden to whatever this thread does after the request."""
+    hide_personal_data(False)
 
 
 def may(permission: Permission) -> bool:

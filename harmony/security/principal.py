@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import g, has_request_context
 
+from harmony.db.personal import hide_personal_data
 from harmony.models import User
 from harmony.models.access import Role
 
@@ -34,8 +35,9 @@ def principal_of(user: User, *, hides_personal_data: bool) -> Principal:
 
 
 def set_principal(principal: Principal | None) -> None:
-    """Let the rest of this request act for `principal`."""
+    """Let the rest of this request act for `principal`, and see personal data or not."""
     g.principal = principal
+    hide_personal_data(principal is not None and principal.hides_personal_data)
 
 
 def current_principal() -> Principal | None:

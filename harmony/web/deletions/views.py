@@ -20,8 +20,9 @@ from harmony.security.permissions import Permission, needs
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber, listed
 from harmony.web.deletions.text import BADGES, WHYS, counted, reasons
+from harmony.web.devices.search import PersonalTextFilter
 from harmony.web.shared.csv_export import csv_file
-from harmony.web.shared.filters import Filter, Filters, TextFilter
+from harmony.web.shared.filters import Filter, Filters
 from harmony.web.shared.led import unindexed
 from harmony.web.shared.paging import Order, Query
 from harmony.web.shared.pasted import stripped
@@ -35,7 +36,7 @@ _COLUMNS = (
 )  # fmt: skip
 # They are found by an index of their own, and sorted.
 BY_NAME = Order(Device.id, unindexed(Device.name_key))
-FILTERS: tuple[Filter, ...] = (TextFilter("q", Device.search_text, label="Search"),)
+FILTERS: tuple[Filter, ...] = (PersonalTextFilter("q", Device.search_text, label="Search"),)
 _HEADER = ("Name", "Serial", "UDID", "User", "Group", "Last seen", "Missing since", "Misses", "Why doubtful")
 _AT_ONCE = "Approved. The sync that deletes what is still missing starts now."
 _LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."
@@ -80,7 +81,7 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
             row.name, row.serial, row.udid, row.user_name, row.group_name, row.last_seen_at,
             row.missing_since, snapshots - row.absent_from + 1, WHYS.get(row.absent_why, ""),
         )
-        for row in BY_NAME.every(_devices(hold))
+        for row in BY_NAME.without_names().every(_devices(hold))
     )  # fmt: skip
     return csv_file(f"harmony-held-deletions-{integration_id}-{hold_id}", _HEADER, rows)
 
@@ -161,8 +162,9 @@ def _list(hold: Hold, form: _ApprovalForm) -> dict[str, Any]:
     """Return the devices the address asks for, fifty at a time, and the stamp of all of them."""
     whole = holds.listing(db.session(), listed(hold))
     form.digest.data = whole.digest
-    place = BY_NAME.place(request.args)
-    return {"whole": whole, "whys": WHYS, "page": BY_NAME.page(_devices(hold), place)}
+    order = BY_NAME.without_names()
+    page = order.page(_devices(hold), order.place(request.args))
+    return {"whole": whole, "whys": WHYS, "page": page}
 
 
 def _back(integration_id: int, hold_id: int) -> ResponseReturnValue:

@@ -216,9 +216,10 @@ def devices(filters: Filters) -> tuple[Query, Order]:
     Few devices that another index finds are sorted, which is less than walking all.
     """
     leading, sort = filters.leading(), filters.sort
-    order = sort.order if sort else ORDERS["name"]
+    order = (sort.order if sort else ORDERS["name"]).without_names()
     query: Query = select(*COLUMNS).where(*conditions_of(filters, leading))
-    return query, replace(order, key=unindexed(order.key)) if leading else order
+    is_unindexed = leading and order.key is not None
+    return query, replace(order, key=unindexed(order.key)) if is_unindexed else order
 
 
 def conditions_of(

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from harmony.db import db, is_sqlite
+from harmony.db.personal import hides_personal_data
 from harmony.models import Device
 from harmony.models.search_index import INDEX, NOTED, TOP, is_there
 from harmony.web.shared.filters import TextFilter
@@ -42,11 +43,25 @@ _TOP = text(TOP).columns(column("rowid")).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceSearch(TextFilter):
+class PersonalTextFilter(TextFilter):
+    """Typed text in what a device is searched by; in serial number and UDID alone where people are hidden."""
+
+    def condition(self, value: str, led: Led) -> ColumnElement[bool]:
+        if not hides_personal_data():
+            return TextFilter.condition(self, value, led)
+        columns = func.lower(Device.serial), Device.udid_key
+        texts = self.spellings(value)
+        return or_(*(column.contains(text, autoescape=True) for column in columns for text in texts))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSearch(PersonalTextFilter):
     """Typed text that the search text of a device contains; one of three letters or more is looked up."""
 
     def condition(self, value: str, led: Led) -> ColumnElement[bool]:
         """Compare the text last; PostgreSQL, which would sort many that are found, compares it alone."""
+        if hides_personal_data():
+            return PersonalTextFilter.condition(self, value, unindexed)
         spellings = self.spellings(value)
         if (led is unindexed and not is_sqlite()) or not _is_looked_up(spellings):
             return TextFilter.condition(self, value, unindexed)
@@ -55,7 +70,7 @@ class DeviceSearch(TextFilter):
 
     def is_few(self, value: str) -> bool:
         spellings = self.spellings(value)
-        if not _is_looked_up(spellings):
+        if hides_personal_data() or not _is_looked_up(spellings):
             return False
         some = select(_candidates(spellings).subquery()).limit(FEW + 1).subquery()
         return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from flask import Response, stream_with_context
 
+from harmony.db.personal import hidden_rows, hides_personal_data
+
 # A cell that begins so is a formula to a spreadsheet; the last four are the wide forms of the first.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _LINES_AT_ONCE = 200
@@ -18,7 +20,8 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
     """Return the file that a browser saves as `name`.csv; times are written in UTC, None as nothing."""
-    answer = Response(stream_with_context(_text(header, rows)), content_type="text/csv; charset=utf-8")
+    seen = hidden_rows(rows) if hides_personal_data() else rows
+    answer = Response(stream_with_context(_text(header, seen)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer
 

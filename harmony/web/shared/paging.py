@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Row, Select, tuple_
 
 from harmony.db import db, release
+from harmony.db.personal import hides_personal_data
 from harmony.web.shared.ids import number
 
 PAGE_SIZE = 50
@@ -113,6 +114,8 @@ class Order:
     is_number: bool = False
     is_turned: bool = False
 
+    label_of_names: ClassVar[str] = "name_key"
+
     @property
     def is_rising(self) -> bool:
         """Return True when the smallest comes first."""
@@ -121,6 +124,11 @@ class Order:
     def turned(self) -> Order:
         """Return the same order the other way round."""
         return replace(self, is_turned=not self.is_turned)
+
+    def without_names(self) -> Order:
+        """Return the order by id where names are hidden: their order and the places in it would tell them."""
+        by_name = self.key is not None and self.label == Order.label_of_names
+        return Order(self.id, is_turned=True) if by_name and hides_personal_data() else self
 
     def place(self, query: Mapping[str, str]) -> Place:
         """Read a place from an address; nonsense is ignored rather than answered with an error."""
