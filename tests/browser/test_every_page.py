@@ -446,6 +446,12 @@ def event_notifications(visitor: Visitor, _product: Product, integration: str) -
 
 PAGES: dict[str, Bring] = {
     "overview": plain("/"),
+    "users": plain("/users"),
+    "users-new": plain("/users/new"),
+    "user": plain("/users/1"),
+    "roles": plain("/users/roles"),
+    "account": plain("/account"),
+    "confirm": plain("/account/confirm"),
     "integrations": plain("/integrations"),
     "new": plain("/integrations/new"),
     "server-errors": server_errors,

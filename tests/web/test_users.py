@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from harmony.clock import now, steady
 from harmony.db import db, write
 from harmony.models import AuditEntry, SignInSession, User
+from harmony.models.access import Role
 from harmony.security import invitations, sessions, user_changes, users
 from harmony.security.user_changes import LastAdministrator
 from tests.conftest import ADMINISTRATOR, PASSWORD
@@ -135,6 +136,18 @@ def test_a_role_counts_from_the_next_request_on_and_a_removed_user_is_gone(
     assert signed_in.get(f"/users/{id_}").status_code == 404
     with app.app_context():
         assert ("Changed a user", "kim: viewer → administrator") in audited()
+
+
+def test_what_is_saved_is_shown_on_the_form(app: Flask, signed_in: FlaskClient) -> None:
+    with app.app_context():
+        id_, _ = user_changes.invite("kim", Role.OPERATOR, ["7:g1"], "test", now())
+    page = signed_in.get(f"/users/{id_}").text
+    assert re.search(r'value="7:g1"[^>]*checked', page)
+    assert re.search(r'checked[^>]*value="operator"', page)
+    signed_in.post("/users/roles", data={"operator": "y"})
+    roles = signed_in.get("/users/roles").text
+    assert re.search(r'id="operator"[^>]*checked', roles)
+    assert not re.search(r'id="viewer"[^>]*checked', roles)
 
 
 def test_the_last_administrator_stays(app: Flask, signed_in: FlaskClient) -> None:

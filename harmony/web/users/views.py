@@ -62,7 +62,7 @@ def invite() -> ResponseReturnValue:
 @needs(Permission.ADMINISTER)
 def roles() -> ResponseReturnValue:
     """Show which role has which permission, and the switches of the roles."""
-    form = RoleForm(typed.sent(), data=role_settings.hiding())
+    form = RoleForm(typed.sent() or None, data=role_settings.hiding())
     return render_template("users/roles.html", form=form, roles=ROLES, meanings=MEANINGS)
 
 
@@ -154,7 +154,8 @@ def _refused(user: User, sentence: str) -> ResponseReturnValue:
 
 def _access_of(user: User) -> AccessForm:
     reach = ALL if user.scope is None else SOME
-    sent = typed.sent() if request.method == "GET" else None
+    # Empty values would count as sent, and switch everything off.
+    sent = (typed.sent() or None) if request.method == "GET" else None
     return AccessForm(sent, data={"role": user.role, "reach": reach, "scope": user.scope or []})
 
 
