@@ -140,7 +140,7 @@ def test_a_form_that_was_sent_signed_out_comes_back_below_the_prefix(
     app: Flask, browser: PrefixedBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
-        later.setattr(sessions, "_is_living", lambda *_: False)
+        later.setattr(sessions, "is_living", lambda *_: False)
         led = browser.post("/settings/policy", data={"silent_days": "9"}).location
     assert led.startswith("/sign-in?next=/harmony/settings/policy%3Fkept%3D")
     typed = {"name": ADMINISTRATOR, "password": PASSWORD, "next": _next_of(led)}
