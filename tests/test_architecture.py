@@ -36,6 +36,7 @@ ROOMS = {
     "connector": "clock logs uem mail",
     "relay": "clock db models audit uem security mail connector",
     "jobs": "clock logs config db models audit uem security relay",
+    "oidc": "clock db models audit uem security",
     "sync": "atomic_file clock folding config db models audit uem jobs",
     "event_notifications": "clock db models audit uem security jobs sync",
     "protection": "clock db models audit jobs",
@@ -43,10 +44,10 @@ ROOMS = {
     "device_api": "clock db models audit uem security jobs sync protection apps",
     "tagging": "clock db models audit uem jobs sync protection apps",
     "messages": "clock config db models audit uem security mail relay jobs sync protection device_api",
-    "setup": "clock config db models audit uem security relay jobs sync tagging messages",
-    "worker": "clock logs config db models audit security backup relay jobs sync protection apps tagging"
+    "setup": "clock config db models audit uem security oidc relay jobs sync tagging messages",
+    "worker": "clock logs config db models audit security oidc backup relay jobs sync protection apps tagging"
     " messages create_app",
-    "web": "clock folding config db models audit uem security simulator relay jobs sync protection apps"
+    "web": "clock folding config db models audit uem security oidc simulator relay jobs sync protection apps"
     " event_notifications device_api tagging mail messages setup",
     "api": "clock db models security jobs sync protection device_api web",
     "ops": "atomic_file clock logs config db models audit uem security backup simulator jobs sync"

@@ -22,13 +22,19 @@ _CREATION, _REMOVAL, _EXPORT, _SECRET = "Creation", "Removal", "Export", "Secret
 
 _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
     "Accounts": {
-        (_SIGN_IN, _INFORMATION): ("Signed in",),
-        (_SIGN_IN, _WARNING): ("Ended all sessions of a user", "Ended a session", "Ended all other sessions"),
+        (_SIGN_IN, _INFORMATION): ("Signed in", "Signed out by the provider"),
+        (_SIGN_IN, _WARNING): (
+            "Ended all sessions of a user", "Ended a session", "Ended all other sessions",
+            "Was refused by single sign-on",
+        ),
         (_ACTION, _INFORMATION): ("Confirmed the password",),
-        (_CREATION, _WARNING): ("Created the first administrator", "Added a user", "Invited a user"),
+        (_CREATION, _WARNING): (
+            "Created the first administrator", "Added a user", "Invited a user", "Got an account",
+        ),
         (_SETTINGS, _WARNING): (
             "Changed a user", "Disabled a user", "Enabled a user", "Hid personal data from a role",
-            "Showed personal data to a role",
+            "Showed personal data to a role", "Got another role", "Changed single sign-on",
+            "Removed single sign-on",
         ),
         (_REMOVAL, _WARNING): ("Removed a user", "Revoked an API key"),
         (_SECRET, _WARNING): (

@@ -33,6 +33,14 @@ from harmony.models.policy import Policy, PolicyRecord, RiskOverride
 from harmony.models.protection import Event, Finding, Protection, Registration, RegistrationCode
 from harmony.models.refusal import RegistrationRefusal
 from harmony.models.run import JobRun, SkippedDevice, SyncRun
+from harmony.models.sign_on import (
+    ExternalIdentity,
+    IdentityProvider,
+    ProviderSession,
+    SignOnFlow,
+    SignOnTest,
+    UsedLogoutToken,
+)
 from harmony.models.states import (
     Absence,
     Action,
@@ -79,11 +87,13 @@ __all__ = [
     "DeviceStatus",
     "Event",
     "EventListener",
+    "ExternalIdentity",
     "Finding",
     "FormerTag",
     "Happening",
     "Hold",
     "HoldState",
+    "IdentityProvider",
     "InstalledApp",
     "Integration",
     "IntegrationState",
@@ -107,6 +117,7 @@ __all__ = [
     "PolicyRecord",
     "Profile",
     "Protection",
+    "ProviderSession",
     "Registration",
     "RegistrationCode",
     "RegistrationRefusal",
@@ -119,6 +130,8 @@ __all__ = [
     "SetupPage",
     "Severity",
     "SignInSession",
+    "SignOnFlow",
+    "SignOnTest",
     "SkippedDevice",
     "StopReason",
     "Sweep",
@@ -129,6 +142,7 @@ __all__ = [
     "ThrottleBucket",
     "UemEvent",
     "UemTag",
+    "UsedLogoutToken",
     "User",
     "VaultCanary",
     "Verb",

@@ -60,13 +60,13 @@ def hash_password(password: str) -> str:
 
 
 def check_password(stored: str | None, given: str) -> bool:
-    """Return whether `given` is the password behind `stored`; False, after the same time, when that is None.
+    """Return whether `given` is the password behind `stored`; False, after the same time, if that is none.
 
     Raises TooManyAtOnce, which says nothing about the password.
     """
     try:
         with _slot():
-            return _hasher.verify(stored or _NOBODY, _normal(given)) and stored is not None
+            return _hasher.verify(stored or _NOBODY, _normal(given)) and bool(stored)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -71,6 +71,11 @@ def setup_not_tried(ip: str | None, now: datetime) -> None:
     _give_back((_setup_limit(ip),), now)
 
 
+def sign_on_wait(ip: str | None, now: datetime) -> float:
+    """Return the seconds before this address may go to the provider again; 0 uses one try."""
+    return take(f"sign-on:{counted_address(ip)}", 30, 900, now)
+
+
 def setup_wait(ip: str | None, now: datetime) -> float:
     """Return the seconds before this address may try another set-up code; 0 uses one try."""
     return _take_all((_setup_limit(ip),), now)

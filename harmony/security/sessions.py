@@ -35,7 +35,7 @@ class FlashCookie(SecureCookieSessionInterface):
     """Flask's signed cookie, for the messages of `flash()` alone; its attributes are those of ours."""
 
     def get_cookie_name(self, app: Flask) -> str:
-        return _named("harmony-notes")
+        return named_cookie("harmony-notes")
 
     def get_cookie_path(self, app: Flask) -> str:
         return cookie_path()
@@ -135,20 +135,25 @@ def sweep(now: datetime) -> None:
 
 def read_cookie() -> str | None:
     """Return the token of this request, as the browser sent it."""
-    return request.cookies.get(_named("harmony"))
+    return request.cookies.get(named_cookie("harmony"))
 
 
 def set_cookie(response: Response, token: str) -> None:
     """Set the cookie, until the browser is closed."""
     response.set_cookie(
-        _named("harmony"), token, path=cookie_path(), secure=request.is_secure, httponly=True, samesite="Lax"
+        named_cookie("harmony"),
+        token,
+        path=cookie_path(),
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
     )
 
 
 def clear_cookie(response: Response) -> None:
     """Delete the cookie."""
     response.delete_cookie(
-        _named("harmony"), path=cookie_path(), secure=request.is_secure, httponly=True, samesite="Lax"
+        named_cookie("harmony"), path=cookie_path(), secure=request.is_secure, httponly=True, samesite="Lax"
     )
 
 
@@ -157,8 +162,8 @@ def cookie_path() -> str:
     return request.script_root or "/"
 
 
-def _named(name: str) -> str:
-    """Return, over https, the `__Host-` name, which neither a sister host nor plain http can set.
+def named_cookie(name: str) -> str:
+    """Return the name of a cookie: over https one that neither a sister host nor plain http can set.
 
     Browsers drop such a cookie on plain http to a LAN address, which would end in a silent sign-in loop,
     and teams do evaluate that way: so there the name is plain and the cookie not Secure. Only the name of

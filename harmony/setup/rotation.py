@@ -1,6 +1,6 @@
 """Seals everything that the vault has sealed under its newest key, from one table of the sealed columns.
 
-An access token is not sealed anew but forgotten: the UEM gives another one for the asking.
+What is easily had again, such as an access token, is not sealed anew but forgotten.
 """
 
 from __future__ import annotations
@@ -9,21 +9,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from harmony.db import db, write
 from harmony.messages.channel import PASSWORD_BOUND_TO, url_bound_to
 from harmony.models import (
     AccessToken,
+    IdentityProvider,
     Integration,
     KeptForm,
     MailServer,
     MessageChannel,
     OutboundProxy,
+    ProviderSession,
     SetupPage,
+    SignOnFlow,
+    SignOnTest,
     VaultCanary,
 )
+from harmony.oidc import settings as provider_settings
 from harmony.security import kept_forms, outbound_proxy
 from harmony.security.credentials import bound_to
 from harmony.security.vault import vault
@@ -157,6 +162,24 @@ def _renew_channels(counts: Rotation, dry_run: bool) -> None:
                 channel.url = sealed
 
 
+def _renew_client_secret(counts: Rotation, dry_run: bool) -> None:
+    with write() as session:
+        for provider in session.scalars(select(IdentityProvider).where(IdentityProvider.client_secret != "")):
+            sealed = counts.successor(provider.client_secret, provider_settings.BOUND_TO)
+            if sealed and not dry_run:
+                provider.client_secret = sealed
+
+
+def _forget_sign_ons(_counts: Rotation, dry_run: bool) -> None:
+    """Forget what is sealed for minutes: sign-ins under way, tests, and hints for signing out."""
+    if dry_run:
+        return
+    with write() as session:
+        session.execute(delete(SignOnFlow))
+        session.execute(delete(SignOnTest))
+        session.execute(update(ProviderSession).values(id_token=""))
+
+
 def _renew_canary(_counts: Rotation, dry_run: bool) -> None:
     if not dry_run:
         secrets.renew_canary()
@@ -170,5 +193,10 @@ SEALED_COLUMNS = (
     _SealedColumns((MailServer.password,), _renew_mail_server),
     _SealedColumns((MessageChannel.url,), _renew_channels),
     _SealedColumns((OutboundProxy.password,), _renew_proxy),
+    _SealedColumns((IdentityProvider.client_secret,), _renew_client_secret),
+    _SealedColumns(
+        (SignOnFlow.sealed, SignOnTest.sealed, SignOnTest.outcome, ProviderSession.id_token),
+        _forget_sign_ons,
+    ),
     _SealedColumns((VaultCanary.sealed,), _renew_canary),
 )

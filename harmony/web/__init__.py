@@ -38,6 +38,8 @@ from harmony.web.registration import views as registration_views
 from harmony.web.runs import jobs as run_jobs
 from harmony.web.runs import views as run_views
 from harmony.web.shared import compression, errors, hidden, htmx, ids, layout
+from harmony.web.sign_on import settings as sign_on_settings
+from harmony.web.sign_on import views as sign_on_views
 from harmony.web.tags import views as tag_views
 from harmony.web.users import invitation
 from harmony.web.users import views as user_views
@@ -55,6 +57,7 @@ PAGES = (
     message_settings, message_views, overview_views, why_views, connector_views, proxy_views,
     user_views, invitation, own_account_views, confirm, api_key_views,
     event_notification_views,
+    sign_on_views, sign_on_settings,
 )  # fmt: skip
 
 

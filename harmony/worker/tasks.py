@@ -22,6 +22,7 @@ from harmony.messages import delivery, outbox
 from harmony.messages import job as message_run
 from harmony.messages.notices import watch
 from harmony.messages.registration import recipients
+from harmony.oidc import flow, logout, trial
 from harmony.protection import policy, policy_rollout
 from harmony.protection import sweep as devices
 from harmony.relay import connectors
@@ -152,6 +153,9 @@ def sweep() -> None:
     sessions.sweep(steady())
     invitations.sweep(now())
     kept_forms.sweep(steady())
+    flow.sweep(steady())
+    trial.sweep(steady())
+    logout.sweep(now())
     rate_limit.sweep(now())
     shared_state.sweep(now())
     connectors.forget_silent(now())

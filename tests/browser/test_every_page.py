@@ -512,6 +512,7 @@ PAGES: dict[str, Bring] = {
     "message-channel": message_channel,
     "proxy": plain("/settings/proxy"),
     "caution": plain("/caution"),
+    "single-sign-on": plain("/settings/single-sign-on"),
     "connectors": plain("/connectors"),
     "connectors-errors": connector_errors,
     "connector": connector,

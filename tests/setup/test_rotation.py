@@ -20,7 +20,13 @@ from harmony.messages import settings as message_settings
 from harmony.messages.settings import MailServerValues
 from harmony.models import ChannelKind, Integration, SetupPage, User
 from harmony.models.configuration import SERVER, ServerDetails, to_row
-from harmony.security import kept_forms, outbound_proxy
+from harmony.oidc import flow, logout, trial
+from harmony.oidc import settings as provider_settings
+from harmony.oidc.identity import VerifiedIdentity
+from harmony.oidc.rules import RuleResult
+from harmony.oidc.settings import ProviderSettings
+from harmony.oidc.trial import SignOnOutcome
+from harmony.security import kept_forms, outbound_proxy, sessions
 from harmony.security.credentials import seal_secrets
 from harmony.security.kept_forms import TypedForm
 from harmony.security.keys import new_vault_key
@@ -34,6 +40,7 @@ from tests.canaries import watch
 PACKAGE = Path(__file__).resolve().parents[2] / "harmony"
 SECRET = "rotate-every-canary"
 TYPED = TypedForm((("client_secret", SECRET), ("display_name", "Half typed")), {"file": b"PEM"})
+PROVIDER = ProviderSettings("Example ID", "https://id.test", "client", client_secret=SECRET)
 KEY = TokenKey("https://uem.test", "https://token.test/connect/token", "client", SECRET)
 SEALED = re.compile(r"v[12]\.[0-9a-f]{8}\.")
 
@@ -53,7 +60,13 @@ SEALING = {
     "security/outbound_proxy.py:_sealed": {"outbound_proxy.password"},
     "messages/settings.py:add_channel": {"message_channel.url"},
     "messages/settings.py:save_channel": {"message_channel.url"},
+    "oidc/settings.py:_sealed": {"identity_provider.client_secret"},
+    "oidc/flow.py:_store": {"sign_on_flow.sealed"},
+    "oidc/trial.py:create": {"sign_on_test.sealed"},
+    "oidc/trial.py:record": {"sign_on_test.outcome"},
+    "oidc/logout.py:link_session": {"provider_session.id_token"},
     "jobs/shared_state.py:keep_token": {"access_token.sealed"},
+    "backup/sealed_keys.py:write": set(),  # a file, under a passphrase
     "web/demo/state.py:keep": set(),  # a cookie, which is given again
     "security/vault.py:reseal": set(),  # what rotation itself calls
 }
@@ -82,11 +95,15 @@ def fill() -> int:
     drafts.keep_typed(id_, SERVER, TYPED, 1)
     assert kept_forms.keep(user_id, "/policy", TYPED, at)
     message_settings.save_mail_server(
-        MailServerValues("smtp.test", 587, "starttls", "kim", "kim@uem.test", "", "", SECRET), 0, "kim", at
+        MailServerValues("smtp.test", 587, "starttls", "kim", "kim@uem.test", "", "", password=SECRET),
+        0,
+        "kim",
+        at,
     )
     message_settings.add_channel(ChannelKind.SMS, "Gateway", f"https://gateway.test/?key={SECRET}", "kim", at)
     with write() as session:
         outbound_proxy.put(session, ProxyValues("proxy.test", 3128, "kim", SECRET), 0)
+    fill_sign_ons(user_id)
     state = shared_state()
     assert state.begin_fetch(KEY, at)
     state.keep_token(KEY, Token("bearer", at, at + timedelta(hours=1)))
@@ -105,6 +122,20 @@ def columns_of_key(key_id: str) -> set[str]:
             if any(f".{key_id}." in str(value) and SEALED.search(str(value)) for value in values):
                 found.add(f"{table}.{name}")
     return found
+
+
+def fill_sign_ons(user_id: int) -> None:
+    """Keep the provider, a sign-in under way, a test with its outcome, and a session that began there."""
+    at = now()
+    with write() as session:
+        provider_settings.put(session, PROVIDER, 0)
+    flow.keep_address(f"https://id.test/end?id_token_hint={SECRET}", at)
+    test_id = trial.create(user_id, PROVIDER, 0, at)
+    trial.record(test_id, SignOnOutcome(True, SECRET))
+    token = sessions.open_session(db.session.get_one(User, user_id), at)
+    logout.link_session(
+        token, VerifiedIdentity("https://id.test", "kim-1", "kim", RuleResult(()), {}, f"token of {SECRET}")
+    )
 
 
 def key_id() -> str:
@@ -127,11 +158,11 @@ def test_a_rotation_leaves_nothing_under_the_former_key(settings: Settings) -> N
         former = key_id()
         assert columns_of_key(former) == registered()
     with under(settings, new, old).app_context():
-        assert rotation.rotate(dry_run=True) == Rotation(renewed=6)
+        assert rotation.rotate(dry_run=True) == Rotation(renewed=7)
         assert columns_of_key(former) == registered()
-        assert rotation.rotate(dry_run=False) == Rotation(renewed=6)
+        assert rotation.rotate(dry_run=False) == Rotation(renewed=7)
         assert columns_of_key(former) == set()
-        assert rotation.rotate(dry_run=False) == Rotation(current=6)
+        assert rotation.rotate(dry_run=False) == Rotation(current=7)
     with under(settings, new).app_context():
         integration = db.session.get_one(Integration, id_)
         assert drafts.typed(integration, SERVER) == TYPED
@@ -148,7 +179,7 @@ def test_what_does_not_open_is_counted_and_left(settings: Settings) -> None:
     with under(settings, old).app_context():
         id_ = fill()
     with under(settings, new).app_context():
-        assert rotation.rotate(dry_run=False) == Rotation(locked=6)
+        assert rotation.rotate(dry_run=False) == Rotation(locked=7)
     with under(settings, old).app_context():
         assert drafts.typed(db.session.get_one(Integration, id_), SERVER) == TYPED
 

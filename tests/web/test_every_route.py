@@ -16,8 +16,9 @@ from harmony.db import Base, db
 from harmony.security import auth, headers
 
 PUBLIC = {
-    "/sign-in", "/setup", "/theme", "/healthz", "/readyz", "/metrics", "/register", "/invitation/<token>",
-    "/static/<path:filename>",
+    "/sign-in", "/sign-in/provider", "/sign-in/provider/callback", "/sign-in/provider/logout",
+    "/sign-in/provider/signed-out/<key>", "/setup", "/theme", "/healthz", "/readyz", "/metrics", "/register",
+    "/invitation/<token>", "/static/<path:filename>",
     "/protect/v1/register", "/protect/v1/check-in", "/protect/v1/unregister", "/protect/v1/openapi.json",
     "/hooks/ws1/<address>",
     "/connector/v1/poll", "/connector/v1/calls/<call_id>/parts/<int:number>",

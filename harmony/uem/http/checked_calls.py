@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,17 +29,31 @@ _HARMLESS = frozenset({"RequestException", "codes", "exceptions", "auth", "Conne
 _OPTIONS = frozenset({"data", "json", "params", "headers", "auth", "files"})
 
 
-def call_once(policy: OutboundPolicy, method: str, url: str, **options: Any) -> requests.Response:
+@dataclass(frozen=True, slots=True)
+class CallBounds:
+    """The patience of a call, the most it may bring, and the PEM it trusts (None: the public store)."""
+
+    seconds: float = CALL_SECONDS
+    largest: int = LARGEST_ANSWER
+    ca_pem: str | None = field(default=None, repr=False)
+
+
+_USUAL = CallBounds()
+
+
+def call_once(
+    policy: OutboundPolicy, method: str, url: str, bounds: CallBounds = _USUAL, **options: Any
+) -> requests.Response:
     """Make one call: no redirects, no proxies, a verified certificate, one deadline. Raises UemError."""
-    target = CallTarget(web_address(url, policy), policy, None)
-    session = make_session(policy, None, 1)
-    with session, Deadline(CALL_SECONDS) as deadline:
+    target = CallTarget(web_address(url, policy), policy, bounds.ca_pem)
+    session = make_session(policy, bounds.ca_pem, 1)
+    with session, Deadline(bounds.seconds) as deadline:
         try:
             kept = {name: value for name, value in options.items() if name in _OPTIONS}
             unread = session.request(
-                method, url, allow_redirects=False, timeout=CALL_SECONDS, stream=True, **kept
+                method, url, allow_redirects=False, timeout=bounds.seconds, stream=True, **kept
             )
-            answer = _read(unread)
+            answer = _read(unread, bounds.largest)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise call_error(error, deadline, target, now()) from None
         if deadline.expired:  # one that is cut in its headers looks like an empty success
@@ -46,11 +61,11 @@ def call_once(policy: OutboundPolicy, method: str, url: str, **options: Any) -> 
         return answer
 
 
-def _read(unread: requests.Response) -> requests.Response:
+def _read(unread: requests.Response, largest: int) -> requests.Response:
     """Return the same answer with its body read, as libraries expect one. Raises TooLarge."""
     read = requests.Response()
     read.status_code, read.headers, read.encoding = unread.status_code, unread.headers, unread.encoding
-    read.raw = BytesIO(read_answer(unread, LARGEST_ANSWER).body)
+    read.raw = BytesIO(read_answer(unread, largest).body)
     return read
 
 

@@ -59,9 +59,13 @@ def read_answer(response: requests.Response, largest: int = MAX_BODY) -> Answer:
     while piece := response.raw.read(_PIECE, decode_content=True):
         size += len(piece)
         if size > largest:
-            raise TooLarge(f"The answer is larger than {largest // 2**20} MiB and was not read to its end.")
+            raise TooLarge(f"The answer is larger than {_size(largest)} and was not read to its end.")
         pieces.append(piece)
     return Answer(response.status_code, response.headers, b"".join(pieces))
+
+
+def _size(count: int) -> str:
+    return f"{count // 2**20} MiB" if count >= 2**20 else f"{count // 2**10} KiB"
 
 
 def refuse_non_data(answer: Answer) -> None:

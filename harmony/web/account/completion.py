@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from enum import StrEnum
 
 from flask import redirect, request
@@ -29,13 +30,20 @@ class SignInMethod(StrEnum):
     OPENID_CONNECT = "OpenID Connect"
 
 
-def complete_sign_in(user: User, method: SignInMethod, target: str | None = None) -> Response:
+def complete_sign_in(
+    user: User,
+    method: SignInMethod,
+    target: str | None = None,
+    *,
+    on_open: Callable[[str], None] | None = None,
+) -> Response:
     """Open a session for `user` after the last factor, and lead to `target` or else the start page.
 
     Args:
         user: Whoever has proved to be that user; nothing is asked any more.
         method: The proof; the audit and the log name it.
         target: Where the person wanted to go; an address of another site counts as none.
+        on_open: Called with the token of the new session, before any browser knows it.
     """
     log.info("User %d signed in from %s by %s.", user.id, request.remote_addr, method)
     with write() as session:
@@ -43,5 +51,8 @@ def complete_sign_in(user: User, method: SignInMethod, target: str | None = None
     response = redirect(local_address(target), 303)
     # Signing in again ends the former session of this browser instead of leaving it behind.
     sessions.close_session(sessions.read_cookie())
-    sessions.set_cookie(response, sessions.open_session(user, steady()))
+    token = sessions.open_session(user, steady())
+    if on_open is not None:
+        on_open(token)
+    sessions.set_cookie(response, token)
     return response

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from harmony.audit import audit
 from harmony.clock import now, steady
 from harmony.db import write
+from harmony.oidc.settings import provider_name
 from harmony.security import kept_forms, rate_limit, sessions, setup_code, users
 from harmony.security.addresses import HOME, below_prefix, local_address
 from harmony.security.auth import KEPT, SETUP, SIGN_IN, public
@@ -19,6 +20,7 @@ from harmony.security.passwords import TooManyAtOnce
 from harmony.security.permissions import Permission, needs
 from harmony.web.account.completion import SignInMethod, complete_sign_in
 from harmony.web.account.forms import SetupForm, SignInForm
+from harmony.web.sign_on.departure import departure_page
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +70,10 @@ def sign_in_submitted() -> ResponseReturnValue:
 @needs(Permission.VIEW)
 def sign_out() -> ResponseReturnValue:
     """End this browser's session and have it forget what it kept of us."""
-    sessions.close_session(sessions.read_cookie())
-    response = redirect(below_prefix(SIGN_IN), 303)
+    token = sessions.read_cookie()
+    page = departure_page(token) or below_prefix(SIGN_IN)
+    sessions.close_session(token)
+    response = redirect(page, 303)
     sessions.clear_cookie(response)
     if not request.script_root:  # else other applications of this host would lose theirs
         response.headers["Clear-Site-Data"] = '"cookies", "storage"'
@@ -131,7 +135,7 @@ def _sign_in_page(form: SignInForm, target: str, problem: str | None = None) -> 
     form.form_errors = [problem] if problem else []
     is_kept = kept_forms.is_kept(parse_qs(urlsplit(target).query).get(KEPT, [""])[0], steady())
     next_ = "" if target == below_prefix(HOME) else target
-    return render_template("auth/sign_in.html", form=form, next=next_, kept=is_kept)
+    return render_template("auth/sign_in.html", form=form, next=next_, kept=is_kept, provider=provider_name())
 
 
 def _setup_page(form: SetupForm, problem: str) -> str:

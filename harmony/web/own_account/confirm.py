@@ -7,7 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from harmony.audit import audit
 from harmony.clock import now, steady
-from harmony.db import write
+from harmony.db import db, write
+from harmony.oidc.accounts import has_identity
+from harmony.oidc.settings import provider_name
 from harmony.security import sessions
 from harmony.security.addresses import local_address
 from harmony.security.permissions import Permission, needs
@@ -41,6 +43,6 @@ def confirm() -> ResponseReturnValue:
 
 
 def _page(form: ConfirmForm) -> str:
-    return render_template(
-        "account/confirm.html", form=form, next=local_address(request.values.get("next")), user=g.user
-    )
+    provider = provider_name() if has_identity(db.session(), g.user.id) else None
+    following = local_address(request.values.get("next"))
+    return render_template("account/confirm.html", form=form, next=following, user=g.user, provider=provider)

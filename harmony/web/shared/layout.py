@@ -37,6 +37,7 @@ _SETTINGS = (
     ("Connectors", "connectors.index", "server"),
     ("API keys", "api_keys.index", "key"),
     ("Outbound proxy", "proxy.show", "external-link"),
+    ("Single sign-on", "sign_on_settings.show", "key"),
     ("Messages", "messages.index", "mail"),
     ("Notices", "notices.show", "bell"),
     ("Exceptions", "exceptions.index", "hand-stop"),

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from harmony.clock import within
 from harmony.db import db
-from harmony.models import Device, Integration, Invitation, SignInSession, User
+from harmony.models import Device, ExternalIdentity, Integration, Invitation, SignInSession, User
 from harmony.models.access import Role
 from harmony.security.invitations import VALID_FOR
 from harmony.security.principal import group_key
@@ -23,14 +23,17 @@ class UserRow:
     user: User
     seen_at: datetime | None
     invited_at: datetime | None
+    subject: str | None
 
     def state(self, now: datetime) -> str:
-        """Return the state: disabled, invited, no way in yet, or active."""
+        """Return the state: disabled, invited, active, by single sign-on only, or no way in yet."""
         if self.user.disabled_at is not None:
             return "disabled"
         if self.invited_at is not None and within(self.invited_at, VALID_FOR, now):
             return "invited"
-        return "active" if self.user.password_hash else "expired"
+        if self.user.password_hash:
+            return "active"
+        return "expired" if self.subject is None else "single_sign_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,10 @@ def user_rows(user_id: int | None = None) -> list[UserRow]:
     seen = select(SignInSession.user_id, func.max(SignInSession.seen_at).label("at"))
     last = seen.group_by(SignInSession.user_id).subquery()
     query = (
-        select(User, last.c.at, Invitation.created_at)
+        select(User, last.c.at, Invitation.created_at, ExternalIdentity.subject)
         .outerjoin(last, last.c.user_id == User.id)
         .outerjoin(Invitation, Invitation.user_id == User.id)
+        .outerjoin(ExternalIdentity, ExternalIdentity.user_id == User.id)
         .order_by(User.name_key)
     )
     if user_id is not None:

@@ -25,6 +25,7 @@ STATES = {
     "active": ("Active", "active"),
     "disabled": ("Disabled", "cancelled"),
     "invited": ("Invited", "pending"),
+    "single_sign_on": ("Single sign-on", "active"),
     "expired": ("Invitation expired", "warning"),
 }
 _OWN = "This is your own account. Ask another administrator to do this."

@@ -1,0 +1,98 @@
+"""Accounts of people at the provider: matched by issuer and subject, never by a name or an address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from harmony.audit import audit
+from harmony.models import ExternalIdentity, User
+from harmony.models.access import Role
+from harmony.oidc.errors import NoAccess
+from harmony.oidc.identity import VerifiedIdentity
+from harmony.security.user_changes import stored_scope
+from harmony.security.users import LONGEST_NAME, name_key
+
+# No password fits: whoever signs in at the provider has none here.
+NO_PASSWORD = ""
+
+
+def account_for(session: Session, identity: VerifiedIdentity, role: str, now: datetime) -> User:
+    """Return the account of a person with role and scope of this sign-in, a new one at the first.
+
+    Inside `write()` only. Raises NoAccess for a disabled account.
+    """
+    known = _known(session, identity)
+    if known is None:
+        return _created(session, identity, role, now)
+    user = session.get_one(User, known.user_id)
+    if user.disabled_at is not None:
+        raise NoAccess("Your account is disabled.")
+    known.signed_in_at = now
+    if user.role != role:
+        audit(
+            session,
+            user.name,
+            "Got another role",
+            now,
+            detail="by the provider",
+            changes=[("Role", user.role, role)],
+        )
+        user.role = role
+    _narrow(user, identity.result.groups)
+    return user
+
+
+def _narrow(user: User, groups: Sequence[str]) -> None:
+    """Set the scope of a rule that names device groups; one without them leaves that of the account."""
+    if groups:
+        user.scope = stored_scope(Role(user.role), groups)
+
+
+def has_identity(session: Session, user_id: int) -> bool:
+    """Tell if a user signs in through a provider."""
+    return session.get(ExternalIdentity, user_id) is not None
+
+
+def _known(session: Session, identity: VerifiedIdentity) -> ExternalIdentity | None:
+    return session.scalar(
+        select(ExternalIdentity).where(
+            ExternalIdentity.issuer == identity.issuer, ExternalIdentity.subject == identity.subject
+        )
+    )
+
+
+def _created(session: Session, identity: VerifiedIdentity, role: str, now: datetime) -> User:
+    name = free_name(session, identity.name)
+    user = User(name=name, name_key=name_key(name), role=role, password_hash=NO_PASSWORD, created_at=now)
+    _narrow(user, identity.result.groups)
+    session.add(user)
+    session.flush()
+    session.add(
+        ExternalIdentity(
+            user_id=user.id,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            created_at=now,
+            signed_in_at=now,
+        )
+    )
+    audit(session, name, "Got an account", now, detail=f"{role}, by the provider")
+    return user
+
+
+def free_name(session: Session, wanted: str) -> str:
+    """Return a name that no account has: the wanted one, or with a number."""
+    number, name = 1, wanted
+    while not _is_free(session, name):
+        number += 1
+        name = f"{wanted} ({number})"
+    return name
+
+
+def _is_free(session: Session, name: str) -> bool:
+    key = name_key(name)
+    return len(key) <= LONGEST_NAME and session.scalar(select(User.id).where(User.name_key == key)) is None

@@ -1,0 +1,1 @@
+"""Sign-in through the OpenID provider, and its settings."""
