@@ -22,7 +22,7 @@ dev: .venv/dev ## Run both again after each change of code or templates; DEMO=1 
 demo: .venv/runtime ## The same on throw-away data, with a simulated UEM
 	@exec $(BIN)/python -m harmony.ops.demo $(ARGS)
 
-test: .venv/dev ## Run every test, three at a time; PARALLEL= for one after the other
+test: .venv/dev .venv/provider ## Run every test, three at a time; PARALLEL= for one after the other
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint .venv/dev ## Lint, and run the quick tests (docs/testing.md): a minute
@@ -56,7 +56,7 @@ screenshots: .venv/dev ## Take the pictures in docs/images anew, from the demo; 
 	@$(BIN)/python -m tests.screenshots
 
 clean: ## Remove what make has built; the data in instance/ stays
-	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	rm -rf .venv .venv-bench tests/oidc/provider/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Harmony needs Python 3.11 or newer.")'
@@ -71,6 +71,13 @@ clean: ## Remove what make has built; the data in instance/ stays
 	@echo "Installing what the tests need …"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
+
+# The certified OpenID provider of the browser tests; without npm they are left out, and say so.
+.venv/provider: tests/oidc/provider/package-lock.json | .venv/bin/python
+	@if command -v npm >/dev/null; then \
+		echo "Installing the OpenID provider that the tests sign in at …" && \
+		npm ci --prefix tests/oidc/provider --ignore-scripts --no-audit --no-fund --silent && touch $@; \
+	fi
 
 .venv-bench/peers: requirements-bench.txt
 	@echo "Installing the peers that the bench compares with …"

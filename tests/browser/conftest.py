@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.browser import wizard
 from tests.browser.nginx import NGINX
+from tests.browser.oidc_provider import NODE
 from tests.browser.product import Product, running_product
 from tests.browser.visitor import Visitor
 from tests.conftest import ADMINISTRATOR, PASSWORD
@@ -35,24 +36,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Run the browser tests last; leave them out without Chromium, unless they are required."""
     mine = [item for item in items if item.get_closest_marker("browser")]
     items[:] = [item for item in items if not item.get_closest_marker("browser")]
-    behind_nginx = [item for item in mine if item.path.name == "test_behind_nginx.py"]
     if not CHROMIUM:
         _leave_out(config, mine, "Chromium", "chromium")
-    elif not NGINX:
-        _leave_out(config, behind_nginx, "nginx", "nginx-light")
-        items.extend(item for item in mine if item not in behind_nginx)
-    else:
-        items.extend(mine)
+        return
+    left_out = []
+    if not NGINX:
+        left_out += [item for item in mine if item.path.name == "test_behind_nginx.py"]
+        _leave_out(config, left_out, "nginx", "nginx-light")
+    if not NODE:
+        at_provider = [item for item in mine if item.path.name == "test_single_sign_on.py"]
+        _leave_out(config, at_provider, "the OpenID provider", "nodejs npm", "and `make test`")
+        left_out += at_provider
+    items.extend(item for item in mine if item not in left_out)
 
 
-def _leave_out(config: pytest.Config, mine: list[pytest.Item], name: str, package: str) -> None:
+def _leave_out(
+    config: pytest.Config, mine: list[pytest.Item], name: str, package: str, also: str = ""
+) -> None:
     if not mine:
         return
+    install = f"apt-get install {package} {also}".strip()
     if os.environ.get("REQUIRE_BROWSER") == "1":
-        raise pytest.UsageError(f"REQUIRE_BROWSER=1, but there is no {name}: apt-get install {package}")
+        raise pytest.UsageError(f"REQUIRE_BROWSER=1, but there is no {name}: {install}")
     config.hook.pytest_deselected(items=mine)
     files = ", ".join(sorted({item.nodeid.partition("::")[0] for item in mine}))
-    how = f"for lack of {name} (apt-get install {package} brings them in)"
+    how = f"for lack of {name} ({install} brings them in)"
     told(config).append(f"Left out {len(mine)} browser tests {how}: {files}")
 
 
