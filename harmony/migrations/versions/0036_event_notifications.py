@@ -69,7 +69,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_uem_event"),
-        sa.UniqueConstraint("integration_id", "digest", name="uq_uem_event_integration_id"),
+        sa.UniqueConstraint("integration_id", "digest", name="uq_uem_event_integration_id_digest"),
     )
     op.create_index("ix_uem_event_integration_id_received_at", "uem_event", ["integration_id", "received_at"])
     op.create_index(
