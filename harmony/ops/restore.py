@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from harmony import atomic_file
 from harmony.atomic_file import sync_folder
 from harmony.audit import COMMAND_LINE, audit
 from harmony.backup.copies import copy, database_file, examine
@@ -51,16 +52,32 @@ def restore(file: Path, now: datetime) -> Path | None:
 
 def _put_in_place(file: Path, current: Path, now: datetime) -> Path | None:
     draft = _draft(file, current, now)
+    atomic_file.create(_marker(), f"{now:%Y-%m-%d %H:%M} UTC\n")
     try:
         db.session.remove()
         db.engine.dispose()
         _close_for_everybody(current)
         kept = _swap(draft, current, now)
+    except NotRestored:
+        _marker().unlink()
+        raise
     finally:
         draft.unlink(missing_ok=True)
     migrate(now)
     mark_restored(now)
+    _marker().unlink()
     return kept
+
+
+def resume(now: datetime) -> None:
+    """Begin the caution that a restore died before: a backup of a former version has no place for it."""
+    if _marker().exists():
+        mark_restored(now)
+        _marker().unlink()
+
+
+def _marker() -> Path:
+    return current_settings().data_dir / "restoring"
 
 
 def mark_restored(now: datetime) -> int:

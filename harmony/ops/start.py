@@ -14,7 +14,7 @@ from harmony.clock import now
 from harmony.config import Settings, current_settings
 from harmony.jobs.outcome import database_says
 from harmony.jobs.runner import trouble
-from harmony.ops import first_start
+from harmony.ops import first_start, restore
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.integrity_check import DatabaseUnfit, refuse_unfit
 from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, migrate
@@ -83,6 +83,7 @@ def prepare(app: Flask) -> None:
         first_start.refuse_lost()
         try:
             migrate(now())
+            restore.resume(now())
             first_start.end()
             code = setup_code.issue(now())
             stopped = secrets.check()

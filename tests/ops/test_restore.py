@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
+from flask_migrate import upgrade
 from sqlalchemy import select
 
 from harmony import create_app
@@ -20,9 +21,10 @@ from harmony.backup import copies as backup
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
+from harmony.jobs import caution
 from harmony.jobs.process_identity import identity
 from harmony.models import Absence, AuditEntry, Integration, Message, MessageState, Worker
-from harmony.ops import migrate, restore
+from harmony.ops import migrate, restore, start
 from tests.builders import NOON, an_integration
 from tests.ops.test_migrate import a_database_at
 
@@ -275,3 +277,25 @@ def test_a_restore_is_refused_while_any_process_has_the_database_open(
     assert "Another process has the database open" in said.output
     assert names(app) == {"before": None, "after": None}
     assert list(settings.data_dir.glob("*.replaced.db")) == []
+
+
+def test_a_restore_that_dies_before_its_caution_begins_is_cautious_after_the_next_start(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_now: object) -> None:
+        raise KeyboardInterrupt
+
+    former = create_app(Settings(data_dir=tmp_path / "former"))
+    with former.app_context():
+        upgrade(directory=str(migrate.SCRIPTS), revision="0034")
+    assert run(former, "backup", str(tmp_path / "former.db")).exit_code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(restore, "migrate", killed)
+        run(app, "restore", str(tmp_path / "former.db"))
+    start.prepare(app)
+    with app.app_context():
+        assert caution.since() is not None
+        caution.end("kim", now())
+    start.prepare(app)
+    with app.app_context():
+        assert caution.since() is None
