@@ -8,7 +8,7 @@ TEMPLATES := templates harmony/simulator/templates
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo test check soak bench image-test lint format clean
+.PHONY: help run dev demo test check soak bench image-test release lint format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|api|peers|contention|
 image-test: .venv/dev ## Build the container image without a registry, run it, look at it (root, buildah, debootstrap)
 	@$(BIN)/python -m tests.image $(ARGS)
 
+release: .venv/dev ## Build the archive of this version from the last commit into dist/, and check it
+	@$(BIN)/python -m tests.release $(ARGS)
+
 lint: .venv/dev ## Look for mistakes without running anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -56,7 +59,7 @@ screenshots: .venv/dev ## Take the pictures in docs/images anew, from the demo; 
 	@$(BIN)/python -m tests.screenshots
 
 clean: ## Remove what make has built; the data in instance/ stays
-	rm -rf .venv .venv-bench tests/oidc/provider/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	rm -rf dist .venv .venv-bench tests/oidc/provider/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Harmony needs Python 3.11 or newer.")'

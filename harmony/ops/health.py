@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from harmony import clock
 from harmony.clock import within
 from harmony.config import Settings, current_settings
+from harmony.config.version import VERSION
 from harmony.db import db, sqlite_module
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.ops.migrate import head, revision
@@ -29,8 +30,8 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @public
 def healthz() -> ResponseReturnValue:
-    """Answer 200 as long as the process answers at all."""
-    return jsonify(status="ok")
+    """Answer 200 as long as the process answers at all, with its version."""
+    return jsonify(status="ok", version=VERSION)
 
 
 @blueprint.get("/readyz")
@@ -38,7 +39,7 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """Answer 200, or 503 with the reasons: disks, database, migrations, worker.
 
-    It is public: it names our own parts, never the version of a server that others may reach.
+    It is public: it names our own parts, never the version of another server.
     """
     reasons = _disk_problems(current_settings()) + _service_problems(clock.now())
     return jsonify(

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from harmony.clock import now
 from harmony.config import Settings
+from harmony.config.version import VERSION
 from harmony.db import sqlite_module, write
 from harmony.models import Worker
 from harmony.ops import health
@@ -26,7 +27,7 @@ def a_worker(app: Flask, seconds_ago: int) -> None:
 
 
 def test_the_process_answers_without_anything_else(client: FlaskClient) -> None:
-    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/healthz").json == {"status": "ok", "version": VERSION}
 
 
 def test_it_is_ready_when_a_worker_lives_and_says_what_it_stands_on(

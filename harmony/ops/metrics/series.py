@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from harmony.backup import drill, schedule
 from harmony.config import Settings, current_settings
+from harmony.config.version import VERSION
 from harmony.db import db
 from harmony.models import (
     Hold,
@@ -58,7 +59,8 @@ def _families() -> Iterator[Family]:
 
 def _installation() -> Iterator[Family]:
     database = db.engine.dialect.name
-    yield Family("info", "The database it runs on.", [Sample(1, {"database": database})])
+    labels = {"database": database, "version": VERSION}
+    yield Family("info", "The version, and the database it runs on.", [Sample(1, labels)])
     seen = db.session.scalar(select(func.max(Worker.seen_at)))
     yield Family("worker_seen_timestamp_seconds", "The last sign of life of a worker.", _moment(seen))
     yield from _backups(current_settings())

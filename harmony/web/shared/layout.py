@@ -13,6 +13,7 @@ from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 
 from harmony.clock import now
 from harmony.config import current_settings
+from harmony.config.version import VERSION
 from harmony.db import db
 from harmony.jobs import caution
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
@@ -118,6 +119,7 @@ def _chrome() -> dict[str, Any]:
         "has_trouble": bool(banners) or (user is not None and open_troubles(db.session())),
         "shortcuts": shortcuts.addresses() if user and shortcuts.are_on() else None,
         "typed_notice": typed.notice(),
+        "version": VERSION,
         "flashes": get_flashed_messages(with_categories=True),
     }
 
