@@ -95,6 +95,17 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
         (_REMOVAL, _WARNING): ("Revoked a Connector",),
         (_SETTINGS, _WARNING): ("Changed the outbound proxy", "Removed the outbound proxy"),
     },
+    "Destinations": {
+        (_CREATION, _WARNING): ("Added a destination",),
+        (_SETTINGS, _WARNING): ("Changed a destination",),
+        (_SECRET, _WARNING): ("Rotated the secret of a destination",),
+        (_REMOVAL, _WARNING): ("Removed a destination",),
+        (_ACTION, _WARNING): ("Paused a destination",),
+        (_ACTION, _INFORMATION): (
+            "Resumed a destination", "Replayed a delivery", "Replayed a destination",
+        ),
+        (_ACTION, _CRITICAL): ("Removed unsent records",),
+    },
     "System": {
         (_SECRET, _WARNING): ("Rotated the secrets",),
         (_ACTION, _CRITICAL): ("Database restored", "Audit trail does not verify", "Ended the caution mode"),

@@ -13,6 +13,7 @@ from harmony.audit.catalogue import classified
 from harmony.audit.chain import GENESIS, digest
 from harmony.audit.fields import Changed
 from harmony.db import table_of
+from harmony.feed import record_audit_line
 from harmony.folding import fold
 from harmony.models import AuditChain, AuditEntry, DeviceEvent, Happening, Integration
 
@@ -84,6 +85,7 @@ def _append(session: Session, values: dict[str, object]) -> None:
     row["hash"] = digest(row)
     session.execute(insert(table_of(AuditEntry)).values(row))
     session.execute(update(chain).values(head_id=id_, head_hash=row["hash"]))
+    record_audit_line(session, row)
 
 
 def _storable(text: str) -> str:

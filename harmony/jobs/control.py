@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import db, write
+from harmony.feed import record_run_line
 from harmony.jobs import device_sync, lease
 from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.device_sync import choice
@@ -177,6 +178,7 @@ def take_back(
     if run is None:
         return None
     run.state, run.reason, run.step, run.finished_at = SyncRunState.CANCELLED, reason, "", now
+    record_run_line(session, job.kind, (job.integration_id, run.id), run.state, reason=reason, at=now)
     if isinstance(run, SyncRun):
         run.advice = advice
     else:  # what the run should have looked at is left to the next one

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import changed, db, write
+from harmony.feed import record_run_line
 from harmony.jobs import caution, server_waits
 from harmony.jobs.kinds import KINDS, JobKind, asking_uem, using_ids
 from harmony.jobs.opening import Run, open_run
@@ -107,14 +108,9 @@ def put_off(integration_id: int, kind: JobKind, until: datetime, now: datetime) 
 
 
 def nudge(
-    session: Session,
-    integration_id: int,
-    kind: JobKind,
-    at: datetime,
-    *,
-    whole: bool = False,
+    session: Session, integration_id: int, kind: JobKind, at: datetime, *, whole: bool = False,
     is_mended: bool = False,
-) -> None:
+) -> None:  # fmt: skip
     """Make a job due at `at` at the latest, inside the caller's `write()`; one due sooner stays so.
 
     One whose last run failed keeps the time of its next try: what changes meanwhile must not make it hurry,
@@ -160,7 +156,11 @@ def close(
         "finished_at": now, "heartbeat_at": now,
     }  # fmt: skip
     under_way = update(runs).where(runs.id == lease.run_id, runs.state == SyncRunState.RUNNING)
-    return changed(session, under_way.values({**(counts or {}), **ended})) == 1
+    closed = changed(session, under_way.values({**(counts or {}), **ended})) == 1
+    if closed:
+        run = (lease.integration_id, lease.run_id)
+        record_run_line(session, lease.kind, run, outcome.state, reason=outcome.reason, at=now)
+    return closed
 
 
 def release(session: Session, lease: Lease) -> Job | None:

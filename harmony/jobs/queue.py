@@ -34,6 +34,7 @@ RATE = "rate"
 EXCEPTIONS = "app-exceptions"
 NOTICES = "notices"
 BACKUP = "backup"
+DESTINATIONS = "destinations"
 
 
 def open_queue(app: Flask, settings: Settings) -> SqliteHuey:

@@ -9,6 +9,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from harmony.db import db, write
+from harmony.feed import record_run_line
 from harmony.jobs import device_sync
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.lease import LEASE, under_way
@@ -56,6 +57,7 @@ def _abort(session: Session, run: Run, job: Job, now: datetime) -> None:
     # Its step stays: it tells how far the worker had come.
     run.state, run.finished_at = SyncRunState.ABORTED, now
     run.reason = died if is_gone(run.owner) else SILENT
+    record_run_line(session, job.kind, (job.integration_id, run.id), run.state, reason=run.reason, at=now)
     if job.fence != run.fence:
         return
     session.flush()

@@ -15,6 +15,7 @@ from harmony.models.app import App, AppDecision, AppException, AppReading, Insta
 from harmony.models.applied_file import AppliedFile
 from harmony.models.caution import Caution
 from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, RelayCall, RelayPart
+from harmony.models.destination import Destination, FeedDelivery, FeedRow
 from harmony.models.device import Device, Membership
 from harmony.models.event_listener import EventListener, UemEvent
 from harmony.models.history import AuditChain, AuditEntry, DeviceEvent
@@ -45,7 +46,11 @@ from harmony.models.states import (
     Absence,
     Action,
     ChannelKind,
+    DeliveryOutcome,
+    DestinationKind,
+    DestinationState,
     DeviceStatus,
+    FeedKind,
     Happening,
     HoldState,
     IntegrationState,
@@ -53,6 +58,7 @@ from harmony.models.states import (
     MessageKind,
     MessageState,
     Profile,
+    RecordFormat,
     Risk,
     Severity,
     StopReason,
@@ -82,12 +88,19 @@ __all__ = [
     "ChannelKind",
     "Connector",
     "ConnectorAgent",
+    "DeliveryOutcome",
+    "Destination",
+    "DestinationKind",
+    "DestinationState",
     "Device",
     "DeviceEvent",
     "DeviceStatus",
     "Event",
     "EventListener",
     "ExternalIdentity",
+    "FeedDelivery",
+    "FeedKind",
+    "FeedRow",
     "Finding",
     "FormerTag",
     "Happening",
@@ -118,6 +131,7 @@ __all__ = [
     "Profile",
     "Protection",
     "ProviderSession",
+    "RecordFormat",
     "Registration",
     "RegistrationCode",
     "RegistrationRefusal",

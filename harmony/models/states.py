@@ -197,3 +197,45 @@ class MessageState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class FeedKind(StrEnum):
+    """The source of a line of the feed."""
+
+    EVENT = "event"
+    AUDIT = "audit"
+    RUN = "run"
+
+
+class DestinationKind(StrEnum):
+    """The way to a destination."""
+
+    WEBHOOK = "webhook"
+    SYSLOG = "syslog"
+    HTTP = "http"
+    FILE = "file"
+
+
+class RecordFormat(StrEnum):
+    """The form in which a destination gets its records; a webhook has one of its own."""
+
+    WEBHOOK = "webhook"
+    SYSLOG = "syslog"
+    CEF = "cef"
+    OCSF = "ocsf"
+
+
+class DestinationState(StrEnum):
+    """Active, paused by a person, or stopped after days of failure until a person resumes it."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class DeliveryOutcome(StrEnum):
+    """Sent: taken. Failed: nobody took anything. Refused: the receiver does not take these records."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    REFUSED = "refused"

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from harmony.db import bulk
+from harmony.feed import record_event_lines
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.protection.change import Change, DeviceState, EventLine, OpenFinding, ProtectionStatus, effect_of
@@ -113,3 +114,4 @@ def record_events(session: Session, lines: Iterable[EventLine]) -> None:
         for at, verb, severity, *rest, detail in lines
     ]
     bulk.execute_many(session, _INSERT_EVENT, rows)
+    record_event_lines(session, rows)

@@ -16,6 +16,7 @@ from harmony.db import db, write
 from harmony.messages.channel import PASSWORD_BOUND_TO, url_bound_to
 from harmony.models import (
     AccessToken,
+    Destination,
     IdentityProvider,
     Integration,
     KeptForm,
@@ -29,6 +30,8 @@ from harmony.models import (
     VaultCanary,
 )
 from harmony.oidc import settings as provider_settings
+from harmony.outbound.senders import secret_bound_to as destination_secret
+from harmony.outbound.senders import url_bound_to as destination_url
 from harmony.security import kept_forms, outbound_proxy
 from harmony.security.credentials import bound_to
 from harmony.security.vault import vault
@@ -180,6 +183,18 @@ def _forget_sign_ons(_counts: Rotation, dry_run: bool) -> None:
         session.execute(update(ProviderSession).values(id_token=""))
 
 
+def _renew_destinations(counts: Rotation, dry_run: bool) -> None:
+    with write() as session:
+        for row in session.scalars(select(Destination)):
+            bound_to = {"url": destination_url(row.id), "secret": destination_secret(row.id)}
+            bound_to["former_secret"] = bound_to["secret"]
+            for column, where in bound_to.items():
+                sealed = getattr(row, column)
+                successor = counts.successor(sealed, where) if sealed else None
+                if successor and not dry_run:
+                    setattr(row, column, successor)
+
+
 def _renew_canary(_counts: Rotation, dry_run: bool) -> None:
     if not dry_run:
         secrets.renew_canary()
@@ -198,5 +213,6 @@ SEALED_COLUMNS = (
         (SignOnFlow.sealed, SignOnTest.sealed, SignOnTest.outcome, ProviderSession.id_token),
         _forget_sign_ons,
     ),
+    _SealedColumns((Destination.url, Destination.secret, Destination.former_secret), _renew_destinations),
     _SealedColumns((VaultCanary.sealed,), _renew_canary),
 )

@@ -14,6 +14,7 @@ from harmony.web.caution import views as caution_views
 from harmony.web.connectors import views as connector_views
 from harmony.web.deletions import views as deletion_views
 from harmony.web.demo import views as demo_views
+from harmony.web.destinations import views as destination_views
 from harmony.web.devices import columns as device_columns
 from harmony.web.devices import history as device_history
 from harmony.web.devices import protection, selection
@@ -58,6 +59,7 @@ PAGES = (
     user_views, invitation, own_account_views, confirm, api_key_views,
     event_notification_views,
     sign_on_views, sign_on_settings,
+    destination_views,
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from harmony.models import (
     UemEvent,
 )
 from harmony.models.api_key import ANSWERS_KEPT
+from harmony.outbound import retention as outbound_retention
 from harmony.sync.deletion import soft_delete
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
         "events": _forget(Event, now - timedelta(days=settings.events_kept_days), should_stop),
         "ended findings": _forget_findings(now - timedelta(days=settings.events_kept_days), should_stop),
         "audit entries": forget_audit(now - timedelta(days=settings.audit_kept_days), should_stop),
+        "lines of the feed": outbound_retention.forget_lines(now, settings.events_kept_days, should_stop),
         "messages": forget_messages(now - timedelta(days=settings.messages_kept_days), should_stop),
         "answers to the API": forget_answers(now - ANSWERS_KEPT, should_stop),
         "deleted devices": _purge(now, settings, should_stop),

@@ -17,12 +17,25 @@ from harmony.clock import now, steady
 from harmony.config import current_settings
 from harmony.jobs import control, lease, recovery, shared_state
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.queue import BACKUP, EXCEPTIONS, NOTICES, RATE, REMOVE, TASKS, TICK, enqueue, stopping
+from harmony.jobs.queue import (
+    BACKUP,
+    DESTINATIONS,
+    EXCEPTIONS,
+    NOTICES,
+    RATE,
+    REMOVE,
+    TASKS,
+    TICK,
+    enqueue,
+    stopping,
+)
 from harmony.messages import delivery, outbox
 from harmony.messages import job as message_run
 from harmony.messages.notices import watch
 from harmony.messages.registration import recipients
 from harmony.oidc import flow, logout, trial
+from harmony.outbound import claims
+from harmony.outbound import delivery as outbound_delivery
 from harmony.protection import policy, policy_rollout
 from harmony.protection import sweep as devices
 from harmony.relay import connectors
@@ -62,6 +75,7 @@ def register(queue: SqliteHuey, app: Flask) -> None:
     tasks[EXCEPTIONS] = queue.task(name=EXCEPTIONS, expires=_EXPIRES_SECONDS)(task(exceptions))
     tasks[BACKUP] = queue.task(name=BACKUP, expires=_EXPIRES_SECONDS)(task(backup))
     tasks[NOTICES] = queue.task(name=NOTICES, expires=_EXPIRES_SECONDS)(task(notices))
+    tasks[DESTINATIONS] = queue.task(name=DESTINATIONS, expires=_EXPIRES_SECONDS)(task(destinations))
     tasks[TICK] = queue.task(name="tick-now", expires=_EXPIRES_SECONDS)(task(tick))
     queue.periodic_task(crontab(minute="*"), name=TICK, expires=_EXPIRES_SECONDS)(task(tick))
     queue.periodic_task(crontab(minute="17"), name="sweep", expires=_EXPIRES_SECONDS)(task(sweep))
@@ -111,6 +125,11 @@ def backup() -> None:
     schedule.run_when_due(now())
 
 
+def destinations() -> None:
+    """Send what waits for the destinations that are due; otherwise do nothing."""
+    outbound_delivery.deliver_due(stopping().is_set)
+
+
 def tick() -> None:
     """Ask the database what there is to do: put right, enqueue what is due, finish what was begun."""
     _put_right()
@@ -138,6 +157,8 @@ def enqueue_due_jobs(of_integration: int | None = None) -> None:
     for integration_id, kind in lease.due(now()):
         if of_integration in {None, integration_id}:
             enqueue(kind, integration_id)
+    if claims.due_ids(now()):
+        enqueue(DESTINATIONS)
 
 
 def _put_right() -> None:

@@ -26,6 +26,8 @@ from harmony.oidc.identity import VerifiedIdentity
 from harmony.oidc.rules import RuleResult
 from harmony.oidc.settings import ProviderSettings
 from harmony.oidc.trial import SignOnOutcome
+from harmony.outbound import destinations
+from harmony.outbound.destinations import DestinationValues
 from harmony.security import kept_forms, outbound_proxy, sessions
 from harmony.security.credentials import seal_secrets
 from harmony.security.kept_forms import TypedForm
@@ -65,6 +67,8 @@ SEALING = {
     "oidc/trial.py:create": {"sign_on_test.sealed"},
     "oidc/trial.py:record": {"sign_on_test.outcome"},
     "oidc/logout.py:link_session": {"provider_session.id_token"},
+    "outbound/destinations.py:_apply": {"destination.url", "destination.secret"},
+    "outbound/destinations.py:_renew_secret": {"destination.secret", "destination.former_secret"},
     "jobs/shared_state.py:keep_token": {"access_token.sealed"},
     "backup/sealed_keys.py:write": set(),  # a file, under a passphrase
     "web/demo/state.py:keep": set(),  # a cookie, which is given again
@@ -104,6 +108,11 @@ def fill() -> int:
     with write() as session:
         outbound_proxy.put(session, ProxyValues("proxy.test", 3128, "kim", SECRET), 0)
     fill_sign_ons(user_id)
+    chosen = DestinationValues(
+        "Hook", "webhook", ("event",), "warning", url=f"https://hook.test/?key={SECRET}"
+    )
+    hook_id, _ = destinations.add("webhook", chosen, False, "kim", at)
+    destinations.rotate_secret(hook_id, "kim", at)
     state = shared_state()
     assert state.begin_fetch(KEY, at)
     state.keep_token(KEY, Token("bearer", at, at + timedelta(hours=1)))
@@ -163,6 +172,11 @@ def test_a_rotation_leaves_nothing_under_the_former_key(settings: Settings) -> N
         assert rotation.rotate(dry_run=False) == Rotation(renewed=7)
         assert columns_of_key(former) == set()
         assert rotation.rotate(dry_run=False) == Rotation(current=7)
+        assert rotation.rotate(dry_run=True) == Rotation(renewed=9)
+        assert columns_of_key(former) == registered()
+        assert rotation.rotate(dry_run=False) == Rotation(renewed=9)
+        assert columns_of_key(former) == set()
+        assert rotation.rotate(dry_run=False) == Rotation(current=9)
     with under(settings, new).app_context():
         integration = db.session.get_one(Integration, id_)
         assert drafts.typed(integration, SERVER) == TYPED
@@ -180,6 +194,7 @@ def test_what_does_not_open_is_counted_and_left(settings: Settings) -> None:
         id_ = fill()
     with under(settings, new).app_context():
         assert rotation.rotate(dry_run=False) == Rotation(locked=7)
+        assert rotation.rotate(dry_run=False) == Rotation(locked=9)
     with under(settings, old).app_context():
         assert drafts.typed(db.session.get_one(Integration, id_), SERVER) == TYPED
 

@@ -37,6 +37,8 @@ BUTTONS = {
     "message_settings.remove_channel", "messages.retry", "messages.cancel", "exceptions.end_app",
     "exceptions.end_risk", "shortcuts.switch", "connectors.rotate", "connectors.revoke", "undo.undo",
     "proxy.remove", "caution.end", "sign_on_settings.remove", "sign_on_settings.save_test",
+    "destinations.test", "destinations.pause", "destinations.resume",
+    "destinations.rotate", "destinations.replay", "destinations.remove",
     "device_columns.choose", "selection.export",
     "selection.reset", "selection.message", "selection.new_codes", "audit.export", "audit.verify",
     "users.act", "users.reset", "own_account.end", "own_account.end_others",

@@ -17,6 +17,7 @@ class NoticeKind(StrEnum):
     EXCEPTION = "exception"
     WORKER = "worker"
     UNHEARD = "unheard"
+    DESTINATION = "destination"
     CRITICAL = "critical"
     SUMMARY = "summary"
 
@@ -37,6 +38,9 @@ WORDS = {
     NoticeKind.EXCEPTION: Wording("Exceptions", "An exception or a changed risk ends within 7 days."),
     NoticeKind.WORKER: Wording("Silent worker", "No worker has been seen for three minutes."),
     NoticeKind.UNHEARD: Wording("Silent devices", "Too many registered devices are inactive."),
+    NoticeKind.DESTINATION: Wording(
+        "Failing destination", "A webhook or SIEM destination fails for 15 minutes, or lost records."
+    ),
     NoticeKind.CRITICAL: Wording("Critical events", "Threats at High risk, at most every 15 minutes."),
     NoticeKind.SUMMARY: Wording("Weekly summary", "Every Monday, also when all is well."),
 }

@@ -15,6 +15,8 @@ from harmony.messages.notices.kinds import NoticeKind
 from harmony.messages.notices.rules import Trouble, TroubleKey
 from harmony.models import (
     AppException,
+    Destination,
+    DestinationState,
     DeviceStatus,
     Hold,
     HoldState,
@@ -32,6 +34,8 @@ from harmony.uem.trust.certificates import WARN_DAYS, CertificateRefused, read_u
 
 WORKER_SILENT_AFTER = timedelta(minutes=3)
 FAILURES = 3
+FAILING_DESTINATION_AFTER = timedelta(minutes=15)
+_LOST_FOR = timedelta(days=7)
 # Of fewer devices a percentage says little.
 FEWEST_REGISTERED = 10
 _TOKEN_SOON = timedelta(days=2)
@@ -56,6 +60,7 @@ def troubles(session: Session, now: datetime) -> Iterator[Trouble]:
     yield from _exceptions(session, now)
     yield from _worker(now)
     yield from _unheard(session)
+    yield from _destinations(session, now)
 
 
 def _of_integration(session: Session, integration: Integration, now: datetime) -> Iterator[Trouble]:
@@ -161,6 +166,22 @@ def _worker(now: datetime) -> Iterator[Trouble]:
     if seen is not None and now - seen > WORKER_SILENT_AFTER:
         text = f"It was last seen on {seen:%d %b %Y, %H:%M} UTC. Devices are not synced; see the log."
         yield Trouble(TroubleKey(NoticeKind.WORKER, ""), "silent", "The worker is silent", text)
+
+
+def _destinations(session: Session, now: datetime) -> Iterator[Trouble]:
+    """Yield a trouble for each destination that has failed for long, was stopped, or lost records."""
+    for row in session.scalars(select(Destination).order_by(Destination.id)):
+        key, page = TroubleKey(NoticeKind.DESTINATION, str(row.id)), f"/destinations/{row.id}"
+        if row.lost_at is not None and now - row.lost_at < _LOST_FOR:
+            text = f"{row.lost:,} records were older than is kept and were removed before they had been sent."
+            yield Trouble(key, "lost", f"Destination {row.name} has lost records", text, page)
+        elif row.state == DestinationState.STOPPED:
+            text = f"{row.reason} Nothing more is sent to it until you resume it."
+            yield Trouble(key, "stopped", f"Destination {row.name} was stopped", text, page)
+        elif row.failing_since is not None and now - row.failing_since > FAILING_DESTINATION_AFTER:
+            yield Trouble(
+                key, _cause("failing", row.reason), f"Destination {row.name} is failing", row.reason, page
+            )
 
 
 def _unheard(session: Session) -> Iterator[Trouble]:

@@ -29,6 +29,7 @@ from harmony.models import (
     Worker,
 )
 from harmony.models.job import SYNC_JOB
+from harmony.ops.metrics.destinations import destination_families
 from harmony.ops.metrics.exposition import Family, Sample, seconds
 from harmony.web.devices import counts
 from harmony.web.shared.hidden import hidden_ids
@@ -55,6 +56,7 @@ def _families() -> Iterator[Family]:
     yield from _jobs()
     yield from _runs()
     yield from _open_work()
+    yield from destination_families()
 
 
 def _installation() -> Iterator[Family]:

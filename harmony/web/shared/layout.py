@@ -39,6 +39,7 @@ _SETTINGS = (
     ("API keys", "api_keys.index", "key"),
     ("Outbound proxy", "proxy.show", "external-link"),
     ("Single sign-on", "sign_on_settings.show", "key"),
+    ("Destinations", "destinations.index", "arrow-right"),
     ("Messages", "messages.index", "mail"),
     ("Notices", "notices.show", "bell"),
     ("Exceptions", "exceptions.index", "hand-stop"),

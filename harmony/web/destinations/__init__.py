@@ -1,0 +1,1 @@
+"""The pages of destinations: webhooks, syslog servers, HTTP collectors and files."""

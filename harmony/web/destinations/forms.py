@@ -1,0 +1,195 @@
+"""The form of a destination: what every kind has, and what leads to each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from wtforms import BooleanField, Field, Form, PasswordField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import DataRequired, Length, ValidationError
+
+from harmony.clock import now
+from harmony.jobs.uem_client import outbound_policy
+from harmony.models import Destination, DestinationKind, FeedKind, RecordFormat, Severity
+from harmony.outbound.destinations import DestinationValues, keeps_token
+from harmony.outbound.formats import FORMATS
+from harmony.outbound.syslog import DOCUMENTATION_NUMBER, LOCAL0
+from harmony.uem.errors import UemError
+from harmony.uem.http.checked_calls import web_address
+from harmony.uem.trust.certificates import CertificateRefused, read_upload
+from harmony.web.shared.pasted import stripped
+from harmony.web.wizard.forms import WholeNumber
+
+FORMAT_WORDS = {
+    RecordFormat.WEBHOOK: "JSON (Standard Webhooks)",
+    RecordFormat.SYSLOG: "Syslog (RFC 5424 structured data)",
+    RecordFormat.CEF: "CEF",
+    RecordFormat.OCSF: "OCSF 1.8 (JSON)",
+}
+SEVERITY_CHOICES = [
+    SelectChoice(Severity.INFORMATION, "Information and above"),
+    SelectChoice(Severity.WARNING, "Warning and above"),
+    SelectChoice(Severity.CRITICAL, "Critical only"),
+]
+START_CHOICES = [SelectChoice("now", "From now on"), SelectChoice("all", "Everything that is kept")]
+_KINDS = {"events": FeedKind.EVENT, "audits": FeedKind.AUDIT, "runs": FeedKind.RUN}
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
+_PRINTABLE = re.compile(r"[ -~]*")
+
+
+class DestinationForm(Form):
+    """The fields that every destination has."""
+
+    name = StringField(
+        "Name", [DataRequired("Give the destination a name."), Length(max=128)], filters=[stripped]
+    )
+    format = SelectField("Format")
+    events = BooleanField("Device events", default=True)
+    audits = BooleanField("Audit entries")
+    runs = BooleanField("Run outcomes")
+    least_severity = SelectField(
+        "Least severity", choices=SEVERITY_CHOICES, default=Severity.INFORMATION.value
+    )
+    personal = BooleanField("Include personal data")
+    start = SelectField("Begin", choices=START_CHOICES, default="now")
+
+    def validate_events(self, _field: Field) -> None:
+        """Refuse a destination that gets nothing."""
+        if not (self.events.data or self.audits.data or self.runs.data):
+            raise ValidationError("Choose at least one kind of record.")
+
+    def values(self) -> DestinationValues:
+        """Return what was typed, once it is valid."""
+        return DestinationValues(
+            self.name.data or "", self.format.data, self._kinds(), self.least_severity.data,
+            bool(self.personal.data), **self.where(),
+        )  # fmt: skip
+
+    def where(self) -> dict[str, Any]:
+        """Return the values that lead to the destination."""
+        return {}
+
+    def _kinds(self) -> tuple[str, ...]:
+        return tuple(kind.value for name, kind in _KINDS.items() if self[name].data)
+
+
+class FileDestinationForm(DestinationForm):
+    """A file in the data folder."""
+
+
+class SyslogDestinationForm(DestinationForm):
+    """A syslog server."""
+
+    host = StringField("Server", [DataRequired("Enter the name of the syslog server.")], filters=[stripped])
+    port = WholeNumber("Port", 1, 65535, default=6514)
+    tls = BooleanField("Encrypt with TLS", default=True)
+    certificate = TextAreaField("Certificate (PEM)", filters=[stripped])
+    facility = WholeNumber("Facility of events and runs", 0, 23, default=LOCAL0)
+    enterprise = WholeNumber("Private enterprise number", 1, 999_999_999, default=DOCUMENTATION_NUMBER)
+
+    def validate_host(self, field: StringField) -> None:
+        """Refuse what is no name of a server."""
+        if field.data and (not _HOST.fullmatch(field.data) or field.data.count(":") == 1):
+            raise ValidationError("Enter the name alone, such as siem.example.com, without port.")
+
+    def validate_certificate(self, field: TextAreaField) -> None:
+        """Refuse what would not work as a certificate."""
+        field.data = _certificate(field.data)
+
+    def where(self) -> dict[str, Any]:
+        """Return the values that lead to the destination."""
+        options = {name: self[name].data for name in ("tls", "certificate", "facility", "enterprise")}
+        return {"place": f"{self.host.data}:{self.port.data}", "options": options}
+
+
+class WebhookForm(DestinationForm):
+    """An address that gets each record by a POST of its own."""
+
+    url = PasswordField("Address", [Length(max=1000)], filters=[stripped])
+    certificate = TextAreaField("Certificate (PEM)", filters=[stripped])
+
+    def validate_url(self, field: PasswordField) -> None:
+        """Refuse what Harmony does not call."""
+        if not field.data:
+            return
+        try:
+            web_address(field.data, outbound_policy())
+        except UemError as error:
+            raise ValidationError(error.sentence) from None
+        if not _PRINTABLE.fullmatch(field.data) or " " in field.data:
+            raise ValidationError("Enter an address without blanks and odd characters.")
+
+    def validate_certificate(self, field: TextAreaField) -> None:
+        """Refuse what would not work as a certificate."""
+        field.data = _certificate(field.data)
+
+    def where(self) -> dict[str, Any]:
+        """Return the values that lead to the destination."""
+        return {"url": self.url.data or "", "options": {"certificate": self.certificate.data or ""}}
+
+
+class CollectorForm(WebhookForm):
+    """An address that gets batches of records."""
+
+    token = PasswordField("Authorization header", [Length(max=4096)], filters=[stripped])
+
+    def validate_token(self, field: PasswordField) -> None:
+        """Refuse what no header can carry."""
+        if field.data and not _PRINTABLE.fullmatch(field.data):
+            raise ValidationError("Enter the header as one line, such as Bearer … or Splunk ….")
+
+    def where(self) -> dict[str, Any]:
+        """Return the values that lead to the destination."""
+        return super().where() | {"token": self.token.data or ""}
+
+
+_FORMS: dict[DestinationKind, type[DestinationForm]] = {
+    DestinationKind.WEBHOOK: WebhookForm,
+    DestinationKind.SYSLOG: SyslogDestinationForm,
+    DestinationKind.HTTP: CollectorForm,
+    DestinationKind.FILE: FileDestinationForm,
+}
+
+
+def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = None) -> DestinationForm:
+    """Return the form of a kind: as typed, or filled with what is saved; never with a secret."""
+    saved = {} if row is None or typed is not None else _saved(row)
+    form = _FORMS[kind](typed, **saved)
+    form.format.choices = [SelectChoice(choice.value, FORMAT_WORDS[choice]) for choice in FORMATS[kind]]
+    if typed is None and row is None:
+        form.format.data = FORMATS[kind][0].value
+    return form
+
+
+def is_complete(form: DestinationForm, row: Destination | None) -> bool:
+    """Validate a form, with what has to be typed because nothing is saved for it."""
+    valid = form.validate()
+    if isinstance(form, WebhookForm) and not form.url.data and row is None:
+        form.url.errors = ["Enter the address that records are sent to."]
+    if isinstance(form, CollectorForm) and row is not None and _lacks_token(form, row):
+        form.token.errors = ["The saved header is for another server: enter the one for this address."]
+    return valid and not form.errors
+
+
+def _lacks_token(form: CollectorForm, row: Destination) -> bool:
+    return bool(row.secret and not form.token.data) and not keeps_token(row, form.url.data or "")
+
+
+def _saved(row: Destination) -> dict[str, Any]:
+    host, _, port = row.address.rpartition(":")
+    kinds = {name: kind in row.kinds for name, kind in _KINDS.items()}
+    place = {"host": host, "port": int(port)} if row.kind == DestinationKind.SYSLOG else {}
+    return {
+        "name": row.name, "format": row.format, "least_severity": row.least_severity,
+        "personal": row.personal, **kinds, **row.options, **place,
+    }  # fmt: skip
+
+
+def _certificate(text: str | None) -> str:
+    if not text:
+        return ""
+    try:
+        return read_upload(text, now()).pem
+    except CertificateRefused as refused:
+        raise ValidationError(refused.sentence) from None
