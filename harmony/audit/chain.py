@@ -27,7 +27,7 @@ def canonical(entry: Mapping[str, Any]) -> str:
 
     >>> from datetime import datetime, UTC
     >>> entry = dict.fromkeys(HASHED, "") | {"id": 1, "at": datetime(2026, 1, 2, tzinfo=UTC)}
-    >>> canonical(entry)[:60]
+    >>> canonical(entry)[:61]
     '{"at":"2026-01-02T00:00:00.000000","category":"","changes":""'
     """
     values = {name: _plain(entry[name]) for name in HASHED}
