@@ -24,22 +24,26 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
     "Accounts": {
         (_SIGN_IN, _INFORMATION): ("Signed in", "Signed out by the provider"),
         (_SIGN_IN, _WARNING): (
-            "Ended all sessions of a user", "Ended a session", "Ended all other sessions",
-            "Was refused by single sign-on",
+            "Sign-in refused", "Passkey counter fell", "Ended all sessions of a user", "Ended a session",
+            "Ended all other sessions", "Was refused by single sign-on",
         ),
-        (_ACTION, _INFORMATION): ("Confirmed the password",),
+        (_ACTION, _INFORMATION): ("Confirmed the password", "Confirmed by passkey"),
         (_CREATION, _WARNING): (
             "Created the first administrator", "Added a user", "Invited a user", "Got an account",
         ),
         (_SETTINGS, _WARNING): (
             "Changed a user", "Disabled a user", "Enabled a user", "Hid personal data from a role",
             "Showed personal data to a role", "Got another role", "Changed single sign-on",
-            "Removed single sign-on",
+            "Removed single sign-on", "Changed second factors", "Switched password sign-in off",
+            "Switched password sign-in on",
         ),
         (_REMOVAL, _WARNING): ("Removed a user", "Revoked an API key"),
+        (_SECRET, _CRITICAL): ("Removed second factors",),
         (_SECRET, _WARNING): (
             "Reset a password", "Changed the own password", "Chose a password by invitation",
             "Created an API key",
+            "Set up an authenticator app", "Removed the authenticator app", "Made recovery codes",
+            "Registered a passkey", "Renamed a passkey", "Removed a passkey",
         ),
     },
     "Integrations": {

@@ -18,6 +18,15 @@ from harmony.models.connector import Connector, ConnectorAgent, OutboundProxy, R
 from harmony.models.destination import Destination, FeedDelivery, FeedRow
 from harmony.models.device import Device, Membership
 from harmony.models.event_listener import EventListener, UemEvent
+from harmony.models.factors import (
+    KnownAddress,
+    Passkey,
+    PasskeyChallenge,
+    PendingSignIn,
+    RecoveryCode,
+    TotpSecret,
+    UsedTotpStep,
+)
 from harmony.models.history import AuditChain, AuditEntry, DeviceEvent
 from harmony.models.hold import Hold
 from harmony.models.integration import Integration, KnownGroup, SetupPage
@@ -114,6 +123,7 @@ __all__ = [
     "Job",
     "JobRun",
     "KeptForm",
+    "KnownAddress",
     "KnownGroup",
     "LinkState",
     "MailServer",
@@ -126,12 +136,16 @@ __all__ = [
     "NoticeState",
     "NoticeSubscription",
     "OutboundProxy",
+    "Passkey",
+    "PasskeyChallenge",
+    "PendingSignIn",
     "Policy",
     "PolicyRecord",
     "Profile",
     "Protection",
     "ProviderSession",
     "RecordFormat",
+    "RecoveryCode",
     "Registration",
     "RegistrationCode",
     "RegistrationRefusal",
@@ -154,9 +168,11 @@ __all__ = [
     "SyncRunState",
     "TagLink",
     "ThrottleBucket",
+    "TotpSecret",
     "UemEvent",
     "UemTag",
     "UsedLogoutToken",
+    "UsedTotpStep",
     "User",
     "VaultCanary",
     "Verb",

@@ -25,6 +25,7 @@ class User(Base):
     `device_columns` are the names of the columns chosen for the device list; "" for the usual ones.
     `scope` lists the keys of the device groups that a viewer or operator sees; None for every device.
     Nobody signs in as a user whose `disabled_at` is set.
+    While `password_off`, no password signs this user in.
     """
 
     __tablename__ = "user"
@@ -38,6 +39,7 @@ class User(Base):
     device_columns: Mapped[str] = mapped_column(String(512), default="", server_default="")
     scope: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    password_off: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class RoleSettings(Base):
@@ -47,6 +49,7 @@ class RoleSettings(Base):
 
     role: Mapped[str] = mapped_column(String(16), primary_key=True)
     hides_personal_data: Mapped[bool] = mapped_column(default=False, server_default=false())
+    requires_second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class SignInSession(Base):
@@ -54,6 +57,7 @@ class SignInSession(Base):
 
     One that has ended by itself is remembered for a few days: it opens nothing, but tells whose it was.
     `reauthenticated_at` is when its user last proved who they are: at sign-in, or again afterwards.
+    `method` names what its user proved at sign-in.
     """
 
     __tablename__ = "sign_in_session"
@@ -65,6 +69,7 @@ class SignInSession(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reauthenticated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     browser: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    method: Mapped[str] = mapped_column(String(32), default="", server_default="")
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 

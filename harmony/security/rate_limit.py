@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from harmony.db import write
 from harmony.models import ThrottleBucket
+from harmony.security import known_addresses
 from harmony.security.users import name_key
 
 _FORGET_AFTER = timedelta(days=1)
@@ -47,15 +48,19 @@ def _take_all(limits: Sequence[Limit], now: datetime) -> float:
 def sign_in_wait(ip: str | None, name: str, now: datetime) -> float:
     """Return the seconds before this address may try to sign in under this name; 0 uses one try.
 
-    No limit counts by the name alone: anybody could then lock the only administrator out.
+    The limit of the name alone is not for addresses from which that name signed in before: strangers use
+    it up, and could lock the only administrator out.
     """
-    return _take_all((_address_limit(ip), _account_limit(ip, name)), now)
+    limits = [_address_limit(ip), _account_limit(ip, name)]
+    if not known_addresses.is_known(counted_address(ip), name, now):
+        limits.append(_name_limit(name))
+    return _take_all(limits, now)
 
 
 def sign_in_succeeded(ip: str | None, name: str, now: datetime) -> None:
     """Delete the tries of a user who signed in, and every bucket that has long been full again."""
     # Only the one try comes back: a colleague's success must not pay for somebody else's guessing.
-    _give_back((_address_limit(ip),), now)
+    _give_back((_address_limit(ip), _name_limit(name)), now)
     with write() as session:
         session.execute(delete(ThrottleBucket).where(ThrottleBucket.key == _account_limit(ip, name).key))
         session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - _FORGET_AFTER))
@@ -63,7 +68,26 @@ def sign_in_succeeded(ip: str | None, name: str, now: datetime) -> None:
 
 def sign_in_not_tried(ip: str | None, name: str, now: datetime) -> None:
     """Give the try back: the password was not looked at."""
-    _give_back((_address_limit(ip), _account_limit(ip, name)), now)
+    _give_back((_address_limit(ip), _account_limit(ip, name), _name_limit(name)), now)
+
+
+def second_factor_wait(user_id: int, now: datetime) -> float:
+    """Return the seconds before another one-time code may be tried for a user; 0 uses one try.
+
+    Only who has the password gets here; recovery codes and passkeys, which nobody guesses, are not counted.
+    """
+    return _take_all((_code_limit(user_id),), now)
+
+
+def second_factor_succeeded(user_id: int) -> None:
+    """Forget the wrong codes of a user."""
+    with write() as session:
+        session.execute(delete(ThrottleBucket).where(ThrottleBucket.key == _code_limit(user_id).key))
+
+
+def passkey_wait(ip: str | None, now: datetime) -> float:
+    """Return the seconds before this address may ask for another challenge; 0 uses one try."""
+    return _take_all((Limit(f"passkey:{counted_address(ip)}", 60, 900),), now)
 
 
 def setup_not_tried(ip: str | None, now: datetime) -> None:
@@ -106,6 +130,16 @@ def _account_limit(ip: str | None, name: str) -> Limit:
     # Hashed, because people do type their password where the name belongs.
     folded = hashlib.sha256(name_key(name).encode()).hexdigest()[:32]
     return Limit(f"sign-in:{counted_address(ip)}:{folded}", 5, 300)
+
+
+def _name_limit(name: str) -> Limit:
+    folded = hashlib.sha256(name_key(name).encode()).hexdigest()[:32]
+    return Limit(f"sign-in-name:{folded}", 60, 3600)
+
+
+def _code_limit(user_id: int) -> Limit:
+    # 288 codes a day of a million, of which three are right at a time.
+    return Limit(f"one-time-code:{user_id}", 5, 1500)
 
 
 def counted_address(ip: str | None) -> str:

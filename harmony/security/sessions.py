@@ -27,6 +27,8 @@ _LIMITS = "harmony.session_limits"
 REMEMBERED = timedelta(days=3)
 REAUTHENTICATED = timedelta(minutes=15)
 _SEEN_EVERY = timedelta(minutes=1)
+# The cookies of a session, and of a sign-in that waits for its second factor.
+SESSION, PENDING = "harmony", "harmony-pending"
 # A fixed beginning lets secret scanners recognise a token that strayed into a file.
 TOKEN_PREFIX = "hrmns_"  # noqa: S105
 
@@ -59,7 +61,7 @@ def limits() -> tuple[timedelta, timedelta]:
     return found
 
 
-def open_session(user: User, now: datetime) -> str:
+def open_session(user: User, now: datetime, method: str = "") -> str:
     """Sign `user` in. Return a new token for the cookie, so that none can be planted beforehand."""
     token, user_id = TOKEN_PREFIX + secrets.token_urlsafe(32), user.id
     browser = browser_of(request.user_agent.string) if has_request_context() else ""
@@ -72,6 +74,7 @@ def open_session(user: User, now: datetime) -> str:
                 seen_at=now,
                 reauthenticated_at=now,
                 browser=browser,
+                method=method,
             )
         )
     return token
@@ -106,11 +109,14 @@ def is_reauthenticated(found: SignInSession, now: datetime) -> bool:
     return proved is not None and within(proved, REAUTHENTICATED, now)
 
 
-def mark_reauthenticated(token: str | None, now: datetime) -> None:
-    """Note that the user of this session has just proved who they are."""
+def mark_reauthenticated(token: str | None, now: datetime) -> str:
+    """Note that the user of this session has just proved who they are. Return its new token."""
+    successor = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    values = {"reauthenticated_at": now, "token_hash": token_hash(successor)}
     with write() as session:
         here = SignInSession.token_hash == token_hash(token or "")
-        session.execute(update(SignInSession).where(here).values(reauthenticated_at=now))
+        session.execute(update(SignInSession).where(here).values(values))
+    return successor
 
 
 def close_session(token: str | None) -> None:
@@ -133,15 +139,15 @@ def sweep(now: datetime) -> None:
         session.execute(delete(SignInSession).where(forgotten))
 
 
-def read_cookie() -> str | None:
+def read_cookie(name: str = SESSION) -> str | None:
     """Return the token of this request, as the browser sent it."""
-    return request.cookies.get(named_cookie("harmony"))
+    return request.cookies.get(named_cookie(name))
 
 
-def set_cookie(response: Response, token: str) -> None:
+def set_cookie(response: Response, token: str, name: str = SESSION) -> None:
     """Set the cookie, until the browser is closed."""
     response.set_cookie(
-        named_cookie("harmony"),
+        named_cookie(name),
         token,
         path=cookie_path(),
         secure=request.is_secure,
@@ -150,10 +156,10 @@ def set_cookie(response: Response, token: str) -> None:
     )
 
 
-def clear_cookie(response: Response) -> None:
+def clear_cookie(response: Response, name: str = SESSION) -> None:
     """Delete the cookie."""
     response.delete_cookie(
-        named_cookie("harmony"), path=cookie_path(), secure=request.is_secure, httponly=True, samesite="Lax"
+        named_cookie(name), path=cookie_path(), secure=request.is_secure, httponly=True, samesite="Lax"
     )
 
 

@@ -105,12 +105,15 @@ def authenticate(name: str, password: str) -> User | None:
 
     None, after the same time, for a wrong password, an unknown name and a disabled user.
 
-    Raises TooManyAtOnce.
+    None likewise where the password is right and switched off. Raises TooManyAtOnce.
     """
     user = find(name)
     stored = user.password_hash if user else None
     release()  # the check takes long, and no read should stay open for it
-    if not check_password(stored, password) or user is None or stored is None or user.disabled_at:
+    # The password is looked at whatever follows, so that the time tells nothing.
+    if not check_password(stored, password) or user is None or stored is None:
+        return None
+    if user.disabled_at or user.password_off:
         return None
     if needs_rehash(stored):
         with suppress(TooManyAtOnce):  # the next sign-in renews it
@@ -119,7 +122,7 @@ def authenticate(name: str, password: str) -> User | None:
 
 
 def set_password(name: str, password: str) -> None:
-    """Give a user a new password and end all of that user's sessions.
+    """Give a user a new password, which counts from now on, and end all of that user's sessions.
 
     Raises UnknownUser, UnfitPassword.
     """
@@ -129,7 +132,9 @@ def set_password(name: str, password: str) -> None:
     _require_fit(password, user.name)
     user_id, hashed = user.id, hash_password(password)
     with write() as session:
-        session.execute(update(User).where(User.id == user_id).values(password_hash=hashed))
+        session.execute(
+            update(User).where(User.id == user_id).values(password_hash=hashed, password_off=False)
+        )
         session.execute(delete(SignInSession).where(SignInSession.user_id == user_id))
 
 

@@ -27,6 +27,7 @@ from harmony.models import (
     SetupPage,
     SignOnFlow,
     SignOnTest,
+    TotpSecret,
     VaultCanary,
 )
 from harmony.oidc import settings as provider_settings
@@ -34,6 +35,7 @@ from harmony.outbound.senders import secret_bound_to as destination_secret
 from harmony.outbound.senders import url_bound_to as destination_url
 from harmony.security import kept_forms, outbound_proxy
 from harmony.security.credentials import bound_to
+from harmony.security.factors import totp
 from harmony.security.vault import vault
 from harmony.setup import secrets
 from harmony.setup.drafts import digest, typed_bound_to
@@ -195,6 +197,16 @@ def _renew_destinations(counts: Rotation, dry_run: bool) -> None:
                     setattr(row, column, successor)
 
 
+def _renew_totp(counts: Rotation, dry_run: bool) -> None:
+    with write() as session:
+        for row in session.scalars(select(TotpSecret)):
+            for column in ("sealed", "pending"):
+                stored = getattr(row, column)
+                sealed = counts.successor(stored, totp.bound_to(row.user_id)) if stored else None
+                if sealed and not dry_run:
+                    setattr(row, column, sealed)
+
+
 def _renew_canary(_counts: Rotation, dry_run: bool) -> None:
     if not dry_run:
         secrets.renew_canary()
@@ -214,5 +226,6 @@ SEALED_COLUMNS = (
         _forget_sign_ons,
     ),
     _SealedColumns((Destination.url, Destination.secret, Destination.former_secret), _renew_destinations),
+    _SealedColumns((TotpSecret.sealed, TotpSecret.pending), _renew_totp),
     _SealedColumns((VaultCanary.sealed,), _renew_canary),
 )

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from flask import Flask
 
-from harmony.web.account import shortcuts
+from harmony.web.account import (
+    authenticator,
+    enforcement,
+    factors,
+    own_passkeys,
+    passkey_proof,
+    passkey_sign_in,
+    second_factor,
+    shortcuts,
+)
 from harmony.web.account import views as account_views
 from harmony.web.api_keys import views as api_key_views
 from harmony.web.app_configuration import views as app_configuration_views
@@ -49,7 +58,9 @@ from harmony.web.wizard import leave, tag_withdrawal, token, verification
 from harmony.web.wizard import views as wizard_views
 
 PAGES = (
-    account_views, integration_views, wizard_views, leave, tag_withdrawal, verification, removal, run_views,
+    account_views, second_factor, passkey_sign_in, factors, authenticator, own_passkeys,
+    passkey_proof, enforcement,
+    integration_views, wizard_views, leave, tag_withdrawal, verification, removal, run_views,
     undo, timeline, shortcuts, caution_views,
     deletion_views, tag_views, device_views, device_columns, selection, device_history, protection, app_views,
     exception_views, run_jobs,

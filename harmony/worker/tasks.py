@@ -39,7 +39,8 @@ from harmony.outbound import delivery as outbound_delivery
 from harmony.protection import policy, policy_rollout
 from harmony.protection import sweep as devices
 from harmony.relay import connectors
-from harmony.security import invitations, kept_forms, rate_limit, sessions
+from harmony.security import invitations, kept_forms, known_addresses, rate_limit, sessions
+from harmony.security.factors import passkeys, pending
 from harmony.sync import indexing, integration_removal, lifecycle, redaction, unlisted_expiry
 from harmony.sync import job as sync_job
 from harmony.tagging import job as tagging_run
@@ -178,6 +179,9 @@ def sweep() -> None:
     trial.sweep(steady())
     logout.sweep(now())
     rate_limit.sweep(now())
+    known_addresses.sweep(now())
+    pending.sweep(steady())
+    passkeys.sweep(steady())
     shared_state.sweep(now())
     connectors.forget_silent(now())
     install_base.recount()

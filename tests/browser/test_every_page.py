@@ -511,6 +511,8 @@ PAGES: dict[str, Bring] = {
     "message-settings": plain("/messages/settings"),
     "message-channel": message_channel,
     "proxy": plain("/settings/proxy"),
+    "sign-in-methods": plain("/account/factors"),
+    "sign-in-rules": plain("/sign-in-rules"),
     "caution": plain("/caution"),
     "single-sign-on": plain("/settings/single-sign-on"),
     "connectors": plain("/connectors"),

@@ -12,8 +12,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from harmony.db import db
-from harmony.models import ThrottleBucket
-from harmony.security import rate_limit
+from harmony.models import KnownAddress, ThrottleBucket
+from harmony.security import known_addresses, rate_limit
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,11 +70,30 @@ def test_one_address_guesses_one_account_five_times(bare: Flask) -> None:
     assert rate_limit.sign_in_wait("192.0.2.1", "bob", NOW) == 0
 
 
-def test_nobody_is_locked_out_from_elsewhere(bare: Flask) -> None:
+def test_nobody_is_locked_out_from_where_they_signed_in_before(bare: Flask) -> None:
+    known_addresses.remember("203.0.113.9", "Ada", NOW - timedelta(days=89))
     for number in range(200):
         rate_limit.sign_in_wait(f"192.0.2.{number}", "ada", NOW)
         rate_limit.sign_in_wait("198.51.100.1", "ada", NOW)
     assert rate_limit.sign_in_wait("203.0.113.9", "ada", NOW) == 0
+    assert rate_limit.sign_in_wait("203.0.113.9", "bob", NOW) == 0
+
+
+def test_a_name_that_many_strangers_try_is_slowed_for_strangers_and_not_for_good(bare: Flask) -> None:
+    waits = [rate_limit.sign_in_wait(f"192.0.2.{number}", "ada", NOW) for number in range(61)]
+    assert waits == [*[0] * 60, pytest.approx(60)]
+    assert rate_limit.sign_in_wait("203.0.113.9", "ADA", later(60)) == 0
+
+
+def test_a_known_address_is_forgotten_after_ninety_days_and_names_nobody(bare: Flask) -> None:
+    known_addresses.remember("203.0.113.9", "ada", NOW)
+    assert known_addresses.is_known("203.0.113.9", "ADA", NOW + timedelta(days=89))
+    assert not known_addresses.is_known("203.0.113.9", "bob", NOW)
+    assert not known_addresses.is_known("203.0.113.9", "ada", NOW + timedelta(days=90))
+    stored = db.session.scalars(select(KnownAddress.key)).one()
+    assert not {"ada", "203"} & {stored[:3], stored[-3:]}
+    known_addresses.sweep(NOW + timedelta(days=90))
+    assert db.session.scalars(select(KnownAddress.key)).all() == []
 
 
 def test_one_address_guesses_thirty_accounts_and_no_more(bare: Flask) -> None:

@@ -19,6 +19,8 @@ PUBLIC = {
     "/sign-in", "/sign-in/provider", "/sign-in/provider/callback", "/sign-in/provider/logout",
     "/sign-in/provider/signed-out/<key>", "/setup", "/theme", "/healthz", "/readyz", "/metrics", "/register",
     "/invitation/<token>", "/static/<path:filename>",
+    "/sign-in/factor", "/sign-in/factor/code", "/sign-in/factor/recovery-code", "/sign-in/factor/passkey",
+    "/sign-in/factor/passkey/options", "/sign-in/passkey", "/sign-in/passkey/options",
     "/protect/v1/register", "/protect/v1/check-in", "/protect/v1/unregister", "/protect/v1/openapi.json",
     "/hooks/ws1/<address>",
     "/connector/v1/poll", "/connector/v1/calls/<call_id>/parts/<int:number>",

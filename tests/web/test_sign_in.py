@@ -77,7 +77,7 @@ def test_neither_name_nor_password_reach_the_page_or_the_log(
     answer = sign_in(client, "my-secret-as-name", "my-secret-password")
     assert "my-secret-password" not in answer.text
     assert "my-secret" not in caplog.text
-    assert "A sign-in from 127.0.0.1 was refused." in caplog.text
+    assert "A sign-in from 127.0.0.1 was refused: wrong name or password." in caplog.text
 
 
 @pytest.mark.parametrize("data", [{}, {"name": "admin"}, {"password": "x"}, {"name": "", "password": ""}])

@@ -40,6 +40,9 @@ BUTTONS = {
     "destinations.test", "destinations.pause", "destinations.resume",
     "destinations.rotate", "destinations.replay", "destinations.remove",
     "device_columns.choose", "selection.export",
+    "factors.new_recovery_codes", "factors.password", "authenticator.begin", "authenticator.confirm",
+    "authenticator.remove", "own_passkeys.options", "own_passkeys.register", "own_passkeys.rename",
+    "own_passkeys.remove", "passkey_proof.options", "passkey_proof.confirm", "sign_in_rules.save",
     "selection.reset", "selection.message", "selection.new_codes", "audit.export", "audit.verify",
     "users.act", "users.reset", "own_account.end", "own_account.end_others",
     # Passwords are never kept.

@@ -16,6 +16,7 @@ from harmony.models.access import Role
 from harmony.ops.cli import commands
 from harmony.security import user_changes
 from harmony.security import users as accounts
+from harmony.security.factors import methods
 from harmony.security.invitations import VALID_FOR
 
 users = commands.group("users", help="Add, invite, list and disable users, and give them new passwords.")
@@ -108,6 +109,20 @@ def _user(name: str) -> User:
     if user is None:
         raise click.ClickException("There is no user of that name.")
     return user
+
+
+@users.command("reset-factors")
+@click.argument("name")
+def reset_factors(name: str) -> None:
+    """Remove the second factors of the user NAME, and let the password sign in again."""
+    user = accounts.find(name)
+    if user is None:
+        raise click.ClickException("There is no user of that name.")
+    user_id, spelled = user.id, user.name
+    with write() as session:
+        methods.reset(session, user_id)
+        audit(session, COMMAND_LINE, "Removed second factors", now(), detail=spelled)
+    click.echo(f"{spelled} signs in with the password alone, and all sessions of that user have ended.")
 
 
 def _note(what: str, detail: str) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from enum import StrEnum
 
-from flask import redirect, request
+from flask import flash, make_response, redirect, request
 from werkzeug.wrappers import Response
 
 from harmony.audit import audit
 from harmony.clock import now, steady
 from harmony.db import write
 from harmony.models import User
-from harmony.security import sessions
-from harmony.security.addresses import local_address
+from harmony.security import known_addresses, rate_limit, sessions
+from harmony.security.addresses import below_prefix, local_address
+from harmony.security.auth import SIGN_IN
 
 log = logging.getLogger(__name__)
+
+# The actor of a refused sign-in whose name belongs to no user.
+NOBODY = "unknown"
+_DISABLED = "This account is disabled. Ask an administrator."
 
 
 class SignInMethod(StrEnum):
@@ -45,14 +51,38 @@ def complete_sign_in(
         target: Where the person wanted to go; an address of another site counts as none.
         on_open: Called with the token of the new session, before any browser knows it.
     """
+    if user.disabled_at:
+        refuse_sign_in(user.name, "account disabled")
+        flash(_DISABLED, "warning")
+        return redirect(below_prefix(SIGN_IN), 303)
     log.info("User %d signed in from %s by %s.", user.id, request.remote_addr, method)
     with write() as session:
         audit(session, user.name, "Signed in", now(), detail=method)
+    known_addresses.remember(rate_limit.counted_address(request.remote_addr), user.name, now())
     response = redirect(local_address(target), 303)
     # Signing in again ends the former session of this browser instead of leaving it behind.
     sessions.close_session(sessions.read_cookie())
-    token = sessions.open_session(user, steady())
+    token = sessions.open_session(user, steady(), method)
     if on_open is not None:
         on_open(token)
     sessions.set_cookie(response, token)
     return response
+
+
+def refuse_sign_in(name: str, reason: str) -> None:
+    """Write a refused sign-in down. `name` is a user's, or NOBODY: what was typed may be a password."""
+    log.warning("A sign-in from %s was refused: %s.", request.remote_addr, reason)
+    with write() as session:
+        audit(session, name, "Sign-in refused", now(), detail=f"{reason}, from {request.remote_addr}")
+
+
+def too_often(page: str, wait: float) -> Response:
+    """Return a page with 429, and when to try again."""
+    response = make_response(page, 429)
+    response.headers["Retry-After"] = str(math.ceil(wait))
+    return response
+
+
+def wait_sentence(wait: float) -> str:
+    """Return the sentence that says how long to wait."""
+    return f"This was tried too often. Wait {math.ceil(wait)} seconds, then try again."

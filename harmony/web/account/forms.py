@@ -1,9 +1,9 @@
-"""The forms of the door: signing in, and creating the first administrator."""
+"""The forms of the door: signing in, its factors, and creating the first administrator."""
 
 from __future__ import annotations
 
 from wtforms import Form, PasswordField, StringField
-from wtforms.validators import InputRequired, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
 from harmony.security.passwords import password_problem
 from harmony.security.users import name_problem
@@ -15,6 +15,26 @@ class SignInForm(Form):
 
     name = StringField("User name", [InputRequired("Enter your user name.")], filters=[stripped])
     password = PasswordField("Password", [InputRequired("Enter your password.")])
+
+
+class OneTimeCodeForm(Form):
+    """A code of an authenticator app."""
+
+    one_time_code = StringField("Code", [InputRequired("Enter the code of your app.")], filters=[stripped])
+
+
+class RecoveryCodeForm(Form):
+    """A recovery code."""
+
+    recovery_code = StringField(
+        "Recovery code", [InputRequired("Enter a recovery code.")], filters=[stripped]
+    )
+
+
+class PasskeyForm(Form):
+    """The name of a passkey, by which its owner tells it from others."""
+
+    name = StringField("Name", [DataRequired("Give the passkey a name."), Length(max=64)], filters=[stripped])
 
 
 class SetupForm(Form):

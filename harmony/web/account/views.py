@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from harmony.audit import audit
@@ -18,8 +17,17 @@ from harmony.security.addresses import HOME, below_prefix, local_address
 from harmony.security.auth import KEPT, SETUP, SIGN_IN, public
 from harmony.security.passwords import TooManyAtOnce
 from harmony.security.permissions import Permission, needs
-from harmony.web.account.completion import SignInMethod, complete_sign_in
+from harmony.web.account.completion import (
+    NOBODY,
+    SignInMethod,
+    complete_sign_in,
+    refuse_sign_in,
+    too_often,
+    wait_sentence,
+)
 from harmony.web.account.forms import SetupForm, SignInForm
+from harmony.web.account.passkey_party import passkeys_problem
+from harmony.web.account.second_factor import after_password
 from harmony.web.sign_on.departure import departure_page
 
 log = logging.getLogger(__name__)
@@ -53,17 +61,18 @@ def sign_in_submitted() -> ResponseReturnValue:
     if not form.validate():
         return _sign_in_page(form, target), 422
     if wait := rate_limit.sign_in_wait(request.remote_addr, form.name.data, now()):
-        return _too_often(_sign_in_page(form, target, _wait_sentence(wait)), wait)
+        return too_often(_sign_in_page(form, target, wait_sentence(wait)), wait)
     try:
         user = users.authenticate(form.name.data, form.password.data)
     except TooManyAtOnce as busy:
         rate_limit.sign_in_not_tried(request.remote_addr, form.name.data, now())
-        return _too_often(_sign_in_page(form, target, _BUSY), busy.retry_after)
+        return too_often(_sign_in_page(form, target, _BUSY), busy.retry_after)
     if user is None:
-        log.warning("A sign-in from %s was refused.", request.remote_addr)
+        known = users.find(form.name.data)
+        refuse_sign_in(known.name if known else NOBODY, "wrong name or password")
         return _sign_in_page(form, target, WRONG), 422
     rate_limit.sign_in_succeeded(request.remote_addr, form.name.data, now())
-    return complete_sign_in(user, SignInMethod.PASSWORD, target)
+    return after_password(user, target)
 
 
 @blueprint.post("/sign-out")
@@ -99,12 +108,12 @@ def setup_submitted() -> ResponseReturnValue:
     if not form.validate():
         return render_template("auth/setup.html", form=form), 422
     if wait := rate_limit.setup_wait(request.remote_addr, now()):
-        return _too_often(_setup_page(form, _wait_sentence(wait)), wait)
+        return too_often(_setup_page(form, wait_sentence(wait)), wait)
     try:
         user = setup_code.redeem_and_create(form.code.data, form.name.data, form.password.data, now())
     except TooManyAtOnce as busy:
         rate_limit.setup_not_tried(request.remote_addr, now())
-        return _too_often(_setup_page(form, _BUSY), busy.retry_after)
+        return too_often(_setup_page(form, _BUSY), busy.retry_after)
     except setup_code.WrongCode:
         log.warning("A set-up code from %s was refused.", request.remote_addr)
         return _setup_page(form, _WRONG_CODE), 422
@@ -131,23 +140,20 @@ def theme() -> ResponseReturnValue:
     return response
 
 
-def _sign_in_page(form: SignInForm, target: str, problem: str | None = None) -> str:
-    form.form_errors = [problem] if problem else []
+def _sign_in_page(form: SignInForm, target: str, refusal: str | None = None) -> str:
+    form.form_errors = [refusal] if refusal else []
     is_kept = kept_forms.is_kept(parse_qs(urlsplit(target).query).get(KEPT, [""])[0], steady())
     next_ = "" if target == below_prefix(HOME) else target
-    return render_template("auth/sign_in.html", form=form, next=next_, kept=is_kept, provider=provider_name())
+    return render_template(
+        "auth/sign_in.html",
+        form=form,
+        next=next_,
+        kept=is_kept,
+        provider=provider_name(),
+        passkeys_problem=passkeys_problem(),
+    )
 
 
 def _setup_page(form: SetupForm, problem: str) -> str:
     form.form_errors = [problem]
     return render_template("auth/setup.html", form=form)
-
-
-def _too_often(page: str, wait: float) -> Response:
-    response = make_response(page, 429)
-    response.headers["Retry-After"] = str(math.ceil(wait))
-    return response
-
-
-def _wait_sentence(wait: float) -> str:
-    return f"This was tried too often. Wait {math.ceil(wait)} seconds, then try again."

@@ -12,7 +12,9 @@ from harmony.oidc.accounts import has_identity
 from harmony.oidc.settings import provider_name
 from harmony.security import sessions
 from harmony.security.addresses import local_address
+from harmony.security.factors.methods import methods_of
 from harmony.security.permissions import Permission, needs
+from harmony.web.account.passkey_party import passkeys_problem
 from harmony.web.own_account.forms import ConfirmForm
 from harmony.web.own_account.proof import check_own_password
 
@@ -36,13 +38,24 @@ def confirm() -> ResponseReturnValue:
     if problem := check_own_password(form.password.data or ""):
         form.password.errors = [problem.sentence]
         return _page(form), problem.status
-    sessions.mark_reauthenticated(sessions.read_cookie(), steady())
+    name = g.user.name
+    token = sessions.mark_reauthenticated(sessions.read_cookie(), steady())
     with write() as session:
-        audit(session, g.user.name, "Confirmed the password", now())
-    return redirect(local_address(request.form.get("next")), 303)
+        audit(session, name, "Confirmed the password", now())
+    response = redirect(local_address(request.form.get("next")), 303)
+    sessions.set_cookie(response, token)
+    return response
 
 
 def _page(form: ConfirmForm) -> str:
     provider = provider_name() if has_identity(db.session(), g.user.id) else None
-    following = local_address(request.values.get("next"))
-    return render_template("account/confirm.html", form=form, next=following, user=g.user, provider=provider)
+    found = methods_of(g.user)
+    return render_template(
+        "account/confirm.html",
+        form=form,
+        next=local_address(request.values.get("next")),
+        user=g.user,
+        provider=provider,
+        has_password=found.has_password,
+        has_passkey=bool(found.passkeys) and not passkeys_problem(),
+    )

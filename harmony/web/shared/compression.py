@@ -18,9 +18,9 @@ _TEXTS = (
     "text/html", "text/css", "text/csv", "text/plain", "text/javascript", "application/javascript",
     "application/json", "image/svg+xml",
 )  # fmt: skip
-# Pages of the wizard, of the app configuration and of the demo's device hold the dashboard token; codes and
-# keys are answers to POST.
-_SHOW_SECRETS = frozenset({"wizard", "demo_device", "app_configuration"})
+# Pages of the wizard, of the app configuration and of the demo's device hold the dashboard token, that of an
+# authenticator app its secret; codes and keys are answers to POST.
+_SHOW_SECRETS = frozenset({"wizard", "demo_device", "app_configuration", "authenticator"})
 _SMALLEST = 500
 
 _compress = Compress()

@@ -44,6 +44,7 @@ _SETTINGS = (
     ("Notices", "notices.show", "bell"),
     ("Exceptions", "exceptions.index", "hand-stop"),
     ("Users", "users.index", "user"),
+    ("Sign-in", "sign_in_rules.show", "key"),
     ("Audit Trail", "audit.index", "clipboard-list"),
 )
 

@@ -1,0 +1,1 @@
+"""Second factors: one-time codes, recovery codes and passkeys; the sign-ins that wait for one."""
