@@ -1,4 +1,4 @@
-"""What the public API does: sync now, pause and resume an integration, approve a deletion on hold."""
+"""The actions of the public API: sync now, pause and resume an integration, approve a deletion on hold."""
 
 from __future__ import annotations
 

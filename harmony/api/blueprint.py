@@ -1,4 +1,4 @@
-"""What every request of the public API passes: its key, its rights, its rate; refusals as problem+json."""
+"""The entrance of the public API: key, rights and rate of each request; refusals as problem+json."""
 
 from __future__ import annotations
 

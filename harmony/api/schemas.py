@@ -1,4 +1,4 @@
-"""What the public API answers: records, from which the OpenAPI document is made.
+"""The answers of the public API: records, from which the OpenAPI document is made.
 
 What a record does not know is null, and never left out.
 """

@@ -28,14 +28,14 @@ def run_when_due(now: datetime) -> Path | None:
     settings = current_settings()
     folder = folder_of(settings)
     try:
-        made = _make(settings, folder, now)
+        backup = _make(settings, folder, now)
     except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped) as error:
         log.error("The scheduled backup was not made: %s", error)
         return None
     for file in surplus(folder.iterdir(), settings.backups_kept):
         file.unlink(missing_ok=True)
-    log.info("The scheduled backup is in %s.", made)
-    return made
+    log.info("The scheduled backup is in %s.", backup)
+    return backup
 
 
 def is_due_now(now: datetime) -> bool:

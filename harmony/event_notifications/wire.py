@@ -83,8 +83,8 @@ class Announcement:
     def digest(self, received_at: datetime) -> str:
         """Return what is equal for repeats of an event; without a time those of one minute are repeats."""
         at = self.happened_at or received_at.replace(second=0, microsecond=0)
-        told = f"{self.external_id}\x1f{self.kind}\x1f{at.isoformat()}"
-        return blake2b(told.encode(), digest_size=16).hexdigest()
+        identity = f"{self.external_id}\x1f{self.kind}\x1f{at.isoformat()}"
+        return blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
 def read_event(body: bytes) -> Announcement:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 
 class SendError(Exception):
-    """Nobody took anything more: the destination waits. `asked_wait` is what the receiver asked for.
+    """The destination takes nothing more for now. `asked_wait` is what the receiver asked for.
 
     `is_gone`: the receiver said that it wants no more at all.
     """

@@ -29,9 +29,9 @@ def living_sessions(user_id: int, now: datetime) -> Sequence[SignInSession]:
 
 def end_session(user_id: int, id_: str) -> bool:
     """End one session of a user. Return False if there is none of that id."""
-    mine = func.substr(SignInSession.token_hash, 1, _ID_LENGTH) == id_
+    named = func.substr(SignInSession.token_hash, 1, _ID_LENGTH) == id_
     with write() as session:
-        return bool(changed(session, delete(SignInSession).where(SignInSession.user_id == user_id, mine)))
+        return bool(changed(session, delete(SignInSession).where(SignInSession.user_id == user_id, named)))
 
 
 def end_other_sessions(user_id: int, token: str | None) -> int:

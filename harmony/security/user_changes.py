@@ -16,7 +16,7 @@ from harmony.security import invitations, users
 
 
 class LastAdministrator(Exception):
-    """Nobody else could administer the dashboard after this change."""
+    """The change would leave nobody to administer the dashboard."""
 
     sentence = (
         "This is the last administrator who can sign in. Make another user administrator first. "

@@ -58,7 +58,7 @@ class _Response(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """What `PublicKeyCredential.toJSON()` returns."""
+    """The credential as `PublicKeyCredential.toJSON()` returns it."""
 
     id: str
     response: _Response

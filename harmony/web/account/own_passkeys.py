@@ -47,14 +47,14 @@ def register() -> ResponseReturnValue:
     if not form.validate():
         return methods_page(form), 422
     try:
-        made = passkeys.verified(present_party(), user_id, request.form.get("credential", ""), steady())
+        passkey = passkeys.verified(present_party(), user_id, request.form.get("credential", ""), steady())
     except (PasskeyRefused, PasskeysUnavailable):
         form.form_errors = [_REFUSED]
         return methods_page(form), 422
-    made.name, made.created_at = form.name.data or "", now()
+    passkey.name, passkey.created_at = form.name.data or "", now()
     with write() as session:
         codes = first_codes(session, user_id)
-        session.add(made)
+        session.add(passkey)
         audit(session, who, "Registered a passkey", now(), detail=form.name.data or "")
     flash("The passkey is registered.", "success")
     return codes_page(codes) if codes else redirect(url_for("factors.show"), 303)
