@@ -81,3 +81,11 @@ def test_every_listed_password_is_refused_in_any_case() -> None:
     listed = passwords._common()
     assert len(listed) > 250
     assert all(password_problem(one.upper(), "") for one in listed)
+
+
+def test_the_commonest_passwords_of_breaches_are_refused() -> None:
+    listed = passwords._common()
+    assert len(listed) > 10_000
+    assert all(len(password) >= 12 and password == password.casefold() for password in listed)
+    for password in ("1qaz2wsx3edc", "Q1W2E3R4T5Y6", "leavemealone"):
+        assert "guessed" in (password_problem(password, "admin") or "")
