@@ -341,6 +341,34 @@ def connector_errors(visitor: Visitor, _product: Product, _integration: str) -> 
     visitor.see("One thing needs your attention")
 
 
+def destination(visitor: Visitor, _product: Product, _integration: str) -> None:
+    """A file that takes events: it sends nothing anywhere."""
+    visitor.go("/destinations/new/file")
+    visitor.field("Name").fill("Archive")
+    visitor.press("Add destination")
+    visitor.heading("Destination Archive")
+
+
+def destination_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/destinations/new/syslog")
+    visitor.press("Add destination")
+    visitor.see("2 things need your attention")
+
+
+def destinations(visitor: Visitor, product: Product, integration: str) -> None:
+    destination(visitor, product, integration)
+    visitor.go("/destinations")
+    visitor.see("Archive")
+
+
+def authenticator_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
+    visitor.go("/account/factors")
+    visitor.press("Set up an app")
+    visitor.field("Code").fill("12345x")
+    visitor.press("Confirm")
+    visitor.see("needs your attention")
+
+
 def api_key(visitor: Visitor, _product: Product, _integration: str) -> None:
     visitor.go("/settings/api-keys/new")
     visitor.field("Name").fill("VPN gateway")
@@ -518,6 +546,11 @@ PAGES: dict[str, Bring] = {
     "connectors": plain("/connectors"),
     "connectors-errors": connector_errors,
     "connector": connector,
+    "destinations-none": plain("/destinations"),
+    "destination": destination,
+    "destination-errors": destination_errors,
+    "destinations": destinations,
+    "authenticator-errors": authenticator_errors,
     "api-keys-none": plain("/settings/api-keys"),
     "api-key": api_key,
     "api-key-errors": api_key_errors,
