@@ -31,7 +31,7 @@ check: lint .venv/dev ## Lint, and run the quick tests (docs/testing.md): a minu
 soak: .venv/dev ## Run the long loops whole, with new seeds, for MINUTES=30; SEED=… ARGS=… replays a failure
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|api|peers|contention|messages|protect|events|growth|tagging|start for a part, OUT=file.json
+bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|api|peers|contention|messages|protect|events|destinations|growth|tagging|start for a part, OUT=file.json
 	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(ARGS)
 

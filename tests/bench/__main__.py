@@ -17,6 +17,7 @@ from tests.bench import (
     api,
     connector,
     contention,
+    destinations,
     growth,
     messages,
     pages,
@@ -43,6 +44,7 @@ SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
     "messages": messages.measure,
     "protect": protect.measure,
     "events": uem_events.measure,
+    "destinations": destinations.measure,
 }
 # Simulated worlds of their own sizes; nobody else's takes memory or time meanwhile.
 ALONE: dict[str, Callable[[Path, argparse.Namespace], list[Result]]] = {
