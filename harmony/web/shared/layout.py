@@ -35,16 +35,16 @@ _DEMO_DEVICE = ("Demo device", "demo_device.show", "shield-check")
 _SETTINGS = (
     ("Integrations", "integrations.index", "plug"),
     ("Policy", "policy.show", "shield-check"),
+    ("Exceptions", "exceptions.index", "hand-stop"),
     ("Connectors", "connectors.index", "server"),
-    ("API keys", "api_keys.index", "key"),
     ("Outbound proxy", "proxy.show", "external-link"),
-    ("Single sign-on", "sign_on_settings.show", "key"),
-    ("Destinations", "destinations.index", "arrow-right"),
     ("Messages", "messages.index", "mail"),
     ("Notices", "notices.show", "bell"),
-    ("Exceptions", "exceptions.index", "hand-stop"),
+    ("Destinations", "destinations.index", "arrow-right"),
+    ("API keys", "api_keys.index", "key"),
     ("Users", "users.index", "user"),
     ("Sign-in", "sign_in_rules.show", "key"),
+    ("Single sign-on", "sign_on_settings.show", "key"),
     ("Audit Trail", "audit.index", "clipboard-list"),
 )
 
