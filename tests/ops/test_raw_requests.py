@@ -265,7 +265,7 @@ def test_requests_in_one_go_are_answered_in_their_order(served: Served) -> None:
     answer = served.ask(
         b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\nGET /setup HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
     )
-    assert answer.body == b'{"status":"ok"}\n'
+    assert answer.body.startswith(b'{"status":"ok",')
 
 
 def test_an_error_in_the_middle_of_an_answer_ends_the_connection(served: Served) -> None:

@@ -15,17 +15,19 @@ from tests.web.walking import Walk
 
 pytestmark = pytest.mark.usefixtures("uem")
 
-# The session, the integration, its pages, its verifications and the worker's sign of life; then the groups,
+# The session, what its role hides and requires, the integration, its pages, its verifications, whether a
+# restore is to be confirmed, and the worker's sign of life; then the groups and the listener of events,
 # the Connectors to choose from, and before Finish the integrations that were removed.
-LOOK = {"server": 6, "synchronization": 6, "tagging": 5, "deployment": 7}
+LOOK = {"server": 8, "synchronization": 9, "tagging": 7, "deployment": 9}
 TWICE = {"deployment": ["integration"]}
 # The same without the worker, the page under the write lock, and the state once more after the write.
-NEXT = {"server": 8, "synchronization": 10, "tagging": 8}
-# What Next asks, and what puts the page in force: the write that asks everything again under its lock.
-SAVE = {"server": 17, "synchronization": 18, "tagging": 22, "deployment": 15}
+NEXT = {"server": 9, "synchronization": 11, "tagging": 9}
+# What Next asks, and what puts the page in force: the write that asks everything again under its lock, and
+# chains its entry of the audit trail (the link before, the link after, the line for destinations).
+SAVE = {"server": 21, "synchronization": 22, "tagging": 26, "deployment": 19}
 # The checks of Verify: one statement a result, one a call for the wait that a server asked for, one for the
 # outbound proxy.
-VERIFY = {"server": 45, "synchronization": 54, "tagging": 27}
+VERIFY = {"server": 46, "synchronization": 56, "tagging": 28}
 
 
 def sent(app: Flask, client: FlaskClient, method: str, href: str, data: Any = None) -> list[str]:
