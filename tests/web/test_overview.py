@@ -124,37 +124,43 @@ def test_events_are_counted_by_the_day_in_utc(context: Flask) -> None:
     noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
     midnight = datetime(2026, 11, 28, tzinfo=UTC)
     happened(midnight - timedelta(days=5), midnight - timedelta(seconds=1), midnight, noon, noon)
-    lines, _ended = events_by_day(3, noon)
+    lines, _counted = events_by_day(3, noon)
     assert [(line.day, line.events) for line in lines] == [
         (date(2026, 11, 26), 0), (date(2026, 11, 27), 1), (date(2026, 11, 28), 3),
     ]  # fmt: skip
     assert [line.last_id for line in lines] == [0, 2, 5]
 
 
-def test_a_day_that_has_ended_is_counted_once_an_hour(context: Flask) -> None:
+def test_what_was_counted_is_kept_for_an_hour_and_newer_events_are_added(context: Flask) -> None:
     noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
     happened(*(noon - timedelta(days=days) for days in (2, 1, 0)))
-    first, ended = events_by_day(3, noon)
+    first, counted = events_by_day(3, noon)
     assert [line.events for line in first] == [1, 1, 1]
-    assert sorted(ended.days) == [date(2026, 11, 26), date(2026, 11, 27)]
-    happened(noon)
+    happened(noon, noon - timedelta(days=1))
     with write() as session:
         session.execute(delete(Event).where(Event.at < noon - timedelta(days=1, hours=1)))
-    again, ended = events_by_day(3, noon + timedelta(minutes=30), ended)
-    assert [line.events for line in again] == [1, 1, 2], "only today was counted"
-    later, ended = events_by_day(3, noon + timedelta(hours=1), ended)
-    assert [line.events for line in later] == [0, 1, 2], "with what was deleted since"
-    tomorrow, ended = events_by_day(3, noon + timedelta(days=1), ended)
-    assert [line.events for line in tomorrow] == [1, 2, 0]
-    assert date(2026, 11, 26) not in ended.days
+    again, counted = events_by_day(3, noon + timedelta(minutes=30), counted)
+    assert [line.events for line in again] == [1, 2, 2], "with what came since, also for a day that has ended"
+    assert events_by_day(3, noon + timedelta(minutes=31), counted)[0] == again
+    later, counted = events_by_day(3, noon + timedelta(hours=1), counted)
+    assert [line.events for line in later] == [0, 2, 2], "with what was deleted since"
 
 
-def test_a_day_just_over_is_counted_again_for_what_was_still_being_written(context: Flask) -> None:
+def test_over_midnight_a_day_is_added_and_the_oldest_forgotten(context: Flask) -> None:
     midnight = datetime(2026, 11, 28, tzinfo=UTC)
-    _days, ended = events_by_day(2, midnight + timedelta(minutes=1))
-    assert date(2026, 11, 27) not in ended.days
-    happened(midnight - timedelta(seconds=1))
-    assert events_by_day(2, midnight + timedelta(minutes=2), ended)[0][0].events == 1
+    happened(midnight - timedelta(days=1), midnight - timedelta(seconds=2))
+    _lines, counted = events_by_day(2, midnight - timedelta(seconds=1))
+    happened(midnight - timedelta(seconds=1), midnight + timedelta(minutes=1))
+    lines, counted = events_by_day(2, midnight + timedelta(minutes=2), counted)
+    assert [(line.day.day, line.events) for line in lines] == [(27, 3), (28, 1)]
+    assert sorted(counted.days) == [date(2026, 11, 27), date(2026, 11, 28)]
+
+
+def test_more_days_than_were_counted_are_counted_anew(context: Flask) -> None:
+    noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    happened(noon - timedelta(days=2), noon)
+    _lines, counted = events_by_day(1, noon)
+    assert [line.events for line in events_by_day(3, noon, counted)[0]] == [1, 0, 1]
 
 
 def test_a_column_leads_to_the_events_of_its_day(app: Flask, full: FlaskClient) -> None:

@@ -1,4 +1,4 @@
-"""Events a day; days that have ended are counted once an hour, because nothing is added to them."""
+"""Events a day; what was counted before is kept for an hour, and only newer events are added to it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from harmony.models import Event
 from harmony.web.shared.hidden import hidden_ids, shown
 from harmony.web.shared.scope import device_in_scope
 
-# A write that began before midnight may end after it.
-_ENDED_AFTER = timedelta(hours=1)
-# Events go with their device, so that a day that has ended may lose some.
+# Events go with their device, so that a day may lose some, and SQLite may give the newest id out again.
 _COUNTED_AGAIN_AFTER = timedelta(hours=1)
 
 
@@ -27,29 +25,41 @@ class EventDay(NamedTuple):
     last_id: int = 0
 
 
-class EndedDays(NamedTuple):
-    """The days that have ended, as they were counted from `since` on; never changed, only replaced."""
+class CountedDays(NamedTuple):
+    """The days as they were counted from `since` on; never changed, only replaced."""
 
     since: datetime
     days: Mapping[date, EventDay]
     hidden: tuple[int, ...] = ()
 
+    @property
+    def last_id(self) -> int:
+        """The newest event that was counted. Events become visible in the order of their ids."""
+        return max((line.last_id for line in self.days.values()), default=0)
+
 
 def events_by_day(
-    days: int, now: datetime, counted: EndedDays | None = None
-) -> tuple[list[EventDay], EndedDays]:
+    days: int, now: datetime, counted: CountedDays | None = None
+) -> tuple[list[EventDay], CountedDays]:
     """Return the last `days` days, oldest first, and what the next call need not count again."""
-    is_fresh = counted is not None and now - _COUNTED_AGAIN_AFTER < counted.since <= now
-    is_same = counted is not None and counted.hidden == hidden_ids()
-    ended = counted if counted is not None and is_fresh and is_same else EndedDays(now, {}, hidden_ids())
     wanted = [now.date() - timedelta(days=ago) for ago in reversed(range(days))]
-    missing = next((day for day in wanted if day not in ended.days), wanted[-1])
-    before = max((line.last_id for day, line in ended.days.items() if day < missing), default=0)
-    found = _counted(missing, before)
-    lines = [ended.days[day] if day < missing else found.get(day, EventDay(day, 0)) for day in wanted]
-    closed = (now - _ENDED_AFTER).date()
-    days_over = {line.day: line for line in lines if line.day < closed}
-    return lines, EndedDays(ended.since, days_over, ended.hidden)
+    before = counted if counted is not None and _holds(counted, wanted[0], now) else None
+    before = before or CountedDays(now, {}, hidden_ids())
+    found = _counted(wanted[0], before.last_id)
+    lines = [_sum(day, before.days.get(day), found.get(day)) for day in wanted]
+    return lines, CountedDays(before.since, {line.day: line for line in lines}, before.hidden)
+
+
+def _holds(counted: CountedDays, first: date, now: datetime) -> bool:
+    """Tell whether nothing but newer events is missing."""
+    is_fresh = now - _COUNTED_AGAIN_AFTER < counted.since <= now
+    return is_fresh and first >= min(counted.days, default=first) and counted.hidden == hidden_ids()
+
+
+def _sum(day: date, before: EventDay | None, newer: EventDay | None) -> EventDay:
+    events = (before.events if before else 0) + (newer.events if newer else 0)
+    last_id = max(before.last_id if before else 0, newer.last_id if newer else 0)
+    return EventDay(day, events, last_id)
 
 
 def _counted(since: date, after_id: int) -> dict[date, EventDay]:

@@ -20,7 +20,7 @@ from harmony.web.shared.scope import current_scope
 blueprint = Blueprint("overview", __name__)
 
 DAYS = 30
-_ENDED_DAYS = "harmony.ended_event_days"
+_COUNTED_DAYS = "harmony.ended_event_days"
 
 
 @blueprint.get("/")
@@ -57,6 +57,6 @@ def _days(at: datetime) -> list[EventDay]:
     if current_scope() is not None:
         # What is kept for everybody counts all devices.
         return events_by_day(shown, at)[0]
-    days, ended = events_by_day(shown, at, current_app.extensions.get(_ENDED_DAYS))
-    current_app.extensions[_ENDED_DAYS] = ended
+    days, counted = events_by_day(shown, at, current_app.extensions.get(_COUNTED_DAYS))
+    current_app.extensions[_COUNTED_DAYS] = counted
     return days
