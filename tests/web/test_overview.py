@@ -18,6 +18,7 @@ from harmony.models import (
     Event,
     Finding,
     Integration,
+    IntegrationState,
     Protection,
     Risk,
     Severity,
@@ -103,6 +104,18 @@ def test_a_deleted_device_counts_for_no_threat_factor(app: Flask, full: FlaskCli
         session.get_one(Device, rooted).deleted_at = NOON
     found = {label: int(count) for _, label, count in BAR.findall(look(full, "/"))}
     assert found["Rooted"] == 1
+
+
+def test_a_removed_integration_that_can_be_brought_back_counts_for_nothing(
+    app: Flask, full: FlaskClient
+) -> None:
+    before = {label: int(count) for _, label, count in BAR.findall(look(full, "/"))}
+    with app.app_context(), write() as session:
+        session.query(Integration).filter_by(name="Branch").one().state = IntegrationState.HIDDEN
+    after = {label: int(count) for _, label, count in BAR.findall(look(full, "/"))}
+    assert after["Rooted"] == before["Rooted"] - 1
+    rows = {label: len(names_on(look(full, href))) for href, label, _ in BAR.findall(look(full, "/"))}
+    assert after == rows
 
 
 def test_what_needs_a_person_stands_on_top_with_its_integration(app: Flask, full: FlaskClient) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from harmony.db import db
 from harmony.device_api.registration.two_profiles import lacks_app
 from harmony.jobs.device_sync import choice
-from harmony.models import Device, DeviceStatus, Integration, Profile, Protection, Risk
+from harmony.models import Device, DeviceStatus, Finding, Integration, Profile, Protection, Risk
 from harmony.sync.deletion import soft_delete
 from harmony.web.devices.assessment import RISK
+from harmony.web.shared.hidden import hidden_ids
+from harmony.web.shared.scope import device_in_scope
 
 
 def by_status(integration_id: int) -> dict[DeviceStatus, int]:
@@ -53,6 +56,32 @@ def risks_of(conditions: Sequence[ColumnElement[bool]]) -> dict[Risk | None, int
 def _live(column: Any, conditions: Sequence[ColumnElement[bool]]) -> dict[Any, int]:
     rows = select(column, func.count()).where(Device.deleted_at.is_(None), *conditions).group_by(column)
     return {value: count for value, count in db.session.execute(rows)}
+
+
+def unseen() -> ColumnElement[bool]:
+    """Return the condition of devices that no list shows: deleted ones, those of a hidden integration."""
+    hidden = hidden_ids()
+    of_hidden = (Device.integration_id.in_(hidden),) if hidden else ()
+    return or_(Device.deleted_at.is_not(None), *of_hidden)
+
+
+def open_factors(code: str | None = None) -> Counter[str]:
+    """Count the live devices on which a threat factor is open, by its code; of `code` alone, if given."""
+    wanted = () if code is None else (Finding.code == code,)
+    counts = Counter(_open_by_factor(wanted))
+    # Counted in the index of open findings, then less the devices that do not show, which are few.
+    gone = select(Device.id).where(unseen())
+    counts.subtract(_open_by_factor((*wanted, Finding.device_id.in_(gone))))
+    return counts
+
+
+def _open_by_factor(conditions: Sequence[ColumnElement[bool]]) -> dict[str, int]:
+    rows = (
+        select(Finding.code, func.count(Finding.device_id.distinct()))
+        .where(Finding.closed_at.is_(None), *conditions, *device_in_scope(Finding.device_id))
+        .group_by(Finding.code)
+    )
+    return {code: count for code, count in db.session.execute(rows)}
 
 
 def has_two_profiles(integration: Integration) -> bool:

@@ -16,6 +16,7 @@ from harmony.models import Device, DeviceStatus, Finding, Profile, TagLink
 from harmony.protection.catalogue import CATALOGUE
 from harmony.sync.deletion import soft_delete
 from harmony.web.devices.assessment import RISK, RiskFilter, risk_label
+from harmony.web.devices.counts import open_factors
 from harmony.web.devices.related_filters import (
     AppFilter,
     GroupFilter,
@@ -236,6 +237,8 @@ def total(filters: Filters) -> int:
     is_exact = filters["state"] in {DeviceSelection.DELETED, DeviceSelection.UNLISTED}
     if not is_exact and filters.only("q", "integration") and current_scope() is None:
         return soft_delete.live(filters["integration"])
+    if not is_exact and filters.only("q", "factor") and filters["factor"]:
+        return open_factors(filters["factor"])[filters["factor"]]
     leading = ("state",) if filters["state"] else None
     where = conditions_of(filters, leading, without=() if is_exact else ("q",))
     return db.session.scalar(select(func.count()).select_from(Device).where(*where)) or 0

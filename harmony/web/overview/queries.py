@@ -9,17 +9,16 @@ from flask import url_for
 from sqlalchemy import ColumnElement, func, select
 
 from harmony.db import db
-from harmony.models import Device, DeviceStatus, Finding, Integration, Risk
+from harmony.models import Device, DeviceStatus, Integration, Risk
 from harmony.protection.catalogue import factor_of
 from harmony.web.devices import counts
 from harmony.web.devices.assessment import NOT_ASSESSED, risk_label
 from harmony.web.devices.related_filters import PLATFORMS, SPELLINGS
 from harmony.web.overview.chart import Bar
 from harmony.web.shared.hidden import shown
-from harmony.web.shared.scope import device_in_scope, in_scope
+from harmony.web.shared.scope import in_scope
 
 FACTORS_SHOWN = 8
-_DELETED = select(Device.id).where(Device.deleted_at.is_not(None))
 _PROTECTION = {
     DeviceStatus.ACTIVE: ("Protected", "ok"),
     DeviceStatus.INACTIVE: ("Not heard", "warning"),
@@ -52,11 +51,11 @@ def _bars(
 
 def platforms() -> list[Bar]:
     """Return the devices by platform, as their list is narrowed by it."""
-    counts = Counter(_by_platform())
-    # Counted in the index of platforms, then less the deleted devices, which are few.
-    counts.subtract(_by_platform(Device.deleted_at.is_not(None)))
+    found = Counter(_by_platform())
+    # Counted in the index of platforms, then less the devices that do not show, which are few.
+    found.subtract(_by_platform(counts.unseen()))
     return [
-        Bar(name, sum(counts[word] for word in set(SPELLINGS[key])), url_for("devices.index", platform=key))
+        Bar(name, sum(found[word] for word in set(SPELLINGS[key])), url_for("devices.index", platform=key))
         for key, name in PLATFORMS.items()
     ]
 
@@ -68,20 +67,9 @@ def _by_platform(*conditions: ColumnElement[bool]) -> dict[str, int]:
 
 def top_factors() -> list[Bar]:
     """Return the threat factors that are open on most devices."""
-    counts = Counter(_open_by_factor())
-    # Counted in the index of open findings, then less the deleted devices, which are few.
-    counts.subtract(_open_by_factor(Finding.device_id.in_(_DELETED)))
-    ranked = sorted((-count, code) for code, count in counts.items() if count > 0)
+    found = counts.open_factors()
+    ranked = sorted((-count, code) for code, count in found.items() if count > 0)
     return [_factor(code, -count) for count, code in ranked[:FACTORS_SHOWN]]
-
-
-def _open_by_factor(*conditions: ColumnElement[bool]) -> dict[str, int]:
-    rows = (
-        select(Finding.code, func.count(Finding.device_id.distinct()))
-        .where(Finding.closed_at.is_(None), *conditions, *device_in_scope(Finding.device_id))
-        .group_by(Finding.code)
-    )
-    return {code: count for code, count in db.session.execute(rows)}
 
 
 def _coverage(status: DeviceStatus, count: int) -> Bar:
