@@ -34,10 +34,11 @@ def verify() -> ChainReport:
     """Read every entry and compare it with its hash, and with the hash of the entry before it."""
     while True:
         start = _chain()
+        anchor_id = start.anchor_id  # `release` expires the row, and a later look is the same object
         report = _walk(start)
         release()
         # Entries that retention removed meanwhile are not missing.
-        if not report.problem or _chain().anchor_id == start.anchor_id:
+        if not report.problem or _chain().anchor_id == anchor_id:
             return report
 
 

@@ -13,8 +13,10 @@ from harmony.models import ExternalIdentity, User
 from harmony.models.access import Role
 from harmony.oidc.errors import NoAccess
 from harmony.oidc.identity import VerifiedIdentity
-from harmony.security.user_changes import stored_scope
+from harmony.security.user_changes import end_notices, stored_scope
 from harmony.security.users import LONGEST_NAME, name_key
+
+_ROOM_FOR_NUMBER, _NAMELESS = 16, "user"
 
 # No password fits: whoever signs in at the provider has none here.
 NO_PASSWORD = ""
@@ -43,6 +45,8 @@ def account_for(session: Session, identity: VerifiedIdentity, role: str, now: da
         )
         user.role = role
     _narrow(user, identity.result.groups)
+    if user.scope is not None:
+        end_notices(session, user.id)
     return user
 
 
@@ -86,6 +90,9 @@ def _created(session: Session, identity: VerifiedIdentity, role: str, now: datet
 
 def free_name(session: Session, wanted: str) -> str:
     """Return a name that no account has: the wanted one, or with a number."""
+    while len(name_key(wanted)) > LONGEST_NAME - _ROOM_FOR_NUMBER:  # folding may lengthen a name
+        wanted = wanted[:-1]
+    wanted = wanted.strip() or _NAMELESS
     number, name = 1, wanted
     while not _is_free(session, name):
         number += 1

@@ -18,6 +18,7 @@ from harmony.oidc.identity import VerifiedIdentity
 from harmony.oidc.provider import Provider
 from harmony.oidc.settings import ProviderSettings
 from harmony.oidc.tokens import LEEWAY_SECONDS, Expectation, check_logout_token
+from harmony.security.sessions import id_token_bound_to
 from harmony.security.vault import VaultLocked, vault
 
 # A token is valid for minutes; its id is remembered for longer than any may be used.
@@ -35,7 +36,7 @@ def link_session(token: str, identity: VerifiedIdentity) -> None:
                 issuer=identity.issuer,
                 subject=identity.subject,
                 sid=identity.session_id,
-                id_token=vault().seal(identity.id_token, bound_to(token_hash)),
+                id_token=vault().seal(identity.id_token, id_token_bound_to(token_hash)),
             )
         )
 
@@ -46,7 +47,7 @@ def id_token_of(token: str | None) -> str | None:
     if row is None or not row.id_token:
         return None
     try:
-        return vault().open(row.id_token, bound_to(row.token_hash))
+        return vault().open(row.id_token, id_token_bound_to(row.token_hash))
     except VaultLocked:
         return None
 
@@ -90,14 +91,13 @@ def sweep(now: datetime) -> None:
         )
 
 
-def bound_to(token_hash: str) -> str:
-    """Name what a kept ID token is bound to."""
-    return f"provider_session:{token_hash}"
-
-
 def end_all(session: Session, identity: VerifiedIdentity, now: datetime) -> None:
     """End every session of a person whom no rule lets in any more. Inside `write()` only."""
-    _end(session, identity.issuer, {"sub": identity.subject}, now)
+    whose = select(ExternalIdentity.user_id).where(
+        ExternalIdentity.issuer == identity.issuer, ExternalIdentity.subject == identity.subject
+    )
+    living = (SignInSession.user_id.in_(whose), SignInSession.ended_at.is_(None))
+    session.execute(update(SignInSession).where(*living).values(ended_at=now))
 
 
 def _require_first_use(session: Session, issuer: str, jti: str, now: datetime) -> None:

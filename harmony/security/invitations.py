@@ -65,7 +65,7 @@ def accept(token: str, password: str, now: datetime) -> User:
         if not changed(session, used):
             raise InvitationOver
         user = session.get_one(User, user.id)
-        user.password_hash = hashed
+        user.password_hash, user.password_off = hashed, False
         audit(session, user.name, "Chose a password by invitation", now)
     return user
 

@@ -11,12 +11,14 @@ from flask import Flask, current_app, has_request_context, request
 from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import delete, or_, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from harmony.clock import within
 from harmony.db import db, write
-from harmony.models import SignInSession, User
+from harmony.models import ProviderSession, SignInSession, User
 from harmony.security.browsers import browser_of
+from harmony.security.vault import VaultLocked, vault
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +63,11 @@ def limits() -> tuple[timedelta, timedelta]:
     return found
 
 
-def open_session(user: User, now: datetime, method: str = "") -> str:
-    """Sign `user` in. Return a new token for the cookie, so that none can be planted beforehand."""
+def open_session(user: User, now: datetime, method: str = "", *, is_proof: bool = True) -> str:
+    """Sign `user` in. Return a new token for the cookie, so that none can be planted beforehand.
+
+    `is_proof`: the person has just proved who they are; a provider may sign somebody in without a question.
+    """
     token, user_id = TOKEN_PREFIX + secrets.token_urlsafe(32), user.id
     browser = browser_of(request.user_agent.string) if has_request_context() else ""
     with write() as session:
@@ -72,7 +77,7 @@ def open_session(user: User, now: datetime, method: str = "") -> str:
                 user_id=user_id,
                 created_at=now,
                 seen_at=now,
-                reauthenticated_at=now,
+                reauthenticated_at=now if is_proof else None,
                 browser=browser,
                 method=method,
             )
@@ -112,11 +117,38 @@ def is_reauthenticated(found: SignInSession, now: datetime) -> bool:
 def mark_reauthenticated(token: str | None, now: datetime) -> str:
     """Note that the user of this session has just proved who they are. Return its new token."""
     successor = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    values = {"reauthenticated_at": now, "token_hash": token_hash(successor)}
     with write() as session:
-        here = SignInSession.token_hash == token_hash(token or "")
-        session.execute(update(SignInSession).where(here).values(values))
+        former = session.get(SignInSession, token_hash(token or ""))
+        if former is not None:
+            _succeed(session, former, token_hash(successor), now)
     return successor
+
+
+def id_token_bound_to(token_hash: str) -> str:
+    """Name what a kept ID token is bound to."""
+    return f"provider_session:{token_hash}"
+
+
+def _succeed(session: Session, former: SignInSession, successor: str, now: datetime) -> None:
+    """Put another session in the place of `former`, with the session at the provider that is behind it."""
+    values = {column.key: getattr(former, column.key) for column in SignInSession.__table__.columns}
+    session.add(SignInSession(**values | {"token_hash": successor, "reauthenticated_at": now}))
+    session.flush()
+    behind = session.get(ProviderSession, former.token_hash)
+    if behind is not None:
+        behind.id_token = _resealed(behind.id_token, former.token_hash, successor)
+        behind.token_hash = successor
+        session.flush()
+    session.delete(former)
+
+
+def _resealed(sealed: str, former: str, successor: str) -> str:
+    """Return a kept ID token, sealed for another session; "" when it does not open."""
+    try:
+        clear = vault().open(sealed, id_token_bound_to(former)) if sealed else ""
+    except VaultLocked:
+        return ""
+    return vault().seal(clear, id_token_bound_to(successor)) if clear else ""
 
 
 def close_session(token: str | None) -> None:

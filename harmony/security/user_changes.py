@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import write
-from harmony.models import NoticeSubscription, SignInSession, User
+from harmony.models import NoticeSubscription, PendingSignIn, SignInSession, User
 from harmony.models.access import Role
 from harmony.security import invitations, users
 
@@ -63,7 +63,7 @@ def change_access(user_id: int, role: Role, scope: Iterable[str] | None, by: str
         before = _access(Role(user.role), user.scope)
         user.role, user.scope = role.value, stored_scope(role, scope)
         if user.scope is not None:
-            _end_notices(session, user_id)
+            end_notices(session, user_id)
         after = _access(role, user.scope)
         if after != before:
             audit(session, by, "Changed a user", now, detail=f"{user.name}: {before} → {after}")
@@ -77,7 +77,7 @@ def disable(user_id: int, by: str, now: datetime) -> None:
             return
         _require_another(session, user)
         user.disabled_at = now
-        _end_notices(session, user_id)
+        end_notices(session, user_id)
         _end_sessions(session, user_id)
         invitations.withdraw(session, user_id)
         audit(session, by, "Disabled a user", now, detail=user.name)
@@ -125,10 +125,11 @@ def _require_another(session: Session, user: User) -> None:
 
 
 def _end_sessions(session: Session, user_id: int) -> None:
-    session.execute(delete(SignInSession).where(SignInSession.user_id == user_id))
+    for row in (SignInSession, PendingSignIn):
+        session.execute(delete(row).where(row.user_id == user_id))
 
 
-def _end_notices(session: Session, user_id: int) -> None:
+def end_notices(session: Session, user_id: int) -> None:
     """Stop the notices of a user: they tell of all devices, and go out without a sign-in."""
     session.execute(delete(NoticeSubscription).where(NoticeSubscription.user_id == user_id))
 

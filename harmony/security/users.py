@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import db, release, write
-from harmony.models import SignInSession, User
+from harmony.models import Invitation, PendingSignIn, SignInSession, User
 from harmony.models.access import Role
 from harmony.security.passwords import (
     TooManyAtOnce,
@@ -135,7 +135,8 @@ def set_password(name: str, password: str) -> None:
         session.execute(
             update(User).where(User.id == user_id).values(password_hash=hashed, password_off=False)
         )
-        session.execute(delete(SignInSession).where(SignInSession.user_id == user_id))
+        for row in (SignInSession, Invitation, PendingSignIn):
+            session.execute(delete(row).where(row.user_id == user_id))
 
 
 def change_password(user_id: int, password: str, by: str, now: datetime) -> None:

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from harmony.db import write
 from harmony.jobs.kinds import JobKind
-from harmony.models import Integration, IntegrationState, Job, SetupPage
+from harmony.models import AuditEntry, Integration, IntegrationState, Job, SetupPage
 from harmony.models.configuration import (
     DEPLOYMENT,
     PAGES,
@@ -47,13 +48,23 @@ def create(kind: str, now: datetime, server: ServerDetails | None = None) -> int
     details = server or ServerDetails(display_name=_DEFAULT_NAME)
     with write() as session:
         integration = Integration(
-            kind=kind, name=details.display_name, created_at=now, sync_job=Job(kind=JobKind.DEVICES)
-        )
+            id=_unused_id(session), kind=kind, name=details.display_name, created_at=now,
+            sync_job=Job(kind=JobKind.DEVICES),
+        )  # fmt: skip
         session.add(integration)
         session.flush()
         _put(session, integration.id, SERVER, to_row(seal_secrets(integration.id, details)))
         _put(session, integration.id, DEPLOYMENT, to_row(Deployment(token=new_token(integration.id))))
         return integration.id
+
+
+def _unused_id(session: Session) -> int:
+    """Return an id that no integration has had: scopes, keys and rules may still name its device groups."""
+    newest = max(
+        session.scalar(select(func.max(Integration.id))) or 0,
+        session.scalar(select(func.max(AuditEntry.integration_id))) or 0,
+    )
+    return newest + 1
 
 
 def save(integration_id: int, page: str, record: msgspec.Struct, edition: int) -> None:

@@ -35,6 +35,7 @@ def begin() -> ResponseReturnValue:
 
 @blueprint.get("")
 @needs(Permission.VIEW)
+@needs_recent_proof
 def show() -> ResponseReturnValue:
     """Show the secret that waits, as a QR code and as text."""
     return _page(OneTimeCodeForm()) or redirect(url_for("factors.show"), 303)

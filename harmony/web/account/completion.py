@@ -12,8 +12,9 @@ from werkzeug.wrappers import Response
 
 from harmony.audit import audit
 from harmony.clock import now, steady
-from harmony.db import write
+from harmony.db import db, write
 from harmony.models import User
+from harmony.oidc.accounts import has_identity
 from harmony.security import known_addresses, rate_limit, sessions
 from harmony.security.addresses import below_prefix, local_address
 from harmony.security.auth import SIGN_IN
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # The actor of a refused sign-in whose name belongs to no user.
 NOBODY = "unknown"
+_OF_PROVIDER = "This account signs in through the provider only."
 _DISABLED = "This account is disabled. Ask an administrator."
 
 
@@ -42,6 +44,7 @@ def complete_sign_in(
     target: str | None = None,
     *,
     on_open: Callable[[str], None] | None = None,
+    is_proof: bool = True,
 ) -> Response:
     """Open a session for `user` after the last factor, and lead to `target` or else the start page.
 
@@ -50,10 +53,15 @@ def complete_sign_in(
         method: The proof; the audit and the log name it.
         target: Where the person wanted to go; an address of another site counts as none.
         on_open: Called with the token of the new session, before any browser knows it.
+        is_proof: Whether the person was asked just now; if not, what is delicate asks again.
     """
     if user.disabled_at:
         refuse_sign_in(user.name, "account disabled")
         flash(_DISABLED, "warning")
+        return redirect(below_prefix(SIGN_IN), 303)
+    if method is not SignInMethod.OPENID_CONNECT and _belongs_to_provider(user):
+        refuse_sign_in(user.name, "account of the provider")
+        flash(_OF_PROVIDER, "warning")
         return redirect(below_prefix(SIGN_IN), 303)
     log.info("User %d signed in from %s by %s.", user.id, request.remote_addr, method)
     with write() as session:
@@ -62,11 +70,16 @@ def complete_sign_in(
     response = redirect(local_address(target), 303)
     # Signing in again ends the former session of this browser instead of leaving it behind.
     sessions.close_session(sessions.read_cookie())
-    token = sessions.open_session(user, steady(), method)
+    token = sessions.open_session(user, steady(), method, is_proof=is_proof)
     if on_open is not None:
         on_open(token)
     sessions.set_cookie(response, token)
     return response
+
+
+def _belongs_to_provider(user: User) -> bool:
+    """Tell if only the provider's rules may let this user in: a passkey would go around them."""
+    return not user.password_hash and has_identity(db.session(), user.id)
 
 
 def refuse_sign_in(name: str, reason: str) -> None:

@@ -19,7 +19,7 @@ from harmony.outbound.errors import RecordRefused, SendError
 from harmony.outbound.schedule import UNSENT_KEPT_TIMES
 from harmony.outbound.senders import file_of
 from harmony.outbound.status import status_of, statuses
-from harmony.security.auth import shown_on
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.destinations.forms import FORMAT_WORDS, DestinationForm, form_of, is_complete
 from harmony.web.shared.ids import number
@@ -69,6 +69,7 @@ def new(kind: str) -> ResponseReturnValue:
 
 @blueprint.post("/new/<kind>")
 @shown_on("destinations.new")
+@needs_recent_proof
 def add(kind: str) -> ResponseReturnValue:
     """Add a destination; the secret of a webhook is shown this once."""
     known = _kind_or_404(kind)
@@ -100,6 +101,7 @@ def edit(destination_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:destination_id>/edit")
 @shown_on("destinations.edit")
+@needs_recent_proof
 def save(destination_id: int) -> ResponseReturnValue:
     """Save a destination; an empty address or header keeps the saved one."""
     row = db.get_or_404(Destination, destination_id)
@@ -150,6 +152,7 @@ def resume(destination_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:destination_id>/rotate")
+@needs_recent_proof
 def rotate(destination_id: int) -> ResponseReturnValue:
     """Make a new signing secret and show it this once."""
     row = db.get_or_404(Destination, destination_id)
@@ -188,6 +191,7 @@ def replay_since(destination_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:destination_id>/remove")
+@needs_recent_proof
 def remove(destination_id: int) -> ResponseReturnValue:
     """Remove a destination."""
     db.get_or_404(Destination, destination_id)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, func, select, true
 
 from harmony.db import db
+from harmony.db.personal import hides_personal_data
 from harmony.device_api.registration.two_profiles import lacks_app
 from harmony.models import Device, DeviceStatus, Finding, Profile, TagLink
 from harmony.protection.catalogue import CATALOGUE
@@ -201,8 +202,13 @@ def every(filters: Filters) -> Iterator[Row[Any]]:
 
 def rows_of(ids: Collection[int]) -> Sequence[Row[Any]]:
     """Return these devices, by name."""
-    query = select(*COLUMNS).where(Device.id.in_(ids), *in_scope()).order_by(Device.name_key, Device.id)
+    query = select(*COLUMNS).where(Device.id.in_(ids), *in_scope()).order_by(*by_name())
     return db.session.execute(query).all()
+
+
+def by_name() -> tuple[Any, ...]:
+    """Return the order of devices by name; by id for a role that sees no personal data."""
+    return (Device.id,) if hides_personal_data() else (Device.name_key, Device.id)
 
 
 def written(row: Row[Any], name: str) -> object:

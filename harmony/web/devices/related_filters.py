@@ -20,7 +20,7 @@ from harmony.web.shared.filters import Filter, NameFilter
 from harmony.web.shared.ids import number
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.led import Led, indexed
-from harmony.web.shared.scope import in_scope
+from harmony.web.shared.scope import device_in_scope, in_scope
 
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 5000
@@ -125,7 +125,9 @@ class AppFilter(_RelatedFilter):
         return InstalledApp.device_id, (InstalledApp.app_id.in_(versions),)
 
     def word(self, value: int) -> str:
-        app = db.session.get(App, value)
+        limited = device_in_scope(InstalledApp.device_id)
+        seen = (App.id.in_(select(InstalledApp.app_id).where(*limited)),) if limited else ()
+        app = db.session.scalar(select(App).where(App.id == value, *seen))
         return (app.name or app.identifier) if app else str(value)
 
 

@@ -21,7 +21,7 @@ from harmony.messages.registration import recipients
 from harmony.models import ChannelKind, Device, Integration
 from harmony.security.permissions import Permission, needs
 from harmony.web.deletions.text import counted
-from harmony.web.devices.queries import FILE, filters_of, rows_of, written
+from harmony.web.devices.queries import FILE, by_name, filters_of, rows_of, written
 from harmony.web.registration.message_state import CHANNELS, way_of
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
@@ -113,7 +113,7 @@ def _devices(query: MultiDict[str, str]) -> Sequence[Device]:
     live = select(Device).where(
         Device.id.in_(ids), Device.deleted_at.is_(None), *shown(Device.integration_id), *in_scope()
     )
-    return db.session.scalars(live.order_by(Device.name_key, Device.id)).all()
+    return db.session.scalars(live.order_by(*by_name())).all()
 
 
 def _reachable(device: Device, channel: ChannelKind) -> bool:

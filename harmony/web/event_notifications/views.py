@@ -12,6 +12,7 @@ from harmony.event_notifications import listeners
 from harmony.event_notifications.listeners import OVERLAP, ListenerSecret
 from harmony.event_notifications.routes import PREFIX
 from harmony.models import EventListener, Integration, IntegrationState
+from harmony.security.auth import needs_recent_proof
 from harmony.security.permissions import Permission, needs
 from harmony.sync import named_devices
 from harmony.web.app_configuration.views import server_address
@@ -34,6 +35,7 @@ def show(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("")
 @needs(Permission.ADMINISTER)
+@needs_recent_proof
 def create(integration_id: int) -> ResponseReturnValue:
     """Make an address and a password, and show the password this once."""
     integration = _integration(integration_id)
@@ -46,6 +48,7 @@ def create(integration_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/rotate")
 @needs(Permission.ADMINISTER)
+@needs_recent_proof
 def rotate(integration_id: int) -> ResponseReturnValue:
     """Make another user and password, and show the password this once."""
     integration = _integration(integration_id)

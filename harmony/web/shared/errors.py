@@ -26,7 +26,12 @@ log = logging.getLogger(__name__)
 _ANSWERS = "harmony.error_answers"
 ErrorAnswer = Callable[[HTTPException], ResponseReturnValue]
 # Secrets go in and never come out, not even to be sent once more.
-_NEVER_ECHOED = frozenset({*SECRET_FIELDS, "password", "code"})
+_NEVER_ECHOED = frozenset({*SECRET_FIELDS, "password", "current", "new", "token", "url"}) | {
+    "code",
+    "one_time_code",
+    "recovery_code",
+    "credential",
+}
 
 # title, text, advice; the text gives way to what the code said with abort(…, description).
 PAGES = {

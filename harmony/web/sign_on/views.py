@@ -107,7 +107,11 @@ def _finish(begun: Flow, brought: Callback) -> ResponseReturnValue:
     except SignOnError as error:
         return _refused(error, identity)
     link = partial(logout.link_session, identity=identity)
-    return complete_sign_in(user, SignInMethod.OPENID_CONNECT, begun.secrets.target, on_open=link)
+    # Without `again` the provider may have let in whoever sits there, without a question.
+    return complete_sign_in(
+        user, SignInMethod.OPENID_CONNECT, begun.secrets.target, on_open=link,
+        is_proof=bool(begun.secrets.fresh_since),
+    )  # fmt: skip
 
 
 def _account(identity: VerifiedIdentity, role: str) -> User:
