@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,13 +19,23 @@ log = logging.getLogger(__name__)
 _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = "harmony-{}.scheduled.backup"
 _DRAFT = ".part"
+_KEYS = ".keys"
 _ENDINGS = ("db", "dump", "keys")
+# A large database takes longer than a tick, and stays due meanwhile.
+_UNDER_WAY = threading.Lock()
 
 
 def run_when_due(now: datetime) -> Path | None:
     """Make a backup if one is due, and remove those beyond the number that is kept. Return where it is."""
-    if not is_due_now(now):
+    if not _UNDER_WAY.acquire(blocking=False):
         return None
+    try:
+        return _run(now) if is_due_now(now) else None
+    finally:
+        _UNDER_WAY.release()
+
+
+def _run(now: datetime) -> Path | None:
     settings = current_settings()
     folder = folder_of(settings)
     try:
@@ -66,7 +77,9 @@ def surplus(files: Iterable[Path], kept: int) -> list[Path]:
     ['harmony-20260101T000000Z.scheduled.backup.db']
     """
     times = {file: time for file in files if (time := _time_of(file)) is not None}
-    newest = sorted(set(times.values()), reverse=True)[:kept]
+    # Keys alone, of a backup that failed, are none.
+    whole = {time for file, time in times.items() if file.suffix != _KEYS}
+    newest = sorted(whole, reverse=True)[:kept]
     return sorted(file for file, time in times.items() if time not in newest)
 
 
@@ -85,20 +98,25 @@ def folder_of(settings: Settings) -> Path:
 def _make(settings: Settings, folder: Path, now: datetime) -> Path:
     """Write the sealed keys, if there is a passphrase, then the database: its file says that all is there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in folder.glob(f"*{_DRAFT}"):  # of one that died
+    for left in folder.glob(_NAME.format("*") + _DRAFT):  # of one that died
         left.unlink(missing_ok=True)
     stem = _NAME.format(now.astimezone(UTC).strftime(_TIME))
     if settings.backup_passphrase:
         sealed_keys.write(folder / f"{stem}.keys", _keys(settings), settings.backup_passphrase)
+    try:
+        return _copy(settings.database_file, folder, stem)
+    except BaseException:
+        (folder / f"{stem}{_KEYS}").unlink(missing_ok=True)
+        raise
+
+
+def _copy(database: Path | None, folder: Path, stem: str) -> Path:
     draft = folder / f"{stem}{_DRAFT}"
-    if settings.database_file is None:
-        target = folder / f"{stem}.dump"
+    if database is None:
         postgresql.dump(draft)
-    else:
-        target = folder / f"{stem}.db"
-        copies.copy(settings.database_file, draft)
-    draft.replace(target)
-    return target
+        return draft.replace(folder / f"{stem}.dump")
+    copies.copy(database, draft)
+    return draft.replace(folder / f"{stem}.db")
 
 
 def _keys(settings: Settings) -> dict[str, str]:

@@ -113,6 +113,12 @@ def current(claimed: DestinationClaim, edition: int) -> bool:
     return db.session.scalar(select(Destination.id).where(*_is(claimed), *chosen)) is not None
 
 
+def prolong(claimed: DestinationClaim, now: datetime) -> bool:
+    """Renew the lease of a long delivery. Return False if another has it."""
+    with write() as session:
+        return bool(changed(session, _held(claimed).values(lease_until=now + LEASE)))
+
+
 def release(claimed: DestinationClaim, now: datetime) -> None:
     """Give the destination back, behind the others that are due."""
     with write() as session:

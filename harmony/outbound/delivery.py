@@ -141,7 +141,12 @@ class _DeliveryRound:
         try:
             step = most_at_once(self.kind)
             records = found.records if found else ()
+            ends = monotonic() + BATCH_SECONDS
             for start in range(0, len(records), step):
+                if monotonic() > ends:
+                    if not claims.prolong(self.claimed, now()):
+                        return False
+                    ends = monotonic() + BATCH_SECONDS
                 answer = self._send(records[start : start + step])
         except RecordRefused as error:
             outcome, until, answer = (

@@ -18,7 +18,15 @@ from harmony.jobs.quota import Share
 from harmony.jobs.schedule import EVENTS_RETRY
 from harmony.models import EventListener, Job, SyncRun, SyncRunState, UemEvent
 from harmony.sync.deletion import soft_delete
-from harmony.sync.event_plan import EventAction, EventDecision, EventFacts, decide, next_check, rest
+from harmony.sync.event_plan import (
+    BETWEEN_FULL_SYNCS,
+    EventAction,
+    EventDecision,
+    EventFacts,
+    decide,
+    next_check,
+    rest,
+)
 
 # The kinds of event after which the UEM needs some minutes until all that it says of the device is true.
 _LATE_KINDS = frozenset({"enrolled", "unenrolled", "wiped", "deleted"})
@@ -74,7 +82,8 @@ def settle(
     listener = session.get(EventListener, integration_id)
     if outcome.good and named.decision.action is not EventAction.WAIT:
         _collect(session, named, now)
-    if outcome.good and (outcome.full_sync or named.decision.action is EventAction.FULL_SYNC):
+    is_decided = named.decision.action is EventAction.FULL_SYNC
+    if outcome.good and (is_decided or (outcome.full_sync and _may_ask(integration_id, now))):
         _ask_for_full_sync(session, integration_id, now)
     if listener is not None:
         listener.overflowed &= named.decision.action is not EventAction.FULL_SYNC
@@ -112,6 +121,12 @@ def _ask_for_full_sync(session: Session, integration_id: int, now: datetime) -> 
     job = session.get_one(Job, (integration_id, JobKind.DEVICES))
     if job.requested_at is None and not job.failures:
         job.next_at, job.requested_at, job.requested_by = now, now, EVENTS
+
+
+def _may_ask(integration_id: int, now: datetime) -> bool:
+    """Tell whether the last full sync for events is long enough ago; else the regular one decides."""
+    last = _last_full_sync(integration_id)
+    return last is None or now >= last + BETWEEN_FULL_SYNCS
 
 
 def _collect(session: Session, named: NamedDevices, now: datetime) -> None:

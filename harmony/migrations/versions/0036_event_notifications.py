@@ -82,6 +82,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The former code knows neither.
+    op.execute(
+        "UPDATE device SET absent_from = NULL, missing_since = NULL, absent_why = '' WHERE absent_why = 'event'"
+    )
+    op.execute("DELETE FROM sync_run WHERE kind = 'events'")
     op.drop_table("uem_event")
     op.drop_table("event_listener")
     with op.batch_alter_table("job") as batch_op:

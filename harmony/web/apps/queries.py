@@ -135,4 +135,5 @@ def count_on(device_id: int) -> int:
 
 
 def _of_device(device_id: int) -> Select[int]:
-    return select(InstalledApp.app_id).where(InstalledApp.device_id == device_id)
+    own = (InstalledApp.device_id == device_id, *device_in_scope(InstalledApp.device_id))
+    return select(InstalledApp.app_id).where(*own)

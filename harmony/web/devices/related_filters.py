@@ -20,7 +20,7 @@ from harmony.web.shared.filters import Filter, NameFilter
 from harmony.web.shared.ids import number
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.led import Led, indexed
-from harmony.web.shared.scope import device_in_scope, in_scope
+from harmony.web.shared.scope import device_in_scope, in_scope, integrations_in_scope
 
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 5000
@@ -152,7 +152,9 @@ class ProfileFilter(_RelatedFilter):
 def tag_choices() -> list[tuple[str, str]]:
     """Return key and name of each tag that Harmony may use, each once."""
     ids = [integration.id for integration in connected_integrations()]
-    tags = select(UemTag.key, func.min(UemTag.name)).where(UemTag.integration_id.in_(ids))
+    tags = select(UemTag.key, func.min(UemTag.name)).where(
+        UemTag.integration_id.in_(ids), *integrations_in_scope(UemTag.integration_id)
+    )
     rows = db.session.execute(tags.group_by(UemTag.key).order_by(func.min(UemTag.name), UemTag.key))
     return [(key, name or key) for key, name in rows]
 
