@@ -47,6 +47,15 @@ def test_a_trouble_is_over_only_after_it_stayed_away() -> None:
     assert decide([], told(gone_at=NOON), NOON + SETTLED_AFTER) == NoticeDecision(over=(KEYS[0],))
 
 
+def test_two_looks_at_the_same_time_do_not_call_a_trouble_over() -> None:
+    moments = timedelta(milliseconds=80)
+    assert decide([], told(gone_at=NOON + moments), NOON) == NoticeDecision()
+    assert decide([], told(gone_at=NOON + SETTLED_AFTER), NOON).over == (KEYS[0],), "the clock was ahead"
+    monday = datetime(2026, 11, 30, 7, tzinfo=UTC)
+    assert not is_summary_due(monday + moments, monday)
+    assert is_summary_due(monday + timedelta(days=1), monday), "the clock was ahead"
+
+
 def test_the_summary_comes_every_monday_and_once_after_weeks_of_silence() -> None:
     monday = datetime(2026, 11, 30, 7, tzinfo=UTC)
     assert is_summary_due(None, monday)

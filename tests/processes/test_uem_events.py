@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from harmony.clock import now
-from harmony.db import db
+from harmony.db import db, sqlite_module
 from harmony.event_notifications import listeners
 from harmony.models import EventListener
 from harmony.simulator import changes
@@ -82,6 +83,19 @@ def test_what_happens_in_the_uem_is_on_the_page_without_a_scheduled_sync(
     home.is_sound()
 
 
+def stopped_between_writes(folder: Path, product: Product) -> bool:
+    """Stop the worker, and let it go on if it holds the lock, which would keep everybody else out."""
+    kill(product.worker(), signal.SIGSTOP)
+    with closing(sqlite_module().connect(folder / "harmony.db", timeout=1, isolation_level=None)) as rows:
+        try:
+            rows.execute("BEGIN IMMEDIATE")
+            rows.execute("ROLLBACK")
+        except sqlite_module().OperationalError:
+            kill(product.worker(), signal.SIGCONT)
+            return False
+    return True
+
+
 def test_an_event_survives_kill_9_before_and_during_the_run_that_it_led_to(
     make: Make, uem: RunningSimulator, tmp_path: Path
 ) -> None:
@@ -92,7 +106,7 @@ def test_an_event_survives_kill_9_before_and_during_the_run_that_it_led_to(
     with running(home.folder) as product:
         product.until_ready()
         connect(uem, product, rule)
-        kill(product.worker(), signal.SIGSTOP)
+        wait_for(lambda: stopped_between_writes(home.folder, product), "a moment without a write")
         changes.edit(uem.world, [first], {"DeviceFriendlyName": "First"})
         wait_for(lambda: home.ask("SELECT id FROM uem_event"), "the event to be stored")
     assert one(home, "SELECT count(*) FROM uem_event WHERE due_at IS NOT NULL") == 1

@@ -78,9 +78,10 @@ def is_summary_due(last: datetime | None, now: datetime) -> bool:
     )
     if start > now:
         start -= timedelta(days=7)
-    # A time that is ahead was written while the clock was.
-    return last < start or last > now
+    # A time that is far ahead was written while the clock was; one by moments, by a look beside this one.
+    return last < start or last - now >= SETTLED_AFTER
 
 
 def _is_settled(gone_at: datetime, now: datetime) -> bool:
-    return now - gone_at >= SETTLED_AFTER or gone_at > now
+    # Two looks overlap: a time that is ahead by moments is the other's. One far ahead is of a wrong clock.
+    return abs(now - gone_at) >= SETTLED_AFTER
