@@ -115,9 +115,11 @@ def test_an_event_survives_kill_9_before_and_during_the_run_that_it_led_to(
         connect(uem, product, rule)
         name = "SELECT name FROM device WHERE external_id = ?"
         wait_for(lambda: one(home, name, str(first)) == "First", "the event of before the kill")
+        wait_for(lambda: "running" not in home.states(), "the end of that run")
+        before = len(home.runs())
         uem.tenant.latency_ms = LONGER_THAN_ANY_TEST
         changes.edit(uem.world, [second], {"DeviceFriendlyName": "Second"})
-        wait_for(lambda: home.runs()[-1]["state"] == "running", "a run for the event")
+        wait_for(lambda: home.states()[before:] == ["running"], "a run for the event")
         kill(product.worker())
         uem.tenant.latency_ms = 0
         wait_for(
