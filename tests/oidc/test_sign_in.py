@@ -13,9 +13,11 @@ from werkzeug.test import TestResponse
 
 from harmony.clock import now, steady
 from harmony.db import db, write
-from harmony.models import AuditEntry, ExternalIdentity, SignInSession, SignOnFlow, User
+from harmony.models import AuditEntry, ExternalIdentity, ProviderSession, SignInSession, SignOnFlow, User
 from harmony.oidc import flow
 from harmony.oidc import provider as known_providers
+from harmony.security import sessions
+from harmony.security.vault import vault
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.oidc.conftest import SETTINGS
 from tests.oidc.fake import FakeProvider
@@ -389,3 +391,62 @@ def test_signing_in_again_replaces_the_session_of_the_browser(
         user_id = db.session.scalars(select(ExternalIdentity.user_id)).one()
         living = select(SignInSession).where(SignInSession.user_id == user_id)
         assert len(db.session.scalars(living).all()) == 1
+
+
+def test_a_name_that_folding_lengthens_gets_an_account(visitor: FlaskClient, provider: FakeProvider) -> None:
+    provider.claims = {"preferred_username": "\ufdfa" * 4}
+    assert sign_in(visitor, provider).status_code == 303
+    assert is_signed_in(visitor)
+
+
+def test_a_sign_in_without_a_question_is_no_recent_proof(
+    visitor: FlaskClient, provider: FakeProvider
+) -> None:
+    sign_in(visitor, provider)
+    assert proofs(visitor) == [False]
+    provider.claims = {"auth_time": int(time.time())}
+    visitor.get(provider.approve(begin(visitor, f"{START}?next=/devices&again=1")))
+    assert proofs(visitor) == [True]
+
+
+def proofs(visitor: FlaskClient) -> list[bool]:
+    """For each living session of kim: whether somebody proved in it who they are."""
+    with visitor.application.app_context():
+        kim = select(User.id).where(User.name == "kim").scalar_subquery()
+        rows = select(SignInSession).where(SignInSession.user_id == kim, SignInSession.ended_at.is_(None))
+        return [row.reauthenticated_at is not None for row in db.session.scalars(rows)]
+
+
+def test_who_loses_the_last_rule_loses_sessions_of_every_kind(
+    visitor: FlaskClient, provider: FakeProvider
+) -> None:
+    sign_in(visitor, provider)
+    other = visitor.application.test_client()
+    with visitor.application.test_request_context():
+        user = db.session.scalars(select(User).where(User.name == "kim")).one()
+        token = sessions.open_session(user, steady(), "passkey")
+        name = sessions.named_cookie(sessions.SESSION)
+    other.set_cookie(name, token)
+    assert is_signed_in(other)
+    provider.claims = {"groups": ["nobody"]}
+    sign_in(visitor.application.test_client(), provider)
+    assert not is_signed_in(other)
+
+
+def test_proving_again_in_a_session_of_the_provider_keeps_its_logout(
+    visitor: FlaskClient, provider: FakeProvider
+) -> None:
+    sign_in(visitor, provider)
+    with visitor.application.app_context():
+        before = db.session.scalars(select(ProviderSession)).one().token_hash
+        [token] = [
+            cookie.value
+            for cookie in visitor._cookies.values()
+            if sessions.token_hash(cookie.value) == before
+        ]
+        db.session.rollback()
+        successor = sessions.mark_reauthenticated(token, steady())
+        behind = db.session.scalars(select(ProviderSession)).one()
+        assert behind.token_hash == sessions.token_hash(successor)
+        assert vault().open(behind.id_token, sessions.id_token_bound_to(behind.token_hash))
+        assert db.session.get(SignInSession, before) is None

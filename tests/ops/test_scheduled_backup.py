@@ -6,7 +6,7 @@ import doctest
 import shutil
 import stat
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -80,7 +80,28 @@ def test_a_backup_that_fails_leaves_none_and_is_tried_again(
         assert schedule.run_when_due(NOON) is None
     assert "The scheduled backup was not made: no space left" in caplog.text
     assert schedule.is_due_now(NOON)
+    assert names(settings) == []
     assert schedule.run_when_due(NOON) is not None
+
+
+def test_keys_of_failed_backups_push_no_good_one_out() -> None:
+    names = [f"harmony-2026010{day}T000000Z.scheduled.backup.db" for day in (1, 2)]
+    orphans = [f"harmony-2026010{day}T000000Z.scheduled.backup.keys" for day in (3, 4, 5)]
+    assert [file.name for file in schedule.surplus(map(Path, names + orphans), 2)] == orphans
+
+
+def test_a_backup_that_is_under_way_is_not_begun_again(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner: list[Path | None] = []
+
+    def slow(_now: datetime) -> Path | None:
+        inner.append(schedule.run_when_due(NOON))
+        return None
+
+    monkeypatch.setattr(schedule, "_run", slow)
+    schedule.run_when_due(NOON)
+    assert inner == [None]
 
 
 def test_the_drill_reads_the_backup_and_is_remembered(app: Flask, settings: Settings) -> None:

@@ -231,3 +231,20 @@ def test_a_button_leads_back_to_its_page_after_the_password_and_to_no_other_site
         assert asked.location == f"/account/confirm?next={back}"
     boosted = signed_in.post("/users/1/sessions", headers={"HX-Request": "true", "HX-Boosted": "true"})
     assert (boosted.status_code, boosted.headers["HX-Redirect"]) == (401, "/account/confirm?next=/")
+
+
+def test_a_link_from_before_a_reset_by_command_opens_nothing(app: Flask, signed_in: FlaskClient) -> None:
+    link = invited(signed_in, name="kim", role="viewer")
+    with app.app_context():
+        users.set_password("kim", "eleven quiet lanterns over Oslo")
+    assert app.test_client().get(link).status_code in {404, 410, 422}
+
+
+def test_a_password_by_link_switches_the_password_on_again(app: Flask, signed_in: FlaskClient) -> None:
+    invited(signed_in, name="kim", role="viewer")
+    with app.app_context():
+        with write() as session:
+            session.get_one(User, user("kim").id).password_off = True
+        token = user_changes.reset(user("kim").id, ADMINISTRATOR, now())
+        invitations.accept(token, "eleven quiet lanterns over Oslo", now())
+        assert users.authenticate("kim", "eleven quiet lanterns over Oslo") is not None
