@@ -10,7 +10,7 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from harmony.audit import audit
-from harmony.db import db, release, write
+from harmony.db import changed, db, release, write
 from harmony.models import Invitation, PendingSignIn, SignInSession, User
 from harmony.models.access import Role
 from harmony.security.passwords import (
@@ -139,12 +139,16 @@ def set_password(name: str, password: str) -> None:
             session.execute(delete(row).where(row.user_id == user_id))
 
 
-def change_password(user_id: int, password: str, by: str, now: datetime) -> None:
+def change_password(user: User, password: str, now: datetime) -> None:
     """Give a user, who has proved who they are, another password. Raises TooManyAtOnce."""
+    user_id, name, former = user.id, user.name, user.password_hash
+    release()  # hashing takes long, and no read should stay open for it
     hashed = hash_password(password)
     with write() as session:
-        session.execute(update(User).where(User.id == user_id).values(password_hash=hashed))
-        audit(session, by, "Changed the own password", now)
+        # Only over the hash that was proved: a reset in between must stay.
+        own = (User.id == user_id, User.password_hash == former)
+        if changed(session, update(User).where(*own).values(password_hash=hashed)):
+            audit(session, name, "Changed the own password", now)
 
 
 def _require_fit(password: str, name: str) -> None:

@@ -34,7 +34,7 @@ def change_password() -> ResponseReturnValue:
     if problem := check_own_password(form.current.data or ""):
         form.current.errors = [problem.sentence]
         return _page(form), problem.status
-    users.change_password(g.user.id, form.new.data or "", g.user.name, now())
+    users.change_password(g.user, form.new.data or "", now())
     end_other_sessions(g.user.id, sessions.read_cookie())
     flash("Your password is changed, and your other sessions have ended.", "success")
     return redirect(url_for("own_account.show"), 303)

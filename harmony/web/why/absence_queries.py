@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, literal, select
 
 from harmony.config import current_settings
 from harmony.db import db
@@ -14,6 +14,7 @@ from harmony.jobs.outcome import GOOD
 from harmony.models import Device, Hold, HoldState, Integration, IntegrationState, SyncKind, SyncRun
 from harmony.sync.deletion import holds
 from harmony.web.deletions.text import reasons
+from harmony.web.shared.scope import current_scope
 from harmony.web.why.given import AbsenceGiven, EndedSync, HeldBack
 
 _SYNCS_SHOWN = 20
@@ -56,7 +57,8 @@ def _missed(device: Device) -> tuple[ColumnElement[bool], ...]:
 
 
 def _syncs(device: Device) -> tuple[EndedSync, ...]:
-    columns = (SyncRun.id, SyncRun.finished_at, SyncRun.state, SyncRun.reason)
+    reason = SyncRun.reason if current_scope() is None else literal("")
+    columns = (SyncRun.id, SyncRun.finished_at, SyncRun.state, reason)
     newest = select(*columns).where(*_missed(device)).order_by(SyncRun.id.desc()).limit(_SYNCS_SHOWN)
     return tuple(EndedSync(*row) for row in db.session.execute(newest))
 
@@ -70,7 +72,9 @@ def _held(device: Device) -> HeldBack | None:
     hold = holds.pending(db.session(), device.integration_id)
     if hold is None or not _is_listed(device, hold):
         return None
-    return HeldBack(hold.id, HoldState(hold.state), tuple(reasons(hold)), hold.expires_at)
+    # The reasons count all devices, also those that somebody with a scope does not see.
+    grounds = tuple(reasons(hold)) if current_scope() is None else ()
+    return HeldBack(hold.id, HoldState(hold.state), grounds, hold.expires_at)
 
 
 def _is_listed(device: Device, hold: Hold) -> bool:
