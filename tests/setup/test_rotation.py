@@ -62,6 +62,7 @@ SEALING = {
     "security/credentials.py:seal_secrets": {"setup_page.draft", "setup_page.applied"},
     "messages/settings.py:_sealed": {"mail_server.password"},
     "security/outbound_proxy.py:_sealed": {"outbound_proxy.password"},
+    "security/sessions.py:_resealed": {"provider_session.id_token"},
     "messages/settings.py:add_channel": {"message_channel.url"},
     "messages/settings.py:save_channel": {"message_channel.url"},
     "oidc/settings.py:_sealed": {"identity_provider.client_secret"},
