@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import changed, db, write
 from harmony.jobs.kinds import resting_in_caution
-from harmony.models import Caution, Job
+from harmony.models import Caution, Job, Message, MessageState
 
 # For pages and refusals.
 SENTENCE = "The database was restored: no tags are written, no devices are deleted and no messages are sent."
+
+MAY_HAVE_BEEN_SENT = "It may have been sent after the backup was made from which the database was restored."
+WAITING = (MessageState.QUEUED, MessageState.SENDING)
 
 
 def is_off() -> ColumnElement[bool]:
@@ -38,7 +41,14 @@ def since() -> datetime | None:
 def begin(session: Session, now: datetime) -> None:
     """Begin the caution, inside the caller's `write()`; one that has begun goes on."""
     if session.scalar(select(Caution.id)) is None:
+        cancel_messages(session)
         session.add(Caution(id=1, since=now))
+
+
+def cancel_messages(session: Session) -> None:
+    """Cancel what waits to be sent: a backup does not know which of it was sent after it was made."""
+    waiting = update(Message).where(Message.state.in_(WAITING))
+    session.execute(waiting.values(state=MessageState.CANCELLED, answer=MAY_HAVE_BEEN_SENT))
 
 
 def end(by: str, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony import atomic_file
@@ -20,12 +20,11 @@ from harmony.config import current_settings
 from harmony.db import db, release, sqlite_module, write
 from harmony.jobs import caution
 from harmony.jobs.process_identity import is_gone
-from harmony.models import Absence, Integration, Message, MessageState, Worker
+from harmony.models import Absence, Integration, MessageState, Worker
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.migrate import known_revisions, migrate
+from harmony.sync import rollback_detection
 
-_MAY_HAVE_BEEN_SENT = "It may have been sent after the backup was made from which the database was restored."
-_WAITING = (MessageState.QUEUED, MessageState.SENDING)
 # A living worker shows itself every ten seconds.
 _ALIVE_WITHIN = timedelta(seconds=60)
 
@@ -76,23 +75,38 @@ def resume(now: datetime) -> None:
         _marker().unlink()
 
 
+def notice_copy(now: datetime) -> bool:
+    """Begin the caution when an older database was put in place by hand. Return True if one was.
+
+    Before anything is sent: messages that wait in it would leave before the first sync looks.
+    """
+    known = [_progress(found) for found in db.session.scalars(select(Integration))]
+    release()
+    behind = [progress for progress in known if rollback_detection.is_behind(*progress)]
+    if behind:
+        rollback_detection.distrust([integration_id for integration_id, *_ in behind], now)
+    for progress in behind:  # a confirmed caution does not begin again at the next start
+        rollback_detection.note(*progress)
+    return bool(behind)
+
+
+def _progress(integration: Integration) -> tuple[int, int, int]:
+    return integration.id, integration.sync_job.fence, integration.snapshots
+
+
 def _marker() -> Path:
     return current_settings().data_dir / "restoring"
 
 
 def mark_restored(now: datetime) -> int:
-    """Distrust what the next complete snapshot of every integration does not list. Returns how many.
-
-    Messages that wait are cancelled: a backup does not know which of them were sent after it was made.
-    """
+    """Distrust what the next complete snapshot of every integration does not list. Returns how many."""
     with write() as session:
         integrations = session.scalars(select(Integration)).all()
         for integration in integrations:
             integration.suspect = Absence.RESTORED
             audit(session, COMMAND_LINE, "Database restored", now, integration)
-        waiting = update(Message).where(Message.state.in_(_WAITING))
-        session.execute(waiting.values(state=MessageState.CANCELLED, answer=_MAY_HAVE_BEEN_SENT))
         caution.begin(session, now)
+        caution.cancel_messages(session)  # also in a backup that was made in caution
     return len(integrations)
 
 
@@ -131,7 +145,7 @@ def _mark(draft: Path, now: datetime) -> None:
         if _has(connection, "integration", "suspect"):
             connection.execute("UPDATE integration SET suspect = ?", (Absence.RESTORED.value,))
         if _has(connection, "message", "answer"):
-            cancelled = (MessageState.CANCELLED.value, _MAY_HAVE_BEEN_SENT, *_WAITING)
+            cancelled = (MessageState.CANCELLED.value, caution.MAY_HAVE_BEEN_SENT, *caution.WAITING)
             connection.execute("UPDATE message SET state = ?, answer = ? WHERE state IN (?, ?)", cancelled)
         if _has(connection, "caution", "since"):
             since = now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from harmony import logs
 from harmony.clock import now
 from harmony.config import Settings, current_settings
+from harmony.jobs import caution
 from harmony.jobs.outcome import database_says
 from harmony.jobs.runner import trouble
 from harmony.ops import first_start, restore
@@ -84,11 +85,14 @@ def prepare(app: Flask) -> None:
         try:
             migrate(now())
             restore.resume(now())
+            is_copy = restore.notice_copy(now())
             first_start.end()
             code = setup_code.issue(now())
             stopped = secrets.check()
         except DBAPIError as error:
             raise _unfit(error) from None
+    if is_copy:
+        say("main", f"{caution.SENTENCE} An administrator confirms it in the dashboard.")
     for name in stopped:
         say("main", f"{name} is stopped: the configured key does not open its stored credentials.")
     if code:

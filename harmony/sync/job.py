@@ -83,7 +83,7 @@ def _suspect(integration: Integration) -> Absence | None:
 
 
 def _distrust_the_past(integration_id: int) -> None:
-    """Mark an integration whose database was put back by a plain copy, as `db restore` does.
+    """Look for a database put back since this process started.
 
     Before anything else: the end of this run, whatever it is, makes the old database the newest.
     """
@@ -93,9 +93,7 @@ def _distrust_the_past(integration_id: int) -> None:
     )
     release()
     if behind:
-        with write() as session:
-            session.get_one(Integration, integration_id).suspect = Absence.RESTORED
-            caution.begin(session, now())
+        rollback_detection.distrust([integration_id], now())
 
 
 def _attempt(work: Sync, opener: ClientFactory) -> Outcome:

@@ -10,12 +10,18 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+
+from sqlalchemy import update
 
 from harmony import atomic_file
 from harmony.config import current_settings
+from harmony.db import write
+from harmony.jobs import caution
+from harmony.models import Absence, Integration
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +61,14 @@ def is_behind(integration_id: int, fence: int, snapshots: int) -> bool:
     if mark is None:
         return marks is None or snapshots > 0
     return fence < mark[0] or snapshots < mark[1]
+
+
+def distrust(integration_ids: Collection[int], now: datetime) -> None:
+    """Mark integrations whose database was put back by a plain copy, and begin the caution mode."""
+    restored = update(Integration).where(Integration.id.in_(integration_ids))
+    with write() as session:
+        session.execute(restored.values(suspect=Absence.RESTORED))
+        caution.begin(session, now)
 
 
 def _path() -> Path:

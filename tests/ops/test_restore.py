@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,9 @@ from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
 from harmony.jobs import caution
 from harmony.jobs.process_identity import identity
-from harmony.models import Absence, AuditEntry, Integration, Message, MessageState, Worker
+from harmony.models import Absence, AuditEntry, ChannelKind, Integration, Message, MessageState, Worker
 from harmony.ops import migrate, restore, start
+from harmony.sync import rollback_detection
 from tests.builders import NOON, an_integration
 from tests.ops.test_migrate import a_database_at
 
@@ -299,3 +300,56 @@ def test_a_restore_that_dies_before_its_caution_begins_is_cautious_after_the_nex
     start.prepare(app)
     with app.app_context():
         assert caution.since() is None
+
+
+def queued(at: datetime) -> None:
+    with write() as session:
+        session.add(
+            Message(
+                kind="notice", channel=ChannelKind.EMAIL, state=MessageState.QUEUED, created_at=at,
+                next_at=at, attempts=0, key="k", created_by="kim",
+            )
+        )  # fmt: skip
+
+
+def synced_further() -> int:
+    """An integration that had come further than its database says."""
+    id_ = an_integration()
+    with write() as session:
+        session.get_one(Integration, id_).snapshots = 1
+    rollback_detection.note(id_, fence=3, snapshots=2)
+    return id_
+
+
+def test_a_copy_put_in_place_by_hand_is_noticed_before_anything_is_sent(app: Flask) -> None:
+    with app.app_context():
+        id_ = synced_further()
+        queued(now())
+    start.prepare(app)
+    with app.app_context():
+        assert caution.since() is not None
+        assert db.session.scalars(select(Message.state)).all() == [MessageState.CANCELLED]
+        assert db.session.get_one(Integration, id_).suspect == Absence.RESTORED
+
+
+def test_a_database_that_is_the_newest_starts_without_caution(app: Flask) -> None:
+    with app.app_context():
+        id_ = synced_further()
+        rollback_detection.note(id_, fence=0, snapshots=1)
+        queued(now())
+    start.prepare(app)
+    with app.app_context():
+        assert caution.since() is None
+        assert db.session.scalars(select(Message.state)).all() == [MessageState.QUEUED]
+
+
+def test_a_confirmed_copy_is_not_noticed_again_at_the_next_start(app: Flask) -> None:
+    with app.app_context():
+        id_ = synced_further()
+    start.prepare(app)
+    with app.app_context():
+        caution.end("kim", now())
+    start.prepare(app)
+    with app.app_context():
+        assert caution.since() is None
+        assert db.session.get_one(Integration, id_).suspect == Absence.RESTORED, "until a snapshot completes"
