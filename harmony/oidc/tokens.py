@@ -86,11 +86,15 @@ def check_id_token(claims: Claims, expected: Expectation, nonce: str, now: datet
 
 
 def check_fresh(claims: Claims, since: int) -> None:
-    """Raise TokenRefused if the provider says that it asked for the password before that second.
+    """Raise TokenRefused unless the provider says that it asked who it is at that second or later; 0 for any.
 
-    Not every provider says when it did; those that do not were asked to by `prompt=login`.
+    `prompt=login` alone proves nothing: it goes through the browser, which may leave it out.
     """
-    if "auth_time" in claims and _number(claims, "auth_time") < since - LEEWAY_SECONDS:
+    if not since:
+        return
+    if "auth_time" not in claims:
+        raise TokenRefused("The provider does not say when it asked who you are.", _AUTH_TIME)
+    if _number(claims, "auth_time") < since - LEEWAY_SECONDS:
         raise TokenRefused("The provider did not ask again who you are.", "Start again.")
 
 
@@ -133,6 +137,7 @@ def _check_times(claims: Claims, now: datetime) -> None:
         raise TokenRefused(f"The provider's clock is {ahead:.0f} seconds ahead of Harmony's.", _CLOCKS)
 
 
+_AUTH_TIME = "An administrator can have it send the claim auth_time; a passkey proves who you are too."
 _CLOCKS = "Check the clock of this machine and that of the provider."
 
 

@@ -22,6 +22,9 @@ from harmony.security.vault import VaultLocked, vault
 
 KEPT_FOR = timedelta(hours=1)
 _MOST_CLAIMS = 50
+_NO_AUTH_TIME = (
+    "The provider sends no auth_time: where Harmony asks again who somebody is, only a passkey will do."
+)
 
 
 class SignOnOutcome(msgspec.Struct, frozen=True):
@@ -89,7 +92,8 @@ def outcome_of(identity: VerifiedIdentity, settings: ProviderSettings) -> SignOn
     )
     result = identity.result
     if result.number is not None:
-        return SignOnOutcome(True, _who(result), "", claims)
+        advice = "" if "auth_time" in identity.claims else _NO_AUTH_TIME
+        return SignOnOutcome(True, _who(result), advice, claims)
     sentence = why_no_rule(result, settings.claim_path)
     advice = "Nobody gets in without a rule. Add one for a value that came, or correct the claim path."
     return SignOnOutcome(False, sentence, advice, claims)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -117,6 +119,9 @@ def test_a_test_says_who_one_would_be_and_signs_nobody_in_before_anything_is_sav
     assert "Sign in at Example ID" in signed_in.get(page).get_data(as_text=True)
     shown = run_test(signed_in, provider, page)
     assert "You would be: operator by rule 2." in shown
+    assert "sends no auth_time" in shown
+    provider.claims = {"auth_time": int(time.time())}
+    assert "sends no auth_time" not in run_test(signed_in, provider, page)
     assert "everybody, harmony-operators" in shown
     assert saved(signed_in) is None
     with signed_in.application.app_context():

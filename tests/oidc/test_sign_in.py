@@ -130,6 +130,19 @@ def test_to_confirm_who_one_is_leads_to_the_provider_which_must_ask_again(
     assert "did not ask again who you are" in answer.get_data(as_text=True)
 
 
+def test_a_provider_that_does_not_say_when_it_asked_proves_nothing(
+    visitor: FlaskClient, provider: FakeProvider
+) -> None:
+    """The browser may have left `prompt=login` out on its way."""
+    sign_in(visitor, provider)
+    sent = begin(visitor, f"{START}?next=/devices&again=1")
+    assert "max_age=0" in sent
+    answer = visitor.get(provider.approve(sent))
+    assert answer.status_code == 422
+    assert "does not say when it asked who you are" in answer.get_data(as_text=True)
+    assert proofs(visitor) == [False]
+
+
 def test_a_disabled_account_is_not_let_in(visitor: FlaskClient, provider: FakeProvider) -> None:
     sign_in(visitor, provider)
     with visitor.application.app_context(), write() as session:
