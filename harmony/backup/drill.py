@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,14 +18,24 @@ from harmony.db import sqlite_module
 
 _RECORD = "restore-check.json"
 _COUNTED = ("integration", "device", "user", "policy", "audit_entry")
+_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_POSTGRESQL_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+_ONLY_READ = (
+    "It was read, not restored: the role of HARMONY_DATABASE_URL may create no database. "
+    "`ALTER ROLE … CREATEDB` lets the drill restore it into one of its own."
+)
 
 
 @dataclass(slots=True)
 class Drill:
-    """The outcome: rows by table (of SQLite only), and what is wrong, in sentences."""
+    """The outcome: rows by table, and what is wrong, in sentences.
+
+    `limit` says what could not be tried, for lack of a right.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     revision: str | None = None
+    limit: str = ""
     problems: list[str] = field(default_factory=list)
 
 
@@ -63,19 +74,35 @@ def _check_copy(file: Path, found: Drill) -> None:
         found.revision, found.problems = examined.revision, examined.problems
         if not found.problems:
             with closing(sqlite_module().connect(restored)) as connection:
-                found.counts = {name: _count(connection, name) for name in _COUNTED}
+                found.counts = _counts(lambda sql: connection.execute(sql).fetchall(), _SQLITE_TABLES)
 
 
-def _count(connection: Any, table: str) -> int:
-    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-    return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]) if there else 0  # noqa: S608 - ours
+def _counts(rows: Callable[[str], list[Any]], tables: str) -> dict[str, int]:
+    """Return the rows of each table that tells how much there is; 0 for one that a former version lacks."""
+    there = {name for (name,) in rows(tables)}
+    count = 'SELECT count(*) FROM "{}"'
+    return {name: int(rows(count.format(name))[0][0]) if name in there else 0 for name in _COUNTED}
 
 
 def _check_dump(file: Path, found: Drill) -> None:
+    """Restore a dump, whose foreign keys and unique indexes PostgreSQL checks then; else read all of it."""
     try:
+        with postgresql.restored(file) as scratch:
+            if scratch is not None:
+                _look_at_restored(lambda sql: scratch.execute(sql.encode()).fetchall(), found)
+                return
         postgresql.read_whole(file)
+        found.limit = _ONLY_READ
     except postgresql.NotDumped as error:
         found.problems.append(str(error))
+
+
+def _look_at_restored(rows: Callable[[str], list[Any]], found: Drill) -> None:
+    if ("alembic_version",) not in rows(_POSTGRESQL_TABLES):
+        found.problems.append("It is not a database of Harmony.")
+        return
+    found.revision = next((row[0] for row in rows("SELECT version_num FROM alembic_version")), None)
+    found.counts = _counts(rows, _POSTGRESQL_TABLES)
 
 
 def _check_keys(file: Path, found: Drill) -> None:

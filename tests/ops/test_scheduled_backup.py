@@ -9,17 +9,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
+from psycopg.conninfo import conninfo_to_dict
 
 from harmony import create_app
 from harmony.backup import drill, postgresql, schedule, sealed_keys
 from harmony.config import Settings
 from harmony.db import is_sqlite, sqlite_module
 from harmony.ops.metrics import series
+from harmony.ops.migrate import head
 from harmony.worker import tasks
 from tests.builders import NOON, an_integration
-from tests.database import on_both
+from tests.database import Server, on_both
 
 database = on_both
 
@@ -111,7 +114,7 @@ def test_the_drill_reads_the_backup_and_is_remembered(app: Flask, settings: Sett
     said = app.test_cli_runner().invoke(args=["db", "restore", "--check", str(made)])
     assert said.exit_code == 0, said.output
     with app.app_context():
-        assert ("integration 1" in said.output) is is_sqlite()
+        assert "integration 1" in said.output
         assert drill.checked_at() is not None
         shown = {family.name: list(family.samples) for family in series.families()}
         assert shown["backup_timestamp_seconds"]
@@ -192,3 +195,71 @@ def test_a_backup_by_schedule_restores_like_any_other(app: Flask, settings: Sett
     copy = sqlite_module().connect(made)
     assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     copy.close()
+
+
+def test_the_drill_restores_a_dump_into_a_database_of_its_own(
+    app: Flask, settings: Settings, request: pytest.FixtureRequest
+) -> None:
+    with app.app_context():
+        an_integration()
+        made = schedule.run_when_due(NOON)
+        assert made is not None
+        found = drill.check(made, NOON)
+        assert (found.problems, found.limit, found.revision) == ([], "", head())
+        assert found.counts["integration"] == 1
+    if "postgresql" in settings.database_url:
+        assert drill_databases(request.getfixturevalue("server")) == []
+
+
+def test_a_dump_of_another_program_or_with_a_broken_reference_fails_the_drill(
+    context: Flask, settings: Settings, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if is_sqlite():
+        return  # `copies.examine` looks at those; tests/ops/test_database_commands.py
+    server: Server = request.getfixturevalue("server")
+    with server.database() as url:
+        context.extensions["harmony.settings"] = replace(settings, database_url=url)
+        server.execute("CREATE TABLE other (id int)", conninfo_to_dict(url)["dbname"])
+        postgresql.dump(tmp_path / "other.dump")
+        assert drill.check(tmp_path / "other.dump", NOON).problems == ["It is not a database of Harmony."]
+        assert drill_databases(server) == []
+
+
+def test_a_drill_by_a_role_that_may_create_no_database_says_what_it_did_not_try(
+    app: Flask, settings: Settings, request: pytest.FixtureRequest
+) -> None:
+    with app.app_context():
+        made = schedule.run_when_due(NOON)
+        if is_sqlite():
+            return
+    server: Server = request.getfixturevalue("server")
+    server.execute("CREATE ROLE narrow LOGIN")
+    narrow = replace(settings, database_url=settings.database_url.replace("//harmony@", "//narrow@"))
+    app.extensions["harmony.settings"] = narrow
+    said = app.test_cli_runner().invoke(args=["db", "restore", "--check", str(made)])
+    server.execute("DROP ROLE narrow")
+    assert said.exit_code == 0, said.output
+    assert "It was read, not restored" in said.output
+
+
+def test_what_a_killed_drill_left_is_dropped_by_the_next(
+    app: Flask, settings: Settings, request: pytest.FixtureRequest
+) -> None:
+    with app.app_context():
+        made = schedule.run_when_due(NOON)
+        assert made is not None
+        if is_sqlite():
+            return
+        server: Server = request.getfixturevalue("server")
+        left, others = f"harmony_drill_{'0' * 16}", "harmony_drill_of_somebody"
+        for name in (left, others):
+            server.execute(f"CREATE DATABASE {name}")
+        assert drill.check(made, NOON).problems == []
+        assert drill_databases(server) == [others]
+        server.execute(f"DROP DATABASE {others}")
+
+
+def drill_databases(server: Server) -> list[str]:
+    with psycopg.connect(server.url("postgres")) as connection:
+        rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'harmony_drill%'")
+        return [name for (name,) in rows]

@@ -95,6 +95,8 @@ def _check(file: Path) -> None:
     rows = ", ".join(f"{name} {count:,}" for name, count in found.counts.items())
     step = f" Its migration step is {found.revision}." if found.revision else ""
     click.echo(f"{file} can be restored.{step}" + (f" Rows: {rows}." if rows else ""))
+    if found.limit:
+        click.echo(found.limit)
 
 
 def _put_key(path: Path, text: str) -> None:
