@@ -162,10 +162,10 @@ def settings(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> I
     folder.mkdir(mode=0o700)
     if database == "sqlite":
         (folder / "harmony.db").write_bytes(request.getfixturevalue("migrated_file").read_bytes())
-        yield Settings(data_dir=folder, demo=True)
+        yield Settings(data_dir=folder, demo=True, backup_hours=0)
         return
     server, name = request.getfixturevalue("server"), request.getfixturevalue("migrated_database")
-    yield Settings(data_dir=folder, database_url=server.url(name), demo=True)
+    yield Settings(data_dir=folder, database_url=server.url(name), demo=True, backup_hours=0)
     server.empty(name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -20,9 +21,21 @@ _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = "harmony-{}.scheduled.backup"
 _DRAFT = ".part"
 _KEYS = ".keys"
+_FOLDER = "backups"
 _ENDINGS = ("db", "dump", "keys")
 # A large database takes longer than a tick, and stays due meanwhile.
 _UNDER_WAY = threading.Lock()
+_AGAIN_AFTER_FAILURE = timedelta(hours=1)
+
+
+class _Failure:
+    """The time of the last backup of this process that failed."""
+
+    at: datetime | None = None
+
+
+class NoRoom(Exception):
+    """A backup would leave the disk too full. One sentence."""
 
 
 def run_when_due(now: datetime) -> Path | None:
@@ -40,9 +53,11 @@ def _run(now: datetime) -> Path | None:
     folder = folder_of(settings)
     try:
         backup = _make(settings, folder, now)
-    except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped) as error:
-        log.error("The scheduled backup was not made: %s", error)
+    except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped, NoRoom) as error:
+        _Failure.at = now
+        log.error("The scheduled backup was not made, and is tried again in an hour: %s", error)
         return None
+    _Failure.at = None
     for file in surplus(folder.iterdir(), settings.backups_kept):
         file.unlink(missing_ok=True)
     log.info("The scheduled backup is in %s.", backup)
@@ -50,8 +65,10 @@ def _run(now: datetime) -> Path | None:
 
 
 def is_due_now(now: datetime) -> bool:
-    """Tell whether the settings ask for a backup now."""
+    """Tell whether the settings ask for a backup now; for an hour after a failure they do not."""
     settings = current_settings()
+    if _Failure.at is not None and timedelta() <= now - _Failure.at < _AGAIN_AFTER_FAILURE:
+        return False
     return bool(settings.backup_hours) and is_due(made_at(folder_of(settings)), settings.backup_hours, now)
 
 
@@ -90,9 +107,8 @@ def made_at(folder: Path) -> datetime | None:
 
 
 def folder_of(settings: Settings) -> Path:
-    """Return where scheduled backups are: beside the database, unless the settings say otherwise."""
-    beside = settings.database_file.parent if settings.database_file else settings.data_dir
-    return settings.backup_dir or beside
+    """Return where scheduled backups are: in the data folder, unless the settings say otherwise."""
+    return settings.backup_dir or settings.data_dir / _FOLDER
 
 
 def _make(settings: Settings, folder: Path, now: datetime) -> Path:
@@ -100,6 +116,7 @@ def _make(settings: Settings, folder: Path, now: datetime) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in folder.glob(_NAME.format("*") + _DRAFT):  # of one that died
         left.unlink(missing_ok=True)
+    _refuse_without_room(settings.database_file, folder)
     stem = _NAME.format(now.astimezone(UTC).strftime(_TIME))
     if settings.backup_passphrase:
         sealed_keys.write(folder / f"{stem}.keys", _keys(settings), settings.backup_passphrase)
@@ -108,6 +125,16 @@ def _make(settings: Settings, folder: Path, now: datetime) -> Path:
     except BaseException:
         (folder / f"{stem}{_KEYS}").unlink(missing_ok=True)
         raise
+
+
+def _refuse_without_room(database: Path | None, folder: Path) -> None:
+    """Raise NoRoom unless a copy leaves as much again free; nobody knows how large a dump will be."""
+    if database is None:
+        return
+    size, free = database.stat().st_size, shutil.disk_usage(folder).free
+    if free < 2 * size:
+        mib = 1024**2
+        raise NoRoom(f"{folder} has {free // mib} MiB free, and the database has {size // mib}.")
 
 
 def _copy(database: Path | None, folder: Path, stem: str) -> Path:

@@ -51,7 +51,7 @@ class Settings:
     audit_kept_days: int = 365
     messages_kept_days: int = 90
     deleted_kept_days: int = 30
-    backup_hours: int = 0
+    backup_hours: int = 24
     backups_kept: int = 7
     backup_dir: Path | None = None
     backup_passphrase: str = field(default="", repr=False)

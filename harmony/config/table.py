@@ -98,12 +98,12 @@ SETTINGS = (
         "Days for which a deleted device can be restored, 1 to 3650; then it is purged.",
         DAYS,
     ),
-    Setting("BACKUP_HOURS", "0", "Hours between two scheduled backups, 1 to 720; 0: none.", between(0, 720)),
+    Setting("BACKUP_HOURS", "24", "Hours between two scheduled backups, 1 to 720; 0: none.", between(0, 720)),
     Setting("BACKUPS_KEPT", "7", "How many scheduled backups are kept, 1 to 1000.", between(1, 1000)),
     Setting(
         "BACKUP_DIR",
         "",
-        "The folder of scheduled backups; empty: beside the database.",
+        "The folder of scheduled backups; empty: `backups` in the data folder.",
         optional_directory,
     ),
     Setting(

@@ -104,7 +104,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _environment() -> Iterator[Settings]:
     """Settings on a folder that is removed afterwards; the children inherit them."""
     with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
-        os.environ |= {"HARMONY_DATA_DIR": folder, "HARMONY_DEMO": "1"}
+        os.environ |= {"HARMONY_DATA_DIR": folder, "HARMONY_DEMO": "1", "HARMONY_BACKUP_HOURS": "0"}
         yield Settings.from_environment(os.environ)
 
 

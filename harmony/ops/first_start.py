@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harmony.backup import schedule
 from harmony.backup.copies import reading
 from harmony.config import Settings, SettingsError, current_settings
 from harmony.db import release
@@ -18,7 +19,7 @@ from harmony.sync import rollback_detection
 
 MARK = "first-start"
 _FILES = (VAULT_KEYS_FILE, SECRET_KEY_FILE, rollback_detection.FILE)
-_COPIES = ("*.backup.db", "*.replaced.db")
+_COPIES = ("*.backup.db", "*.backup.dump", "*.replaced.db")
 _NAMED = 4
 
 
@@ -45,7 +46,7 @@ def _left_behind(settings: Settings) -> list[str]:
     """Return the names of the files that only an installation with a database leaves."""
     found = [name for name in _FILES if (settings.data_dir / name).exists()]
     file = settings.database_file
-    folders = {settings.data_dir, file.parent if file else settings.data_dir}
+    folders = {settings.data_dir, file.parent if file else settings.data_dir, schedule.folder_of(settings)}
     return found + sorted(path.name for folder in folders for copy in _COPIES for path in folder.glob(copy))
 
 

@@ -98,6 +98,7 @@ def environment(data: Path) -> dict[str, str]:
     """What a person would set, and nothing that this machine happens to have set."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HARMONY_")}
     mine = {"HARMONY_DATA_DIR": str(data), "HARMONY_BIND": "127.0.0.1:0", "HARMONY_DEMO": "1"}
+    mine |= {"HARMONY_BACKUP_HOURS": "0"}
     return inherited | mine | {"PYTHONUNBUFFERED": "1"}
 
 

@@ -8,6 +8,7 @@ import stat
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -28,6 +29,11 @@ database = on_both
 
 PASSPHRASE = "plum otter sings at noon"
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule._Failure, "at", None)
 
 
 @pytest.fixture
@@ -81,10 +87,32 @@ def test_a_backup_that_fails_leaves_none_and_is_tried_again(
         patch.setattr("harmony.backup.copies.copy", full)
         patch.setattr("harmony.backup.postgresql.dump", full)
         assert schedule.run_when_due(NOON) is None
-    assert "The scheduled backup was not made: no space left" in caplog.text
-    assert schedule.is_due_now(NOON)
+    assert caplog.messages[-1].endswith("tried again in an hour: no space left")
     assert names(settings) == []
+    assert schedule.run_when_due(NOON + HOUR / 2) is None
+    assert schedule.run_when_due(NOON + HOUR) is not None
+
+
+def test_a_backup_that_would_fill_the_disk_is_not_made_and_the_others_stay(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not is_sqlite():
+        return  # nobody knows how large a dump will be
+    assert settings.database_file is not None
+    size = settings.database_file.stat().st_size
     assert schedule.run_when_due(NOON) is not None
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=2 * size - 1))
+    assert schedule.run_when_due(NOON + 24 * HOUR) is None
+    assert "MiB free" in caplog.text
+    assert len(names(settings)) == 2
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=2 * size))
+    assert schedule.run_when_due(NOON + 25 * HOUR) is not None
+
+
+def test_an_installation_that_says_nothing_is_backed_up_daily_into_its_data_folder(tmp_path: Path) -> None:
+    asked = Settings.from_environment({"HARMONY_DATA_DIR": str(tmp_path)})
+    assert (asked.backup_hours, asked.backups_kept) == (24, 7)
+    assert schedule.folder_of(asked) == tmp_path / "backups"
 
 
 def test_keys_of_failed_backups_push_no_good_one_out() -> None:

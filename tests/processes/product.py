@@ -36,6 +36,7 @@ class Product:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HARMONY_")}
         ours = {"HARMONY_DATA_DIR": str(folder), "HARMONY_BIND": "127.0.0.1:0", "HARMONY_DEMO": "1"}
         ours |= {"MARK_OF_THE_TEST": str(folder), "TMPDIR": str(folder.parent)}
+        ours |= {"HARMONY_BACKUP_HOURS": "0"}  # it would come at any moment of the first minute
         self.environment = clean | ours | environment
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
