@@ -18,8 +18,10 @@ from harmony.db import sqlite_module
 
 _RECORD = "restore-check.json"
 _COUNTED = ("integration", "device", "user", "policy", "audit_entry")
-_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
-_POSTGRESQL_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
+}
 _ONLY_READ = (
     "It was read, not restored: the role of HARMONY_DATABASE_URL may create no database. "
     "`ALTER ROLE … CREATEDB` lets the drill restore it into one of its own."
@@ -74,7 +76,7 @@ def _check_copy(file: Path, found: Drill) -> None:
         found.revision, found.problems = examined.revision, examined.problems
         if not found.problems:
             with closing(sqlite_module().connect(restored)) as connection:
-                found.counts = _counts(lambda sql: connection.execute(sql).fetchall(), _SQLITE_TABLES)
+                found.counts = _counts(lambda sql: connection.execute(sql).fetchall(), _TABLES["sqlite"])
 
 
 def _counts(rows: Callable[[str], list[Any]], tables: str) -> dict[str, int]:
@@ -98,11 +100,11 @@ def _check_dump(file: Path, found: Drill) -> None:
 
 
 def _look_at_restored(rows: Callable[[str], list[Any]], found: Drill) -> None:
-    if ("alembic_version",) not in rows(_POSTGRESQL_TABLES):
+    if ("alembic_version",) not in rows(_TABLES["postgresql"]):
         found.problems.append("It is not a database of Harmony.")
         return
     found.revision = next((row[0] for row in rows("SELECT version_num FROM alembic_version")), None)
-    found.counts = _counts(rows, _POSTGRESQL_TABLES)
+    found.counts = _counts(rows, _TABLES["postgresql"])
 
 
 def _check_keys(file: Path, found: Drill) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from pathlib import Path
 
 from harmony.backup.copies import NoSqliteFile, database_file, reading
 from harmony.db import sqlite_module
 
-# Half a second on the machine of docs/performance.md, about two hundred thousand devices. A larger file is
-# only examined by `flask --app app db check-file`: a start must not take minutes.
+log = logging.getLogger(__name__)
+
+# Half a second on the machine of docs/performance.md, about two hundred thousand devices. After a clean stop
+# a larger file is only examined by `flask --app app db check-file`: a start must not take minutes.
 EXAMINED_UP_TO = 256 * 1024 * 1024
 
 
@@ -26,9 +30,25 @@ def refuse_unfit() -> None:
     if locked:
         whom = "Give it back to the user that Harmony runs as, on a disk that can be written."
         raise DatabaseUnfit(f"{' and '.join(locked)} may not be written. {whom}")
-    if file.exists() and 0 < file.stat().st_size <= EXAMINED_UP_TO and (damage := _damage()):
+    if _is_examined(file) and (damage := _damage()):
         back = "Restore a backup with `flask --app app db restore FILE`; the damaged file is kept then."
         raise DatabaseUnfit(f"{file} is damaged ({damage}). {back}")
+
+
+def _is_examined(file: Path) -> bool:
+    """Tell whether every page is to be read: of a small file always, of a large one after an unclean stop.
+
+    Whoever closes the database last takes its WAL away, so that one beside it is left of somebody who died.
+    """
+    if not file.exists() or not (size := file.stat().st_size):
+        return False
+    if size <= EXAMINED_UP_TO:
+        return True
+    wal = file.with_name(f"{file.name}-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        return False
+    log.warning("Harmony was not stopped cleanly: all %d MiB of the database are examined.", size // 1024**2)
+    return True
 
 
 def _damage() -> str:

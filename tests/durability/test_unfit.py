@@ -9,7 +9,7 @@ from flask import Flask
 
 from harmony import create_app
 from harmony.config import Settings
-from harmony.db import db
+from harmony.db import db, sqlite_module
 from harmony.ops import integrity_check
 from harmony.ops.integrity_check import DatabaseUnfit, refuse_unfit
 from tests.builders import an_integration
@@ -119,3 +119,24 @@ def test_a_file_too_large_to_be_read_at_each_start_is_not(
             refuse_unfit()
         monkeypatch.setattr(integrity_check, "EXAMINED_UP_TO", 5000)
         refuse_unfit()
+
+
+def test_after_an_unclean_stop_a_large_file_is_examined_too(
+    folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(integrity_check, "EXAMINED_UP_TO", 5000)
+    left = sqlite_module().connect(folder / "harmony.db")
+    left.execute("CREATE TABLE noted (id INTEGER)")
+    left.commit()
+    kept = (folder / "harmony.db-wal").read_bytes()
+    left.close()
+    assert not (folder / "harmony.db-wal").exists(), "a clean end takes it away"
+    with create_app(settings).app_context():
+        refuse_unfit()
+        assert not caplog.text
+        (folder / "harmony.db-wal").write_bytes(kept)
+        refuse_unfit()
+        assert "not stopped cleanly" in caplog.text
+        (folder / "harmony.db").write_bytes(b"not a database at all" * 500)
+        with pytest.raises(DatabaseUnfit):
+            refuse_unfit()
