@@ -17,4 +17,4 @@ except SettingsError as error:
 huey = queue_of(app)
 
 if __name__ == "__main__":
-    sys.exit(main(app))
+    sys.exit(main(app, sys.argv[1:]))

@@ -1,4 +1,8 @@
-"""The only source of time: UTC, and a monotonic stopwatch for spans."""
+"""The only source of time: UTC, and a monotonic stopwatch for spans.
+
+Where several machines share a database, its clock counts for all of them: `follow` is told what it says, and
+the uptime of this machine, which no setting moves, carries it on.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,47 @@ import time
 from datetime import UTC, datetime, timedelta
 
 _UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-_BEGAN_AT = datetime.now(UTC)
-_BEGAN = time.clock_gettime(_UPTIME)
+
+
+def uptime() -> timedelta:
+    """Return how long this machine is up, also while it sleeps where the system can tell."""
+    return timedelta(seconds=time.clock_gettime(_UPTIME))
+
+
+class _Followed:
+    """When this machine came up, by the clock of the database; None: its own clock counts."""
+
+    zero: datetime | None = None
+    # The same for `steady`, which stays as it was first.
+    steady_zero: datetime = datetime.now(UTC) - uptime()
 
 
 def now() -> datetime:
     """Return the current instant, aware, in UTC."""
-    return datetime.now(UTC)
+    return datetime.now(UTC) if _Followed.zero is None else _Followed.zero + uptime()
+
+
+def follow(told: datetime, before: timedelta, after: timedelta) -> None:
+    """Follow the clock of the database, which said `told` between these two uptimes of ours."""
+    utc = told.astimezone(UTC)
+    if _Followed.zero is None:
+        _Followed.zero = _Followed.steady_zero = utc - (before + after) / 2
+    _Followed.zero = corrected(_Followed.zero, utc - after, utc - before)
+
+
+def follow_nobody() -> None:
+    """Let the clock of this machine count again."""
+    _Followed.zero = None
+
+
+def corrected(zero: datetime, earliest: datetime, latest: datetime) -> datetime:
+    """Return `zero`, moved as little as puts it between the two: what a slow answer cannot tell, stays.
+
+    >>> first, last = datetime(2026, 1, 3), datetime(2026, 1, 5)
+    >>> [corrected(datetime(2026, 1, day), first, last).day for day in (1, 4, 9)]
+    [3, 4, 5]
+    """
+    return min(max(zero, earliest), latest)
 
 
 def monotonic() -> float:
@@ -26,7 +64,7 @@ def steady() -> datetime:
     For what must neither end nor live on because the clock jumped. Time asleep counts where the system
     can tell it.
     """
-    return _BEGAN_AT + timedelta(seconds=time.clock_gettime(_UPTIME) - _BEGAN)
+    return _Followed.steady_zero + uptime()
 
 
 def within(at: datetime, span: timedelta, now: datetime) -> bool:

@@ -21,6 +21,7 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
+from harmony.jobs.queue import queue_of
 from harmony.models.access import Role
 from harmony.ops.migrate import migrate
 from harmony.security import passwords
@@ -176,6 +177,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     app.testing = True
     app.test_client_class = WatchedClient
     yield app
+    queue_of(app).storage.close()
     with app.app_context():
         db.engine.dispose()
     # What a test left open is found within a few tests; after each of them it was a fifth of all the time.

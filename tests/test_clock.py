@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from harmony import clock
 from harmony.clock import within
 from harmony.jobs.quota import DAY, Spent, share
 from harmony.models import Verification
@@ -47,3 +48,21 @@ def test_a_time_counts_as_far_ahead_as_it_does_behind(
         assert counts(NOON + side * (span - SECOND))
         assert not counts(NOON + side * span)
         assert not counts(NOON + side * timedelta(days=400))
+
+
+def test_the_clock_of_a_database_counts_whatever_this_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    up = timedelta(days=1)
+    monkeypatch.setattr(clock, "uptime", lambda: up)
+    monkeypatch.setattr(clock._Followed, "steady_zero", NOON)
+    try:
+        clock.follow(NOON, up - SECOND, up + SECOND)
+        assert clock.now() == clock.steady() == NOON
+        clock.follow(NOON + SECOND / 2, up - SECOND, up + SECOND)
+        assert clock.now() == NOON, "a slow answer does not tell so exactly"
+        clock.follow(NOON + 10 * SECOND, up - SECOND, up)
+        assert clock.now() == NOON + 10 * SECOND
+        assert clock.steady() == NOON, "no clock that is set moves it"
+        up += SECOND
+        assert clock.now() == NOON + 11 * SECOND
+    finally:
+        clock.follow_nobody()

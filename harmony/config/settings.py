@@ -32,6 +32,7 @@ class Settings:
     """Everything that may differ between two installations. Secrets stay out of `repr`."""
 
     data_dir: Path
+    node: str = ""
     bind: tuple[str, int] = ("127.0.0.1", 8000)
     database_url: str = field(default="", repr=False)
     queue_url: str = ""
@@ -86,6 +87,11 @@ class Settings:
         if self.database_url.startswith(POSTGRESQL):
             return None
         return _file(self.database_url) or self.data_dir / "harmony.db"
+
+    @property
+    def has_shared_queue(self) -> bool:
+        """True where the queue is in the PostgreSQL database, for every machine."""
+        return self.database_file is None and not self.queue_url
 
     @property
     def queue_file(self) -> Path:

@@ -15,6 +15,7 @@ from harmony.config.values import (
     log_format,
     log_level,
     networks,
+    node_name,
     optional_directory,
     passphrase,
     public_url,
@@ -40,6 +41,7 @@ SETTINGS = (
     Setting(
         "DATA_DIR", "instance", "The folder of the database, the queue and the generated keys.", directory
     ),
+    Setting("NODE", "", "The name of this machine on the page *Nodes*; empty: its host name.", node_name),
     Setting("BIND", "127.0.0.1:8000", "The address and port the dashboard listens on.", bind),
     Setting(
         "DATABASE_URL",

@@ -54,6 +54,12 @@ def _is_host(text: str) -> bool:
         return False
 
 
+def node_name(text: str) -> str:
+    if len(text) > 64 or not text.isprintable():
+        raise ValueError("a name of at most 64 characters")
+    return text
+
+
 def sqlite_url(text: str) -> str:
     if text and not text.startswith(SQLITE):
         raise ValueError("a SQLite file, such as sqlite:////var/lib/harmony/harmony.db")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harmony.db.engine import (
-    BUSY_TIMEOUT_MS,
     LARGEST_WAL_BYTES,
     PAGE_CACHE_KIB,
     SAFE_SQLITE,
@@ -20,6 +19,7 @@ from harmony.db.engine import (
     upsert,
     write,
 )
+from harmony.db.postgresql import BUSY_TIMEOUT_MS
 
 __all__ = [
     "BUSY_TIMEOUT_MS",

@@ -33,7 +33,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import TypeDecorator
 
+from harmony.clock import follow_nobody
+from harmony.db import postgresql as postgres
 from harmony.db import write_lock
+from harmony.db.postgresql import BUSY_TIMEOUT_MS
 
 try:
     from pysqlite3 import dbapi2 as _bundled_sqlite
@@ -42,17 +45,11 @@ except ImportError:  # not on every platform; the standard library's may be new 
 
 # Older SQLite can corrupt a WAL that two processes write (docs/decisions/0002-sqlite.md).
 SAFE_SQLITE = (3, 51, 3)
-BUSY_TIMEOUT_MS = 30_000
 PAGE_CACHE_KIB = 16 * 1024
 # A safety net of 64 MiB, because no commit should have to move so much: whatever writes a lot moves its pages
 # from the WAL to the file between two writes (`bulk.checkpoint`), the worker with every heartbeat.
 _AUTOMATIC_CHECKPOINT_PAGES = 16_000
 LARGEST_WAL_BYTES = 64 * 1024 * 1024
-# PostgreSQL's "one writer at a time": an advisory lock of this number, "Harmony" in ASCII.
-_WRITER_LOCK = int.from_bytes(b"Harmony")
-# It cannot store this one, and says so with an error; SQLite can.
-_NUL, _IN_PLACE_OF_NUL = "\x00", "\N{REPLACEMENT CHARACTER}"
-
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -128,12 +125,13 @@ def init_app(app: Flask, place: Path | str) -> None:
     else:
         address = address.set(drivername="postgresql+psycopg")
         options["pool_pre_ping"] = True  # the server may have been started again
+        options["connect_args"] = postgres.network(address)
     # The object, not the text: its repr hides the password.
     app.config["SQLALCHEMY_DATABASE_URI"] = address
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     with app.app_context():
-        (_prepare_sqlite if is_sqlite() else _prepare_postgresql)(db.engine)
+        (_prepare_sqlite if is_sqlite() else postgres.prepare)(db.engine)
 
 
 def is_sqlite() -> bool:
@@ -156,6 +154,8 @@ def _pragmas() -> tuple[str, ...]:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
+    follow_nobody()
+
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, see _on_begin
@@ -170,31 +170,6 @@ def _prepare_sqlite(engine: Engine) -> None:
             write_lock.begin_immediate(connection)
         else:
             connection.exec_driver_sql("BEGIN")
-
-
-def _prepare_postgresql(engine: Engine) -> None:
-    # Only who uses PostgreSQL loads its driver.
-    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415
-
-    class WithoutNul(StrDumperUnknown):
-        def dump(self, obj: str) -> Any:
-            return super().dump(obj.replace(_NUL, _IN_PLACE_OF_NUL))
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, _record: object) -> None:
-        connection.adapters.register_dumper(str, WithoutNul)
-        connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
-        connection.commit()
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        # Read committed, so that what follows sees all that the writer before us has committed. One that
-        # is stopped, or whose machine is gone, gives the lock back after a while.
-        if connection.get_execution_options().get("write_intent"):
-            connection.exec_driver_sql(
-                f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
-                f"pg_advisory_xact_lock({_WRITER_LOCK})"
-            )
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""The queue: Huey on a SQLite file of its own. It may lose a task at any time; the tick finds the work."""
+"""The queue: Huey, on PostgreSQL in the database, else on a SQLite file of its own.
+
+It may lose a task at any time; the tick finds the work.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from typing import Any
 
 import huey.storage
 from flask import Flask, current_app
-from huey import SqliteHuey
+from huey import Huey, SqliteHuey
 from huey.serializer import SignedSerializer
 
 from harmony.config import Settings, SettingsError
 from harmony.db import journal_mode, sqlite_module
+from harmony.jobs.shared_queue import shared_queue
 
 log = logging.getLogger(__name__)
 
@@ -37,28 +41,36 @@ BACKUP = "backup"
 DESTINATIONS = "destinations"
 
 
-def open_queue(app: Flask, settings: Settings) -> SqliteHuey:
+def open_queue(app: Flask, settings: Settings) -> Huey:
     """The queue of this application. Messages are signed: whoever could forge one would run code.
 
     Raises SettingsError when its file cannot be used; one that is damaged is begun anew.
     """
-    try:
-        _drop_damaged(settings.queue_file)
-        queue = SqliteHuey(
-            name="harmony",
-            filename=str(settings.queue_file),
-            timeout=30,
-            journal_mode=journal_mode(),
-            results=False,
-            strict_fifo=True,
-            serializer=SignedSerializer(secret=app.config["SECRET_KEY"], salt="harmony.queue"),
-        )
-    except (sqlite_module().Error, OSError) as error:
-        raise SettingsError(f"{settings.queue_file} cannot be used as a queue ({error}).") from None
+    options = {
+        "results": False,
+        "serializer": SignedSerializer(secret=app.config["SECRET_KEY"], salt="harmony.queue"),
+    }
+    make = shared_queue if settings.has_shared_queue else _file_queue
+    queue = make(settings, options)
     app.extensions[_EXTENSION] = queue
     app.extensions[TASKS] = {}
     app.extensions[STOPPING] = Event()
     return queue
+
+
+def _file_queue(settings: Settings, options: dict[str, Any]) -> SqliteHuey:
+    try:
+        _drop_damaged(settings.queue_file)
+        return SqliteHuey(
+            name="harmony",
+            filename=str(settings.queue_file),
+            timeout=30,
+            journal_mode=journal_mode(),
+            strict_fifo=True,
+            **options,
+        )
+    except (sqlite_module().Error, OSError) as error:
+        raise SettingsError(f"{settings.queue_file} cannot be used as a queue ({error}).") from None
 
 
 def _drop_damaged(file: Path) -> None:
@@ -79,7 +91,7 @@ def _drop_damaged(file: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def queue_of(app: Flask) -> SqliteHuey:
+def queue_of(app: Flask) -> Huey:
     """The queue that `open_queue` made."""
     return app.extensions[_EXTENSION]
 
@@ -95,7 +107,7 @@ def enqueue(task: str, *ids: int) -> None:
     tasks: dict[str, Callable[..., Any]] = current_app.extensions[TASKS]
     try:
         tasks[task](*ids)
-    except Exception:  # the queue's file may be locked or full, and no page may fail for that
+    except Exception:  # the queue may be locked, full or away, and no page may fail for that
         log.warning(
             "The worker could not be woken for %s; the next tick will see to it.", task, exc_info=True
         )

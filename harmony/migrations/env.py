@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from harmony import models
 from harmony.db import Base, db, is_sqlite
+from harmony.models.queue_tables import is_of_queue
 from harmony.models.search_index import is_made_here
 
 assert models  # imported for its tables
@@ -23,7 +24,7 @@ def run() -> None:
             target_metadata=Base.metadata,
             render_as_batch=True,
             compare_type=True,
-            include_name=lambda name, _kind, _parents: not is_made_here(name),
+            include_name=lambda name, _kind, _parents: not (is_made_here(name) or is_of_queue(name)),
             transactional_ddl=True,
         )
         with context.begin_transaction():

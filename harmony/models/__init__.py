@@ -78,7 +78,7 @@ from harmony.models.states import (
 from harmony.models.tag import FormerTag, TagLink, UemTag
 from harmony.models.uem_state import AccessToken, WaitRow
 from harmony.models.verification import Verification
-from harmony.models.worker import Sweep, Worker
+from harmony.models.worker import Installation, Sweep, WebProcess, Worker
 
 __all__ = [
     "Absence",
@@ -116,6 +116,7 @@ __all__ = [
     "Hold",
     "HoldState",
     "IdentityProvider",
+    "Installation",
     "InstalledApp",
     "Integration",
     "IntegrationState",
@@ -178,5 +179,6 @@ __all__ = [
     "Verb",
     "Verification",
     "WaitRow",
+    "WebProcess",
     "Worker",
 ]

@@ -1,4 +1,4 @@
-"""The sign of life of a worker process, and that of its sweep over the devices."""
+"""The signs of life of the worker and web processes, and of the sweep over the devices."""
 
 from __future__ import annotations
 
@@ -18,6 +18,39 @@ class Worker(Base):
     identity: Mapped[str] = mapped_column(String(128), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    # The name of the machine, for people; "" of a version that did not write it.
+    node: Mapped[str] = mapped_column(String(64), server_default="", default="")
+    version: Mapped[str] = mapped_column(String(32), server_default="", default="")
+    ticked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When it was told to stop, and did; None of one that runs or died.
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class WebProcess(Base):
+    """One process of the dashboard; the columns are those of a worker."""
+
+    __tablename__ = "web_process"
+
+    identity: Mapped[str] = mapped_column(String(128), primary_key=True)
+    node: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(32))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Installation(Base):
+    """One row: what all processes of the installation must agree about.
+
+    `serves_from`: the oldest step whose program can work on the schema as it is now. `queue_key`: the
+    fingerprint of the key that signs the queue's messages.
+    """
+
+    __tablename__ = "installation"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    serves_from: Mapped[str] = mapped_column(String(32))
+    queue_key: Mapped[str | None] = mapped_column(String(64))
 
 
 class Sweep(Base):

@@ -55,7 +55,10 @@ def doctor() -> None:
 def _diagnose(now: datetime) -> Iterator[Diagnosis]:
     """Yield every diagnosis; those that need the database only when it answers and is of this version."""
     yield from _files(current_settings())
-    yield doctor_checks.sqlite(queue_sqlite(), SAFE_SQLITE)
+    if current_settings().has_shared_queue:
+        yield Diagnosis(Level.OK, "The queue is in the database.")
+    else:
+        yield doctor_checks.sqlite(queue_sqlite(), SAFE_SQLITE)
     try:
         yield _database()
         at = doctor_checks.step(revision(), head(), known_revisions())

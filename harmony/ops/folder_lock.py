@@ -17,14 +17,14 @@ class FolderTaken(Exception):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; no file is made for it. Raises FolderTaken.
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the folder for this process, or with others that share it; no file is made. Raises FolderTaken.
 
     The lock is advisory and nobody else asks for it: commands and workers may use the folder meanwhile.
     """
     handle = os.open(folder, os.O_RDONLY)  # closed on exec, so that no child keeps it
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
         raise FolderTaken(

@@ -17,7 +17,7 @@ from harmony.config import Settings, current_settings
 from harmony.config.version import VERSION
 from harmony.db import db, sqlite_module
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
-from harmony.ops.migrate import head, revision
+from harmony.ops.migrate import is_served
 from harmony.security.auth import public
 
 _PROBE = bytes(16 * 1024)
@@ -53,7 +53,7 @@ def readyz() -> ResponseReturnValue:
 def _service_problems(now: datetime) -> list[str]:
     """Return what keeps the product from working, in sentences; empty when all is well."""
     try:
-        if revision() != head():
+        if not is_served():
             return ["The database is not migrated to this version; start Harmony with `make run`."]
         seen = worker_seen_at(now)
     except SQLAlchemyError:
@@ -93,7 +93,7 @@ def _places(settings: Settings) -> dict[Path, str]:
     database = settings.database_file
     named = [
         (settings.data_dir, "data folder"),
-        (settings.queue_file.parent, "queue"),
+        *([] if settings.has_shared_queue else [(settings.queue_file.parent, "queue")]),
         (Path(tempfile.gettempdir()), "temporary files"),
     ]
     first = [(database.parent, "database")] if database else []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -12,15 +15,26 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import Migrate, upgrade
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from harmony.backup import postgresql
 from harmony.backup.copies import back_up
 from harmony.config import current_settings
 from harmony.db import db, is_sqlite, write
-from harmony.models import search_index
+from harmony.models import Installation, search_index
 
 log = logging.getLogger(__name__)
+
+# An advisory lock of its own: the one of writers is taken by each step.
+_MIGRATION_LOCK = int.from_bytes(b"Migrate")
+_LOOK_AGAIN_SECONDS = 1.0
+
+SELECT_SERVES_FROM = "SELECT serves_from FROM installation"
+# The oldest step whose program can work on the schema as the newest step leaves it. A step that only adds
+# leaves it; one that takes away or renames what a former version uses sets it to itself.
+SERVES_FROM = "0040"
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -43,18 +57,81 @@ def migrate(now: datetime) -> None:
 
     Raises DatabaseTooNew when it knows a step that we do not, DatabaseSilent when it does not answer.
     """
+    if _is_complete():
+        return
+    with _alone():
+        if not _is_complete():
+            if revision() is not None:
+                db.session.rollback()
+                _keep(now)
+            db.session.rollback()
+            upgrade(directory=_location())
+            _note_who_is_served()
+
+
+def _is_complete() -> bool:
+    """Tell whether nothing is to be migrated. Raises DatabaseTooNew and DatabaseSilent."""
     current = answered_revision()
     db.session.rollback()
     if current == head():
         _complete()
+        return True
+    if current is None or current in known_revisions():
+        return False
+    if is_served():
+        log.warning("A newer version of Harmony has migrated the database; this one can still work on it.")
+        return True
+    raise DatabaseTooNew(
+        "A newer version of Harmony wrote this database; start that version, or restore a backup."
+    )
+
+
+def is_served() -> bool:
+    """Tell whether the database's schema, however new, still serves this version."""
+    try:
+        at = revision()
+        if at == head() or at is None or at in known_revisions():
+            return at == head()
+        oldest = db.session.scalar(text(SELECT_SERVES_FROM))
+    except SQLAlchemyError:
+        return False
+    finally:
+        db.session.rollback()
+    return oldest in known_revisions()
+
+
+def _note_who_is_served() -> None:
+    """Write for which former versions the schema still serves."""
+    with write() as session:
+        installation(session).serves_from = SERVES_FROM
+
+
+def installation(session: Session) -> Installation:
+    """Return the one row about the installation, inside the caller's `write()`."""
+    row = session.get(Installation, 1)
+    if row is None:
+        row = Installation(id=1, serves_from=SERVES_FROM)
+        session.add(row)
+    return row
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one machine back up and migrate; others wait until it has, however long that takes."""
+    if is_sqlite():
+        yield
         return
-    if current is not None:
-        if current not in known_revisions():
-            raise DatabaseTooNew(
-                "A newer version of Harmony wrote this database; start that version, or restore a backup."
-            )
-        _keep(now)
-    upgrade(directory=_location())
+    with db.engine.connect() as connection:
+        while not connection.scalar(select(func.pg_try_advisory_lock(_MIGRATION_LOCK))):
+            log.warning("Another node migrates the database; waiting for it.")
+            connection.rollback()
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        connection.commit()  # the lock is the session's, and ends with it however the process dies
+        try:
+            yield
+        finally:
+            connection.scalar(select(func.pg_advisory_unlock(_MIGRATION_LOCK)))
+            connection.commit()
 
 
 def _complete() -> None:

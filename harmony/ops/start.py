@@ -1,9 +1,11 @@
-"""`python app.py`: prepares the database, prints the set-up code, supervises dashboard and worker."""
+"""`python app.py`: prepares the database, prints the set-up code, supervises dashboard and worker, or one."""
 
 from __future__ import annotations
 
+import argparse
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Flask
@@ -19,26 +21,54 @@ from harmony.ops import first_start, restore
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.integrity_check import DatabaseUnfit, refuse_unfit
 from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, migrate
+from harmony.ops.shared_keys import KeysDiffer, refuse_other_keys
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security import setup_code
 from harmony.setup import secrets
 
+WEB, WORKER = "web", "worker"
+_REFUSALS = (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, FolderTaken, KeysDiffer)
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def main(app: Flask) -> int:
+def main(app: Flask, arguments: Sequence[str] = ()) -> int:
     """Run Harmony until it is told to stop. Returns the exit code."""
-    settings = current_settings(app)
+    settings, parts = current_settings(app), _parts(arguments)
     logs.configure(settings.log_level, settings.log_format)
     warn_of_ignored(settings)
     try:
-        with locked(settings.data_dir):
-            refuse_taken_port(*settings.bind)
-            prepare(app)
-            return supervise([web(), worker()])
-    except (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, FolderTaken, PortTaken) as error:
+        refuse_apart(settings, parts)
+        with locked(settings.data_dir, shared=len(parts) == 1):
+            if WEB in parts:
+                refuse_taken_port(*settings.bind)
+            prepare(app, parts)
+            return supervise([_CHILDREN[part]() for part in parts])
+    except (*_REFUSALS, ApartOnSqlite, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
+
+
+def _parts(arguments: Sequence[str]) -> list[str]:
+    """Return which processes are to run here: both, unless only one is asked for."""
+    parser = argparse.ArgumentParser(prog="app.py", description="Starts the dashboard and its worker.")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--web", action="store_const", const=[WEB], dest="parts", help="only a dashboard")
+    only.add_argument("--worker", action="store_const", const=[WORKER], dest="parts", help="only a worker")
+    return parser.parse_args(arguments).parts or list(_CHILDREN)
+
+
+class ApartOnSqlite(Exception):
+    """Dashboard and worker cannot run apart from each other on a file."""
+
+
+def refuse_apart(settings: Settings, parts: Sequence[str]) -> None:
+    """Raise ApartOnSqlite when only a part is to run and the database is no server."""
+    if len(parts) > 1:
+        return
+    if settings.database_file is not None:
+        raise ApartOnSqlite(f"--{parts[0]} needs PostgreSQL; set HARMONY_DATABASE_URL (docs/scaling.md).")
+    if not settings.has_shared_queue:
+        raise ApartOnSqlite(f"--{parts[0]} needs the queue in PostgreSQL; unset HARMONY_QUEUE_URL.")
 
 
 class PortTaken(Exception):
@@ -74,10 +104,10 @@ def warn_of_ignored(settings: Settings) -> None:
         )
 
 
-def prepare(app: Flask) -> None:
+def prepare(app: Flask, parts: Sequence[str] = (WEB, WORKER)) -> None:
     """Migrate, and print a set-up code as long as nobody can sign in.
 
-    Raises DatabaseTooNew, DatabaseSilent or DatabaseUnfit.
+    Raises DatabaseTooNew, DatabaseSilent, DatabaseUnfit or KeysDiffer.
     """
     with app.app_context():
         refuse_unfit()
@@ -85,9 +115,11 @@ def prepare(app: Flask) -> None:
         try:
             migrate(now())
             restore.resume(now())
-            is_copy = restore.notice_copy(now())
+            refuse_other_keys(now(), apart=len(parts) == 1)
+            # A dashboard alone remembers nothing of the integrations that workers run.
+            is_copy = WORKER in parts and restore.notice_copy(now())
             first_start.end()
-            code = setup_code.issue(now())
+            code = setup_code.issue(now()) if WEB in parts else None
             stopped = secrets.check()
         except DBAPIError as error:
             raise _unfit(error) from None
@@ -112,3 +144,6 @@ def web(**environment: str) -> Child:
 def worker(**environment: str) -> Child:
     """Return the worker: Huey's consumer."""
     return Child("job ", (sys.executable, "-m", "harmony.worker.process"), environment, folder=ROOT)
+
+
+_CHILDREN = {WEB: web, WORKER: worker}

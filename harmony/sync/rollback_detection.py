@@ -15,13 +15,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from harmony import atomic_file
+from harmony.clock import now
 from harmony.config import current_settings
-from harmony.db import write
+from harmony.db import db, is_sqlite, release, write
 from harmony.jobs import caution
-from harmony.models import Absence, Integration
+from harmony.jobs.presence import others_alive
+from harmony.models import Absence, Integration, Job
+from harmony.models.job import SYNC_JOB
 
 log = logging.getLogger(__name__)
 
@@ -49,17 +52,15 @@ def is_behind(integration_id: int, fence: int, snapshots: int) -> bool:
     """Tell whether this integration had come further than the database says.
 
     `fence` is the one before this run's claim. Doubt is True: no entry, no file, or one that cannot be read.
-    An integration that never ran knows no devices, and is never behind.
+    An integration that never ran knows no devices, and is never behind. A machine that never ran this one
+    trusts a database that other processes are working on: that is not an old one.
     """
     if not fence and not snapshots:
         return False
-    try:
-        marks = _read(_path())
-    except OSError:
-        marks = None
+    marks = _remembered()
     mark = (marks or {}).get(str(integration_id))
     if mark is None:
-        return marks is None or snapshots > 0
+        return marks is None or (snapshots > 0 and not others_alive(now()))
     return fence < mark[0] or snapshots < mark[1]
 
 
@@ -69,6 +70,26 @@ def distrust(integration_ids: Collection[int], now: datetime) -> None:
     with write() as session:
         session.execute(restored.values(suspect=Absence.RESTORED))
         caution.begin(session, now)
+
+
+def catch_up() -> None:
+    """Remember how far other machines have come, if the database is not behind what this one remembers."""
+    if is_sqlite():
+        return
+    newest = select(Job.integration_id, Job.fence, Integration.snapshots).join(Integration)
+    rows = db.session.execute(newest.where(Job.kind == SYNC_JOB)).all()
+    known = _remembered() or {}
+    for id_, fence, snapshots in rows:
+        if known.get(str(id_)) != (fence, snapshots) and not is_behind(id_, fence, snapshots):
+            note(id_, fence, snapshots)
+    release()
+
+
+def _remembered() -> Marks | None:
+    try:
+        return _read(_path())
+    except OSError:
+        return None
 
 
 def _path() -> Path:

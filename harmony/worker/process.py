@@ -7,16 +7,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import delete
 
 from harmony.clock import monotonic, now
-from harmony.db import table_of, upsert, write
+from harmony.db import db
 from harmony.db.bulk import checkpoint
-from harmony.jobs.process_identity import identity
+from harmony.db.postgresql import look_at_clock
+from harmony.jobs import presence, shared_queue
 from harmony.jobs.queue import STOPPING, TICK, enqueue, queue_of
 from harmony.models import Worker
 from harmony.worker.child_process import run_child
@@ -27,7 +26,6 @@ log = logging.getLogger(__name__)
 THREADS = 4
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SIGN_OF_LIFE_SECONDS = 10
-FORGET_AFTER = timedelta(days=1)
 # A run that is told to stop cuts its calls; what may take longer is a write that waits for its turn.
 _STOP_WITHIN_SECONDS = 25
 _NO_SIGN = "The sign of life could not be written."
@@ -45,11 +43,14 @@ def run(app: Flask) -> None:
         shutdown_timeout=_STOP_WITHIN_SECONDS,
     )
     app.extensions[STOPPING] = consumer.stop_flag
+    shared_queue.quieten()
     with app.app_context():
         _try(sign_of_life, _NO_SIGN)
         enqueue(TICK)
     threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
     _consume(consumer)
+    with app.app_context():
+        _try(lambda: presence.note_stop(Worker, now()), _NO_SIGN)
 
 
 def _consume(consumer: Any) -> None:
@@ -71,12 +72,12 @@ def _consume(consumer: Any) -> None:
 
 def sign_of_life() -> None:
     """Write that this process is alive, and forget processes that were silent for a day."""
-    current_time = now()
-    row = {"identity": identity(), "started_at": current_time, "seen_at": current_time}
-    long_ago = Worker.seen_at < current_time - FORGET_AFTER
-    with write() as session:
-        upsert(table_of(Worker), [row], key=["identity"], columns=["seen_at"])
-        session.execute(delete(Worker).where(long_ago | (Worker.seen_at > current_time + FORGET_AFTER)))
+    presence.show(Worker, now())
+
+
+def follow_clock() -> None:
+    """Follow the clock of the database, where it is on a server."""
+    look_at_clock(db.engine)
 
 
 def _live(app: Flask, stop: threading.Event) -> None:
@@ -95,6 +96,7 @@ def _try(act: Callable[[], None], failed: str) -> None:
 
 # `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
 _EACH_BEAT: tuple[tuple[Callable[[], None], str], ...] = (
+    (follow_clock, "The clock of the database could not be read."),
     (sign_of_life, _NO_SIGN),
     (enqueue_due_jobs, "Nobody could look for what is due."),
     (checkpoint, "The WAL could not be checkpointed."),

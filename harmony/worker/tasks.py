@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from flask import Flask
-from huey import SqliteHuey, crontab
+from huey import Huey, crontab
 
 from harmony.apps import exceptions as app_exceptions
 from harmony.apps import install_base
@@ -15,7 +15,7 @@ from harmony.audit import verify as audit_trail
 from harmony.backup import schedule
 from harmony.clock import now, steady
 from harmony.config import current_settings
-from harmony.jobs import control, lease, recovery, shared_state
+from harmony.jobs import control, lease, presence, recovery, shared_state
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import (
     BACKUP,
@@ -41,7 +41,14 @@ from harmony.protection import sweep as devices
 from harmony.relay import connectors
 from harmony.security import invitations, kept_forms, known_addresses, rate_limit, sessions
 from harmony.security.factors import passkeys, pending
-from harmony.sync import indexing, integration_removal, lifecycle, redaction, unlisted_expiry
+from harmony.sync import (
+    indexing,
+    integration_removal,
+    lifecycle,
+    redaction,
+    rollback_detection,
+    unlisted_expiry,
+)
 from harmony.sync import job as sync_job
 from harmony.tagging import job as tagging_run
 from harmony.worker import retention
@@ -57,7 +64,7 @@ RUNNERS: dict[JobKind, Callable[[int, Callable[[], bool]], None]] = {
 _EXPIRES_SECONDS = 300
 
 
-def register(queue: SqliteHuey, app: Flask) -> None:
+def register(queue: Huey, app: Flask) -> None:
     """Make the tasks known to `queue`, each run inside the application's context."""
 
     def task(function: Callable[..., None]) -> Callable[..., None]:
@@ -151,6 +158,8 @@ def tick() -> None:
     redaction.finish_pending()
     indexing.catch_up(stopping().is_set)
     devices.sweep(now(), stopping().is_set)
+    rollback_detection.catch_up()
+    presence.note_tick(now())
 
 
 def enqueue_due_jobs(of_integration: int | None = None) -> None:

@@ -6,12 +6,17 @@ import json
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from harmony.clock import now
 from harmony.config import Settings
+from harmony.db import write
+from harmony.models import Worker
 from harmony.sync import rollback_detection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,6 +68,17 @@ def test_without_the_file_only_an_integration_without_snapshots_is_not_behind(fi
     assert not rollback_detection.is_behind(1, fence=0, snapshots=0)
     assert not rollback_detection.is_behind(1, fence=2, snapshots=0)
     assert rollback_detection.is_behind(1, fence=2, snapshots=1)
+
+
+def test_a_machine_that_never_ran_an_integration_trusts_a_database_that_others_work_on(file: Path) -> None:
+    with write() as session:
+        session.add(Worker(identity="elsewhere/x:1:1", started_at=now(), seen_at=now() - timedelta(hours=1)))
+    assert rollback_detection.is_behind(1, fence=7, snapshots=5)
+    with write() as session:
+        session.execute(update(Worker).values(seen_at=now()))
+    assert not rollback_detection.is_behind(1, fence=7, snapshots=5)
+    rollback_detection.note(1, fence=8, snapshots=6)
+    assert rollback_detection.is_behind(1, fence=7, snapshots=5), "what it remembers counts more"
 
 
 def test_an_integration_that_is_not_in_the_file_is_behind_once_it_has_a_snapshot(file: Path) -> None:

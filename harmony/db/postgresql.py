@@ -1,0 +1,66 @@
+"""PostgreSQL: the settings of its connections, the lock of writers, and its clock, which all follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, Engine, event
+
+from harmony import clock
+
+# How long a writer waits for the lock, on either database.
+BUSY_TIMEOUT_MS = 30_000
+# "One writer at a time": an advisory lock of this number, "Harmony" in ASCII.
+WRITER_LOCK = int.from_bytes(b"Harmony")
+# It cannot store this one, and says so with an error; SQLite can.
+_NUL, _IN_PLACE_OF_NUL = "\x00", "\N{REPLACEMENT CHARACTER}"
+# A network that is cut is noticed within 25 seconds instead of after a quarter of an hour.
+_NETWORK = {
+    "connect_timeout": 5, "tcp_user_timeout": 20_000,
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+}  # fmt: skip
+
+
+def network(address: URL) -> dict[str, int]:
+    """Return how long a connection waits for an answer; what the address says itself counts."""
+    return {name: value for name, value in _NETWORK.items() if name not in address.query}
+
+
+def prepare(engine: Engine) -> None:
+    """Give every connection our settings, and every writing transaction the lock."""
+    # Only who uses PostgreSQL loads its driver.
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415
+
+    class WithoutNul(StrDumperUnknown):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace(_NUL, _IN_PLACE_OF_NUL))
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.adapters.register_dumper(str, WithoutNul)
+        connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        _ask_time(connection)
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        # Read committed, so that what follows sees all that the writer before us has committed. One that
+        # is stopped, or whose machine is gone, gives the lock back after a while.
+        if connection.get_execution_options().get("write_intent"):
+            connection.exec_driver_sql(
+                f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
+                f"pg_advisory_xact_lock({WRITER_LOCK})"
+            )
+
+
+def look_at_clock(engine: Engine) -> None:
+    """Ask the database what time it is, so that our clock and its do not drift apart; not on SQLite."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            _ask_time(connection.connection.dbapi_connection)
+
+
+def _ask_time(connection: Any) -> None:
+    before = clock.uptime()
+    (told,) = connection.execute("SELECT clock_timestamp()").fetchone()
+    clock.follow(told, before, clock.uptime())

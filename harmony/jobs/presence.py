@@ -1,0 +1,114 @@
+"""The signs of life of this process, and the web and worker processes of every node that gave one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from harmony.config import current_settings
+from harmony.config.version import VERSION
+from harmony.db import db, table_of, upsert, write
+from harmony.jobs.process_identity import WORKER_SILENT_AFTER, identity, is_gone
+from harmony.models import WebProcess, Worker
+
+FORGET_AFTER = timedelta(days=1)
+SILENT_AFTER = WORKER_SILENT_AFTER
+# After that, a process that died is no news any more.
+_TOLD_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A web or worker process. `ticked_at`: when a worker last looked for what is due."""
+
+    role: str
+    identity: str
+    node: str
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    stopped_at: datetime | None
+    ticked_at: datetime | None = None
+
+    def is_alive(self, now: datetime) -> bool:
+        """Tell whether it gave a sign of life within the last minute and was not told to stop."""
+        return self.stopped_at is None and abs(now - self.seen_at) < SILENT_AFTER
+
+    def state(self, now: datetime) -> str:
+        """Return "running", "stopped" or "silent"."""
+        if self.is_alive(now):
+            return "running"
+        return "silent" if self.stopped_at is None else "stopped"
+
+
+def node_name() -> str:
+    """Return how people call the machine of this process."""
+    return current_settings().node or socket.gethostname()[:64]
+
+
+def show(model: type[Worker] | type[WebProcess], now: datetime) -> None:
+    """Write that this process is alive, and forget processes that were silent for a day."""
+    row = {
+        "identity": identity(), "node": node_name(), "version": VERSION, "started_at": now, "seen_at": now,
+    }  # fmt: skip
+    long_ago = model.seen_at < now - FORGET_AFTER
+    with write() as session:
+        upsert(table_of(model), [row], key=["identity"], columns=["seen_at"])
+        session.execute(delete(model).where(long_ago | (model.seen_at > now + FORGET_AFTER)))
+
+
+def note_tick(now: datetime) -> None:
+    """Write that this worker has looked for everything that is due."""
+    with write() as session:
+        session.execute(update(Worker).where(Worker.identity == identity()).values(ticked_at=now))
+
+
+def note_stop(model: type[Worker] | type[WebProcess], now: datetime) -> None:
+    """Write that this process ends because it was told to."""
+    with write() as session:
+        session.execute(update(model).where(model.identity == identity()).values(stopped_at=now))
+
+
+def processes(session: Session) -> list[Process]:
+    """Return every process that is known, by node and role, the newest first."""
+    found = [
+        Process("web", row.identity, row.node, row.version, row.started_at, row.seen_at, row.stopped_at)
+        for row in session.scalars(select(WebProcess))
+    ]
+    found += [
+        Process(
+            "worker", row.identity, row.node, row.version, row.started_at, row.seen_at, row.stopped_at,
+            row.ticked_at,
+        )
+        for row in session.scalars(select(Worker))
+    ]  # fmt: skip
+    return sorted(found, key=lambda it: (it.node, it.role, -it.started_at.timestamp()))
+
+
+def others_alive(now: datetime) -> bool:
+    """Tell whether another process works on this database: then it is the one in use, not an old copy."""
+    return any(
+        it.is_alive(now) and it.identity != identity() and not is_gone(it.identity)
+        for it in processes(db.session())
+    )
+
+
+def versions(found: Sequence[Process], now: datetime) -> list[str]:
+    """Return the versions that run."""
+    return sorted({it.version for it in found if it.is_alive(now) and it.version})
+
+
+def silent(found: Sequence[Process], now: datetime) -> list[Process]:
+    """Return the processes that fell silent lately and that no other of their node and role replaced."""
+    alive = {(it.node, it.role) for it in found if it.is_alive(now)}
+    lost = {
+        (it.node, it.role): it
+        for it in reversed(found)
+        if it.state(now) == "silent" and now - it.seen_at < _TOLD_FOR
+    }
+    return [it for place, it in sorted(lost.items()) if place not in alive]

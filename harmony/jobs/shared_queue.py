@@ -1,0 +1,63 @@
+"""The queue in PostgreSQL, for processes on several machines: a message wakes a worker that is free."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from huey import Huey
+from huey.storage import PostgresStorage
+from sqlalchemy import make_url
+
+from harmony.config import Settings
+from harmony.config.version import VERSION
+from harmony.db.postgresql import network
+from harmony.models.queue_tables import PREFIX
+
+# How long a thread waits for a message before it looks at the table by itself.
+_LOOK_SECONDS = 1.0
+
+
+class _OneMoreTry(PostgresStorage):  # type: ignore[misc]  # Huey ships no types
+    """Huey's own, which notices only by failing that the server was started again."""
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        """Put a message into the queue, over a new connection if the present one is gone."""
+        try:
+            super().enqueue(data, priority)
+        except Exception:
+            if self._conn is not None and not (self._conn.closed or self._conn.broken):
+                raise
+            super().enqueue(data, priority)
+
+
+def shared_queue(settings: Settings, options: dict[str, Any]) -> Huey:
+    """Return the queue in the database. It connects when it is used first; a migration makes its tables.
+
+    Each version has one of its own: a worker takes out and loses a message whose task it does not know.
+    """
+    limits = network(make_url(settings.database_url))
+    return Huey(
+        name=f"harmony {VERSION}",
+        storage_class=_OneMoreTry,
+        dsn=settings.database_url,
+        create_tables=False,
+        table_prefix=PREFIX,
+        read_timeout=_LOOK_SECONDS,
+        **limits,
+        **options,
+    )
+
+
+def quieten() -> None:
+    """Log one line, without a traceback, for each try of a consumer's thread while the database is away."""
+    for process in ("Worker", "Scheduler"):
+        logging.getLogger(f"huey.consumer.{process}").addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if record.msg in {"Error reading from queue", "Error reading schedule."} and error is not None:
+        record.exc_info = None
+        record.msg = f"The queue cannot be read ({type(error).__name__}); it is tried again."
+    return True

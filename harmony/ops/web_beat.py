@@ -1,0 +1,50 @@
+"""The web process's sign of life, beside its requests; it follows the clock of the database as well."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from flask import Flask
+
+from harmony.clock import now
+from harmony.db import db
+from harmony.db.postgresql import look_at_clock
+from harmony.jobs import presence
+from harmony.models import WebProcess
+
+log = logging.getLogger(__name__)
+
+_EVERY_SECONDS = 10.0
+
+
+def start(app: Flask, stop: threading.Event) -> threading.Thread:
+    """Give a sign of life at once, and every ten seconds until `stop` is set."""
+    thread = threading.Thread(target=_live, args=(app, stop), daemon=True, name="web-beat")
+    thread.start()
+    return thread
+
+
+def beat(app: Flask) -> None:
+    """Give one sign of life."""
+    with app.app_context():
+        try:
+            look_at_clock(db.engine)
+            presence.show(WebProcess, now())
+        except Exception:  # a locked or silent database must end nothing; the next beat tries again
+            log.warning("The sign of life of the dashboard could not be written.", exc_info=True)
+        finally:
+            db.session.remove()
+
+
+def _live(app: Flask, stop: threading.Event) -> None:
+    beat(app)
+    while not stop.wait(_EVERY_SECONDS):
+        beat(app)
+    with app.app_context():
+        try:
+            presence.note_stop(WebProcess, now())
+        except Exception:  # as above
+            log.warning("Nobody could write that the dashboard stops.", exc_info=True)
+        finally:
+            db.session.remove()
