@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, current_app, g, request
-from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
 
 from harmony.api.limits import ApiLimits, RatePolicy
 from harmony.api.problems import ApiProblem, by_status
 from harmony.clock import monotonic, now
-from harmony.db import db
 from harmony.security import api_keys
 from harmony.security.api_keys import UnusableKey
+from harmony.security.json_errors import JsonErrors
 from harmony.security.permissions import Permission, is_permitted, needed_by, refusal
 from harmony.security.principal import Principal, current_principal, set_principal
 from harmony.security.rate_limit import counted_address
-from harmony.security.vault import VaultLocked
 
 log = logging.getLogger(__name__)
 
@@ -118,30 +113,9 @@ def answer_problem(problem: ApiProblem) -> Response:
     return answer
 
 
-@blueprint.errorhandler(HTTPException)
-def answer_http_error(error: HTTPException) -> ResponseReturnValue:
-    """Answer what Flask refuses, in the same form."""
-    answer = answer_problem(by_status(error.code or 500))
-    for name, value in error.get_headers():
-        if name in {"Allow", "Retry-After"}:
-            answer.headers[name] = value
-    return answer
+def _answer_code(code: str, retry_after: int | None) -> Response:
+    return answer_problem(ApiProblem(code, retry_after=retry_after))
 
 
-@blueprint.errorhandler(OperationalError)
-@blueprint.errorhandler(VaultLocked)
-def _busy(error: Exception) -> Response:
-    """Answer that the database or the vault is busy: nothing was half saved, and it may be tried again."""
-    db.session.rollback()
-    log.error("A request of the API was turned away: %s", getattr(error, "orig", error))
-    return answer_problem(ApiProblem("unavailable", retry_after=5))
-
-
-@blueprint.errorhandler(Exception)
-def _unexpected(error: Exception) -> Any:
-    """Answer an error of our own."""
-    if current_app.testing:
-        raise error
-    db.session.rollback()
-    log.exception("Unexpected error of the API")
-    return answer_problem(ApiProblem("internal"))
+ERRORS = JsonErrors(log, _answer_code, by_status)
+ERRORS.register(blueprint)

@@ -74,6 +74,6 @@ class ApiProblem(Exception):
         return body
 
 
-def by_status(status: int) -> ApiProblem:
-    """Return the refusal of an HTTP status; for any other `malformed` or `internal`."""
-    return ApiProblem(_BY_STATUS.get(status, "internal" if status >= 500 else "malformed"))
+def by_status(status: int) -> str:
+    """Return the code for an HTTP status; for any other `malformed` or `internal`."""
+    return _BY_STATUS.get(status, "internal" if status >= 500 else "malformed")

@@ -14,12 +14,12 @@ from harmony.api import actions, idempotency, openapi, parameters
 from harmony.api.action_schemas import ActionAnswer, Approval
 from harmony.api.blueprint import (
     DOCUMENT,
+    ERRORS,
     JSON,
     LIMITS,
     POSTURE,
     PREFIX,
     PROBLEM_JSON,
-    answer_http_error,
     api_key_id,
     blueprint,
     json_answer,
@@ -52,7 +52,7 @@ def init_app(app: Flask) -> None:
     """Register the public API."""
     app.extensions[LIMITS] = ApiLimits()
     app.register_blueprint(blueprint)
-    errors.answer_programs(app, f"{PREFIX}/", answer_http_error)
+    errors.answer_programs(app, f"{PREFIX}/", ERRORS.answer_http_error)
 
 
 def listed(collection: Collection) -> ResponseReturnValue:

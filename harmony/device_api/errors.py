@@ -73,7 +73,6 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
-def by_status(status: int) -> ApiError:
-    """Return the error for an HTTP status; for any other `malformed` or `internal`."""
-    fallback = "internal" if status >= 500 else "malformed"
-    return ApiError(_BY_STATUS.get(status, fallback))
+def by_status(status: int) -> str:
+    """Return the code for an HTTP status; for any other `malformed` or `internal`."""
+    return _BY_STATUS.get(status, "internal" if status >= 500 else "malformed")

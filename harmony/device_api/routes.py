@@ -9,11 +9,8 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
 
 from harmony.clock import monotonic, now
-from harmony.db import db
 from harmony.device_api import check_in as check_in_reports
 from harmony.device_api import decoding, openapi
 from harmony.device_api.batching import GroupCommit
@@ -28,8 +25,8 @@ from harmony.device_api.report import CheckInReport
 from harmony.device_api.schemas import CheckedIn, Problem, Registered
 from harmony.protection.change import ProtectionStatus
 from harmony.security.auth import public
+from harmony.security.json_errors import JsonErrors
 from harmony.security.rate_limit import counted_address
-from harmony.security.vault import VaultLocked
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +110,7 @@ def document() -> ResponseReturnValue:
 
 
 @blueprint.errorhandler(ApiError)
-def _answer_error(error: ApiError) -> ResponseReturnValue:
+def _answer_error(error: ApiError) -> Response:
     """Answer an error of the API."""
     answer = _json(Problem(error=error.code, message=error.message), error.status)
     if error.retry_after is not None:
@@ -123,33 +120,12 @@ def _answer_error(error: ApiError) -> ResponseReturnValue:
     return answer
 
 
-@blueprint.errorhandler(HTTPException)
-def answer_http_error(error: HTTPException) -> ResponseReturnValue:
-    """Answer what Flask refuses, in the same form."""
-    answer = current_app.make_response(_answer_error(by_status(error.code or 500)))
-    for name, value in error.get_headers():
-        if name in {"Allow", "Retry-After"}:
-            answer.headers[name] = value
-    return answer
+def _answer_code(code: str, retry_after: int | None) -> Response:
+    return _answer_error(ApiError(code, retry_after=retry_after))
 
 
-@blueprint.errorhandler(OperationalError)
-@blueprint.errorhandler(VaultLocked)
-def busy(error: Exception) -> ResponseReturnValue:
-    """Answer that the database or the vault is busy: nothing was half saved, and it may be tried again."""
-    db.session.rollback()
-    log.error("A device was turned away: %s", getattr(error, "orig", error))
-    return _answer_error(ApiError("unavailable", retry_after=5))
-
-
-@blueprint.errorhandler(Exception)
-def unexpected(error: Exception) -> ResponseReturnValue:
-    """Answer an error of our own."""
-    if current_app.testing:
-        raise error
-    db.session.rollback()
-    log.exception("Unexpected error of the device API")
-    return _answer_error(ApiError("internal"))
+ERRORS = JsonErrors(log, _answer_code, by_status)
+ERRORS.register(blueprint)
 
 
 def _device_api() -> DeviceApi:

@@ -68,5 +68,5 @@ def error_body(code: int, path: str, why: str | None = None) -> tuple[str, bytes
     title, sentence = _SENTENCES.get(code, _SENTENCES[400 if code < 500 else 500])
     sentence = why or sentence
     if is_api_path(path):
-        return JSON, msgspec.json.encode(Problem(error=by_status(code).code, message=sentence))
+        return JSON, msgspec.json.encode(Problem(error=by_status(code), message=sentence))
     return "text/html; charset=utf-8", bare_page(title, sentence)

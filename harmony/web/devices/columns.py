@@ -12,41 +12,47 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from harmony.db import db, write
-from harmony.models import Registration, User
+from harmony.jobs.device_sync import choice
+from harmony.models import Integration, Registration, User
 from harmony.security.permissions import Permission, needs
 from harmony.web.devices.queries import filters_of
-from harmony.web.shared.integrations import connected_integrations
 
 blueprint = Blueprint("device_columns", __name__, url_prefix="/devices/columns")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceColumn:
-    """A column beside the name; `imported`: the switch of Synchronization without which it is empty."""
+    """A column beside the name.
+
+    `source`: what a row has under this name is shown as it is. `imported`: the switch of Synchronization
+    without which the column is empty. `is_extra`: left out on a small screen.
+    """
 
     name: str
     label: str
+    source: str = ""
     sort: str | None = None
     imported: str | None = None
     is_usual: bool = True
+    is_extra: bool = True
 
 
 # In this order on the page, whatever the order they are chosen in.
 COLUMNS = (
-    DeviceColumn("id", "ID"),
-    DeviceColumn("status", "Status", sort="status"),
-    DeviceColumn("risk", "Risk", sort="risk"),
-    DeviceColumn("user", "User", is_usual=False),
-    DeviceColumn("email", "Email", imported="import_email"),
-    DeviceColumn("number", "Device Number", imported="import_number"),
-    DeviceColumn("os", "OS", sort="platform"),
-    DeviceColumn("details", "Device Details"),
-    DeviceColumn("os_version", "OS Version"),
+    DeviceColumn("id", "ID", "id"),
+    DeviceColumn("status", "Status", sort="status", is_extra=False),
+    DeviceColumn("risk", "Risk", sort="risk", is_extra=False),
+    DeviceColumn("user", "User", "user_name", is_usual=False, is_extra=False),
+    DeviceColumn("email", "Email", "email", imported="import_email"),
+    DeviceColumn("number", "Device Number", "phone", imported="import_number"),
+    DeviceColumn("os", "OS", "platform", sort="platform", is_extra=False),
+    DeviceColumn("details", "Device Details", "model"),
+    DeviceColumn("os_version", "OS Version", "os_version", is_extra=False),
     DeviceColumn("client", "Client Version"),
-    DeviceColumn("contact", "Last connection"),
+    DeviceColumn("contact", "Last connection", is_extra=False),
     DeviceColumn("seen", "Last seen by the UEM", is_usual=False),
-    DeviceColumn("group", "Group", sort="group"),
-    DeviceColumn("serial", "Serial"),
+    DeviceColumn("group", "Group", "group_name", sort="group"),
+    DeviceColumn("serial", "Serial", "serial"),
 )
 
 
@@ -68,9 +74,9 @@ def choose() -> ResponseReturnValue:
     return redirect(filters_of(request.args).href("devices.index"), 303)
 
 
-def offered() -> list[DeviceColumn]:
-    """Return the columns that can be chosen: personal data only where an integration imports them."""
-    imported = [integration.in_force.synchronization for integration in connected_integrations()]
+def offered(integrations: Iterable[Integration]) -> list[DeviceColumn]:
+    """Return the columns that can be chosen: personal data only where one of these imports them."""
+    imported = [choice(integration) for integration in integrations]
     return [
         column
         for column in COLUMNS

@@ -42,6 +42,7 @@ COLUMNS = (
     Device.missing_since, Device.deleted_at, Device.deleted_by, Device.added_by, STATUS, RISK,
     Device.status_rank, Device.risk_rank, Device.phone,
 )  # fmt: skip
+_ROWS: Query = select(*COLUMNS)
 # What finds the place in the list, and what only marks a row, are of no use in a file.
 _NOT_IN_FILE = {"name_key", "udid_key", "status_rank", "risk_rank", "phone"}
 FILE = tuple(column.key for column in COLUMNS if column.key not in _NOT_IN_FILE)
@@ -202,8 +203,7 @@ def every(filters: Filters) -> Iterator[Row[Any]]:
 
 def rows_of(ids: Collection[int]) -> Sequence[Row[Any]]:
     """Return these devices, by name."""
-    query = select(*COLUMNS).where(Device.id.in_(ids), *in_scope()).order_by(*by_name())
-    return db.session.execute(query).all()
+    return db.session.execute(_ROWS.where(Device.id.in_(ids), *in_scope()).order_by(*by_name())).all()
 
 
 def by_name() -> tuple[Any, ...]:
@@ -224,7 +224,7 @@ def devices(filters: Filters) -> tuple[Query, Order]:
     """
     leading, sort = filters.leading(), filters.sort
     order = (sort.order if sort else ORDERS["name"]).without_names()
-    query: Query = select(*COLUMNS).where(*conditions_of(filters, leading))
+    query = _ROWS.where(*conditions_of(filters, leading))
     is_unindexed = leading and order.key is not None
     return query, replace(order, key=unindexed(order.key)) if is_unindexed else order
 

@@ -18,7 +18,7 @@ from harmony.protection.catalogue import ANDROID, IOS
 from harmony.protection.risk import APPLE
 from harmony.web.shared.filters import Filter, NameFilter
 from harmony.web.shared.ids import number
-from harmony.web.shared.integrations import connected_integrations
+from harmony.web.shared.integrations import CONNECTED, connected_integrations
 from harmony.web.shared.led import Led, indexed
 from harmony.web.shared.scope import device_in_scope, in_scope, integrations_in_scope
 
@@ -151,11 +151,7 @@ class ProfileFilter(_RelatedFilter):
 
 def tag_choices() -> list[tuple[str, str]]:
     """Return key and name of each tag that Harmony may use, each once."""
-    ids = [integration.id for integration in connected_integrations()]
-    tags = select(UemTag.key, func.min(UemTag.name)).where(
-        UemTag.integration_id.in_(ids), *integrations_in_scope(UemTag.integration_id)
-    )
-    rows = db.session.execute(tags.group_by(UemTag.key).order_by(func.min(UemTag.name), UemTag.key))
+    rows = db.session.execute(_TAGS.where(*integrations_in_scope(UemTag.integration_id)))
     return [(key, name or key) for key, name in rows]
 
 
@@ -164,8 +160,22 @@ def group_choices() -> list[tuple[str, str]]:
     if limited := in_scope():
         names_in_scope = select(Device.group_name).distinct().where(*limited, Device.group_name > "")
         return [(name, name) for name in sorted(db.session.scalars(names_in_scope))]
+    return [(name, name) for name in db.session.scalars(_GROUPS) if name]
+
+
+def _group_names() -> Select[str]:
     first = select(func.min(Device.group_name).label("name")).where(Device.group_name > "")
     names = first.cte("names", recursive=True)
     following = select(func.min(Device.group_name)).where(Device.group_name > names.c.name).scalar_subquery()
     names = names.union_all(select(following).where(names.c.name.is_not(None)))
-    return [(name, name) for name in db.session.scalars(select(names.c.name)) if name]
+    return select(names.c.name)
+
+
+# Built once, which takes longer than to run them.
+_GROUPS = _group_names()
+_TAGS = (
+    select(UemTag.key, func.min(UemTag.name))
+    .where(UemTag.integration_id.in_(CONNECTED))
+    .group_by(UemTag.key)
+    .order_by(func.min(UemTag.name), UemTag.key)
+)

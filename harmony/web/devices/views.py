@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -52,7 +53,7 @@ _LISTED = "Nothing was deleted: the UEM lists it by now, or it is deleted alread
 def index() -> ResponseReturnValue:
     """Show a page of devices, by name unless another order is asked for."""
     filters = filters_of(request.args)
-    page, place = page_of(filters, request.args)
+    (page, place), connected = page_of(filters, request.args), connected_integrations()
     return render_template(
         "devices/index.html",
         filters=filters,
@@ -60,8 +61,8 @@ def index() -> ResponseReturnValue:
         page=page,
         total=total(filters),
         kept=_kept(),
-        **_columns(page),
-        **_choices(),
+        **_columns(page, connected),
+        **_choices(connected),
     )
 
 
@@ -135,9 +136,9 @@ def restore_all() -> ResponseReturnValue:
     return _to_deleted(filters)
 
 
-def _columns(page: Page) -> dict[str, Any]:
+def _columns(page: Page, connected: Sequence[Integration]) -> dict[str, Any]:
     """Return the columns that can be chosen, those that are shown, and what these need beside the rows."""
-    offered = columns.offered()
+    offered = columns.offered(connected)
     return {
         "offered": offered,
         "columns": columns.shown(g.user, offered),
@@ -145,7 +146,7 @@ def _columns(page: Page) -> dict[str, Any]:
     }
 
 
-def _choices() -> dict[str, Any]:
+def _choices(connected: Sequence[Integration]) -> dict[str, Any]:
     """Return what the list can be narrowed to."""
     return {
         "integrations": integration_choices(),
@@ -153,7 +154,7 @@ def _choices() -> dict[str, Any]:
         "groups": group_choices(),
         "tags": tag_choices(),
         "profiles": PROFILES,
-        "has_two_profiles": any(map(has_two_profiles, connected_integrations())),
+        "has_two_profiles": any(map(has_two_profiles, connected)),
     }
 
 

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from harmony.db import db
-from harmony.device_api.routes import answer_http_error
+from harmony.device_api.routes import ERRORS
 from harmony.security.addresses import below_prefix, full_address, is_path, local_address
 from harmony.security.auth import is_api_path
 from harmony.security.bare_page import bare_page
@@ -73,7 +73,7 @@ def answer_programs(app: Flask, prefix: str, answer: ErrorAnswer) -> None:
 def _answer_program(error: HTTPException) -> ResponseReturnValue:
     answers: dict[str, ErrorAnswer] = current_app.extensions.get(_ANSWERS, {})
     named = (answer for prefix, answer in answers.items() if request.path.startswith(prefix))
-    return next(named, answer_http_error)(error)
+    return next(named, ERRORS.answer_http_error)(error)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

@@ -19,6 +19,10 @@ _SUFFIXES: dict[str, str] = {
     IntegrationState.REMOVING: " (being removed)",
 }
 
+_IN_FORCE = (IntegrationState.ACTIVE, IntegrationState.PAUSED)
+# The ids of the integrations that are in force.
+CONNECTED = select(Integration.id).where(Integration.state.in_(_IN_FORCE))
+
 
 def connected_or_404(integration_id: int) -> Integration:
     """Return the integration while it is a link to a UEM; a removed one has only its own page."""
@@ -30,8 +34,7 @@ def connected_or_404(integration_id: int) -> Integration:
 
 def connected_integrations() -> Sequence[Integration]:
     """Return the integrations that are in force, active or paused."""
-    states = (IntegrationState.ACTIVE, IntegrationState.PAUSED)
-    return db.session.scalars(select(Integration).where(Integration.state.in_(states))).all()
+    return db.session.scalars(select(Integration).where(Integration.state.in_(_IN_FORCE))).all()
 
 
 class LeftDevices(NamedTuple):

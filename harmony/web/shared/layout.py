@@ -105,6 +105,11 @@ def _address(path: str, _script_root: str) -> str:
     return url_for("static", filename=path, v=hashlib.sha256(content).hexdigest()[:12])
 
 
+@cache
+def _page(endpoint: str, _script_root: str) -> str:
+    return url_for(endpoint)
+
+
 def _chrome() -> dict[str, Any]:
     settings = current_settings()
     user = g.get("user")
@@ -138,7 +143,7 @@ def _nav_items(entries: Sequence[tuple[str, str, str]]) -> list[_NavItem]:
 
 def _nav_item(entry: tuple[str, str, str]) -> _NavItem:
     label, endpoint, icon = entry
-    address, href = page_address(), url_for(endpoint)
+    address, href = page_address(), _page(endpoint, request.script_root)
     current = address == href if href == below_prefix(HOME) else address.startswith(href)
     return _NavItem(label, href, icon, current)
 
