@@ -30,7 +30,7 @@ from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
 from harmony.uem.http import rate_limit
-from tests.canaries import WatchedClient, Watcher, watch
+from tests.canaries import WatchedClient, Watcher, watch, watched
 from tests.database import INITDB, LEFT_OUT, Server, running_server
 from tests.postgres_sample import leave_out
 from tests.reuse import share_what_is_the_same
@@ -189,21 +189,21 @@ def app(settings: Settings) -> Iterator[Flask]:
 def uem(settings: Settings) -> Iterator[RunningSimulator]:
     """A simulated UEM over real TLS, announced to the dashboard as `make demo` does."""
     simulator = start(World(300, seed=7))
-    mine = simulator.credentials
-    watch(mine.client_secret, mine.password, mine.api_key)
+    credentials = simulator.credentials
     announcement_file(settings).write_text(
         json.dumps(
             {
                 "url": simulator.url,
                 "token_url": simulator.token_url,
                 "ca_pem": simulator.ca_pem,
-                "client_id": mine.client_id,
-                "client_secret": mine.client_secret,
+                "client_id": credentials.client_id,
+                "client_secret": credentials.client_secret,
             }
         )
     )
-    yield simulator
-    simulator.stop()
+    with watched(credentials.client_secret, credentials.password, credentials.api_key):
+        yield simulator
+        simulator.stop()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 _VALUE = r"\"[^\"]*\"|'[^']*'"
 _PIECES = re.compile(rf"<!--.*?-->|<(pre|textarea)\b.*?</\1>|<(?:{_VALUE}|[^>\"'])*>|[^<]+", re.DOTALL)
 _SPACES = re.compile(r"[ \t\n\r\f]+")  # what HTML calls whitespace: no-break spaces are text
+_IRREGULAR = re.compile(r"[\t\n\r\f]|  | >$")
 _BETWEEN_VALUES = re.compile(rf"({_VALUE})|{_SPACES.pattern}")
 _INLINE = re.compile(
     r"</?(a|abbr|b|br|code|em|i|input|kbd|label|output|progress|select|small|span|strong|svg|time|use)\b"
@@ -29,12 +30,14 @@ def _laid_flat(piece: str) -> str:
     if piece.startswith(("<!--", "<pre", "<textarea")):
         return piece
     if piece.startswith("<"):
+        if not _IRREGULAR.search(piece):
+            return piece
         return re.sub(" >$", ">", _BETWEEN_VALUES.sub(lambda found: found[1] or " ", piece))
     return _SPACES.sub(" ", piece)
 
 
 def _trimmed(piece: str, before: str, after: str) -> str:
-    if piece.startswith("<"):
+    if piece.startswith("<") or not (piece.startswith(" ") or piece.endswith(" ")):
         return piece
     if before.startswith("<button") or _is_block(before):
         piece = piece.lstrip(" ")

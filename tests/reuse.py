@@ -5,23 +5,21 @@ Most tests make an application of their own, and these three took most of the ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
-from werkzeug.routing import BaseConverter, Rule
-from werkzeug.routing.rules import RulePart
+from werkzeug.routing import Map, Rule, RuleFactory
+from werkzeug.routing.matcher import StateMachineMatcher
 
 Build = Callable[..., tuple[str, str]]
-Converters = dict[str, BaseConverter]
-Parsed = tuple[list[RulePart], list[tuple[bool, str]], Converters]
-_compile_builder, _parse_rule = Rule._compile_builder, Rule._parse_rule
-_parsed: dict[str, Parsed] = {}
+Routes = tuple[StateMachineMatcher, dict[Any, list[Rule]]]
+_compile_builder = Rule._compile_builder
 
 
 class CompiledTemplates(BytecodeCache):
@@ -38,11 +36,44 @@ class CompiledTemplates(BytecodeCache):
         self._code[bucket.key, bucket.checksum] = bucket.code
 
 
+class SharedMap(Map):
+    """Routes that are put together at the first look; applications with the same ones share them."""
+
+    known: ClassVar[dict[tuple[Hashable, ...], Routes]] = {}
+
+    def add(self, rulefactory: RuleFactory) -> None:
+        self._unbound = [*getattr(self, "_unbound", ()), *rulefactory.get_rules(self)]
+        self._remap = True
+
+    def update(self) -> None:
+        with self._remap_lock:
+            if self._remap:
+                routes = tuple(map(_route, self._unbound)), tuple(sorted(self.converters.items()))
+                if routes not in self.known:
+                    self.known[routes] = self._put_together()
+                self._matcher, self._rules_by_endpoint = self.known[routes]
+                self._remap = False
+
+    def _put_together(self) -> Routes:
+        whole = Map(converters=self.converters, host_matching=self.host_matching)
+        for rule in self._unbound:
+            whole.add(copied := rule.empty())
+            copied.provide_automatic_options = rule.provide_automatic_options  # type: ignore[attr-defined]
+        whole.update()
+        return whole._matcher, whole._rules_by_endpoint
+
+
+def _route(rule: Rule) -> Hashable:
+    kept = rule.subdomain, rule.host, rule.build_only, rule.alias, rule.strict_slashes, rule.redirect_to
+    automatic = rule.provide_automatic_options  # type: ignore[attr-defined]
+    return rule.rule, rule.endpoint, frozenset(rule.methods or ()), automatic, kept, repr(rule.defaults)
+
+
 def share_what_is_the_same() -> None:
     """Make every application of this process reuse what another has made already."""
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
+    Flask.url_map_class = SharedMap
     Rule._compile_builder = _when_first_used  # type: ignore[method-assign]
-    Rule._parse_rule = _parsed_once  # type: ignore[method-assign]
     _share_compiled_statements()
 
 
@@ -56,19 +87,6 @@ def _when_first_used(rule: Rule, append_unknown: bool = True) -> Build:
         return compiled[0](rule, **values)
 
     return build
-
-
-def _parsed_once(rule: Rule, text: str) -> Iterable[RulePart]:
-    """Return the parts of a route, and note what parsing notes; no application has converters of its own."""
-    if text not in _parsed:
-        parts = list(_parse_rule(rule, text))
-        _parsed[text] = parts, [entry for entry in rule._trace if entry != (False, "|")], rule._converters
-        return parts
-    parts, trace, converters = _parsed[text]
-    rule._trace += trace
-    rule._converters |= converters
-    rule.arguments |= converters.keys()
-    return parts
 
 
 def _share_compiled_statements() -> None:

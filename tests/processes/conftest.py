@@ -9,7 +9,7 @@ import pytest
 
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
-from tests.canaries import watch
+from tests.canaries import watched
 from tests.processes.tenancy import Tenancy, a_tenancy
 
 DEVICES = 2500
@@ -21,10 +21,10 @@ Make = Callable[..., Tenancy]
 def uem() -> Iterator[RunningSimulator]:
     """A simulated UEM of 2,500 devices, all of them readable, over real TLS, in this process."""
     simulator = start(World(DEVICES, seed=11, quirks=False))
-    mine = simulator.credentials
-    watch(mine.client_secret, mine.password, mine.api_key)
-    yield simulator
-    simulator.stop()
+    credentials = simulator.credentials
+    with watched(credentials.client_secret, credentials.password, credentials.api_key):
+        yield simulator
+        simulator.stop()
 
 
 @pytest.fixture
