@@ -74,9 +74,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where two processes share the tests, those that start processes stay together by directory."""
+    """Keep tests that start processes together: those of a directory, or of a group that a file names."""
     for item in items:
-        if item.get_closest_marker("processes") or item.get_closest_marker("browser"):
+        starts = item.get_closest_marker("processes") or item.get_closest_marker("browser")
+        if starts and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
     if leave_out(config, items):
         told(config).append(

@@ -21,7 +21,8 @@ from tests.browser.visitor import Visitor
 from tests.sampling import sample
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.browser
+# Half of the time of all browser tests, and so a group with a product of its own.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("every page")]
 
 # Colours change with the theme and layout with the width: the audited two cover both. Of a page `make test`
 # audits one of them, as its name falls, and `make soak` both.
