@@ -43,6 +43,9 @@ LIED = [
     *((kind, "", "") for kind in ("not_found", "html_not_found", "lying_total", "repeated_page")),
     *((kind, "", "") for kind in ("html", "truncated", "forbidden", "empty_200", "dropped")),
 ]  # fmt: skip
+OF_A_DEVICE = (
+    "html_not_found", "not_found", "forbidden", "server_error", "truncated", "html", "dropped", "empty_200",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -138,17 +141,11 @@ def test_no_lie_told_once_to_each_device_lifts_a_finding_or_removes_an_app(
     assert (run.state, risk_of(1), known()) == (OK, Risk.HIGH, before)
 
 
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [("html_not_found", 0), ("not_found", 0), ("forbidden", 0), ("server_error", 500), ("truncated", 0),
-     ("html", 0), ("dropped", 0), ("empty_200", 0)],
-)  # fmt: skip
-@pytest.mark.parametrize("place", [FIRST, FIRST + 3])
-def test_one_device_that_cannot_be_read_stops_nobody(
-    honest: RunningSimulator, kind: str, value: int, place: int
-) -> None:
+@pytest.mark.soak
+@pytest.mark.parametrize(("kind", "place"), combinations(OF_A_DEVICE, (FIRST, FIRST + 3)))
+def test_one_device_that_cannot_be_read_stops_nobody(honest: RunningSimulator, kind: str, place: int) -> None:
     id_ = an_ios_fleet(COUNT)
-    lie(honest, kind, path=f"/devices/{place}/apps", **({"value": value} if value else {}))
+    lie(honest, kind, path=f"/devices/{place}/apps", **({"value": 500} if kind == "server_error" else {}))
     run = sync_all(id_, honest)
     assert (run.state, run.counts["read"], run.counts["skipped"]) == (WARNING, COUNT - 1, 1)
     assert f"1 device (UEM ID {place})" in run.reason
@@ -158,8 +155,8 @@ def test_one_device_that_cannot_be_read_stops_nobody(
     assert known() == truth(honest)
 
 
-@pytest.mark.parametrize("types", ["int", "string"])
-@pytest.mark.parametrize("empty", ["204", "absent"])
+@pytest.mark.soak
+@pytest.mark.parametrize(("types", "empty"), combinations(["int", "string"], ["204", "absent"]))
 def test_only_installed_apps_count_in_all_forms(honest: RunningSimulator, types: str, empty: str) -> None:
     honest.tenant.switches.set("device_apps_types", types)
     honest.tenant.switches.set("device_apps_empty", empty)

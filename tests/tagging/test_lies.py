@@ -113,8 +113,8 @@ def test_a_wrong_list_of_tags_makes_none_of_ours_a_stranger(lie: str, times: int
     assert (uem.carried("1"), len(uem.held)) == ({ACTIVE, HIGH}, 6)
 
 
-@pytest.mark.parametrize("times", [1, 2, 10**6])
-@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.soak
+@pytest.mark.parametrize(("times", "whole"), combinations([1, 2, 10**6], [True, False]))
 def test_an_id_that_is_denied_is_not_gone_while_the_list_names_it(whole: bool, times: int) -> None:
     id_, uem = a_fleet(), a_uem()
     protect(id_, 1, "active", 3)
