@@ -8,7 +8,7 @@ TEMPLATES := templates harmony/simulator/templates
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo test check soak bench image-test release lint format clean
+.PHONY: help run dev demo test check soak soak-load bench image-test release lint format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ check: lint .venv/dev ## Lint, and run the quick tests (docs/testing.md): a minu
 
 soak: .venv/dev ## Run the long loops whole, with new seeds, for MINUTES=30; SEED=… ARGS=… replays a failure
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+soak-load: .venv/dev ## Load the product for MINUTES=60 on each database, and see what of it grows; ARGS="--on sqlite"
+	@$(BIN)/python -m tests.load --minutes $(or $(MINUTES),60) $(ARGS)
 
 bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|api|peers|contention|messages|protect|events|destinations|growth|tagging|start for a part, OUT=file.json
 	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)

@@ -26,12 +26,16 @@ from tests.bench.simulated import TOP_ID, Simulated
 INTEGRATION = 1
 # The default pace would hold up a run of more than a thousand pages; the UEM's own limit is 5,000.
 CALLS_PER_MINUTE = 4999
+# Names the PostgreSQL database of a data folder; without it the folder has a SQLite file.
+URL_FILE = "database.url"
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Flask]:
     """The application on a data folder, in this process."""
-    app = create_app(Settings(data_dir=folder, demo=True, calls_per_minute=CALLS_PER_MINUTE))
+    app = create_app(
+        Settings(data_dir=folder, database_url=url_of(folder), demo=True, calls_per_minute=CALLS_PER_MINUTE)
+    )
     with app.app_context():
         try:
             yield app
@@ -41,8 +45,17 @@ def opened(folder: Path) -> Iterator[Flask]:
     gc.collect()
 
 
-def make(folder: Path, uem: Simulated, *, every_group: bool = False) -> Path:
+def url_of(folder: Path) -> str:
+    """HARMONY_DATABASE_URL of a folder's database; "" for SQLite."""
+    file = folder / URL_FILE
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def make(folder: Path, uem: Simulated, *, every_group: bool = False, database_url: str = "") -> Path:
     """A migrated folder with one active integration that reads the top group, or every group."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if database_url:
+        (folder / URL_FILE).write_text(database_url, encoding="utf-8")
     with opened(folder):
         migrate(now())
         id_ = drafts.create("workspace_one", now(), _server(uem))
