@@ -86,7 +86,12 @@ SETTINGS = (
     Setting(
         "HISTORY_KEPT_DAYS", "365", "Days for which the lines of device histories are kept, 1 to 3650.", DAYS
     ),
-    Setting("EVENTS_KEPT_DAYS", "365", "Days for which events and ended findings are kept, 1 to 3650.", DAYS),
+    Setting(
+        "EVENTS_KEPT_DAYS",
+        "365",
+        "Days for which events and ended findings are kept, 1 to 3650; on PostgreSQL events go by the month.",
+        DAYS,
+    ),
     Setting("AUDIT_KEPT_DAYS", "365", "Days for which audit entries are kept, 1 to 3650.", DAYS),
     Setting(
         "MESSAGES_KEPT_DAYS",

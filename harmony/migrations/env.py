@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from harmony import models
 from harmony.db import Base, db, is_sqlite
+from harmony.models.event_partitions import is_partition
 from harmony.models.queue_tables import is_of_queue
 from harmony.models.search_index import is_made_here
 
@@ -24,7 +25,9 @@ def run() -> None:
             target_metadata=Base.metadata,
             render_as_batch=True,
             compare_type=True,
-            include_name=lambda name, _kind, _parents: not (is_made_here(name) or is_of_queue(name)),
+            include_name=lambda name, _kind, _parents: (
+                not (is_made_here(name) or is_of_queue(name) or is_partition(name))
+            ),
             transactional_ddl=True,
         )
         with context.begin_transaction():

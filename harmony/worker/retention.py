@@ -19,7 +19,6 @@ from harmony.jobs import caution
 from harmony.models import (
     ApiAnswer,
     DeviceEvent,
-    Event,
     Finding,
     JobRun,
     Message,
@@ -33,6 +32,7 @@ from harmony.models import (
 from harmony.models.api_key import ANSWERS_KEPT
 from harmony.outbound import retention as outbound_retention
 from harmony.sync.deletion import soft_delete
+from harmony.worker import event_retention
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
         ),
-        "events": _forget(Event, now - timedelta(days=settings.events_kept_days), should_stop),
+        "events": _forget_events(now, timedelta(days=settings.events_kept_days), should_stop),
         "ended findings": _forget_findings(now - timedelta(days=settings.events_kept_days), should_stop),
         "audit entries": forget_audit(now - timedelta(days=settings.audit_kept_days), should_stop),
         "lines of the feed": outbound_retention.forget_lines(now, settings.events_kept_days, should_stop),
@@ -71,6 +71,12 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
     for what, count in gone.items():
         if count:
             log.info("Retention: %d %s removed.", count, what)
+
+
+def _forget_events(now: datetime, kept: timedelta, should_stop: Stop) -> int:
+    event_retention.make_months(now)
+    event_retention.drop_months(now - kept)
+    return event_retention.forget_rows(now - kept, BATCH, should_stop)
 
 
 def _purge(now: datetime, settings: Settings, should_stop: Stop) -> int:
@@ -207,7 +213,7 @@ def _remove_runs(session: Session, run_ids: Sequence[int]) -> int:
     return changed(session, delete(SyncRun).where(SyncRun.id.in_(run_ids)))
 
 
-def _forget(model: type[DeviceEvent] | type[Event], before: datetime, should_stop: Stop) -> int:
+def _forget(model: type[DeviceEvent], before: datetime, should_stop: Stop) -> int:
     """Remove the lines that were written before then. Lines are written in the order of their ids,
     so the first one that is young enough ends it, and no index over the time is needed.
     """
