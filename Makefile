@@ -34,14 +34,14 @@ soak: .venv/dev ## Run the long loops whole, with new seeds, for MINUTES=30; SEE
 soak-load: .venv/dev ## Load the product for MINUTES=60 on each database, and see what of it grows; ARGS="--on sqlite"
 	@$(BIN)/python -m tests.load --minutes $(or $(MINUTES),60) $(ARGS)
 
-bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|api|peers|contention|messages|protect|events|destinations|growth|tagging|start for a part, OUT=file.json
+bench: .venv/runtime ## Measure; ONLY=transport|sync|pages|api|peers|contention|messages|protect|events|destinations|growth|tagging|scale|start for a part, OUT=file.json
 	@$(if $(filter-out peers,$(ONLY)),,$(MAKE) --no-print-directory .venv-bench/peers || true)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 image-test: .venv/dev ## Build the container image without a registry, run it, look at it (root, buildah, debootstrap)
 	@$(BIN)/python -m tests.image $(ARGS)
 
-release: .venv/dev ## Build the archive of this version from the last commit into dist/, and check it
+release: .venv/dev ## Build the archive of this version from the last commit, and the image, into dist/, and check both
 	@$(BIN)/python -m tests.release $(ARGS)
 
 lint: .venv/dev ## Look for mistakes without running anything

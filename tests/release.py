@@ -1,6 +1,7 @@
-"""`make release`: builds the archive of this version from the last commit, and checks what is in it.
+"""`make release`: builds the archive of this version from the last commit and the image, and checks both.
 
-It changes no tag and uploads nothing. The archive is the same for everybody who builds it from one commit.
+It changes no tag and uploads nothing. The archive is the same for everybody who builds it from one commit. The
+image needs root, buildah and debootstrap; without them it is left out, and a line says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harmony.config.version import VERSION
+from tests.image import __main__ as image
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = {
@@ -45,6 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository")
+    parser.add_argument("--without-image", action="store_true", help="build the archive alone")
     arguments = parser.parse_args()
     problems = list(_problems_of_source(arguments.root))
     archive = build(arguments.root, arguments.out)
@@ -54,10 +57,21 @@ def main() -> int:
     if problems:
         archive.unlink()
         return 1
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    archive.with_suffix(".gz.sha256").write_text(f"{digest}  {archive.name}\n", encoding="utf-8")
-    sys.stdout.write(f"{archive}\n{digest}\n")
+    finish(archive)
+    if arguments.without_image or not image.is_possible():
+        sys.stdout.write(f"The image was not built: that needs root and {', '.join(image.NEEDED)}.\n")
+        return 0
+    packed = arguments.out / f"harmony-{VERSION}.oci.tar"
+    image.check(ROOT / ".artifacts" / "image", archive=packed)
+    finish(packed)
     return 0
+
+
+def finish(file: Path) -> None:
+    """Write the SHA-256 of a file beside it, and both to the output."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.with_name(f"{file.name}.sha256").write_text(f"{digest}  {file.name}\n", encoding="utf-8")
+    sys.stdout.write(f"{file}\n{digest}\n")
 
 
 def build(root: Path, out: Path) -> Path:

@@ -82,3 +82,11 @@ def test_the_archive_of_these_files_is_built_and_starts(tmp_path: Path) -> None:
     for command in (("init", "-q"), ("add", "-A"), (*who, "commit", "-qm", "all")):
         subprocess.run(["git", *command], cwd=source, check=True)
     assert release.problems_of(release.build(source, tmp_path / "dist")) == []
+
+
+def test_the_sum_beside_a_released_file_is_one_that_sha256sum_checks(tmp_path: Path) -> None:
+    file = tmp_path / "harmony.tar.gz"
+    file.write_bytes(b"x" * 1000)
+    release.finish(file)
+    checked = subprocess.run(["sha256sum", "-c", f"{file.name}.sha256"], cwd=tmp_path, check=False)
+    assert checked.returncode == 0

@@ -37,22 +37,33 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / ".artifacts" / "image")
     parser.add_argument("--again", action="store_true", help="look at the image of the last time")
     arguments = parser.parse_args()
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing or os.geteuid() != 0:
+    if not is_possible():
         sys.stderr.write(f"This needs root and {', '.join(NEEDED)}.\n")
         return 2
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    builder = Builder(arguments.folder)
+    check(arguments.folder, again=arguments.again)
+    return 0
+
+
+def is_possible() -> bool:
+    """Whether an image can be built here."""
+    return os.geteuid() == 0 and all(map(shutil.which, NEEDED))
+
+
+def check(folder: Path, *, again: bool = False, archive: Path | None = None) -> None:
+    """Build the image, look at every promise, and write it to an OCI archive; SystemExit if one is broken."""
+    folder.mkdir(parents=True, exist_ok=True)
+    builder = Builder(folder)
     try:
-        if not arguments.again:
+        if not again:
             builder.build()
         look_at(image := builder.image())
         with tempfile.TemporaryDirectory() as data:
             os.chown(data, USER, USER)
             run(Container(image, Path(data), f"127.0.0.1:{free_port()}"))
+        if archive is not None:
+            builder.save(archive)
     finally:
         builder.remove_containers()
-    return 0
 
 
 def said(promise: str, kept: bool) -> None:

@@ -53,6 +53,11 @@ class Builder:
         files = Path(self._buildah("mount", container))
         return Image(about["Docker"]["config"], files, sum(layer["size"] for layer in manifest["layers"]))
 
+    def save(self, archive: Path) -> None:
+        """Write the image to a file that `docker load`, podman and skopeo read."""
+        archive.unlink(missing_ok=True)
+        self._buildah("push", IMAGE, f"oci-archive:{archive}")
+
     def remove_containers(self) -> None:
         self._buildah("rm", "--all")
 
