@@ -1,7 +1,7 @@
 """`make release`: builds the archive of this version from the last commit and the image, and checks both.
 
-It changes no tag and uploads nothing. The archive is the same for everybody who builds it from one commit. The
-image needs root, buildah and debootstrap; without them it is left out, and a line says so.
+It changes no tag and uploads nothing. The archive is the same for everybody who builds it from one commit.
+The image needs root, buildah and debootstrap; without them it is left out, and a line says so.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from tests.bench import (
     pages,
     peers,
     protect,
+    scale,
     start,
     sync,
     tagging,
@@ -50,6 +51,7 @@ SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
 ALONE: dict[str, Callable[[Path, argparse.Namespace], list[Result]]] = {
     "growth": lambda folder, asked: growth.measure(folder, asked.growth, asked.repeats),
     "tagging": tagging.measure,
+    "scale": scale.measure,
     "start": lambda folder, _: start.measure(folder),
 }
 SECTIONS = (*SHARING, *ALONE)
@@ -105,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=5, help="the median of so many rounds")
     parser.add_argument(
         "--growth", type=int, default=100_000, help="the larger fleet; 1000000 takes 4 GiB and ten minutes"
+    )
+    parser.add_argument(
+        "--scale",
+        type=int,
+        default=1_000_000,
+        help="the fleet of that part; a million takes 4 GiB",
     )
     return parser
 

@@ -71,8 +71,14 @@ def _timed(uem: Simulated, folder: Path, rounds: int) -> Timed:
         with write() as session:
             session.execute(text(EVENTS))
         indexing.catch_up(lambda: False)
-        client = _signed_in(app)
-        return in_turns({name: _view(client, path) for name, path in _views(app).items()}, rounds)
+        return asked(app, rounds)
+
+
+def asked(app: Flask, rounds: int, is_wanted: Callable[[str], bool] = lambda _name: True) -> Timed:
+    """Ask for every page that is wanted so many times, as a browser that is signed in."""
+    client = _signed_in(app)
+    views = {name: path for name, path in _views(app).items() if is_wanted(name)}
+    return in_turns({name: _view(client, path) for name, path in views.items()}, rounds)
 
 
 def _lines(name: str, took: list[float], small: Timed) -> list[Result]:
