@@ -61,8 +61,6 @@ class Dashboard:
             ),
             self._asking,
         )
-        if answer.status == 204:
-            return []
         try:
             return decode_works(answer.body)
         except msgspec.MsgspecError:
@@ -95,7 +93,7 @@ class Dashboard:
 
     def _send(self, request: Request, deadline: Deadline) -> Answer:
         answer = self._exchange.send(request, deadline)
-        if answer.status in {200, 204, 409}:
+        if answer.status in {200, 409}:
             return answer
         if answer.status == 401:
             raise KeyRefused(

@@ -24,7 +24,6 @@ from harmony.connector.wire import (
     WireMail,
     WireProbe,
     Work,
-    compress,
     decode,
 )
 from harmony.uem.connection import Basic, Connection
@@ -81,7 +80,7 @@ class Executor:
         headers = {name: value for name, value in call.headers.items() if name.lower() in _HEADERS}
         request = Request(
             call.method, call.path, params=call.params, headers=headers, form=call.form, json=call.json,
-            largest=call.largest,
+            largest=call.largest, packed=True,
         )  # fmt: skip
         deadline = Deadline(max(0.0, min(seconds, _MOST_SECONDS)))
         return Reply(answer=_wire(self._exchange(server, call.ca_pem).send(request, deadline)))
@@ -124,7 +123,7 @@ def _wire(answer: Answer) -> WireAnswer:
         for name, value in answer.headers.items()
         if name.title() in _KEPT or name.lower().startswith(_KEPT_PREFIX)
     }
-    return WireAnswer(status=answer.status, headers=headers, body=compress(answer.body))
+    return WireAnswer(status=answer.status, headers=headers, body=answer.body)
 
 
 def _refused(sentence: str) -> Reply:

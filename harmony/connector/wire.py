@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TypeVar
 
 import msgspec
@@ -100,7 +99,7 @@ class WireDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WireAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of a server; `body` is compressed (zlib) without its own encoding."""
+    """The answer of a server; `body` is in gzip, as the server sent it where it did so."""
 
     status: int
     headers: dict[str, str]
@@ -151,20 +150,3 @@ def decode(raw: bytes, kind: type[Body]) -> Body:
 def decode_works(raw: bytes) -> list[Work]:
     """Return the calls that an agent was given. Raises msgspec.MsgspecError."""
     return msgspec.msgpack.decode(raw, type=list[Work])
-
-
-def compress(body: bytes) -> bytes:
-    """Return the body as it travels: quickly rather than tightly packed."""
-    return zlib.compress(body, 1)
-
-
-def expand(packed: bytes, largest: int) -> bytes:
-    """Return the body. Raises ValueError when it is damaged, or larger than `largest` bytes."""
-    unpacking = zlib.decompressobj()
-    try:
-        body = unpacking.decompress(packed, largest + 1)
-    except zlib.error:
-        raise ValueError("damaged") from None
-    if len(body) > largest or not unpacking.eof:
-        raise ValueError("too large, or cut off")
-    return body

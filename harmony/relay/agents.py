@@ -5,14 +5,22 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import update
 
 from harmony.connector.wire import LEASE_SECONDS, MOST_PARTS, Poll, Work
-from harmony.db import changed, db, write
-from harmony.models import ConnectorAgent, RelayCall, RelayPart
+from harmony.db import bulk, db, release, write
+from harmony.models import ConnectorAgent, RelayCall
 from harmony.relay.calls import bound_to
-from harmony.relay.connectors import accepted, key_hash
+from harmony.relay.connectors import key_hash
+from harmony.relay.sql import (
+    DELETE_LATER_PARTS,
+    INSERT_PART,
+    SELECT_AGENT_SEEN,
+    SELECT_CONNECTOR_BY_KEY,
+    SELECT_OPEN_CALL,
+    UPDATE_CALL_ANSWERED,
+    UPDATE_CALLS_TAKEN,
+)
 from harmony.security.vault import vault
 from harmony.uem.text import clean
 
@@ -31,11 +39,15 @@ class RefusedAgent(Exception):
 
 
 def authenticate(key: str, now: datetime) -> int:
-    """Return the id of the Connector with this key. Raises RefusedAgent."""
-    connector = accepted(db.session(), key, now)
-    if connector is None:
+    """Return the id of the Connector with this key; the former one counts during its overlap.
+
+    Raises RefusedAgent.
+    """
+    digest = key_hash(key)
+    found = bulk.fetch_all(db.session(), SELECT_CONNECTOR_BY_KEY, (digest, digest, bulk.encode_time(now)))
+    if not found:
         raise RefusedAgent(401, "The key of this Connector is not known here, or was revoked.")
-    return connector.id
+    return int(found[0][0])
 
 
 def arrive(connector_id: int, poll: Poll, now: datetime) -> None:
@@ -67,28 +79,28 @@ def arrive(connector_id: int, poll: Poll, now: datetime) -> None:
 
 def _is_known(connector_id: int, poll: Poll, now: datetime) -> bool:
     """Tell whether this agent was seen a moment ago and has nothing new to say."""
-    wanted = select(ConnectorAgent.seen_at).where(
-        ConnectorAgent.code == poll.agent, ConnectorAgent.connector_id == connector_id
-    )
-    seen = db.session.scalar(wanted)
-    db.session.rollback()
+    found = bulk.fetch_all(db.session(), SELECT_AGENT_SEEN, (poll.agent, connector_id))
+    release()
+    seen = bulk.decode_time(found[0][0]) if found else None
     return seen is not None and now - seen < _WRITTEN_EVERY and not poll.error
 
 
 def has_work(connector_id: int, now: datetime) -> bool:
     """Tell whether a call waits for an agent, without locking anything."""
-    with db.engine.connect() as connection:
-        return connection.scalar(_open_calls(connector_id, now).limit(1)) is not None
+    at = bulk.encode_time(now)
+    found = bulk.fetch_all(db.session(), SELECT_OPEN_CALL, (connector_id, at, at))
+    release()
+    return bool(found)
 
 
 def take(connector_id: int, poll: Poll, now: datetime) -> list[Work]:
-    """Give the oldest calls to this agent, as many as it has room for."""
-    works: list[Work] = []
+    """Give the oldest calls to this agent, as many as it has room for, under one ticket."""
+    ticket, at = secrets.token_urlsafe(24), bulk.encode_time(now)
+    values = (key_hash(ticket), poll.agent, bulk.encode_time(now + _LEASE))
+    room = min(max(poll.free, 0), _MOST_CALLS)
     with write() as session:
-        wanted = _open_calls(connector_id, now).limit(min(max(poll.free, 0), _MOST_CALLS))
-        for call_id in session.scalars(wanted).all():
-            works.append(_hand_over(session, session.get_one(RelayCall, call_id), poll.agent, now))
-    return works
+        taken = bulk.fetch_all(session, UPDATE_CALLS_TAKEN, (*values, connector_id, at, at, room))
+    return [_work(row, ticket, now) for row in taken]
 
 
 def store(connector_id: int, call_id: str, ticket: str, number: int, data: bytes, *, last: bool,
@@ -99,45 +111,26 @@ def store(connector_id: int, call_id: str, ticket: str, number: int, data: bytes
     """
     if not 0 <= number < MOST_PARTS:
         raise RefusedAgent(413, "The answer is larger than the dashboard takes.")
+    sealed, at = vault().seal_bytes(data, bound_to(call_id, number)), bulk.encode_time(now)
+    values = (bulk.encode_time(now + _LEASE), at if last else None)
     with write() as session:
-        is_taken_by_it = (
-            RelayCall.id == call_id, RelayCall.connector_id == connector_id,
-            RelayCall.ticket_hash == key_hash(ticket), RelayCall.answered_at.is_(None),
-            RelayCall.expires_at > now,
-        )  # fmt: skip
-        values = {"leased_until": now + _LEASE, **({"answered_at": now} if last else {})}
-        if not changed(session, update(RelayCall).where(*is_taken_by_it).values(values)):
+        if not bulk.execute(
+            session, UPDATE_CALL_ANSWERED, (*values, call_id, connector_id, key_hash(ticket), at)
+        ):
             raise RefusedAgent(409, "Nobody waits for this answer any more, or another agent has the call.")
-        session.execute(delete(RelayPart).where(RelayPart.call_id == call_id, RelayPart.number >= number))
-        sealed = vault().seal_bytes(data, bound_to(call_id, number))
-        session.add(RelayPart(call_id=call_id, number=number, sealed=sealed))
+        bulk.execute(session, DELETE_LATER_PARTS, (call_id, number))
+        bulk.execute(session, INSERT_PART, (call_id, number, sealed))
 
 
-def _open_calls(connector_id: int, now: datetime) -> Select[str]:
-    """Select the calls that nobody has, and those whose agent has fallen silent and that may be repeated."""
-    abandoned = and_(RelayCall.leased_until < now, RelayCall.repeatable)
-    return (
-        select(RelayCall.id)
-        .where(
-            RelayCall.connector_id == connector_id,
-            RelayCall.answered_at.is_(None),
-            RelayCall.expires_at > now,
-            or_(RelayCall.ticket_hash.is_(None), abandoned),
-        )
-        .order_by(RelayCall.created_at)
-    )
-
-
-def _hand_over(session: Session, call: RelayCall, agent: str, now: datetime) -> Work:
-    ticket = secrets.token_urlsafe(24)
-    call.ticket_hash, call.agent, call.leased_until = key_hash(ticket), agent, now + _LEASE
-    session.execute(delete(RelayPart).where(RelayPart.call_id == call.id))
+def _work(row: bulk.Row, ticket: str, now: datetime) -> Work:
+    call_id, kind, sealed, expires_at = row
+    until = bulk.decode_time(expires_at)
     return Work(
-        id=call.id,
+        id=call_id,
         ticket=ticket,
-        kind=call.kind,
-        seconds=(call.expires_at - now).total_seconds(),
-        body=vault().open_bytes(call.sealed, bound_to(call.id)),
+        kind=kind,
+        seconds=(until - now).total_seconds() if until else 0.0,
+        body=vault().open_bytes(bytes(sealed), bound_to(call_id)),
     )
 
 

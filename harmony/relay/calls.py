@@ -9,23 +9,28 @@ from typing import TypeVar
 
 import msgspec
 from flask import Flask
-from sqlalchemy import Row, delete, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from harmony import clock
 from harmony.connector.wire import Reply, decode
-from harmony.db import db, write
-from harmony.models import Connector, ConnectorAgent, RelayCall, RelayPart
-from harmony.relay.changes import Changes
+from harmony.db import bulk, db, write
 from harmony.relay.connectors import SILENT_AFTER
 from harmony.relay.errors import ConnectorRevoked, ConnectorUnavailable, failure
+from harmony.relay.sql import (
+    DELETE_CALL,
+    DELETE_EXPIRED_CALLS,
+    INSERT_CALL,
+    SELECT_CALL_STATE,
+    SELECT_CONNECTOR_BY_NAME,
+    SELECT_PARTS,
+)
+from harmony.relay.watch import AnswerState, AnswerWatch
 from harmony.security.vault import Vault, VaultLocked
 from harmony.uem.errors import Closed, MalformedAnswer, TimedOut, Unreachable
 from harmony.uem.http.deadline import Deadline
 
 T = TypeVar("T")
-_State = Row[datetime | None, str | None]
 
 
 class Relay:
@@ -33,7 +38,7 @@ class Relay:
 
     def __init__(self, app: Flask, vault: Vault, name: str) -> None:
         self._app, self._vault, self._name = app, vault, name
-        self._engine = db.engine
+        self._watch = AnswerWatch(db.engine, self._states)
         # Calls whose answers were read: deleted with the next call, so that reading costs no commit.
         self._read: list[str] = []
 
@@ -43,95 +48,97 @@ class Relay:
         A call that is not `repeatable` is given to one agent only, even when that one dies.
         """
         call_id = secrets.token_hex(16)
-        call = RelayCall(
-            id=call_id,
-            kind=kind,
-            sealed=self._vault.seal_bytes(body, bound_to(call_id)),
-            repeatable=repeatable,
-            created_at=(at := clock.now()),
-            expires_at=at + timedelta(seconds=deadline.left()),
-        )
-        self._writing(lambda session: self._post(session, call))
+        sealed = self._vault.seal_bytes(body, bound_to(call_id))
+        self._writing(lambda session: self._post(session, (call_id, kind, sealed, repeatable), deadline))
         try:
             self._wait(call_id, deadline)
             reply = self._reply(call_id)
         finally:
+            self._watch.remove(call_id)
             self._read.append(call_id)
         if reply.failure is not None:
             raise failure(self._name, reply.failure)
         return reply
 
     def close(self) -> None:
-        """Forget every call that was made."""
+        """Forget every call that was made, and those of processes that died while they waited."""
         if self._read:
-            self._writing(self._forget)
+            self._writing(self._forget_all)
+
+    def _forget_all(self, session: Session) -> None:
+        self._forget(session)
+        bulk.execute(session, DELETE_EXPIRED_CALLS, (bulk.encode_time(clock.now()),))
 
     def _forget(self, session: Session) -> None:
-        gone = [self._read.pop() for _ in range(len(self._read))]
-        over = RelayCall.expires_at < clock.now()  # of a process that died while it waited
-        session.execute(delete(RelayCall).where(or_(RelayCall.id.in_(gone), over)))
+        bulk.execute_many(session, DELETE_CALL, [(self._read.pop(),) for _ in range(len(self._read))])
 
-    def _post(self, session: Session, call: RelayCall) -> None:
+    def _post(self, session: Session, call: tuple[str, str, bytes, bool], deadline: Deadline) -> None:
         self._forget(session)
-        call.connector_id = self._connected(session, call.created_at)
-        session.add(call)
+        now = clock.now()
+        times = (bulk.encode_time(now), bulk.encode_time(now + timedelta(seconds=deadline.left())))
+        call_id, *what = call
+        bulk.execute(session, INSERT_CALL, (call_id, self._connected(session, now), *what, *times))
 
     def _connected(self, session: Session, now: datetime) -> int:
         """Return the id of the Connector, which has an agent that was seen lately. Raises UemError."""
-        wanted = select(Connector).where(Connector.name == self._name, Connector.revoked_at.is_(None))
-        connector = session.scalars(wanted).one_or_none()
-        if connector is None:
+        found = bulk.fetch_all(session, SELECT_CONNECTOR_BY_NAME, (self._name,))
+        if not found:
             raise ConnectorRevoked(f"Connector {self._name} was revoked, so nothing is called through it.")
-        agents = select(func.max(ConnectorAgent.seen_at)).where(ConnectorAgent.connector_id == connector.id)
-        seen = session.scalar(agents)
+        [(connector_id, last)] = found
+        seen = bulk.decode_time(last)
         if seen is None:
             raise ConnectorUnavailable(f"No agent of Connector {self._name} has connected yet.")
         if now - seen >= SILENT_AFTER:
             raise ConnectorUnavailable(f"Connector {self._name} is silent since {seen:%Y-%m-%d %H:%M} UTC.")
-        return connector.id
+        return int(connector_id)
 
     def _wait(self, call_id: str, deadline: Deadline) -> None:
-        changes = Changes(self._engine)
-        while True:
-            state = self._state(call_id)
+        state = self._watch.add(call_id)
+        while not state.is_answered:
             if deadline.was_cut:
                 raise Closed("The connection to the UEM was closed.")
-            if state is None:
+            if not state.is_there:
                 raise ConnectorRevoked(f"Connector {self._name} was revoked while a call waited for it.")
-            if state.answered_at is not None:
-                return
             if deadline.left() <= 0:
                 raise self._late(state, deadline)
-            changes.wait(deadline.left(), quick=True)
+            self._watch.wait(deadline.left())
+            state = self._watch.state(call_id)
 
-    def _late(self, state: _State, deadline: Deadline) -> TimedOut:
+    def _late(self, state: AnswerState, deadline: Deadline) -> TimedOut:
         within = f"within {deadline.seconds:.0f} seconds"
-        if state.ticket_hash is None:
+        if not state.is_taken:
             return TimedOut(
                 f"No agent of Connector {self._name} took the call {within}.",
                 "Look at Settings > Connectors: is an agent running, and is it busy?",
             )
         return TimedOut(f"Connector {self._name} took the call, and no answer came back {within}.")
 
-    def _state(self, call_id: str) -> _State | None:
-        wanted = select(RelayCall.answered_at, RelayCall.ticket_hash).where(RelayCall.id == call_id)
-        try:
-            with self._engine.connect() as connection:
-                return connection.execute(wanted).first()
-        except SQLAlchemyError:
-            raise _unusable() from None
+    def _states(self, ids: list[str]) -> dict[str, AnswerState]:
+        """Return the states of these calls."""
+        found: dict[str, AnswerState] = {}
+
+        def read(session: Session) -> None:
+            for call_id in ids:
+                for answered_at, ticket_hash in bulk.fetch_all(session, SELECT_CALL_STATE, (call_id,)):
+                    found[call_id] = AnswerState(True, ticket_hash is not None, answered_at is not None)
+
+        self._reading(read)
+        return found
 
     def _reply(self, call_id: str) -> Reply:
-        parts = select(RelayPart.number, RelayPart.sealed).where(RelayPart.call_id == call_id)
+        rows = self._reading(lambda session: bulk.fetch_all(session, SELECT_PARTS, (call_id,)))
         try:
-            with self._engine.connect() as connection:
-                rows = connection.execute(parts.order_by(RelayPart.number)).all()
-            raw = (self._vault.open_bytes(row.sealed, bound_to(call_id, row.number)) for row in rows)
+            raw = (self._vault.open_bytes(sealed, bound_to(call_id, number)) for number, sealed in rows)
             return decode(b"".join(raw), Reply)
-        except SQLAlchemyError:
-            raise _unusable() from None
         except (msgspec.MsgspecError, VaultLocked):
             raise MalformedAnswer(f"The answer of Connector {self._name} is not readable.") from None
+
+    def _reading(self, question: Callable[[Session], T]) -> T:
+        try:
+            with self._app.app_context():
+                return question(db.session())
+        except SQLAlchemyError:
+            raise _unusable() from None
 
     def _writing(self, change: Callable[[Session], T]) -> T:
         try:

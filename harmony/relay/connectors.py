@@ -7,8 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, func, select, update
 
 from harmony.audit import audit
 from harmony.connector.wire import IDLE_HOLD_SECONDS, KEY_PREFIX
@@ -76,14 +75,6 @@ def revoke(connector_id: int, by: str, now: datetime) -> bool:
         session.execute(delete(RelayCall).where(RelayCall.connector_id == connector_id))
         audit(session, by, "Revoked a Connector", now, detail=connector.name)
     return True
-
-
-def accepted(session: Session, key: str, now: datetime) -> Connector | None:
-    """Return the Connector whose key this is; the former one counts during its overlap."""
-    digest = key_hash(key)
-    former = (Connector.former_hash == digest) & (Connector.former_until > now)
-    found = select(Connector).where(or_(Connector.key_hash == digest, former), Connector.revoked_at.is_(None))
-    return session.scalars(found).one_or_none()
 
 
 def statuses() -> list[ConnectorStatus]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from flask import current_app
 
-from harmony.connector.wire import CALL, PROBE, Reply, WireCall, WireProbe, encode, expand
+from harmony.connector.wire import CALL, PROBE, Reply, WireCall, WireProbe, encode
 from harmony.relay.calls import Relay
 from harmony.security.vault import vault
 from harmony.uem.connection import Connection
@@ -16,7 +16,7 @@ from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.error_mapping import CallTarget
 from harmony.uem.http.exchange import Exchange, ExchangeOptions, Route
 from harmony.uem.http.request import Request
-from harmony.uem.http.response import Answer, answer_of
+from harmony.uem.http.response import Answer, answer_of, unpack
 from harmony.uem.verify.checks import CheckResult, CheckState
 from harmony.uem.verify.run_checks import Probe
 
@@ -34,7 +34,19 @@ class RelayExchange:
         reply = self._relay.ask(
             CALL, encode(wire_call(self._target, request)), deadline, repeatable=request.repeatable
         )
-        return _answer(reply, request.largest)
+        return self._answer(reply, request.largest)
+
+    def _answer(self, reply: Reply, largest: int) -> Answer:
+        found = reply.answer
+        if found is None:
+            raise MalformedAnswer("The Connector sent no answer of the server.")
+        try:
+            body = unpack(found.body, largest)
+        except ValueError:
+            raise MalformedAnswer(
+                f"The compressed answer of {self._target.address.host} is damaged."
+            ) from None
+        return answer_of(found.status, found.headers, body)
 
     def close(self) -> None:
         """Forget the calls; whoever still waits notices that its deadline was cut."""
@@ -86,14 +98,3 @@ def wire_call(target: CallTarget, request: Request) -> WireCall:
         largest=request.largest,
         ca_pem=target.ca_pem,
     )
-
-
-def _answer(reply: Reply, largest: int) -> Answer:
-    found = reply.answer
-    if found is None:
-        raise MalformedAnswer("The Connector sent no answer of the server.")
-    try:
-        body = expand(found.body, largest)
-    except ValueError:
-        raise MalformedAnswer("The answer that the Connector sent is damaged.") from None
-    return answer_of(found.status, found.headers, body)

@@ -58,28 +58,28 @@ def init_app(app: Flask) -> None:
 @blueprint.post("/poll", provide_automatic_options=False)
 @public
 def poll() -> ResponseReturnValue:
-    """Answer with calls to make as soon as there are any; 204 when there were none for a while."""
+    """Answer with calls to make as soon as there are any; with none when there were none for a while."""
     connector_id = agents.authenticate(_key(), now())
     if (request.content_length or 0) > _LARGEST_POLL:
         raise RefusedAgent(413, "The request is too large.")
     asked = decode(request.get_data(), Poll)
     agents.arrive(connector_id, asked, now())
-    if not asked.free or not _wait_for_work(connector_id, bool(asked.running)):
-        return "", 204
-    works = agents.take(connector_id, asked, now())
-    return Response(msgspec.msgpack.encode(works), 200, mimetype=MIMETYPE) if works else ("", 204)
+    has_work = asked.free > 0 and _wait_for_work(connector_id, bool(asked.running))
+    works = agents.take(connector_id, asked, now()) if has_work else []
+    # Not 204: waitress ends a connection after an answer without a length.
+    return Response(msgspec.msgpack.encode(works), 200, mimetype=MIMETYPE)
 
 
 @blueprint.put("/calls/<call_id>/parts/<int:number>", provide_automatic_options=False)
 @public
 def store(call_id: str, number: int) -> ResponseReturnValue:
-    """Take a part of an answer; 204. The last one carries `last=1`."""
+    """Take a part of an answer; 200. The last one carries `last=1`."""
     connector_id = agents.authenticate(_key(), now())
     if (request.content_length or 0) > PART_BYTES:
         raise RefusedAgent(413, "The part is too large.")
     ticket, last = request.headers.get("Harmony-Ticket", ""), request.args.get("last") == "1"
     agents.store(connector_id, call_id, ticket, number, request.get_data(), last=last, now=now())
-    return "", 204
+    return Response(status=200, mimetype=MIMETYPE)
 
 
 @blueprint.errorhandler(RefusedAgent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -19,7 +20,6 @@ from harmony.connector.wire import (
     WireAnswer,
     WireFailure,
     Work,
-    compress,
     decode_works,
     encode,
 )
@@ -32,12 +32,13 @@ from harmony.relay.errors import ConnectorRefused, ConnectorRevoked, ConnectorUn
 from harmony.security.vault import vault
 from harmony.uem.errors import MalformedAnswer, TimedOut, UemError
 from harmony.uem.http.deadline import Deadline
+from harmony.uem.http.response import pack
 from tests.database import on_both
 from tests.waiting import wait_for
 
 database = on_both
 
-REPLY = Reply(answer=WireAnswer(status=200, headers={}, body=compress(b"{}")))
+REPLY = Reply(answer=WireAnswer(status=200, headers={}, body=pack(b"{}")))
 
 
 class Asked:
@@ -108,6 +109,21 @@ def test_a_call_goes_to_one_agent_and_its_answer_to_whoever_asked(
     relay.close()
     assert not db.session.scalars(select(RelayCall)).all()
     assert not db.session.scalars(select(RelayPart)).all()
+
+
+def test_each_of_several_threads_gets_its_own_answer(context: Flask, site: int, relay: Relay) -> None:
+    def ask(number: int) -> bytes:
+        reply = relay.ask(CALL, b"%d" % number, Deadline(20), repeatable=True)
+        return reply.answer.body if reply.answer else b""
+
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(ask, number) for number in range(6)]
+        works: list[Work] = []
+        while len(works) < 6:
+            works += agents.take(site, poll(), now())
+        for work in reversed(works):
+            answer(site, work, Reply(answer=WireAnswer(status=200, headers={}, body=work.body * 2)))
+        assert [future.result(20) for future in asked] == [b"%d%d" % (n, n) for n in range(6)]
 
 
 def test_an_answer_is_taken_once_and_from_the_one_who_has_the_call(
@@ -257,7 +273,7 @@ def test_the_addresses_take_a_key_and_nothing_else(app: Flask) -> None:
     assert client.post(f"{PREFIX}/poll").status_code == 401
     assert client.post(f"{PREFIX}/poll", headers={"Authorization": "Bearer hmconnector_x"}).status_code == 401
     assert client.post(f"{PREFIX}/poll", headers=head, data=b"no message").status_code == 400
-    assert client.post(f"{PREFIX}/poll", headers=head, data=encode(poll(free=0))).status_code == 204
+    empty = client.post(f"{PREFIX}/poll", headers=head, data=encode(poll(free=0)))
+    assert (empty.status_code, decode_works(empty.data), empty.content_length) == (200, [], 1)
     missing = client.put(f"{PREFIX}/calls/none/parts/0", headers=head, data=b"x")
     assert (missing.status_code, missing.mimetype) == (409, "text/plain")
-    assert decode_works(b"\x90") == []

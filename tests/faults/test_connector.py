@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
 from harmony.clock import now
+from harmony.connector.dashboard import Dashboard
+from harmony.connector.wire import Poll, Reply, Work
 from harmony.db import db
 from harmony.models import RelayCall, RelayPart, SyncRunState
 from harmony.models.configuration import IN_FORCE
 from harmony.relay import connectors
 from harmony.setup.verify import verify
 from harmony.simulator.context import Tenant
+from harmony.uem.http import session
+from harmony.uem.http.sockets import open_socket
 from tests.faults import test_answers, test_pages
 from tests.faults.agents import running, settings_of
 from tests.faults.fleet import refusal
@@ -75,6 +82,23 @@ def test_a_whole_tenant_comes_through_with_a_token_and_tags(scene: Scene, tenant
         assert scene.tag().state == OK
     assert len(scene.devices()) > 30
     assert left() == 0
+
+
+def test_an_agent_keeps_its_connection_to_the_dashboard(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def count_and_open(*arguments: Any) -> socket.socket:
+        opened.append(arguments)
+        return open_socket(*arguments)
+
+    monkeypatch.setattr(session, "open_socket", count_and_open)
+    dashboard = Dashboard(settings_of(site.port, site.key, "https://uem.test"))
+    with closing(dashboard):
+        for _ in range(3):
+            assert dashboard.poll(Poll(agent="", host="", version="1", free=0)) == []
+            nobody = Work(id="none", ticket="", kind="call", seconds=1, body=b"")
+            assert not dashboard.hand_over(nobody, Reply())
+    assert len(opened) == 1
 
 
 def test_without_an_agent_the_run_says_so(scene: Scene, site: Site) -> None:

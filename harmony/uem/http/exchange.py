@@ -13,7 +13,7 @@ import urllib3
 from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.error_mapping import CallTarget, call_error
 from harmony.uem.http.request import Request
-from harmony.uem.http.response import Answer, read_answer
+from harmony.uem.http.response import Answer, read_answer, read_packed
 from harmony.uem.http.session import make_session
 from harmony.uem.http.sockets import CONNECT_SECONDS
 
@@ -81,6 +81,6 @@ class DirectExchange:
             timeout=(CONNECT_SECONDS, deadline.seconds),
         )
         try:
-            return read_answer(response, request.largest)
+            return (read_packed if request.packed else read_answer)(response, request.largest)
         finally:
             response.close()

@@ -13,8 +13,9 @@ class Request:
     """One call; headers and form may hold secrets and are therefore not part of the repr.
 
     `repeatable`: whether making it twice does no more than making it once; one that is not is tried again
-    only when it surely was not carried out. No answer of more than `largest` bytes is read. `secret_of`: the
-    origin that the secrets in it belong to, None without any; nobody else is sent this request.
+    only when it surely was not carried out. No answer of more than `largest` bytes is read; with `packed` its
+    body is given in gzip, unopened where it came so. `secret_of`: the origin that the secrets in it belong
+    to, None without any; nobody else is sent this request.
     """
 
     method: str
@@ -25,4 +26,5 @@ class Request:
     json: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
     largest: int = MAX_BODY
+    packed: bool = False
     secret_of: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,10 @@ from harmony.uem.errors import EmptyAnswer, HtmlAnswer, RedirectAnswer, TooLarge
 
 MAX_BODY = 20 * 1024 * 1024
 _PIECE = 1024 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b"
+# Each costs a copy of all that follows it.
+_MOST_MEMBERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,57 @@ def read_answer(response: requests.Response, largest: int = MAX_BODY) -> Answer:
     while piece := response.raw.read(_PIECE, decode_content=True):
         size += len(piece)
         if size > largest:
-            raise TooLarge(f"The answer is larger than {_size(largest)} and was not read to its end.")
+            raise too_large(largest)
         pieces.append(piece)
     return Answer(response.status_code, response.headers, b"".join(pieces))
+
+
+def read_packed(response: requests.Response, largest: int = MAX_BODY) -> Answer:
+    """Read the whole answer with its body in gzip, unopened where it came so. Raises TooLarge.
+
+    Whoever opens it has to bound what comes out (`unpack`).
+    """
+    if response.headers.get("Content-Encoding", "").strip().lower() != "gzip":
+        answer = read_answer(response, largest)
+        return Answer(answer.status, answer.headers, pack(answer.body))
+    body = response.raw.read(largest + 1, decode_content=False)
+    if len(body) > largest:
+        raise too_large(largest)
+    return Answer(response.status_code, response.headers, body)
+
+
+def pack(body: bytes) -> bytes:
+    """Return the body in gzip: quickly rather than tightly packed."""
+    packing = zlib.compressobj(1, wbits=_GZIP)
+    return packing.compress(body) + packing.flush()
+
+
+def unpack(packed: bytes, largest: int = MAX_BODY) -> bytes:
+    """Return what a body in gzip holds. Raises TooLarge beyond `largest` bytes, ValueError for a damaged one.
+
+    Nothing more than that is ever unpacked, whatever the body would become.
+    """
+    body = b""
+    # As over a socket: members that follow each other are one body, and what follows without one is none.
+    for _ in range(_MOST_MEMBERS):
+        if not packed or (body and not packed.startswith(_MAGIC)):
+            return body
+        unpacking = zlib.decompressobj(wbits=_GZIP)
+        try:
+            body += unpacking.decompress(packed, largest + 1 - len(body))
+        except zlib.error:
+            raise ValueError("damaged") from None
+        if len(body) > largest:
+            raise too_large(largest)
+        if not unpacking.eof:
+            raise ValueError("cut off")
+        packed = unpacking.unused_data
+    raise ValueError("too many parts")
+
+
+def too_large(largest: int) -> TooLarge:
+    """Return the error of an answer of more than `largest` bytes."""
+    return TooLarge(f"The answer is larger than {_size(largest)} and was not read to its end.")
 
 
 def _size(count: int) -> str:

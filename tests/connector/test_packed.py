@@ -1,0 +1,59 @@
+"""Bodies that travel in gzip: opened as over a socket, within a bound. Rung: pure."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+
+import pytest
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harmony.uem.errors import TooLarge
+from harmony.uem.http.response import pack, unpack
+
+WORDS = gzip.compress(b"words ", mtime=0)
+
+
+@given(st.binary(max_size=2000))
+def test_what_was_packed_comes_out_again(body: bytes) -> None:
+    assert unpack(pack(body)) == body
+
+
+@pytest.mark.parametrize(
+    ("packed", "body"),
+    [
+        (b"", b""),
+        (WORDS + gzip.compress(b"and more", mtime=0), b"words and more"),
+        (WORDS + b"and what is none", b"words "),
+        (WORDS + b"\0" * 8, b"words "),
+    ],
+)
+def test_a_body_is_opened_as_one_that_comes_over_a_socket_is(packed: bytes, body: bytes) -> None:
+    head = {"content-encoding": "gzip"}
+    over_a_socket = urllib3.HTTPResponse(io.BytesIO(packed), headers=head, preload_content=False)
+    assert unpack(packed) == over_a_socket.read() == body
+
+
+@pytest.mark.parametrize(
+    "packed", [b"no gzip", WORDS[:-3], WORDS[:10] + b"\xff" * 20, WORDS + WORDS[:4], WORDS * 17]
+)
+def test_a_damaged_body_is_none(packed: bytes) -> None:
+    with pytest.raises(ValueError, match=r"damaged|cut off|too many parts"):
+        unpack(packed)
+
+
+def test_no_more_than_the_bound_is_ever_opened() -> None:
+    bomb, largest = gzip.compress(b" " * (64 << 20), 9), 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge, match="larger than 1 MiB"):
+            unpack(bomb, largest)
+        with pytest.raises(TooLarge, match="larger than 1 MiB"):
+            unpack(pack(b" " * largest) + pack(b" "), largest)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * largest
