@@ -45,7 +45,7 @@ ROOMS = {
     "device_api": "clock db models audit uem security jobs sync protection apps",
     "tagging": "clock db models audit uem jobs sync protection apps",
     "messages": "clock config db models audit uem security mail relay jobs sync protection device_api",
-    "outbound": "atomic_file clock config db models audit uem security mail jobs protection",
+    "outbound": "atomic_file clock config db models audit uem security mail connector relay jobs protection",
     "setup": "clock config db models audit uem security oidc relay jobs sync tagging messages outbound",
     "worker": "clock logs config db models audit security oidc backup relay jobs sync protection apps tagging"
     " messages outbound create_app",

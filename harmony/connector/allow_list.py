@@ -15,7 +15,12 @@ from harmony.uem.workspace_one.endpoints import Call
 
 # The list names each server itself: addresses of this very machine may stand on it.
 LISTED = OutboundPolicy(allow_loopback=True)
-_SMTP = "smtp://"
+_SMTP, _SYSLOG, _WEBHOOK = "smtp://", "syslog://", "webhook://"
+_EXAMPLES = {_SMTP: f"A mail server is written as {_SMTP}mail.example.com:587.",
+             _SYSLOG: f"A syslog server is written as {_SYSLOG}siem.example.com:6514."}  # fmt: skip
+# What a request line carries as it is.
+_PATH = re.compile(r"/[!-~]*")
+_SCHEMES = (_SMTP, _SYSLOG, _WEBHOOK)
 _CALLS = tuple(
     (call.method, re.compile(re.escape(call.value.template).replace(r"\{id\}", "[1-9][0-9]{0,19}")))
     for call in Call
@@ -26,49 +31,76 @@ _CALLS = tuple(
 class AllowList:
     """Addresses of UEMs, whose API may be called, and of token services, where a token may be asked for.
 
-    `mail` are mail servers as "smtp://HOST:PORT", which mails may be handed to.
+    `sockets` are mail and syslog servers as "smtp://HOST:PORT" and "syslog://HOST:PORT", which mails and
+    records may be handed to; `webhooks` are https:// addresses that records may be posted to: that path
+    alone, or every path of a server that is named without one.
     """
 
     servers: frozenset[str]
     tokens: frozenset[str]
-    mail: frozenset[str] = frozenset()
+    sockets: frozenset[str] = frozenset()
+    webhooks: frozenset[str] = frozenset()
 
     def shown(self) -> tuple[str, ...]:
         """Return the servers, as the dashboard shows them."""
-        return tuple(sorted(self.servers | self.mail))
+        webhooks = {url.replace("https://", _WEBHOOK, 1) for url in self.webhooks}
+        return tuple(sorted(self.servers | self.sockets | webhooks))
 
 
 def read_allow_list(text: str) -> AllowList:
     """Return the list in a setting: addresses with commas between, those of token services end in /token.
 
-    Those of mail servers begin with smtp://. Raises BlockedByPolicy for what is no address.
+    Those of mail servers begin with smtp://, of syslog servers with syslog://, and of receivers of records
+    over HTTPS with webhook://. Raises BlockedByPolicy for what is no address.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    mail = frozenset(_mail_server(part) for part in parts if part.lower().startswith(_SMTP))
-    addresses = [parse_address(part, LISTED) for part in parts if not part.lower().startswith(_SMTP)]
+    kinds = {scheme: [part for part in parts if part.lower().startswith(scheme)] for scheme in _SCHEMES}
+    special = {part for found in kinds.values() for part in found}
+    addresses = [parse_address(part, LISTED) for part in parts if part not in special]
     tokens = {address.url for address in addresses if address.path.endswith("/token")}
     return AllowList(
         servers=frozenset(address.url for address in addresses if address.url not in tokens),
         tokens=frozenset(tokens | {url for _, url in REGIONS}),
-        mail=mail,
+        sockets=frozenset(_socket(scheme, part) for scheme in _EXAMPLES for part in kinds[scheme]),
+        webhooks=frozenset(
+            parse_address("https://" + part[len(_WEBHOOK) :], LISTED).url for part in kinds[_WEBHOOK]
+        ),
     )
 
 
 def mail_refusal(allowed: AllowList, host: str, port: int) -> str | None:
     """Return why no mail is handed to this server, None when it is."""
-    server = f"{_SMTP}{host.lower()}:{port}"
-    return None if server in allowed.mail else f"{server} is not on its list of servers."
+    return _socket_refusal(allowed, f"{_SMTP}{host.lower()}:{port}")
 
 
-def _mail_server(text: str) -> str:
+def stream_refusal(allowed: AllowList, host: str, port: int) -> str | None:
+    """Return why no records are handed to this syslog server, None when they are."""
+    return _socket_refusal(allowed, f"{_SYSLOG}{host.lower()}:{port}")
+
+
+def post_refusal(allowed: AllowList, server: Address, call: WireCall) -> str | None:
+    """Return why these records are not posted, None when they are."""
+    if call.method != "POST" or not _PATH.fullmatch(call.path):
+        return "Records are posted, to a path of a server."
+    path = call.path.partition("?")[0]
+    if server.url in allowed.webhooks or server.url + path.rstrip("/") in allowed.webhooks:
+        return None
+    return f"{server.url.replace('https://', _WEBHOOK, 1)} with this path is not on its list of servers."
+
+
+def _socket_refusal(allowed: AllowList, server: str) -> str | None:
+    return None if server in allowed.sockets else f"{server} is not on its list of servers."
+
+
+def _socket(scheme: str, text: str) -> str:
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
     if not parts.hostname or not port or parts.path.strip("/") or parts.username is not None:
-        raise BlockedByPolicy(f"A mail server is written as {_SMTP}mail.example.com:587.")
-    return f"{_SMTP}{parts.hostname}:{port}"
+        raise BlockedByPolicy(_EXAMPLES[scheme])
+    return f"{scheme}{parts.hostname}:{port}"
 
 
 def call_refusal(allowed: AllowList, server: Address, call: WireCall) -> str | None:

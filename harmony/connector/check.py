@@ -27,8 +27,8 @@ def check(settings: AgentSettings) -> Iterator[tuple[bool, str]]:
     """Yield each check: whether it passed, and its line."""
     yield _dashboard(settings)
     policy = replace(LISTED, proxy=settings.uem_proxy)
-    yield from (_mail_server(server, policy) for server in sorted(settings.allowed.mail))
-    for server in sorted(settings.allowed.servers):
+    yield from (_socket(server, policy) for server in sorted(settings.allowed.sockets))
+    for server in sorted(settings.allowed.servers | settings.allowed.webhooks):
         connection = Connection(server, Basic("", "", ""), settings.uem_ca, policy)
         for result in network_results(connection, clock.now()):
             word = _WORDS.get(result.state, "not tried")
@@ -37,14 +37,14 @@ def check(settings: AgentSettings) -> Iterator[tuple[bool, str]]:
             yield passed, f"{word:9} {server}: {result.name}. {result.sentence}{advice}"
 
 
-def _mail_server(server: str, policy: OutboundPolicy) -> tuple[bool, str]:
-    host, _, port = server.removeprefix("smtp://").rpartition(":")
+def _socket(server: str, policy: OutboundPolicy) -> tuple[bool, str]:
+    host, _, port = server.partition("://")[2].rpartition(":")
     try:
         with Deadline(OPEN_SECONDS) as deadline:
             open_socket(host, int(port), replace(policy, proxy=None), deadline).close()
     except UemError as error:
         return False, f"{'FAILED':9} {server}: {error.sentence} {error.advice}"
-    return True, f"{'ok':9} {server}: the mail server can be reached."
+    return True, f"{'ok':9} {server}: the server can be reached."
 
 
 def _dashboard(settings: AgentSettings) -> tuple[bool, str]:

@@ -1,33 +1,45 @@
-"""Carries out one piece of work: a call to the UEM, a mail, a look at what can be reached; always a reply."""
+"""Carries out one piece of work: a call to the UEM, a mail, records, a look around; always a reply."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 import msgspec
 
 from harmony import clock
-from harmony.connector.allow_list import LISTED, call_refusal, mail_refusal, server_refusal
+from harmony.connector.allow_list import (
+    LISTED,
+    call_refusal,
+    mail_refusal,
+    post_refusal,
+    server_refusal,
+    stream_refusal,
+)
 from harmony.connector.mail import hand_over
 from harmony.connector.settings import AgentSettings
 from harmony.connector.wire import (
     CALL,
     MAIL,
+    POST,
     PROBE,
+    STREAM,
     Reply,
     WireAnswer,
     WireCall,
     WireCheck,
+    WireDelivery,
     WireFailure,
     WireMail,
     WireProbe,
+    WireStream,
     Work,
     decode,
 )
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import UemError
+from harmony.uem.http.byte_stream import StreamServer, send_stream
 from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.error_mapping import CallTarget
 from harmony.uem.http.exchange import DirectExchange, ExchangeOptions
@@ -38,6 +50,9 @@ from harmony.uem.verify.run_checks import network_results
 
 # Whatever else a dashboard might want to say to a server.
 _HEADERS = frozenset({"authorization", "aw-tenant-code", "accept", "content-type"})
+_POST_HEADERS = frozenset(
+    {"authorization", "content-type", "webhook-id", "webhook-timestamp", "webhook-signature"}
+)
 # What the dashboard reads of an answer; the body travels without its encoding.
 _KEPT = ("Content-Type", "Date", "Retry-After", "Www-Authenticate")
 _KEPT_PREFIX = "x-ratelimit-"
@@ -51,21 +66,21 @@ class Executor:
         self._settings, self._policy = settings, replace(LISTED, proxy=settings.uem_proxy)
         self._exchanges: dict[tuple[str, str | None], DirectExchange] = {}
         self._lock = threading.Lock()
+        self._kinds: dict[str, Callable[[bytes, float], Reply]] = {
+            CALL: self._call, MAIL: self._mail, PROBE: self._probe, POST: self._post, STREAM: self._stream,
+        }  # fmt: skip
 
     def carry_out(self, work: Work) -> Reply:
         """Return the reply to a piece of work; a failure is a reply too."""
+        carry_out = self._kinds.get(work.kind)
+        if carry_out is None:
+            return _refused(f"This version of the agent cannot do what was asked ({work.kind[:16]}).")
         try:
-            if work.kind == CALL:
-                return self._call(decode(work.body, WireCall), work.seconds)
-            if work.kind == MAIL:
-                return self._mail(decode(work.body, WireMail))
-            if work.kind == PROBE:
-                return self._probe(decode(work.body, WireProbe), clock.now())
+            return carry_out(work.body, work.seconds)
         except UemError as error:
             return Reply(failure=WireFailure(code=error.code, sentence=error.sentence, advice=error.advice))
         except msgspec.MsgspecError:
             return _refused("The call is not in a form that this version understands.")
-        return _refused(f"This version of the agent cannot do what was asked ({work.kind[:16]}).")
 
     def close(self) -> None:
         """End the connections to the UEM."""
@@ -73,11 +88,22 @@ class Executor:
             for exchange in self._exchanges.values():
                 exchange.close()
 
-    def _call(self, call: WireCall, seconds: float) -> Reply:
+    def _call(self, body: bytes, seconds: float) -> Reply:
+        call = decode(body, WireCall)
         server = parse_address(call.server, LISTED)
         if refusal := call_refusal(self._settings.allowed, server, call):
             return _refused(refusal)
-        headers = {name: value for name, value in call.headers.items() if name.lower() in _HEADERS}
+        return self._send(server, call, _HEADERS, seconds)
+
+    def _post(self, body: bytes, seconds: float) -> Reply:
+        call = decode(body, WireCall)
+        server = parse_address(call.server, LISTED)
+        if refusal := post_refusal(self._settings.allowed, server, call):
+            return _refused(refusal)
+        return self._send(server, call, _POST_HEADERS, seconds)
+
+    def _send(self, server: Address, call: WireCall, kept: frozenset[str], seconds: float) -> Reply:
+        headers = {name: value for name, value in call.headers.items() if name.lower() in kept}
         request = Request(
             call.method, call.path, params=call.params, headers=headers, form=call.form, json=call.json,
             largest=call.largest, packed=True,
@@ -85,13 +111,23 @@ class Executor:
         deadline = Deadline(max(0.0, min(seconds, _MOST_SECONDS)))
         return Reply(answer=_wire(self._exchange(server, call.ca_pem).send(request, deadline)))
 
-    def _mail(self, mail: WireMail) -> Reply:
+    def _mail(self, body: bytes, _seconds: float) -> Reply:
+        mail = decode(body, WireMail)
         if refusal := mail_refusal(self._settings.allowed, mail.host, mail.port):
             return _refused(refusal)
         # The proxy is for HTTP; few let a connection to a mail server pass.
         return Reply(delivery=hand_over(mail, replace(self._policy, proxy=None)))
 
-    def _probe(self, probe: WireProbe, now: datetime) -> Reply:
+    def _stream(self, body: bytes, seconds: float) -> Reply:
+        stream = decode(body, WireStream)
+        if refusal := stream_refusal(self._settings.allowed, stream.host, stream.port):
+            return _refused(refusal)
+        server = StreamServer(stream.host, stream.port, stream.is_tls, stream.certificate)
+        policy, most = replace(self._policy, proxy=None), max(0.0, min(seconds, _MOST_SECONDS))
+        return Reply(delivery=WireDelivery(answer=send_stream(server, stream.data, policy, most)))
+
+    def _probe(self, body: bytes, _seconds: float) -> Reply:
+        probe = decode(body, WireProbe)
         server = parse_address(probe.server, LISTED)
         if refusal := server_refusal(self._settings.allowed, server):
             return _refused(refusal)
@@ -102,7 +138,7 @@ class Executor:
                 name=result.name, state=result.state.value, milliseconds=result.milliseconds,
                 sentence=result.sentence, advice=result.advice,
             )
-            for result in network_results(connection, now)
+            for result in network_results(connection, clock.now())
         )  # fmt: skip
         return Reply(checks=checks)
 

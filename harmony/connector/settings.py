@@ -94,7 +94,7 @@ def _allowed(text: str) -> AllowList:
         allowed = read_allow_list(text)
     except BlockedByPolicy as error:
         raise AgentSettingsError(f"{PREFIX}ALLOW: {error.sentence}") from None
-    if not allowed.servers:
+    if not allowed.shown():
         raise AgentSettingsError(
             f"Set {PREFIX}ALLOW to the address of the UEM, such as https://uem.example.com."
         )

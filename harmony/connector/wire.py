@@ -9,7 +9,7 @@ import msgspec
 KEY_PREFIX = "hmconnector_"
 PREFIX = "/connector/v1"
 MIMETYPE = "application/msgpack"
-CALL, PROBE, MAIL = "call", "probe", "mail"
+CALL, PROBE, MAIL, POST, STREAM = "call", "probe", "mail", "post", "stream"
 # A part of an answer: well below the largest request that the dashboard takes.
 PART_BYTES = 1024 * 1024
 # What an answer may have on the wire, compressed, whatever its call allows.
@@ -85,8 +85,21 @@ class WireMail(msgspec.Struct, frozen=True, kw_only=True):
         return f"<WireMail to {self.host}:{self.port}>"
 
 
+class WireStream(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes for a syslog server; see `uem.http.byte_stream.StreamServer` for the fields of the server."""
+
+    host: str
+    port: int
+    is_tls: bool
+    certificate: str
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"<WireStream to {self.host}:{self.port}>"
+
+
 class WireDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a mail: what its server answered, or the sentence that says why it did not take it.
+    """The end of a mail or a stream: what its server answered, or the sentence why it took nothing.
 
     See `mail.envelope.DeliveryError` for `of_channel` and `permanent`.
     """

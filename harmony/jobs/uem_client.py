@@ -37,7 +37,7 @@ def connection(integration_id: int, server: ServerDetails) -> Connection:
     """
     found = _own(integration_id, server)
     if server.connector:
-        return replace(found, policy=_relayed_policy(), route=route_of(server.connector))
+        return replace(found, policy=relayed_policy(), route=route_of(server.connector))
     return replace(found, policy=outbound_policy())
 
 
@@ -88,7 +88,7 @@ def address_policy() -> OutboundPolicy:
     )
 
 
-def _relayed_policy() -> OutboundPolicy:
+def relayed_policy() -> OutboundPolicy:
     """Return the policy for calls through a Connector, whose agent has a list of its own.
 
     What loopback is, and which private networks there are, is known on its side only.

@@ -20,7 +20,7 @@ from harmony.uem.errors import UemError
 from harmony.uem.http.checked_calls import web_address
 from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.error_mapping import CallTarget
-from harmony.uem.http.exchange import DirectExchange, ExchangeOptions
+from harmony.uem.http.exchange import DirectExchange, ExchangeOptions, Route
 from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer
 from harmony.uem.http.retry import asked_wait
@@ -36,17 +36,21 @@ _OF_RECORD = frozenset({400, 413, 422})
 
 
 class Receiver:
-    """The server of a destination, called over connections that are kept for a round."""
+    """The server of a destination, called over connections that are kept for a round, by some route."""
 
-    def __init__(self, url: str, certificate: str, policy: OutboundPolicy) -> None:
+    def __init__(
+        self, url: str, certificate: str, policy: OutboundPolicy, route: Route = DirectExchange
+    ) -> None:
         parts = urlsplit(url)
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         target = CallTarget(web_address(url, policy), policy, certificate or None)
-        self._exchange = DirectExchange(target, ExchangeOptions(1, now))
+        self._exchange = route(target, ExchangeOptions(1, now))
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post a body and return the answer, whatever its status. Raises SendError when there is none."""
-        request = Request("POST", self._path, headers=headers, json=body, largest=_LARGEST_ANSWER)
+        request = Request(
+            "POST", self._path, headers=headers, json=body, repeatable=False, largest=_LARGEST_ANSWER
+        )
         try:
             return self._exchange.send(request, Deadline(CALL_SECONDS))
         except UemError as error:

@@ -8,23 +8,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from harmony.clock import now
 from harmony.config import current_settings
+from harmony.connector.wire import POST
 from harmony.db import release
-from harmony.jobs.uem_client import outbound_policy
+from harmony.jobs.uem_client import outbound_policy, relayed_policy
 from harmony.models import Destination, DestinationKind
 from harmony.outbound.errors import SendError
 from harmony.outbound.file_sender import FOLDER, FileSender
 from harmony.outbound.http_sender import CollectorSender, Receiver, WebhookSender
 from harmony.outbound.record import OutboundRecord
+from harmony.outbound.schedule import CALL_SECONDS
 from harmony.outbound.syslog import DOCUMENTATION_NUMBER, LOCAL0, SyslogHeader
-from harmony.outbound.syslog_sender import SyslogSender, SyslogServer
+from harmony.outbound.syslog_sender import SendStream, SyslogSender, directly
+from harmony.relay.exchange import route_of
+from harmony.relay.stream import send_relayed_stream
 from harmony.security.vault import VaultLocked, vault
 from harmony.uem.errors import UemError
+from harmony.uem.http.byte_stream import StreamServer
 
 _ODD = re.compile(r"[^a-z0-9]+")
 _MOST = {DestinationKind.WEBHOOK: 1, DestinationKind.HTTP: 500, DestinationKind.SYSLOG: 1000,
@@ -82,6 +88,11 @@ def signing_secrets(destination: Destination, at: datetime) -> list[str]:
     return [vault().open(text, secret_bound_to(destination.id)) for text in sealed]
 
 
+def connector_of(destination: Destination) -> str:
+    """Return the name of the Connector that a destination is reached through, "" for none."""
+    return str(destination.options.get("connector") or "")
+
+
 def file_of(destination: Destination) -> Path:
     """Return the file that a destination writes."""
     name = _ODD.sub("-", destination.name.lower()).strip("-") or "destination"
@@ -102,17 +113,31 @@ def _collector(destination: Destination, stack: ExitStack) -> RecordSender:
 
 def _receiver(destination: Destination, stack: ExitStack) -> Receiver:
     url = vault().open(destination.url, url_bound_to(destination.id))
-    receiver = Receiver(url, destination.options.get("certificate", ""), outbound_policy())
+    certificate, connector = destination.options.get("certificate", ""), connector_of(destination)
+    receiver = (
+        Receiver(url, certificate, relayed_policy(), route_of(connector, POST))
+        if connector
+        else Receiver(url, certificate, outbound_policy())
+    )
     return stack.enter_context(closing(receiver))
 
 
 def _syslog(destination: Destination, _stack: ExitStack) -> RecordSender:
     options = destination.options
     host, _, port = destination.address.rpartition(":")
-    server = SyslogServer(host, int(port), options.get("tls", True), options.get("certificate", ""))
+    server = StreamServer(host, int(port), options.get("tls", True), options.get("certificate", ""))
+    return SyslogSender(server, _stream(connector_of(destination)), destination.format, _header(destination))
+
+
+def _stream(connector: str) -> SendStream:
+    if connector:
+        return partial(_through, connector)
     # The proxy is for HTTP.
-    policy = replace(outbound_policy(), proxy=None)
-    return SyslogSender(server, policy, destination.format, _header(destination))
+    return directly(replace(outbound_policy(), proxy=None))
+
+
+def _through(connector: str, server: StreamServer, data: bytes) -> str:
+    return send_relayed_stream(connector, server, data, CALL_SECONDS)
 
 
 def _file(destination: Destination, _stack: ExitStack) -> RecordSender:

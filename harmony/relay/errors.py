@@ -17,7 +17,7 @@ class ConnectorRevoked(UemError):
     """The Connector was revoked, or does not exist any more."""
 
     code = "connector-revoked"
-    usual_advice = "Choose another Connector on Server Details, or none."
+    usual_advice = "Choose another Connector where this one is chosen, or none."
 
 
 class ConnectorRefused(BlockedByPolicy):

@@ -24,15 +24,15 @@ PROBE_SECONDS = 25.0
 
 
 class RelayExchange:
-    """Calls through a Connector to one server."""
+    """Calls through a Connector to one server; `kind` says on which list of the agent it has to be."""
 
-    def __init__(self, relay: Relay, target: CallTarget) -> None:
-        self._relay, self._target = relay, target
+    def __init__(self, relay: Relay, target: CallTarget, kind: str = CALL) -> None:
+        self._relay, self._target, self._kind = relay, target, kind
 
     def send(self, request: Request, deadline: Deadline) -> Answer:
         """See `Exchange`."""
         reply = self._relay.ask(
-            CALL, encode(wire_call(self._target, request)), deadline, repeatable=request.repeatable
+            self._kind, encode(wire_call(self._target, request)), deadline, repeatable=request.repeatable
         )
         return self._answer(reply, request.largest)
 
@@ -53,12 +53,12 @@ class RelayExchange:
         self._relay.close()
 
 
-def route_of(name: str) -> Route:
+def route_of(name: str, kind: str = CALL) -> Route:
     """Return the route through this Connector, for calls from any thread of the running application."""
     relay = relay_of(name)
 
     def route(target: CallTarget, _options: ExchangeOptions) -> Exchange:
-        return RelayExchange(relay, target)
+        return RelayExchange(relay, target, kind)
 
     return route
 

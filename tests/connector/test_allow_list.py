@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harmony.connector.allow_list import LISTED, call_refusal, mail_refusal, read_allow_list
+from harmony.connector.allow_list import (
+    LISTED,
+    call_refusal,
+    mail_refusal,
+    post_refusal,
+    read_allow_list,
+    stream_refusal,
+)
 from harmony.connector.wire import WireCall
 from harmony.uem.connection import REGIONS
 from harmony.uem.errors import BlockedByPolicy
@@ -105,3 +112,66 @@ def test_what_is_no_address_of_a_mail_server_is_refused(text: str) -> None:
     with pytest.raises(BlockedByPolicy, match=r"smtp://mail\.example\.com:587") as refused:
         read_allow_list(f"{UEM}, {text}")
     assert "secret" not in refused.value.sentence
+
+
+RECEIVERS = read_allow_list(
+    f"{UEM}, webhook://SIEM.corp.example:8088/services/collector, webhook://hook.corp.example, "
+    "syslog://SIEM.corp.example:6514, smtp://mail.corp.example:25"
+)
+
+
+@pytest.mark.parametrize(
+    ("server", "method", "path", "allowed"),
+    [
+        ("https://siem.corp.example:8088", "POST", "/services/collector", True),
+        ("https://siem.corp.example:8088", "POST", "/services/collector?channel=1", True),
+        ("https://siem.corp.example:8088", "POST", "/services/collector/event", False),
+        ("https://siem.corp.example:8088", "POST", "/services/collector/../../admin", False),
+        ("https://siem.corp.example:8088", "GET", "/services/collector", False),
+        ("https://siem.corp.example", "POST", "/services/collector", False),
+        ("https://hook.corp.example", "POST", "/any/path", True),
+        ("https://hook.corp.example", "POST", ".evil.example/", False),
+        ("https://hook.corp.example", "POST", "@evil.example/", False),
+        ("https://hook.corp.example", "POST", "/a b", False),
+        ("https://hook.corp.example", "POST", "/a\r\nHost: evil", False),
+        ("https://hook.corp.example:8443", "POST", "/any/path", False),
+        (UEM, "POST", "/API/mdm/tags/addtag", False),
+    ],
+)  # fmt: skip
+def test_records_are_posted_to_listed_addresses_only(
+    server: str, method: str, path: str, allowed: bool
+) -> None:
+    refused = post_refusal(RECEIVERS, parse_address(server, LISTED), call(server, method, path))
+    assert (refused is None) is allowed
+
+
+@pytest.mark.parametrize("server", ["https://siem.corp.example:8088", "https://hook.corp.example"])
+def test_a_receiver_of_records_is_no_uem(server: str) -> None:
+    listed = parse_address(server, LISTED)
+    assert call_refusal(RECEIVERS, listed, call(server, "GET", "/API/system/info")) is not None
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "allowed"),
+    [
+        ("siem.corp.example", 6514, True), ("SIEM.corp.example", 6514, True),
+        ("siem.corp.example", 514, False), ("mail.corp.example", 25, False),
+        ("siem.corp.example.evil.example", 6514, False),
+    ],
+)  # fmt: skip
+def test_records_are_streamed_to_listed_syslog_servers_only(host: str, port: int, allowed: bool) -> None:
+    assert (stream_refusal(RECEIVERS, host, port) is None) is allowed
+    assert mail_refusal(RECEIVERS, "siem.corp.example", 6514) is not None
+
+
+@pytest.mark.parametrize("text", ["syslog://siem.example", "webhook://", "webhook://u:p@siem.example/x"])
+def test_what_is_no_address_of_a_receiver_is_refused(text: str) -> None:
+    with pytest.raises(BlockedByPolicy):
+        read_allow_list(text)
+
+
+def test_the_list_is_shown_as_it_was_written() -> None:
+    assert RECEIVERS.shown() == (
+        UEM, "smtp://mail.corp.example:25", "syslog://siem.corp.example:6514", "webhook://hook.corp.example",
+        "webhook://siem.corp.example:8088/services/collector",
+    )  # fmt: skip

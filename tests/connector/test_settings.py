@@ -69,6 +69,11 @@ def test_a_proxy_has_a_port_and_maybe_credentials() -> None:
     assert found.dashboard_proxy is None
 
 
+def test_a_connector_may_be_for_receivers_of_records_alone() -> None:
+    found = read_settings(GOOD | {"HARMONY_CONNECTOR_ALLOW": "syslog://siem.corp.example:6514"})
+    assert found.allowed.shown() == ("syslog://siem.corp.example:6514",)
+
+
 def test_http_is_for_a_dashboard_on_the_same_machine() -> None:
     assert (
         read_settings(GOOD | {"HARMONY_CONNECTOR_DASHBOARD": "http://127.0.0.1:8000"}).dashboard.port == 8000

@@ -16,7 +16,8 @@ from harmony.outbound.errors import SendError
 from harmony.outbound.record import OutboundRecord
 from harmony.outbound.status import status_of
 from harmony.outbound.syslog import SyslogHeader
-from harmony.outbound.syslog_sender import SyslogSender, SyslogServer
+from harmony.outbound.syslog_sender import SyslogSender, directly
+from harmony.uem.http.byte_stream import StreamServer
 from harmony.uem.trust.outbound import OutboundPolicy
 from tests.faults.certs import Made, a_certificate
 from tests.outbound.records import AUDITED, DETECTED, every_record
@@ -35,8 +36,8 @@ def certificate() -> Made:
 def sender(
     port: int, certificate: str, form: str = RecordFormat.SYSLOG, *, is_tls: bool = True
 ) -> SyslogSender:
-    server = SyslogServer("127.0.0.1", port, is_tls, certificate)
-    return SyslogSender(server, POLICY, form, SyslogHeader("harmony.example"))
+    server = StreamServer("127.0.0.1", port, is_tls, certificate)
+    return SyslogSender(server, directly(POLICY), form, SyslogHeader("harmony.example"))
 
 
 def all_received(server: Rsyslog, records: Sequence[object]) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from harmony.db import db, write
 from harmony.models import AuditEntry, Destination, FeedDelivery
 from harmony.models.access import Role
 from harmony.outbound import delivery, destinations
+from harmony.relay import connectors
 from harmony.security.users import create_user
 from harmony.security.vault import origin_of
 from tests.conftest import PASSWORD
@@ -205,3 +206,25 @@ def test_an_operator_acts_on_a_destination_and_changes_none(signed_in: FlaskClie
         assert other.get(path).status_code == 403
     for path in (f"{PAGE}/new/file", f"{PAGE}/{id_}/edit", f"{PAGE}/{id_}/rotate", f"{PAGE}/{id_}/remove"):
         assert other.post(path).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["webhook", "syslog", "http"])
+def test_a_destination_inside_a_network_is_reached_through_a_connector(
+    signed_in: FlaskClient, kind: str
+) -> None:
+    assert 'name="connector"' not in signed_in.get(f"{PAGE}/new/{kind}").text
+    with signed_in.application.app_context():
+        connectors.add("Head office", "admin", now())
+    assert "Head office" in signed_in.get(f"{PAGE}/new/{kind}").text
+    typed = TYPED[kind] | {"connector": "Head office"}
+    refused = signed_in.post(f"{PAGE}/new/{kind}", data=typed | {"connector": "Nowhere"})
+    assert (refused.status_code, "There is no Connector Nowhere in use" in refused.text) == (422, True)
+    assert signed_in.post(f"{PAGE}/new/{kind}", data=typed).status_code in {200, 303}
+    row = saved(signed_in)
+    assert "Head office" in signed_in.get(f"{PAGE}/{row.id}").text
+    assert '<option selected value="Head office">' in signed_in.get(f"{PAGE}/{row.id}/edit").text
+    tried = signed_in.post(f"{PAGE}/{row.id}/test", follow_redirects=True).text
+    assert "No agent of Connector Head office has connected yet" in tried
+    changed = TYPED[kind] | {"edition": "1", "connector": ""}
+    assert signed_in.post(f"{PAGE}/{row.id}/edit", data=changed).status_code == 303
+    assert "connector" not in saved(signed_in).options

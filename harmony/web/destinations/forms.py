@@ -10,11 +10,13 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from harmony.clock import now
-from harmony.jobs.uem_client import outbound_policy
+from harmony.jobs.uem_client import outbound_policy, relayed_policy
 from harmony.models import Destination, DestinationKind, FeedKind, RecordFormat, Severity
 from harmony.outbound.destinations import DestinationValues, keeps_token
 from harmony.outbound.formats import FORMATS
+from harmony.outbound.senders import connector_of
 from harmony.outbound.syslog import DOCUMENTATION_NUMBER, LOCAL0
+from harmony.relay import connectors
 from harmony.uem.errors import UemError
 from harmony.uem.http.checked_calls import web_address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
@@ -78,7 +80,23 @@ class FileDestinationForm(DestinationForm):
     """A file in the data folder."""
 
 
-class SyslogDestinationForm(DestinationForm):
+class RemoteForm(DestinationForm):
+    """A destination on another machine, reached from here or through a Connector."""
+
+    connector = SelectField("Connector", validate_choice=False, default="")
+
+    def validate_connector(self, field: SelectField) -> None:
+        """Refuse a Connector that was revoked or never was."""
+        if field.data and field.data not in connectors.usable_names():
+            raise ValidationError(f"There is no Connector {field.data} in use. Choose another one, or none.")
+
+    def options(self, *names: str) -> dict[str, Any]:
+        """Return what was typed in these fields, with the Connector if there is one."""
+        chosen = {"connector": self.connector.data} if self.connector.data else {}
+        return {name: self[name].data or "" for name in names} | chosen
+
+
+class SyslogDestinationForm(RemoteForm):
     """A syslog server."""
 
     host = StringField("Server", [DataRequired("Enter the name of the syslog server.")], filters=[stripped])
@@ -99,11 +117,11 @@ class SyslogDestinationForm(DestinationForm):
 
     def where(self) -> dict[str, Any]:
         """Return the values that lead to the destination."""
-        options = {name: self[name].data for name in ("tls", "certificate", "facility", "enterprise")}
-        return {"place": f"{self.host.data}:{self.port.data}", "options": options}
+        typed = {name: self[name].data for name in ("tls", "certificate", "facility", "enterprise")}
+        return {"place": f"{self.host.data}:{self.port.data}", "options": typed | self.options()}
 
 
-class WebhookForm(DestinationForm):
+class WebhookForm(RemoteForm):
     """An address that gets each record by a POST of its own."""
 
     url = PasswordField("Address", [Length(max=1000)], filters=[stripped])
@@ -114,7 +132,7 @@ class WebhookForm(DestinationForm):
         if not field.data:
             return
         try:
-            web_address(field.data, outbound_policy())
+            web_address(field.data, relayed_policy() if self.connector.data else outbound_policy())
         except UemError as error:
             raise ValidationError(error.sentence) from None
         if not _PRINTABLE.fullmatch(field.data) or " " in field.data:
@@ -126,7 +144,7 @@ class WebhookForm(DestinationForm):
 
     def where(self) -> dict[str, Any]:
         """Return the values that lead to the destination."""
-        return {"url": self.url.data or "", "options": {"certificate": self.certificate.data or ""}}
+        return {"url": self.url.data or "", "options": self.options("certificate")}
 
 
 class CollectorForm(WebhookForm):
@@ -157,6 +175,9 @@ def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = 
     saved = {} if row is None or typed is not None else _saved(row)
     form = _FORMS[kind](typed, **saved)
     form.format.choices = [SelectChoice(choice.value, FORMAT_WORDS[choice]) for choice in FORMATS[kind]]
+    if isinstance(form, RemoteForm):
+        saved_name = connector_of(row) if row is not None else ""
+        form.connector.choices = connectors.offered(saved_name, "None: sent directly")
     if typed is None and row is None:
         form.format.data = FORMATS[kind][0].value
     return form
