@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import huey.storage
 from huey import Huey
 from huey.storage import PostgresStorage
 from sqlalchemy import make_url
@@ -36,6 +37,9 @@ def shared_queue(settings: Settings, options: dict[str, Any]) -> Huey:
 
     Each version has one of its own: a worker takes out and loses a message whose task it does not know.
     """
+    import psycopg  # noqa: PLC0415 - only PostgreSQL needs its driver
+
+    huey.storage.psycopg = psycopg
     limits = network(make_url(settings.database_url))
     return Huey(
         name=f"harmony {VERSION}",

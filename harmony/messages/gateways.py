@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from apprise import AppriseAsset
-
 from harmony.mail.envelope import DeliveryError, Envelope, RecipientRefused
 from harmony.mail.text import server_answer
 from harmony.messages.gateway_address import (
@@ -116,6 +114,8 @@ def _text(envelope: Envelope) -> str:
 
 def _service(url: str) -> Any:
     """Return the service that the address names, with its calls replaced by checked ones."""
+    from apprise import AppriseAsset  # noqa: PLC0415 - a start need not wait for it
+
     module_name, class_name = {**SMS_SERVICES, **CHAT_SERVICES}[scheme_of(url)]
     module = import_module(f"apprise.plugins.{module_name}")
     module.requests = _calls  # type: ignore[attr-defined]

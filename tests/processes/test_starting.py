@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.processes.conftest import Make
-from tests.processes.product import APP, WORKER, kill, running
+from tests.processes.product import APP, ROOT, WORKER, kill, running
 from tests.sampling import combinations
 
 pytestmark = pytest.mark.processes
 
 
+# What only some installations use, and never before somebody asks for it.
+LATE = ("apprise", "psycopg", "webauthn")
 COMMANDS = {"supervisor": APP, "worker": WORKER}
 REFUSED = {
     "HARMONY_COLOUR": ("red", "HARMONY_COLOUR is not a setting of Harmony"),
@@ -50,6 +54,15 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(make: Make) 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file with what is in it."""
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_no_process_waits_for_what_only_some_installations_use() -> None:
+    processes = "harmony.application, harmony.ops.start, harmony.ops.web_server, harmony.worker.process"
+    code = f"import sys, {processes}; print(*sys.modules, sep=chr(10))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.splitlines())
+    assert "sqlalchemy" in loaded
+    assert loaded.isdisjoint(LATE)
 
 
 def test_a_second_start_finds_the_keys_and_the_database_of_the_first(tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
-"""Passkeys (WebAuthn): challenges, registration, sign-in. Cryptography and CBOR are py_webauthn's."""
+"""Passkeys (WebAuthn): challenges, registration, sign-in. Cryptography and CBOR are in `ceremonies`."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
-import webauthn
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, exceptions, structs
 
 from harmony.clock import within
 from harmony.db import db, write
@@ -20,7 +19,6 @@ from harmony.models import Passkey, PasskeyChallenge, User
 from harmony.security.factors.relying_party import RelyingParty
 
 VALID_FOR = timedelta(minutes=5)
-_RP_NAME = "Harmony"
 _CHALLENGE_BYTES = 32
 _LARGEST_ANSWER = 64 * 1024
 
@@ -76,52 +74,37 @@ def user_handle(user: User) -> bytes:
 
 def registration_options(party: RelyingParty, user: User, now: datetime) -> str:
     """Return what the browser needs to make a passkey, as JSON; the challenge is good for one answer."""
+    from harmony.security.factors import ceremonies  # noqa: PLC0415 - loads slowly, and seldom
+
     user_id, name, handle = user.id, user.name, user_handle(user)
-    known = passkeys_of(user_id)
-    options = webauthn.generate_registration_options(
-        rp_id=party.id,
-        rp_name=_RP_NAME,
-        user_name=name,
-        user_id=handle,
-        challenge=_new_challenge(Purpose.REGISTRATION, user_id, now),
-        authenticator_selection=structs.AuthenticatorSelectionCriteria(
-            resident_key=structs.ResidentKeyRequirement.REQUIRED,
-            user_verification=structs.UserVerificationRequirement.REQUIRED,
-        ),
-        exclude_credentials=_descriptors(known),
-    )
-    return webauthn.options_to_json(options)
+    known = [passkey.credential_id for passkey in passkeys_of(user_id)]
+    challenge = _new_challenge(Purpose.REGISTRATION, user_id, now)
+    return ceremonies.registration_request(party, name, handle, challenge, known)
 
 
 def sign_in_options(party: RelyingParty, user_id: int | None, now: datetime) -> str:
     """Return what the browser needs to sign in with a passkey, as JSON: any one, or one of a user."""
-    options = webauthn.generate_authentication_options(
-        rp_id=party.id,
-        challenge=_new_challenge(Purpose.SIGN_IN, user_id, now),
-        allow_credentials=_descriptors(passkeys_of(user_id)) if user_id is not None else None,
-        user_verification=structs.UserVerificationRequirement.REQUIRED,
-    )
-    return webauthn.options_to_json(options)
+    from harmony.security.factors import ceremonies  # noqa: PLC0415
+
+    challenge = _new_challenge(Purpose.SIGN_IN, user_id, now)
+    known = None if user_id is None else [passkey.credential_id for passkey in passkeys_of(user_id)]
+    return ceremonies.sign_in_request(party, challenge, known)
 
 
 def verified(party: RelyingParty, user_id: int, answer: str, now: datetime) -> Passkey:
     """Return the new passkey that an answer brings, not stored and without a name. Raises PasskeyRefused."""
+    from harmony.security.factors import ceremonies  # noqa: PLC0415
+
     parsed = _parsed(answer)
     challenge = _take_challenge(parsed, Purpose.REGISTRATION, user_id, now)
     try:
-        found = webauthn.verify_registration_response(
-            credential=answer,
-            expected_challenge=challenge,
-            expected_rp_id=party.id,
-            expected_origin=party.origin,
-            require_user_verification=True,
-        )
-    except exceptions.WebAuthnException as problem:
+        found = ceremonies.verified_registration(party, answer, challenge)
+    except ceremonies.AnswerInvalid as problem:
         raise PasskeyRefused from problem
     return Passkey(
         user_id=user_id,
         rp_id=party.id,
-        credential_id=bytes_to_base64url(found.credential_id),
+        credential_id=_to_text(found.credential_id),
         public_key=found.credential_public_key,
         sign_count=found.sign_count,
         transports=",".join(parsed.response.transports)[:128],
@@ -141,7 +124,7 @@ def prove(party: RelyingParty, user_id: int | None, answer: str, now: datetime) 
     if passkey is None or (user_id is not None and passkey.user_id != user_id):
         raise PasskeyRefused
     owner = user_handle(db.session.get_one(User, passkey.user_id))
-    if parsed.response.userHandle not in {None, bytes_to_base64url(owner)}:
+    if parsed.response.userHandle not in {None, _to_text(owner)}:
         raise PasskeyRefused
     count = _checked_count(party, passkey, answer, challenge)
     is_copy = 0 < count <= passkey.sign_count or (count == 0 < passkey.sign_count)
@@ -166,21 +149,12 @@ def remove_all(session: Session, user_id: int) -> None:
 
 
 def _checked_count(party: RelyingParty, passkey: Passkey, answer: str, challenge: bytes) -> int:
-    """Check the signature. Return the authenticator's counter; a fall of it is the caller's to judge."""
+    from harmony.security.factors import ceremonies  # noqa: PLC0415
+
     try:
-        found = webauthn.verify_authentication_response(
-            credential=answer,
-            expected_challenge=challenge,
-            expected_rp_id=party.id,
-            expected_origin=party.origin,
-            credential_public_key=passkey.public_key,
-            # Synced passkeys stay at 0, and a restored authenticator falls behind: no reason to refuse.
-            credential_current_sign_count=0,
-            require_user_verification=True,
-        )
-    except exceptions.WebAuthnException as problem:
+        return ceremonies.verified_count(party, answer, challenge, passkey.public_key)
+    except ceremonies.AnswerInvalid as problem:
         raise PasskeyRefused from problem
-    return found.new_sign_count
 
 
 def _new_challenge(purpose: Purpose, user_id: int | None, now: datetime) -> bytes:
@@ -194,8 +168,8 @@ def _new_challenge(purpose: Purpose, user_id: int | None, now: datetime) -> byte
 def _take_challenge(answer: _Answer, purpose: Purpose, user_id: int | None, now: datetime) -> bytes:
     """Return the challenge that was answered, and delete it: of two that answer it, the first counts."""
     try:
-        data = base64url_to_bytes(answer.response.clientDataJSON)
-        challenge = base64url_to_bytes(msgspec.json.decode(data, type=_ClientData).challenge)
+        data = _to_bytes(answer.response.clientDataJSON)
+        challenge = _to_bytes(msgspec.json.decode(data, type=_ClientData).challenge)
     except (ValueError, msgspec.MsgspecError):
         raise PasskeyRefused from None
     with write() as session:
@@ -218,11 +192,13 @@ def _parsed(answer: str) -> _Answer:
         raise PasskeyRefused from None
 
 
-def _descriptors(known: list[Passkey]) -> list[structs.PublicKeyCredentialDescriptor]:
-    return [
-        structs.PublicKeyCredentialDescriptor(id=base64url_to_bytes(passkey.credential_id))
-        for passkey in known
-    ]
+def _to_text(data: bytes) -> str:
+    """Return base64url without padding, as the standard writes it."""
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _to_bytes(text: str) -> bytes:
+    return urlsafe_b64decode(f"{text}===")
 
 
 def _hash(challenge: bytes) -> str:
