@@ -41,8 +41,12 @@ class SharedMap(Map):
 
     known: ClassVar[dict[tuple[Hashable, ...], Routes]] = {}
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._unbound: list[Rule] = []
+        super().__init__(*args, **options)
+
     def add(self, rulefactory: RuleFactory) -> None:
-        self._unbound = [*getattr(self, "_unbound", ()), *rulefactory.get_rules(self)]
+        self._unbound += rulefactory.get_rules(self)
         self._remap = True
 
     def update(self) -> None:
