@@ -93,7 +93,8 @@ class DeviceMaker:
         homes = [group for group in tree.values() if group.name not in names.EMPTY_GROUPS]
         self._homes = homes + [group for group in homes if group.level == 2] * 2
         self._locations = {group.id: _location(group) for group in tree.values()}
-        self._minutes = [stamp(epoch - timedelta(minutes=11 * n, milliseconds=7 * n)) for n in range(4096)]
+        self._epoch = epoch
+        self._seen: dict[int, str] = {}
         self._people: dict[int, tuple[str, dict[str, Any]]] = {}
 
     def location(self, group: int) -> dict[str, Any]:
@@ -105,12 +106,17 @@ class DeviceMaker:
         raw = digest(self._seed, ident)
         number = int.from_bytes(raw[48:52], "big") % self._users
         home = group or self._homes[scattered(number) % len(self._homes)].id
-        seen = self._minutes[raw[33] * 16 + raw[34] % 16]
+        seen = self._seen_at(raw[33] * 16 + raw[34] % 16)
         login, person = self._person(number)
         body = device_body(Draft(ident, raw, login, person, self._locations[home], seen))
         if self._quirks:
             hostile.bend(ident - FIRST_DEVICE_ID, body)
         return device_of(ident, home, body)
+
+    def _seen_at(self, step: int) -> str:
+        if step not in self._seen:
+            self._seen[step] = stamp(self._epoch - timedelta(minutes=11 * step, milliseconds=7 * step))
+        return self._seen[step]
 
     def _person(self, number: int) -> tuple[str, dict[str, Any]]:
         """The user name, and the `UserId` whose Name is the one people read (facts 14.10)."""
