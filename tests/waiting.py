@@ -10,9 +10,16 @@ Value = TypeVar("Value")
 
 
 def wait_for(look: Callable[[], Value], what: str, seconds: float = 60) -> Value:
-    """Look again and again until the answer is true; fail, naming `what`, when it never is."""
+    """Look again and again until the answer is true; fail, naming `what`, when it never is.
+
+    A look that takes long, such as one at every process, is taken as much less often: it would keep the
+    machine from what it waits for.
+    """
     deadline = time.monotonic() + seconds
-    while not (value := look()):
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
-        time.sleep(0.02)
-    return value
+    while True:
+        began = time.monotonic()
+        if value := look():
+            return value
+        ended = time.monotonic()
+        assert ended < deadline, f"waited {seconds:g} s in vain for {what}"
+        time.sleep(min(max(0.02, 4 * (ended - began)), 0.2))
