@@ -26,6 +26,7 @@ from harmony.uem.text import clean
 
 _LEASE = timedelta(seconds=LEASE_SECONDS)
 _MOST_CALLS = 32
+_HAND_OVER_SECONDS = 1.0
 # Often enough to keep every lease, which is three times as long.
 _WRITTEN_EVERY = _LEASE / 3
 
@@ -129,9 +130,14 @@ def _work(row: bulk.Row, ticket: str, now: datetime) -> Work:
         id=call_id,
         ticket=ticket,
         kind=kind,
-        seconds=(until - now).total_seconds() if until else 0.0,
+        seconds=_for_the_call((until - now).total_seconds() if until else 0.0),
         body=vault().open_bytes(bytes(sealed), bound_to(call_id)),
     )
+
+
+def _for_the_call(left: float) -> float:
+    """Return the seconds for the call itself, so that what an agent says of a slow server still arrives."""
+    return max(left - _HAND_OVER_SECONDS, left * 0.8)
 
 
 def _describe(agent: ConnectorAgent, poll: Poll, now: datetime) -> None:

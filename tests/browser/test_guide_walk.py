@@ -57,6 +57,14 @@ def new_integration(visitor: Visitor) -> None:
 
 def server_details(visitor: Visitor, product: Product) -> None:
     """Server Details: OAuth2 and the server's own certificate; Verify, then Next."""
+    type_server_details(visitor, product)
+    expect(visitor.page.locator("summary", has_text="Using Connector (Optional)")).to_be_visible()
+    wizard.verify(visitor)
+    visitor.press("Next")
+
+
+def type_server_details(visitor: Visitor, product: Product) -> None:
+    """Fill Server Details in as the guide says."""
     visitor.heading("Server Details")
     uem = product.uem
     visitor.field("Display Name").fill("Workspace ONE Default")
@@ -68,9 +76,6 @@ def server_details(visitor: Visitor, product: Product) -> None:
     visitor.field("Client Secret").fill(uem.credentials.client_secret)
     visitor.field("Server uses self-signed certificate").check()
     visitor.field("Certificate").fill(uem.ca_pem)
-    expect(visitor.page.locator("summary", has_text="Using Connector (Optional)")).to_be_visible()
-    wizard.verify(visitor)
-    visitor.press("Next")
 
 
 def synchronization(visitor: Visitor) -> None:

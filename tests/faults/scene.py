@@ -112,14 +112,14 @@ class Scene:
         """Sync now, any wait that was asked for being over; the run's row."""
         self._end_waits()
         assert lease.request(self.integration_id, JobKind.DEVICES, "test", now())
-        sync_job.sync(self.integration_id, opener=self._open)
+        sync_job.sync(self.integration_id, opener=self.opener)
         return self.last_run()
 
     def tag(self, *, whole: bool = True, opener: ClientFactory | None = None) -> JobRun:
         """Bring the tags in the UEM to what is wanted, now, any wait being over; the run's row."""
         self._end_waits()
         assert lease.request(self.integration_id, JobKind.TAGGING, "test", now(), whole=whole)
-        tagging.tag(self.integration_id, opener=opener or self._open)
+        tagging.tag(self.integration_id, opener=opener or self.opener)
         db.session.rollback()
         mine = select(JobRun).where(JobRun.integration_id == self.integration_id)
         return db.session.scalars(mine.order_by(JobRun.id.desc()).limit(1)).one()
@@ -187,7 +187,8 @@ class Scene:
             session.execute(delete(WaitRow))
         rate_limit.reset()
 
-    def _open(self, integration_id: int, kind: str, server: ServerDetails) -> UemClient:
+    def opener(self, integration_id: int, kind: str, server: ServerDetails) -> UemClient:
+        """Open the client of a run, with the waits of this scene."""
         target = connection(integration_id, server)
         before = sum(self.slept)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -15,14 +15,17 @@ from sqlalchemy import func, select
 
 from harmony.clock import now
 from harmony.connector.dashboard import Dashboard
-from harmony.connector.wire import Poll, Reply, Work
-from harmony.db import db
-from harmony.models import RelayCall, RelayPart, SyncRunState
+from harmony.connector.execution import Executor
+from harmony.connector.wire import Poll, Reply, WireCall, Work, decode
+from harmony.db import db, write
+from harmony.models import RelayCall, RelayPart, SyncKind, SyncRunState
 from harmony.models.configuration import IN_FORCE
 from harmony.relay import connectors
 from harmony.setup.verify import verify
 from harmony.simulator.context import Tenant
+from harmony.sync import job as sync_job
 from harmony.uem.http import session
+from harmony.uem.http.client import CallLimits
 from harmony.uem.http.sockets import open_socket
 from tests.faults import test_answers, test_pages
 from tests.faults.agents import running, settings_of
@@ -30,14 +33,18 @@ from tests.faults.fleet import refusal
 from tests.faults.scene import QUICK, Case, Scene, cases
 from tests.ops.served import serving
 from tests.sampling import soaking
+from tests.sync.test_named_devices import a_listener, announce
 
 OK, INCOMPLETE, FAILED = SyncRunState.OK, SyncRunState.INCOMPLETE, SyncRunState.FAILED
 _numbers = count(1)
-_QUICK = [
-    case for case in (*test_answers.CASES, *test_pages.CASES) if case.limits is QUICK and not case.setup
-]
+# Long enough for an agent to say of a slow server what it saw.
+_PATIENT = CallLimits(request_seconds=5.0, total_seconds=20.0, attempts=1)
+_ALL = [case for case in (*test_answers.CASES, *test_pages.CASES) if not case.setup]
+_QUICK = [case for case in _ALL if case.limits is QUICK]
+_SLOW = [replace(case, limits=_PATIENT) for case in _ALL if case.limits is not QUICK]
+_HUGE = [case for case in _QUICK if case.id == "a-bomb"]
 # Each case waits for an agent; a sample of them has answers, pages and rows of each kind.
-THROUGH = _QUICK if soaking() else _QUICK[:: len(_QUICK) // 8]
+THROUGH = [*_QUICK, *_SLOW] if soaking() else [*_QUICK[:: len(_QUICK) // 8], *_HUGE, _SLOW[-2]]
 
 
 @dataclass
@@ -99,6 +106,30 @@ def test_an_agent_keeps_its_connection_to_the_dashboard(site: Site, monkeypatch:
             nobody = Work(id="none", ticket="", kind="call", seconds=1, body=b"")
             assert not dashboard.hand_over(nobody, Reply())
     assert len(opened) == 1
+
+
+def test_a_device_that_an_event_names_is_read_through_the_agent(
+    scene: Scene, tenant: Tenant, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def noted(executor: Executor, work: Work) -> Reply:
+        asked.append(decode(work.body, WireCall).path)
+        return carry_out(executor, work)
+
+    carry_out = Executor.carry_out
+    monkeypatch.setattr(Executor, "carry_out", noted)
+    with running(settings_of(site.port, site.key, scene.integration().in_force.server.server_address)):
+        scene.learn()
+        known = int(min(scene.devices(), key=int))
+        with write() as rows:
+            rows.add(a_listener(scene.integration_id))
+        announce(scene.integration_id, [known])
+        asked.clear()
+        sync_job.sync(scene.integration_id, opener=scene.opener)
+    assert (scene.last_run().kind, scene.last_run().state) == (SyncKind.EVENTS, OK)
+    assert f"/API/mdm/devices/{known}" in asked
+    assert left() == 0
 
 
 def test_without_an_agent_the_run_says_so(scene: Scene, site: Site) -> None:

@@ -118,7 +118,7 @@ def dying(scene: Scene) -> Any:
     """A client whose first answer to adding devices arrives at a process that is dead."""
 
     def opener(integration_id: int, kind: str, server: Any) -> Any:
-        client = scene._open(integration_id, kind, server)
+        client = scene.opener(integration_id, kind, server)
         real = client.tag_devices
 
         def tag_devices(tag_id: str, device_ids: Any) -> BulkOutcome:

@@ -18,6 +18,7 @@ from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.relay import connectors
 from harmony.simulator.server import RunningSimulator
 from tests.bench.process import ROOT
+from tests.browser.nginx import free_port
 from tests.processes.conftest import DEVICES, Make
 from tests.processes.product import APP, Product, kill, running
 from tests.processes.tenancy import Tenancy
@@ -74,6 +75,26 @@ def test_a_sync_outlives_the_agent_that_fetched_its_pages(make: Make, uem: Runni
         home.request_sync()
         home.until_pages(1)
         agents[0].send_signal(signal.SIGKILL)
+        done = home.until("ok", seconds=120)
+        assert done["added"] == DEVICES
+        assert home.ask("SELECT count(*) FROM relay_call WHERE answered_at IS NULL") == [(0,)]
+    home.is_sound()
+
+
+def test_a_sync_outlives_the_web_process_that_its_calls_went_through(
+    make: Make, uem: RunningSimulator
+) -> None:
+    home = make("home", due=None)
+    key = through_a_connector(home)
+    uem.tenant.latency_ms = 300
+    # The agent calls the same address again once the web process was started anew.
+    bind = f"127.0.0.1:{free_port()}"
+    with running(home.folder, APP, HARMONY_BIND=bind) as product, agent(product, uem, key):
+        product.until_ready()
+        wait_for(lambda: seen(home) == 1, "the agent")
+        home.request_sync()
+        home.until_pages(1)
+        kill(product.web())
         done = home.until("ok", seconds=120)
         assert done["added"] == DEVICES
         assert home.ask("SELECT count(*) FROM relay_call WHERE answered_at IS NULL") == [(0,)]
