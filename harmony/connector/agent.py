@@ -8,6 +8,7 @@ import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from harmony import clock
 from harmony.connector.dashboard import Dashboard, KeyRefused
 from harmony.connector.execution import Executor
 from harmony.connector.settings import AgentSettings
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 VERSION = "1"
 _FIRST_REST, _LONGEST_REST = 1.0, 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _ANSWER_TRIES = 3
 
 
@@ -39,12 +41,15 @@ class Agent:
 
     def run(self) -> None:
         """Work until a stop is requested."""
-        rest = _FIRST_REST
+        rest, pause = _FIRST_REST, _FIRST_PAUSE
         with ThreadPoolExecutor(self._settings.calls, thread_name_prefix="call") as pool:
             while not self._stop.is_set():
+                began = clock.monotonic()
                 try:
-                    for work in self._dashboard.poll(self._asked()):
+                    works = self._dashboard.poll(self._asked())
+                    for work in works:
                         self._begin(pool, work)
+                    pause = self._pause(pause, bool(works) or clock.monotonic() - began >= _FIRST_REST)
                     rest = _FIRST_REST
                 except UemError as error:
                     rest = self._rest(error, rest)
@@ -93,6 +98,16 @@ class Agent:
             except UemError as error:
                 log.warning("An answer could not be handed over: %s", error.sentence)
                 self._stop.wait(attempt * _FIRST_REST)
+
+    def _pause(self, pause: float, was_held: bool) -> float:
+        """Wait when nothing came at once, as of a dashboard that keeps no more agents waiting.
+
+        Return how long to wait if that happens again.
+        """
+        if was_held:
+            return _FIRST_PAUSE
+        self._stop.wait(pause)
+        return min(pause * 2, _LONGEST_PAUSE)
 
     def _rest(self, error: UemError, rest: float) -> float:
         """Wait before the next try; return how long to wait if that fails too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from harmony.relay.calls import bound_to
 from harmony.relay.connectors import key_hash
 from harmony.relay.sql import (
     DELETE_LATER_PARTS,
+    DELETE_OTHER_AGENTS,
     INSERT_PART,
     SELECT_AGENT_SEEN,
     SELECT_CONNECTOR_BY_KEY,
@@ -27,6 +29,9 @@ from harmony.uem.text import clean
 _LEASE = timedelta(seconds=LEASE_SECONDS)
 _MOST_CALLS = 32
 _HAND_OVER_SECONDS = 1.0
+_CODE = re.compile(r"[0-9A-Za-z]{1,32}")
+# Whoever has a key could make up agents without end; those seen last are kept.
+_MOST_AGENTS = 100
 # Often enough to keep every lease, which is three times as long.
 _WRITTEN_EVERY = _LEASE / 3
 
@@ -58,6 +63,8 @@ def arrive(connector_id: int, poll: Poll, now: datetime) -> None:
     """
     if not poll.agent or _is_known(connector_id, poll, now):
         return
+    if not _CODE.fullmatch(poll.agent):
+        raise RefusedAgent(400, "An agent of this version has another kind of name.")
     with write() as session:
         agent = session.get(ConnectorAgent, poll.agent)
         if agent is not None and agent.connector_id != connector_id:
@@ -65,6 +72,7 @@ def arrive(connector_id: int, poll: Poll, now: datetime) -> None:
         if agent is None:
             agent = ConnectorAgent(code=poll.agent, connector_id=connector_id, started_at=now)
             session.add(agent)
+            bulk.execute(session, DELETE_OTHER_AGENTS, (connector_id, connector_id, _MOST_AGENTS - 1))
         _describe(agent, poll, now)
         session.execute(
             update(RelayCall)

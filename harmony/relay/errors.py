@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from harmony.connector.wire import WireFailure
 from harmony.uem.errors import BlockedByPolicy, CertificateChanged, RateLimited, UemError, Unreachable
+from harmony.uem.text import clean
+
+_LONGEST_SENTENCE = 500
 
 
 class ConnectorUnavailable(Unreachable):
@@ -30,12 +33,17 @@ class ConnectorRefused(BlockedByPolicy):
 def failure(name: str, said: WireFailure) -> UemError:
     """Return the error that an agent of the Connector `name` reports, under its own type."""
     if said.refused_by_agent:
-        return ConnectorRefused(f"Connector {name} refused: {said.sentence}")
+        return ConnectorRefused(f"Connector {name} refused: {sentence_of(said.sentence)}")
     kind = _TYPES.get(said.code, UemError)
-    sentence = f"Through Connector {name}: {said.sentence}"
+    sentence = f"Through Connector {name}: {sentence_of(said.sentence)}"
     if kind is CertificateChanged:
         return CertificateChanged(sentence, "", "")
-    return kind(sentence, said.advice)
+    return kind(sentence, sentence_of(said.advice))
+
+
+def sentence_of(text: str) -> str:
+    """Return what an agent says, as long as a sentence may be: pages and runs keep it."""
+    return clean(text, _LONGEST_SENTENCE)
 
 
 def _types(kind: type[UemError]) -> dict[str, type[UemError]]:

@@ -7,8 +7,9 @@ from functools import partial
 
 from flask import current_app
 
-from harmony.connector.wire import CALL, PROBE, Reply, WireCall, WireProbe, encode
+from harmony.connector.wire import CALL, PROBE, Reply, WireCall, WireCheck, WireProbe, encode
 from harmony.relay.calls import Relay
+from harmony.relay.errors import sentence_of
 from harmony.security.vault import vault
 from harmony.uem.connection import Connection
 from harmony.uem.errors import MalformedAnswer
@@ -21,6 +22,7 @@ from harmony.uem.verify.checks import CheckResult, CheckState
 from harmony.uem.verify.run_checks import Probe
 
 PROBE_SECONDS = 25.0
+_MOST_CHECKS = 20
 
 
 class RelayExchange:
@@ -79,10 +81,17 @@ def _probe(relay: Relay, connection: Connection) -> tuple[CheckResult, ...]:
     question = WireProbe(server=connection.server_url, ca_pem=connection.ca_pem)
     with closing(relay):
         reply = relay.ask(PROBE, encode(question), Deadline(PROBE_SECONDS), repeatable=True)
-    return tuple(
-        CheckResult(check.name, CheckState(check.state), check.milliseconds, check.sentence, check.advice)
-        for check in reply.checks or ()
-    )
+    try:
+        return tuple(_result(check) for check in (reply.checks or ())[:_MOST_CHECKS])
+    except ValueError:
+        raise MalformedAnswer("What the Connector said of the server is not readable.") from None
+
+
+def _result(check: WireCheck) -> CheckResult:
+    """Return a result as an agent saw it. Raises ValueError for a state that is none."""
+    advice = None if check.advice is None else sentence_of(check.advice)
+    state, sentence = CheckState(check.state), sentence_of(check.sentence)
+    return CheckResult(sentence_of(check.name), state, check.milliseconds, sentence, advice)
 
 
 def wire_call(target: CallTarget, request: Request) -> WireCall:

@@ -11,6 +11,7 @@ from harmony.mail.envelope import DeliveryError, Envelope, RecipientRefused
 from harmony.mail.faults import MailAccess, MailServerUnreachable, meaning
 from harmony.mail.smtp import OPEN_SECONDS, SEND_SECONDS, PreparedMail, prepare
 from harmony.relay.calls import Relay
+from harmony.relay.errors import sentence_of
 from harmony.relay.exchange import relay_of
 from harmony.uem.errors import UemError
 from harmony.uem.http.deadline import Deadline
@@ -39,7 +40,7 @@ class RelayedMailSender:
             raise MailServerUnreachable(f"Connector {self.name} did not say what became of the mail.")
         if delivery.sentence:
             raise _failure(self.name, delivery)
-        return delivery.answer
+        return sentence_of(delivery.answer)
 
 
 @contextmanager
@@ -58,7 +59,10 @@ def _wire_mail(access: MailAccess, mail: PreparedMail) -> WireMail:
 
 
 def _failure(name: str, delivery: WireDelivery) -> DeliveryError:
-    sentence = f"Through Connector {name}: {delivery.sentence}"
+    sentence, advice = (
+        f"Through Connector {name}: {sentence_of(delivery.sentence)}",
+        sentence_of(delivery.advice),
+    )
     if not delivery.of_channel:
-        return RecipientRefused(sentence, delivery.advice, permanent=delivery.permanent)
-    return DeliveryError(sentence, delivery.advice)
+        return RecipientRefused(sentence, advice, permanent=delivery.permanent)
+    return DeliveryError(sentence, advice)

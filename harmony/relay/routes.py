@@ -60,9 +60,7 @@ def init_app(app: Flask) -> None:
 def poll() -> ResponseReturnValue:
     """Answer with calls to make as soon as there are any; with none when there were none for a while."""
     connector_id = agents.authenticate(_key(), now())
-    if (request.content_length or 0) > _LARGEST_POLL:
-        raise RefusedAgent(413, "The request is too large.")
-    asked = decode(request.get_data(), Poll)
+    asked = decode(_body(_LARGEST_POLL), Poll)
     agents.arrive(connector_id, asked, now())
     has_work = asked.free > 0 and _wait_for_work(connector_id, bool(asked.running))
     works = agents.take(connector_id, asked, now()) if has_work else []
@@ -75,10 +73,8 @@ def poll() -> ResponseReturnValue:
 def store(call_id: str, number: int) -> ResponseReturnValue:
     """Take a part of an answer; 200. The last one carries `last=1`."""
     connector_id = agents.authenticate(_key(), now())
-    if (request.content_length or 0) > PART_BYTES:
-        raise RefusedAgent(413, "The part is too large.")
     ticket, last = request.headers.get("Harmony-Ticket", ""), request.args.get("last") == "1"
-    agents.store(connector_id, call_id, ticket, number, request.get_data(), last=last, now=now())
+    agents.store(connector_id, call_id, ticket, number, _body(PART_BYTES), last=last, now=now())
     return Response(status=200, mimetype=MIMETYPE)
 
 
@@ -122,6 +118,13 @@ def _wait_for_work(connector_id: int, at_work: bool) -> bool:
     finally:
         if until:
             waiting.room.release()
+
+
+def _body(largest: int) -> bytes:
+    """Return the body, which may come in chunks without a length. Raises RefusedAgent when it is larger."""
+    if (request.content_length or 0) > largest or len(body := request.get_data()) > largest:
+        raise RefusedAgent(413, "The request is too large.")
+    return body
 
 
 def _key() -> str:

@@ -14,6 +14,12 @@ SELECT_CONNECTOR_BY_KEY = """
 
 SELECT_AGENT_SEEN = "SELECT seen_at FROM connector_agent WHERE code = ? AND connector_id = ?"
 
+DELETE_OTHER_AGENTS = """
+    DELETE FROM connector_agent
+    WHERE connector_id = ? AND code NOT IN (
+        SELECT code FROM connector_agent WHERE connector_id = ? ORDER BY seen_at DESC LIMIT ?)
+"""
+
 INSERT_CALL = """
     INSERT INTO relay_call (id, connector_id, kind, sealed, repeatable, created_at, expires_at)
     VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from harmony.connector.wire import STREAM, WireStream, encode
+from harmony.relay.errors import sentence_of
 from harmony.relay.exchange import relay_of
 from harmony.uem.errors import MalformedAnswer
 from harmony.uem.http.byte_stream import StreamServer
@@ -23,4 +24,4 @@ def send_relayed_stream(name: str, server: StreamServer, data: bytes, seconds: f
         delivery = relay.ask(STREAM, encode(stream), Deadline(seconds), repeatable=False).delivery
     if delivery is None:
         raise MalformedAnswer(f"Connector {name} did not say what became of the records.")
-    return delivery.answer
+    return sentence_of(delivery.answer)

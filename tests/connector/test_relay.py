@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from io import BytesIO
 
+import msgspec
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -14,10 +16,12 @@ from harmony.clock import now
 from harmony.connector.wire import (
     CALL,
     LEASE_SECONDS,
+    PART_BYTES,
     PREFIX,
     Poll,
     Reply,
     WireAnswer,
+    WireCheck,
     WireFailure,
     Work,
     decode_works,
@@ -28,11 +32,14 @@ from harmony.models import AuditEntry, Connector, RelayCall, RelayPart
 from harmony.relay import agents, connectors
 from harmony.relay.agents import RefusedAgent
 from harmony.relay.calls import Relay
-from harmony.relay.errors import ConnectorRefused, ConnectorRevoked, ConnectorUnavailable
+from harmony.relay.errors import ConnectorRefused, ConnectorRevoked, ConnectorUnavailable, failure
+from harmony.relay.exchange import probe_of
 from harmony.security.vault import vault
+from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import MalformedAnswer, TimedOut, UemError
 from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.response import pack
+from harmony.uem.trust.outbound import OutboundPolicy
 from tests.database import on_both
 from tests.waiting import wait_for
 
@@ -277,3 +284,47 @@ def test_the_addresses_take_a_key_and_nothing_else(app: Flask) -> None:
     assert (empty.status_code, decode_works(empty.data), empty.content_length) == (200, [], 1)
     missing = client.put(f"{PREFIX}/calls/none/parts/0", headers=head, data=b"x")
     assert (missing.status_code, missing.mimetype) == (409, "text/plain")
+
+
+def test_a_body_in_chunks_is_no_larger_than_one_with_a_length(app: Flask) -> None:
+    client = app.test_client()
+    with app.app_context():
+        _, key = connectors.add("Head office", "test", now())
+    chunked = {"Authorization": f"Bearer {key}", "Transfer-Encoding": "chunked"}
+    for method, path, largest in (("POST", "poll", 2**16), ("PUT", "calls/x/parts/0", PART_BYTES)):
+        answer = client.open(
+            f"{PREFIX}/{path}", method=method, headers=chunked, input_stream=BytesIO(b"x" * (largest + 1)),
+            environ_overrides={"wsgi.input_terminated": True},
+        )  # fmt: skip
+        assert answer.status_code == 413, path
+
+
+def test_a_key_makes_up_no_agents_without_end(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "_MOST_AGENTS", 3)
+    id_, _ = connectors.add("Head office", "test", now())
+    for number in range(6):
+        agents.arrive(id_, poll(f"a{number}"), now() + timedelta(seconds=number))
+    assert [agent.code for agent in connectors.agents_of(id_)] == ["a5", "a4", "a3"]
+    with pytest.raises(RefusedAgent) as refused:
+        agents.arrive(id_, poll("a" * 33), now())
+    assert refused.value.status == 400
+
+
+def test_what_an_agent_says_is_as_long_as_a_sentence_may_be() -> None:
+    endless = "wo\u202erd " * 10_000
+    said = WireFailure(code="timed-out", sentence=endless, advice=endless)
+    for refused in (False, True):
+        error = failure("Head office", msgspec.structs.replace(said, refused_by_agent=refused))
+        assert len(error.sentence + error.advice) < 1200
+        assert error.sentence.isprintable()
+
+
+def test_a_result_that_is_none_is_an_error_of_the_connector(context: Flask, site: int) -> None:
+    odd = WireCheck(name="TLS", state="splendid", milliseconds=1, sentence="", advice=None)
+    nobody = Connection("https://uem.test", Basic("", "", ""), None, OutboundPolicy())
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(probe_of("Head office").look, nobody)
+        wait_for(_waiting, "the question")
+        answer(site, taken(site), Reply(checks=(odd,)))
+        with pytest.raises(MalformedAnswer):
+            asked.result(20)
