@@ -5,6 +5,7 @@ BIN := .venv/bin
 PARALLEL ?= -n 3 --dist loadgroup
 QUICK := $(wildcard tests/test_*.py) tests/uem tests/simulator tests/jobs
 TEMPLATES := templates harmony/simulator/templates
+COMPOSE_LINTER := tests/deploy/compose_linter
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -44,12 +45,16 @@ image-test: .venv/dev ## Build the container image without a registry, run it, l
 release: .venv/dev ## Build the archive of this version from the last commit, and the image, into dist/, and check both
 	@$(BIN)/python -m tests.release $(ARGS)
 
-lint: .venv/dev ## Look for mistakes without running anything
+lint: .venv/dev .venv/compose-linter ## Look for mistakes without running anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/djangofmt --check $(TEMPLATES)
 	@$(BIN)/djangofmt check $(TEMPLATES)
 	@$(BIN)/mypy
+	@$(BIN)/hadolint deploy/Dockerfile
+	@if [ -e .venv/compose-linter ]; then \
+		$(COMPOSE_LINTER)/node_modules/.bin/dclint --max-warnings 0 -c $(COMPOSE_LINTER)/.dclintrc.yaml deploy/compose*.yaml; \
+	else echo "The compose files were not checked, for lack of npm."; fi
 
 format: .venv/dev ## Lay out the code and the templates
 	@$(BIN)/ruff check --fix .
@@ -62,7 +67,7 @@ screenshots: .venv/dev ## Take the pictures in docs/images anew, from the demo; 
 	@$(BIN)/python -m tests.screenshots
 
 clean: ## Remove what make has built; the data in instance/ stays
-	rm -rf dist .venv .venv-bench tests/oidc/provider/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
+	rm -rf dist .venv .venv-bench tests/oidc/provider/node_modules tests/deploy/compose_linter/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .artifacts
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Harmony needs Python 3.11 or newer.")'
@@ -83,6 +88,13 @@ clean: ## Remove what make has built; the data in instance/ stays
 	@if command -v npm >/dev/null; then \
 		echo "Installing the OpenID provider that the tests sign in at …" && \
 		npm ci --prefix tests/oidc/provider --ignore-scripts --no-audit --no-fund --silent && touch $@; \
+	fi
+
+# The linter of the compose files; without npm they are not checked, and `make lint` says so.
+.venv/compose-linter: $(COMPOSE_LINTER)/package-lock.json | .venv/bin/python
+	@if command -v npm >/dev/null; then \
+		echo "Installing the linter of the compose files …" && \
+		npm ci --prefix $(COMPOSE_LINTER) --ignore-scripts --no-audit --no-fund --silent && touch $@; \
 	fi
 
 .venv-bench/peers: requirements-bench.txt
