@@ -42,15 +42,22 @@ def _on(name: str, folder: Path, small: Simulated, large: Simulated, server: Ser
     for number in range(SMALL_ROUNDS):
         with _made(folder / f"small-{number}", small, server) as place:
             for kind in SYNCS:
-                found[f"small {kind}"].append(dashboard.sync(place))
+                found[f"small {kind}"].append(_synced(place, f"{name}, small, {kind}"))
     with _made(folder / "large", large, server) as place:
         for kind in SYNCS:
-            found[f"large {kind}"].append(dashboard.sync(place))
+            found[f"large {kind}"].append(_synced(place, f"{name}, large, {kind}"))
         pages = child("tests.bench.one_lists", str(place), str(PAGE_ROUNDS))
     sizes = {"devices": large.devices, "small": small.devices}
     ratios = [_ratio(name, kind, found, sizes) for kind in SYNCS]
     memory = [_memory(name, kind, found, sizes) for kind in SYNCS]
     return [*ratios, *memory, *_pages(name, pages.said["pages"])]
+
+
+def _synced(place: Path, what: str) -> Measured:
+    """Sync, and say so: half an hour without a word is long."""
+    found = dashboard.sync(place)
+    sys.stderr.write(f"{what}: {found.seconds:.1f} s, {found.rss_mib:.0f} MiB\n")
+    return found
 
 
 @contextmanager

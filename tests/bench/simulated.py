@@ -25,7 +25,7 @@ __all__ = ["FIRST_DEVICE_ID", "PAGE_SIZE", "TOP_ID", "Line", "Simulated", "simul
 
 PAGE_SIZE = 500
 # A million devices take about forty to make.
-SECONDS_TO_START = 300.0
+SECONDS_TO_START = 900.0
 
 
 class Line:

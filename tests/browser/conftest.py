@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from harmony.db import sqlite_module
 from tests.browser import wizard
+from tests.browser.caddy import CADDY
 from tests.browser.nginx import NGINX
 from tests.browser.oidc_provider import NODE
 from tests.browser.product import Product, running_product
@@ -45,6 +46,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not NGINX:
         left_out += [item for item in mine if item.path.name == "test_behind_nginx.py"]
         _leave_out(config, left_out, "nginx", "nginx-light")
+    if not CADDY:
+        behind = [item for item in mine if item.path.name == "test_behind_caddy.py"]
+        _leave_out(config, behind, "Caddy", "caddy")
+        left_out += behind
     if not NODE:
         at_provider = [item for item in mine if item.path.name == "test_single_sign_on.py"]
         _leave_out(config, at_provider, "the OpenID provider", "nodejs npm", "and `make test`")
