@@ -82,14 +82,12 @@ def quick_invariants(before: Known | None = None, *, dying: bool = False) -> Non
 
 def every_run_ended_and_no_lease_was_left(dying: bool = False) -> None:
     """I5 and I9: nothing runs any more, so that nothing has two live runs or a forgotten lease."""
-    for runs, kind in (("sync_run", "''"), ("job_run", "kind")):
-        live = rows(
-            f"SELECT integration_id, {kind} AS kind, count(*) AS n FROM {runs} "  # noqa: S608 - names of ours
-            "WHERE state = 'running' GROUP BY 1, 2"
-        )
-        assert not [row for row in live if row["n"] > 1], f"I5: several live runs: {live}"
-        open_runs = rows(f"SELECT id, state FROM {runs} WHERE state = 'running' OR finished_at IS NULL")  # noqa: S608
-        assert dying or not open_runs, f"I9: these runs did not end: {open_runs}"
+    live = rows(
+        "SELECT integration_id, kind, count(*) AS n FROM job_run WHERE state = 'running' GROUP BY 1, 2"
+    )
+    assert not [row for row in live if row["n"] > 1], f"I5: several live runs: {live}"
+    open_runs = rows("SELECT id, kind, state FROM job_run WHERE state = 'running' OR finished_at IS NULL")
+    assert dying or not open_runs, f"I9: these runs did not end: {open_runs}"
     leased = rows(
         "SELECT integration_id, kind FROM job WHERE lease_owner IS NOT NULL OR lease_until IS NOT NULL"
     )

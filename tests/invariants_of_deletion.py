@@ -62,7 +62,7 @@ def nothing_was_missing_or_gone_without_a_complete_snapshot(before: Known) -> No
 def complete_runs() -> list[dict[str, Any]]:
     """The snapshots that read everything, and those that died after that."""
     return rows(
-        "SELECT integration_id, started_at, finished_at FROM sync_run WHERE kind = 'snapshot' AND "
+        "SELECT integration_id, started_at, finished_at FROM job_run WHERE sync_kind = 'snapshot' AND "
         "(state IN ('ok', 'warning', 'held') OR (state IN ('aborted', 'running') AND step = :marking))",
         marking=MARKING,
     )
@@ -99,7 +99,7 @@ def deleted_by_syncs_since(before: Known) -> dict[int, list[dict[str, Any]]]:
     for row in rows(
         "SELECT device.id, device.integration_id, absent_from, deleted_at, state FROM device "
         "JOIN device_event ON device_event.device_id = device.id AND device_event.kind = 'deleted' "
-        "JOIN sync_run ON sync_run.id = device_event.run_id "
+        "JOIN job_run ON job_run.id = device_event.run_id "
         "WHERE deleted_by = 'sync' AND deleted_at = device_event.at"
     ):
         if row["id"] not in before.deleted:
@@ -131,7 +131,7 @@ def nobody_doubtful_is_absent() -> None:
         "AND skipped_device.external_id = device.external_id WHERE device_event.kind = 'missing'"
     )
     assert not torn, f"I13: {torn} are missing since a run that listed them in rows it could not read"
-    doubting = rows("SELECT id, missing, reason FROM sync_run WHERE missing > 0")
+    doubting = rows("SELECT id, reason FROM job_run WHERE CAST(counts ->> 'missing' AS integer) > 0")
     torn = [run for run in doubting if any(words in run["reason"] for words in NOT_COUNTED)]
     assert not torn, f"I13: {torn} counted what they say they did not"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,16 +11,18 @@ from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
 from harmony.db import db, release, table_of, write
+from harmony.jobs.tally import Tally
 from harmony.models import (
     Absence,
     Device,
     DeviceStatus,
     Hold,
     Integration,
+    JobRun,
     Membership,
     Protection,
     Risk,
-    SyncRun,
+    SyncKind,
     SyncRunState,
 )
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
@@ -65,12 +68,28 @@ def snapshot(integration_id: int, listed: Collection[int], **changes: Any) -> Sn
     return Snapshot(integration_id=integration_id, run_id=a_run(integration_id), **(values | changes))
 
 
+def a_sync(integration_id: int, at: datetime = NOON, **changes: Any) -> JobRun:
+    """The row of a full sync that ended well; `changes` are columns and counts."""
+    values = {
+        "kind": "devices", "sync_kind": SyncKind.SNAPSHOT, "state": SyncRunState.OK, "started_by": "schedule",
+        "started_at": at, "heartbeat_at": at, "finished_at": at, "owner": "w", "fence": 1, "version": 1,
+    }  # fmt: skip
+    counts = {name: changes.pop(name) for name in asdict(Tally()) if name in changes.keys() - Tally.COLUMNS}
+    return JobRun(integration_id=integration_id, counts=counts, **values | changes)
+
+
+def last_sync(integration_id: int | None = None) -> JobRun:
+    """The newest device sync, of an integration or of all."""
+    release()
+    own = JobRun.integration_id == integration_id if integration_id else JobRun.integration_id.is_not(None)
+    syncs = select(JobRun).where(own, JobRun.kind == "devices").order_by(JobRun.id.desc())
+    return db.session.scalars(syncs.limit(1)).one()
+
+
 def a_run(integration_id: int, at: datetime = NOON) -> int:
     """A run under way; its id."""
     with write() as session:
-        run = SyncRun(integration_id=integration_id, state=SyncRunState.OK, started_by="test", owner="test")
-        run.started_at = run.heartbeat_at = run.finished_at = at
-        run.fence = run.version = 1
+        run = a_sync(integration_id, at, started_by="test", owner="test")
         session.add(run)
         session.flush()
         return run.id

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Action,
     DeviceStatus,
@@ -118,11 +119,12 @@ class IntegrationItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A device sync: how it ended and what it did."""
+    """A run of a job, and how it ended. The counts beside `counts` are those of a device sync."""
 
     id: int
     integration_id: int
-    kind: SyncKind
+    job: JobKind
+    kind: Annotated[SyncKind | None, Meta(description="What a device sync reads; null for other jobs.")]
     state: SyncRunState
     started_by: str
     started_at: datetime
@@ -136,6 +138,7 @@ class RunItem(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int
     restored: int
     skipped: int
+    counts: Annotated[dict[str, int], Meta(description="By the names of its job; zero is left out.")]
     reason: str
     advice: str
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, TextClause, func, or_, select, text
 from harmony.apps.app_lists import ReadingOutcome
 from harmony.apps.reader import DeviceToRead
 from harmony.db import db
+from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
 from harmony.models import (
     AppReading,
@@ -48,9 +49,8 @@ def targets(integration_id: int, most: int) -> list[DeviceToRead]:
 def fetched_at(integration_id: int) -> datetime | None:
     """Return when apps were last fetched for any device of the integration, by a run that got that far."""
     fetched = (JobRun.calls > 0, JobRun.state.not_in((SyncRunState.FAILED, SyncRunState.AUTH_FAILED)))
-    app_syncs = (JobRun.integration_id == integration_id, JobRun.kind == JobKind.APPS)
-    newest = select(JobRun.heartbeat_at).where(*app_syncs, *fetched).order_by(JobRun.id.desc())
-    return db.session.scalar(newest.limit(1))
+    newest = runs.newest(db.session(), integration_id, JobKind.APPS, *fetched)
+    return newest.heartbeat_at if newest else None
 
 
 def was_read(integration_id: int) -> bool:

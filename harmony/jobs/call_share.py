@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from harmony.audit import EVENTS
 from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.quota import DAY, Share, Spent, share
-from harmony.models import Integration, IntegrationState, JobRun, SyncKind, SyncRun
+from harmony.models import Integration, IntegrationState, JobRun, SyncKind
 from harmony.models.configuration import SERVER, ServerDetails, from_row
 from harmony.uem.trust.address import reduced
 
 
 def of_apps(integration_id: int, percent: int, now: datetime) -> Share:
-    """Return the calls the app sync may make now, counted over every integration of the same server."""
-    ids = _same_server(integration_id)
-    recent = (JobRun.kind == JobKind.APPS, JobRun.integration_id.in_(ids), JobRun.started_at > now - DAY)
-    rows = db.session.execute(select(JobRun.started_at, JobRun.calls).where(*recent))
-    return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
+    """Return the calls the app sync may make now."""
+    return _share(integration_id, percent, now, JobRun.kind == JobKind.APPS)
 
 
 def of_events(integration_id: int, percent: int, now: datetime) -> Share:
     """Return the calls that events may cause now; full syncs that they asked for count too."""
+    caused = or_(JobRun.sync_kind == SyncKind.EVENTS, JobRun.started_by == EVENTS)
+    return _share(integration_id, percent, now, JobRun.kind == JobKind.DEVICES, caused)
+
+
+def _share(integration_id: int, percent: int, now: datetime, *purpose: ColumnElement[bool]) -> Share:
+    """Count the calls of these runs over every integration of the same server."""
     ids = _same_server(integration_id)
-    caused = or_(SyncRun.kind == SyncKind.EVENTS, SyncRun.started_by == EVENTS)
-    recent = (caused, SyncRun.integration_id.in_(ids), SyncRun.started_at > now - DAY)
-    rows = db.session.execute(select(SyncRun.started_at, SyncRun.calls).where(*recent))
+    recent = (JobRun.integration_id.in_(ids), JobRun.started_at > now - DAY)
+    rows = db.session.execute(select(JobRun.started_at, JobRun.calls).where(*purpose, *recent))
     return share(_limit(ids), percent, [Spent(at, calls) for at, calls in rows], now)
 
 
@@ -48,14 +50,5 @@ def _address(integration: Integration) -> str:
 
 def _limit(integration_ids: Sequence[int]) -> int | None:
     """Return the daily quota as an answer last named it, in whichever run."""
-    limits = [
-        db.session.execute(
-            select(run.heartbeat_at, run.quota_limit)
-            .where(run.integration_id.in_(integration_ids), run.quota_limit.is_not(None))
-            .order_by(run.id.desc())
-            .limit(1)
-        ).first()
-        for run in (SyncRun, JobRun)
-    ]
-    newest = max((limit for limit in limits if limit), default=None)
-    return newest[1] if newest else None
+    named = (JobRun.integration_id.in_(integration_ids), JobRun.quota_limit.is_not(None))
+    return db.session.scalar(select(JobRun.quota_limit).where(*named).order_by(JobRun.id.desc()).limit(1))

@@ -16,9 +16,8 @@ from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.device_sync import choice
 from harmony.jobs.kinds import KINDS, FollowsSync, JobKind, due_at_finish, using_ids
 from harmony.jobs.lease import under_way
-from harmony.jobs.opening import Run
 from harmony.jobs.outcome import Outcome
-from harmony.models import Integration, IntegrationState, Job, SyncRun, SyncRunState, UemTag
+from harmony.models import Integration, IntegrationState, Job, JobRun, SyncRunState, UemTag
 from harmony.models.configuration import Synchronization
 
 READ_IS_KEPT = "What it had read was kept."
@@ -157,7 +156,7 @@ def cancel(integration_id: int, kind: JobKind, by: str, now: datetime) -> bool:
         run = take_back(session, job, f"Cancelled by {by}.", now, advice=_USUAL_TIME)
         if run is None:
             return False
-        if isinstance(run, SyncRun):
+        if kind is JobKind.DEVICES:
             device_sync.plan(session, integration, run, Outcome(SyncRunState.CANCELLED), now)
         else:
             job.next_at = usual(integration, kind, now, now)
@@ -167,19 +166,19 @@ def cancel(integration_id: int, kind: JobKind, by: str, now: datetime) -> bool:
 
 def take_back(
     session: Session, job: Job, reason: str, now: datetime, advice: str = READ_IS_KEPT
-) -> Run | None:
+) -> JobRun | None:
     """Close the run under way as cancelled and make its worker powerless; None when there was none.
 
     The words of advice are those of a device sync.
     """
-    pairs = under_way(session, JobKind(job.kind), Job.integration_id == job.integration_id)
+    pairs = under_way(session, Job.integration_id == job.integration_id, Job.kind == job.kind)
     run = next((run for run, _job in pairs if run.fence == job.fence), None)
     job.lease_owner, job.lease_until, job.fence = None, None, job.fence + 1
     if run is None:
         return None
     run.state, run.reason, run.step, run.finished_at = SyncRunState.CANCELLED, reason, "", now
     record_run_line(session, job.kind, (job.integration_id, run.id), run.state, reason=reason, at=now)
-    if isinstance(run, SyncRun):
+    if job.kind == JobKind.DEVICES:
         run.advice = advice
     else:  # what the run should have looked at is left to the next one
         job.next_at, job.whole = min(job.next_at or now, now), True

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from harmony.jobs import runs
 from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.lease import LEASE, Lease, release
 from harmony.jobs.outcome import GOOD, Outcome
 from harmony.jobs.schedule import Times
-from harmony.models import Integration, Job, StopReason, SyncKind, SyncRun, SyncRunState
+from harmony.models import Integration, Job, JobRun, StopReason, SyncKind, SyncRunState
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row
 
 
@@ -21,7 +21,7 @@ def settle(session: Session, lease: Lease, outcome: Outcome, now: datetime) -> N
     if release(session, lease) is None:
         return
     integration = session.get_one(Integration, lease.integration_id)
-    run = session.get_one(SyncRun, lease.run_id)
+    run = session.get_one(JobRun, lease.run_id)
     learn(integration, run, outcome)
     if outcome.stop is not None:
         stop(integration, outcome.stop, f"{outcome.reason} {outcome.advice}")
@@ -29,15 +29,15 @@ def settle(session: Session, lease: Lease, outcome: Outcome, now: datetime) -> N
         plan(session, integration, run, outcome, now)
 
 
-def learn(integration: Integration, run: SyncRun, outcome: Outcome) -> None:
+def learn(integration: Integration, run: JobRun, outcome: Outcome) -> None:
     """Keep what a run says of its integration: how fresh it is, how many snapshots, failures in a row.
 
     Only a run that got nothing done counts as a failure: an incomplete one shows that the UEM answers, an
     aborted one has a back-off of its own, and a person cancelled the cancelled one.
     """
-    if outcome.good and run.kind != SyncKind.EVENTS:
+    if outcome.good and run.sync_kind != SyncKind.EVENTS:
         integration.fresh_as_of = run.started_at
-    if run.kind != SyncKind.SNAPSHOT:
+    if run.sync_kind != SyncKind.SNAPSHOT:
         return
     if outcome.complete:
         integration.snapshots += 1
@@ -50,13 +50,13 @@ def learn(integration: Integration, run: SyncRun, outcome: Outcome) -> None:
         integration.sync_job.failures += 1
 
 
-def plan(session: Session, integration: Integration, run: SyncRun, outcome: Outcome, now: datetime) -> None:
+def plan(session: Session, integration: Integration, run: JobRun, outcome: Outcome, now: datetime) -> None:
     """Set the due times after `run`. A delta moves no snapshot, and a person who asked is not put off.
 
     A run for events moves nothing but the next one for events, which the events that wait bring forward.
     """
-    snapshot, job = run.kind == SyncKind.SNAPSHOT, integration.sync_job
-    if run.kind == SyncKind.EVENTS:
+    snapshot, job = run.sync_kind == SyncKind.SNAPSHOT, integration.sync_job
+    if run.sync_kind == SyncKind.EVENTS:
         job.events_at = now if outcome.again_at_once else now + jobs_schedule.EVENTS_RETRY
         return
     if snapshot and job.requested_at is None:
@@ -76,13 +76,13 @@ def plan_delta(
     job.refresh_at = jobs_schedule.next_delta(sensible, job.next_at, quota, not_before, now)
 
 
-def plan_after_abort(session: Session, integration: Integration, run: SyncRun, now: datetime) -> None:
+def plan_after_abort(session: Session, integration: Integration, run: JobRun, now: datetime) -> None:
     """Set the due time after a worker died; a person who asked meanwhile is not put off."""
     job = integration.sync_job
-    if run.kind == SyncKind.EVENTS:
+    if run.sync_kind == SyncKind.EVENTS:
         aborted = _aborted_in_a_row(session, integration.id, SyncKind.EVENTS)
         job.events_at = now + jobs_schedule.retry_after_abort(aborted, interval(integration))
-    elif run.kind == SyncKind.DELTA:
+    elif run.sync_kind == SyncKind.DELTA:
         job.refresh_at = now + jobs_schedule.DELTA_EVERY
     elif job.requested_at is None:
         aborted = _aborted_in_a_row(session, integration.id, SyncKind.SNAPSHOT)
@@ -126,7 +126,7 @@ def times(job: Job) -> Times:
     return Times(job.next_at, job.refresh_at, job.lease_until, job.events_at)
 
 
-def _after(integration: Integration, run: SyncRun, outcome: Outcome, now: datetime) -> datetime:
+def _after(integration: Integration, run: JobRun, outcome: Outcome, now: datetime) -> datetime:
     every = interval(integration)
     planned = jobs_schedule.next_point(integration.id, every, run.started_at, now)
     rest = jobs_schedule.rest(integration.sync_job.failures, every)
@@ -135,8 +135,7 @@ def _after(integration: Integration, run: SyncRun, outcome: Outcome, now: dateti
 
 def _quota(session: Session, integration: Integration) -> tuple[int, int] | None:
     """Return what the UEM last said of its calls: (left, limit)."""
-    with_quota = (SyncRun.integration_id == integration.id, SyncRun.quota_limit.is_not(None))
-    run = session.scalar(select(SyncRun).where(*with_quota).order_by(SyncRun.id.desc()).limit(1))
+    run = runs.newest(session, integration.id, JobKind.DEVICES, JobRun.quota_limit.is_not(None))
     if run is None or run.quota_left is None or run.quota_limit is None:
         return None
     return run.quota_left, run.quota_limit
@@ -144,16 +143,11 @@ def _quota(session: Session, integration: Integration) -> tuple[int, int] | None
 
 def _last_end(session: Session, integration_id: int) -> str | None:
     """Return how the last snapshot that ended did so."""
-    snapshots = (SyncRun.integration_id == integration_id, SyncRun.kind == SyncKind.SNAPSHOT)
-    ended = select(SyncRun.state).where(*snapshots, SyncRun.state != SyncRunState.RUNNING)
-    return session.scalar(ended.order_by(SyncRun.id.desc()).limit(1))
+    run = runs.newest(session, integration_id, JobKind.DEVICES, runs.FULL_SYNC, runs.ENDED)
+    return run.state if run else None
 
 
 def _aborted_in_a_row(session: Session, integration_id: int, kind: SyncKind) -> int:
-    ends = session.scalars(
-        select(SyncRun.state)
-        .where(SyncRun.integration_id == integration_id, SyncRun.kind == kind)
-        .order_by(SyncRun.id.desc())
-        .limit(12)
-    ).all()
+    of_kind = runs.of_job(integration_id, JobKind.DEVICES, JobRun.sync_kind == kind, columns=(JobRun.state,))
+    ends = session.scalars(of_kind.limit(12)).all()
     return next((n for n, state in enumerate(ends) if state != SyncRunState.ABORTED), len(ends))

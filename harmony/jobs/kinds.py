@@ -31,7 +31,7 @@ class FollowsSync(StrEnum):
 class Words:
     """The names of a kind on pages and in the audit log, and those of the counts of its runs.
 
-    `done` are the counts that make up its progress, in `unit`.
+    `done` are the counts that make up its progress, in `unit`; `warn` those that a person should look at.
     """
 
     title: str
@@ -42,6 +42,7 @@ class Words:
     counts: Mapping[str, str] = field(default_factory=dict)
     done: tuple[str, ...] = ()
     unit: str = ""
+    warn: tuple[str, ...] = ("skipped", "incomplete", "waiting", "failed", "missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,18 @@ KINDS: dict[JobKind, KindSpec] = {
             cancelled="Cancelled the sync",
             about="Reads the devices of the chosen groups: all in a full sync, and in a refresh those that "
             "were in contact with the UEM lately.",
+            counts={
+                "added": "Added",
+                "updated": "Updated",
+                "unchanged": "Unchanged",
+                "missing": "Missing",
+                "reappeared": "Reappeared",
+                "deleted": "Deleted",
+                "restored": "Restored",
+                "skipped": "Skipped",
+            },
+            done=("devices_read",),
+            unit="devices",
         ),
         interval=lambda settings: timedelta(minutes=settings.device_interval),
         uses_ids=False,

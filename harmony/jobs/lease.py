@@ -16,9 +16,9 @@ from harmony.db import changed, db, write
 from harmony.feed import record_run_line
 from harmony.jobs import caution, server_waits
 from harmony.jobs.kinds import KINDS, JobKind, asking_uem, using_ids
-from harmony.jobs.opening import Run, open_run
+from harmony.jobs.opening import open_run
 from harmony.jobs.outcome import Outcome
-from harmony.models import Integration, IntegrationState, Job, JobRun, SyncKind, SyncRun, SyncRunState
+from harmony.models import Integration, IntegrationState, Job, JobRun, SyncKind, SyncRunState
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +50,10 @@ class Lease:
     named: bool = False
 
 
-def runs_of(kind: str) -> type[SyncRun] | type[JobRun]:
-    """Return the table with the runs of a kind; those of a device sync have columns of their own."""
-    return SyncRun if kind == JobKind.DEVICES else JobRun
-
-
-def under_way(session: Session, kind: JobKind, *conditions: ColumnElement[bool]) -> list[tuple[Run, Job]]:
-    """Return the runs of a kind that are under way, each with its job."""
-    runs: Any = runs_of(kind)
-    same_job = (Job.integration_id == runs.integration_id, Job.kind == kind)
-    rows = select(runs, Job).join(Job, and_(*same_job)).where(runs.state == SyncRunState.RUNNING, *conditions)
-    if runs is JobRun:
-        rows = rows.where(JobRun.kind == kind)
+def under_way(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[JobRun, Job]]:
+    """Return the runs that are under way, each with its job."""
+    same_job = and_(Job.integration_id == JobRun.integration_id, Job.kind == JobRun.kind)
+    rows = select(JobRun, Job).join(Job, same_job).where(JobRun.state == SyncRunState.RUNNING, *conditions)
     return [(run, job) for run, job in session.execute(rows)]
 
 
@@ -134,7 +126,7 @@ def claim(integration_id: int, kind: JobKind, owner: str, now: datetime) -> Leas
             return None
         job.lease_owner, job.lease_until, job.fence = owner, now + LEASE, job.fence + 1
         run, whole = open_run(session, job, now)
-        named = run.kind == SyncKind.EVENTS
+        named = run.sync_kind == SyncKind.EVENTS
         return Lease(integration_id, kind, run.id, owner, job.fence, whole, run.started_by, named)
 
 
@@ -147,16 +139,15 @@ def renew(session: Session, lease: Lease, now: datetime) -> None:
 
 
 def close(
-    session: Session, lease: Lease, outcome: Outcome, now: datetime, counts: Mapping[str, Any] | None = None
+    session: Session, lease: Lease, outcome: Outcome, now: datetime, progress: Mapping[str, Any] | None = None
 ) -> bool:
     """Write how the run ended; return False when somebody else has closed it."""
-    runs = runs_of(lease.kind)
     ended = {
         "state": outcome.state, "reason": outcome.reason, "advice": outcome.advice, "step": "",
         "finished_at": now, "heartbeat_at": now,
     }  # fmt: skip
-    under_way = update(runs).where(runs.id == lease.run_id, runs.state == SyncRunState.RUNNING)
-    closed = changed(session, under_way.values({**(counts or {}), **ended})) == 1
+    under_way = update(JobRun).where(JobRun.id == lease.run_id, JobRun.state == SyncRunState.RUNNING)
+    closed = changed(session, under_way.values({**(progress or {}), **ended})) == 1
     if closed:
         run = (lease.integration_id, lease.run_id)
         record_run_line(session, lease.kind, run, outcome.state, reason=outcome.reason, at=now)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from harmony.audit import EVENTS, SCHEDULE
 from harmony.jobs.kinds import JobKind
-from harmony.models import Integration, Job, JobRun, SyncKind, SyncRun, SyncRunState
-
-Run = SyncRun | JobRun
+from harmony.models import Integration, Job, JobRun, SyncKind, SyncRunState
 
 
-def open_run(session: Session, job: Job, now: datetime) -> tuple[Run, bool]:
+def open_run(session: Session, job: Job, now: datetime) -> tuple[JobRun, bool]:
     """Add the run of a job whose lease was just taken; return it, and whether it looks at everything.
 
     Inside the caller's `write()`.
@@ -22,7 +19,9 @@ def open_run(session: Session, job: Job, now: datetime) -> tuple[Run, bool]:
     by, whole = job.requested_by or SCHEDULE, _take_due(job, now)
     job.requested_at = job.requested_by = None
     named = not whole and _take_named(job, now)
-    run = _new_run(session, job, EVENTS if named else by, _sync_kind(whole, named), now)
+    run = _new_run(session, job, EVENTS if named else by, now)
+    if job.kind == JobKind.DEVICES:
+        run.sync_kind = _sync_kind(whole, named)
     session.add(run)
     session.flush()
     return run, whole
@@ -50,12 +49,9 @@ def _sync_kind(whole: bool, named: bool) -> SyncKind:
     return SyncKind.EVENTS if named else SyncKind.DELTA
 
 
-def _new_run(session: Session, job: Job, by: str, sync_kind: SyncKind, now: datetime) -> Run:
-    common: dict[str, Any] = {
-        "integration_id": job.integration_id, "started_by": by, "started_at": now, "heartbeat_at": now,
-        "owner": job.lease_owner, "fence": job.fence, "state": SyncRunState.RUNNING,
-    }  # fmt: skip
-    if job.kind != JobKind.DEVICES:
-        return JobRun(kind=job.kind, counts={}, **common)
-    version = session.get_one(Integration, job.integration_id).version
-    return SyncRun(kind=sync_kind, version=version, **common)
+def _new_run(session: Session, job: Job, by: str, now: datetime) -> JobRun:
+    return JobRun(
+        integration_id=job.integration_id, kind=job.kind, state=SyncRunState.RUNNING, counts={},
+        version=session.get_one(Integration, job.integration_id).version,
+        started_by=by, started_at=now, heartbeat_at=now, owner=job.lease_owner, fence=job.fence,
+    )  # fmt: skip

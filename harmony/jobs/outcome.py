@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from harmony.jobs.accounting import FEW
+from harmony.jobs.tally import Tally
 from harmony.models.states import StopReason, SyncRunState
 from harmony.uem.errors import RateLimited, SignInRefused, UemError
 
@@ -31,27 +32,6 @@ _TROUBLES = (
      "Stop Harmony, and restore a backup with `flask --app app db restore FILE`."),
 )  # fmt: skip
 _WRITTEN_IS_KEPT = "What this sync had written before is kept; the rest comes with the next one."
-
-
-@dataclass(slots=True)
-class Tally:
-    """The counts of a run so far; each field is a column of `SyncRun`."""
-
-    step: str = ""
-    pages_read: int = 0
-    devices_read: int = 0
-    expected: int | None = None
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    missing: int = 0
-    reappeared: int = 0
-    deleted: int = 0
-    restored: int = 0
-    skipped: int = 0
-    calls: int = 0
-    quota_left: int | None = None
-    quota_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

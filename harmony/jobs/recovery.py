@@ -13,9 +13,8 @@ from harmony.feed import record_run_line
 from harmony.jobs import device_sync
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.lease import LEASE, under_way
-from harmony.jobs.opening import Run
 from harmony.jobs.process_identity import is_gone
-from harmony.models import Integration, Job, SyncRun, SyncRunState
+from harmony.models import Integration, Job, JobRun, SyncRunState
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +30,10 @@ SILENT = (
 
 def reap(now: datetime) -> int:
     """Close the runs whose worker is gone or whose lease ended; their jobs are due again."""
-    if not any(under_way(db.session(), kind) for kind in JobKind):
+    if not under_way(db.session()):
         return 0
     with write() as session:
-        pairs = [pair for kind in JobKind for pair in under_way(session, kind)]
-        dead = [pair for pair in pairs if _is_dead(*pair, now)]
+        dead = [pair for pair in under_way(session) if _is_dead(*pair, now)]
         for run, job in dead:
             _abort(session, run, job, now)
     return len(dead)
@@ -46,12 +44,12 @@ def mend(now: datetime) -> int:
     return _mend_device_syncs(now) + _mend_others(now)
 
 
-def _is_dead(run: Run, job: Job, now: datetime) -> bool:
+def _is_dead(run: JobRun, job: Job, now: datetime) -> bool:
     ours = (job.lease_owner, job.fence) == (run.owner, run.fence)
     return is_gone(run.owner) or not ours or (job.lease_until or now) <= now
 
 
-def _abort(session: Session, run: Run, job: Job, now: datetime) -> None:
+def _abort(session: Session, run: JobRun, job: Job, now: datetime) -> None:
     log.warning("Run %d of job %s of integration %d lost its worker.", run.id, job.kind, job.integration_id)
     died = SYNC_DIED if job.kind == JobKind.DEVICES else DIED
     # Its step stays: it tells how far the worker had come.
@@ -62,7 +60,7 @@ def _abort(session: Session, run: Run, job: Job, now: datetime) -> None:
         return
     session.flush()
     job.lease_owner = job.lease_until = None
-    if isinstance(run, SyncRun):
+    if job.kind == JobKind.DEVICES:
         integration = session.get_one(Integration, job.integration_id)
         device_sync.plan_after_abort(session, integration, run, now)
     else:

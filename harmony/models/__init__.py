@@ -42,7 +42,7 @@ from harmony.models.message import (
 from harmony.models.policy import Policy, PolicyRecord, RiskOverride
 from harmony.models.protection import Event, Finding, Protection, Registration, RegistrationCode
 from harmony.models.refusal import RegistrationRefusal
-from harmony.models.run import JobRun, SkippedDevice, SyncRun
+from harmony.models.run import JobRun, SkippedDevice
 from harmony.models.sign_on import (
     ExternalIdentity,
     IdentityProvider,
@@ -165,7 +165,6 @@ __all__ = [
     "StopReason",
     "Sweep",
     "SyncKind",
-    "SyncRun",
     "SyncRunState",
     "TagLink",
     "ThrottleBucket",

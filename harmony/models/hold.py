@@ -25,7 +25,7 @@ class Hold(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_run.id", ondelete="SET NULL"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("job_run.id", ondelete="SET NULL"), index=True)
     state: Mapped[str] = mapped_column(String(16), default=HoldState.OPEN)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     up_to: Mapped[int]

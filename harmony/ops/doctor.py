@@ -25,7 +25,7 @@ from harmony.db import SAFE_SQLITE, db, is_sqlite, release
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
-from harmony.models import Integration, SyncRun, VaultCanary
+from harmony.models import Integration, JobRun, VaultCanary
 from harmony.models.search_index import is_there
 from harmony.ops import doctor_checks
 from harmony.ops.doctor_checks import Diagnosis, Level, SqliteInUse
@@ -135,7 +135,7 @@ def _rows(now: datetime) -> Iterator[Diagnosis]:
     yield doctor_checks.backup(newest, settings.backup_hours, now)
     seen = worker_seen_at(now)
     yield doctor_checks.worker(seen, now, WORKER_SILENT_AFTER)
-    beat = db.session.scalar(select(func.max(SyncRun.heartbeat_at)))
+    beat = db.session.scalar(select(func.max(JobRun.heartbeat_at)))
     yield doctor_checks.clock(now, max((at for at in (seen, beat) if at), default=None))
     late = lease.due_of(JobKind.DEVICES, now - _OVERDUE_AFTER)
     names = select(Integration.name).where(Integration.id.in_(late)).order_by(Integration.name)

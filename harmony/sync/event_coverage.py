@@ -7,15 +7,17 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from harmony.jobs.outcome import Tally
-from harmony.models import EventListener, SyncKind, SyncRun, SyncRunState, UemEvent
+from harmony.jobs import runs
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.outcome import GOOD
+from harmony.jobs.tally import Tally
+from harmony.models import EventListener, JobRun, UemEvent
 
 # So many devices that changed unannounced since the last event are no accident: rules exist for few changes.
 MISSED_BEFORE_WARNING = 5
-_READ_TO_THE_END = (SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD)
 
 
-def note(session: Session, run: SyncRun, tally: Tally, now: datetime) -> None:
+def note(session: Session, run: JobRun, tally: Tally, now: datetime) -> None:
     """Count the devices that a full sync found changed and no event named, inside the caller's `write()`.
 
     Only what changed while events could arrive counts: since a full sync that began after they were on.
@@ -37,9 +39,8 @@ def have_stopped(listener: EventListener) -> bool:
     return listener.is_on and listener.missed >= MISSED_BEFORE_WARNING
 
 
-def _began_before(session: Session, run: SyncRun) -> datetime | None:
+def _began_before(session: Session, run: JobRun) -> datetime | None:
     """Return when the full sync before this one began; what changed since then is what this one found."""
-    full = (SyncRun.integration_id == run.integration_id, SyncRun.kind == SyncKind.SNAPSHOT)
-    ended = (SyncRun.id < run.id, SyncRun.state.in_(_READ_TO_THE_END))
-    newest = select(SyncRun.started_at).where(*full, *ended).order_by(SyncRun.id.desc()).limit(1)
-    return session.scalar(newest)
+    before = (runs.FULL_SYNC, JobRun.id < run.id, JobRun.state.in_(GOOD))
+    newest = runs.newest(session, run.integration_id, JobKind.DEVICES, *before)
+    return newest.started_at if newest else None

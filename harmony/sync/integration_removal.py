@@ -14,7 +14,7 @@ from harmony.db import changed, db, write
 from harmony.jobs import caution
 from harmony.jobs.lease import LEASE
 from harmony.jobs.process_identity import identity
-from harmony.models import Device, Integration, IntegrationState, Job, SyncRun
+from harmony.models import Device, Integration, IntegrationState, Job, JobRun
 from harmony.models.job import SYNC_JOB
 from harmony.sync import removal_undo
 
@@ -88,8 +88,8 @@ def _delete_some(session: Session, integration_id: int) -> bool:
     ids = select(Device.id).where(Device.integration_id == integration_id).limit(DEVICES_PER_WRITE)
     if changed(session, delete(Device).where(Device.id.in_(ids))):
         return True
-    runs = select(SyncRun.id).where(SyncRun.integration_id == integration_id).limit(_RUNS_PER_WRITE)
-    return changed(session, delete(SyncRun).where(SyncRun.id.in_(runs))) > 0
+    runs = select(JobRun.id).where(JobRun.integration_id == integration_id).limit(_RUNS_PER_WRITE)
+    return changed(session, delete(JobRun).where(JobRun.id.in_(runs))) > 0
 
 
 def _give_back(integration_id: int, fence: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -15,11 +14,12 @@ from harmony.jobs import caution, control, device_sync, lease
 from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
-from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, Tally, of_database, of_error, of_locked
+from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, of_database, of_error, of_locked
 from harmony.jobs.process_identity import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.tally import Tally
 from harmony.jobs.uem_client import ClientFactory, open_client
-from harmony.models import Absence, Integration, SyncRun, SyncRunState
+from harmony.models import Absence, Integration, JobRun, SyncRunState
 from harmony.models.configuration import (
     SERVER,
     SYNCHRONIZATION,
@@ -116,7 +116,7 @@ def _finish(work: Sync, outcome: Outcome) -> None:
     """Close the run, unless somebody else has closed it, and give the integration back."""
     current_time = now()
     with write() as session:
-        closed = lease.close(session, work.held, outcome, current_time, asdict(work.tally))
+        closed = lease.close(session, work.held, outcome, current_time, work.tally.progress())
         device_sync.settle(session, work.held, outcome, current_time)
         integration = session.get(Integration, work.held.integration_id)
         if integration:
@@ -137,7 +137,7 @@ def _follow(
 ) -> None:
     if work.named is not None and not _has_changed(work.tally):
         return
-    version = session.get_one(SyncRun, work.held.run_id).version
+    version = session.get_one(JobRun, work.held.run_id).version
     was_read = outcome.good and work.held.whole
     control.after_sync(
         session, integration, outcome.complete, current_time, version=version, was_read=was_read
@@ -153,7 +153,7 @@ def _answer_events(session: Session, work: Sync, outcome: Outcome, current_time:
     if work.named is not None:
         named_devices.settle(session, work.held.integration_id, work.named, outcome, current_time)
     elif work.held.whole and outcome.good:
-        run = session.get_one(SyncRun, work.held.run_id)
+        run = session.get_one(JobRun, work.held.run_id)
         event_coverage.note(session, run, work.tally, current_time)
         named_devices.settle_read(session, run.integration_id, run.started_at)
 

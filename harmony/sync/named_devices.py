@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from harmony.audit import EVENTS
 from harmony.config import current_settings
 from harmony.db import db, release
-from harmony.jobs import call_share
+from harmony.jobs import call_share, runs
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import Outcome
 from harmony.jobs.quota import Share
 from harmony.jobs.schedule import EVENTS_RETRY
-from harmony.models import EventListener, Job, SyncRun, SyncRunState, UemEvent
+from harmony.models import EventListener, Job, JobRun, SyncRunState, UemEvent
 from harmony.sync.deletion import soft_delete
 from harmony.sync.event_plan import (
     BETWEEN_FULL_SYNCS,
@@ -145,11 +145,11 @@ def _rests_until(
         return max(outcome.not_before or now, now + EVENTS_RETRY)
     if named.decision.action is EventAction.WAIT:
         return named.decision.until
-    last = select(SyncRun.calls).where(SyncRun.integration_id == integration_id).order_by(SyncRun.id.desc())
-    return now + rest(db.session.scalar(last.limit(1)) or 0, share(integration_id, now))
+    last = runs.newest(db.session(), integration_id, JobKind.DEVICES)
+    return now + rest(last.calls if last else 0, share(integration_id, now))
 
 
 def _last_full_sync(integration_id: int) -> datetime | None:
-    asked = (SyncRun.integration_id == integration_id, SyncRun.started_by == EVENTS)
-    full = select(func.max(SyncRun.started_at)).where(*asked, SyncRun.kind == "snapshot")
-    return db.session.scalar(full)
+    asked = (runs.FULL_SYNC, JobRun.started_by == EVENTS)
+    last = runs.newest(db.session(), integration_id, JobKind.DEVICES, *asked)
+    return last.started_at if last else None

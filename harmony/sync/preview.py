@@ -15,7 +15,8 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.db import db, release
 from harmony.jobs import caution
-from harmony.jobs.outcome import Doubt, Tally, of_snapshot
+from harmony.jobs.outcome import Doubt, of_snapshot
+from harmony.jobs.tally import Tally
 from harmony.jobs.uem_client import open_client
 from harmony.models import Absence, Device, Integration
 from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
@@ -14,8 +14,9 @@ from harmony.db import bulk, release, write
 from harmony.jobs import lease
 from harmony.jobs.heartbeat import Interrupted
 from harmony.jobs.lease import Lease
-from harmony.jobs.outcome import Outcome, Tally, of_delta, of_snapshot
-from harmony.models import Absence, SkippedDevice, SyncRun
+from harmony.jobs.outcome import Outcome, of_delta, of_snapshot
+from harmony.jobs.tally import Tally
+from harmony.models import Absence, JobRun, SkippedDevice
 from harmony.models.configuration import ServerDetails, Synchronization
 from harmony.sync import store
 from harmony.sync.deletion.evaluate import Snapshot, depart
@@ -61,8 +62,8 @@ class Sync:
         """Renew the lease and show the progress, inside the caller's `write()`."""
         time = self.beat_at = now()
         lease.renew(session, self.held, time)
-        progress = asdict(self.tally) | {"heartbeat_at": time}
-        session.execute(update(SyncRun).where(SyncRun.id == self.held.run_id).values(progress))
+        progress = self.tally.progress() | {"heartbeat_at": time}
+        session.execute(update(JobRun).where(JobRun.id == self.held.run_id).values(progress))
 
     def go_on(self) -> None:
         """Between two pages. Raises Interrupted."""

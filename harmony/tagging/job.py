@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from harmony.apps.outcome import OVERTAKEN, End, of_database, of_locked
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.jobs import lease
+from harmony.jobs import lease, runs
 from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
 from harmony.jobs.process_identity import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.uem_client import ClientFactory, open_client
-from harmony.models import Device, Integration, Job, SyncRun, SyncRunState
+from harmony.models import Device, Integration, Job, JobRun
 from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging, from_row
 from harmony.tagging import outbox
 from harmony.tagging.call_size import CallSize
@@ -72,10 +72,9 @@ def _since(job: Job) -> datetime | None:
     if job.done_up_to is None or job.done_up_to > now():  # the clock was ahead
         return None
     since = job.done_up_to - OVERLAP
-    moved = or_(SyncRun.finished_at >= since, SyncRun.state == SyncRunState.RUNNING)
-    synced = select(SyncRun.id).where(SyncRun.integration_id == job.integration_id, moved)
+    moved = or_(JobRun.finished_at >= since, runs.UNDER_WAY)
     conditions = (Device.integration_id == job.integration_id, Device.deleted_at >= since)
-    found = db.session.scalar(synced.limit(1)) or db.session.scalar(
+    found = runs.newest(db.session(), job.integration_id, JobKind.DEVICES, moved) or db.session.scalar(
         select(Device.id).where(*conditions).limit(1)
     )
     return since if found is None else None

@@ -16,6 +16,7 @@ from harmony.audit import verify as audit_trail
 from harmony.config import Settings
 from harmony.db import changed, db, write
 from harmony.jobs import caution
+from harmony.jobs.outcome import GOOD
 from harmony.models import (
     ApiAnswer,
     DeviceEvent,
@@ -25,8 +26,6 @@ from harmony.models import (
     MessageState,
     SkippedDevice,
     SyncKind,
-    SyncRun,
-    SyncRunState,
     UemEvent,
 )
 from harmony.models.api_key import ANSWERS_KEPT
@@ -39,8 +38,6 @@ log = logging.getLogger(__name__)
 BATCH = 1000
 # A repeat of an event that is older counts as a new one, which costs one read of its device.
 UEM_EVENTS_KEPT = timedelta(days=7)
-# The ends of a run that has read everything.
-_COMPLETE = (SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD)
 
 Stop = Callable[[], bool]
 
@@ -56,7 +53,6 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
         "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
         "UEM events": forget_uem_events(now - UEM_EVENTS_KEPT, should_stop),
         "runs for UEM events": _forget_event_runs(now - UEM_EVENTS_KEPT, should_stop),
-        "runs of jobs": forget_job_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
         ),
@@ -88,7 +84,7 @@ def _purge(now: datetime, settings: Settings, should_stop: Stop) -> int:
 def forget_runs(before: datetime, should_stop: Stop = never) -> int:
     """Remove the runs that ended before then. How many.
 
-    Of each integration the newest one and the last that read everything stay, however old they are.
+    Of each job the newest one stays, and the last full sync that read everything, however old they are.
     """
     total = 0
     while not should_stop():
@@ -111,11 +107,11 @@ def forget_uem_events(before: datetime, should_stop: Stop = never) -> int:
 
 def _forget_event_runs(before: datetime, should_stop: Stop) -> int:
     """Remove the runs for events that ended before then: they come by the hundred."""
-    old = (SyncRun.kind == SyncKind.EVENTS, SyncRun.finished_at < before)
-    return _remove_old(SyncRun, select(SyncRun.id).where(*old), should_stop)
+    old = (JobRun.sync_kind == SyncKind.EVENTS, JobRun.finished_at < before)
+    return _remove_old(JobRun, select(JobRun.id).where(*old), should_stop)
 
 
-def _remove_old(model: type[UemEvent] | type[SyncRun], old: Select[int], should_stop: Stop) -> int:
+def _remove_old(model: type[UemEvent] | type[JobRun], old: Select[int], should_stop: Stop) -> int:
     total, count = 0, BATCH
     while count == BATCH and not should_stop():
         with write() as session:
@@ -135,21 +131,6 @@ def _forget_findings(before: datetime, should_stop: Stop = never) -> int:
         if ids:
             with write() as session:
                 total += changed(session, delete(Finding).where(Finding.id.in_(ids)))
-    return total
-
-
-def forget_job_runs(before: datetime, should_stop: Stop = never) -> int:
-    """Remove the runs of jobs that ended before then, but of each job the newest. How many."""
-    newest = select(func.max(JobRun.id)).group_by(JobRun.integration_id, JobRun.kind)
-    old = select(JobRun.id).where(JobRun.finished_at < before, JobRun.id.not_in(newest))
-    total = 0
-    while not should_stop():
-        with write() as session:
-            ids = session.scalars(old.order_by(JobRun.id).limit(BATCH)).all()
-            count = changed(session, delete(JobRun).where(JobRun.id.in_(ids))) if ids else 0
-        total += count
-        if count < BATCH:
-            break
     return total
 
 
@@ -192,13 +173,13 @@ def forget_answers(before: datetime, should_stop: Stop = never) -> int:
 
 
 def _doomed_runs(before: datetime) -> Select[int]:
-    kept = aliased(SyncRun)
-    newest = select(func.max(kept.id)).group_by(kept.integration_id)
-    complete = newest.where(kept.kind == SyncKind.SNAPSHOT, kept.state.in_(_COMPLETE))
+    kept = aliased(JobRun)
+    newest = select(func.max(kept.id)).group_by(kept.integration_id, kept.kind)
+    complete = newest.where(kept.sync_kind == SyncKind.SNAPSHOT, kept.state.in_(GOOD))
     return (
-        select(SyncRun.id)
-        .where(SyncRun.finished_at < before, SyncRun.id.not_in(newest), SyncRun.id.not_in(complete))
-        .order_by(SyncRun.id)
+        select(JobRun.id)
+        .where(JobRun.finished_at < before, JobRun.id.not_in(newest), JobRun.id.not_in(complete))
+        .order_by(JobRun.id)
         .limit(BATCH)
     )
 
@@ -210,7 +191,7 @@ def _forget_skipped(session: Session, run_ids: Sequence[int]) -> int:
 
 
 def _remove_runs(session: Session, run_ids: Sequence[int]) -> int:
-    return changed(session, delete(SyncRun).where(SyncRun.id.in_(run_ids)))
+    return changed(session, delete(JobRun).where(JobRun.id.in_(run_ids)))
 
 
 def _forget(model: type[DeviceEvent], before: datetime, should_stop: Stop) -> int:

@@ -24,7 +24,7 @@ from tests.builders import a_choice, an_integration
 from tests.database import on_both
 from tests.protect.stored import found
 from tests.sampling import sample
-from tests.stored import a_hold, a_run, devices, protect, store
+from tests.stored import a_hold, a_run, a_sync, devices, protect, store
 
 database = on_both
 OFTEN = settings(
@@ -108,6 +108,25 @@ def test_every_list_answers_and_shows_its_rows(program: Program, fleet: int) -> 
             assert program.read(f"/{name}/{record['id']}") == record
     assert program.read("/integrations")["data"][0]["devices"] == 25
     assert program.read("/tags") == {"data": [], "next_cursor": None}
+
+
+def test_runs_are_device_syncs_unless_another_job_is_asked_for(program: Program, fleet: int) -> None:
+    sync = a_run(fleet)
+    with write() as session:
+        session.add(a_sync(fleet, kind="apps", sync_kind=""))
+    (record,) = program.read("/runs")["data"]
+    assert (record["id"], record["job"], record["kind"], record["counts"]) == (
+        sync,
+        "devices",
+        "snapshot",
+        {},
+    )
+    assert program.read("/runs?job=devices")["data"] == [record]
+    (other,) = program.read("/runs?job=apps")["data"]
+    assert (other["job"], other["kind"], other["added"]) == ("apps", None, 0)
+    assert program.read(f"/runs/{other['id']}") == other
+    assert program.read(f"/runs?job=apps&integration={fleet + 1}")["data"] == []
+    assert problem_of(program.get("/runs?job=sweep")) == "parameter"
 
 
 def test_the_policy_has_the_risk_of_every_threat_factor(program: Program) -> None:

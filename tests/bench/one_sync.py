@@ -6,17 +6,15 @@ import cProfile
 import sys
 from pathlib import Path
 
-from sqlalchemy import select
-
 from harmony.clock import monotonic, now
 from harmony.db import db
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import SyncRun
 from harmony.sync import job as sync_job
 from tests.bench.commits import Commits
 from tests.bench.dashboard import INTEGRATION, opened
 from tests.bench.process import say
+from tests.stored import last_sync
 
 SHOWN = ("kind", "state", "reason", "pages_read", "added", "updated", "unchanged", "missing", "deleted")
 
@@ -35,7 +33,7 @@ def main(arguments: list[str]) -> int:
         ended = monotonic()
         if profile is not None:
             profile.dump_stats(arguments[1])
-        last = db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+        last = last_sync()
         found = {name: getattr(last, name) for name in SHOWN}
     say(ended - began, **found, began=began, ended=ended, **commits.told())
     return 0

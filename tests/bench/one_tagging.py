@@ -33,7 +33,9 @@ def main(arguments: list[str]) -> int:
         ended = monotonic()
         if profile is not None:
             profile.dump_stats(arguments[1])
-        last = db.session.scalars(select(JobRun).order_by(JobRun.id.desc()).limit(1)).one()
+        last = db.session.scalars(
+            select(JobRun).where(JobRun.kind == "tagging").order_by(JobRun.id.desc()).limit(1)
+        ).one()
         said = {"state": last.state, "reason": last.reason, "counts": last.counts, "calls": last.calls}
     say(ended - began, **said, **commits.told())
     return 0

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text
 
 from harmony.clock import monotonic, now
 from harmony.db import db, release, write
-from harmony.models import Device, SyncRun
+from harmony.models import Device, JobRun
 from harmony.models.access import Role
 from harmony.security.auth import public
 from harmony.security.users import create_user
@@ -134,7 +134,7 @@ def _pages(asked: dict[str, str]) -> dict[str, str]:
 def _landmarks() -> tuple[str, int]:
     """The serial number of a device, and the run that brought it."""
     serial = db.session.scalars(select(Device.serial).order_by(Device.id.desc())).first()
-    run = db.session.scalars(select(SyncRun.id)).first()
+    run = db.session.scalars(select(JobRun.id)).first()
     release()
     if serial is None or run is None:
         raise RuntimeError("there are no devices")

@@ -60,11 +60,11 @@ class Runs:
 
     def newest(self) -> int:
         """The newest run's id, 0 when there is none."""
-        return self._ask("SELECT coalesce(max(id), 0) FROM sync_run")
+        return self._ask("SELECT coalesce(max(id), 0) FROM job_run WHERE kind = 'devices'")
 
     def until_idle(self, seconds: float = 30) -> None:
         """Wait until there was a run and none is under way."""
-        done = "SELECT count(*) > 0 AND count(*) = count(finished_at) FROM sync_run"
+        done = "SELECT count(*) > 0 AND count(*) = count(finished_at) FROM job_run WHERE kind = 'devices'"
         wait_for(lambda: self._ask(done), "the end of the run", seconds)
 
     def close(self) -> None:

@@ -43,7 +43,12 @@ def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
         uem.do("events/rule", active=True, spelling="mixed", doubled=True, **rule)
         seconds = [_seconds(place, *change) for change in islice(_changes(uem), ROUNDS * repeats)]
     with closing(_opened(place)) as rows:
-        kinds = [kind for (kind,) in rows.execute("SELECT DISTINCT kind FROM sync_run WHERE id > 1")]
+        kinds = [
+            kind
+            for (kind,) in rows.execute(
+                "SELECT DISTINCT sync_kind FROM job_run WHERE id > 1 AND kind = 'devices'"
+            )
+        ]
     if kinds != ["events"]:
         raise RuntimeError(f"other runs than those for events took part: {kinds}")
     detail = {"unit": "s", "changes": len(seconds), "longest": max(seconds), "devices": uem.devices}

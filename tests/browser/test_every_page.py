@@ -219,8 +219,8 @@ def app_sync_parked(visitor: Visitor, product: Product, integration: str) -> Non
 
 
 def runs_open(visitor: Visitor, integration: str, which: int) -> None:
-    """A run from the history: 0 is the newest, -1 the oldest of the page."""
-    visitor.go(integration + "/runs")
+    """A device sync from the list: 0 is the newest, -1 the oldest of the page."""
+    visitor.go(integration + "/runs?job=devices")
     visitor.page.locator("tbody th a").nth(which).click()
     visitor.see("How it went")
 
@@ -516,6 +516,7 @@ PAGES: dict[str, Bring] = {
     "integration-paused": paused,
     "integration-failed": failed,
     "runs": part("/runs"),
+    "runs-device-syncs": part("/runs?job=devices"),
     "runs-none-found": part("/runs?state=held"),
     "run": one_run,
     "run-running": run_running,

@@ -22,7 +22,7 @@ def test_a_run_is_followed_to_its_end_without_a_reload(
     signed_in.press("Sync Now")
     expect(signed_in.page.locator("#status progress")).to_be_visible(timeout=15_000)
     signed_in.page.get_by_role("link", name="All runs").click()
-    signed_in.heading("Sync history of Head office")
+    signed_in.heading("Runs of Head office")
     signed_in.page.locator("tbody th a").first.click()
     expect(signed_in.page.locator("#run[hx-get] progress")).to_be_visible()
     before = signed_in.page.url

@@ -6,18 +6,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 
-from sqlalchemy import select
-
 from harmony.clock import now
 from harmony.db import db, release
 from harmony.jobs import lease, recovery
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import LEASE
-from harmony.models import Integration, SyncRun
+from harmony.models import Integration, JobRun
 from harmony.sync import job as sync_job
 from tests.builders import FakeUem, a_device
 from tests.durability import story
 from tests.invariants import check_invariants
+from tests.stored import last_sync
 
 KNOWN = range(100, 120)
 MANY = range(100, 3100)
@@ -31,16 +30,15 @@ class Scene:
         self.id = integration_id
         self.lasting = ExitStack()
 
-    def sync(self, numbers: range = MANY, on_page: Callable[[int], None] | None = None) -> SyncRun:
+    def sync(self, numbers: range = MANY, on_page: Callable[[int], None] | None = None) -> JobRun:
         """Sync now; the run's row, however it ended."""
         lease.request(self.id, JobKind.DEVICES, "test", now())
         sync_job.sync(self.id, opener=lambda *_: a_uem(numbers, on_page))
         return self.last_run()
 
-    def last_run(self) -> SyncRun:
+    def last_run(self) -> JobRun:
         """The newest run."""
-        release()
-        return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+        return last_sync()
 
     def learn(self) -> None:
         """A sync before the trouble."""
@@ -57,13 +55,13 @@ class Scene:
         recovery.reap(now() + LEASE + timedelta(seconds=1))
         release()
         done = self.sync()
-        assert (done.state, done.missing) == ("ok", 0), done.reason
+        assert (done.state, done.count("missing")) == ("ok", 0), done.reason
         check_invariants()
         held = story.dump()
         assert [row[0] for row in held["device"]] == [str(number) for number in MANY]
         assert {row[-4:] for row in held["device"]} == {(None, "", 0, None)}
         assert len(held["membership"]) == len(MANY)
-        assert self.sync().unchanged == len(MANY)
+        assert self.sync().count("unchanged") == len(MANY)
 
 
 def a_uem(numbers: range, on_page: Callable[[int], None] | None = None) -> FakeUem:

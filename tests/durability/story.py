@@ -19,7 +19,7 @@ from harmony.db import db, release, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
-from harmony.models import Integration, SyncRun
+from harmony.models import Integration, JobRun
 from harmony.sync import job as sync_job
 from harmony.sync import snapshot
 from harmony.sync.deletion import holds, soft_delete
@@ -53,8 +53,8 @@ DUMPS = {
     "integration": "SELECT state, snapshots, suspect, failures, stopped_why FROM integration "
     "JOIN job ON job.integration_id = integration.id AND job.kind = 'devices'",
     "decisions": "SELECT who, what, detail FROM audit_entry WHERE what LIKE '% deletions' ORDER BY id",
-    "good runs": "SELECT kind, state, reason, advice FROM sync_run "
-    "WHERE state IN ('ok', 'warning', 'held') ORDER BY id",
+    "good runs": "SELECT sync_kind, state, reason, advice FROM job_run "
+    "WHERE kind = 'devices' AND state IN ('ok', 'warning', 'held') ORDER BY id",
 }
 
 
@@ -190,7 +190,12 @@ def _device(day: Day, number: int) -> UemDevice:
 
 
 def _good_runs() -> int:
-    good = db.session.scalar(select(func.count(SyncRun.id)).where(SyncRun.state.in_(GOOD))) or 0
+    good = (
+        db.session.scalar(
+            select(func.count(JobRun.id)).where(JobRun.kind == "devices", JobRun.state.in_(GOOD))
+        )
+        or 0
+    )
     release()
     return good
 

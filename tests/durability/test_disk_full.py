@@ -16,7 +16,7 @@ from harmony.db import db, release
 from harmony.jobs import recovery
 from harmony.jobs.lease import LEASE
 from harmony.jobs.recovery import SILENT
-from harmony.models import SyncRun
+from harmony.models import JobRun
 from tests.durability.scene import CANARY, Scene
 from tests.durability.shortage import (
     files_end_at,
@@ -110,7 +110,7 @@ def test_row_51_a_failing_disk_leaves_a_run_that_is_closed_once_its_lease_ended(
     assert recovery.reap(now()) == 0, "its worker lives, and may only be slow"
     scene.recover()
     release()
-    closed = db.session.get_one(SyncRun, left_id)
+    closed = db.session.get_one(JobRun, left_id)
     assert (closed.state, closed.reason) == ("aborted", SILENT)
 
 

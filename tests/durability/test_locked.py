@@ -19,7 +19,7 @@ from sqlalchemy import select
 from harmony.config import Settings
 from harmony.db import db, release
 from harmony.jobs.recovery import SILENT
-from harmony.models import AuditEntry, SetupPage, SyncRun
+from harmony.models import AuditEntry, JobRun, SetupPage
 from harmony.models.configuration import SERVER
 from harmony.security.credentials import SECRET_FIELDS
 from tests.durability.scene import Scene
@@ -130,16 +130,16 @@ def test_row_52_a_sync_that_waited_in_vain_ends_cleanly_and_the_next_goes_on(
     left_id = scene.sync(on_page=take).id
     assert scene.last_run().state == "running", "not even its end could be written"
     scene.recover()
-    left = db.session.get_one(SyncRun, left_id)
+    left = db.session.get_one(JobRun, left_id)
     assert (left.state, left.reason) == ("aborted", SILENT)
 
 
 def test_row_52_a_sync_that_cannot_even_begin_leaves_nothing_behind(scene: Scene, settings: Settings) -> None:
-    runs = len(db.session.scalars(select(SyncRun)).all())
+    runs = len(db.session.scalars(select(JobRun)).all())
     with pragma(HASTY), held_by_another(settings), pytest.raises(Exception, match="database is locked"):
         scene.sync()
     release()
-    assert len(db.session.scalars(select(SyncRun)).all()) == runs
+    assert len(db.session.scalars(select(JobRun)).all()) == runs
     scene.recover()
 
 

@@ -80,7 +80,7 @@ def test_an_upgrade_that_the_old_worker_can_bear_does_not_disturb_its_run(
     scene: Scene, newer: Newer, settings: Settings
 ) -> None:
     done = scene.sync(on_page=lambda page: newer.starts("9998", BEARABLE) if page == BEFORE else None)
-    assert (done.state, done.missing) == ("ok", 0)
+    assert (done.state, done.count("missing")) == ("ok", 0)
     (backup,) = settings.data_dir.glob("*.backup.db")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     scene.recover()

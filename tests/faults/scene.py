@@ -21,7 +21,6 @@ from harmony.models import (
     Device,
     Integration,
     JobRun,
-    SyncRun,
     SyncRunState,
     WaitRow,
 )
@@ -37,6 +36,7 @@ from harmony.uem.workspace_one.client import WorkspaceOne
 from tests.faults.faulty import FaultyServer
 from tests.faults.fleet import Faults, Fleet
 from tests.invariants import check_invariants, what_is_known
+from tests.stored import last_sync
 
 PASSWORD, API_KEY, SECRET = "canary+password/1", "canary+key/2", "canary+secret/3"
 CANARIES = (PASSWORD, API_KEY, SECRET, f"api.harmony:{PASSWORD}", "bearer-of-the-test")
@@ -108,7 +108,7 @@ class Scene:
         with write() as session:
             session.execute(delete(AccessToken))
 
-    def sync(self) -> SyncRun:
+    def sync(self) -> JobRun:
         """Sync now, any wait that was asked for being over; the run's row."""
         self._end_waits()
         assert lease.request(self.integration_id, JobKind.DEVICES, "test", now())
@@ -121,14 +121,12 @@ class Scene:
         assert lease.request(self.integration_id, JobKind.TAGGING, "test", now(), whole=whole)
         tagging.tag(self.integration_id, opener=opener or self.opener)
         db.session.rollback()
-        mine = select(JobRun).where(JobRun.integration_id == self.integration_id)
+        mine = select(JobRun).where(JobRun.integration_id == self.integration_id, JobRun.kind == "tagging")
         return db.session.scalars(mine.order_by(JobRun.id.desc()).limit(1)).one()
 
-    def last_run(self) -> SyncRun:
-        """The newest run of the integration."""
-        db.session.rollback()
-        mine = select(SyncRun).where(SyncRun.integration_id == self.integration_id)
-        return db.session.scalars(mine.order_by(SyncRun.id.desc()).limit(1)).one()
+    def last_run(self) -> JobRun:
+        """The newest device sync of the integration."""
+        return last_sync(self.integration_id)
 
     def integration(self) -> Integration:
         """Its row, read again."""
@@ -144,10 +142,10 @@ class Scene:
     def learn(self) -> None:
         """A sync before a fault, or after it is gone: it must be a good one."""
         done = self.sync()
-        assert (done.state, done.missing) == (SyncRunState.OK, 0), done.reason
+        assert (done.state, done.count("missing")) == (SyncRunState.OK, 0), done.reason
         assert self.devices(), "nothing was learnt"
 
-    def suffer(self, state: SyncRunState, says: str) -> SyncRun:
+    def suffer(self, state: SyncRunState, says: str) -> JobRun:
         """Sync into the fault: it ends as told, in these words, and every known device stays as it was."""
         before, devices = what_is_known(), self.devices()
         done = self.sync()
@@ -164,7 +162,7 @@ class Scene:
         self.learn()
         check_invariants(before, canaries=CANARIES, logs=self.logs(), again=self.sync)
 
-    def prove(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> SyncRun:
+    def prove(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> JobRun:
         """Learn, break the fleet, sync into it, heal, sync again."""
         if case.oauth:
             self.by_oauth()

@@ -22,18 +22,18 @@ BREAKS = [
     ("I1", "UPDATE device SET deleted_at = '2001-01-01 00:00:00.000000', deleted_by = 'sync'"),
     ("I4", "UPDATE device SET absent_from = 1"),
     ("I4", "UPDATE device SET absent_why = 'plain'"),
-    ("I5", "UPDATE sync_run SET state = 'running'"),
-    ("I9", "UPDATE sync_run SET finished_at = NULL"),
+    ("I5", "UPDATE job_run SET state = 'running'"),
+    ("I9", "UPDATE job_run SET finished_at = NULL"),
     ("I9", "UPDATE job SET lease_owner = 'somebody'"),
-    ("I7", "UPDATE sync_run SET reason = :secret"),
+    ("I7", "UPDATE job_run SET reason = :secret"),
     ("I12", "UPDATE integration SET state = 'paused'"),
 ]
 # As the second of two syncs leaves the one missing device of three, deleted after one try; then one is off.
 DELETED = """
-UPDATE device SET deleted_by = 'sync', deleted_at = (SELECT max(started_at) FROM sync_run),
- missing_since = (SELECT max(started_at) FROM sync_run), absent_from = 2, absent_why = 'plain' WHERE id = :id;
+UPDATE device SET deleted_by = 'sync', deleted_at = (SELECT max(started_at) FROM job_run),
+ missing_since = (SELECT max(started_at) FROM job_run), absent_from = 2, absent_why = 'plain' WHERE id = :id;
 INSERT INTO device_event (device_id, run_id, at, kind, detail)
- SELECT :id, max(id), max(started_at), 'deleted', '' FROM sync_run
+ SELECT :id, max(id), max(started_at), 'deleted', '' FROM job_run
 """
 
 

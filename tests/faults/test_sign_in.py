@@ -124,7 +124,7 @@ def test_row_18_tokens_that_expire_in_the_middle_are_renewed_once(scene: Scene, 
     issued = tenant.gate.issued
     tenant.faults.add("unauthorized", path="devices/search", page=1, times=1)
     done = scene.suffer(OK, "")
-    assert done.pages_read == 3
+    assert done.count("pages_read") == 3
     assert tenant.gate.issued == issued + 1
     scene.recover()
 

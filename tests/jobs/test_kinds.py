@@ -98,7 +98,7 @@ def test_its_pages_show_it_its_runs_and_the_way_there(kind: JobKind, signed_in: 
             lease.settle(session, held, Outcome(SyncRunState.OK), NOON + WEEK, NOON)
     href, title = f"/integrations/{id_}/jobs/{kind}", KINDS[kind].words.title
     assert title in signed_in.get(f"/integrations/{id_}").text
-    for page in (href, f"{href}/runs/{held.run_id}"):
+    for page in (href, f"/integrations/{id_}/runs/{held.run_id}", f"/integrations/{id_}/runs?job={kind}"):
         text = signed_in.get(page).text
         assert title in text
         assert text.count("1,234") >= len(KINDS[kind].words.counts)
@@ -108,7 +108,7 @@ def test_the_device_sync_has_a_history_of_its_own(signed_in: FlaskClient) -> Non
     with signed_in.application.app_context():
         id_ = an_integration()
     answer = signed_in.get(f"/integrations/{id_}/jobs/devices")
-    assert (answer.status_code, answer.location) == (302, f"/integrations/{id_}/runs")
+    assert (answer.status_code, answer.location) == (302, f"/integrations/{id_}/runs?job=devices")
 
 
 def test_only_kinds_that_ask_the_uem_wait_for_it(monkeypatch: pytest.MonkeyPatch, context: object) -> None:

@@ -17,8 +17,8 @@ from harmony.jobs.queue import TASKS, enqueue, queue_of
 from harmony.models import (
     Integration,
     IntegrationState,
+    JobRun,
     PolicyRecord,
-    SyncRun,
     SyncRunState,
     Worker,
 )
@@ -38,7 +38,7 @@ def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(contex
     held = lease.claim(dead, JobKind.DEVICES, "elsewhere/x:1:1", NOON)
     assert held is not None
     tasks.tick()
-    assert db.session.get_one(SyncRun, held.run_id).state == SyncRunState.ABORTED
+    assert db.session.get_one(JobRun, held.run_id).state == SyncRunState.ABORTED
     assert queue_of(context).pending_count() == 2
 
 

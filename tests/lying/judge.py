@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from harmony.db import db, release
 from harmony.jobs.outcome import UNEXPECTED
-from harmony.models import App, Device, InstalledApp, JobRun, SyncRun, SyncRunState, UemTag
+from harmony.models import App, Device, InstalledApp, JobRun, SyncRunState, UemTag
 from harmony.models.device_ids import udid_key
 from harmony.simulator import apps
 from harmony.simulator.changes import FIRST_NEW_TAG
@@ -113,13 +113,12 @@ def no_tag_of_ours_is_forgotten(world: World, integration_id: int) -> None:
 
 def every_run_ended_in_words() -> None:
     """With a state, and with a sentence unless it is good; none met an error that nobody foresaw."""
-    for kind in (SyncRun, JobRun):
-        rows = db.session.execute(select(kind.id, kind.state, kind.reason, kind.finished_at)).all()
-        for id_, state, reason, finished in rows:
-            assert finished is not None, f"{kind.__name__} {id_} did not end"
-            assert state != SyncRunState.RUNNING, f"{kind.__name__} {id_} runs"
-            assert state == SyncRunState.OK or reason, f"{kind.__name__} {id_} ended {state} without a word"
-            assert UNEXPECTED not in reason, f"{kind.__name__} {id_} met an error of its own"
+    columns = select(JobRun.id, JobRun.kind, JobRun.state, JobRun.reason, JobRun.finished_at)
+    for id_, kind, state, reason, finished in db.session.execute(columns).all():
+        assert finished is not None, f"run {id_} of {kind} did not end"
+        assert state != SyncRunState.RUNNING, f"run {id_} of {kind} runs"
+        assert state == SyncRunState.OK or reason, f"run {id_} of {kind} ended {state} without a word"
+        assert UNEXPECTED not in reason, f"run {id_} of {kind} met an error of its own"
     release()
 
 

@@ -15,7 +15,7 @@ from harmony.apps.job import sync_apps
 from harmony.db import db, release, write
 from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, KnownGroup, SyncRun, SyncRunState, UemTag
+from harmony.models import Device, KnownGroup, SyncRunState, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.models.device_ids import udid_key
 from harmony.protection.risk import APPLE
@@ -32,6 +32,7 @@ from tests.invariants import quick_invariants, what_is_known
 from tests.lying import judge
 from tests.lying.lies import APPS, LIES, Lie
 from tests.lying.wire import Wire
+from tests.stored import last_sync
 from tests.sync.model.stage import Stage, integration
 from tests.tagging import fleet
 
@@ -197,9 +198,10 @@ class Machine(RuleBasedStateMachine):
 
     def said(self) -> str:
         """How the last sync ended."""
-        newest = select(SyncRun).order_by(SyncRun.id.desc()).limit(1)
-        row = db.session.scalars(newest).one()
-        counts = f"{row.missing} missing, {row.deleted} deleted, {row.skipped} skipped"
+        row = last_sync(self.id)
+        counts = (
+            f"{row.count('missing')} missing, {row.count('deleted')} deleted, {row.count('skipped')} skipped"
+        )
         text = f"sync: {row.state}, {counts}. {row.reason}"
         release()
         return text
@@ -261,9 +263,8 @@ class Machine(RuleBasedStateMachine):
         fleet.settings(self.id, adopted=names)
 
     def devices_are_true(self) -> None:
-        newest = select(SyncRun.state, SyncRun.reason).order_by(SyncRun.id.desc()).limit(1)
-        state, reason = db.session.execute(newest).one()
-        assert state == SyncRunState.OK, reason
+        newest = last_sync(self.id)
+        assert newest.state == SyncRunState.OK, newest.reason
         rows = [row for row in judge.stored(self.id) if not row.deleted]
         found = {(row.external_id, row.udid, row.name, row.group, row.missing) for row in rows}
         wanted = set()

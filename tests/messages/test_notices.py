@@ -21,12 +21,12 @@ from harmony.models import (
     DeviceStatus,
     Event,
     Integration,
+    JobRun,
     Message,
     MessageChannel,
     PolicyRecord,
     Risk,
     Severity,
-    SyncRun,
     SyncRunState,
     User,
     Verb,
@@ -38,7 +38,7 @@ from harmony.protection.policy import Grounds
 from harmony.security.users import create_user
 from tests.builders import an_integration
 from tests.database import on_both
-from tests.stored import devices, protect, store
+from tests.stored import a_sync, devices, protect, store
 
 database = on_both
 EVERY = [kind.value for kind in NoticeKind]
@@ -67,15 +67,8 @@ def failing(state: SyncRunState = SyncRunState.FAILED, runs: int = 3) -> int:
 
 def ended(id_: int, state: SyncRunState, runs: int = 1, reason: str = "The server does not answer.") -> None:
     """Add full syncs that ended so."""
-    times = {"started_at": now(), "heartbeat_at": now(), "finished_at": now()}
     with write() as session:
-        for fence in range(runs):
-            session.add(
-                SyncRun(
-                    integration_id=id_, state=state, version=1, started_by="schedule", owner="w", fence=fence,
-                    reason=reason, **times,
-                )
-            )  # fmt: skip
+        session.add_all(a_sync(id_, now(), state=state, fence=fence, reason=reason) for fence in range(runs))
 
 
 def test_a_trouble_is_told_once_and_its_end_once(kim: User) -> None:
@@ -107,7 +100,7 @@ def test_another_cause_is_told_but_not_another_count_and_the_end_says_since_when
         "the certificate is not trusted",
     ):
         ended(id_, SyncRunState.FAILED, reason=cause)
-        watch.look(start + timedelta(minutes=db.session.query(SyncRun).count()))
+        watch.look(start + timedelta(minutes=db.session.query(JobRun).count()))
     texts = [row.details["text"] for row in db.session.scalars(select(Message).order_by(Message.id))]
     assert ["page 3" in texts[0], "certificate" in texts[1]] == [True, True]
     assert len(texts) == 2

@@ -24,13 +24,13 @@ from harmony.models import (
     JobRun,
     SkippedDevice,
     SyncKind,
-    SyncRun,
     SyncRunState,
 )
 from harmony.sync import job as sync_job
 from harmony.worker import retention, tasks
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.database import on_both
+from tests.stored import a_sync
 
 database = on_both
 
@@ -44,17 +44,14 @@ def a_run(
     """A run that ended then; None for one that still runs."""
     started = (ended or NOON) - timedelta(minutes=1)
     with write() as session:
-        row = SyncRun(
-            integration_id=integration_id, kind=kind, state=state, started_by="schedule", started_at=started,
-            heartbeat_at=started, finished_at=ended, owner="w", fence=1, version=1,
-        )  # fmt: skip
+        row = a_sync(integration_id, started, sync_kind=kind, state=state, finished_at=ended)
         session.add(row)
         session.flush()
         return row.id
 
 
 def kept_runs() -> Sequence[int]:
-    return db.session.scalars(select(SyncRun.id).order_by(SyncRun.id)).all()
+    return db.session.scalars(select(JobRun.id).order_by(JobRun.id)).all()
 
 
 def count(model: type[SkippedDevice] | type[AuditEntry] | type[DeviceEvent]) -> int:
@@ -194,8 +191,8 @@ def test_each_kind_of_row_has_its_own_limit(context: Flask, settings: Settings) 
     assert all(run.finished_at is None or run.finished_at > NOON - 30 * DAY for run in _runs())
 
 
-def _runs() -> Sequence[SyncRun]:
-    return db.session.scalars(select(SyncRun)).all()
+def _runs() -> Sequence[JobRun]:
+    return db.session.scalars(select(JobRun)).all()
 
 
 @pytest.mark.parametrize(("days_ago", "there"), [(31, 0), (29, 1)])
@@ -253,5 +250,5 @@ def test_old_runs_of_jobs_go_but_the_newest_of_each(app: Flask) -> None:
                 )
                 row.started_at = row.heartbeat_at = row.finished_at = NOON - age * DAY
                 session.add(row)
-        assert retention.forget_job_runs(NOON - 5 * DAY) == 2
+        assert retention.forget_runs(NOON - 5 * DAY) == 2
         assert db.session.scalars(select(JobRun.kind).order_by(JobRun.id)).all() == ["tagging", "apps"]

@@ -96,7 +96,8 @@ class Installation:
 
     def states(self, integration_id: int = 1) -> list[str]:
         """How every device sync of an integration ended, oldest first."""
-        found = self.ask("SELECT state FROM sync_run WHERE integration_id = %s ORDER BY id", integration_id)
+        syncs = "SELECT state FROM job_run WHERE kind = 'devices' AND integration_id = %s ORDER BY id"
+        found = self.ask(syncs, integration_id)
         return [row[0] for row in found]
 
     def until(self, *states: str, integration_id: int = 1, seconds: float = 90) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from harmony.db import db, sqlite_module, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
+from harmony.jobs.tally import Tally
 from harmony.models import SetupPage
 from harmony.models.access import Role
 from harmony.models.configuration import SERVER, ServerDetails, to_row
@@ -105,13 +108,15 @@ class Tenancy:
             connection.close()
 
     def runs(self) -> list[dict[str, Any]]:
-        """Every run, oldest first."""
-        names = [row[1] for row in self.ask("PRAGMA table_info(sync_run)")]
-        return [dict(zip(names, row, strict=True)) for row in self.ask("SELECT * FROM sync_run ORDER BY id")]
+        """Every device sync, oldest first; its counts beside its columns."""
+        names = [row[1] for row in self.ask("PRAGMA table_info(job_run)")]
+        rows = self.ask("SELECT * FROM job_run WHERE kind = 'devices' ORDER BY id")
+        runs = [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict.fromkeys(asdict(Tally()), 0) | run | json.loads(run["counts"]) for run in runs]
 
     def states(self) -> list[str]:
-        """How every run ended, oldest first."""
-        return [row[0] for row in self.ask("SELECT state FROM sync_run ORDER BY id")]
+        """How every device sync ended, oldest first."""
+        return [row[0] for row in self.ask("SELECT state FROM job_run WHERE kind = 'devices' ORDER BY id")]
 
     def until(self, *states: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until the runs have exactly these states; the last of them."""

@@ -103,7 +103,7 @@ def test_a_node_whose_clock_is_ahead_works_by_the_time_of_the_database(installat
             browser.post(f"{web.url()}/integrations/1/sync", timeout=10)
         installation.until("ok")
         ahead = (
-            "SELECT count(*) FROM sync_run WHERE finished_at > now() AT TIME ZONE 'UTC' + interval '1 minute'"
+            "SELECT count(*) FROM job_run WHERE finished_at > now() AT TIME ZONE 'UTC' + interval '1 minute'"
         )
         assert installation.ask(ahead) == [(0,)]
         wait_for(lambda: installation.ask("SELECT ticked_at FROM worker") != [(None,)], "a tick")

@@ -85,7 +85,7 @@ def test_a_killed_worker_is_started_again_and_converges(make: Make, uem: Running
 
 
 def _is_aborted(home: Tenancy, run_id: int) -> None:
-    state = "SELECT state FROM sync_run WHERE id = ?"
+    state = "SELECT state FROM job_run WHERE id = ?"
     wait_for(lambda: home.ask(state, run_id) == [("aborted",)], "the run to be aborted")
 
 

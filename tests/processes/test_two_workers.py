@@ -53,7 +53,7 @@ def test_eight_rings_in_two_workers_make_one_delta(make: Make, uem: RunningSimul
             enqueue(JobKind.DEVICES, 1)
         wait_for(lambda: queue_of(app).pending_count() == 0, "every ring to be heard")
         run = home.until("ok", "ok")
-    assert (run["kind"], run["started_by"], run["missing"]) == ("delta", "schedule", 0)
+    assert (run["sync_kind"], run["started_by"], run["missing"]) == ("delta", "schedule", 0)
 
 
 def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimulator) -> None:

@@ -77,7 +77,7 @@ def test_what_happens_in_the_uem_is_on_the_page_without_a_scheduled_sync(
             id_ = one(home, column.format("id"), str(renamed))
             page = browser.get(f"{product.url()}/devices/{id_}", timeout=30).text
     assert "Renamed in the console" in page
-    assert {run["kind"] for run in home.runs()[1:]} == {"events"}
+    assert {run["sync_kind"] for run in home.runs()[1:]} == {"events"}
     assert one(home, "SELECT repeated FROM event_listener") == 4
     assert home.ask("SELECT id FROM device WHERE deleted_at IS NOT NULL") == []
     home.is_sound()

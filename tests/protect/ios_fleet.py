@@ -73,7 +73,12 @@ def app_sync(
         lease.request(id_, JobKind.APPS, "kim", now() - timedelta(seconds=1))
     sync_apps(id_, should_stop, open_client)
     db.session.expire_all()
-    rows = select(JobRun).where(JobRun.integration_id == id_).order_by(JobRun.id.desc()).limit(1)
+    rows = (
+        select(JobRun)
+        .where(JobRun.integration_id == id_, JobRun.kind == "apps")
+        .order_by(JobRun.id.desc())
+        .limit(1)
+    )
     return db.session.scalars(rows).one()
 
 

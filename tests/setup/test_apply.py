@@ -19,8 +19,8 @@ from harmony.models import (
     AuditEntry,
     Integration,
     IntegrationState,
+    JobRun,
     KnownGroup,
-    SyncRun,
     SyncRunState,
 )
 from harmony.models.configuration import PAGES, SERVER, SYNCHRONIZATION, from_row, to_row
@@ -137,7 +137,7 @@ def test_a_run_under_way_ends_when_server_details_lead_to_another_uem() -> None:
             saved(id_, SERVER, server_address="https://other.test")
 
     sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(1, 9))}, on_page=move))
-    run = db.session.scalars(select(SyncRun)).one()
+    run = db.session.scalars(select(JobRun)).one()
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, apply.MOVED)
     integration = the_integration(id_)
     assert (integration.awaits_sync, integration.uem_generation, integration.snapshots) == (True, 1, 0)
@@ -201,7 +201,7 @@ def test_switching_personal_data_off_purges_it_at_once_and_ends_a_run_that_still
     assert held is not None
     assert saved(id_, SYNCHRONIZATION, import_email=False) == 3
     assert all("example.com" not in one.email for one in all_of(id_))
-    run = db.session.get_one(SyncRun, held.run_id)
+    run = db.session.get_one(JobRun, held.run_id)
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, apply.REDACTED)
     with pytest.raises(lease.LeaseLost), write() as session:
         lease.renew(session, held, NOON)

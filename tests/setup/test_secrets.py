@@ -13,7 +13,7 @@ from harmony import create_app
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db
-from harmony.models import Integration, StopReason, SyncRun, VaultCanary
+from harmony.models import Integration, JobRun, StopReason, VaultCanary
 from harmony.models.configuration import DEPLOYMENT, SERVER, ServerDetails, from_row
 from harmony.ops.start import prepare
 from harmony.security import keys
@@ -125,10 +125,10 @@ def test_a_sync_that_finds_its_secrets_locked_stops_instead_of_failing_for_ever(
         id_ = with_secret()
     with under(settings, new).app_context():
         sync_job.sync(id_)
-        assert db.session.scalars(select(SyncRun)).one().state == "failed"
+        assert db.session.scalars(select(JobRun)).one().state == "failed"
         assert db.session.get_one(Integration, id_).stopped_why == StopReason.SECRETS
         sync_job.sync(id_)
-        assert len(db.session.scalars(select(SyncRun)).all()) == 1
+        assert len(db.session.scalars(select(JobRun)).all()) == 1
 
 
 def test_entering_the_secrets_again_frees_the_integration(settings: Settings, old: str, new: str) -> None:

@@ -13,11 +13,12 @@ from harmony.device_api.registration.devices import add_device
 from harmony.device_api.schemas import Register
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, DeviceEvent, Happening, Protection, SyncRun
+from harmony.models import Device, DeviceEvent, Happening, JobRun, Protection
 from harmony.sync import job as sync_job
 from harmony.sync.deletion import soft_delete
 from harmony.uem.records import UemDevice as Record
 from tests.builders import FakeUem, a_choice, a_device, an_integration
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -28,11 +29,11 @@ def added(integration_id: int, udid: str = "AA-bb") -> int:
         return add_device(session, integration_id, asked, now()).id
 
 
-def sync(integration_id: int, *listed: Record) -> SyncRun:
+def sync(integration_id: int, *listed: Record) -> JobRun:
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
     db.session.rollback()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def told(device_id: int) -> list[tuple[str, str]]:
@@ -47,7 +48,7 @@ def test_the_sync_that_lists_it_makes_it_a_device_like_any_other() -> None:
         session.add(Protection(device_id=device_id, integration_id=id_, changed_at=now()))
     done = sync(id_, a_device(external_id="7", udid="aa-BB", name="Kim's iPhone"))
     device = db.session.scalars(select(Device)).one()
-    assert (done.added, done.updated) == (0, 1)
+    assert (done.count("added"), done.count("updated")) == (0, 1)
     assert (device.id, device.external_id, device.added_by) == (device_id, "7", None)
     assert (device.udid, device.name) == ("aa-BB", "Kim's iPhone")
     assert told(device_id) == [(Happening.LISTED, "Added by registration; the UEM lists it now.")]
@@ -59,7 +60,7 @@ def test_it_is_merged_once_and_enrolled_again_afterwards() -> None:
     id_ = an_integration()
     device_id = added(id_)
     sync(id_, a_device(external_id="7", udid="AA-bb"))
-    assert sync(id_, a_device(external_id="7", udid="AA-bb")).unchanged == 1
+    assert sync(id_, a_device(external_id="7", udid="AA-bb")).count("unchanged") == 1
     sync(id_, a_device(external_id="8", udid="AA-bb", serial="S7"))
     assert [kind for kind, _ in told(device_id)][:2] == [Happening.LISTED, Happening.ENROLLED_AGAIN]
 
@@ -70,7 +71,7 @@ def test_a_device_that_was_never_listed_is_never_missing() -> None:
     sync(id_, a_device(external_id="1"))
     done = sync(id_, a_device(external_id="1"))
     device = db.session.get_one(Device, device_id)
-    assert (done.missing, device.missing_since, device.deleted_at) == (0, None, None)
+    assert (done.count("missing"), device.missing_since, device.deleted_at) == (0, None, None)
     assert soft_delete.unlisted(id_) == 1
 
 
@@ -91,7 +92,7 @@ def test_once_listed_it_can_be_missed() -> None:
     id_ = an_integration()
     device_id = added(id_)
     sync(id_, a_device(external_id="7", udid="AA-bb"), a_device(external_id="1"))
-    assert sync(id_, a_device(external_id="1")).missing == 1
+    assert sync(id_, a_device(external_id="1")).count("missing") == 1
     assert db.session.get_one(Device, device_id).missing_since is not None
 
 
@@ -101,7 +102,7 @@ def test_devices_that_were_never_listed_do_not_make_room_for_deletions() -> None
         added(id_, f"new {number}")
     sync(id_, *(a_device(external_id=str(number)) for number in (1, 2, 3, 4)))
     done = sync(id_, *(a_device(external_id=str(number)) for number in (1, 2, 3)))
-    assert (done.state, done.deleted) == ("held", 0)
+    assert (done.state, done.count("deleted")) == ("held", 0)
 
 
 def test_it_holds_no_personal_data_and_the_placeholder_where_none_is_imported() -> None:

@@ -11,10 +11,11 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, Integration, SyncKind, SyncRun, SyncRunState
+from harmony.models import Device, Integration, JobRun, SyncKind, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed
 from tests.builders import FakeUem, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -27,14 +28,14 @@ def a_snapshot(uem: FakeUem) -> int:
     return id_
 
 
-def delta(integration_id: int, uem: FakeUem) -> SyncRun:
+def delta(integration_id: int, uem: FakeUem) -> JobRun:
     """Make a delta due and run it."""
     with write() as session:
         integration = session.get_one(Integration, integration_id)
         integration.sync_job.next_at, integration.sync_job.refresh_at = now() + timedelta(hours=1), now()
     sync_job.sync(integration_id, opener=lambda *_: uem)
     db.session.rollback()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def test_a_delta_reads_only_what_was_in_contact_and_counts_nothing_missing() -> None:
@@ -42,8 +43,14 @@ def test_a_delta_reads_only_what_was_in_contact_and_counts_nothing_missing() -> 
     lately = now()
     uem = FakeUem({"570": [*devices(1, os_version="16", last_seen=lately), *devices(4, last_seen=lately)]})
     done = delta(id_, uem)
-    assert (done.kind, done.state) == (SyncKind.DELTA, SyncRunState.OK)
-    assert (done.added, done.updated, done.unchanged, done.missing, done.devices_read) == (1, 1, 0, 0, 2)
+    assert (done.sync_kind, done.state) == (SyncKind.DELTA, SyncRunState.OK)
+    assert (
+        done.count("added"),
+        done.count("updated"),
+        done.count("unchanged"),
+        done.count("missing"),
+        done.count("devices_read"),
+    ) == (1, 1, 0, 0, 2)
     missing = select(Device.external_id).where(Device.absent_from.is_not(None))
     assert db.session.scalars(missing).all() == []
 
@@ -56,7 +63,7 @@ def test_a_delta_asks_for_a_little_more_than_what_moved_since_the_last_read() ->
         *devices(1, last_seen=fresh - timedelta(minutes=9)),
         *devices(2, last_seen=fresh - timedelta(minutes=11)),
     ]
-    assert delta(id_, FakeUem({"570": moved})).devices_read == 1
+    assert delta(id_, FakeUem({"570": moved})).count("devices_read") == 1
 
 
 def test_a_delta_is_no_snapshot_and_moves_no_full_sync() -> None:

@@ -10,24 +10,25 @@ from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, Integration, SyncRun, SyncRunState
+from harmony.models import Device, Integration, JobRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import preview, rollback_detection
 from harmony.uem.errors import ServerFailed
 from harmony.uem.records import Group, GroupKind, SkippedRow
 from tests.builders import FakeUem, a_choice, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
 BOLD = {"deletion_after": 1, "deletion_threshold": 100}
 
 
-def sync(integration_id: int, uem: FakeUem) -> SyncRun:
+def sync(integration_id: int, uem: FakeUem) -> JobRun:
     """Sync now, and give back the run's row."""
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def known(integration_id: int) -> dict[str | None, str]:
@@ -52,7 +53,7 @@ def test_a_device_that_a_parent_lists_is_taken_though_its_own_group_is_out_of_si
     id_ = an_integration(a_choice("570", "571"))
     listed = [*devices(1), *devices(2, group_id="571")]
     done = sync(id_, FakeUem({"570": listed}, gone=frozenset({"571"})))
-    assert (done.state, done.added) == (SyncRunState.INCOMPLETE, 2)
+    assert (done.state, done.count("added")) == (SyncRunState.INCOMPLETE, 2)
 
 
 @pytest.mark.parametrize("refused", [1, 2])
@@ -69,7 +70,7 @@ def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_complet
         broken = FakeUem({}, error=ServerFailed("The server answered 500."))
         assert sync(id_, broken).state == SyncRunState.FAILED
     done = sync(id_, FakeUem({"570": devices(1, 2)}))
-    assert (done.state, done.deleted, known(id_)["3"]) == (SyncRunState.HELD, 0, "missing")
+    assert (done.state, done.count("deleted"), known(id_)["3"]) == (SyncRunState.HELD, 0, "missing")
     assert db.session.get_one(Integration, id_).suspect is None
 
 
@@ -82,8 +83,10 @@ def test_a_missing_device_is_there_again_though_its_row_cannot_be_read(row: Skip
     assert known(id_)["2"] == "missing"
     done = sync(id_, FakeUem({"570": devices(1)}, skipped=[row], totals={} if whole else {"570": 9}))
     assert done.state == (SyncRunState.WARNING if whole else SyncRunState.INCOMPLETE)
-    assert (done.reappeared, done.deleted, known(id_)["2"]) == (1, 0, "here")
-    assert sync(id_, FakeUem({"570": devices(1)})).deleted == 0, "its misses are counted from nothing again"
+    assert (done.count("reappeared"), done.count("deleted"), known(id_)["2"]) == (1, 0, "here")
+    assert sync(id_, FakeUem({"570": devices(1)})).count("deleted") == 0, (
+        "its misses are counted from nothing again"
+    )
 
 
 def test_a_deleted_device_waits_for_a_row_that_can_be_read() -> None:
@@ -92,7 +95,7 @@ def test_a_deleted_device_waits_for_a_row_that_can_be_read() -> None:
     sync(id_, FakeUem({"570": devices(1)}))
     sync(id_, FakeUem({"570": devices(1)}, skipped=[SkippedRow("2", "No UDID.")]))
     assert known(id_)["2"] == "deleted"
-    assert sync(id_, FakeUem({"570": devices(1, 2)})).restored == 1
+    assert sync(id_, FakeUem({"570": devices(1, 2)})).count("restored") == 1
 
 
 def test_a_row_that_can_be_read_at_the_second_look_is_taken() -> None:
@@ -103,7 +106,7 @@ def test_a_row_that_can_be_read_at_the_second_look_is_taken() -> None:
         uem.pulls, uem.skipped = {"570": devices(1, 2)}, uem.skipped if page == 0 else ()
 
     uem.on_page = mend
-    assert (sync(id_, uem).added, uem.pages_given) == (2, 2)
+    assert (sync(id_, uem).count("added"), uem.pages_given) == (2, 2)
 
 
 @pytest.mark.parametrize("gone", [True, False])

@@ -12,21 +12,22 @@ from harmony.clock import now
 from harmony.db import db
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, DeviceEvent, SyncRun, SyncRunState
+from harmony.models import Device, DeviceEvent, JobRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import snapshot
 from harmony.uem.records import UemDevice as Record
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
 
-def sync(integration_id: int, *listed: Record) -> SyncRun:
+def sync(integration_id: int, *listed: Record) -> JobRun:
     """Sync a group that lists these, and give back the run's row."""
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: FakeUem({"570": listed}))
     db.session.rollback()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def rows() -> list[tuple[int, str | None, str]]:
@@ -52,7 +53,7 @@ def test_a_device_enrolled_again_keeps_its_row_and_its_history() -> None:
     id_ = an_integration()
     sync(id_, enrolled("1"))
     done = sync(id_, enrolled("7", "aa", hours=1))
-    assert (done.added, done.updated, done.missing) == (0, 1, 0)
+    assert (done.count("added"), done.count("updated"), done.count("missing")) == (0, 1, 0)
     assert [(external_id, udid) for _, external_id, udid in rows()] == [("7", "aa")]
     assert db.session.scalars(select(DeviceEvent.detail)).first() == "Id in the UEM: 1 → 7"
 
@@ -71,7 +72,12 @@ def test_an_old_enrolment_that_lingers_does_not_make_the_device_flap(
     assert [external_id for _, external_id, _ in before] == ["7"]
     for _ in range(3):
         again = sync(id_, *both)
-        assert (again.added, again.updated, again.missing, again.deleted) == (0, 0, 0, 0)
+        assert (
+            again.count("added"),
+            again.count("updated"),
+            again.count("missing"),
+            again.count("deleted"),
+        ) == (0, 0, 0, 0)
     assert rows() == before
 
 
@@ -79,7 +85,12 @@ def test_when_the_newer_enrolment_is_gone_the_device_lives_on_under_the_older_at
     id_ = an_integration(a_choice(deletion_after=1, deletion_threshold=100))
     sync(id_, enrolled("7", hours=1), enrolled("1"), *devices(2, 3))
     done = sync(id_, enrolled("1"), *devices(2, 3))
-    assert (done.updated, done.missing, done.deleted, done.state) == (1, 0, 0, SyncRunState.OK)
+    assert (done.count("updated"), done.count("missing"), done.count("deleted"), done.state) == (
+        1,
+        0,
+        0,
+        SyncRunState.OK,
+    )
     assert [external_id for _, external_id, _ in rows()] == ["1", "2", "3"]
 
 
@@ -92,7 +103,7 @@ def test_of_several_older_enrolments_the_device_lives_on_under_the_newest_in_wha
     sync(id_, enrolled("7", hours=3))
     first, second = (enrolled(str(hours), hours=hours) for hours in order)
     done = sync(id_, first, *devices(8), second, *devices(9))  # two to a page
-    assert (done.updated, done.missing) == (1, 0)
+    assert (done.count("updated"), done.count("missing")) == (1, 0)
     assert [external_id for _, external_id, _ in rows()] == ["2", "8", "9"]
 
 
@@ -100,11 +111,13 @@ def test_an_id_given_to_other_hardware_makes_a_new_device_and_the_old_one_goes_m
     id_ = an_integration()
     sync(id_, enrolled("1", "AA"))
     done = sync(id_, enrolled("1", "BB"))
-    assert (done.added, done.missing, done.deleted) == (1, 0, 0), "one look is not enough"
-    assert sync(id_, enrolled("1", "BB")).missing == 1
+    assert (done.count("added"), done.count("missing"), done.count("deleted")) == (1, 0, 0), (
+        "one look is not enough"
+    )
+    assert sync(id_, enrolled("1", "BB")).count("missing") == 1
     assert [(external_id, udid) for _, external_id, udid in rows()] == [(None, "AA"), ("1", "BB")]
     back = sync(id_, enrolled("1", "BB"), enrolled("9", "AA"))
-    assert (back.added, back.reappeared) == (0, 1)
+    assert (back.count("added"), back.count("reappeared")) == (0, 1)
     assert [(external_id, udid) for _, external_id, udid in rows()] == [("9", "AA"), ("1", "BB")]
 
 
@@ -113,7 +126,7 @@ def test_two_devices_that_swapped_their_ids_are_still_two_devices() -> None:
     sync(id_, enrolled("1", "AA"), enrolled("2", "BB"))
     before = {udid: row for row, _, udid in rows()}
     done = sync(id_, enrolled("1", "BB"), enrolled("2", "AA"))
-    assert (done.added, done.missing) == (0, 0)
+    assert (done.count("added"), done.count("missing")) == (0, 0)
     assert {udid: row for row, _, udid in rows()} == before
     assert {udid: external_id for _, external_id, udid in rows()} == {"AA": "2", "BB": "1"}
 
@@ -121,9 +134,9 @@ def test_two_devices_that_swapped_their_ids_are_still_two_devices() -> None:
 def test_a_deleted_device_that_is_enrolled_again_is_restored_with_its_row() -> None:
     id_ = an_integration(a_choice(deletion_after=1, deletion_threshold=100))
     sync(id_, enrolled("1"), *devices(2, 3))
-    assert sync(id_, *devices(2, 3)).deleted == 1
+    assert sync(id_, *devices(2, 3)).count("deleted") == 1
     done = sync(id_, enrolled("5", hours=2), *devices(2, 3))
-    assert (done.restored, done.added) == (1, 0)
+    assert (done.count("restored"), done.count("added")) == (1, 0)
     assert [external_id for _, external_id, _ in rows()] == ["5", "2", "3"]
 
 

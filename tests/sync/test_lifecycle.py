@@ -19,9 +19,9 @@ from harmony.models import (
     HoldState,
     Integration,
     IntegrationState,
+    JobRun,
     KnownGroup,
     SetupPage,
-    SyncRun,
     SyncRunState,
     Verification,
 )
@@ -66,7 +66,7 @@ def test_cancel_ends_the_run_at_once_and_the_next_one_comes_at_its_usual_time() 
     store_devices(id_, 3)
     held = started(id_)
     assert control.cancel(id_, JobKind.DEVICES, "kim", NOON)
-    run = db.session.get_one(SyncRun, held.run_id)
+    run = db.session.get_one(JobRun, held.run_id)
     assert (run.state, run.reason, run.finished_at) == (SyncRunState.CANCELLED, "Cancelled by kim.", NOON)
     assert the_integration(id_).sync_job.next_at == jobs_schedule.next_point(id_, HOUR, NOON, NOON)
     assert is_powerless(held)
@@ -95,7 +95,7 @@ def test_pausing_during_a_run_closes_it_and_resuming_is_due_at_once() -> None:
     id_ = an_integration()
     held = started(id_)
     assert lifecycle.pause(id_, "kim", NOON)
-    run = db.session.get_one(SyncRun, held.run_id)
+    run = db.session.get_one(JobRun, held.run_id)
     assert (run.state, run.reason) == (SyncRunState.CANCELLED, "Paused by kim.")
     assert is_powerless(held)
     assert the_integration(id_).sync_job.lease_owner is None
@@ -141,7 +141,7 @@ def test_removing_with_the_devices_kept_leaves_the_devices_and_no_way_to_the_uem
     for table in (SetupPage, Verification, KnownGroup):
         assert db.session.scalar(select(func.count()).select_from(table)) == 0
     assert db.session.scalars(select(Hold.state)).all() == [HoldState.CLEARED]
-    assert db.session.get_one(SyncRun, held.run_id).reason == "Removed by kim."
+    assert db.session.get_one(JobRun, held.run_id).reason == "Removed by kim."
     assert is_powerless(held)
     assert len(all_of(id_)) == 3
     assert list(integration_removal.pending(NOON)) == []
@@ -166,7 +166,7 @@ def test_removing_during_a_run_leaves_nothing_and_the_late_worker_finds_its_fenc
     assert is_powerless(held)
     integration_removal.carry_out(id_)
     assert is_powerless(held)
-    for table in (Integration, SyncRun, SetupPage):
+    for table in (Integration, JobRun, SetupPage):
         assert db.session.scalars(select(table)).all() == []
     assert all_of(id_) == []
     assert audited() == [("kim", "Removed with its devices")]

@@ -14,11 +14,12 @@ from harmony.clock import now
 from harmony.db import db, release
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, SkippedDevice, SyncRun, SyncRunState
+from harmony.models import Device, JobRun, SkippedDevice, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync.reading.placement import ELSEWHERE, MISNAMED, UNKNOWN, UNREADABLE
 from harmony.uem.records import UemDevice as Record
 from tests.builders import FakeUem, a_choice, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -26,12 +27,12 @@ BOLD = {"deletion_after": 1, "deletion_threshold": 100}
 WAITING = "so none was counted as missing."
 
 
-def sync(integration_id: int, uem: FakeUem) -> SyncRun:
+def sync(integration_id: int, uem: FakeUem) -> JobRun:
     """Sync now, and give back the run's row."""
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def gone() -> list[str | None]:
@@ -42,7 +43,7 @@ def gone() -> list[str | None]:
     return list(found)
 
 
-def reasons(done: SyncRun) -> set[str]:
+def reasons(done: JobRun) -> set[str]:
     """Why rows of a run were not believed."""
     return set(db.session.scalars(select(SkippedDevice.reason).where(SkippedDevice.run_id == done.id)))
 
@@ -67,7 +68,7 @@ def test_a_row_whose_group_cannot_be_believed_keeps_its_device(
     lying = [replace(honest[0], **group), *honest[1:]]
     for _ in range(times):
         done = sync(id_, FakeUem({asked: lying}))
-        assert (done.state, done.missing, done.skipped) == (SyncRunState.WARNING, 0, 1)
+        assert (done.state, done.count("missing"), done.count("skipped")) == (SyncRunState.WARNING, 0, 1)
         assert reasons(done) == {why}
         assert gone() == []
     assert sync(id_, FakeUem({asked: honest})).state == SyncRunState.OK
@@ -77,7 +78,7 @@ def test_a_device_that_says_it_is_in_another_group_has_left() -> None:
     id_ = an_integration(a_choice("570", **BOLD))
     sync(id_, FakeUem({"570": devices(1, 2)}))
     done = sync(id_, FakeUem({"570": [*devices(1), *devices(2, group_id="571")]}))
-    assert (done.state, done.deleted, gone()) == (SyncRunState.OK, 1, ["2"])
+    assert (done.state, done.count("deleted"), gone()) == (SyncRunState.OK, 1, ["2"])
 
 
 @pytest.mark.parametrize("udid", ["", "System.Byte[]", "00000000-0000-0000-0000-000000000000"])
@@ -85,7 +86,7 @@ def test_a_device_with_a_placeholder_for_its_udid_is_listed_by_its_id(udid: str)
     id_ = an_integration(a_choice("570", **BOLD))
     listed = [replace(device, udid=udid) for device in devices(1, 2, 3)]
     first, second = sync(id_, FakeUem({"570": listed})), sync(id_, FakeUem({"570": listed}))
-    assert (first.state, first.added, second.unchanged) == (SyncRunState.OK, 3, 3)
+    assert (first.state, first.count("added"), second.count("unchanged")) == (SyncRunState.OK, 3, 3)
     assert set(db.session.scalars(select(Device.udid_key))) == {""}
 
 
@@ -94,7 +95,7 @@ def test_a_udid_that_many_records_share_identifies_none_of_them() -> None:
     shared = [replace(device, udid="ab" * 20) for device in devices(*range(1, 9))]
     for _ in range(2):
         done = sync(id_, FakeUem({"570": shared}, page_size=8))
-        assert (done.missing, done.deleted) == (0, 0)
+        assert (done.count("missing"), done.count("deleted")) == (0, 0)
     rows = db.session.execute(select(Device.external_id, Device.udid_key)).all()
     assert sorted(rows) == [(str(number), "") for number in range(1, 9)]
 
@@ -149,4 +150,4 @@ def test_rows_that_share_one_id_keep_the_devices_that_they_name() -> None:
     sync(id_, FakeUem({"570": honest}, page_size=4))
     lying = [replace(device, external_id="1") for device in honest]
     done = sync(id_, FakeUem({"570": lying}, page_size=4, totals={"570": 1}))
-    assert (done.missing, done.deleted, gone()) == (0, 0, [])
+    assert (done.count("missing"), done.count("deleted"), gone()) == (0, 0, [])

@@ -13,12 +13,13 @@ from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, DeviceEvent, Integration, SyncRun, SyncRunState
+from harmony.models import Device, DeviceEvent, Integration, JobRun, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync.current_ids import has_current_id
 from harmony.uem.records import SkippedRow
 from harmony.uem.records import UemDevice as Record
 from tests.builders import FakeUem, a_choice, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -32,19 +33,19 @@ ANEW = [
 NOT_TAGGED = "that no sync has found in the UEM since Server Details were changed"
 
 
-def sync(integration_id: int, listed: Sequence[Record], *skipped: SkippedRow) -> SyncRun:
+def sync(integration_id: int, listed: Sequence[Record], *skipped: SkippedRow) -> JobRun:
     """Sync now, and give back the run's row."""
     uem = FakeUem({"570": listed}, page_size=7, skipped=list(skipped))
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def a_moved_integration() -> int:
     """An integration that has synced the former UEM, and whose Server Details lead to another one now."""
     id_ = an_integration(a_choice(deletion_after=2, deletion_threshold=100))
-    assert sync(id_, FORMER).added == FLEET
+    assert sync(id_, FORMER).count("added") == FLEET
     with write() as session:
         control.await_sync(session, id_, now())
     assert usable(id_) == set()
@@ -81,7 +82,9 @@ def test_a_device_that_only_a_doubt_keeps_has_no_id_until_the_new_uem_lists_it()
     unreadable = SkippedRow(None, "Its id cannot be read.", ANEW[4].udid)
     for _ in range(2):
         done = sync(id_, [*ANEW[:4], *ANEW[5:]], unreadable)
-        assert (done.state, done.missing, done.added) == (SyncRunState.WARNING, 0, 0), done.reason
+        assert (done.state, done.count("missing"), done.count("added")) == (SyncRunState.WARNING, 0, 0), (
+            done.reason
+        )
         assert f"1 device {NOT_TAGGED}" in done.reason
         assert usable(id_) == udids(ANEW) - {ANEW[4].udid}
     done = sync(id_, ANEW)
@@ -92,7 +95,7 @@ def test_a_device_that_only_a_doubt_keeps_has_no_id_until_the_new_uem_lists_it()
 def test_a_row_that_is_never_readable_keeps_nobody_else_from_being_tagged(lost: int) -> None:
     id_ = a_moved_integration()
     done = sync(id_, ANEW[lost:], SkippedRow(None, "Nothing of it can be read."))
-    assert (done.state, done.missing) == (SyncRunState.WARNING, 0), done.reason
+    assert (done.state, done.count("missing")) == (SyncRunState.WARNING, 0), done.reason
     assert (NOT_TAGGED in done.reason) is bool(lost)
     assert not db.session.get_one(Integration, id_).awaits_sync
     assert usable(id_) == udids(ANEW[lost:])
@@ -102,10 +105,15 @@ def test_another_uem_that_gave_the_same_ids_to_other_devices_is_taken_over_in_on
     id_ = a_moved_integration()
     rows = {udid: row_id for udid, (row_id, _, _) in stored().items()}
     done = sync(id_, ANEW)
-    assert (done.state, done.added, done.missing, done.skipped) == (SyncRunState.OK, 0, 0, 0), done.reason
+    assert (done.state, done.count("added"), done.count("missing"), done.count("skipped")) == (
+        SyncRunState.OK,
+        0,
+        0,
+        0,
+    ), done.reason
     assert stored() == {device.udid: (rows[device.udid], device.external_id, False) for device in ANEW}
     assert usable(id_) == udids(ANEW)
-    assert sync(id_, ANEW).unchanged == FLEET
+    assert sync(id_, ANEW).count("unchanged") == FLEET
 
 
 def test_a_stranger_with_a_former_id_takes_nothing_from_the_device_that_had_it() -> None:
@@ -117,7 +125,7 @@ def test_a_stranger_with_a_former_id_takes_nothing_from_the_device_that_had_it()
     ]
     others = [replace(device, external_id=f"9{device.external_id}") for device in ANEW[3:]]
     done = sync(id_, [*strangers, *others])
-    assert (done.added, done.skipped) == (3, 0), done.reason
+    assert (done.count("added"), done.count("skipped")) == (3, 0), done.reason
     assert usable(id_) == udids([*strangers, *others])
     sync(id_, [*strangers, *others])
     assert {udid for udid, row in stored().items() if row[2]} == udids(FORMER[:3])
@@ -126,7 +134,9 @@ def test_a_stranger_with_a_former_id_takes_nothing_from_the_device_that_had_it()
 def test_the_same_uem_under_another_name_lists_the_same_devices() -> None:
     id_ = a_moved_integration()
     done = sync(id_, FORMER)
-    assert (done.state, done.updated, done.unchanged) == (SyncRunState.OK, 0, FLEET), done.reason
+    assert (done.state, done.count("updated"), done.count("unchanged")) == (SyncRunState.OK, 0, FLEET), (
+        done.reason
+    )
     assert usable(id_) == udids(FORMER)
     assert db.session.scalars(select(DeviceEvent)).all() == []
 

@@ -21,8 +21,8 @@ from harmony.models import (
     EventListener,
     Integration,
     Job,
+    JobRun,
     SyncKind,
-    SyncRun,
     SyncRunState,
     UemEvent,
 )
@@ -31,6 +31,7 @@ from harmony.sync import named_devices
 from harmony.sync.event_coverage import have_stopped
 from harmony.uem.errors import ServerFailed
 from tests.builders import NOON, FakeUem, a_choice, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -51,15 +52,15 @@ def a_listener(integration_id: int) -> EventListener:
     )  # fmt: skip
 
 
-def full_sync(integration_id: int, uem: FakeUem) -> SyncRun:
+def full_sync(integration_id: int, uem: FakeUem) -> JobRun:
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     return run(integration_id, uem)
 
 
-def run(integration_id: int, uem: FakeUem) -> SyncRun:
+def run(integration_id: int, uem: FakeUem) -> JobRun:
     sync_job.sync(integration_id, opener=lambda *_: uem)
     db.session.rollback()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def announce(
@@ -77,7 +78,7 @@ def announce(
         named_devices.plan_next(session, integration_id)
 
 
-def events(integration_id: int, uem: FakeUem, *ids: int, kind: str = "changed") -> SyncRun:
+def events(integration_id: int, uem: FakeUem, *ids: int, kind: str = "changed") -> JobRun:
     announce(integration_id, ids, kind)
     return run(integration_id, uem)
 
@@ -99,8 +100,13 @@ def test_only_the_named_devices_are_read_and_stored_as_by_a_sync() -> None:
     id_ = a_fleet(FakeUem({"570": devices(1, 2, 3)}))
     uem = FakeUem({"570": [*devices(1, name="Renamed"), *devices(2, name="Unseen"), *devices(4)]})
     done = events(id_, uem, 1, 4)
-    assert (done.kind, done.state, done.started_by) == (SyncKind.EVENTS, SyncRunState.OK, EVENTS)
-    assert (done.added, done.updated, done.missing, uem.asked) == (1, 1, 0, ["1", "4"])
+    assert (done.sync_kind, done.state, done.started_by) == (SyncKind.EVENTS, SyncRunState.OK, EVENTS)
+    assert (done.count("added"), done.count("updated"), done.count("missing"), uem.asked) == (
+        1,
+        1,
+        0,
+        ["1", "4"],
+    )
     assert (device("1").name, device("4").group_id) == ("Renamed", "570")
     assert device("2").name != "Unseen"
     assert (waiting(), job_of(id_).events_at) == ([], None)
@@ -129,9 +135,9 @@ def test_a_device_that_the_uem_does_not_have_is_marked_and_only_full_syncs_count
     assert (marked.absent_why, marked.deleted_at) == (Absence.EVENT, None)
     assert marked.missing_since is not None
     done = full_sync(id_, gone)
-    assert (done.missing, done.deleted) == (1, 0)
+    assert (done.count("missing"), done.count("deleted")) == (1, 0)
     assert (device("2").absent_why, device("2").absent_from) == (Absence.PLAIN, 2)
-    assert full_sync(id_, gone).deleted == 1
+    assert full_sync(id_, gone).count("deleted") == 1
 
 
 def test_a_mark_of_an_event_hides_no_reason_to_hold_deletions() -> None:
@@ -144,14 +150,14 @@ def test_a_mark_of_an_event_hides_no_reason_to_hold_deletions() -> None:
     full_sync(id_, gone)
     assert device("2").absent_why == Absence.EDITED
     done = full_sync(id_, gone)
-    assert (done.state, done.deleted, device("2").deleted_at) == (SyncRunState.HELD, 0, None)
+    assert (done.state, done.count("deleted"), device("2").deleted_at) == (SyncRunState.HELD, 0, None)
 
 
 def test_a_device_that_is_listed_again_loses_the_mark() -> None:
     id_ = a_fleet(FakeUem({"570": devices(1, 2)}))
     events(id_, FakeUem({"570": devices(1)}), 2)
     assert device("2").missing_since is not None
-    assert events(id_, FakeUem({"570": devices(1, 2)}), 2).reappeared == 1
+    assert events(id_, FakeUem({"570": devices(1, 2)}), 2).count("reappeared") == 1
     assert device("2").missing_since is None
 
 
@@ -159,13 +165,13 @@ def test_a_status_that_says_unenrolled_counts_as_not_found_and_makes_no_device()
     id_ = a_fleet(FakeUem({"570": devices(1, 2)}))
     left = [*devices(2, enrollment_status="Unenrolled"), *devices(9, enrollment_status="Unenrolled")]
     done = events(id_, FakeUem({"570": [*devices(1), *left]}), 2, 9)
-    assert (done.added, done.missing, device("2").absent_why) == (0, 1, Absence.EVENT)
+    assert (done.count("added"), done.count("missing"), device("2").absent_why) == (0, 1, Absence.EVENT)
 
 
 def test_so_many_devices_not_found_at_once_are_left_to_a_full_sync() -> None:
     id_ = a_fleet(FakeUem({"570": devices(*range(1, 31))}))
     done = events(id_, FakeUem({"570": devices(1)}), *range(2, 31))
-    assert (done.missing, job_of(id_).requested_by) == (0, EVENTS)
+    assert (done.count("missing"), job_of(id_).requested_by) == (0, EVENTS)
     assert db.session.scalars(select(Device.id).where(Device.missing_since.is_not(None))).all() == []
 
 
@@ -181,7 +187,7 @@ def test_forged_events_for_every_device_change_none_and_stay_within_the_share(ap
             run(id_, FakeUem({"570": devices(*range(1, 61))}, page_size=5))
     assert fingerprints() == before
     assert named_devices.share(id_, now()).used <= 500
-    full = select(func.count(SyncRun.id)).where(SyncRun.kind == SyncKind.SNAPSHOT)
+    full = select(func.count(JobRun.id)).where(JobRun.sync_kind == SyncKind.SNAPSHOT)
     assert db.session.scalar(full) == 2
 
 
@@ -194,9 +200,14 @@ def test_many_devices_are_read_by_a_full_sync_that_settles_their_events() -> Non
     id_ = a_fleet(FakeUem({"570": devices(*range(1, 61))}))
     renamed = FakeUem({"570": devices(*range(1, 61), name="Renamed")})
     done = events(id_, renamed, *range(1, 61))
-    assert (done.devices_read, done.reason[:23]) == (0, "Events named 60 devices")
+    assert (done.count("devices_read"), done.reason[:23]) == (0, "Events named 60 devices")
     done = run(id_, renamed)
-    assert (done.kind, done.started_by, done.updated, waiting()) == (SyncKind.SNAPSHOT, EVENTS, 60, [])
+    assert (done.sync_kind, done.started_by, done.count("updated"), waiting()) == (
+        SyncKind.SNAPSHOT,
+        EVENTS,
+        60,
+        [],
+    )
 
 
 def test_an_enrolment_is_looked_at_again_and_then_no_more() -> None:
@@ -206,7 +217,7 @@ def test_an_enrolment_is_looked_at_again_and_then_no_more() -> None:
         if checked == 1:
             announce(id_, [7], "enrolled", received)
         uem = FakeUem({"570": devices(1, *([7] if checked == 3 else []))})
-        assert run(id_, uem).added == (1 if checked == 3 else 0)
+        assert run(id_, uem).count("added") == (1 if checked == 3 else 0)
         assert len(waiting()) == (0 if checked == 3 else 1)
     assert device("7").external_id == "7"
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from harmony.clock import now
-from harmony.db import db, release
+from harmony.db import release
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import SyncRun
+from harmony.models import JobRun
 from harmony.models.configuration import Synchronization
 from harmony.sync import job as sync_job
 from harmony.sync import preview
 from harmony.sync.deletion import holds
 from harmony.sync.preview import Preview
 from tests.builders import FakeUem, a_choice, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -42,19 +42,17 @@ def a_uem(listed: Listed) -> FakeUem:
     return FakeUem({group: devices(*numbers, group_id=group) for group, numbers in listed.items()})
 
 
-def sync(integration_id: int, listed: Listed) -> SyncRun:
+def sync(integration_id: int, listed: Listed) -> JobRun:
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: a_uem(listed))
     release()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
-def agrees(looked: Preview, done: SyncRun) -> None:
+def agrees(looked: Preview, done: JobRun) -> None:
     """Whether the run did what the preview had said, for the reasons it had said."""
-    assert {name: getattr(looked, name) for name in COUNTED} == {
-        name: getattr(done, name) for name in COUNTED
-    }
-    assert done.deleted == looked.approved + (0 if looked.held else looked.deleted)
+    assert {name: getattr(looked, name) for name in COUNTED} == {name: done.count(name) for name in COUNTED}
+    assert done.count("deleted") == looked.approved + (0 if looked.held else looked.deleted)
     assert (done.state == "held") == bool(looked.held)
     assert all(reason in done.reason for reason in looked.held)
 

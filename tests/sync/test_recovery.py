@@ -11,7 +11,7 @@ from harmony.jobs import device_sync, lease, recovery
 from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import Outcome
-from harmony.models import Integration, SyncRun, SyncRunState
+from harmony.models import Integration, JobRun, SyncRunState
 from tests.builders import NOON, an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -30,7 +30,7 @@ def ended(id_: int, state: SyncRunState, due_in: timedelta) -> None:
     held = lease.claim(id_, JobKind.DEVICES, ELSEWHERE, NOON)
     assert held is not None
     with write() as session:
-        run = session.get_one(SyncRun, held.run_id)
+        run = session.get_one(JobRun, held.run_id)
         run.state, run.finished_at = state, NOON
         session.flush()
         device_sync.settle(session, held, Outcome(state), NOON)
@@ -71,7 +71,7 @@ def test_a_lease_from_the_future_does_not_block_for_ever() -> None:
     assert the_integration(id_).sync_job.lease_until == earlier + lease.LEASE
     assert recovery.reap(earlier) == 0
     assert recovery.reap(earlier + lease.LEASE) == 1
-    assert db.session.get_one(SyncRun, held.run_id).state == SyncRunState.ABORTED
+    assert db.session.get_one(JobRun, held.run_id).state == SyncRunState.ABORTED
 
 
 def test_a_living_worker_keeps_its_run_when_the_clock_is_set_back() -> None:

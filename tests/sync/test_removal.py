@@ -16,9 +16,9 @@ from harmony.models import (
     DeviceEvent,
     Integration,
     IntegrationState,
+    JobRun,
     Membership,
     SkippedDevice,
-    SyncRun,
 )
 from harmony.sync import integration_removal, lifecycle
 from tests.builders import NOON, an_integration
@@ -54,7 +54,7 @@ def test_everything_goes_and_the_devices_of_others_stay() -> None:
     integration_removal.carry_out(id_)
     assert list(integration_removal.pending(now())) == []
     assert len(all_of(other)) == 2
-    assert (count(Integration), count(SyncRun), count(SkippedDevice)) == (1, 0, 0)
+    assert (count(Integration), count(JobRun), count(SkippedDevice)) == (1, 0, 0)
     assert (count(Device), count(Membership), count(DeviceEvent)) == (2, 2, 2)
     integration_removal.carry_out(id_)
 
@@ -81,7 +81,7 @@ def test_a_deletion_that_was_stopped_anywhere_is_taken_up_again_and_finished(
     if db.session.get(Integration, id_) is not None:
         assert list(integration_removal.pending(now())) == [id_]
         integration_removal.carry_out(id_)
-    assert (count(Integration), count(Device), count(SyncRun)) == (0, 0, 0)
+    assert (count(Integration), count(Device), count(JobRun)) == (0, 0, 0)
 
 
 def test_a_worker_that_died_in_it_is_followed_by_another_once_its_lease_ended(

@@ -9,7 +9,7 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, Integration, Membership, SkippedDevice, SyncRun, SyncRunState
+from harmony.models import Device, Integration, JobRun, Membership, SkippedDevice, SyncRunState
 from harmony.sync import integration_removal, lifecycle, snapshot
 from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed, SignInRefused
@@ -19,14 +19,12 @@ from tests.builders import FakeUem, a_choice, an_integration, devices
 pytestmark = pytest.mark.usefixtures("context")
 
 
-def sync(integration_id: int, uem: FakeUem) -> SyncRun:
+def sync(integration_id: int, uem: FakeUem) -> JobRun:
     """Sync now, and give back the run's row."""
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     db.session.rollback()
-    newest = (
-        select(SyncRun).where(SyncRun.integration_id == integration_id).order_by(SyncRun.id.desc()).limit(1)
-    )
+    newest = select(JobRun).where(JobRun.integration_id == integration_id).order_by(JobRun.id.desc()).limit(1)
     return db.session.scalars(newest).one()
 
 
@@ -41,7 +39,7 @@ def known(integration_id: int) -> dict[str, bool]:
 def test_the_first_sync_adds_every_device_of_the_group() -> None:
     id_, uem = an_integration(), FakeUem({"570": devices(1, 2, 3)})
     done = sync(id_, uem)
-    assert (done.state, done.added, done.missing) == (SyncRunState.OK, 3, 0)
+    assert (done.state, done.count("added"), done.count("missing")) == (SyncRunState.OK, 3, 0)
     assert known(id_) == {"1": False, "2": False, "3": False}
     assert uem.closed
 
@@ -58,7 +56,12 @@ def test_a_second_sync_of_an_unchanged_world_writes_no_device_row() -> None:
     event.listen(db.engine, "before_cursor_execute", note)
     done = sync(id_, uem)
     event.remove(db.engine, "before_cursor_execute", note)
-    assert (done.added, done.updated, done.unchanged, done.missing) == (0, 0, 10, 0)
+    assert (done.count("added"), done.count("updated"), done.count("unchanged"), done.count("missing")) == (
+        0,
+        0,
+        10,
+        0,
+    )
     assert written == []
 
 
@@ -66,7 +69,7 @@ def test_changes_are_counted_and_stored() -> None:
     id_ = an_integration()
     sync(id_, FakeUem({"570": devices(1, 2)}))
     done = sync(id_, FakeUem({"570": [*devices(1), *devices(2, os_version="16"), *devices(3)]}))
-    assert (done.added, done.updated, done.unchanged) == (1, 1, 1)
+    assert (done.count("added"), done.count("updated"), done.count("unchanged")) == (1, 1, 1)
     assert db.session.scalar(select(Device.os_version).where(Device.external_id == "2")) == "16"
 
 
@@ -74,10 +77,10 @@ def test_a_device_that_is_no_longer_listed_is_marked_missing_and_kept_and_comes_
     id_ = an_integration()
     sync(id_, FakeUem({"570": devices(1, 2, 3)}))
     done = sync(id_, FakeUem({"570": devices(1, 3)}))
-    assert (done.state, done.missing) == (SyncRunState.OK, 1)
+    assert (done.state, done.count("missing")) == (SyncRunState.OK, 1)
     assert known(id_) == {"1": False, "2": True, "3": False}
     back = sync(id_, FakeUem({"570": devices(1, 2, 3)}))
-    assert (back.reappeared, back.added) == (1, 0)
+    assert (back.count("reappeared"), back.count("added")) == (1, 0)
     assert known(id_) == {"1": False, "2": False, "3": False}
 
 
@@ -132,7 +135,7 @@ def test_rows_that_cannot_be_read_are_listed_and_count_as_seen_by_id_or_udid() -
     sync(id_, FakeUem({"570": devices(1, 2, 3, 4)}))
     odd = [SkippedRow("2", "The id is there, the rest is not."), SkippedRow(None, "No id.", "udid3")]
     done = sync(id_, FakeUem({"570": devices(1)}, skipped=odd))
-    assert (done.state, done.skipped, done.missing) == (SyncRunState.WARNING, 2, 1)
+    assert (done.state, done.count("skipped"), done.count("missing")) == (SyncRunState.WARNING, 2, 1)
     assert known(id_) == {"1": False, "2": False, "3": False, "4": True}
     assert len(db.session.scalars(select(SkippedDevice).where(SkippedDevice.run_id == done.id)).all()) == 2
 
@@ -144,7 +147,7 @@ def test_a_group_that_is_gone_is_never_read_as_empty(gone: str) -> None:
     members = {"9": frozenset({"2"})}
     sync(id_, FakeUem(world, members=members))
     done = sync(id_, FakeUem({"570": devices(1, 2, 4)}, gone=frozenset({gone})))
-    assert (done.state, done.added, done.missing) == (SyncRunState.INCOMPLETE, 1, 0)
+    assert (done.state, done.count("added"), done.count("missing")) == (SyncRunState.INCOMPLETE, 1, 0)
     assert f"no longer sees Group {gone}" in done.reason
     assert not any(known(id_).values())
 
@@ -159,7 +162,10 @@ def test_a_row_that_cannot_be_read_is_counted_once_though_two_groups_list_it() -
     id_ = an_integration(a_choice("570", "571"))
     odd = [SkippedRow("9", "Odd."), SkippedRow(None, "No id.", "UDID8")]
     assert (
-        sync(id_, FakeUem({"570": devices(1), "571": devices(2, group_id="571")}, skipped=odd)).skipped == 2
+        sync(id_, FakeUem({"570": devices(1), "571": devices(2, group_id="571")}, skipped=odd)).count(
+            "skipped"
+        )
+        == 2
     )
 
 
@@ -167,7 +173,7 @@ def test_a_row_that_may_be_any_device_leaves_all_of_them_in_place() -> None:
     id_ = an_integration()
     sync(id_, FakeUem({"570": devices(1, 2)}))
     done = sync(id_, FakeUem({"570": devices(1)}, skipped=[SkippedRow(None, "Neither id nor UDID.")]))
-    assert (done.state, done.missing) == (SyncRunState.WARNING, 0)
+    assert (done.state, done.count("missing")) == (SyncRunState.WARNING, 0)
     assert "none was counted as missing" in done.reason
     assert not any(known(id_).values())
 
@@ -176,31 +182,31 @@ def test_a_child_group_brings_its_devices_once_and_only_when_it_is_chosen() -> N
     parent, child = devices(1, 2), devices(3, 4, group_id="571")
     uem = {"570": [*parent, *child], "571": child}
     only_parent = an_integration(a_choice("570"))
-    assert sync(only_parent, FakeUem(uem)).added == 2
+    assert sync(only_parent, FakeUem(uem)).count("added") == 2
     both = an_integration(a_choice("570", "571"))
     done = sync(both, FakeUem(uem))
-    assert (done.added, done.updated, done.unchanged) == (4, 0, 0)
+    assert (done.count("added"), done.count("updated"), done.count("unchanged")) == (4, 0, 0)
     assert len(known(both)) == 4
 
 
 def test_a_child_comes_with_its_parent_in_one_reading() -> None:
     id_ = an_integration(a_choice("570", "571", "smart:9@571"))
     uem = FakeUem({"570": [*devices(1), *devices(2, group_id="571")]}, members={"9": frozenset({"2"})})
-    assert sync(id_, uem).added == 2
+    assert sync(id_, uem).count("added") == 2
     assert set(uem.asked) == {"570"}
 
 
 def test_a_child_is_read_by_itself_when_the_parents_list_leaves_it_out() -> None:
     id_ = an_integration(a_choice("571", "570"))
     uem = FakeUem({"570": devices(1), "571": devices(2, group_id="571")})
-    assert sync(id_, uem).added == 2
-    assert sync(id_, uem).missing == 0
+    assert sync(id_, uem).count("added") == 2
+    assert sync(id_, uem).count("missing") == 0
 
 
 def test_members_of_a_smart_group_are_joined_by_id() -> None:
     id_ = an_integration(a_choice("smart:9@570"))
     uem = FakeUem({"570": devices(1, 2, 3)}, members={"9": frozenset({"2", "77"})})
-    assert sync(id_, uem).added == 1
+    assert sync(id_, uem).count("added") == 1
     assert known(id_) == {"2": False}
     assert db.session.scalars(select(Membership.group_id)).all() == ["9"]
 
@@ -209,13 +215,13 @@ def test_leaving_one_of_two_groups_updates_the_memberships() -> None:
     id_ = an_integration(a_choice("570", "smart:9@570"))
     sync(id_, FakeUem({"570": devices(1)}, members={"9": frozenset({"1"})}))
     assert len(db.session.scalars(select(Membership)).all()) == 2
-    assert sync(id_, FakeUem({"570": devices(1)})).updated == 1
+    assert sync(id_, FakeUem({"570": devices(1)})).count("updated") == 1
     assert db.session.scalars(select(Membership.group_id)).all() == ["570"]
 
 
 def test_a_device_listed_on_two_pages_is_one_device() -> None:
     id_ = an_integration()
-    assert sync(id_, FakeUem({"570": devices(1, 2, 2, 3)}, totals={"570": 3})).added == 3
+    assert sync(id_, FakeUem({"570": devices(1, 2, 2, 3)}, totals={"570": 3})).count("added") == 3
 
 
 @pytest.fixture
@@ -236,7 +242,7 @@ def test_pausing_stops_the_run_at_the_next_page_and_deletes_nothing() -> None:
     changed = devices(*range(6), os_version="99")
     done = sync(id_, FakeUem({"570": changed}, on_page=pause))
     written = select(func.count(Device.id)).where(Device.os_version == "99")
-    assert (done.state, done.updated, db.session.scalar(written)) == (SyncRunState.CANCELLED, 2, 2)
+    assert (done.state, done.count("updated"), db.session.scalar(written)) == (SyncRunState.CANCELLED, 2, 2)
     assert not any(known(id_).values())
 
 
@@ -263,8 +269,8 @@ def test_a_stopping_process_ends_the_run_between_two_pages_and_leaves_it_due() -
     id_ = an_integration()
     uem = FakeUem({"570": devices(*range(6))})
     sync_job.sync(id_, should_stop=lambda: uem.pages_given > 1, opener=lambda *_: uem)
-    done = db.session.scalars(select(SyncRun)).one()
-    assert (done.state, done.added) == (SyncRunState.CANCELLED, 2)
+    done = db.session.scalars(select(JobRun)).one()
+    assert (done.state, done.count("added")) == (SyncRunState.CANCELLED, 2)
     assert list(lease.due_of(JobKind.DEVICES, now())) == [id_]
 
 
@@ -278,7 +284,7 @@ def test_removing_the_integration_during_a_run_leaves_nothing_behind() -> None:
     sync_job.sync(id_, opener=lambda *_: FakeUem({"570": devices(*range(6))}, on_page=remove))
     integration_removal.carry_out(id_)
     db.session.rollback()
-    for table in (Integration, SyncRun, Device, Membership):
+    for table in (Integration, JobRun, Device, Membership):
         assert db.session.scalars(select(table)).all() == []
 
 

@@ -12,7 +12,7 @@ from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import Outcome
 from harmony.jobs.process_identity import identity, is_gone
-from harmony.models import Absence, Integration, IntegrationState, StopReason, SyncKind, SyncRun, SyncRunState
+from harmony.models import Absence, Integration, IntegrationState, JobRun, StopReason, SyncKind, SyncRunState
 from harmony.models.configuration import Synchronization
 from harmony.sync import lifecycle
 from tests.builders import NOON, a_choice, an_integration
@@ -24,8 +24,8 @@ HOUR = timedelta(hours=1)
 DONE = Outcome(SyncRunState.OK)
 
 
-def the_run(run_id: int) -> SyncRun:
-    return db.session.get_one(SyncRun, run_id)
+def the_run(run_id: int) -> JobRun:
+    return db.session.get_one(JobRun, run_id)
 
 
 def the_integration(id_: int) -> Integration:
@@ -129,7 +129,7 @@ def settled(id_: int, outcome: Outcome = DONE, at: datetime = NOON, **columns: o
     assert held is not None
     with write() as session:
         for name, value in columns.items():
-            setattr(session.get_one(SyncRun, held.run_id), name, value)
+            setattr(session.get_one(JobRun, held.run_id), name, value)
         session.flush()
         device_sync.settle(session, held, outcome, at)
     return the_integration(id_)
@@ -225,7 +225,7 @@ def test_a_delta_runs_between_two_snapshots_and_moves_none_of_them() -> None:
     assert list(lease.due_of(JobKind.DEVICES, NOON)) == [id_]
     held = lease.claim(id_, JobKind.DEVICES, "me", NOON)
     assert held is not None
-    assert (held.whole, the_run(held.run_id).kind) == (False, SyncKind.DELTA)
+    assert (held.whole, the_run(held.run_id).sync_kind) == (False, SyncKind.DELTA)
     assert the_run(held.run_id).started_by == "schedule"
     with write() as session:
         device_sync.settle(session, held, Outcome(SyncRunState.OK, complete=True), NOON)

@@ -14,7 +14,7 @@ from harmony.jobs import lease, server_waits, shared_state
 from harmony.jobs.kinds import JobKind, asking_uem
 from harmony.jobs.shared_state import FETCH_LEASE, FORGOTTEN_AFTER, DatabaseSharedState
 from harmony.jobs.uem_client import token_key
-from harmony.models import AccessToken, Integration, SyncRun, WaitRow
+from harmony.models import AccessToken, Integration, JobRun, WaitRow
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.security.credentials import seal_secrets
 from harmony.security.keys import new_vault_key
@@ -275,5 +275,5 @@ def test_a_worker_that_is_told_to_sync_inside_the_wait_calls_nobody_and_opens_no
     rows.keep_wait(asked_for(UEM, 1800, now()))
     assert lease.request(id_, JobKind.DEVICES, "test", now())
     sync_job.sync(id_)
-    assert not db.session.scalars(select(SyncRun)).all()
+    assert not db.session.scalars(select(JobRun)).all()
     assert db.session.get_one(Integration, id_).sync_job.requested_by == "test", "it is not forgotten"

@@ -13,7 +13,7 @@ from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, DeviceEvent, Integration, SkippedDevice, SyncRun, SyncRunState
+from harmony.models import Device, DeviceEvent, Integration, JobRun, SkippedDevice, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import preview, snapshot
 from harmony.sync.reading import planner
@@ -22,6 +22,7 @@ from harmony.uem.errors import ServerFailed
 from harmony.uem.records import SkippedRow
 from harmony.uem.records import UemDevice as Record
 from tests.builders import NOON, FakeUem, a_choice, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -46,22 +47,22 @@ def a_uem(listed: Rows, **more: object) -> FakeUem:
     return FakeUem({"570": listed}, members=members, page_size=7, **more)  # type: ignore[arg-type]
 
 
-def sync(integration_id: int, uem: FakeUem) -> SyncRun:
+def sync(integration_id: int, uem: FakeUem) -> JobRun:
     """Sync now, and give back the run's row."""
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
-def refresh(integration_id: int, uem: FakeUem) -> SyncRun:
+def refresh(integration_id: int, uem: FakeUem) -> JobRun:
     """Make a refresh due, run it, and give back the run's row."""
     with write() as session:
         integration = session.get_one(Integration, integration_id)
         integration.sync_job.next_at, integration.sync_job.refresh_at = now() + timedelta(hours=1), now()
     sync_job.sync(integration_id, opener=lambda *_: uem)
     release()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync()
 
 
 def stored() -> list[tuple[object, ...]]:
@@ -98,16 +99,16 @@ def test_ids_swapped_with_devices_outside_change_no_device(
     scope: str, count: int, fields: tuple[str, ...]
 ) -> None:
     id_ = an_integration(a_choice(scope, **BOLD))
-    assert sync(id_, a_uem([*INSIDE, *BEYOND])).added == CHOSEN
+    assert sync(id_, a_uem([*INSIDE, *BEYOND])).count("added") == CHOSEN
     before = stored()
     for _ in range(3):
         looked = preview.look(id_, a_choice(scope, **BOLD), a_uem(swapped(count, *fields)))
         done = sync(id_, a_uem(swapped(count, *fields)))
-        assert (done.state, done.added, done.updated) == (SyncRunState.WARNING, 0, 0)
-        assert count <= done.skipped <= 2 * count
-        assert (done.missing, done.deleted) == (0, 0)
-        assert (looked.skipped, looked.updated, looked.missing) == (done.skipped, 0, 0)
-        assert f"{done.skipped} device" in done.reason
+        assert (done.state, done.count("added"), done.count("updated")) == (SyncRunState.WARNING, 0, 0)
+        assert count <= done.count("skipped") <= 2 * count
+        assert (done.count("missing"), done.count("deleted")) == (0, 0)
+        assert (looked.skipped, looked.updated, looked.missing) == (done.count("skipped"), 0, 0)
+        assert f"{done.count('skipped')} device" in done.reason
         assert stored() == before
         listed = select(SkippedDevice.reason).where(SkippedDevice.run_id == done.id)
         assert set(db.session.scalars(listed)) <= {CONTRADICTS, TAKES_ID}
@@ -123,7 +124,7 @@ def test_a_refresh_believes_swapped_ids_no_more_than_a_full_sync(scope: str) -> 
     before, lately = stored(), now()
     lying = [replace(device, last_seen=lately) for device in swapped(5, "external_id")]
     done = refresh(id_, a_uem(lying))
-    assert (done.state, done.updated, done.skipped > 0) == (SyncRunState.WARNING, 0, True)
+    assert (done.state, done.count("updated"), done.count("skipped") > 0) == (SyncRunState.WARNING, 0, True)
     assert stored() == before
 
 
@@ -157,10 +158,15 @@ def test_devices_that_were_enrolled_again_are_the_same_devices_after_one_run(
     left = {"gone": [], "inside": INSIDE, "outside": [replace(one, **ELSEWHERE) for one in INSIDE]}[former]
     listed = [*again, *INSIDE[count:], *BEYOND, *left[:count]]
     done = sync(id_, a_uem(listed))
-    assert (done.state, done.added, done.updated, done.missing) == (SyncRunState.OK, 0, count, 0)
+    assert (done.state, done.count("added"), done.count("updated"), done.count("missing")) == (
+        SyncRunState.OK,
+        0,
+        count,
+        0,
+    )
     assert [row[0] for row in stored()] == rows
     assert [row[1] for row in stored()] == [one.external_id for one in (*again, *INSIDE[count:])]
-    assert (sync(id_, a_uem(listed)).updated, sync(id_, a_uem(listed)).state) == (0, SyncRunState.OK)
+    assert (sync(id_, a_uem(listed)).count("updated"), sync(id_, a_uem(listed)).state) == (0, SyncRunState.OK)
 
 
 @pytest.mark.parametrize("most", [3, 40])
@@ -173,7 +179,7 @@ def test_more_enrolments_than_can_wait_are_taken_all_the_same(
     sync(id_, a_uem(INSIDE))
     again = [replace(device, external_id=f"5{device.external_id}") for device in INSIDE]
     done = sync(id_, a_uem(again))
-    assert (done.state, done.updated, done.missing) == (SyncRunState.OK, CHOSEN, 0)
+    assert (done.state, done.count("updated"), done.count("missing")) == (SyncRunState.OK, CHOSEN, 0)
 
 
 def test_a_device_enrolled_again_outside_the_choice_has_left() -> None:
@@ -181,7 +187,7 @@ def test_a_device_enrolled_again_outside_the_choice_has_left() -> None:
     sync(id_, a_uem([*INSIDE, *BEYOND]))
     moved = replace(INSIDE[0], external_id="999", uuid="another", **ELSEWHERE)
     done = sync(id_, a_uem([moved, *INSIDE[1:], *BEYOND]))
-    assert (done.state, done.deleted) == (SyncRunState.OK, 1)
+    assert (done.state, done.count("deleted")) == (SyncRunState.OK, 1)
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -190,7 +196,7 @@ def test_a_row_that_only_repeats_a_device_outside_may_be_any_device(first: bool)
     sync(id_, a_uem([*INSIDE, *BEYOND]))
     listed = [*BEYOND, *INSIDE[1:]] if first else [*INSIDE[1:], *BEYOND]
     done = sync(id_, a_uem(listed, skipped=[SkippedRow(None, "No id.", BEYOND[0].udid)]))
-    assert (done.state, done.missing, done.deleted) == (SyncRunState.WARNING, 0, 0)
+    assert (done.state, done.count("missing"), done.count("deleted")) == (SyncRunState.WARNING, 0, 0)
     assert "1 of the rows do not say which device they are about" in done.reason
 
 
@@ -205,7 +211,9 @@ def test_ids_of_a_former_uem_contradict_nothing_in_the_new_one(again: int) -> No
     others = [replace(one, external_id=str(place)) for place, one in enumerate(BEYOND, start=1)]
     for _ in range(again):
         done = sync(id_, a_uem([*moved, *others]))
-        assert (done.state, done.skipped, done.reappeared) == (SyncRunState.OK, 0, 0), done.reason
+        assert (done.state, done.count("skipped"), done.count("reappeared")) == (SyncRunState.OK, 0, 0), (
+            done.reason
+        )
     assert {row[1]: row[6] is not None for row in stored()} == {
         "1": True, **{one.external_id: False for one in moved}
     }  # fmt: skip
@@ -230,7 +238,7 @@ def test_uuids_and_serials_that_change_hands_are_believed_of_few_devices_only(
     named = [replace(device, name=f"New name of {device.external_id}") for device in told]
     for rows in (told, named):
         done = sync(id_, a_uem(rows))
-        assert (done.missing, done.deleted, done.added) == (0, 0, 0)
+        assert (done.count("missing"), done.count("deleted"), done.count("added")) == (0, 0, 0)
         assert (done.state, done.reason) == ((SyncRunState.OK, "") if is_believed else NOT_TAKEN_OVER)
         changed = [old for old, new in zip(before, stored(), strict=True) if old[2:5] != new[2:5]]
         assert len(changed) == (count if is_believed else 0)
@@ -254,7 +262,12 @@ def test_marks_of_many_devices_that_are_not_believed_are_said_in_the_run(
         done = sync(id_, a_uem(told))
     else:
         done = refresh(id_, a_uem([replace(device, last_seen=now()) for device in told]))
-    assert (done.added, done.updated, done.missing, done.deleted) == (0, 0, 0, 0)
+    assert (done.count("added"), done.count("updated"), done.count("missing"), done.count("deleted")) == (
+        0,
+        0,
+        0,
+        0,
+    )
     assert stored() == before
     assert (done.state, done.reason) == NOT_TAKEN_OVER
     assert sync(id_, a_uem(INSIDE)).state == SyncRunState.OK

@@ -113,8 +113,8 @@ def tag_if_due(integration_id: int, uem: UemClient, stop: Callable[[], bool] = l
     """What the worker does when it is rung for; the row of the newest run."""
     tagging_job.tag(integration_id, stop, lambda *_: uem)
     release()
-    newest = select(JobRun).where(JobRun.integration_id == integration_id).order_by(JobRun.id.desc())
-    return db.session.scalars(newest.limit(1)).one()
+    of_job = (JobRun.integration_id == integration_id, JobRun.kind == JobKind.TAGGING)
+    return db.session.scalars(select(JobRun).where(*of_job).order_by(JobRun.id.desc()).limit(1)).one()
 
 
 def the_job(integration_id: int) -> Job:

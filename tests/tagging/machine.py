@@ -16,13 +16,14 @@ from harmony.db import db, release, write
 from harmony.jobs import lease, recovery
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import UNEXPECTED
-from harmony.models import Device, JobRun, SyncRun, TagLink, UemTag
+from harmony.models import Device, JobRun, TagLink, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
 from harmony.sync.deletion import soft_delete
 from harmony.tagging import job as tagging_job
 from harmony.tagging.names import is_managed, name_of, needed_keys
 from harmony.uem.errors import ConnectionLost, RateLimited, ServerFailed
 from harmony.uem.records import BulkOutcome, Carriers, OddTag, Tag, TagList
+from tests.stored import a_sync
 from tests.sync.model.stage import Died, Stage, integration
 from tests.tagging import fleet
 from tests.tagging.uem import NOT_FOUND, ModelTag, TagUem
@@ -169,9 +170,7 @@ class Machine(RuleBasedStateMachine):
     def synced(self) -> None:
         """A device sync has ended."""
         with write() as session:
-            owner = {"owner": "sync", "fence": 0, "version": 1, "state": "ok", "started_by": "schedule"}
-            times = dict.fromkeys(("started_at", "heartbeat_at", "finished_at"), self.stage.now)
-            session.add(SyncRun(integration_id=self.id, **owner, **times))
+            session.add(a_sync(self.id, self.stage.now, owner="sync", fence=0))
             lease.nudge(session, self.id, JobKind.TAGGING, self.stage.now)
 
     @rule()

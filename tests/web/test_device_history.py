@@ -10,11 +10,12 @@ from flask.testing import FlaskClient
 
 from harmony.audit import record_history
 from harmony.db import db, write
-from harmony.models import Device, Happening, SyncRun
+from harmony.models import Device, Happening, JobRun
 from harmony.sync import job as sync_job
 from harmony.web.devices.history import LINES_ON_THE_DEVICE_PAGE
 from harmony.web.shared.paging import PAGE_SIZE
 from tests.builders import NOON, FakeUem, an_integration, devices
+from tests.stored import a_sync
 from tests.web.reading import link_on, look
 
 
@@ -79,7 +80,7 @@ def test_the_older_lines_are_one_link_away_and_the_arrival_stands_on_the_last_pa
 def test_a_line_leads_to_its_run_as_long_as_that_is_kept(app: Flask, signed_in: FlaskClient) -> None:
     device = a_device(app)
     with app.app_context():
-        first = db.session.scalars(db.select(SyncRun)).one()
+        first = db.session.scalars(db.select(JobRun)).one()
         integration, id_ = first.integration_id, first.id
     note(app, device, "Kept", run_id=id_, kind=Happening.CHANGED)
     note(app, device, "Gone", run_id=id_ + 1, kind=Happening.CHANGED)
@@ -89,15 +90,18 @@ def test_a_line_leads_to_its_run_as_long_as_that_is_kept(app: Flask, signed_in: 
     assert f"/runs/{id_ + 1}" not in page
 
 
-def test_a_line_of_tagging_leads_to_no_device_sync(app: Flask, signed_in: FlaskClient) -> None:
-    """Its number is that of a run of tagging, which a device sync may have as well."""
+def test_a_line_of_tagging_leads_to_its_run(app: Flask, signed_in: FlaskClient) -> None:
     device = a_device(app)
     with app.app_context():
-        run_id = db.session.scalars(db.select(SyncRun.id)).one()
-    note(app, device, "Tag removed", run_id=run_id, kind=Happening.UNTAGGED)
+        sync = db.session.scalars(db.select(JobRun)).one()
+        integration, id_ = sync.integration_id, sync.id + 1
+        with write() as session:
+            session.add(a_sync(integration, sync.started_at, kind="tagging", sync_kind=""))
+    note(app, device, "Tag removed", run_id=id_, kind=Happening.UNTAGGED)
     page = look(signed_in, f"/devices/{device}")
     assert "Tag removed" in page
-    assert f"/runs/{run_id}" not in page
+    assert f'href="/integrations/{integration}/runs/{id_}"' in page
+    assert "Tagging 2" in look(signed_in, f"/integrations/{integration}/runs/{id_}")
 
 
 def test_a_later_run_that_was_given_the_number_of_a_removed_one_is_not_meant(
@@ -105,7 +109,7 @@ def test_a_later_run_that_was_given_the_number_of_a_removed_one_is_not_meant(
 ) -> None:
     device = a_device(app)
     with app.app_context():
-        run_id = db.session.scalars(db.select(SyncRun.id)).one()
+        run_id = db.session.scalars(db.select(JobRun.id)).one()
         with write() as session:
             record_history(
                 session, [(device, "Long ago")], Happening.CHANGED, NOON - timedelta(days=900), run_id

@@ -88,7 +88,7 @@ LISTS: dict[str, tuple[Kinds, dict[str, str]]] = {
         message_views.FILTERS,
         {"state": "failed", "kind": "notice", "channel": "sms", "integration": "7", "device": "3"},
     ),
-    "runs.index": (run_queries.FILTERS, {"state": "failed", "kind": "delta"}),
+    "runs.index": (run_queries.FILTERS, {"job": "devices", "state": "failed", "kind": "delta"}),
     "tags.devices": (tag_queries.FILTERS, {"state": "failed"}),
     "holds.show": (deletion_views.FILTERS, {"q": "a b&c"}),
 }

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import Device, Hold, Integration, IntegrationState, SyncRun
+from harmony.models import Device, Hold, Integration, IntegrationState, JobRun
 from harmony.sync.deletion import holds
 from harmony.web.deletions import views as pages
 from harmony.web.deletions.text import BADGES
@@ -203,7 +203,7 @@ def test_once_it_is_decided_the_integration_says_no_longer_that_it_waits(
 ) -> None:
     id_, href = held(app)
     with app.app_context(), write() as session:
-        session.execute(update(SyncRun).values(state="held", reason="Deletions wait for you."))
+        session.execute(update(JobRun).values(state="held", reason="Deletions wait for you."))
     assert "waits for you" in look(signed_in, f"/integrations/{id_}")
     signed_in.post(f"{href}/dismiss", data={"digest": digest_on(look(signed_in, href))})
     page = look(signed_in, f"/integrations/{id_}")

@@ -22,8 +22,8 @@ from harmony.models import (
     Device,
     Integration,
     IntegrationState,
+    JobRun,
     SyncKind,
-    SyncRun,
     SyncRunState,
     Verification,
     Worker,
@@ -34,6 +34,7 @@ from harmony.sync import integration_removal
 from harmony.sync import job as sync_job
 from harmony.uem.errors import ServerFailed
 from tests.builders import NOON, FakeUem, an_integration, devices
+from tests.stored import a_sync
 from tests.web.reading import look
 
 
@@ -147,10 +148,8 @@ def test_cancel_ends_the_run_on_the_page_and_says_what_was_kept(app: Flask, sign
 
 def ended(app: Flask, id_: int, kind: SyncKind, state: SyncRunState, **changes: object) -> None:
     """A run that ended like this, after all others."""
-    values = {"started_at": NOON, "heartbeat_at": NOON, "finished_at": NOON, "fence": 1, "version": 1}
-    values |= {"owner": "worker", "started_by": "schedule", "integration_id": id_}
     with app.app_context(), write() as session:
-        session.add(SyncRun(**values | {"kind": kind, "state": state} | changes))
+        session.add(a_sync(id_, sync_kind=kind, state=state, **changes))
 
 
 def test_a_refresh_does_not_hide_how_the_last_full_sync_ended(app: Flask, signed_in: FlaskClient) -> None:
@@ -160,7 +159,9 @@ def test_a_refresh_does_not_hide_how_the_last_full_sync_ended(app: Flask, signed
     ended(app, id_, SyncKind.DELTA, SyncRunState.OK)
     page = look(signed_in, f"/integrations/{id_}")
     assert f"The last sync was incomplete.</strong> {reason}" in page
-    assert [who in page for who in ('"By">Refresh<', '"By">schedule<')] == [True, True]
+    assert [
+        who in page for who in ('"Job and who">Refresh by schedule<', '"Job and who">Full sync by schedule<')
+    ] == [True, True]
     for shown in (page[: page.index("Last sync</span>")], look(signed_in, "/integrations")):
         assert 'data-state="incomplete"' in shown
         assert 'data-state="ok"' not in shown
@@ -208,8 +209,9 @@ def test_a_running_sync_is_shown_with_its_progress_and_polls(app: Flask, signed_
         held = lease.claim(id_, JobKind.DEVICES, "worker", now())
         assert held is not None
         with write() as session:
-            one = session.get_one(SyncRun, held.run_id)
-            one.step, one.pages_read, one.devices_read, one.expected = "Group 2 of 5 · Sales", 7, 3400, 5000
+            one = session.get_one(JobRun, held.run_id)
+            one.step = "Group 2 of 5 · Sales"
+            one.counts = {"pages_read": 7, "devices_read": 3400, "expected": 5000}
     page = look(signed_in, f"/integrations/{id_}")
     assert "Group 2 of 5 · Sales" in page
     assert "page 7 · 3,400 devices read of 5,000 announced so far" in page
@@ -245,7 +247,7 @@ def test_each_end_of_a_run_looks_different(app: Flask, signed_in: FlaskClient, s
         held = lease.claim(id_, JobKind.DEVICES, "worker", now())
         assert held is not None
         with write() as session:
-            one = session.get_one(SyncRun, held.run_id)
+            one = session.get_one(JobRun, held.run_id)
             one.state, one.finished_at, one.reason = state, now(), "For a reason."
     page = look(signed_in, f"/integrations/{id_}")
     assert f'data-state="{state}"' in page

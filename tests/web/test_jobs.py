@@ -87,14 +87,27 @@ def test_its_page_lists_every_run_newest_first_and_each_has_a_page(
     with app.app_context():
         ids = [a_run(integration) for _ in range(PAGE_SIZE + 2)]
     href = f"/integrations/{integration}/jobs/apps"
-    first = re.findall(r"/jobs/apps/runs/(\d+)", look(signed_in, href))
+    first = re.findall(r"/integrations/1/runs/(\d+)", look(signed_in, href))
     assert [int(one) for one in first] == ids[:1:-1]
-    older = re.findall(r"/jobs/apps/runs/(\d+)", look(signed_in, f"{href}?after={first[-1]}"))
+    older = re.findall(r"/integrations/1/runs/(\d+)", look(signed_in, f"{href}?after={first[-1]}"))
     assert [int(one) for one in older] == [ids[1], ids[0]]
-    page = flat(look(signed_in, f"{href}/runs/{ids[0]}"))
+    page = flat(look(signed_in, f"/integrations/{integration}/runs/{ids[0]}"))
+    assert f"App sync {ids[0]}" in page
     assert "Calls made7" in page
-    assert signed_in.get(f"/integrations/{integration}/jobs/tagging/runs/{ids[0]}").status_code == 404
     assert signed_in.get(f"/integrations/{integration}/jobs/nothing").status_code == 404
+
+
+def test_the_former_address_of_a_run_leads_on_by_its_former_id(
+    app: Flask, signed_in: FlaskClient, integration: int
+) -> None:
+    with app.app_context():
+        first, second = a_run(integration, former_id=2), a_run(integration, former_id=1)
+    href = f"/integrations/{integration}/jobs"
+    for former, id_ in ((2, first), (1, second)):
+        answer = signed_in.get(f"{href}/apps/runs/{former}")
+        assert (answer.status_code, answer.location) == (301, f"/integrations/{integration}/runs/{id_}")
+    for wrong in ("apps/runs/3", "tagging/runs/1", "nothing/runs/1"):
+        assert signed_in.get(f"{href}/{wrong}").status_code == 404
 
 
 def test_a_run_under_way_can_be_cancelled(app: Flask, signed_in: FlaskClient, integration: int) -> None:

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from harmony.db import db
-from harmony.models import Device, IntegrationState, SyncRun
+from harmony.models import Device, IntegrationState, JobRun
 from harmony.simulator.server import RunningSimulator
 from harmony.sync import lifecycle
 from tests.builders import NOON
@@ -26,7 +26,7 @@ def walk(signed_in: FlaskClient) -> Walk:
 def counted(app: Flask) -> tuple[int, int]:
     with app.app_context():
         devices = db.session.scalar(select(func.count()).select_from(Device)) or 0
-        return devices, db.session.scalar(select(func.count()).select_from(SyncRun)) or 0
+        return devices, db.session.scalar(select(func.count()).select_from(JobRun)) or 0
 
 
 def test_it_says_what_a_sync_would_do_and_writes_nothing(

@@ -17,14 +17,15 @@ from sqlalchemy import event, insert
 
 from harmony.audit import record_history
 from harmony.db import db, table_of, write
+from harmony.jobs.kinds import JobKind
 from harmony.models import (
     Device,
     Happening,
     Hold,
     HoldState,
+    JobRun,
     SkippedDevice,
     SyncKind,
-    SyncRun,
     SyncRunState,
 )
 from harmony.sync import job as engine
@@ -36,7 +37,7 @@ from harmony.web.shared.ids import number
 from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Cursor, Place
 from tests.builders import NOON, FakeUem, an_integration, devices
 from tests.files import records_of
-from tests.stored import plan_of
+from tests.stored import a_sync, plan_of
 from tests.web.reading import link_on, look, pages_from
 
 MINUTE = timedelta(minutes=1)
@@ -44,12 +45,9 @@ MINUTE = timedelta(minutes=1)
 
 def a_run(integration_id: int, count: int = 1, **changes: Any) -> int:
     """Runs that ended well; the id of the last."""
-    values = {
-        "kind": SyncKind.SNAPSHOT, "state": SyncRunState.OK, "started_by": "schedule", "started_at": NOON,
-        "heartbeat_at": NOON, "finished_at": NOON + MINUTE, "owner": "w", "fence": 1, "version": 1,
-    } | changes  # fmt: skip
+    values = {"finished_at": NOON + MINUTE} | changes
     with write() as session:
-        rows = [SyncRun(integration_id=integration_id, **values) for _ in range(count)]
+        rows = [a_sync(integration_id, **values) for _ in range(count)]
         session.add_all(rows)
         session.flush()
         return rows[-1].id
@@ -126,8 +124,8 @@ def test_the_history_can_be_narrowed_to_a_state_and_a_kind(app: Flask, signed_in
     with app.app_context():
         a_run(id_)
         failed = a_run(id_, state=SyncRunState.FAILED)
-        refresh = a_run(id_, kind=SyncKind.DELTA)
-        both = a_run(id_, kind=SyncKind.DELTA, state=SyncRunState.FAILED)
+        refresh = a_run(id_, sync_kind=SyncKind.DELTA)
+        both = a_run(id_, sync_kind=SyncKind.DELTA, state=SyncRunState.FAILED)
     href = f"/integrations/{id_}/runs"
     assert runs_on(look(signed_in, f"{href}?state=failed")) == [both, failed]
     assert runs_on(look(signed_in, f"{href}?kind=delta")) == [both, refresh]
@@ -144,7 +142,7 @@ def test_the_history_can_be_narrowed_to_a_state_and_a_kind(app: Flask, signed_in
 
 def test_an_integration_without_a_run_says_why(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app)
-    assert "No sync has run yet" in look(signed_in, f"/integrations/{id_}/runs")
+    assert "Nothing has run yet" in look(signed_in, f"/integrations/{id_}/runs")
     assert "This is the end of the list" in look(signed_in, f"/integrations/{id_}/runs?after=1")
     assert signed_in.get("/integrations/99/runs").status_code == 404
     assert signed_in.get("/integrations/99/runs.csv").status_code == 404
@@ -208,7 +206,7 @@ def test_a_refresh_is_called_so_and_a_silent_quota_is_not_invented(
 ) -> None:
     id_ = an_active(app)
     with app.app_context():
-        run = a_run(id_, kind=SyncKind.DELTA)
+        run = a_run(id_, sync_kind=SyncKind.DELTA)
     page = look(signed_in, f"/integrations/{id_}/runs/{run}")
     assert f"Refresh {run}" in page
     assert "counts nothing as missing" in page
@@ -307,7 +305,7 @@ def test_a_run_that_held_deletions_back_says_what_became_of_them(
 def test_each_number_leads_to_exactly_the_devices_it_counts(app: Flask, signed_in: FlaskClient) -> None:
     id_ = an_active(app, 1, 2, 3)
     with app.app_context():
-        first = db.session.scalars(db.select(SyncRun.id)).one()
+        first = db.session.scalars(db.select(JobRun.id)).one()
         one, two, three = db.session.scalars(db.select(Device.id).order_by(Device.id)).all()
         run = a_run(id_, updated=2, missing=1, deleted=1)
         with write() as session:
@@ -351,7 +349,7 @@ def test_every_device_of_a_run_is_on_exactly_one_page(app: Flask, signed_in: Fla
     count = PAGE_SIZE * 2 + 3
     id_ = an_active(app, *range(count))
     with app.app_context():
-        run = db.session.scalars(db.select(SyncRun.id)).one()
+        run = db.session.scalars(db.select(JobRun.id)).one()
         ids = db.session.scalars(db.select(Device.id)).all()
         with write() as session:
             record_history(session, [(one, "") for one in ids], Happening.CHANGED, NOON, run)
@@ -381,16 +379,17 @@ def test_no_page_sends_more_statements_for_more_rows(app: Flask, signed_in: Flas
 
 
 def test_no_page_reads_a_whole_table_or_sorts_one(app: Flask) -> None:
-    run = SyncRun(id=5, integration_id=1, started_at=NOON, finished_at=NOON + MINUTE)
+    run = JobRun(id=5, integration_id=1, started_at=NOON, finished_at=NOON + MINUTE)
     with app.app_context():
         every_run = run_queries.runs(1, Filters(FILTERS)), RUNS_NEWEST_FIRST
         failed = (
             run_queries.runs(1, Filters(FILTERS, {"state": "failed", "kind": "delta"})),
             RUNS_NEWEST_FIRST,
         )
+        of_one_job = run_queries.of_job(1, JobKind.APPS), RUNS_NEWEST_FIRST
         skipped = run_queries.skipped(run), SKIPPED_NEWEST_FIRST
         changed = run_queries.devices(run, "updated")
-        for query, order in (every_run, failed, skipped, changed):
+        for query, order in (every_run, failed, of_one_job, skipped, changed):
             for place in (BEGINNING, Place(after=Cursor(500)), Place(before=Cursor(5))):
                 plan = plan_of(order.statement(query, place))
                 assert all(line.startswith("SEARCH") for line in plan), plan

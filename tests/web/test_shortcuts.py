@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import write
-from harmony.models import NoticeState, SyncRun, SyncRunState, Worker
+from harmony.models import NoticeState, SyncRunState, Worker
 from harmony.web.shared.shortcuts import PAGES
 from tests.builders import an_integration
+from tests.stored import a_sync
 from tests.web.reading import look
 
 
@@ -82,10 +83,8 @@ def test_the_title_of_an_integration_and_of_a_run_begins_with_the_state(
 ) -> None:
     with app.app_context():
         id_ = an_integration(name="Acme")
-        run = SyncRun(integration_id=id_, state=SyncRunState.HELD, version=1, started_by="kim", owner="w")
-        run.fence, run.started_at, run.heartbeat_at, run.finished_at = 1, now(), now(), now()
         with write() as session:
-            session.add(run)
+            session.add(a_sync(id_, state=SyncRunState.HELD))
     assert "<title>Active: Acme · Harmony</title>" in look(signed_in, f"/integrations/{id_}")
     assert "<title>Held: " in look(signed_in, f"/integrations/{id_}/runs/1")
     signed_in.post(f"/integrations/{id_}/pause")

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from harmony.audit import audit
 from harmony.db import write
-from harmony.models import Integration, JobRun, SyncRun
+from harmony.models import Integration, JobRun
 from tests.builders import NOON, an_integration
 from tests.database import on_both
 from tests.web.reading import look
@@ -30,7 +30,7 @@ def filled(app: Flask, changes: int) -> int:
     with app.app_context():
         id_ = an_integration()
         with write() as session:
-            session.add(SyncRun(integration_id=id_, kind="delta", version=1, **run(1)))
+            session.add(JobRun(integration_id=id_, kind="devices", sync_kind="delta", version=1, **run(1)))
             session.add(JobRun(integration_id=id_, kind="apps", **run(3)))
             integration = session.get_one(Integration, id_)
             for number in range(changes):

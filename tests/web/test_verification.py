@@ -13,7 +13,7 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Integration, IntegrationState, StopReason, SyncRun, Verification
+from harmony.models import Integration, IntegrationState, JobRun, StopReason, Verification
 from harmony.models.verification import INTERRUPTED_AFTER
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
@@ -166,7 +166,7 @@ def test_little_quota_is_said_and_shown(app: Flask, signed_in: FlaskClient, uem:
     ACTIONS["quota"](uem.tenant, Arguments({"remaining": 1000}))
     with app.app_context():
         sync_job.sync(walk.id)
-        assert db.session.query(SyncRun).one().quota_limit == 250_000
+        assert db.session.query(JobRun).one().quota_limit == 250_000
     page = signed_in.get(f"/integrations/{walk.id}").get_data(as_text=True)
     assert "calls a day are left" in page
     assert "calls a day were left after the last sync" in page

@@ -24,7 +24,6 @@ from harmony.models import (
     JobRun,
     LinkState,
     PolicyRecord,
-    SyncRun,
     TagLink,
     UemTag,
     Verb,
@@ -35,6 +34,7 @@ from harmony.protection.change import NewFinding
 from harmony.protection.reevaluate import reevaluate
 from harmony.sync.deletion import soft_delete
 from harmony.tagging.desired_state import Desire, DeviceRange
+from tests import stored
 from tests.builders import an_integration
 from tests.database import on_both
 from tests.protect.stored import change, enrolled, found, registered
@@ -69,10 +69,7 @@ def a_tag(device_id: int, integration_id: int, at: datetime, **changes: Any) -> 
 def a_sync(integration_id: int, at: datetime, state: str = "ok", reason: str = "") -> int:
     """A complete sync that ended then."""
     with write() as session:
-        run = SyncRun(
-            integration_id=integration_id, state=state, started_by="schedule", started_at=at, heartbeat_at=at,
-            finished_at=at, owner="worker", fence=1, version=1, reason=reason,
-        )  # fmt: skip
+        run = stored.a_sync(integration_id, at, state=state, reason=reason)
         session.add(run)
         session.flush()
         return run.id
@@ -180,7 +177,7 @@ def test_a_missing_device_shows_its_syncs_and_those_that_are_not_kept(
     assert (absence["misses"], absence["unknown"]) == (2, [])
     assert absence["expected_at"]
     with app.app_context(), write() as session:
-        session.execute(delete(SyncRun).where(SyncRun.id == first))
+        session.execute(delete(JobRun).where(JobRun.id == first))
     absence = why(signed_in, id_)["absence"]
     assert absence["unknown"] == ["1 complete sync of these is not kept any more: runs are kept for 90 days."]
 

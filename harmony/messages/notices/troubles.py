@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from harmony.config import current_settings
+from harmony.jobs import runs
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.process_identity import worker_seen_at
 from harmony.messages.notices.kinds import NoticeKind
 from harmony.messages.notices.rules import Trouble, TroubleKey
@@ -23,8 +25,6 @@ from harmony.models import (
     Integration,
     IntegrationState,
     Protection,
-    SyncKind,
-    SyncRun,
     SyncRunState,
 )
 from harmony.protection.catalogue import factor_of
@@ -77,19 +77,15 @@ def _of_integration(session: Session, integration: Integration, now: datetime) -
 
 def _failing(session: Session, integration: Integration, page: str) -> Iterator[Trouble]:
     """Yield a trouble when the last full syncs, so many in a row, read nothing or not everything."""
-    ended = (
-        SyncRun.integration_id == integration.id,
-        SyncRun.kind == SyncKind.SNAPSHOT,
-        SyncRun.state != SyncRunState.RUNNING,
-    )
-    runs = session.scalars(select(SyncRun).where(*ended).order_by(SyncRun.id.desc()).limit(FAILURES)).all()
-    if len(runs) < FAILURES or any(run.state not in _BAD for run in runs):
+    full = runs.of_job(integration.id, JobKind.DEVICES, runs.FULL_SYNC, runs.ENDED)
+    last = session.scalars(full.limit(FAILURES)).all()
+    if len(last) < FAILURES or any(run.state not in _BAD for run in last):
         return
-    state = "quarantined" if integration.sync_job.quarantined else runs[0].state
-    title = f"{integration.name} {_ENDINGS[SyncRunState(runs[0].state)]}"
-    text = f"The last {FAILURES} full syncs in a row did not end well. {runs[0].reason} {_since(integration)}"
+    state = "quarantined" if integration.sync_job.quarantined else last[0].state
+    title = f"{integration.name} {_ENDINGS[SyncRunState(last[0].state)]}"
+    text = f"The last {FAILURES} full syncs in a row did not end well. {last[0].reason} {_since(integration)}"
     key = TroubleKey(NoticeKind.FAILING, str(integration.id))
-    yield Trouble(key, _cause(state, runs[0].reason), title, text, page)
+    yield Trouble(key, _cause(state, last[0].reason), title, text, page)
 
 
 def _cause(state: str, sentence: str) -> str:

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from harmony.audit import COMMAND_LINE
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs import lease, server_waits
+from harmony.jobs import lease, runs, server_waits
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
-from harmony.models import Integration, IntegrationState, SyncRun, SyncRunState
+from harmony.models import Integration, IntegrationState, JobRun, SyncRunState
 from harmony.ops.cli import commands
 from harmony.security.vault import VaultLocked
 from harmony.sync import job as sync_job
@@ -55,7 +55,7 @@ def run_now(integration_id: int) -> None:
     done = _newest(integration_id)
     if done is None or (before is not None and done.id == before.id):
         raise click.ClickException("A worker syncs it at this moment; look at the page of the integration.")
-    figures = ", ".join(f"{getattr(done, name):,} {name}" for name in _FIGURES)
+    figures = ", ".join(f"{done.count(name):,} {name}" for name in _FIGURES)
     click.echo(f"{SyncRunState(done.state).value}: {figures}. {done.reason} {done.advice}".rstrip())
     if done.state not in GOOD:
         raise SystemExit(1)
@@ -89,7 +89,6 @@ def _finished(integration_id: int) -> Integration:
     return integration
 
 
-def _newest(integration_id: int) -> SyncRun | None:
+def _newest(integration_id: int) -> JobRun | None:
     db.session.rollback()
-    runs = select(SyncRun).where(SyncRun.integration_id == integration_id)
-    return db.session.scalar(runs.order_by(SyncRun.id.desc()).limit(1))
+    return runs.newest(db.session(), integration_id, JobKind.DEVICES)

@@ -23,12 +23,10 @@ from harmony.models import (
     LinkState,
     Message,
     MessageState,
-    SyncRun,
     SyncRunState,
     TagLink,
     Worker,
 )
-from harmony.models.job import SYNC_JOB
 from harmony.ops.metrics.destinations import destination_families
 from harmony.ops.metrics.exposition import Family, Sample, seconds
 from harmony.web.devices import counts
@@ -125,44 +123,35 @@ def _jobs() -> Iterator[Family]:
 
 
 def _runs() -> Iterator[Family]:
-    ended: list[Sample] = []
-    good: list[Sample] = []
     left: list[Sample] = []
     limit: list[Sample] = []
-    for model, kind in ((SyncRun, None), (JobRun, JobRun.kind)):
-        ended += _counted(model, kind)
-        good += _last_good(model, kind)
     for row in db.session.execute(_newest_quota()):
         own = {"integration": str(row.integration_id)}
         left.append(Sample(row.quota_left, own))
         limit.append(Sample(row.quota_limit or 0, own))
-    yield Family("runs_kept", "Ended runs that are kept, by how they ended.", ended)
-    yield Family("run_good_timestamp_seconds", "When a run last ended well.", good)
+    yield Family("runs_kept", "Ended runs that are kept, by how they ended.", list(_counted()))
+    yield Family("run_good_timestamp_seconds", "When a run last ended well.", list(_last_good()))
     yield Family("uem_quota_left", "Calls left of the day's quota, when last told.", left)
     yield Family("uem_quota_limit", "The day's quota of calls, when last told.", limit)
 
 
-def _counted(model: Any, kind: Any) -> Iterator[Sample]:
-    names = (model.integration_id, model.state) if kind is None else (model.integration_id, model.state, kind)
-    rows = select(*names, func.count()).where(model.finished_at.is_not(None)).group_by(*names)
-    for id_, state, *rest, count in db.session.execute(rows):
-        yield Sample(count, {"integration": str(id_), "job": rest[0] if rest else SYNC_JOB, "state": state})
+def _counted() -> Iterator[Sample]:
+    names = (JobRun.integration_id, JobRun.kind, JobRun.state)
+    rows = select(*names, func.count()).where(JobRun.finished_at.is_not(None)).group_by(*names)
+    for id_, kind, state, count in db.session.execute(rows):
+        yield Sample(count, {"integration": str(id_), "job": kind, "state": state})
 
 
-def _last_good(model: Any, kind: Any) -> Iterator[Sample]:
-    names = (model.integration_id,) if kind is None else (model.integration_id, kind)
-    rows = select(*names, func.max(model.finished_at)).where(model.state.in_(_GOOD)).group_by(*names)
-    for id_, *rest, at in db.session.execute(rows):
-        yield Sample(seconds(at), {"integration": str(id_), "job": rest[0] if rest else SYNC_JOB})
+def _last_good() -> Iterator[Sample]:
+    names = (JobRun.integration_id, JobRun.kind)
+    rows: Any = select(*names, func.max(JobRun.finished_at)).where(JobRun.state.in_(_GOOD)).group_by(*names)
+    for id_, kind, at in db.session.execute(rows):
+        yield Sample(seconds(at), {"integration": str(id_), "job": kind})
 
 
 def _newest_quota() -> Any:
-    newest = (
-        select(func.max(SyncRun.id)).where(SyncRun.quota_left.is_not(None)).group_by(SyncRun.integration_id)
-    )
-    return select(SyncRun.integration_id, SyncRun.quota_left, SyncRun.quota_limit).where(
-        SyncRun.id.in_(newest)
-    )
+    newest = select(func.max(JobRun.id)).where(JobRun.quota_left.is_not(None)).group_by(JobRun.integration_id)
+    return select(JobRun.integration_id, JobRun.quota_left, JobRun.quota_limit).where(JobRun.id.in_(newest))
 
 
 def _open_work() -> Iterator[Family]:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from harmony.db.id_set import IdSet
 from harmony.jobs.accounting import Account, Match, compare, identity
-from harmony.jobs.outcome import Doubt, Tally
+from harmony.jobs.outcome import Doubt
+from harmony.jobs.tally import Tally
 from harmony.models.configuration import Synchronization
 from harmony.sync.diff import read_to_the_end
 from harmony.sync.privacy import Privacy, redact

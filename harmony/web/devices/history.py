@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.models import Device, DeviceEvent, Happening, SyncRun
+from harmony.models import Device, DeviceEvent, Happening, JobRun
 from harmony.security.permissions import Permission, needs
 from harmony.web.shared.paging import BEGINNING, PAGE_SIZE, Order, Place, Query
 
@@ -37,16 +37,15 @@ def newest_lines(device: Device) -> dict[str, Any]:
 
 def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
     """Return a page of lines, and whether it reaches back to the arrival."""
-    # The number of a removed run may be given again, and tagging has runs of its own, hence the conditions.
+    # The number of a removed run may be given again, hence the conditions.
     same = (
-        (SyncRun.id == DeviceEvent.run_id)
-        & (DeviceEvent.kind != Happening.UNTAGGED)
-        & (SyncRun.integration_id == device.integration_id)
-        & (SyncRun.started_at <= DeviceEvent.at)
+        (JobRun.id == DeviceEvent.run_id)
+        & (JobRun.integration_id == device.integration_id)
+        & (JobRun.started_at <= DeviceEvent.at)
     )
     lines: Query = (
-        select(*_LINE, SyncRun.id.label("run_id"))
-        .outerjoin(SyncRun, same)
+        select(*_LINE, JobRun.id.label("run_id"))
+        .outerjoin(JobRun, same)
         .where(DeviceEvent.device_id == device.id)
     )
     page = _NEWEST_FIRST.page(lines, place, size)

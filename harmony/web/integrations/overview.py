@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from harmony.clock import monotonic
 from harmony.db import db
+from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
 from harmony.models import (
@@ -18,10 +19,9 @@ from harmony.models import (
     EventListener,
     Integration,
     IntegrationState,
+    JobRun,
     SkippedDevice,
     SyncKind,
-    SyncRun,
-    SyncRunState,
 )
 from harmony.models.configuration import IN_FORCE
 from harmony.setup.wizard_state import WizardState
@@ -30,10 +30,10 @@ from harmony.web.deletions import text as deletion_text
 from harmony.web.devices import counts as device_counts
 from harmony.web.event_notifications import text as event_text
 from harmony.web.integrations.kept_counts import KeptCounts
-from harmony.web.integrations.status_lines import last_full_sync, newest_run, placeholders, status_lines
+from harmony.web.integrations.status_lines import last_full_sync, newest_sync, placeholders, status_lines
 from harmony.web.integrations.tags_left import FINISHED
 from harmony.web.runs import job_status
-from harmony.web.runs.queries import KINDS
+from harmony.web.runs.queries import table_context
 from harmony.web.shared.banners import attention
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.layout import Banner
@@ -50,8 +50,8 @@ class Row:
     integration: Integration
     devices: int
     held: list[Banner]
-    running: SyncRun | None
-    last: SyncRun | None
+    running: JobRun | None
+    last: JobRun | None
 
 
 def rows(_now: datetime) -> list[Row]:
@@ -72,7 +72,7 @@ def lines_of(rows: Sequence[Row], now: datetime) -> dict[int, dict[str, Any]]:
 
 def attention_on(integration: Integration, now: datetime) -> list[Banner]:
     """Return what the integration's page says on top, the gravest first; held deletions stand elsewhere."""
-    newest = newest_run(integration.id, SyncRun.state != SyncRunState.RUNNING)
+    newest = newest_sync(integration.id, runs.ENDED)
     said = attention(integration, integration.in_force.server, newest, now)
     unreplaced = placeholders(integration, now)
     silent = event_text.stopped(integration, db.session.get(EventListener, integration.id))
@@ -97,8 +97,7 @@ def page(integration: Integration, now: datetime, kept: KeptCounts | None = None
         "line": line,
         "running": under_way,
         "last": last,
-        "refresh": newest if newest and newest.kind == SyncKind.DELTA and newest.state not in GOOD else None,
-        "kinds": KINDS,
+        "refresh": newest if newest and _is_bad_refresh(newest) else None,
         "waiting": startable and under_way is None and (due or job.requested_at is not None),
         "runs": recent(integration.id),
         "skipped": skipped(last),
@@ -109,7 +108,11 @@ def page(integration: Integration, now: datetime, kept: KeptCounts | None = None
         "awaits_sync": line["awaits_sync"],
         "other_jobs": _other_jobs(integration),
     }
-    return syncs | numbers | verification_context(WizardState(integration), IN_FORCE)
+    return syncs | table_context() | numbers | verification_context(WizardState(integration), IN_FORCE)
+
+
+def _is_bad_refresh(run: JobRun) -> bool:
+    return run.sync_kind == SyncKind.DELTA and run.state not in GOOD
 
 
 def counts(integration_id: int) -> dict[str, Any]:
@@ -131,22 +134,20 @@ def _other_jobs(integration: Integration) -> list[job_status.JobStatus]:
     return [job_status.job_status(integration, kind) for kind in kinds]
 
 
-def running(integration_id: int) -> SyncRun | None:
+def running(integration_id: int) -> JobRun | None:
     """Return the run under way."""
-    return newest_run(integration_id, SyncRun.state == SyncRunState.RUNNING)
+    return newest_sync(integration_id, runs.UNDER_WAY)
 
 
-def recent(integration_id: int) -> Sequence[SyncRun]:
+def recent(integration_id: int) -> Sequence[JobRun]:
     """Return the newest runs, newest first; those for events are elsewhere."""
-    newest = (SyncRun.integration_id == integration_id, SyncRun.kind != SyncKind.EVENTS)
-    return db.session.scalars(
-        select(SyncRun).where(*newest).order_by(SyncRun.id.desc()).limit(_RECENT_RUNS)
-    ).all()
+    syncs = runs.of_job(integration_id, JobKind.DEVICES, JobRun.sync_kind != SyncKind.EVENTS)
+    return db.session.scalars(syncs.limit(_RECENT_RUNS)).all()
 
 
-def skipped(run: SyncRun | None) -> Sequence[SkippedDevice]:
+def skipped(run: JobRun | None) -> Sequence[SkippedDevice]:
     """Return the first devices that a run could not read."""
-    if run is None or not run.skipped:
+    if run is None or not run.count("skipped"):
         return []
     of_run = SkippedDevice.run_id == run.id
     return db.session.scalars(

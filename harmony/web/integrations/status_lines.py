@@ -7,20 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 
 from harmony.apps import targets
 from harmony.db import db
 from harmony.device_api.errors import ERRORS
 from harmony.device_api.registration import refusals
+from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
 from harmony.models import (
     DeviceStatus,
     EventListener,
     Integration,
-    SyncKind,
-    SyncRun,
-    SyncRunState,
+    JobRun,
     Verification,
 )
 from harmony.models.configuration import IN_FORCE, SERVER
@@ -42,7 +41,7 @@ def status_lines(
     return {
         "server": in_force.server,
         "verified": last_verify(integration),
-        "newest": newest_run(integration.id, SyncRun.state != SyncRunState.RUNNING),
+        "newest": newest_sync(integration.id, runs.ENDED),
         "last": last_full_sync(integration.id),
         "choice": in_force.synchronization,
         "deployment": in_force.deployment,
@@ -64,17 +63,14 @@ def last_verify(integration: Integration) -> Verification | None:
     return max(asked, key=lambda row: row.started_at, default=None)
 
 
-def last_full_sync(integration_id: int) -> SyncRun | None:
+def last_full_sync(integration_id: int) -> JobRun | None:
     """Return the last full sync that ended, however it ended: a refresh after it mends nothing of it."""
-    return newest_run(
-        integration_id, SyncRun.state != SyncRunState.RUNNING, SyncRun.kind == SyncKind.SNAPSHOT
-    )
+    return newest_sync(integration_id, runs.ENDED, runs.FULL_SYNC)
 
 
-def newest_run(integration_id: int, *conditions: ColumnElement[bool]) -> SyncRun | None:
-    """Return the newest run that meets the conditions."""
-    runs = select(SyncRun).where(SyncRun.integration_id == integration_id, *conditions)
-    return db.session.scalar(runs.order_by(SyncRun.id.desc()).limit(1))
+def newest_sync(integration_id: int, *conditions: ColumnElement[bool]) -> JobRun | None:
+    """Return the newest device sync that meets the conditions."""
+    return runs.newest(db.session(), integration_id, JobKind.DEVICES, *conditions)
 
 
 def placeholders(integration: Integration, now: datetime) -> Banner | None:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import case, literal, select, union_all
 
 from harmony.config import current_settings
-from harmony.jobs.kinds import KINDS, JobKind
-from harmony.models import AuditEntry, JobRun, SyncKind, SyncRun
-from harmony.web.runs import queries as run_queries
+from harmony.models import AuditEntry, JobRun, SyncKind
+from harmony.web.runs.queries import NAMES
 from harmony.web.shared.integrations import connected_or_404
 from harmony.web.shared.paging import BEGINNING, Cursor, Order, Page, Place, Query
 
 blueprint = Blueprint("timeline", __name__, url_prefix="/integrations/<int:integration_id>/timeline")
 
 _ON_THE_PAGE = 10
-_SYNC, _CHANGE = "sync", "change"
+_RUN, _CHANGE = "run", "change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def index(integration_id: int) -> ResponseReturnValue:
         integration=integration,
         place=place,
         page=order.page(query, place),
-        words=words(),
+        names=NAMES,
         kept_days=(settings.runs_kept_days, settings.audit_kept_days),
     )
 
@@ -57,34 +55,22 @@ def newest(integration_id: int, place: Place = BEGINNING) -> Page:
     return order.page(query, place, _ON_THE_PAGE)
 
 
-def words() -> dict[str, str]:
-    """Return the words for the runs of each kind."""
-    syncs = {kind.value: word for kind, word in run_queries.KINDS.items()}
-    return syncs | {kind.value: KINDS[kind].words.title for kind in JobKind if kind != JobKind.DEVICES}
-
-
 def _entries(integration_id: int) -> tuple[Query, Order]:
-    """Return the entries and their order; the ids of three tables are made one by their last two bits."""
-    syncs = _of(SyncRun, integration_id, 0, SyncRun.started_at, SyncRun.started_by)
+    """Return the entries and their order; the ids of two tables are made one by their last bit."""
+    kind = case((JobRun.sync_kind != "", JobRun.sync_kind), else_=JobRun.kind)
     # Runs for events come by the hundred; the page of event notifications has them.
-    syncs = syncs.where(SyncRun.kind != SyncKind.EVENTS)
-    jobs = _of(JobRun, integration_id, 1, JobRun.started_at, JobRun.started_by)
+    runs = select(
+        (JobRun.id * 2).label("id"), JobRun.started_at.label("at"), literal(_RUN).label("source"),
+        JobRun.id.label("row_id"), kind.label("kind"), JobRun.state, JobRun.started_by.label("who"),
+        literal("").label("what"), JobRun.reason.label("detail"),
+    ).where(JobRun.integration_id == integration_id, JobRun.sync_kind != SyncKind.EVENTS)  # fmt: skip
     changes = select(
-        (AuditEntry.id * 4 + 2).label("id"), AuditEntry.at, literal(_CHANGE).label("source"),
+        (AuditEntry.id * 2 + 1).label("id"), AuditEntry.at, literal(_CHANGE).label("source"),
         AuditEntry.id.label("row_id"), literal("").label("kind"), literal("").label("state"),
         AuditEntry.who, AuditEntry.what, AuditEntry.detail,
     ).where(AuditEntry.integration_id == integration_id)  # fmt: skip
-    every = union_all(syncs, jobs, changes).subquery()
+    every = union_all(runs, changes).subquery()
     return select(*every.c), _ByTime(every.c.id, every.c.at, "at", is_turned=True)
-
-
-def _of(model: Any, integration_id: int, bits: int, at: Any, who: Any) -> Any:
-    source = _SYNC if model is SyncRun else "job"
-    return select(
-        (model.id * 4 + bits).label("id"), at.label("at"), literal(source).label("source"),
-        model.id.label("row_id"), model.kind, model.state, who.label("who"), literal("").label("what"),
-        model.reason.label("detail"),
-    ).where(model.integration_id == integration_id)  # fmt: skip
 
 
 def _moment(text: str | None) -> datetime | None:

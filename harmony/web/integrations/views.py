@@ -19,7 +19,7 @@ from harmony.sync import lifecycle
 from harmony.web.integrations import overview
 from harmony.web.integrations.drift import drift
 from harmony.web.integrations.kept_counts import kept_counts
-from harmony.web.integrations.timeline import newest, words
+from harmony.web.integrations.timeline import newest
 from harmony.web.shared.banners import already_running, waits_for_worker, why_no_sync
 from harmony.web.shared.hidden import hidden_ids
 from harmony.web.shared.integrations import connected_or_404
@@ -67,7 +67,7 @@ def show(integration_id: int) -> ResponseReturnValue:
     if integration.state == IntegrationState.DRAFT:
         return redirect(url_for("wizard.resume", integration_id=integration_id), 303)
     context = overview.page(integration, now())
-    more = {"applied_file": drift(integration), "timeline": newest(integration_id), "words": words()}
+    more = {"applied_file": drift(integration), "timeline": newest(integration_id)}
     return render_template("integrations/show.html", **more, **context)
 
 
@@ -87,7 +87,7 @@ def sync_now(integration_id: int) -> ResponseReturnValue:
     under_way = overview.running(integration_id)
     if under_way:
         flash(already_running(under_way), "info")
-    if under_way and under_way.kind == SyncKind.SNAPSHOT:
+    if under_way and under_way.sync_kind == SyncKind.SNAPSHOT:
         return _back(integration_id)
     if not lease.request(integration_id, JobKind.DEVICES, g.user.name, at):
         flash(why_no_sync(integration), "warning")

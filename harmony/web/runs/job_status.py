@@ -12,11 +12,11 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.jobs import call_share, server_waits
+from harmony.jobs import call_share, runs, server_waits
 from harmony.jobs.kinds import KINDS, JobKind, Words
 from harmony.jobs.lease import FIRST_SYNC
 from harmony.jobs.quota import Share
-from harmony.models import Integration, IntegrationState, Job, JobRun, SyncRunState
+from harmony.models import Integration, IntegrationState, Job, JobRun
 from harmony.web.shared.layout import Banner
 
 
@@ -48,7 +48,8 @@ class JobStatus:
 def job_status(integration: Integration, kind: JobKind) -> JobStatus:
     """Return where a job of the integration stands."""
     job = db.session.get(Job, (integration.id, kind))
-    running, last = _newest_run(integration.id, kind, running=True), _newest_run(integration.id, kind)
+    running = runs.newest(db.session(), integration.id, kind, runs.UNDER_WAY)
+    last = runs.newest(db.session(), integration.id, kind, runs.ENDED)
     active = integration.state == IntegrationState.ACTIVE
     asked = active and job is not None and job.requested_at is not None
     waiting = asked and running is None
@@ -56,14 +57,6 @@ def job_status(integration: Integration, kind: JobKind) -> JobStatus:
     wait = server_waits.why_waiting(integration, now()) if asks_uem else None
     first_sync = asks_uem and integration.awaits_sync
     return JobStatus(kind, KINDS[kind].words, job, running, last, waiting, first_sync, wait)
-
-
-def _newest_run(integration_id: int, kind: JobKind, *, running: bool = False) -> JobRun | None:
-    """The run under way, or the last that came to an end."""
-    conditions = (JobRun.integration_id == integration_id, JobRun.kind == kind)
-    under_way = JobRun.state == SyncRunState.RUNNING
-    rows = select(JobRun).where(*conditions, under_way if running else ~under_way)
-    return db.session.scalar(rows.order_by(JobRun.id.desc()).limit(1))
 
 
 def share(integration: Integration, now: datetime) -> Share:

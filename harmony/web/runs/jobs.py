@@ -11,19 +11,17 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.jobs import control, lease
+from harmony.jobs import control, lease, runs
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models import Integration, JobRun
 from harmony.security.permissions import Permission, needs
 from harmony.web.runs import job_status
-from harmony.web.runs.queries import length
+from harmony.web.runs.queries import RUNS_NEWEST_FIRST, of_job, table_context
 from harmony.web.shared.banners import waits_for_worker
 from harmony.web.shared.integrations import connected_or_404
-from harmony.web.shared.paging import Order, Query
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/integrations/<int:integration_id>/jobs/<kind>")
-_NEWEST_FIRST = Order(JobRun.id)
 
 
 @blueprint.get("")
@@ -40,16 +38,10 @@ def status(integration_id: int, kind: str) -> ResponseReturnValue:
 
 @blueprint.get("/runs/<int:run_id>")
 def show(integration_id: int, kind: str, run_id: int) -> ResponseReturnValue:
-    """Show one run: how it ended and what it did."""
-    integration, job_kind = _found(integration_id, kind)
-    run = db.get_or_404(JobRun, run_id)
-    if (run.integration_id, run.kind) != (integration_id, job_kind):
-        abort(404)
-    took = length(run.started_at, run.finished_at)
-    words = KINDS[job_kind].words
-    return render_template(
-        "jobs/run.html", integration=integration, kind=job_kind, words=words, run=run, length=took
-    )
+    """Lead on from the former address of a run, by the id that it had then."""
+    chosen = runs.conditions_of(integration_id, _kind(kind))
+    run = db.first_or_404(select(JobRun).where(*chosen, JobRun.former_id == run_id))
+    return redirect(url_for("runs.show", integration_id=integration_id, run_id=run.id), 301)
 
 
 @blueprint.post("/run")
@@ -84,7 +76,7 @@ def _kind(text: str) -> JobKind:
 def _found(integration_id: int, kind: str) -> tuple[Integration, JobKind]:
     integration, job_kind = db.get_or_404(Integration, integration_id), _kind(kind)
     if job_kind is JobKind.DEVICES:  # its runs have filters, a file and lists of devices
-        abort(redirect(url_for("runs.index", integration_id=integration_id)))
+        abort(redirect(url_for("runs.index", integration_id=integration_id, job=kind)))
     return integration, job_kind
 
 
@@ -93,28 +85,17 @@ def _wanted(integration_id: int, kind: str) -> tuple[Integration, JobKind]:
     return connected_or_404(integration_id), _kind(kind)
 
 
-def _runs(integration_id: int, kind: JobKind) -> Query:
-    columns = (
-        JobRun.id, JobRun.state, JobRun.started_by, JobRun.started_at, JobRun.finished_at,
-        JobRun.counts, JobRun.calls, JobRun.reason,
-    )  # fmt: skip
-    of_kind = (JobRun.integration_id == integration_id, JobRun.kind == kind)
-    query: Query = select(*columns).where(*of_kind)
-    return query
-
-
 def _context(integration: Integration, kind: JobKind) -> dict[str, Any]:
-    place = _NEWEST_FIRST.place(request.args)
+    place = RUNS_NEWEST_FIRST.place(request.args)
     return {
-        "page": _NEWEST_FIRST.page(_runs(integration.id, kind), place),
+        "page": RUNS_NEWEST_FIRST.page(of_job(integration.id, kind), place),
         "place": place,
-        "length": length,
         "kept_days": current_settings().runs_kept_days,
         "integration": integration,
         "status": job_status.job_status(integration, kind),
         "every": control.interval(integration, kind),
         "share": job_status.share(integration, now()) if kind is JobKind.APPS else None,
-    }
+    } | table_context()
 
 
 def _back(integration_id: int, kind: JobKind) -> ResponseReturnValue:

@@ -1,19 +1,25 @@
-"""The rows behind the run pages: runs of an integration, what one of them skipped and changed."""
+"""The rows behind the run pages: runs of an integration, what a device sync skipped and changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import literal, select
 
 from harmony.clock import now
-from harmony.models import Device, DeviceEvent, Happening, SkippedDevice, SyncKind, SyncRun, SyncRunState
+from harmony.jobs.kinds import KINDS, JobKind
+from harmony.models import Device, DeviceEvent, Happening, JobRun, SkippedDevice, SyncKind, SyncRunState
 from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, words_of
 from harmony.web.shared.paging import Order, Query
 
 # The words of the pages and of the README's glossary.
-KINDS = {SyncKind.SNAPSHOT: "Full sync", SyncKind.DELTA: "Refresh", SyncKind.EVENTS: "UEM events"}
+_SYNCS = {SyncKind.SNAPSHOT: "Full sync", SyncKind.DELTA: "Refresh", SyncKind.EVENTS: "UEM events"}
+SYNC_NAMES = {kind.value: word for kind, word in _SYNCS.items()}
+# The name of a run, by what a device sync reads or by its kind of job.
+NAMES = {kind.value: spec.words.title for kind, spec in KINDS.items()} | SYNC_NAMES
 ADDED = "added"
 # Each number of a run and what stands in the history of the devices it counts.
 BEHIND: dict[str, tuple[Happening, ...]] = {
@@ -25,10 +31,9 @@ BEHIND: dict[str, tuple[Happening, ...]] = {
     "restored": (Happening.RESTORED,),
 }
 COLUMNS = (
-    SyncRun.id, SyncRun.kind, SyncRun.state, SyncRun.started_by, SyncRun.started_at, SyncRun.finished_at,
-    SyncRun.pages_read, SyncRun.devices_read, SyncRun.added, SyncRun.updated, SyncRun.unchanged,
-    SyncRun.missing, SyncRun.reappeared, SyncRun.deleted, SyncRun.restored, SyncRun.skipped,
-    SyncRun.calls, SyncRun.quota_left, SyncRun.quota_limit, SyncRun.version, SyncRun.reason, SyncRun.advice,
+    JobRun.id, JobRun.kind, JobRun.sync_kind, JobRun.state, JobRun.started_by, JobRun.started_at,
+    JobRun.finished_at, JobRun.counts, JobRun.calls, JobRun.quota_left, JobRun.quota_limit, JobRun.version,
+    JobRun.reason, JobRun.advice,
 )  # fmt: skip
 SKIPPED = (
     SkippedDevice.id, SkippedDevice.external_id, SkippedDevice.reason, Device.id.label("device_id"),
@@ -37,21 +42,41 @@ EVENT = (
     DeviceEvent.id, DeviceEvent.at, DeviceEvent.kind, DeviceEvent.detail, DeviceEvent.device_id,
     Device.name, Device.deleted_at,
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter(ChoiceFilter):
+    """The kind of job; its index has the order of the list."""
+
+    def is_few(self, value: str) -> bool:
+        return True
+
+    def word(self, value: str) -> str:
+        return NAMES[value]
+
+
 FILTERS: tuple[Filter, ...] = (
-    ChoiceFilter("state", SyncRun.state, words_of(SyncRunState)),
-    ChoiceFilter("kind", SyncRun.kind, words_of(SyncKind)),
+    JobFilter("job", JobRun.kind, words_of(JobKind)),
+    ChoiceFilter("state", JobRun.state, words_of(SyncRunState)),
+    ChoiceFilter("kind", JobRun.sync_kind, words_of(SyncKind)),
 )
-RUNS_NEWEST_FIRST = Order(SyncRun.id)
+RUNS_NEWEST_FIRST = Order(JobRun.id)
 SKIPPED_NEWEST_FIRST = Order(SkippedDevice.id)
 
 
 def runs(integration_id: int, filters: Filters) -> Query:
-    """The runs of the integration, all columns a page or a file shows."""
-    query: Query = select(*COLUMNS).where(SyncRun.integration_id == integration_id, *filters.conditions())
+    """Return the runs of the integration, with all columns that a page or a file shows."""
+    conditions = filters.conditions(leading=filters.leading())
+    query: Query = select(*COLUMNS).where(JobRun.integration_id == integration_id, *conditions)
     return query
 
 
-def skipped(run: SyncRun) -> Query:
+def of_job(integration_id: int, kind: JobKind) -> Query:
+    """Return the runs of one job."""
+    return runs(integration_id, Filters(FILTERS, {"job": kind.value}))
+
+
+def skipped(run: JobRun) -> Query:
     """The devices the run could not read, with ours of the same id if there is one."""
     same = Device.external_id == SkippedDevice.external_id
     return (
@@ -61,16 +86,25 @@ def skipped(run: SyncRun) -> Query:
     )
 
 
-def devices(run: SyncRun, number: str) -> tuple[Query, Order]:
+def devices(run: JobRun, number: str) -> tuple[Query, Order]:
     """The devices behind that number of the run: id, at, kind, detail, device_id, name, deleted_at."""
     return _added(run) if number == ADDED else _changed(run, BEHIND[number])
 
 
-def number_asked_for(run: SyncRun, name: str | None) -> str:
+def number_asked_for(run: JobRun, name: str | None) -> str:
     """Which number of the run is looked into; without a known one the first that counts anything."""
     if name in BEHIND:
         return str(name)
-    return next((count for count in BEHIND if getattr(run, count)), ADDED)
+    return next((count for count in BEHIND if run.count(count)), ADDED)
+
+
+def table_context() -> dict[str, Any]:
+    """Return what the table of runs (runs/_table.html) needs besides its rows."""
+    return {
+        "names": NAMES,
+        "jobs": {kind.value: spec.words for kind, spec in KINDS.items()},
+        "length": length,
+    }
 
 
 def length(started_at: datetime, finished_at: datetime | None) -> str:
@@ -90,7 +124,7 @@ def length(started_at: datetime, finished_at: datetime | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
 
 
-def _changed(run: SyncRun, kinds: Iterable[Happening]) -> tuple[Query, Order]:
+def _changed(run: JobRun, kinds: Iterable[Happening]) -> tuple[Query, Order]:
     query = (
         select(*EVENT)
         .join(Device, Device.id == DeviceEvent.device_id)
@@ -99,7 +133,7 @@ def _changed(run: SyncRun, kinds: Iterable[Happening]) -> tuple[Query, Order]:
     return query, Order(DeviceEvent.id)
 
 
-def _added(run: SyncRun) -> tuple[Query, Order]:
+def _added(run: JobRun) -> tuple[Query, Order]:
     """A device has no line for its arrival: it was made while the run ran."""
     query = select(
         Device.id, Device.created_at.label("at"), literal(ADDED).label("kind"),

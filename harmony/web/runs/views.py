@@ -1,4 +1,4 @@
-"""The sync history: every run of an integration, one run with all that is known of it, its devices."""
+"""The runs of an integration: all of them, one with all that is known of it, the devices behind a number."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from sqlalchemy import select
 
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.models import Hold, HoldState, Integration, SyncRun, SyncRunState
+from harmony.jobs.kinds import KINDS, JobKind
+from harmony.models import Hold, HoldState, Integration, JobRun, SyncRunState
 from harmony.sync.snapshot import SKIPPED_ROWS_KEPT
 from harmony.web.deletions.text import BADGES
 from harmony.web.runs import queries as run_queries
+from harmony.web.runs.files import HEADER, lines
 from harmony.web.runs.queries import (
     BEHIND,
-    COLUMNS,
     FILTERS,
-    KINDS,
+    NAMES,
     RUNS_NEWEST_FIRST,
     SKIPPED_NEWEST_FIRST,
+    SYNC_NAMES,
     length,
 )
 from harmony.web.shared.csv_export import csv_file
@@ -28,13 +30,10 @@ from harmony.web.shared.filters import Filters
 
 blueprint = Blueprint("runs", __name__, url_prefix="/integrations/<int:integration_id>")
 
-# Words of the file; the states are written as everywhere else.
-HEADER = tuple(column.key for column in COLUMNS)
-
 
 @blueprint.get("/runs")
 def index(integration_id: int) -> ResponseReturnValue:
-    """A page of runs, newest first."""
+    """Show a page of runs, newest first."""
     integration = db.get_or_404(Integration, integration_id)
     filters, place = _filters(integration_id), RUNS_NEWEST_FIRST.place(request.args)
     return render_template(
@@ -44,36 +43,38 @@ def index(integration_id: int) -> ResponseReturnValue:
         place=place,
         page=RUNS_NEWEST_FIRST.page(run_queries.runs(integration_id, filters), place),
         states=[state.value for state in SyncRunState],
-        kinds=KINDS,
-        length=length,
+        sync_names=SYNC_NAMES,
         kept_days=current_settings().runs_kept_days,
+        **run_queries.table_context(),
     )
 
 
 @blueprint.get("/runs.csv")
 def export(integration_id: int) -> ResponseReturnValue:
-    """The same runs as a file, all pages of them."""
+    """Send the same runs as a file, all pages of them."""
     db.get_or_404(Integration, integration_id)
     rows = RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, _filters(integration_id)))
-    return csv_file(f"harmony-runs-{integration_id}", HEADER, rows)
+    return csv_file(f"harmony-runs-{integration_id}", HEADER, lines(rows))
 
 
 @blueprint.get("/runs/<int:run_id>")
 def show(integration_id: int, run_id: int) -> ResponseReturnValue:
-    """One run: how it went, what it did, what it skipped."""
+    """Show one run: how it went, what it did, what it skipped."""
     return render_template("runs/show.html", **_context(_run(integration_id, run_id)))
 
 
 @blueprint.get("/runs/<int:run_id>/status")
 def status(integration_id: int, run_id: int) -> ResponseReturnValue:
-    """The part of the page that changes while the run runs; only then does it ask for itself again."""
+    """Show the part of the page that changes while it runs; only then does it ask for itself again."""
     return render_template("runs/_run.html", **_context(_run(integration_id, run_id)))
 
 
 @blueprint.get("/runs/<int:run_id>/devices")
 def devices(integration_id: int, run_id: int) -> ResponseReturnValue:
-    """The devices behind one number of the run."""
+    """Show the devices behind one number of a device sync."""
     run = _run(integration_id, run_id)
+    if run.kind != JobKind.DEVICES:
+        abort(404)
     number = run_queries.number_asked_for(run, request.args.get("kind"))
     query, order = run_queries.devices(run, number)
     place = order.place(request.args)
@@ -81,7 +82,7 @@ def devices(integration_id: int, run_id: int) -> ResponseReturnValue:
         "runs/devices.html",
         integration=db.session.get_one(Integration, integration_id),
         run=run,
-        kinds=KINDS,
+        names=NAMES,
         number=number,
         numbers=BEHIND,
         place=place,
@@ -93,20 +94,21 @@ def _filters(integration_id: int) -> Filters:
     return Filters.from_query(FILTERS, request.args, integration_id=integration_id)
 
 
-def _run(integration_id: int, run_id: int) -> SyncRun:
-    run = db.get_or_404(SyncRun, run_id)
+def _run(integration_id: int, run_id: int) -> JobRun:
+    run = db.get_or_404(JobRun, run_id)
     return run if run.integration_id == integration_id else abort(404)
 
 
-def _context(run: SyncRun) -> dict[str, Any]:
+def _context(run: JobRun) -> dict[str, Any]:
     place = SKIPPED_NEWEST_FIRST.place(request.args)
     hold = db.session.scalar(select(Hold).where(Hold.run_id == run.id).order_by(Hold.id.desc()).limit(1))
     return {
         "integration": db.session.get_one(Integration, run.integration_id),
         "run": run,
-        "kinds": KINDS,
+        "names": NAMES,
+        "words": KINDS[JobKind(run.kind)].words,
         "length": length(run.started_at, run.finished_at),
-        "behind": {name: _behind(run, name) for name in BEHIND},
+        "behind": {name: _behind(run, name) for name in BEHIND} if run.kind == JobKind.DEVICES else {},
         "hold": hold,
         "hold_badge": BADGES[HoldState(hold.state)] if hold else None,
         "skipped": SKIPPED_NEWEST_FIRST.page(run_queries.skipped(run), place),
@@ -114,8 +116,8 @@ def _context(run: SyncRun) -> dict[str, Any]:
     }
 
 
-def _behind(run: SyncRun, name: str) -> str | None:
-    """Where the devices of a number are listed; a number that counts nothing leads nowhere."""
-    if not getattr(run, name):
+def _behind(run: JobRun, name: str) -> str | None:
+    """Return where the devices of a number are listed; a number that counts nothing leads nowhere."""
+    if not run.count(name):
         return None
     return url_for("runs.devices", integration_id=run.integration_id, run_id=run.id, kind=name)

@@ -10,7 +10,7 @@ from flask import url_for
 from harmony.jobs import caution, server_waits
 from harmony.jobs.kinds import JobKind, resting_in_caution
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
-from harmony.models import Integration, IntegrationState, SyncKind, SyncRun
+from harmony.models import Integration, IntegrationState, JobRun, SyncKind
 from harmony.models.configuration import SERVER, ServerDetails
 from harmony.uem.trust.certificates import WARN_DAYS, CertificateRefused, read_upload
 from harmony.web.shared.layout import Banner
@@ -24,7 +24,7 @@ _CLEARING = (
 
 
 def attention(
-    integration: Integration, server: ServerDetails, newest: SyncRun | None, now: datetime
+    integration: Integration, server: ServerDetails, newest: JobRun | None, now: datetime
 ) -> Iterator[Banner]:
     """Yield the banners of the integration's page, the gravest first; `newest` is its newest ended run."""
     edit = url_for("wizard.show", integration_id=integration.id, page=SERVER)
@@ -52,12 +52,12 @@ def why_no_sync(integration: Integration, what: str = "No sync was started") -> 
     return f"{what}: the set-up of this integration is not finished."
 
 
-def already_running(run: SyncRun) -> str:
+def already_running(run: JobRun) -> str:
     """Say since when and by whom a sync is under way, and what becomes of the wish for one."""
     since = f"since {run.started_at:%H:%M:%S} UTC, started by {run.started_by}"
-    if run.kind == SyncKind.DELTA:
+    if run.sync_kind == SyncKind.DELTA:
         return f"Recently seen devices are being refreshed {since}. The full sync starts right after it."
-    if run.kind == SyncKind.EVENTS:
+    if run.sync_kind == SyncKind.EVENTS:
         return f"Devices that UEM events named are being read {since}. The full sync starts right after it."
     return f"A sync is already running {since}. No second one was started."
 

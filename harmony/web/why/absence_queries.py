@@ -8,10 +8,11 @@ from sqlalchemy import ColumnElement, func, literal, select
 
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.jobs import server_waits
+from harmony.jobs import runs, server_waits
 from harmony.jobs.device_sync import choice
+from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
-from harmony.models import Device, Hold, HoldState, Integration, IntegrationState, SyncKind, SyncRun
+from harmony.models import Device, Hold, HoldState, Integration, IntegrationState, JobRun
 from harmony.sync.deletion import holds
 from harmony.web.deletions.text import reasons
 from harmony.web.shared.scope import current_scope
@@ -49,22 +50,22 @@ def absence_given(device: Device, integration: Integration, now: datetime) -> Ab
 def _missed(device: Device) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions on the complete syncs since the device is missing."""
     return (
-        SyncRun.integration_id == device.integration_id,
-        SyncRun.kind == SyncKind.SNAPSHOT,
-        SyncRun.state.in_(GOOD),
-        SyncRun.finished_at >= device.missing_since,
+        *runs.conditions_of(device.integration_id, JobKind.DEVICES),
+        runs.FULL_SYNC,
+        JobRun.state.in_(GOOD),
+        JobRun.finished_at >= device.missing_since,
     )
 
 
 def _syncs(device: Device) -> tuple[EndedSync, ...]:
-    reason = SyncRun.reason if current_scope() is None else literal("")
-    columns = (SyncRun.id, SyncRun.finished_at, SyncRun.state, reason)
-    newest = select(*columns).where(*_missed(device)).order_by(SyncRun.id.desc()).limit(_SYNCS_SHOWN)
+    reason = JobRun.reason if current_scope() is None else literal("")
+    columns = (JobRun.id, JobRun.finished_at, JobRun.state, reason)
+    newest = select(*columns).where(*_missed(device)).order_by(JobRun.id.desc()).limit(_SYNCS_SHOWN)
     return tuple(EndedSync(*row) for row in db.session.execute(newest))
 
 
 def _count(device: Device) -> int:
-    return db.session.scalar(select(func.count()).select_from(SyncRun).where(*_missed(device))) or 0
+    return db.session.scalar(select(func.count()).select_from(JobRun).where(*_missed(device))) or 0
 
 
 def _held(device: Device) -> HeldBack | None:

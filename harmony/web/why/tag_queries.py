@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import select
 
 from harmony.db import db
+from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, DeviceStatus, Integration, IntegrationState, JobRun, TagLink, UemTag
+from harmony.models import Device, DeviceStatus, Integration, IntegrationState, TagLink, UemTag
 from harmony.protection.change import OpenFinding
 from harmony.tagging.names import device_keys
 from harmony.web.runs.job_status import JobStatus, job_status
@@ -69,6 +70,5 @@ def _obstacle(device: Device, integration: Integration, pushes: JobStatus) -> st
 
 def _last_push_at(integration_id: int) -> datetime | None:
     """Return when the newest run that has ended did."""
-    runs = (JobRun.integration_id == integration_id, JobRun.kind == JobKind.TAGGING)
-    ended = select(JobRun.finished_at).where(*runs, JobRun.finished_at.is_not(None))
-    return db.session.scalar(ended.order_by(JobRun.id.desc()).limit(1))
+    last = runs.newest(db.session(), integration_id, JobKind.TAGGING, runs.ENDED)
+    return last.finished_at if last else None

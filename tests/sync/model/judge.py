@@ -33,10 +33,10 @@ def judge(machine: Machine, heard: Heard, choice: Synchronization, kind: SyncKin
         assert (run.state == SyncRunState.HELD) == held, f"the oracle says {held}: {run.reason}"
         assert held or run.state in READ, run.reason
         fresh = {udid: one for udid, one in oracle.known.items() if one.deleted == machine.stage.now}
-        assert run.deleted == len({*fresh} - {u for u, one in before.known.items() if one.deleted})
+        assert run.count("deleted") == len({*fresh} - {u for u, one in before.known.items() if one.deleted})
     elif kind == SyncKind.SNAPSHOT:
         assert run.state in UNREAD, f"{run.state}, though not everything was read"
-        assert (run.missing, run.deleted) == (0, 0)
+        assert (run.count("missing"), run.count("deleted")) == (0, 0)
     if not heard.ended:
         leave_waiting(oracle, before, stored(machine.id))
     if not complete:

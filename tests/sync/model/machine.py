@@ -13,7 +13,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from harmony.db import db
 from harmony.jobs import control, lease, recovery
 from harmony.jobs.kinds import JobKind
-from harmony.models import SyncKind, SyncRun
+from harmony.models import JobRun, SyncKind
 from harmony.sync import job as sync_job
 from harmony.sync import lifecycle
 from harmony.uem.errors import RateLimited, ServerFailed, SignInRefused, UemError
@@ -166,15 +166,15 @@ class Machine(People):
         takes = timedelta(seconds=1 if tour.slow else 0)
         uem = ModelUem(self.world, tour.page_size, LIES[tour.lie], surprises, takes, self.stage.wait)
         self.stage.fuse = tour.fuse
-        claimed = db.session.query(SyncRun).count()
+        claimed = db.session.query(JobRun).count()
         try:
             sync_job.sync(self.id, lambda: tour.stop, lambda *_: uem)
         except Died:
             self.dead = True
             db.session.remove()
         self.stage.fuse, self.stage.died = None, False
-        if db.session.query(SyncRun).count() > claimed:
-            assert last_run(self.id).kind == kind
+        if db.session.query(JobRun).count() > claimed:
+            assert last_run(self.id).sync_kind == kind
             judge(self, hear(uem, choice), choice, kind, before)
         else:
             assert self.dead, "the sync did not begin"

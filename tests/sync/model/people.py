@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from harmony.db import db, release
-from harmony.models import SyncRun
+from harmony.models import JobRun
 from harmony.ops.restore import mark_restored
 from harmony.sync import lifecycle
 from harmony.sync.deletion import holds, soft_delete
@@ -184,7 +184,7 @@ class People(RuleBasedStateMachine):
     @rule()
     def back_up(self) -> None:
         self.stage.leave()
-        runs = db.session.query(SyncRun).count()
+        runs = db.session.query(JobRun).count()
         self.backup = Backup(self.stage.copy(), deepcopy(self.oracle), runs)
 
     @precondition(lambda self: self.backup and self.oracle.snapshots > self.backup.oracle.snapshots)
@@ -192,7 +192,7 @@ class People(RuleBasedStateMachine):
     def put_back(self, marked: bool) -> None:
         """An old database is back, by the command that marks it or by a plain copy."""
         assert self.backup
-        ran = db.session.query(SyncRun).count() > self.backup.runs
+        ran = db.session.query(JobRun).count() > self.backup.runs
         self.stage.put(self.backup.file)
         self.oracle, self.dead, self.seen_list = deepcopy(self.backup.oracle), False, None
         if marked:

@@ -16,7 +16,7 @@ from sqlalchemy import event, select
 
 from harmony import clock
 from harmony.db import db, release, sqlite_module, write
-from harmony.models import Device, Hold, HoldState, Integration, Membership, SyncRun
+from harmony.models import Device, Hold, HoldState, Integration, JobRun, Membership
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_row, to_row
 from harmony.setup import apply
 from harmony.setup.drafts import digest
@@ -111,9 +111,9 @@ def integration(id_: int) -> Integration:
     return db.session.get_one(Integration, id_)
 
 
-def last_run(id_: int) -> SyncRun:
+def last_run(id_: int) -> JobRun:
     """The newest run."""
-    newest = select(SyncRun).where(SyncRun.integration_id == id_).order_by(SyncRun.id.desc()).limit(1)
+    newest = select(JobRun).where(JobRun.integration_id == id_).order_by(JobRun.id.desc()).limit(1)
     return db.session.scalars(newest).one()
 
 
