@@ -10,6 +10,7 @@ from harmony.clock import monotonic
 from harmony.db import db, write
 from tests.bench.commits import Commits
 from tests.bench.results import Result, percentile, table
+from tests.bench.yardstick import COLUMNS, upsert_statement
 
 HELD_SECONDS = 0.05
 
@@ -65,3 +66,7 @@ def test_reading_and_rolling_back_are_no_commits(context: Flask) -> None:
     with write():
         pass
     assert commits.told()["commits"] == 1
+
+
+def test_the_yardstick_fills_the_columns_of_today() -> None:
+    assert all(f"{name}=excluded.{name}" in upsert_statement() for name in COLUMNS[2:] if name != "created_at")
