@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.db.id_set import IdSet
+from harmony.db.id_set import IdSet, KeyFilter
 
 NUMBERS = st.integers(0, 10**20).map(str)
 ODD = st.sampled_from(["", "007", "٣", "1_0", " 5", "+5", "abc", "0", "00", "9" * 30]) | st.text(max_size=5)
@@ -28,3 +28,13 @@ def test_nothing_but_text_is_ever_in_it() -> None:
     ids.add(["5"])
     assert None not in ids
     assert 5 not in ids
+
+
+@given(st.lists(st.text(max_size=8)), st.lists(st.text(max_size=8)))
+def test_a_filter_never_denies_a_key_that_was_added(added: list[str], others: list[str]) -> None:
+    keys = KeyFilter()
+    keys.add(added)
+    if {*added, ""} != {""} and {*added} & {*others} - {""}:
+        assert not keys.has_none_of(others)
+    assert all(not keys.has_none_of([key]) for key in added if key)
+    assert KeyFilter().has_none_of(added)

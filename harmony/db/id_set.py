@@ -1,10 +1,10 @@
-"""Sets of the UEM's device ids that stay small for a million devices: compressed bitmaps (CRoaring)."""
+"""Sets of ids and keys that stay small for a million devices: compressed bitmaps (CRoaring)."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from pyroaring import BitMap64
+from pyroaring import BitMap, BitMap64
 
 # Digits that surely fit into 64 bits.
 _LONGEST = 18
@@ -45,6 +45,26 @@ class IdSet:
 
     def __len__(self) -> int:
         return len(self._numbers) + len(self._others)
+
+
+class KeyFilter:
+    """A set of texts by their hashes: it may claim to have one that was never added, never the reverse."""
+
+    def __init__(self) -> None:
+        self._hashes = BitMap()
+
+    def add(self, keys: Sequence[str]) -> None:
+        """Add these, but not ""."""
+        self._hashes.update(_hashes(keys))
+
+    def has_none_of(self, keys: Sequence[str]) -> bool:
+        """Tell whether surely none of these was added."""
+        return self._hashes.isdisjoint(BitMap(_hashes(keys)))
+
+
+def _hashes(keys: Sequence[str]) -> list[int]:
+    # 32 bits, the most that the small kind of bitmap takes: a million keys fill a four-thousandth of them.
+    return [hash(key) & 0xFFFFFFFF for key in keys if key]
 
 
 def _number(id_: str) -> int | None:

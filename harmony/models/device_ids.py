@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONGEST_KEY = 128
 
@@ -40,6 +41,8 @@ _SHARED = frozenset({"9774d56d682e549c", "020000000000", "0123456789abcdef", "12
 _REPEATED = 8
 
 
+# A sync asks for the key of each of its rows several times within a few pages.
+@lru_cache(maxsize=4096)
 def udid_key(text: str) -> str:
     """Return the form under which UDIDs are compared; "" for one that identifies no device.
 

@@ -69,4 +69,6 @@ def test_reading_and_rolling_back_are_no_commits(context: Flask) -> None:
 
 
 def test_the_yardstick_fills_the_columns_of_today() -> None:
-    assert all(f"{name}=excluded.{name}" in upsert_statement() for name in COLUMNS[2:] if name != "created_at")
+    assert all(
+        f"{name}=excluded.{name}" in upsert_statement() for name in COLUMNS[2:] if name != "created_at"
+    )

@@ -20,6 +20,8 @@ _SELECT_KNOWN = (
     f"deleted_at IS NOT NULL, NOT ({has_current_id('device')}){{more}} FROM device "
     "WHERE integration_id = ? AND {which}"
 )
+SELECT_ANY_DEVICE = "SELECT id FROM device WHERE integration_id = ? LIMIT 1"
+SELECT_REGISTERED_DEVICE = "SELECT id FROM device WHERE integration_id = ? AND added_by IS NOT NULL LIMIT 1"
 # Empty without a read of the devices where the integration never moved to another UEM.
 _COUNT_FORMER = """SELECT count(*) FROM integration i JOIN device d ON d.integration_id = i.id
  WHERE i.id = ? AND i.uem_generation > 0 AND d.uem_generation < i.uem_generation
@@ -87,10 +89,22 @@ def _columns(unnamed: Collection[Identity]) -> Iterator[tuple[str, list[str]]]:
             yield column, marks
 
 
+def is_empty(integration_id: int) -> bool:
+    """Tell whether no device of the integration is stored."""
+    return not bulk.fetch_all(db.session(), SELECT_ANY_DEVICE, (integration_id,))
+
+
+def has_registered(integration_id: int) -> bool:
+    """Tell whether a device of the integration was added by registration and not listed since."""
+    return bool(bulk.fetch_all(db.session(), SELECT_REGISTERED_DEVICE, (integration_id,)))
+
+
 def known_of(
     integration_id: int, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]
 ) -> tuple[dict[str, Known], dict[str, Known]]:
     """Return the stored devices that rows may be about, by the UEM's id and by UDID key."""
+    if not (arriving or skipped):
+        return {}, {}
     ids = [row.device.external_id for row in arriving]
     by_id = _known_by_id(integration_id, ids + [row.external_id for row in skipped if row.external_id])
     changed = [

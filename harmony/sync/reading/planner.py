@@ -9,7 +9,9 @@ from harmony.db import release
 from harmony.jobs.accounting import Account, Identity, contradicts_many, identity
 from harmony.sync.diff import Plan, plan, unread
 from harmony.sync.reading import lookup
+from harmony.sync.reading.arrived import Arrived
 from harmony.sync.reading.crossings import contest, contested_inside, contested_outside
+from harmony.sync.reading.known import Known
 from harmony.sync.reading.matching import Matcher
 from harmony.sync.reading.placement import CONTRADICTS, TAKES_ID, doubtful_row
 from harmony.sync.reading.scope import Incoming
@@ -35,6 +37,8 @@ class Planner:
     is_placed: Callable[[str], bool] = lambda _id: False
     _waiting: list[Incoming] = field(default_factory=list)
     _rows: int = 0
+    _arrived: Arrived = field(default_factory=Arrived)
+    _is_first: bool | None = None
 
     @property
     def is_full(self) -> bool:
@@ -70,7 +74,7 @@ class Planner:
     def _plan(
         self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow], believed: bool | None = None
     ) -> _Planned:
-        by_id, by_udid = lookup.known_of(self.integration_id, arriving, skipped)
+        by_id, by_udid = self._known_of(arriving, skipped)
         release()
         matcher = Matcher(by_id, by_udid, self.account.shared, self.is_placed, believed)
         changes = plan(matcher.match(arriving))
@@ -84,6 +88,21 @@ class Planner:
         for row in changes.doubtful:
             contest(row.device.external_id, by_udid.get(row.udid_key), self.account)
         return changes, self._doubt([doubtful_row(row.device, CONTRADICTS) for row in changes.doubtful])
+
+    def _known_of(
+        self, arriving: Sequence[Incoming], skipped: Sequence[SkippedRow]
+    ) -> tuple[dict[str, Known], dict[str, Known]]:
+        """Look up the stored devices; in a first sync only those that it may have stored itself.
+
+        Nobody else creates devices of the integration meanwhile but the registration, which marks them.
+        """
+        if self._is_first is None:
+            self._is_first = lookup.is_empty(self.integration_id)
+        if self._is_first:
+            repeated = self._arrived.take(arriving)
+            if not lookup.has_registered(self.integration_id):
+                arriving = repeated
+        return lookup.known_of(self.integration_id, arriving, skipped)
 
     def _compare_outside(self, rows: Sequence[Identity]) -> list[SkippedRow]:
         if not rows:
