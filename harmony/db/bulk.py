@@ -47,6 +47,15 @@ def fetch_all(session: Session, sql: str, row: Row = ()) -> Sequence[Row]:
     return rows
 
 
+def new_ids(session: Session, table: str, count: int) -> Sequence[int]:
+    """Return the ids of so many rows to be inserted inside the caller's `write()`: nobody else takes them."""
+    if is_sqlite():
+        ((last,),) = fetch_all(session, f"SELECT coalesce(max(id), 0) FROM {table}")  # noqa: S608 - no input
+        return range(last + 1, last + 1 + count)
+    sql = "SELECT nextval(pg_get_serial_sequence(?, 'id')) FROM generate_series(1, ?)"
+    return [id_ for (id_,) in fetch_all(session, sql, (table, count))]
+
+
 def in_list(column: str) -> str:
     """Return the condition that `column` is in the list of one `?`, however long (see `list_param`)."""
     if is_sqlite():
@@ -86,19 +95,21 @@ def decode_date(value: Any) -> date | None:
     return date.fromisoformat(str(value)) if value else None
 
 
-def checkpoint() -> None:
+def checkpoint() -> int:
     """Move what is in the WAL into the database file, outside of any transaction.
 
     A few pages of devices rewrite the same pages of the indexes: moved less often, they are moved once.
     No write waits for it, unless the WAL has become large: then for a quarter of a second at most.
+    Return how many pages the WAL had.
     """
     if not is_sqlite():
-        return
+        return 0
     with closing(db.engine.raw_connection()) as raw:
         if monotonic() < _truncation.not_before or _wal_bytes() <= LARGEST_WAL_BYTES:
-            raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
-        elif not _truncate_wal(raw.cursor()):
+            return _move_wal(raw.cursor())
+        if not _truncate_wal(raw.cursor()):
             _truncation.not_before = monotonic() + TRUNCATE_PAUSE_SECONDS
+    return 0
 
 
 class _Truncation:
@@ -108,6 +119,14 @@ class _Truncation:
 
 
 _truncation = _Truncation()
+
+
+def _move_wal(cursor: Any) -> int:
+    try:
+        _busy, pages, _moved = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    finally:
+        cursor.close()
+    return int(pages)
 
 
 def _truncate_wal(cursor: Any) -> bool:

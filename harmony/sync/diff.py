@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from harmony.models.device_ids import udid_key
@@ -45,6 +45,10 @@ class Plan:
             self.detach,
         )  # fmt: skip
         return any(changes)
+
+    def without_rows(self) -> Plan:
+        """Return the same plan without the devices to create and to update."""
+        return replace(self, create=[], update=[])
 
 
 def plan(matches: Matches) -> Plan:

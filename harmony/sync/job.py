@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import db, release, write
+from harmony.db.wal_mover import moving_wal
 from harmony.jobs import caution, control, device_sync, lease
 from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
@@ -101,9 +102,10 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
         lease.renew(session, work.held, current_time)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
-        if work.named is not None:
-            return take_named(work, client, work.named.external_ids)
-        return take_snapshot(work, client) if work.held.whole else take_delta(work, client)
+        with moving_wal() as work.after_write:
+            if work.named is not None:
+                return take_named(work, client, work.named.external_ids)
+            return take_snapshot(work, client) if work.held.whole else take_delta(work, client)
 
     def ended(error: UemError) -> Outcome:
         return of_error(error, work.tally, work.server.use_oauth2)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from harmony.clock import now
-from harmony.db import bulk, release, write
+from harmony.clock import monotonic, now
+from harmony.db import bulk, release, table_of, write
 from harmony.jobs import lease
 from harmony.jobs.heartbeat import Interrupted
 from harmony.jobs.lease import Lease
@@ -26,16 +26,16 @@ from harmony.sync.reading import lookup
 from harmony.sync.reading.pages import Reading
 from harmony.sync.reading.planner import Planner
 from harmony.sync.reading.scope import Incoming
+from harmony.sync.write_pace import WritePace, pieces
 from harmony.uem.client import UemClient
 from harmony.uem.records import SkippedRow, UemDevice
 
 # Pages without a change still show progress and renew the lease, but not each of them.
 _BEAT = timedelta(seconds=1)
 SKIPPED_ROWS_KEPT = 1000
-# One commit rewrites the same pages of the indexes for a few pages of devices as for one; more would keep
-# other writers waiting for longer than they notice (docs/performance.md).
+# The most. One commit rewrites the same pages of the indexes for a few pages of devices as for one; how many
+# rows it takes follows from how long others wait for it (`write_pace`).
 ROWS_PER_WRITE = 1000
-WRITES_PER_CHECKPOINT = 4
 LONGEST_KEPT_BACK = timedelta(milliseconds=500)
 
 
@@ -57,13 +57,15 @@ class Sync:
     named: NamedDevices | None = None
     tally: Tally = field(default_factory=Tally)
     beat_at: datetime | None = None
+    after_write: Callable[[], object] = bulk.checkpoint
 
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
         time = self.beat_at = now()
         lease.renew(session, self.held, time)
         progress = self.tally.progress() | {"heartbeat_at": time}
-        session.execute(update(JobRun).where(JobRun.id == self.held.run_id).values(progress))
+        # Of the table: with each write, the ORM's way of it takes longer than the database's.
+        session.execute(update(table_of(JobRun)).where(JobRun.id == self.held.run_id).values(progress))
 
     def go_on(self) -> None:
         """Between two pages. Raises Interrupted."""
@@ -126,7 +128,8 @@ class Writer:
         self._skipped: list[SkippedRow] = []
         self._outside: list[UemDevice] = []
         self._written_at = now()
-        self._writes = 0
+        self._pace = WritePace(ROWS_PER_WRITE)
+        self._generation = 0
         # Few: devices that the UEM still lists under an enrolment that is over.
         self._twins: dict[str, Incoming] = {}
 
@@ -138,7 +141,7 @@ class Writer:
         self._skipped += skipped
         self._outside += outside
         rows = len(self._arriving) + len(self._outside)
-        if rows >= ROWS_PER_WRITE or now() - self._written_at >= LONGEST_KEPT_BACK:
+        if rows >= self._pace.rows or now() - self._written_at >= LONGEST_KEPT_BACK:
             self.flush()
 
     def flush(self) -> None:
@@ -193,18 +196,25 @@ class Writer:
         store.record_detached(session, list(self._account.detached.values()), self._work.held.run_id, now())
 
     def _write(self, changes: Plan, skipped: Sequence[SkippedRow]) -> None:
+        for piece in pieces(changes, self._pace.rows):
+            self._write_piece(piece, skipped)
+            skipped = ()
+
+    def _write_piece(self, changes: Plan, skipped: Sequence[SkippedRow]) -> None:
         work, time = self._work, now()
         _count(work.tally, changes, len(skipped))
         self._written_at = time
         if not (changes.writes or skipped or work.beat_at is None or time - work.beat_at >= _BEAT):
             return
+        # Before the lock is taken, so that nobody waits for it.
+        rows = store.rows_of(changes, work.held.integration_id, self._generation, time)
         with write() as session:
+            began = monotonic()
             work.beat(session)
-            store.write_plan(session, work.held.integration_id, changes, work.held.run_id, time)
+            self._generation = store.write_plan(session, changes, work.held.run_id, rows)
             _keep_skipped(session, work, skipped)
-        self._writes += 1
-        if self._writes % WRITES_PER_CHECKPOINT == 0:
-            bulk.checkpoint()
+        self._pace.note(len(changes.create) + len(changes.update), monotonic() - began)
+        work.after_write()
 
 
 def _count(tally: Tally, changes: Plan, skipped: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +30,7 @@ COLUMNS_FROM_UEM = (
     "compromised", "enrolled_at", "last_seen_at", "udid_key", "name_key", "search_text", "fingerprint",
     "updated_at", "uem_generation",
 )  # fmt: skip
-_INSERTED_COLUMNS = (*COLUMNS_FROM_UEM, "absent_why", "integration_id", "created_at")
+_INSERTED_COLUMNS = (*COLUMNS_FROM_UEM, "absent_why", "integration_id", "created_at", "id")
 _COMPARED = (*SHOWN, *NAMED_ONLY)
 
 INSERT_DEVICE = (
@@ -64,20 +65,49 @@ _CLEAR_UDID_KEY = (
 )
 
 
-def write_plan(session: Session, integration_id: int, plan: Plan, run_id: int, now: datetime) -> None:
-    """Write a plan inside the caller's `write()`. Unchanged devices are not touched."""
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """New and changed devices as the driver takes them, but for the ids of the new ones.
+
+    `generation` is that of the UEM they were made for.
+    """
+
+    integration_id: int
+    generation: int
+    now: datetime
+    created: list[bulk.Row]
+    updated: list[bulk.Row]
+
+
+def rows_of(plan: Plan, integration_id: int, generation: int, now: datetime) -> Rows:
+    """Make the rows that `write_plan` writes."""
+    encode = bulk.time_encoder()
+    stamp = (encode(now), generation)
+    fixed = ("", integration_id, stamp[0])
+    created = [(*_row(row, encode, stamp), *fixed) for row in plan.create]
+    updated = [(*_row(row, encode, stamp), known.id) for known, row in plan.update]
+    return Rows(integration_id, generation, now, created, updated)
+
+
+def write_plan(session: Session, plan: Plan, run_id: int, rows: Rows) -> int:
+    """Write a plan inside the caller's `write()` and return the generation of the UEM.
+
+    Unchanged devices are not touched.
+    """
     encode = bulk.time_encoder()
     bulk.execute_many(session, _CLEAR_EXTERNAL_ID, [(id_,) for id_ in plan.detach.values()])
     bulk.execute_many(
         session, _CLEAR_ABSENCE, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)]
     )
     bulk.execute_many(session, _UPDATE_LAST_SEEN, [(encode(seen), id_) for id_, seen in plan.touched])
-    ((generation,),) = bulk.fetch_all(session, _SELECT_GENERATION, (integration_id,))
+    ((generation,),) = bulk.fetch_all(session, _SELECT_GENERATION, (rows.integration_id,))
+    if generation != rows.generation:
+        rows = rows_of(plan, rows.integration_id, generation, rows.now)
     bulk.execute_many(session, _UPDATE_PLACED, [(generation, id_) for id_ in plan.placed])
-    _record_history(session, plan, run_id, now)
-    stamp = (encode(now), generation)
-    _update(session, plan.update, encode, stamp)
-    _create(session, integration_id, plan.create, encode, stamp)
+    _record_history(session, plan, run_id, rows.now)
+    _update(session, plan.update, rows.updated)
+    _create(session, plan.create, rows.created)
+    return int(generation)
 
 
 def forget_shared(session: Session, integration_id: int, udid_keys: Iterable[str], since: datetime) -> None:
@@ -100,28 +130,18 @@ def record_detached(session: Session, detached: Sequence[int], run_id: int, now:
     record_history(session, [(id_, _TAKEN) for id_ in without], Happening.DETACHED, now, run_id)
 
 
-def _create(
-    session: Session, integration_id: int, created: Sequence[Incoming], encode: _TimeEncoder, stamp: _Stamp
-) -> None:
+def _create(session: Session, created: Sequence[Incoming], rows: Sequence[bulk.Row]) -> None:
     if not created:
         return
-    before = bulk.fetch_all(session, "SELECT coalesce(max(id), 0) FROM device")[0][0]
-    fixed = ("", integration_id, stamp[0])
-    bulk.execute_many(session, INSERT_DEVICE, [_row(row, encode, stamp) + fixed for row in created])
-    # The writer's turn is ours alone: whatever has a larger id was made by the statement above.
-    inserted = bulk.fetch_all(session, "SELECT external_id, id FROM device WHERE id > ?", (before,))
-    ids: dict[str, int] = {external_id: id_ for external_id, id_ in inserted}
-    _join(session, ((ids[row.device.external_id], row) for row in created))
+    ids = bulk.new_ids(session, "device", len(created))
+    bulk.execute_many(session, INSERT_DEVICE, [(*row, id_) for row, id_ in zip(rows, ids, strict=True)])
+    _join(session, zip(ids, created, strict=True))
 
 
-def _update(
-    session: Session, updated: Sequence[tuple[Known, Incoming]], encode: _TimeEncoder, stamp: _Stamp
-) -> None:
+def _update(session: Session, updated: Sequence[tuple[Known, Incoming]], rows: Sequence[bulk.Row]) -> None:
     if not updated:
         return
-    bulk.execute_many(
-        session, UPDATE_DEVICE, [(*_row(row, encode, stamp), known.id) for known, row in updated]
-    )
+    bulk.execute_many(session, UPDATE_DEVICE, rows)
     bulk.execute_many(session, "DELETE FROM membership WHERE device_id = ?", [(k.id,) for k, _ in updated])
     _join(session, {known.id: row for known, row in updated}.items())
 

@@ -87,7 +87,7 @@ def _live(app: Flask, stop: threading.Event) -> None:
                 _try(act, failed)
 
 
-def _try(act: Callable[[], None], failed: str) -> None:
+def _try(act: Callable[[], object], failed: str) -> None:
     try:
         act()
     except Exception:  # a locked or full database must end nothing; the next beat tries again
@@ -95,7 +95,7 @@ def _try(act: Callable[[], None], failed: str) -> None:
 
 
 # `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
-_EACH_BEAT: tuple[tuple[Callable[[], None], str], ...] = (
+_EACH_BEAT: tuple[tuple[Callable[[], object], str], ...] = (
     (follow_clock, "The clock of the database could not be read."),
     (sign_of_life, _NO_SIGN),
     (enqueue_due_jobs, "Nobody could look for what is due."),

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from harmony.clock import monotonic, now
 from harmony.db import BUSY_TIMEOUT_MS, LARGEST_WAL_BYTES, bulk, db, sqlite_module, write
+from harmony.db.wal_mover import LONGEST_WAL_PAGES, WRITES_PER_CHECKPOINT, WalMover
 from harmony.models import Worker
 from harmony.worker.process import _live
 from tests.waiting import wait_for
@@ -116,3 +117,36 @@ def test_a_long_reader_makes_writers_wait_once_and_not_at_every_page(small: int)
 @pytest.mark.usefixtures("context")
 def test_a_wal_that_begins_anew_is_cut_to_its_bound() -> None:
     assert db.session.execute(text("PRAGMA journal_size_limit")).scalar_one() == LARGEST_WAL_BYTES
+
+
+@pytest.mark.usefixtures("context")
+def test_a_run_does_not_wait_for_the_wal_until_it_is_long() -> None:
+    moved: list[str] = []
+
+    def checkpoint() -> int:
+        moved.append(current_thread().name)
+        return LONGEST_WAL_PAGES + 1
+
+    mover = WalMover(checkpoint)
+    for _ in range(WRITES_PER_CHECKPOINT):
+        mover.note_write()
+    wait_for(lambda: len(moved) == 1, "the WAL to be moved")
+    for _ in range(WRITES_PER_CHECKPOINT):
+        mover.note_write()
+        wait_for(mover.is_idle, "the thread to be done")
+    mover.close()
+    assert [name.startswith("wal") for name in moved] == [True, False]
+
+
+@pytest.mark.usefixtures("context")
+def test_what_goes_wrong_while_the_wal_is_moved_ends_the_run() -> None:
+    def checkpoint() -> int:
+        raise OSError("disk I/O error")
+
+    mover = WalMover(checkpoint)
+    for _ in range(2 * WRITES_PER_CHECKPOINT - 1):
+        mover.note_write()
+    wait_for(mover.is_idle, "the thread to be done")
+    with pytest.raises(OSError, match="disk"):
+        mover.note_write()
+    mover.close()

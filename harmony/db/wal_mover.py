@@ -1,0 +1,64 @@
+"""Moves the WAL into the database file beside a run that writes a lot, which does not wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from flask import current_app
+
+from harmony.db import bulk, is_sqlite
+
+# A few pages of devices rewrite the same pages of the indexes: moved less often, they are moved once.
+WRITES_PER_CHECKPOINT = 4
+# 32 MiB. While somebody always writes, the WAL only grows, however much of it has been moved.
+LONGEST_WAL_PAGES = 8000
+
+
+class WalMover:
+    """Counts the writes of a run; `checkpoint` returns the pages that the WAL had."""
+
+    def __init__(self, checkpoint: Callable[[], int]) -> None:
+        self._checkpoint = checkpoint
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="wal")
+        self._moving: Future[int] | None = None
+        self._writes = 0
+
+    def note_write(self) -> None:
+        """After a write. Raises what went wrong meanwhile."""
+        self._writes += 1
+        if self._writes % WRITES_PER_CHECKPOINT or not self.is_idle():
+            return
+        if self._moving is not None and self._moving.result() > LONGEST_WAL_PAGES:
+            self._checkpoint()  # between two writes of ours, so that the next one begins the WAL anew
+            self._moving = None
+        else:
+            self._moving = self._pool.submit(self._checkpoint)
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is being moved."""
+        return self._moving is None or self._moving.done()
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._pool.shutdown()
+
+
+@contextmanager
+def moving_wal() -> Iterator[Callable[[], None]]:
+    """Yield what the body calls after each of its writes."""
+    if not is_sqlite():
+        yield lambda: None
+        return
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
+
+    def checkpoint() -> int:
+        with app.app_context():
+            return bulk.checkpoint()
+
+    mover = WalMover(checkpoint)
+    try:
+        yield mover.note_write
+    finally:
+        mover.close()
