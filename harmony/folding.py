@@ -67,6 +67,7 @@ def lines(*texts: str) -> str:
     # Almost every device is plain, and a fleet has hundreds of thousands: a fifth of the time.
     barred = f"|{'|'.join(texts)}|"
     plain = barred.isascii() and barred.isprintable() and len(barred) <= LONGEST_KEY
-    if plain and not any(odd in barred for odd in ("`", "  ", "| ", " |")):
+    odd = "`" in barred or "  " in barred or "| " in barred or " |" in barred
+    if plain and not odd:
         return "\n".join(texts).lower()
     return "\n".join(map(sort_key, texts))

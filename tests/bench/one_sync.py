@@ -5,12 +5,14 @@ from __future__ import annotations
 import cProfile
 import sys
 from pathlib import Path
+from time import process_time
 
 from harmony.clock import monotonic, now
 from harmony.db import db
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.sync import job as sync_job
+from harmony.worker.process import collect_seldom
 from tests.bench.commits import Commits
 from tests.bench.dashboard import INTEGRATION, opened
 from tests.bench.process import say
@@ -20,22 +22,23 @@ SHOWN = ("kind", "state", "reason", "pages_read", "added", "updated", "unchanged
 
 
 def main(arguments: list[str]) -> int:
-    """Sync and say how it went; a second argument names a file for cProfile's statistics."""
+    """Sync as the worker does, and say how it went; a second argument names a file for cProfile's figures."""
     with opened(Path(arguments[0])):
         lease.request(INTEGRATION, JobKind.DEVICES, "bench", now())
         commits = Commits(db.engine)
+        collect_seldom()
         profile = cProfile.Profile() if len(arguments) > 1 else None
-        began = monotonic()
+        began, cpu = monotonic(), process_time()
         if profile is None:
             sync_job.sync(INTEGRATION)
         else:
             profile.runcall(sync_job.sync, INTEGRATION)
-        ended = monotonic()
+        ended, cpu = monotonic(), process_time() - cpu
         if profile is not None:
             profile.dump_stats(arguments[1])
         last = last_sync()
         found = {name: getattr(last, name) for name in SHOWN}
-    say(ended - began, **found, began=began, ended=ended, **commits.told())
+    say(ended - began, **found, began=began, ended=ended, cpu_seconds=round(cpu, 3), **commits.told())
     return 0
 
 

@@ -69,12 +69,22 @@ class Matcher:
 
     def match(self, rows: Sequence[Incoming]) -> Matches:
         """Sort the rows; each is in exactly one list of the result."""
+        if self._are_strangers(rows):
+            self.found.new += rows
+            return self.found
         strange, others = self._by_id(rows)
         replaced = self._settle(others)
         self.found.detached |= {row.device.external_id: known.id for known, row in replaced}
         for key, alike in _by_udid([*strange, *(row for _, row in replaced)]).items():
             self._place(key, alike)
         return self.found
+
+    def _are_strangers(self, rows: Sequence[Incoming]) -> bool:
+        """Return True if nothing is stored of the rows and each has a UDID of its own: a first sync."""
+        if self.by_id or self.by_udid:
+            return False
+        keys = {row.udid_key for row in rows}
+        return len(keys) == len(rows) and "" not in keys and keys.isdisjoint(self.shared)
 
     def _by_id(self, rows: Sequence[Incoming]) -> tuple[list[Incoming], list[tuple[Known, Incoming]]]:
         """Match what has its id and its marks; return the rows with new ids, and those with other marks."""
