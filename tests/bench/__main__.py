@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 import traceback
@@ -12,13 +10,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from harmony.db import sqlite_module
 from tests.bench import (
     api,
     connector,
     contention,
     destinations,
     growth,
+    history,
+    machine,
     messages,
     pages,
     peers,
@@ -60,10 +59,11 @@ SECTIONS = (*SHARING, *ALONE)
 def main(arguments: list[str] | None = None) -> int:
     """Every section that was asked for. 1 when one could not be measured; the others' numbers are kept."""
     asked = _parser().parse_args(arguments)
-    machine = _machine()
     results: list[Result] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="harmony-bench-") as folder:
+        sys.stderr.write("Measuring R …\n")
+        here = machine.measure(Path(folder), asked.devices)
         for name, measure in _sections(asked, Path(folder)):
             sys.stderr.write(f"Measuring {name} …\n")
             try:
@@ -72,7 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
                 traceback.print_exc()
                 failed.append(name)
     save(results, asked.out)
-    sys.stdout.write(f"{asked.devices:,} devices, {machine}{table(results)}Details: {asked.out}\n")
+    before = history.before(asked.history, here, asked.devices)
+    history.append(asked.history, here, asked.devices, results)
+    shown = table(results, here.doubt, before)
+    sys.stdout.write(f"{asked.devices:,} devices. {here.described()}{shown}Details: {asked.out}\n")
     if failed:
         sys.stdout.write(f"Could not be measured: {', '.join(failed)}\n")
     return int(bool(failed))
@@ -91,18 +94,13 @@ def _sections(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Ca
             yield name, partial(ALONE[name], folder, asked)
 
 
-def _machine() -> str:
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    sqlite = sqlite_module().sqlite_version
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, SQLite {sqlite}, load {load}\n"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", choices=SECTIONS, help="one section instead of all")
     parser.add_argument(
         "--out", type=Path, default=Path(".artifacts/bench.json"), help="the file for the JSON"
     )
+    parser.add_argument("--history", type=Path, default=history.FILE, help="the file with a line a run")
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=5, help="the median of so many rounds")
     parser.add_argument(

@@ -39,12 +39,19 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
-def table(results: Sequence[Result]) -> str:
-    """Name, value, bound and whether it holds, one line each; the misses are said again below."""
-    lines = [f"{'name':<34}{'value':>10}  {'bound':>9}  ok"]
+def table(results: Sequence[Result], doubt: str = "", before: Mapping[str, float] | None = None) -> str:
+    """Name, value, bound, whether it holds and the value before; the misses are said again below.
+
+    With a `doubt`, nothing is said of bounds.
+    """
+    lines = [f"{'name':<34}{'value':>10}  {'bound':>9}  {'ok':<6}{'before':>10}"]
     for one in results:
-        verdict = "-" if one.bound is None else "yes" if one.ok else "MISSED"
-        lines.append(f"{one.name:<34}{one.value:>10.3f}  {_bound(one):>9}  {verdict}")
+        verdict = "-" if one.bound is None else "?" if doubt else "yes" if one.ok else "MISSED"
+        earlier = (before or {}).get(one.name)
+        was = "" if earlier is None else f"{earlier:.3f}"
+        lines.append(f"{one.name:<34}{one.value:>10.3f}  {_bound(one):>9}  {verdict:<6}{was:>10}".rstrip())
+    if doubt:
+        return "\n".join([*lines, f"No verdict: {doubt}."]) + "\n"
     missed = [one.name for one in results if not one.ok]
     lines.append(f"{len(missed)} of {len(results)} missed: {', '.join(missed) or 'none'}")
     return "\n".join(lines) + "\n"

@@ -87,6 +87,8 @@ def _detail(name: str, found: Samples) -> dict[str, Any]:
         "unit": "x R",
         "seconds": [round(one.seconds, 3) for one in found[name]],
         "R_seconds": [round(one.seconds, 3) for one in found["R"]],
+        "cpu_seconds": [one.said["cpu_seconds"] for one in found[name]],
+        "R_cpu_seconds": [one.said["cpu_seconds"] for one in found["R"]],
         "said": found[name][-1].said,
     }
 

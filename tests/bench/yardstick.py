@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import msgspec
@@ -98,15 +99,15 @@ def main(arguments: list[str]) -> int:
         trust.flush()
         # REQUESTS_CA_BUNDLE would replace the simulator's certificate.
         session.trust_env, session.verify = False, trust.name
-        began = monotonic()
+        began, cpu = monotonic(), process_time()
         for devices in _pages(session, said):
             database.execute("BEGIN IMMEDIATE")
             database.executemany(statement, [_values(row) for row in devices])
             database.execute("COMMIT")
             rows += len(devices)
-        seconds = monotonic() - began
+        seconds, cpu = monotonic() - began, process_time() - cpu
     database.close()
-    say(seconds, rows=rows)
+    say(seconds, rows=rows, cpu_seconds=round(cpu, 3))
     return 0
 
 
