@@ -10,8 +10,8 @@ from flask import current_app
 
 from harmony.db import bulk, is_sqlite
 
-# A few pages of devices rewrite the same pages of the indexes: moved less often, they are moved once.
-WRITES_PER_CHECKPOINT = 4
+# Writes rewrite the same pages of the indexes: moved less often, they are moved once.
+WRITES_PER_CHECKPOINT = 8
 # 32 MiB. While somebody always writes, the WAL only grows, however much of it has been moved.
 LONGEST_WAL_PAGES = 8000
 

@@ -28,7 +28,7 @@ LEASE = timedelta(seconds=90)
 FIRST_SYNC = "It waits for the first complete device sync with these Server Details."
 
 
-# With each write of a run: the ORM took twenty times as long for it.
+# With each write of a run: the ORM takes many times as long for it.
 UPDATE_JOB_RENEWED = """UPDATE job SET lease_until = ?
  WHERE integration_id = ? AND kind = ? AND lease_owner = ? AND fence = ? AND EXISTS
  (SELECT 1 FROM integration WHERE integration.id = job.integration_id AND integration.state = ?)"""

@@ -66,7 +66,7 @@ _CLEAR_UDID_KEY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class DeviceRows:
     """New and changed devices as the driver takes them, but for the ids of the new ones.
 
     `generation` is that of the UEM they were made for.
@@ -79,17 +79,17 @@ class Rows:
     updated: list[bulk.Row]
 
 
-def rows_of(plan: Plan, integration_id: int, generation: int, now: datetime) -> Rows:
+def rows_of(plan: Plan, integration_id: int, generation: int, now: datetime) -> DeviceRows:
     """Make the rows that `write_plan` writes."""
     encode = bulk.time_encoder()
     stamp = (encode(now), generation)
     fixed = ("", integration_id, stamp[0])
     created = [(*_row(row, encode, stamp), *fixed) for row in plan.create]
     updated = [(*_row(row, encode, stamp), known.id) for known, row in plan.update]
-    return Rows(integration_id, generation, now, created, updated)
+    return DeviceRows(integration_id, generation, now, created, updated)
 
 
-def write_plan(session: Session, plan: Plan, run_id: int, rows: Rows) -> int:
+def write_plan(session: Session, plan: Plan, run_id: int, rows: DeviceRows) -> int:
     """Write a plan inside the caller's `write()` and return the generation of the UEM.
 
     Unchanged devices are not touched.
