@@ -98,6 +98,21 @@ def test_a_deleted_device_counts_for_no_platform(app: Flask, full: FlaskClient) 
     assert {label: count for _, label, count in BAR.findall(look(full, "/"))}["Apple"] == "1"
 
 
+def test_a_platform_that_is_neither_apple_nor_android_is_counted_as_other_and_leads_to_its_devices(
+    app: Flask, full: FlaskClient
+) -> None:
+    assert "Other" not in {label for _, label, _ in BAR.findall(look(full, "/"))}
+    with app.app_context(), write() as session:
+        for platform in ("WinRT", "WinRT", ""):
+            session.scalars(
+                select(Device).where(Device.platform == "Android").limit(1)
+            ).one().platform = platform
+            session.flush()
+    found = {label: (href, count) for href, label, count in BAR.findall(look(full, "/"))}
+    assert (found["Other"][1], found["Android"][1]) == ("3", "7")
+    assert len(names_on(look(full, found["Other"][0]))) == 3
+
+
 def test_a_deleted_device_counts_for_no_threat_factor(app: Flask, full: FlaskClient) -> None:
     with app.app_context(), write() as session:
         rooted = session.scalars(select(Finding.device_id)).first()

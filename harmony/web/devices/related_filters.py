@@ -24,7 +24,8 @@ from harmony.web.shared.scope import device_in_scope, in_scope, integrations_in_
 
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 5000
-PLATFORMS = {IOS: "Apple", ANDROID: "Android"}
+OTHER = "other"
+PLATFORMS = {IOS: "Apple", ANDROID: "Android", OTHER: "Other"}
 PROFILES = {
     Profile.DEVICE: "Whole device",
     Profile.PERSONAL: "Personal profile",
@@ -35,6 +36,7 @@ SPELLINGS = {
     IOS: (*APPLE, "Apple", "iOS", "iPadOS"),
     ANDROID: (ANDROID, "Android", "Android Enterprise"),
 }
+KNOWN_SPELLINGS = frozenset(word for words in SPELLINGS.values() for word in words)
 LONGEST_KEY = 80
 
 
@@ -46,7 +48,7 @@ def are_few(ids: Select[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PlatformFilter(Filter):
-    """Apple or Android, as UEMs and Protect spell them."""
+    """Apple or Android, as UEMs and Protect spell them, or any other platform that a UEM lists."""
 
     def choices(self) -> Collection[str]:
         return PLATFORMS.keys()
@@ -55,7 +57,8 @@ class PlatformFilter(Filter):
         return text if text in PLATFORMS else None
 
     def condition(self, value: str, led: Led) -> ColumnElement[bool]:
-        found: ColumnElement[bool] = led(Device.platform).in_(SPELLINGS[value])
+        spellings = SPELLINGS[value] if value in SPELLINGS else _other_platforms()
+        found: ColumnElement[bool] = led(Device.platform).in_(spellings)
         return found
 
     def is_few(self, value: str) -> bool:
@@ -163,16 +166,24 @@ def group_choices() -> list[tuple[str, str]]:
     return [(name, name) for name in db.session.scalars(_GROUPS) if name]
 
 
-def _group_names() -> Select[str]:
-    first = select(func.min(Device.group_name).label("name")).where(Device.group_name > "")
+def _other_platforms() -> list[str]:
+    """Return the platforms of devices that are neither Apple nor Android, "" where a UEM tells none."""
+    return [
+        name for name in ("", *db.session.scalars(_PLATFORM_NAMES)) if name not in {None, *KNOWN_SPELLINGS}
+    ]
+
+
+def _names_in(column: Any) -> Select[Any]:
+    """Return the names that stand in a column, each found by a step in the index that the column leads."""
+    first = select(func.min(column).label("name")).where(column > "")
     names = first.cte("names", recursive=True)
-    following = select(func.min(Device.group_name)).where(Device.group_name > names.c.name).scalar_subquery()
+    following = select(func.min(column)).where(column > names.c.name).scalar_subquery()
     names = names.union_all(select(following).where(names.c.name.is_not(None)))
     return select(names.c.name)
 
 
 # Built once, which takes longer than to run them.
-_GROUPS = _group_names()
+_GROUPS, _PLATFORM_NAMES = _names_in(Device.group_name), _names_in(Device.platform)
 _TAGS = (
     select(UemTag.key, func.min(UemTag.name))
     .where(UemTag.integration_id.in_(CONNECTED))

@@ -32,7 +32,7 @@ from harmony.web.devices.queries import (
     total,
     written,
 )
-from harmony.web.devices.related_filters import PROFILES, group_choices, tag_choices
+from harmony.web.devices.related_filters import PLATFORMS, PROFILES, group_choices, tag_choices
 from harmony.web.registration.queries import messages_of
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
@@ -153,6 +153,7 @@ def _choices(connected: Sequence[Integration]) -> dict[str, Any]:
         "factors": FACTORS,
         "groups": group_choices(),
         "tags": tag_choices(),
+        "platforms": PLATFORMS,
         "profiles": PROFILES,
         "has_two_profiles": any(map(has_two_profiles, connected)),
     }

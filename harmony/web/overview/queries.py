@@ -13,7 +13,7 @@ from harmony.models import Device, DeviceStatus, Integration, Risk
 from harmony.protection.catalogue import factor_of
 from harmony.web.devices import counts
 from harmony.web.devices.assessment import NOT_ASSESSED, risk_label
-from harmony.web.devices.related_filters import PLATFORMS, SPELLINGS
+from harmony.web.devices.related_filters import OTHER, PLATFORMS, SPELLINGS
 from harmony.web.overview.chart import Bar
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.scope import in_scope
@@ -50,13 +50,15 @@ def _bars(
 
 
 def platforms() -> list[Bar]:
-    """Return the devices by platform, as their list is narrowed by it."""
+    """Return the devices by platform, as their list is narrowed by it; others only where there are any."""
     found = Counter(_by_platform())
     # Counted in the index of platforms, then less the devices that do not show, which are few.
     found.subtract(_by_platform(counts.unseen()))
+    by_name = {key: sum(found[word] for word in set(words)) for key, words in SPELLINGS.items()}
+    others = found.total() - sum(by_name.values())
+    by_name |= {OTHER: others} if others else {}
     return [
-        Bar(name, sum(found[word] for word in set(SPELLINGS[key])), url_for("devices.index", platform=key))
-        for key, name in PLATFORMS.items()
+        Bar(PLATFORMS[key], count, url_for("devices.index", platform=key)) for key, count in by_name.items()
     ]
 
 
