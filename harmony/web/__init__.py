@@ -32,7 +32,7 @@ from harmony.web.event_notifications import views as event_notification_views
 from harmony.web.events import views as event_views
 from harmony.web.exceptions import views as exception_views
 from harmony.web.guide import views as guide_views
-from harmony.web.integrations import information, kept_counts, removal, timeline, undo
+from harmony.web.integrations import information, removal, timeline, undo
 from harmony.web.integrations import views as integration_views
 from harmony.web.messages import settings as message_settings
 from harmony.web.messages import views as message_views
@@ -47,7 +47,7 @@ from harmony.web.registration import texts as message_texts
 from harmony.web.registration import views as registration_views
 from harmony.web.runs import jobs as run_jobs
 from harmony.web.runs import views as run_views
-from harmony.web.shared import compression, errors, hidden, htmx, ids, layout
+from harmony.web.shared import compression, errors, hidden, htmx, ids, layout, shared_answers
 from harmony.web.sign_on import settings as sign_on_settings
 from harmony.web.sign_on import views as sign_on_views
 from harmony.web.tags import views as tag_views
@@ -81,7 +81,7 @@ def init_app(app: Flask) -> None:
     htmx.init_app(app)
     layout.init_app(app)
     errors.init_app(app)
-    kept_counts.init_app(app)
+    shared_answers.init_app(app)
     hidden.init_app(app)
     for family in PAGES:
         app.register_blueprint(family.blueprint)

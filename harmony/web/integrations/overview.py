@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from harmony.clock import monotonic
 from harmony.db import db
 from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
@@ -29,7 +28,6 @@ from harmony.sync.deletion import soft_delete
 from harmony.web.deletions import text as deletion_text
 from harmony.web.devices import counts as device_counts
 from harmony.web.event_notifications import text as event_text
-from harmony.web.integrations.kept_counts import KeptCounts
 from harmony.web.integrations.status_lines import last_full_sync, newest_sync, placeholders, status_lines
 from harmony.web.integrations.tags_left import FINISHED
 from harmony.web.runs import job_status
@@ -80,13 +78,9 @@ def attention_on(integration: Integration, now: datetime) -> list[Banner]:
     return [*said, *job_status.parked(integration), *more]
 
 
-def page(integration: Integration, now: datetime, kept: KeptCounts | None = None) -> dict[str, Any]:
-    """The context of the integration page and of its status part.
-
-    With `kept` the numbers are at most two seconds old while a run is under way.
-    """
-    under_way, id_ = running(integration.id), integration.id
-    numbers = kept.of(id_, counts, monotonic()) if kept and under_way else counts(id_)
+def page(integration: Integration, now: datetime) -> dict[str, Any]:
+    """Return the context of the integration page and of its status part."""
+    under_way, numbers = running(integration.id), counts(integration.id)
     line = status_lines(integration, now, numbers["statuses"])
     newest, last, job = line["newest"], line["last"], integration.sync_job
     due = job.next_at is not None and job.next_at <= now

@@ -18,11 +18,11 @@ from harmony.setup import demo, drafts
 from harmony.sync import lifecycle
 from harmony.web.integrations import overview
 from harmony.web.integrations.drift import drift
-from harmony.web.integrations.kept_counts import kept_counts
 from harmony.web.integrations.timeline import newest
 from harmony.web.shared.banners import already_running, waits_for_worker, why_no_sync
 from harmony.web.shared.hidden import hidden_ids
 from harmony.web.shared.integrations import connected_or_404
+from harmony.web.shared.shared_answers import shared_while_running
 
 blueprint = Blueprint("integrations", __name__)
 
@@ -72,10 +72,11 @@ def show(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/integrations/<int:integration_id>/status")
+@shared_while_running
 def status(integration_id: int) -> ResponseReturnValue:
     """The part of the page that changes while a sync runs; only then does it ask for itself again."""
     integration = connected_or_404(integration_id)
-    context = overview.page(integration, now(), kept_counts())
+    context = overview.page(integration, now())
     return render_template("integrations/_status.html", **context)
 
 

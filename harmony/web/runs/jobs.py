@@ -20,6 +20,7 @@ from harmony.web.runs import job_status
 from harmony.web.runs.queries import RUNS_NEWEST_FIRST, of_job, table_context
 from harmony.web.shared.banners import waits_for_worker
 from harmony.web.shared.integrations import connected_or_404
+from harmony.web.shared.shared_answers import shared_while_running
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/integrations/<int:integration_id>/jobs/<kind>")
 
@@ -31,6 +32,7 @@ def index(integration_id: int, kind: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/status")
+@shared_while_running
 def status(integration_id: int, kind: str) -> ResponseReturnValue:
     """Show the part of the page that changes while it runs; only then does it ask for itself again."""
     return render_template("jobs/_status.html", **_context(*_found(integration_id, kind)))
