@@ -59,6 +59,7 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
             "Rotated the token", "Ended the overlap of the tokens", "Rotated the event password",
         ),
         (_REMOVAL, _CRITICAL): ("Removed", "Removed, devices kept", "Removed with its devices"),
+        (_EXPORT, _INFORMATION): ("Exported Integration Information",),
     },
     "Synchronization": {
         (_ACTION, _INFORMATION): (
@@ -66,11 +67,14 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
         ),
         (_REMOVAL, _CRITICAL): ("Approved deletions",),
         (_ACTION, _WARNING): ("Dismissed deletions",),
+        (_EXPORT, _INFORMATION): ("Exported runs", "Exported held deletions"),
     },
     "Devices": {
         (_REMOVAL, _WARNING): ("Deleted devices",),
         (_ACTION, _INFORMATION): ("Restored devices",),
-        (_EXPORT, _INFORMATION): ("Exported devices",),
+        (_EXPORT, _INFORMATION): (
+            "Exported devices", "Exported devices of a tag", "Exported events", "Exported apps",
+        ),
         (_SECRET, _INFORMATION): ("Made a registration code",),
         (_ACTION, _WARNING): ("Reset the registration",),
     },
@@ -81,6 +85,7 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
     },
     "Policy": {
         (_SETTINGS, _WARNING): ("Changed the policy", "Set an app exception", "Lifted an app exception"),
+        (_EXPORT, _INFORMATION): ("Exported the policy preview",),
     },
     "Messages": {
         (_SETTINGS, _INFORMATION): (

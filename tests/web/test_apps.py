@@ -82,7 +82,7 @@ def test_all_pages_together_list_every_app_once(signed_in: FlaskClient, devices:
 
 def test_the_file_has_all_of_them_and_no_formula(signed_in: FlaskClient, devices: list[int]) -> None:
     list_apps(devices[0], HOSTILE, FORMULA)
-    rows = rows_of(signed_in.get("/apps/apps.csv"))
+    rows = rows_of(signed_in.post("/apps/apps.csv"))
     assert rows[0] == ["id", "application", "identifier", "version", "os", "install_base", "exception"]
     assert [row[1] for row in rows[1:] if row[2] == FORMULA.identifier] == ["'=HYPERLINK(1)"]
     assert "<img src=x" not in look(signed_in, "/apps")
@@ -106,7 +106,7 @@ def test_a_device_leads_to_the_apps_it_has(signed_in: FlaskClient, devices: list
     assert f'on <a href="/devices/{devices[1]}">' in listed
     assert len(re.findall(r'<th scope="row"><a href="/apps/', listed)) == int(count) > 0
     assert MAIL.identifier not in listed
-    assert MAIL.identifier not in signed_in.get(href.replace("/apps", "/apps/apps.csv")).text
+    assert MAIL.identifier not in signed_in.post(href.replace("/apps", "/apps/apps.csv")).text
     assert "or is on this device" in look(signed_in, f"{href}&q={MAIL.name}")
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 
 from harmony.db import db, write
 from harmony.models import AuditEntry, Device, Message, Registration, RegistrationCode
+from harmony.web.devices import selection
 from harmony.web.devices.columns import COLUMNS
 from tests.builders import NOON, a_choice, an_integration
 from tests.files import records_of
@@ -127,6 +128,56 @@ def test_selected_devices_are_a_file_that_the_audit_log_knows_of(app: Flask, sig
         entry = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
         assert entry is not None
         assert (entry.what, entry.detail) == ("Exported devices", "2 devices")
+
+
+def ward(app: Flask) -> tuple[list[int], list[int]]:
+    """120 devices, of which the first 70 are in a group that fills a page and more; those, and the others."""
+    ids = fleet(app, 120)
+    with app.app_context(), write() as session:
+        session.execute(update(Device).where(Device.id.in_(ids[:70])).values(group_name="Ward"))
+    return ids[:70], ids[70:]
+
+
+def test_all_devices_that_match_are_a_file_whatever_the_page_shows(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    inside, outside = ward(app)
+    assert re.search(r'name="all" value="1">\s*All 70 that match', look(signed_in, "/devices?group=Ward"))
+    with app.app_context(), write() as session:
+        session.execute(update(Device).where(Device.id == outside[0]).values(group_name="Elsewhere"))
+    assert 'name="all"' not in look(signed_in, "/devices?group=Elsewhere"), "one page has them all"
+    form = {"device": outside[1], "all": "1"}
+    answer = signed_in.post("/devices/selection/devices.csv?group=Ward", data=form)
+    assert [int(row["id"]) for row in records_of(answer)] == inside
+    with app.app_context():
+        entry = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        assert entry is not None
+        assert (entry.what, entry.detail) == ("Exported devices", "Filtered by: Group")
+
+
+def test_an_action_on_all_that_match_names_these_before_it_is_done_to_them(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    inside, outside = ward(app)
+    page = look(signed_in, f"/devices/selection?{the(outside[:2])}&all=1&do=reset&group=Ward")
+    assert "Reset the registration of 70 devices" in page
+    named = [int(id_) for id_ in re.findall(r'name="device" value="(\d+)"', page)]
+    assert named == inside
+    signed_in.post("/devices/selection/reset", data={"device": named})
+    with app.app_context():
+        live = select(Registration.device_id).where(Registration.ended_at.is_(None))
+        assert set(db.session.scalars(live)) == set(outside[::2])
+
+
+def test_an_action_on_more_than_can_be_done_at_once_is_not_begun(
+    app: Flask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "MOST", 4)
+    ids = fleet(app, 5)
+    answer = signed_in.get("/devices/selection?all=1&do=reset&sort=risk")
+    assert answer.location == "/devices?sort=risk"
+    assert "Narrow the list by filters first" in look(signed_in, "/devices")
+    assert "of 4 devices" in look(signed_in, f"/devices/selection?{the(ids[:4])}&do=reset")
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_the_file_has_every_event_of_the_filter_and_no_formula(app: Flask, signe
     with app.app_context():
         one = an_integration(name="=cmd()")
     note(app, *[{"integration_id": one, "detail": "+1"}] * (PAGE_SIZE + 2), {"verb": "ended"})
-    rows = records_of(signed_in.get("/events.csv?event=detected"))
+    rows = records_of(signed_in.post("/events.csv?event=detected"))
     assert len(rows) == PAGE_SIZE + 2
     assert (rows[0]["threat_factor"], rows[0]["code"], rows[0]["event"]) == ("Rooted", "ROOTED", "Detected")
     assert (rows[0]["detail"], rows[0]["integration"], rows[0]["severity"]) == ("'+1", "'=cmd()", "Critical")

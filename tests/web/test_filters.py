@@ -249,7 +249,7 @@ def test_an_action_on_all_acts_on_exactly_what_is_shown(
         page = signed_in.get("/devices", query_string=query).get_data(as_text=True)
         form = re.search(rf'action="(/devices/{action}\?[^"]*)"', page)
         assert (form is not None) == bool(shown), query
-        file = records_of(signed_in.get("/devices/devices.csv", query_string=query))
+        file = records_of(signed_in.post("/devices/devices.csv", query_string=query))
         assert {int(row["id"]) for row in file} == shown, query
         if form is None:
             continue

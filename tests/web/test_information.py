@@ -20,7 +20,7 @@ from tests.protect.agent import an_open_integration
 def test_the_record_has_every_setting_in_words_and_as_a_file(context: Flask, signed_in: FlaskClient) -> None:
     here = f"/integrations/{an_open_integration()}/information"
     page = signed_in.get(here).get_data(as_text=True)
-    text = signed_in.get(f"{here}/information.csv").get_data(as_text=True).lstrip("\ufeff")
+    text = signed_in.post(f"{here}/information.csv").get_data(as_text=True).lstrip("\ufeff")
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[0] == ["Page", "Setting", "Value"]
     settings = {(row[0], row[1]): row[2] for row in rows[1:]}
@@ -41,7 +41,7 @@ def test_the_certificate_of_the_server_is_told_by_subject_end_and_fingerprint(
         record = session.get_one(SetupPage, (id_, SERVER))
         pem = a_certificate("uem.corp.example", days=days).pem
         record.applied = {**(record.applied or {}), "self_signed": True, "certificate": pem}
-    text = signed_in.get(f"/integrations/{id_}/information/information.csv").get_data(as_text=True)
+    text = signed_in.post(f"/integrations/{id_}/information/information.csv").get_data(as_text=True)
     (line,) = [line for line in text.splitlines() if line.startswith("Server Details,Certificate,")]
     assert said in line
     assert ("uem.corp.example" in line) == (said == "SHA-256")

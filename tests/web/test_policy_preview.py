@@ -128,7 +128,7 @@ def test_the_file_lists_every_device_that_would_change(app: Flask, signed_in: Fl
     with app.app_context():
         a_fleet()
         promised = impact_queries.measure(NEW, now()).changed
-    answer = signed_in.get(f"{PREVIEW}.csv", query_string=sent(NEW))
+    answer = signed_in.post(f"{PREVIEW}.csv", query_string=sent(NEW))
     lines = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).lstrip("\ufeff"))))
     assert len(lines) == promised
     assert {"status", "new_status", "risk", "new_risk"} <= lines[0].keys()
@@ -199,7 +199,7 @@ def test_values_that_cannot_be_are_refused_before_the_preview(signed_in: FlaskCl
     assert unfounded.status_code == 422
     assert "Say why, for whoever looks at this next." in unfounded.get_data(as_text=True)
     assert signed_in.get(PREVIEW).status_code == 303
-    assert signed_in.get(f"{PREVIEW}.csv").status_code == 303
+    assert signed_in.post(f"{PREVIEW}.csv").status_code == 303
 
 
 def test_the_preview_leads_back_to_the_form_as_it_was_typed(signed_in: FlaskClient) -> None:

@@ -63,7 +63,7 @@ def test_a_device_that_no_app_looks_at_is_nowhere_called_safe(shown: FlaskClient
         first, third = device_of("UDID0").id, device_of("UDID3").id
     assert "Not assessed" in badges(look(shown, f"/devices/{first}"))
     assert "Low" in badges(look(shown, f"/devices/{third}"))
-    risks = [row["risk"] for row in records_of(shown.get("/devices/devices.csv"))]
+    risks = [row["risk"] for row in records_of(shown.post("/devices/devices.csv"))]
     assert risks == ["Not assessed", "High", "No Risk", "Low", "Not assessed"]
 
 
@@ -119,7 +119,7 @@ def test_the_numbers_of_an_integration_lead_to_the_devices_behind_them(shown: Fl
 
 
 def test_the_file_has_status_and_risk_in_words(shown: FlaskClient) -> None:
-    rows = records_of(shown.get("/devices/devices.csv?risk=high"))
+    rows = records_of(shown.post("/devices/devices.csv?risk=high"))
     assert [(row["status"], row["risk"]) for row in rows] == [("active", "High")]
 
 

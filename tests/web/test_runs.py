@@ -145,7 +145,7 @@ def test_an_integration_without_a_run_says_why(app: Flask, signed_in: FlaskClien
     assert "Nothing has run yet" in look(signed_in, f"/integrations/{id_}/runs")
     assert "This is the end of the list" in look(signed_in, f"/integrations/{id_}/runs?after=1")
     assert signed_in.get("/integrations/99/runs").status_code == 404
-    assert signed_in.get("/integrations/99/runs.csv").status_code == 404
+    assert signed_in.post("/integrations/99/runs.csv").status_code == 404
 
 
 def test_the_file_has_every_page_of_the_filter_and_no_formula(app: Flask, signed_in: FlaskClient) -> None:
@@ -153,7 +153,7 @@ def test_the_file_has_every_page_of_the_filter_and_no_formula(app: Flask, signed
     with app.app_context():
         a_run(id_, PAGE_SIZE * 3, added=7)
         newest = a_run(id_, state=SyncRunState.FAILED, reason='=HYPERLINK("x")', started_by="@kim", added=-1)
-    answer = signed_in.get(f"/integrations/{id_}/runs.csv")
+    answer = signed_in.post(f"/integrations/{id_}/runs.csv")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="harmony-runs-{id_}.csv"'
     rows = records_of(answer)
@@ -165,7 +165,7 @@ def test_the_file_has_every_page_of_the_filter_and_no_formula(app: Flask, signed
         "-1",
     )
     assert rows[1]["started_at"] == "2026-01-15T12:00:00Z"
-    narrowed = signed_in.get(f"/integrations/{id_}/runs.csv?state=failed").get_data(as_text=True)
+    narrowed = signed_in.post(f"/integrations/{id_}/runs.csv?state=failed").get_data(as_text=True)
     assert len(narrowed.splitlines()) == 2
 
 

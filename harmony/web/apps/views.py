@@ -20,7 +20,7 @@ from harmony.web.apps import queries as app_queries
 from harmony.web.apps.forms import NONE, ExceptionForm
 from harmony.web.apps.queries import BY_NAME, DEVICES_NEWEST_FIRST, FILTERS, PLATFORMS
 from harmony.web.shared import typed
-from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.csv_export import csv_file, narrowed
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.hidden import shown_device
 
@@ -41,12 +41,13 @@ def index() -> ResponseReturnValue:
     )  # fmt: skip
 
 
-@blueprint.get("/apps.csv")
+@blueprint.post("/apps.csv")
 @needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the same versions as a file, all pages of them."""
-    rows = BY_NAME.every(app_queries.apps(Filters.from_query(FILTERS, request.args)))
-    return csv_file("harmony-apps", _HEADER, (_written(row) for row in rows))
+    filters = Filters.from_query(FILTERS, request.args)
+    rows = map(_written, BY_NAME.every(app_queries.apps(filters)))
+    return csv_file("harmony-apps", _HEADER, rows, event="Exported apps", detail=narrowed(filters))
 
 
 @blueprint.get("/<int:app_id>")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from harmony.audit import audit
 from harmony.audit.catalogue import MODULES
 from harmony.audit.verify import verify_and_store
 from harmony.clock import now
 from harmony.config import current_settings
-from harmony.db import write
 from harmony.security.permissions import Permission, needs
 from harmony.web.audit import queries
 from harmony.web.audit.queries import FILE, FILTERS, NEWEST_FIRST, entries
 from harmony.web.events.queries import SEVERITIES
-from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.csv_export import csv_file, narrowed
 from harmony.web.shared.filters import Filters
 
 blueprint = Blueprint("audit", __name__)
@@ -45,11 +43,9 @@ def index() -> ResponseReturnValue:
 def export() -> ResponseReturnValue:
     """Send the same entries as a file, all pages of them; that it was sent is an entry too."""
     filters = Filters.from_query(FILTERS, request.args)
-    narrowed = ", ".join(chip.label for chip in filters.chips())
-    with write() as session:
-        detail = f"Filtered by: {narrowed}" if narrowed else "All entries"
-        audit(session, g.user.name, "Exported the audit trail", now(), detail=detail)
-    return csv_file("harmony-audit", FILE, map(queries.written, NEWEST_FIRST.every(entries(filters))))
+    rows = map(queries.written, NEWEST_FIRST.every(entries(filters)))
+    event, detail = "Exported the audit trail", narrowed(filters)
+    return csv_file("harmony-audit", FILE, rows, event=event, detail=detail)
 
 
 @blueprint.post("/audit/verify")

@@ -69,7 +69,8 @@ def show(integration_id: int, hold_id: int) -> ResponseReturnValue:
     return _render(_hold(integration_id, hold_id), _ApprovalForm())
 
 
-@blueprint.get("/<int:hold_id>/devices.csv")
+@blueprint.post("/<int:hold_id>/devices.csv")
+@needs(Permission.VIEW_ALL)
 def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
     """Send the devices that the filter shows, as a file."""
     hold = _hold(integration_id, hold_id)
@@ -83,7 +84,8 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
         )
         for row in BY_NAME.without_names().every(_devices(hold))
     )  # fmt: skip
-    return csv_file(f"harmony-held-deletions-{integration_id}-{hold_id}", _HEADER, rows)
+    name, event = f"harmony-held-deletions-{integration_id}-{hold_id}", "Exported held deletions"
+    return csv_file(name, _HEADER, rows, event=event, integration_id=integration_id)
 
 
 @blueprint.post("/<int:hold_id>/approve")

@@ -1,39 +1,46 @@
 """Actions on selected devices at once: a file, a reset, a registration message, new codes.
 
-A page says how many devices it would be, and which, before anything is done to them.
+The selection is rows of a page, or all devices that the list shows. A page says how many devices it would
+be, and which, before anything is done to them; what is done is done to exactly those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
 
-from harmony.audit import audit
 from harmony.clock import now
-from harmony.db import db, write
+from harmony.db import db
 from harmony.device_api.registration import codes, unregister
 from harmony.messages.registration import recipients
+from harmony.messages.registration.recipients import RegistrationWay
 from harmony.models import ChannelKind, Device, Integration
 from harmony.security.permissions import Permission, needs
 from harmony.web.deletions.text import counted
-from harmony.web.devices.queries import FILE, by_name, filters_of, rows_of, written
+from harmony.web.devices.queries import FILE, by_name, conditions_of, every, filters_of, rows_of, written
 from harmony.web.registration.message_state import CHANNELS, way_of
-from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.csv_export import csv_file, narrowed
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.ids import number
-from harmony.web.shared.paging import PAGE_SIZE
 from harmony.web.shared.scope import in_scope
 
 blueprint = Blueprint("selection", __name__, url_prefix="/devices/selection")
 
+# An action is done while its page loads, a few milliseconds for each device. A file has no bound.
+MOST = 500
 _NOTHING = "No device was selected."
+_TOO_MANY = f"Nothing was done: more than {MOST} devices match. Narrow the list by filters first."
 _EXPORTED = "Exported devices"
+# By integration and channel.
+Ways = dict[tuple[int, ChannelKind], RegistrationWay | None]
 
 
 class BulkAction(StrEnum):
@@ -48,12 +55,13 @@ class BulkAction(StrEnum):
 @needs(Permission.OPERATE)
 def confirm() -> ResponseReturnValue:
     """Say what would be done, and to how many devices."""
-    devices, filters = _devices(request.args), filters_of(request.args)
+    devices, filters = _asked(request.args), filters_of(request.args)
     action = request.args.get("do", "")
-    if not devices or action not in set(BulkAction):
-        flash(_NOTHING, "info")
+    if not 0 < len(devices) <= MOST or action not in set(BulkAction):
+        flash(_TOO_MANY if len(devices) > MOST else _NOTHING, "info")
         return _to_list(filters)
-    channels = {channel: sum(_reachable(device, channel) for device in devices) for channel in CHANNELS}
+    ways = _ways(devices)
+    channels = {channel: sum(_reaches(ways, device, channel) for device in devices) for channel in CHANNELS}
     return render_template(
         "devices/selection.html",
         devices=devices, action=action, filters=filters, channels=channels, titles=CHANNELS,
@@ -64,14 +72,25 @@ def confirm() -> ResponseReturnValue:
 @needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the selected devices as a file."""
-    devices, filters = _devices(request.form), filters_of(request.args)
+    filters = filters_of(request.args)
+    if _is_all(request.form):
+        return list_as_file(filters)
+    devices = _devices(request.form)
     if not devices:
         flash(_NOTHING, "info")
         return _to_list(filters)
-    with write() as session:
-        audit(session, g.user.name, _EXPORTED, now(), detail=counted(len(devices)))
     rows = rows_of([device.id for device in devices])
-    return csv_file("harmony-selected-devices", FILE, ([written(row, name) for name in FILE] for row in rows))
+    return _file("harmony-selected-devices", rows, counted(len(devices)))
+
+
+def list_as_file(filters: Filters) -> Response:
+    """Return all devices that the list shows, as a file."""
+    return _file("harmony-devices", every(filters), narrowed(filters))
+
+
+def _file(name: str, rows: Iterable[Row[Any]], detail: str) -> Response:
+    lines = ([written(row, column) for column in FILE] for row in rows)
+    return csv_file(name, FILE, lines, event=_EXPORTED, detail=detail)
 
 
 @blueprint.post("/reset")
@@ -92,7 +111,8 @@ def message() -> ResponseReturnValue:
     devices = _devices(request.form)
     asked = request.form.get("channel", "")
     channel = ChannelKind(asked) if asked in set(CHANNELS) else ChannelKind.EMAIL
-    queued = sum(_send(device, channel) for device in devices)
+    ways = _ways(devices)
+    queued = sum(_send(ways, device, channel) for device in devices)
     others = f" {len(devices) - queued:,} got none: no address, no channel, or one waits already."
     text = f"A message is queued for {counted(queued)}." + (others if queued < len(devices) else "")
     flash(text, "success" if queued else "warning")
@@ -107,27 +127,50 @@ def new_codes() -> ResponseReturnValue:
     return render_template("devices/selection_codes.html", codes=issued, filters=filters_of(request.args))
 
 
+def _is_all(query: MultiDict[str, str]) -> bool:
+    """Tell if all devices of the list are selected, not only rows of the page."""
+    return "all" in query
+
+
+def _asked(query: MultiDict[str, str]) -> Sequence[Device]:
+    """Return the devices that an action is asked for: all that the list shows, up to one too many."""
+    if not _is_all(query):
+        return _devices(query)
+    conditions = conditions_of(filters_of(query))
+    return db.session.scalars(_live().where(*conditions).order_by(*by_name()).limit(MOST + 1)).all()
+
+
 def _devices(query: MultiDict[str, str]) -> Sequence[Device]:
-    """Return the selected devices that are not deleted, by name: no more than a page of the list has."""
-    ids = {number(text) for text in query.getlist("device")[:PAGE_SIZE]} - {None}
-    live = select(Device).where(
-        Device.id.in_(ids), Device.deleted_at.is_(None), *shown(Device.integration_id), *in_scope()
-    )
-    return db.session.scalars(live.order_by(*by_name())).all()
+    """Return the named devices that are not deleted, by name."""
+    ids = {number(text) for text in query.getlist("device")[:MOST]} - {None}
+    return db.session.scalars(_live().where(Device.id.in_(ids)).order_by(*by_name())).all()
 
 
-def _reachable(device: Device, channel: ChannelKind) -> bool:
-    integration = db.session.get_one(Integration, device.integration_id)
-    has_way = integration.connected and way_of(integration, channel) is not None
+def _live() -> Any:
+    return select(Device).where(Device.deleted_at.is_(None), *shown(Device.integration_id), *in_scope())
+
+
+def _ways(devices: Iterable[Device]) -> Ways:
+    """Return the way that messages take, for each integration of these devices and each channel."""
+    integrations = [db.session.get_one(Integration, id_) for id_ in {row.integration_id for row in devices}]
+    return {
+        (integration.id, channel): way_of(integration, channel) if integration.connected else None
+        for integration in integrations
+        for channel in CHANNELS
+    }
+
+
+def _reaches(ways: Ways, device: Device, channel: ChannelKind) -> bool:
+    has_way = ways[device.integration_id, channel] is not None
     return has_way and bool(recipients.address_of(device, channel))
 
 
-def _send(device: Device, channel: ChannelKind) -> bool:
+def _send(ways: Ways, device: Device, channel: ChannelKind) -> bool:
     """Queue a message for the device; False when it cannot be sent or one waits."""
-    integration = db.session.get_one(Integration, device.integration_id)
-    way = way_of(integration, channel) if integration.connected else None
+    way = ways[device.integration_id, channel]
     if way is None or not recipients.address_of(device, channel):
         return False
+    integration = db.session.get_one(Integration, device.integration_id)
     return recipients.queue_one(integration, way, device.id, g.user.name, now())
 
 

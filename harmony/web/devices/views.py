@@ -23,18 +23,15 @@ from harmony.web.devices.counts import has_two_profiles
 from harmony.web.devices.history import newest_lines
 from harmony.web.devices.queries import (
     FACTORS,
-    FILE,
     DeviceSelection,
     conditions_of,
-    every,
     filters_of,
     page_of,
     total,
-    written,
 )
 from harmony.web.devices.related_filters import PLATFORMS, PROFILES, group_choices, tag_choices
+from harmony.web.devices.selection import list_as_file
 from harmony.web.registration.queries import messages_of
-from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.integrations import connected_integrations, integration_choices
 from harmony.web.shared.paging import Page
@@ -66,12 +63,11 @@ def index() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/devices.csv")
+@blueprint.post("/devices.csv")
 @needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the same devices as a file, all pages of them."""
-    rows = every(filters_of(request.args))
-    return csv_file("harmony-devices", FILE, ([written(row, name) for name in FILE] for row in rows))
+    return list_as_file(filters_of(request.args))
 
 
 @blueprint.get("/<int:device_id>")

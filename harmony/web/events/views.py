@@ -13,7 +13,7 @@ from harmony.config import current_settings
 from harmony.protection.catalogue import Vector, factor_of
 from harmony.security.permissions import Permission, needs
 from harmony.web.events.queries import FILTERS, NEWEST_FIRST, SEVERITIES, VERBS, events
-from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.csv_export import csv_file, narrowed
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.hidden import shown_device
 from harmony.web.shared.integrations import integration_choices
@@ -44,12 +44,13 @@ def index() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/events.csv")
+@blueprint.post("/events.csv")
 @needs(Permission.VIEW)
 def export() -> ResponseReturnValue:
     """Send the same events as a file, all pages of them."""
-    rows = NEWEST_FIRST.every(events(Filters.from_query(FILTERS, request.args)))
-    return csv_file("harmony-events", _HEADER, _lines(rows))
+    filters = Filters.from_query(FILTERS, request.args)
+    lines, detail = _lines(NEWEST_FIRST.every(events(filters))), narrowed(filters)
+    return csv_file("harmony-events", _HEADER, lines, event="Exported events", detail=detail)
 
 
 def _lines(rows: Iterator[Row[Any]]) -> Iterator[Sequence[object]]:

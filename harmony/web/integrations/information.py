@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from harmony.clock import now
 from harmony.models import Integration, IntegrationState
 from harmony.models.configuration import Configuration
+from harmony.security.permissions import Permission, needs
 from harmony.setup import information
 from harmony.uem.trust.certificates import usable_certificates
 from harmony.uem.trust.x509 import CertificateSummary
@@ -31,12 +32,15 @@ def show(integration_id: int) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/information.csv")
+@blueprint.post("/information.csv")
+@needs(Permission.VIEW_ALL)
 def export(integration_id: int) -> ResponseReturnValue:
     """Return the same as a file."""
     integration = connected_or_404(integration_id)
     rows = [(section.title, *line) for section in _sections(integration) for line in section.lines]
-    return csv_file(f"integration-{integration_id}", ("Page", "Setting", "Value"), rows)
+    name, event = f"integration-{integration_id}", "Exported Integration Information"
+    header = ("Page", "Setting", "Value")
+    return csv_file(name, header, rows, event=event, integration_id=integration_id)
 
 
 def values_of(integration: Integration) -> Configuration:

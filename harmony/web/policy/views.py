@@ -78,14 +78,14 @@ def preview() -> ResponseReturnValue:
     return _previewed(form, _version_seen()) if request.args and form.validate() else _back()
 
 
-@blueprint.get("/preview.csv")
+@blueprint.post("/preview.csv")
 @needs(Permission.ADMINISTER)
 def preview_csv() -> ResponseReturnValue:
     """Send every device whose status or risk these values would change, as a file."""
     form = policy_forms.sent(request.args)
     if not form.validate():
         return _back()
-    return csv_file("harmony-policy-preview", HEADER, rows(form))
+    return csv_file("harmony-policy-preview", HEADER, rows(form), event="Exported the policy preview")
 
 
 @blueprint.get("/reset")

@@ -12,6 +12,7 @@ from harmony.config import current_settings
 from harmony.db import db
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.models import Hold, HoldState, Integration, JobRun, SyncRunState
+from harmony.security.permissions import Permission, needs
 from harmony.sync.snapshot import SKIPPED_ROWS_KEPT
 from harmony.web.deletions.text import BADGES
 from harmony.web.runs import queries as run_queries
@@ -25,8 +26,9 @@ from harmony.web.runs.queries import (
     SYNC_NAMES,
     length,
 )
-from harmony.web.shared.csv_export import csv_file
+from harmony.web.shared.csv_export import csv_file, narrowed
 from harmony.web.shared.filters import Filters
+from harmony.web.shared.shared_answers import shared_while_running
 
 blueprint = Blueprint("runs", __name__, url_prefix="/integrations/<int:integration_id>")
 
@@ -49,12 +51,14 @@ def index(integration_id: int) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/runs.csv")
+@blueprint.post("/runs.csv")
+@needs(Permission.VIEW_ALL)
 def export(integration_id: int) -> ResponseReturnValue:
     """Send the same runs as a file, all pages of them."""
     db.get_or_404(Integration, integration_id)
-    rows = RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, _filters(integration_id)))
-    return csv_file(f"harmony-runs-{integration_id}", HEADER, lines(rows))
+    filters, name = _filters(integration_id), f"harmony-runs-{integration_id}"
+    rows, detail = lines(RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, filters))), narrowed(filters)
+    return csv_file(name, HEADER, rows, event="Exported runs", detail=detail, integration_id=integration_id)
 
 
 @blueprint.get("/runs/<int:run_id>")
@@ -64,6 +68,7 @@ def show(integration_id: int, run_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/runs/<int:run_id>/status")
+@shared_while_running
 def status(integration_id: int, run_id: int) -> ResponseReturnValue:
     """Show the part of the page that changes while it runs; only then does it ask for itself again."""
     return render_template("runs/_run.html", **_context(_run(integration_id, run_id)))

@@ -21,6 +21,8 @@ _TEXTS = (
 # Pages of the wizard, of the app configuration and of the demo's device hold the dashboard token, that of an
 # authenticator app its secret; codes and keys are answers to POST.
 _SHOW_SECRETS = frozenset({"wizard", "demo_device", "app_configuration", "authenticator"})
+# A list, sent in answer to a form of ours. No other answer to a form is compressed.
+_FILE = "text/csv"
 _SMALLEST = 500
 
 _compress = Compress()
@@ -42,11 +44,12 @@ def init_app(app: Flask) -> None:
 
 def compress(response: Response) -> Response:
     """Compress the answer where that is possible and tells nothing; say in Vary that it may be."""
-    if response.mimetype not in _TEXTS or not _tells_nothing():
+    is_read = request.method in {"GET", "HEAD"} or response.mimetype == _FILE
+    if response.mimetype not in _TEXTS or not is_read or not _tells_nothing():
         return response
     response.vary.add("Accept-Encoding")
     # A part of a file is a part of what is not compressed, and a HEAD of a stream has no length to tell.
-    is_whole = response.status_code == 200 and request.method in {"GET", "HEAD"}
+    is_whole = response.status_code == 200
     if not is_whole or not request.accept_encodings["gzip"] or "Content-Range" in response.headers:
         return response
     if request.endpoint == STATIC:
@@ -62,4 +65,4 @@ def _tells_nothing() -> bool:
         return True
     site = request.headers.get("Sec-Fetch-Site")
     is_asked_by_us = site is None or site in OWN_SITES
-    return request.method in {"GET", "HEAD"} and is_asked_by_us and request.blueprint not in _SHOW_SECRETS
+    return is_asked_by_us and request.blueprint not in _SHOW_SECRETS

@@ -1,4 +1,4 @@
-"""A list as a CSV file: sent while it is read, and harmless when a spreadsheet opens it."""
+"""A list as a CSV file: recorded, sent while it is read, and harmless when a spreadsheet opens it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from flask import Response, stream_with_context
+from flask import Response, g, stream_with_context
 
+from harmony.audit import audit
+from harmony.clock import now
+from harmony.db import write
 from harmony.db.personal import hidden_rows, hides_personal_data
+from harmony.models import Integration
+from harmony.web.shared.filters import Filters
 
 # A cell that begins so is a formula to a spreadsheet; the last four are the wide forms of the first.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -18,12 +23,32 @@ _LINES_AT_ONCE = 200
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """Return the file that a browser saves as `name`.csv; times are written in UTC, None as nothing."""
+def csv_file(
+    name: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    event: str,
+    detail: str = "",
+    integration_id: int | None = None,
+) -> Response:
+    """Return the file that a browser saves as `name`.csv, after an entry of the audit trail that it was.
+
+    Times are written in UTC, None as nothing. `rows` are read after that entry is written.
+    """
+    with write() as session:
+        integration = session.get(Integration, integration_id) if integration_id else None
+        audit(session, g.user.name, event, now(), integration, detail=detail)
     seen = hidden_rows(rows) if hides_personal_data() else rows
     answer = Response(stream_with_context(_text(header, seen)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer
+
+
+def narrowed(filters: Filters) -> str:
+    """Return for the audit trail what a list was narrowed by; not to what, which may be personal data."""
+    labels = ", ".join(chip.label for chip in filters.chips())
+    return f"Filtered by: {labels}" if labels else "All entries"
 
 
 def cell(value: object) -> str:

@@ -19,6 +19,7 @@ from harmony.web.shared.banners import waits_for_worker, why_no_sync
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.integrations import connected_or_404
+from harmony.web.shared.shared_answers import shared_while_running
 from harmony.web.tags import queries as tag_queries
 from harmony.web.tags.queries import FILTERS, LINK, NEWEST_FIRST
 from harmony.web.tags.state import tagging_context
@@ -36,6 +37,7 @@ def index(integration_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/status")
+@shared_while_running
 def status(integration_id: int) -> ResponseReturnValue:
     """Show the part of the page that changes while tags are pushed; only then it asks for itself again."""
     return render_template("tags/_state.html", **_context(_finished(integration_id)))
@@ -88,14 +90,16 @@ def devices(integration_id: int, key: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/<key>/devices.csv")
+@blueprint.post("/<key>/devices.csv")
+@needs(Permission.VIEW_ALL)
 def export(integration_id: int, key: str) -> ResponseReturnValue:
     """Send the same devices as a file, all pages of them."""
     _tag(integration_id, key)
     filters = _filters(integration_id, key)
     found = NEWEST_FIRST.every(tag_queries.devices(integration_id, key, filters))
     rows = ([getattr(row, name) for name in _HEADER] for row in found)
-    return csv_file(f"harmony-tag-{integration_id}-{filters['state']}", _HEADER, rows)
+    name, event = f"harmony-tag-{integration_id}-{filters['state']}", "Exported devices of a tag"
+    return csv_file(name, _HEADER, rows, event=event, detail=key, integration_id=integration_id)
 
 
 def _filters(integration_id: int, key: str) -> Filters:
