@@ -130,6 +130,8 @@ def _exceptions(visitor: Visitor, integration: str) -> None:
     visitor.go("/settings/policy")
     visitor.field("Backup Tool").select_option("0")
     visitor.field("Reason for changed risks").fill("Allowed until the move to the new backup")
+    visitor.press("Preview")
+    visitor.see("What you change")
     visitor.press("Save")
     expect(visitor.page.locator("#rating[hx-get]")).to_have_count(0, timeout=30_000)
 

@@ -211,7 +211,7 @@ def absence(**changes: Any) -> AbsenceGiven:
         "missing_since": NOON - DAY, "absent_from": 9, "absent_why": Absence.PLAIN, "deleted_at": None,
         "deleted_by": "", "created_at": NOON - 9 * DAY, "is_unlisted": False, "snapshots": 10,
         "fresh_as_of": NOON, "settings": Synchronization(), "unlisted_days": 14, "syncs": syncs("ok", "ok"),
-        "more": 0, "held": None, "standstill": "", "next_sync_at": NOON + DAY, "runs_kept_days": 90,
+        "more": 0, "hold": None, "standstill": "", "next_sync_at": NOON + DAY, "runs_kept_days": 90,
         "deleted_kept_days": 30,
     }  # fmt: skip
     return AbsenceGiven(**values | changes)
@@ -241,14 +241,14 @@ def test_the_expected_time_counts_the_syncs_that_are_still_needed() -> None:
 
 
 def test_a_hold_keeps_the_device_and_its_run_says_what_the_guard_said() -> None:
-    held = HeldBack(5, HoldState.OPEN, ("30 of 100 devices would go.",), None)
-    given = absence(absent_from=8, syncs=syncs("held", "ok", "ok"), held=held)
+    hold = HeldBack(5, HoldState.OPEN, ("30 of 100 devices would go.",), None)
+    given = absence(absent_from=8, syncs=syncs("held", "ok", "ok"), hold=hold)
     link = absence_link(given)
     assert link
     assert "held until a person decides" in link.conclusion
     assert (link.hold_id, link.expected_at) == (5, None)
     assert "The guard held deletions. It was held." in link.missed_by[0].guard
-    approved = absence_link(given._replace(held=held._replace(state=HoldState.APPROVED)))
+    approved = absence_link(given._replace(hold=hold._replace(state=HoldState.APPROVED)))
     assert approved
     assert "was approved" in approved.conclusion
     assert approved.expected_at == NOON + DAY

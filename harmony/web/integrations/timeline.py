@@ -23,14 +23,14 @@ _RUN, _CHANGE = "run", "change"
 
 @dataclass(frozen=True, slots=True)
 class _ByTime(Order):
-    """Newest first by a moment, then by id."""
+    """Newest first by time, then by id."""
 
     def _bound(self, cursor: Cursor) -> tuple[object, ...]:
-        return (_moment(cursor.name), cursor.id)
+        return (_started_at(cursor.name), cursor.id)
 
     def _read(self, word: str) -> Cursor | None:
         cursor = Cursor.read(word)
-        return cursor if cursor is not None and _moment(cursor.name) is not None else None
+        return cursor if cursor is not None and _started_at(cursor.name) is not None else None
 
 
 @blueprint.get("")
@@ -73,9 +73,9 @@ def _entries(integration_id: int) -> tuple[Query, Order]:
     return select(*every.c), _ByTime(every.c.id, every.c.at, "at", is_turned=True)
 
 
-def _moment(text: str | None) -> datetime | None:
+def _started_at(text: str | None) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text or "")
+        started_at = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
+    return started_at.astimezone(UTC) if started_at.tzinfo else None

@@ -67,7 +67,7 @@ def _unlisted(given: AbsenceGiven) -> AbsenceLink:
 def _missing(given: AbsenceGiven, misses: int, absent_from: int) -> AbsenceLink:
     settings = given.settings
     is_due = absent_from <= due_up_to(given.snapshots, settings.deletion_after)
-    held = given.held if is_due else None
+    hold = given.hold if is_due else None
     known = len(given.syncs) + given.more
     lost, missed_by = max(misses - known, 0), tuple(_missed_by(given, misses))
     unknown = f"{_syncs(lost)} of these {'is' if lost == 1 else 'are'} not kept any more"
@@ -78,8 +78,8 @@ def _missing(given: AbsenceGiven, misses: int, absent_from: int) -> AbsenceLink:
         misses=misses,
         missed_by=missed_by,
         more=max(misses - lost - len(missed_by), 0),
-        hold_id=held.hold_id if held else None,
-        hold_reasons=held.reasons if held else (),
+        hold_id=hold.hold_id if hold else None,
+        hold_reasons=hold.reasons if hold else (),
         conclusion=f"{_found(given, misses)} {_fate(given, misses, is_due=is_due)}",
         setting=" ".join(
             (_AFTER.format(_syncs(settings.deletion_after)), _THRESHOLD.format(settings.deletion_threshold))
@@ -119,9 +119,9 @@ def _fate(given: AbsenceGiven, misses: int, *, is_due: bool) -> str:
     """Say when the device is deleted, or what keeps it."""
     if given.standstill:
         return f"No sync counts or deletes it now. {given.standstill}"
-    if is_due and given.held and given.held.state == HoldState.OPEN:
+    if is_due and given.hold and given.hold.state == HoldState.OPEN:
         return "Its deletion is held until a person decides."
-    if is_due and given.held:
+    if is_due and given.hold:
         return "Its deletion was approved; the next complete sync that does not list it deletes it."
     if is_due:
         return "The next complete sync that does not list it deletes it, unless the guard holds deletions."
@@ -132,7 +132,7 @@ def _fate(given: AbsenceGiven, misses: int, *, is_due: bool) -> str:
 
 def _expected(given: AbsenceGiven, misses: int, *, is_due: bool) -> datetime | None:
     """Return when it is deleted if every sync is on time and misses it; None while something keeps it."""
-    waits = is_due and given.held is not None and given.held.state == HoldState.OPEN
+    waits = is_due and given.hold is not None and given.hold.state == HoldState.OPEN
     if given.standstill or waits or given.next_sync_at is None:
         return None
     more = max(given.settings.deletion_after - misses, 1) - 1

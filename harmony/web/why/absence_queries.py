@@ -39,7 +39,7 @@ def absence_given(device: Device, integration: Integration, now: datetime) -> Ab
         unlisted_days=integration.in_force.deployment.unlisted_days,
         syncs=syncs,
         more=_count(device) - len(syncs) if syncs else 0,
-        held=_held(device),
+        hold=_hold_of(device),
         standstill=_standstill(integration, now),
         next_sync_at=integration.sync_job.next_at,
         runs_kept_days=kept.runs_kept_days,
@@ -68,7 +68,7 @@ def _count(device: Device) -> int:
     return db.session.scalar(select(func.count()).select_from(JobRun).where(*_missed(device))) or 0
 
 
-def _held(device: Device) -> HeldBack | None:
+def _hold_of(device: Device) -> HeldBack | None:
     """Return the hold that is not over and has the device on its list."""
     hold = holds.pending(db.session(), device.integration_id)
     if hold is None or not _is_listed(device, hold):

@@ -136,7 +136,7 @@ class AbsenceGiven(NamedTuple):
     unlisted_days: int
     syncs: tuple[EndedSync, ...]
     more: int
-    held: HeldBack | None
+    hold: HeldBack | None
     standstill: str
     next_sync_at: datetime | None
     runs_kept_days: int
