@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from harmony.db import sqlite_module
 from tests.browser import wizard
 from tests.browser.conftest import Arrive
 from tests.browser.product import ROOT, Product, dashboard, environment, simulated_uem
@@ -17,6 +21,7 @@ from tests.browser.test_tagging import carriers
 from tests.browser.test_walk import set_up
 from tests.browser.visitor import Visitor
 from tests.conftest import ADMINISTRATOR, PASSWORD
+from tests.processes.product import command_line, marked
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
@@ -37,6 +42,7 @@ def test_the_first_hour(tmp_path: Path, arrive: Arrive) -> None:
             visitor = arrive(product.url)
             set_up(visitor, product)
             integration = connect(visitor, product)
+            a_silent_worker_is_told_and_recovers(visitor, data)
             a_threat_becomes_a_tag(visitor, product)
             an_emptied_group_is_held(visitor, product, integration)
             devices_go_and_come_back(visitor, product, integration)
@@ -97,6 +103,24 @@ def the_certificate(visitor: Visitor, product: Product) -> None:
     visitor.see("This file contains a PRIVATE KEY. Nothing was stored.")
     visitor.field("Certificate").fill(uem.ca_pem)
     wizard.verify(visitor)
+
+
+def a_silent_worker_is_told_and_recovers(visitor: Visitor, data: Path) -> None:
+    """A worker that stands still for two minutes is told on every page; it goes on without anybody."""
+    mark = f"HARMONY_DATA_DIR={data}"
+    (worker,) = [pid for pid in marked(mark) if "harmony.worker.process" in command_line(pid)]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        with closing(sqlite_module().connect(data / "harmony.db", timeout=30)) as rows:
+            rows.execute("UPDATE worker SET seen_at = datetime(seen_at, '-2 minutes')")
+            rows.commit()
+        for page in ("/", "/devices"):
+            visitor.go(page)
+            visitor.see("The worker has not been seen since")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    banner = visitor.page.get_by_text("The worker has not been seen since")
+    wait_for(lambda: visitor.go("/devices") and not banner.count(), "the worker to go on", PROMISED_SECONDS)
 
 
 def a_threat_becomes_a_tag(visitor: Visitor, product: Product) -> None:

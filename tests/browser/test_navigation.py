@@ -13,6 +13,12 @@ pytestmark = pytest.mark.browser
 
 SETTINGS = ["Integrations", "Policy", "Messages", "Notices", "Audit Trail"]
 ONE_ROW = 60
+# How many lines the cells of each row stand in; cells of a line do not begin at quite the same height.
+LINES = """(rows) => rows.map((row) => {
+  const tops = [...row.children].map((cell) => cell.getBoundingClientRect()).filter((box) => box.height)
+    .map((box) => box.top).sort((a, b) => a - b);
+  return tops.filter((top, index) => index === 0 || top - tops[index - 1] > 8).length;
+})"""
 
 
 def main_links(page: Page) -> list[str]:
@@ -62,6 +68,27 @@ def test_on_a_small_screen_the_navigation_is_one_row_that_opens(
     expect(page.get_by_role("heading", level=1, name="Messages")).to_be_visible()
     assert main_links(page) == []
     expect(page.locator(".nav-toggle summary")).to_contain_text("Messages")
+
+
+@pytest.mark.parametrize("path", ["/settings/proxy", "/settings/single-sign-on", "/demo/device"])
+def test_the_longest_names_of_pages_leave_the_navigation_one_row(
+    arrive: Arrive, product: Product, session_cookies: StorageState, path: str
+) -> None:
+    visitor = arrive(product.url, storage_state=session_cookies, viewport={"width": 320, "height": 700})
+    box = visitor.go(path).locator(".topbar").bounding_box()
+    assert box
+    assert box["height"] <= ONE_ROW
+
+
+@pytest.mark.usefixtures("integration")
+def test_a_device_is_three_lines_at_most_on_the_smallest_screen(
+    arrive: Arrive, product: Product, session_cookies: StorageState
+) -> None:
+    visitor = arrive(product.url, storage_state=session_cookies, viewport={"width": 320, "height": 700})
+    visitor.go("/devices?state=&sort=name")
+    lines: list[int] = visitor.page.locator("#device-rows tr").evaluate_all(LINES)
+    assert len(lines) == 50
+    assert max(lines) <= 3, lines
 
 
 def test_the_open_navigation_is_accessible_and_fits(

@@ -16,6 +16,7 @@ from harmony.db import Base, db
 from harmony.security import auth, headers
 
 PUBLIC = {
+    "/robots.txt",
     "/sign-in", "/sign-in/provider", "/sign-in/provider/callback", "/sign-in/provider/logout",
     "/sign-in/provider/signed-out/<key>", "/setup", "/theme", "/healthz", "/readyz", "/metrics", "/register",
     "/invitation/<token>", "/static/<path:filename>",

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from harmony.clock import now
+from harmony.config.version import VERSION
 from harmony.db import bulk, db, release, write
 from harmony.models import Device, PolicyRecord, Protection, Registration
 from harmony.models.configuration import Tagging
@@ -217,3 +218,11 @@ def test_what_is_in_force_already_needs_no_preview(signed_in: FlaskClient) -> No
     answer = signed_in.get(PREVIEW, query_string=sent(PolicyRecord(), 0))
     assert (answer.status_code, answer.location) == (303, PAGE)
     assert "nothing was changed" in look(signed_in, PAGE)
+
+
+def test_the_foot_of_the_page_names_the_version_of_harmony_not_that_of_the_policy(
+    signed_in: FlaskClient,
+) -> None:
+    answer = signed_in.post(PREVIEW, data=sent(NEW, 0), follow_redirects=True)
+    assert answer.status_code == 200
+    assert f"Harmony {VERSION}</footer>" in answer.get_data(as_text=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from harmony.audit import audit
@@ -39,6 +39,13 @@ _THEME_KEPT_SECONDS = 365 * 24 * 3600
 WRONG = "User name and password do not match."
 _BUSY = "Too many people are signing in at this moment. Wait a few seconds, then try again."
 _WRONG_CODE = "This is not the current set-up code. Restarting Harmony prints a new one."
+
+
+@blueprint.get("/robots.txt")
+@public
+def robots() -> ResponseReturnValue:
+    """Answer that there is no such file; the page to sign in would be taken for one."""
+    abort(404)
 
 
 @blueprint.get("/sign-in")

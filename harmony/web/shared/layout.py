@@ -126,7 +126,7 @@ def _chrome() -> dict[str, Any]:
         "has_trouble": bool(banners) or (user is not None and open_troubles(db.session())),
         "shortcuts": shortcuts.addresses() if user and shortcuts.are_on() else None,
         "typed_notice": typed.notice(),
-        "version": VERSION,
+        "harmony_version": VERSION,
         "flashes": get_flashed_messages(with_categories=True),
     }
 
