@@ -21,6 +21,7 @@ from tests.bench import (
     messages,
     pages,
     peers,
+    polling,
     protect,
     scale,
     start,
@@ -36,7 +37,10 @@ from tests.bench.simulated import Simulated, simulated
 SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
     "transport": transport.measure,
     "sync": sync.measure,
-    "pages": pages.measure,
+    "pages": lambda uem, folder, repeats: [
+        *pages.measure(uem, folder, repeats),
+        *polling.measure(uem, folder),
+    ],
     "api": api.measure,
     "peers": peers.measure,
     "contention": contention.measure,

@@ -57,7 +57,10 @@ def export(integration_id: int) -> ResponseReturnValue:
     """Send the same runs as a file, all pages of them."""
     db.get_or_404(Integration, integration_id)
     filters, name = _filters(integration_id), f"harmony-runs-{integration_id}"
-    rows, detail = lines(RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, filters))), narrowed(filters)
+    rows, detail = (
+        lines(RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, filters))),
+        narrowed(filters),
+    )
     return csv_file(name, HEADER, rows, event="Exported runs", detail=detail, integration_id=integration_id)
 
 
