@@ -43,6 +43,7 @@ def test_a_wrong_setting_is_refused_in_one_sentence_before_anything_is_written(
 def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(make: Make) -> None:
     home = make("home")
     home.ask("UPDATE alembic_version SET version_num = '9999'")
+    home.ask("UPDATE installation SET serves_from = '9999'")
     before = contents(home.folder)
     with running(home.folder) as product:
         assert product.ended() == 2
