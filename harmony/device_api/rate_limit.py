@@ -1,6 +1,6 @@
-"""Limit the rate of requests, counted in this process: the dashboard is one (docs/decisions/0011).
+"""Limit the rate of requests, counted in this process; of several dashboards each allows its share.
 
-Buckets in the database would cost each check-in a write of their own.
+Buckets in the database would cost each check-in a write of their own (docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -22,10 +22,16 @@ class Buckets:
     """
 
     def __init__(self, capacity: int, per_second: float) -> None:
-        self._interval = 1 / per_second
-        self._burst = (capacity - 1) * self._interval
+        self._capacity, self._per_second = capacity, per_second
         self._full_at: dict[str, float] = {}
         self._lock = Lock()
+        self.share(1)
+
+    def share(self, processes: int) -> None:
+        """Allow the part of one of so many processes, so that all together allow no more than one would."""
+        with self._lock:
+            self._interval = processes / self._per_second
+            self._burst = (max(1, self._capacity // processes) - 1) * self._interval
 
     def take(self, key: str, at: float) -> None:
         """Use one try of `key` at that second of a clock that never jumps. Raises ApiError: too many."""
@@ -68,3 +74,8 @@ class Limits:
     wrong: Buckets = field(default_factory=lambda: Buckets(60, 0.2))
     registrations: Buckets = field(default_factory=lambda: Buckets(20, 1 / 30))
     check_ins: Buckets = field(default_factory=lambda: Buckets(20, 0.5))
+
+    def share(self, processes: int) -> None:
+        """Divide every limit among so many dashboards."""
+        for buckets in (self.addresses, self.wrong, self.registrations, self.check_ins):
+            buckets.share(max(1, processes))

@@ -1,4 +1,4 @@
-"""The web process's sign of life, beside its requests; it follows the clock of the database as well."""
+"""The web process's sign of life; it follows the clock of the database, and counts the other dashboards."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def beat(app: Flask) -> None:
         try:
             look_at_clock(db.engine)
             presence.show(WebProcess, now())
+            alive = [it for it in presence.processes(db.session()) if it.role == "web" and it.is_alive(now())]
+            app.extensions["harmony.protect"].limits.share(len(alive))
         except Exception:  # a locked or silent database must end nothing; the next beat tries again
             log.warning("The sign of life of the dashboard could not be written.", exc_info=True)
         finally:

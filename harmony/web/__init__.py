@@ -36,6 +36,7 @@ from harmony.web.integrations import information, removal, timeline, undo
 from harmony.web.integrations import views as integration_views
 from harmony.web.messages import settings as message_settings
 from harmony.web.messages import views as message_views
+from harmony.web.nodes import views as node_views
 from harmony.web.notices import views as notice_views
 from harmony.web.overview import views as overview_views
 from harmony.web.own_account import confirm
@@ -70,7 +71,7 @@ PAGES = (
     user_views, invitation, own_account_views, confirm, api_key_views,
     event_notification_views,
     sign_on_views, sign_on_settings,
-    destination_views,
+    destination_views, node_views,
 )  # fmt: skip
 
 

@@ -555,6 +555,7 @@ PAGES: dict[str, Bring] = {
     "caution": plain("/caution"),
     "single-sign-on": plain("/settings/single-sign-on"),
     "connectors": plain("/connectors"),
+    "nodes": plain("/nodes"),
     "connectors-errors": connector_errors,
     "connector": connector,
     "destinations-none": plain("/destinations"),

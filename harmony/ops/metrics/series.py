@@ -13,6 +13,7 @@ from harmony.backup import drill, schedule
 from harmony.config import Settings, current_settings
 from harmony.config.version import VERSION
 from harmony.db import db
+from harmony.jobs import presence
 from harmony.models import (
     Hold,
     HoldState,
@@ -63,7 +64,18 @@ def _installation() -> Iterator[Family]:
     yield Family("info", "The version, and the database it runs on.", [Sample(1, labels)])
     seen = db.session.scalar(select(func.max(Worker.seen_at)))
     yield Family("worker_seen_timestamp_seconds", "The last sign of life of a worker.", _moment(seen))
+    yield from _processes()
     yield from _backups(current_settings())
+
+
+def _processes() -> Iterator[Family]:
+    newest = {(it.node, it.role, it.version): it for it in reversed(presence.processes(db.session()))}
+    samples = [
+        Sample(seconds(it.seen_at), {"node": node, "role": role, "version": version})
+        for (node, role, version), it in sorted(newest.items())
+        if it.stopped_at is None
+    ]
+    yield Family("process_seen_timestamp_seconds", "The last sign of life of each process.", samples)
 
 
 def _backups(settings: Settings) -> Iterator[Family]:

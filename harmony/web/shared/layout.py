@@ -14,8 +14,8 @@ from flask import Flask, current_app, g, get_flashed_messages, request, url_for
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.config.version import VERSION
-from harmony.db import db
-from harmony.jobs import caution
+from harmony.db import db, is_sqlite
+from harmony.jobs import caution, presence
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.messages.notices.watch import open_troubles
 from harmony.security.addresses import HOME, below_prefix, full_address, page_address
@@ -46,6 +46,7 @@ _SETTINGS = (
     ("Sign-in", "sign_in_rules.show", "key"),
     ("Single sign-on", "sign_on_settings.show", "key"),
     ("Audit Trail", "audit.index", "clipboard-list"),
+    ("Nodes", "nodes.index", "server"),
 )
 
 
@@ -160,5 +161,23 @@ def _banners() -> Iterator[Banner]:
         yield Banner(
             "danger", f"{text} It comes back by itself when Harmony runs; see the log if it does not."
         )
+    yield from _of_nodes()
     if not request.is_secure and request.host.partition(":")[0] not in {"127.0.0.1", "localhost", "[", "::1"}:
         yield Banner("warning", "This connection is not encrypted. Put an HTTPS proxy in front of Harmony.")
+
+
+def _of_nodes() -> Iterator[Banner]:
+    """Yield what is wrong between several nodes; there is one on SQLite."""
+    if is_sqlite():
+        return
+    found, at = presence.processes(db.session()), now()
+    href = url_for("nodes.index") if may_open("nodes.index") else None
+    for process in presence.silent(found, at):
+        role = "dashboard" if process.role == "web" else "worker"
+        text = (
+            f"The {role} of node {process.node} has been silent since {process.seen_at:%d %b %Y, %H:%M} UTC."
+        )
+        yield Banner("warning", text, href, "Nodes")
+    if len(differing := presence.versions(found, at)) > 1:
+        text = f"Different versions of Harmony run: {', '.join(differing)}. Upgrade the other nodes too."
+        yield Banner("warning", text, href, "Nodes")

@@ -1,0 +1,1 @@
+"""The page of the nodes: which processes of Harmony run, and where."""

@@ -1,0 +1,92 @@
+"""The page of the nodes and its banners, on PostgreSQL, where there can be several (rung: shell)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from harmony.clock import now
+from harmony.config.version import VERSION
+from harmony.db import write
+from harmony.jobs import lease, presence
+from harmony.jobs.kinds import JobKind
+from harmony.jobs.presence import Process
+from harmony.models import WebProcess, Worker
+from harmony.ops import web_beat
+from tests.builders import NOON, an_integration
+from tests.database import INITDB
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def database() -> str:
+    """Banners are shown where several nodes are possible."""
+    return "postgresql" if INITDB else "sqlite"
+
+
+def a_process(
+    role: str, node: str, minutes_ago: float = 0, version: str = "1", stopped: bool = False
+) -> Process:
+    """A process that was seen so long ago."""
+    seen = NOON - minutes_ago * MINUTE
+    identity = f"{role}{node}{version}{minutes_ago}"
+    return Process(role, identity, node, version, seen, seen, seen if stopped else None)
+
+
+def test_a_process_is_silent_unless_it_was_stopped_or_another_took_its_place() -> None:
+    found = [
+        a_process("web", "a", 5), a_process("web", "a", 0),
+        a_process("worker", "b", 5), a_process("worker", "c", 5, stopped=True), a_process("worker", "d", 90),
+    ]  # fmt: skip
+    assert [(it.role, it.node) for it in presence.silent(found, NOON)] == [("worker", "b")]
+    assert presence.versions([a_process("web", "a"), a_process("worker", "b", 9, version="0")], NOON) == ["1"]
+    assert presence.versions([a_process("web", "a"), a_process("worker", "b", version="0")], NOON) == [
+        "0",
+        "1",
+    ]
+
+
+def test_the_page_lists_each_process_with_what_it_runs(app: Flask, signed_in: FlaskClient) -> None:
+    with app.app_context():
+        id_ = an_integration(name="Head office")
+        with write() as session:
+            moment = now()
+            common = {"started_at": moment, "seen_at": moment}
+            session.add(Worker(identity="w:1:1", node="berlin", version="0.0.1", **common))
+        assert lease.claim(id_, JobKind.DEVICES, "w:1:1", now()) is not None
+    web_beat.beat(app)
+    page = signed_in.get("/nodes").get_data(as_text=True)
+    for text in ("berlin", "0.0.1", VERSION, "Dashboard", "Worker", "Device sync of Head office"):
+        assert text in page
+    assert f"Different versions run: {', '.join(sorted(('0.0.1', VERSION)))}" in page
+
+
+@pytest.mark.skipif(not INITDB, reason="on SQLite there is one node")
+def test_every_page_says_that_a_node_fell_silent_until_it_is_back(app: Flask, signed_in: FlaskClient) -> None:
+    with app.app_context(), write() as session:
+        seen = now() - 5 * MINUTE
+        session.add(WebProcess(identity="x", node="oslo", version=VERSION, started_at=seen, seen_at=seen))
+    said = "The dashboard of node oslo has been silent since"
+    assert said in signed_in.get("/policy").get_data(as_text=True)
+    with app.app_context(), write() as session:
+        at = now()
+        session.add(WebProcess(identity="y", node="oslo", version=VERSION, started_at=at, seen_at=at))
+    assert said not in signed_in.get("/policy").get_data(as_text=True)
+
+
+def test_two_dashboards_allow_devices_no_more_than_one_would(app: Flask) -> None:
+    limits = app.extensions["harmony.protect"].limits
+    whole, _ = limits.check_ins.left("key", 0.0)
+    with app.app_context(), write() as session:
+        at = now()
+        session.add(WebProcess(identity="x", node="oslo", version=VERSION, started_at=at, seen_at=at))
+    web_beat.beat(app)
+    part, _ = limits.check_ins.left("key", 0.0)
+    assert (whole, part) == (20, 10)
+    for _ in range(part):
+        assert limits.check_ins.wait("key", 0.0) == 0
+    assert limits.check_ins.wait("key", 0.0) == pytest.approx(4), "one in four seconds instead of two"
