@@ -19,6 +19,7 @@ from harmony.db import SAFE_SQLITE, db, is_sqlite, sqlite_module, table_of, upse
 from harmony.models import KnownGroup, ThrottleBucket, Worker
 from tests.builders import NOON, an_integration
 from tests.database import on_both
+from tests.waiting import wait_for
 
 database = on_both
 
@@ -191,3 +192,35 @@ def test_the_password_of_the_database_is_not_in_the_configuration_as_it_is_print
             db.session.execute(text("SELECT 1"))
         db.engine.dispose()
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("context")
+def test_integrations_are_written_at_once_on_a_server_and_everything_else_one_after_the_other(
+    app: Flask,
+) -> None:
+    entered = {name: threading.Event() for name in ("other", "same", "whole")}
+
+    def enter(name: str, of: int | None) -> None:
+        with app.app_context(), write(of):
+            entered[name].set()
+
+    threads = [threading.Thread(target=enter, args=one) for one in (("other", 2), ("same", 1), ("whole", None))]
+    with write(1):
+        threads[0].start()
+        assert entered["other"].wait(0 if is_sqlite() else 30) is not is_sqlite()
+        for thread in threads[1:]:
+            thread.start()
+        wait_for(lambda: is_sqlite() or waiting() == 2, "both to wait")
+        assert not entered["same"].is_set()
+        assert not entered["whole"].is_set()
+    for thread in threads:
+        thread.join(30)
+    assert all(event.is_set() for event in entered.values())
+
+
+def waiting() -> int:
+    """How many sessions of the server wait for an advisory lock, asked over another connection."""
+    with db.engine.connect() as connection:
+        return int(
+            connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one()
+        )

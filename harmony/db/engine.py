@@ -173,10 +173,12 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 @contextmanager
-def write() -> Iterator[Session]:
+def write(of: int | None = None) -> Iterator[Session]:
     """Open one short writing transaction: commit at the end, roll back on any exception.
 
-    Rows read before are read again under the lock. Never hold it across a network call.
+    Rows read before are read again under the lock. Never hold it across a network call. `of`: the id of the
+    one integration whose rows are read and written; on PostgreSQL other integrations are written meanwhile.
+    What everybody reads in the order of its ids (feed, audit trail) is never written so.
     Raises RuntimeError when nested or when changes were made outside.
     """
     session = db.session()
@@ -185,7 +187,7 @@ def write() -> Iterator[Session]:
     session.rollback()
     session.info["writing"] = True
     try:
-        session.connection(execution_options={"write_intent": True})
+        session.connection(execution_options={"write_intent": True, "write_of": of})
         yield session
         session.commit()
     except BaseException:

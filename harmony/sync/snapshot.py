@@ -178,7 +178,7 @@ class Writer:
         self._write(changes, [])
         if not (self._account.detached or self._account.shared):
             return
-        with write() as session:
+        with write(integration_id) as session:
             self._work.beat(session)
             store.reattach(session, integration_id, taken)
             store.forget_shared(session, integration_id, self._account.shared, self._began_at)
@@ -188,7 +188,7 @@ class Writer:
         """At the end of a refresh: what other hardware has taken is known, and nothing else is."""
         self.finish()
         if self._account.detached:
-            with write() as session:
+            with write(self._work.held.integration_id) as session:
                 self._work.beat(session)
                 self._record_detached(session)
 
@@ -208,7 +208,7 @@ class Writer:
             return
         # Before the lock is taken, so that nobody waits for it.
         rows = store.rows_of(changes, work.held.integration_id, self._generation, time)
-        with write() as session:
+        with write(work.held.integration_id) as session:
             began = monotonic()
             work.beat(session)
             self._generation = store.write_plan(session, changes, work.held.run_id, rows)

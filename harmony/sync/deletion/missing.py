@@ -82,7 +82,7 @@ def mark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -> 
     while batch := list(islice(unlisted, ROWS_PER_WRITE)):
         kept += sum(device.is_kept for device in batch)
         absent = [device.id for device in batch if not device.doubtful]
-        with write() as session:
+        with write(snapshot.integration_id) as session:
             beat(session)
             marked += _mark(session, snapshot, absent, now)
     release()
@@ -108,7 +108,7 @@ def unmark(snapshot: Snapshot, beat: Callable[[Session], None], now: datetime) -
     ids = [row.id for row in rows if is_doubtful(snapshot, row)]
     release()
     for start in range(0, len(ids), ROWS_PER_WRITE):
-        with write() as session:
+        with write(snapshot.integration_id) as session:
             beat(session)
             batch = ids[start : start + ROWS_PER_WRITE]
             session.execute(update(table_of(Device)).where(Device.id.in_(batch)).values(_UNMARKED))
