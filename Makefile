@@ -9,13 +9,16 @@ COMPOSE_LINTER := tests/deploy/compose_linter
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev demo test check soak soak-load bench image-test release lint format clean
+.PHONY: help run run-postgres dev demo test check soak soak-load bench image-test release lint format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: .venv/runtime ## Run the dashboard and its worker
 	@exec $(BIN)/python app.py
+
+run-postgres: .venv/runtime ## The same on a PostgreSQL of its own, for evaluation (needs the package postgresql)
+	@exec $(BIN)/python -m harmony.ops.local_postgres
 
 dev: .venv/dev ## Run both again after each change of code or templates; DEMO=1 for the demo
 	@exec $(BIN)/watchfiles --sigint-timeout 40 "$(BIN)/python $(if $(DEMO),-m harmony.ops.demo $(ARGS),app.py)" app.py harmony templates static

@@ -59,6 +59,26 @@ class Server:
 
     folder: Path
     numbers: Iterator[int] = field(default_factory=count)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it on the data in its folder, and wait for its answer."""
+        options = [text for name, value in OPTIONS.items() for text in ("-c", f"{name}={value}")]
+        data, log = str(self.folder / "data"), self.folder / "log"
+        self.process = process = _start(log, "postgres", "-D", data, "-k", str(self.folder), *options)
+        wait_for(lambda: process.poll() is not None or _answers(self), "PostgreSQL to answer")
+        assert process.poll() is None, log.read_text()
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """Stop it, by default at once, without writing what nobody will read."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait()
+
+    def restart(self) -> None:
+        """Stop it as an administrator does, its connections cut off, and start it again."""
+        self.stop(signal.SIGINT)
+        self.start()
 
     def url(self, name: str) -> str:
         """What HARMONY_DATABASE_URL says to use the database `name`."""
@@ -90,17 +110,14 @@ def running_server() -> Iterator[Server]:
     if USER:
         shutil.chown(folder, USER, USER)
     data, log = str(folder / "data"), folder / "log"
-    options = [text for name, value in OPTIONS.items() for text in ("-c", f"{name}={value}")]
     made = _start(log, "initdb", "-D", data, "-U", "harmony", "--auth=trust", "--no-sync", *LOCALE).wait()
     assert made == 0, log.read_text()
-    process = _start(log, "postgres", "-D", data, "-k", str(folder), *options)
+    server = Server(folder)
     try:
-        wait_for(lambda: process.poll() is not None or _answers(Server(folder)), "PostgreSQL to answer")
-        assert process.poll() is None, log.read_text()
-        yield Server(folder)
+        server.start()
+        yield server
     finally:
-        process.send_signal(signal.SIGQUIT)  # at once, without writing what nobody will read
-        process.wait()
+        server.stop()
         shutil.rmtree(folder)
 
 

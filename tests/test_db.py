@@ -204,7 +204,9 @@ def test_integrations_are_written_at_once_on_a_server_and_everything_else_one_af
         with app.app_context(), write(of):
             entered[name].set()
 
-    threads = [threading.Thread(target=enter, args=one) for one in (("other", 2), ("same", 1), ("whole", None))]
+    threads = [
+        threading.Thread(target=enter, args=one) for one in (("other", 2), ("same", 1), ("whole", None))
+    ]
     with write(1):
         threads[0].start()
         assert entered["other"].wait(0 if is_sqlite() else 30) is not is_sqlite()
@@ -221,6 +223,4 @@ def test_integrations_are_written_at_once_on_a_server_and_everything_else_one_af
 def waiting() -> int:
     """How many sessions of the server wait for an advisory lock, asked over another connection."""
     with db.engine.connect() as connection:
-        return int(
-            connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one()
-        )
+        return int(connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one())
