@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import Migrate, upgrade
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from harmony.backup import postgresql
@@ -34,7 +34,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 SELECT_SERVES_FROM = "SELECT serves_from FROM installation"
 # The oldest step whose program can work on the schema as the newest step leaves it. A step that only adds
 # leaves it; one that takes away or renames what a former version uses sets it to itself.
-SERVES_FROM = "0040"
+SERVES_FROM = "0041"
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -93,8 +93,6 @@ def is_served() -> bool:
         if at == head() or at is None or at in known_revisions():
             return at == head()
         oldest = db.session.scalar(text(SELECT_SERVES_FROM))
-    except SQLAlchemyError:
-        return False
     finally:
         db.session.rollback()
     return oldest in known_revisions()
