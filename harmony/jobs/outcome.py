@@ -28,6 +28,8 @@ _TROUBLES = (
      "End what holds it, such as a database shell."),
     (("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "25006"), "The database may not be written.",
      "Give its folder and files back to the user that Harmony runs as, on a disk that can be written."),
+    (("08", "57P"), "The connection to the database was lost: it was stopped, or the network failed.",
+     "Nothing, if the database answers again; otherwise look at its server and at the network."),
     (("SQLITE_CORRUPT", "SQLITE_NOTADB"), "The database is damaged.",
      "Stop Harmony, and restore a backup with `flask --app app db restore FILE`."),
 )  # fmt: skip

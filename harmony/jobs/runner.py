@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from harmony import logs
 from harmony.db import db, release
@@ -126,9 +126,20 @@ def writing_the_end(name: str, work: RunningJob) -> Iterator[None]:
         log.error("The end of %s %d could not be written: %s.", name, work.held.run_id, error.orig)
 
 
-def trouble(error: Exception) -> str:
-    """Return the database's name of an error: SQLite's name or PostgreSQL's SQLSTATE; "" for others."""
+# PostgreSQL's SQLSTATE of a connection that failed.
+_CONNECTION_LOST = "08006"
+
+
+def trouble(error: BaseException) -> str:
+    """Return the database's name of an error: SQLite's name or PostgreSQL's SQLSTATE; "" for others.
+
+    One that only says that the transaction is broken tells of the error that broke it.
+    """
+    if isinstance(error, PendingRollbackError) and error.__context__ is not None:
+        return trouble(error.__context__)
     cause = getattr(error, "orig", None) or error
+    if type(cause).__module__.startswith("psycopg") and type(cause).__name__ == "OperationalError":
+        return _CONNECTION_LOST  # the server, or the network, took it away without a word
     return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
 
 
