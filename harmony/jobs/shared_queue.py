@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from typing import Any
 
 import huey.storage
@@ -17,10 +19,34 @@ from harmony.models.queue_tables import PREFIX
 
 # How long a thread waits for a message before it looks at the table by itself.
 _LOOK_SECONDS = 1.0
+# How long a process that works on something leaves a message to others: an idle one takes it within 10 ms.
+_YIELD_SECONDS = 0.03
 
 
-class _OneMoreTry(PostgresStorage):  # type: ignore[misc]  # Huey ships no types
-    """Huey's own, which notices only by failing that the server was started again."""
+class _SharedStorage(PostgresStorage):  # type: ignore[misc]  # Huey ships no types
+    """Huey's own, which notices only by failing that the server was started again.
+
+    A process that works on something lets others take the next message: two syncs share two machines.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._working: set[int] = set()
+
+    def dequeue(self) -> bytes | None:
+        """Wait for a message; the thread counts as working from then on until it asks again."""
+        thread = threading.get_ident()
+        self._working.discard(thread)
+        data: bytes | None = super().dequeue()
+        if data is not None:
+            self._working.add(thread)
+        return data
+
+    def _dequeue(self) -> bytes | None:
+        if self._working:
+            time.sleep(_YIELD_SECONDS)
+        data: bytes | None = super()._dequeue()
+        return data
 
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         """Put a message into the queue, over a new connection if the present one is gone."""
@@ -43,7 +69,7 @@ def shared_queue(settings: Settings, options: dict[str, Any]) -> Huey:
     limits = network(make_url(settings.database_url))
     return Huey(
         name=f"harmony {VERSION}",
-        storage_class=_OneMoreTry,
+        storage_class=_SharedStorage,
         dsn=settings.database_url,
         create_tables=False,
         table_prefix=PREFIX,
