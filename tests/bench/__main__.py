@@ -19,6 +19,7 @@ from tests.bench import (
     history,
     machine,
     messages,
+    nodes,
     pages,
     peers,
     polling,
@@ -50,11 +51,18 @@ SHARING: dict[str, Callable[[Simulated, Path, int], list[Result]]] = {
     "events": uem_events.measure,
     "destinations": destinations.measure,
 }
+
+
+def _scale(folder: Path, asked: argparse.Namespace) -> list[Result]:
+    """Several nodes, and the large fleet unless `--scale 0` leaves it out."""
+    return [*nodes.measure(folder), *(scale.measure(folder, asked) if asked.scale else [])]
+
+
 # Simulated worlds of their own sizes; nobody else's takes memory or time meanwhile.
 ALONE: dict[str, Callable[[Path, argparse.Namespace], list[Result]]] = {
     "growth": lambda folder, asked: growth.measure(folder, asked.growth, asked.repeats),
     "tagging": tagging.measure,
-    "scale": scale.measure,
+    "scale": _scale,
     "start": lambda folder, _: start.measure(folder),
 }
 SECTIONS = (*SHARING, *ALONE)
@@ -114,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         "--scale",
         type=int,
         default=1_000_000,
-        help="the fleet of that part; a million takes 4 GiB",
+        help="the fleet of that part; a million takes 4 GiB, 0 measures several nodes only",
     )
     return parser
 

@@ -58,7 +58,7 @@ def make(folder: Path, uem: Simulated, *, every_group: bool = False, database_ur
         (folder / URL_FILE).write_text(database_url, encoding="utf-8")
     with opened(folder):
         migrate(now())
-        id_ = drafts.create("workspace_one", now(), _server(uem))
+        id_ = drafts.create("workspace_one", now(), server_details(uem))
         choice = _choice(id_, every_group)
         with write() as session:
             integration = session.get_one(Integration, id_)
@@ -85,7 +85,7 @@ def sync(folder: Path) -> Measured:
     return found
 
 
-def _server(uem: Simulated) -> ServerDetails:
+def server_details(uem: Simulated) -> ServerDetails:
     said = uem.said
     return ServerDetails(
         display_name="Bench",
