@@ -18,17 +18,15 @@ from harmony.db import db, write
 from harmony.jobs.queue import queue_of
 from harmony.models import SetupPage
 from harmony.models.access import Role
-from harmony.models.configuration import SERVER, to_row
+from harmony.models.configuration import SERVER, ServerDetails, to_row
 from harmony.ops.migrate import migrate
 from harmony.security.credentials import seal_secrets
 from harmony.security.keys import new_vault_key
 from harmony.security.users import create_user
-from harmony.simulator.server import RunningSimulator
 from tests.builders import a_choice, an_integration
 from tests.canaries import watch
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.processes.product import Product, running
-from tests.processes.tenancy import server_details
 from tests.waiting import wait_for
 
 WEB, WORKERS = ("app.py", "--web"), ("app.py", "--worker")
@@ -57,14 +55,14 @@ class Installation:
                 queue_of(app).storage.close()
         gc.collect()
 
-    def prepare(self, uem: RunningSimulator, *choices: Sequence[str]) -> None:
+    def prepare(self, details: ServerDetails, *choices: Sequence[str]) -> None:
         """Migrate, with an administrator and an integration for each choice of groups; none is due."""
         with self.opened():
             migrate(now())
             create_user(ADMINISTRATOR, PASSWORD, Role.ADMINISTRATOR, now())
             for number, groups in enumerate(choices, start=1):
                 assert an_integration(a_choice(*groups), None, name=f"Test UEM {number}") == number
-                server = to_row(seal_secrets(number, server_details(uem)))
+                server = to_row(seal_secrets(number, details))
                 with write() as session:
                     page = session.get_one(SetupPage, (number, SERVER))
                     page.draft = page.applied = server

@@ -15,6 +15,7 @@ from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.database import INITDB, Server
 from tests.processes.installation import WEB, WORKERS, Installation
 from tests.processes.product import running, signed_in
+from tests.processes.tenancy import server_details
 from tests.waiting import wait_for
 
 pytestmark = [
@@ -31,7 +32,7 @@ def installation(tmp_path: Path, server: Server, uem: RunningSimulator) -> Itera
     """An installation with one integration, which is not due."""
     with server.database() as url:
         made = Installation(tmp_path, url)
-        made.prepare(uem, GROUP)
+        made.prepare(server_details(uem), GROUP)
         yield made
 
 
