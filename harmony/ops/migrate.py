@@ -34,7 +34,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 SELECT_SERVES_FROM = "SELECT serves_from FROM installation"
 # The oldest step whose program can work on the schema as the newest step leaves it. A step that only adds
 # leaves it; one that takes away or renames what a former version uses sets it to itself.
-SERVES_FROM = "0041"
+SERVES_FROM = "0042"
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 

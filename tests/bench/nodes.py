@@ -27,8 +27,8 @@ DEVICES, PROTECTED = 20_000, 6000
 SECONDS = 10.0
 LEAST_CHECK_INS, MOST_SYNC = 1.7, 1.2
 SELECT_SPAN = (
-    "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float FROM sync_run "
-    "WHERE integration_id = ANY(%s)"
+    "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float FROM job_run "
+    "WHERE kind = 'devices' AND integration_id = ANY(%s)"
 )
 PACE = {"HARMONY_CALLS_PER_MINUTE": str(dashboard.CALLS_PER_MINUTE), "HARMONY_BACKUP_HOURS": "0"}
 
@@ -56,7 +56,9 @@ def measure(folder: Path) -> list[Result]:
         webs[1].until_ready()
         two = _check_ins(webs, keys)
         both = _syncs(installation, 2, 3)
-        used = installation.ask("SELECT count(DISTINCT owner) FROM sync_run WHERE integration_id > 1")[0][0]
+        used = installation.ask(
+            "SELECT count(DISTINCT owner) FROM job_run WHERE integration_id > 1 AND kind = 'devices'"
+        )[0][0]
     return _results(one, two, single, both, used)
 
 

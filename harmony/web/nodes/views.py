@@ -45,9 +45,8 @@ def _running(integrations: Sequence[Integration]) -> dict[str, list[str]]:
     """Return what each process does just now, in words."""
     names = {integration.id: integration.name for integration in integrations}
     words: dict[str, list[str]] = {}
-    for kind in JobKind:
-        for run, _job in lease.under_way(db.session(), kind):
-            if run.integration_id in names:
-                text = f"{KINDS[kind].words.title} of {names[run.integration_id]}"
-                words.setdefault(run.owner, []).append(text)
+    for run, _job in lease.under_way(db.session()):
+        if run.integration_id in names:
+            text = f"{KINDS[JobKind(run.kind)].words.title} of {names[run.integration_id]}"
+            words.setdefault(run.owner, []).append(text)
     return words
