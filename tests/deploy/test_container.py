@@ -106,6 +106,20 @@ def test_compose_gives_the_container_no_rights_and_one_folder() -> None:
     assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).exists()
 
 
+def test_every_node_of_several_has_no_rights_and_the_same_keys_from_outside() -> None:
+    (whole,) = documents("compose.nodes.yaml")
+    web, worker = whole["services"]["web"], whole["services"]["worker"]
+    for service, part in ((web, "--web"), (worker, "--worker")):
+        assert service["command"] == ["python", "app.py", part]
+        assert service["deploy"]["replicas"] == 2
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        for key in ("HARMONY_VAULT_KEYS", "HARMONY_SECRET_KEY"):
+            assert service["environment"][key] == f"${{{key}:?is not set}}", "one that is made would differ"
+    assert web["ports"] == ["127.0.0.1:8000-8001:8000"], "without HTTPS only this machine may reach it"
+    assert "ports" not in worker
+
+
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.postgres.yaml"])
 def test_what_compose_sets_is_understood(name: str) -> None:
     (whole,) = documents(name)
