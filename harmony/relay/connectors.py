@@ -24,11 +24,16 @@ FORGOTTEN_AFTER = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class ConnectorStatus:
-    """A Connector, when an agent of it was last seen, and how many calls wait or are under way."""
+    """A Connector, how many calls wait or are under way, and the agent of it that was seen last."""
 
     connector: Connector
-    seen_at: datetime | None
     in_flight: int
+    agent: ConnectorAgent | None
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """The time at which an agent of it was last seen."""
+        return self.agent.seen_at if self.agent else None
 
     def state(self, now: datetime) -> str:
         """Return "revoked", "never", "connected" or "silent"."""
@@ -79,11 +84,6 @@ def revoke(connector_id: int, by: str, now: datetime) -> bool:
 
 def statuses() -> list[ConnectorStatus]:
     """Return every Connector with its state, revoked ones last."""
-    seen = (
-        select(ConnectorAgent.connector_id, func.max(ConnectorAgent.seen_at).label("seen_at"))
-        .group_by(ConnectorAgent.connector_id)
-        .subquery()
-    )
     waiting = (
         select(RelayCall.connector_id, func.count().label("in_flight"))
         .where(RelayCall.answered_at.is_(None))
@@ -91,12 +91,13 @@ def statuses() -> list[ConnectorStatus]:
         .subquery()
     )
     rows = db.session.execute(
-        select(Connector, seen.c.seen_at, func.coalesce(waiting.c.in_flight, 0))
-        .outerjoin(seen, seen.c.connector_id == Connector.id)
+        select(Connector, func.coalesce(waiting.c.in_flight, 0))
         .outerjoin(waiting, waiting.c.connector_id == Connector.id)
         .order_by(Connector.revoked_at.is_not(None), Connector.name)
     )
-    return [ConnectorStatus(*row) for row in rows]
+    oldest_first = db.session.scalars(select(ConnectorAgent).order_by(ConnectorAgent.seen_at))
+    newest = {agent.connector_id: agent for agent in oldest_first}
+    return [ConnectorStatus(row, in_flight, newest.get(row.id)) for row, in_flight in rows]
 
 
 def is_taken(name: str) -> bool:

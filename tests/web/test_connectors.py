@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -12,9 +13,13 @@ from sqlalchemy import select
 from harmony.clock import now
 from harmony.connector.wire import Poll
 from harmony.db import db
+from harmony.messages import settings
+from harmony.messages.settings import MailServerValues
 from harmony.models import AuditEntry, Integration
+from harmony.outbound import destinations
 from harmony.relay import agents, connectors
 from tests.builders import an_integration
+from tests.outbound.senders import HOOK
 
 KEY = re.compile(r"hmconnector_[A-Za-z0-9_-]{43}")
 
@@ -74,7 +79,9 @@ def test_a_connector_shows_its_agents(signed_in: FlaskClient, site: int) -> None
     assert "dmz-1" in page
     assert "https://uem.corp.example" in page
     assert "It &lt;b&gt;failed&lt;/b&gt;." in page
-    assert "Connected" in text(signed_in, "/connectors")
+    overview = text(signed_in, "/connectors")
+    for shown in ("Connected", "dmz-1", "It &lt;b&gt;failed&lt;/b&gt;."):
+        assert shown in overview
 
 
 def test_a_rotated_key_is_shown_once_and_a_revoked_connector_has_none(
@@ -114,3 +121,15 @@ def test_server_details_offer_the_connectors_and_keep_the_choice(signed_in: Flas
     refused = signed_in.post(address, data=typed | {"connector": "Nowhere"})
     assert refused.status_code == 422
     assert "Connector Nowhere was revoked." in refused.get_data(as_text=True)
+
+
+def test_a_connector_says_what_goes_through_it(signed_in: FlaskClient, site: int) -> None:
+    assert "Nothing. Choose it" in text(signed_in, f"/connectors/{site}")
+    with signed_in.application.app_context():
+        hook = replace(HOOK, name="Chat hook", options={"connector": "Head office"})
+        destinations.add("webhook", hook, False, "admin", now())
+        mail = MailServerValues("mail.corp.example", 25, "none", "", "a@example.com", "", "", "Head office")
+        settings.save_mail_server(mail, 0, "admin", now())
+    page = text(signed_in, f"/connectors/{site}")
+    assert "Chat hook" in page
+    assert "mail.corp.example" in page

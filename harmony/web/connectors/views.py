@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import Form, StringField
@@ -10,7 +12,9 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.models import Connector, Integration
+from harmony.messages import settings
+from harmony.models import Connector, Destination
+from harmony.outbound.senders import connector_of
 from harmony.relay import connectors
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
@@ -26,6 +30,7 @@ STATES = {
     "never": ("Never connected", "pending"),
     "revoked": ("Revoked", "cancelled"),
 }
+_DESTINATIONS = db.select(Destination).order_by(Destination.name)
 _REVOKED = "The Connector was revoked: its agents are refused from now on."
 _WAS_REVOKED = "This Connector was revoked already."
 
@@ -107,14 +112,17 @@ def _page(connector: Connector, key: str | None = None) -> str:
         states=STATES,
         agents=connectors.agents_of(connector.id),
         silent_after=connectors.SILENT_AFTER,
-        integrations=[
-            row for row in connected_integrations() if row.in_force.server.connector == connector.name
-        ],
+        **_through(connector.name),
         key=key,
         now=now(),
         address=current_settings().public_url or request.url_root.rstrip("/"),
     )
 
 
-def _through(name: str) -> list[Integration]:
-    return [row for row in connected_integrations() if row.in_force.server.connector == name]
+def _through(name: str) -> dict[str, Any]:
+    mail_server = settings.mail_server(db.session())
+    return {
+        "integrations": [row for row in connected_integrations() if row.in_force.server.connector == name],
+        "destinations": [row for row in db.session.scalars(_DESTINATIONS) if connector_of(row) == name],
+        "mail_server": mail_server if mail_server and mail_server.connector == name else None,
+    }
