@@ -18,7 +18,7 @@ from tests.bench.dashboard import INTEGRATION, opened
 from tests.bench.process import say
 from tests.stored import last_sync
 
-SHOWN = ("kind", "state", "reason", "pages_read", "added", "updated", "unchanged", "missing", "deleted")
+COUNTS = ("pages_read", "added", "updated", "unchanged", "missing", "deleted")
 
 
 def main(arguments: list[str]) -> int:
@@ -37,8 +37,17 @@ def main(arguments: list[str]) -> int:
         if profile is not None:
             profile.dump_stats(arguments[1])
         last = last_sync()
-        found = {name: getattr(last, name) for name in SHOWN}
-    say(ended - began, **found, began=began, ended=ended, cpu_seconds=round(cpu, 3), **commits.told())
+        found = {"kind": last.sync_kind, "state": last.state, "reason": last.reason}
+        counts = {name: last.count(name) for name in COUNTS}
+    say(
+        ended - began,
+        **found,
+        **counts,
+        began=began,
+        ended=ended,
+        cpu_seconds=round(cpu, 3),
+        **commits.told(),
+    )
     return 0
 
 

@@ -17,11 +17,12 @@ from harmony.device_api.registration.devices import add_device
 from harmony.device_api.schemas import Register
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, Membership, SyncRun
+from harmony.models import Device, JobRun, Membership
 from harmony.sync import job as sync_job
 from harmony.sync import snapshot
 from harmony.uem.records import SkippedRow
 from tests.builders import NOON, FakeUem, a_choice, a_device, an_integration, devices
+from tests.stored import last_sync
 
 pytestmark = pytest.mark.usefixtures("context", "page_by_page")
 
@@ -32,11 +33,10 @@ def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "ROWS_PER_WRITE", 1)
 
 
-def sync(integration_id: int, uem: FakeUem) -> SyncRun:
+def sync(integration_id: int, uem: FakeUem) -> JobRun:
     lease.request(integration_id, JobKind.DEVICES, "test", now())
     sync_job.sync(integration_id, opener=lambda *_: uem)
-    db.session.rollback()
-    return db.session.scalars(select(SyncRun).order_by(SyncRun.id.desc()).limit(1)).one()
+    return last_sync(integration_id)
 
 
 @contextmanager
@@ -66,11 +66,11 @@ def test_nothing_is_looked_up_for_an_empty_integration_and_everything_afterwards
     other = an_integration(a_choice("600"), name="Other")
     sync(other, FakeUem({"600": devices(50, 51)}))
     with looking_up() as found:
-        assert sync(id_, FakeUem({"570": listed})).added == 7
+        assert sync(id_, FakeUem({"570": listed})).count("added") == 7
     assert found == []
     with looking_up() as found:
         done = sync(id_, FakeUem({"570": listed}))
-    assert (done.added, done.unchanged) == (0, 7)
+    assert (done.count("added"), done.count("unchanged")) == (0, 7)
     assert len(found) == 4
 
 
@@ -85,7 +85,7 @@ def test_a_device_that_registers_during_a_first_sync_is_the_one_that_is_listed_l
 
     listed = [*devices(1, 2), a_device(external_id="7", udid="bb", serial="F1")]
     done = sync(id_, FakeUem({"570": listed}, on_page=register))
-    assert (done.added, done.updated) == (2, 1)
+    assert (done.count("added"), done.count("updated")) == (2, 1)
     assert ("7", "bb") in by_row()
     assert len(by_row()) == 3
 
@@ -124,4 +124,4 @@ def test_a_clock_that_was_set_back_makes_no_sync_a_first_one() -> None:
     with write() as session:
         session.execute(update(Device).values(created_at=now() + timedelta(days=1)))
     done = sync(id_, FakeUem({"570": devices(1, 2, 3)}))
-    assert (done.added, done.unchanged) == (1, 2)
+    assert (done.count("added"), done.count("unchanged")) == (1, 2)
