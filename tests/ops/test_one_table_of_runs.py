@@ -226,7 +226,7 @@ def test_pages_file_and_api_say_what_they_said(
     upgraded: tuple[Flask, dict[str, list[Row]]], visitor: FlaskClient
 ) -> None:
     _, before = upgraded
-    file = {(row["job"], row["id"]): row for row in records_of(visitor.get("/integrations/1/runs.csv"))}
+    file = {(row["job"], row["id"]): row for row in records_of(visitor.post("/integrations/1/runs.csv"))}
     listed = {row["id"]: row for row in api_rows()}
     assert set(listed) == {row["id"] for row in before["sync_run"]}
     for row in before["sync_run"]:
