@@ -96,3 +96,12 @@ def test_what_one_person_may_press_is_shown_to_nobody_who_may_not(app: Flask, si
     assert cancel in signed_in.get(f"/integrations/{id_}/status").text
     assert cancel not in viewer.get(f"/integrations/{id_}/status").text
     assert cancel in signed_in.get(f"/integrations/{id_}/status").text
+
+
+def test_a_part_of_a_page_takes_no_notice_from_the_next_page(app: Flask, signed_in: FlaskClient) -> None:
+    with app.app_context():
+        id_ = an_integration()
+    assert signed_in.post(f"/integrations/{id_}/sync").status_code == 303
+    assert signed_in.get(f"/integrations/{id_}/status").status_code == 200
+    shown = signed_in.get(f"/integrations/{id_}").get_data(as_text=True)
+    assert "asked for" in shown.split('id="main"')[1].split("page-head")[0]

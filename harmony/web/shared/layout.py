@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,9 @@ class Banner:
 
 
 def init_app(app: Flask) -> None:
-    """Offer the chrome to every template."""
+    """Offer to every template what surrounds a page."""
     app.jinja_env.globals["asset"] = asset
-    app.context_processor(_chrome)
+    app.context_processor(_context)
 
 
 def asset(path: str) -> str:
@@ -111,25 +111,56 @@ def _page(endpoint: str, _script_root: str) -> str:
     return url_for(endpoint)
 
 
-def _chrome() -> dict[str, Any]:
+def _context() -> dict[str, Any]:
     settings = current_settings()
-    user = g.get("user")
-    banners = list(_banners()) if user else []
     return {
-        "current_user": user,
+        "current_user": g.get("user"),
         "theme": theme if (theme := request.cookies.get("theme")) in _THEMES else "auto",
         "demo": settings.demo,
         "control_page": (announcement(settings) or {}).get("control_url"),
         "full_address": full_address(),
         "prefix": request.script_root,
-        "nav": _nav(settings.demo) if user else None,
-        "banners": banners,
-        "has_trouble": bool(banners) or (user is not None and open_troubles(db.session())),
-        "shortcuts": shortcuts.addresses() if user and shortcuts.are_on() else None,
-        "typed_notice": typed.notice(),
         "harmony_version": VERSION,
-        "flashes": get_flashed_messages(with_categories=True),
+        "surroundings": Surroundings(),
     }
+
+
+class Surroundings:
+    """Everything that only a whole page shows, made when `base.html` asks for it.
+
+    A part of a page, which may be asked for every second, pays for none of it, and takes no notice away that
+    the next page is to show.
+    """
+
+    @cached_property
+    def nav(self) -> _Navigation | None:
+        """Return the navigation; None for a visitor."""
+        return _nav(current_settings().demo) if g.get("user") else None
+
+    @cached_property
+    def banners(self) -> list[Banner]:
+        """Return what everybody who is signed in should know."""
+        return list(_banners()) if g.get("user") else []
+
+    @cached_property
+    def has_trouble(self) -> bool:
+        """Tell whether the icon of the page shows trouble."""
+        return bool(self.banners) or (g.get("user") is not None and open_troubles(db.session()))
+
+    @cached_property
+    def shortcuts(self) -> dict[str, str] | None:
+        """Return the pages that keys lead to; None where they are off."""
+        return shortcuts.addresses() if g.get("user") and shortcuts.are_on() else None
+
+    @cached_property
+    def typed_notice(self) -> str | None:
+        """Return the sentence about a form that was sent after the session had ended."""
+        return typed.notice()
+
+    @cached_property
+    def flashes(self) -> list[Any]:
+        """Take the notices of the request before, with their levels."""
+        return list(get_flashed_messages(with_categories=True))
 
 
 def _nav(demo: bool) -> _Navigation:
