@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 
 import pytest
 from flask import Flask
@@ -20,37 +23,114 @@ from tests.web.test_runs import a_run, statements
 COUNT = "SELECT protection.status, count"
 
 
-def test_an_answer_that_was_made_a_moment_ago_is_not_made_again() -> None:
-    shared, made = SharedAnswers(), []
+class Clock:
+    """Monotonic seconds that a test sets."""
 
-    def make() -> str:
-        made.append(1)
-        return str(len(made))
+    def __init__(self) -> None:
+        self.at = 100.0
 
-    asked = ((1, 10.0), (1, 10.9), (2, 10.9), (1, 11.0))
-    assert [shared.of(key, make, at) for key, at in asked] == ["1", "1", "2", "3"]
-    assert shared.of(1, make, 5.0) == "4", "a clock that was set back would keep it for ever"
+    def __call__(self) -> float:
+        return self.at
 
 
-def test_whoever_comes_while_it_is_made_waits_for_it() -> None:
-    shared, made = SharedAnswers(), []
-    making, all_there = threading.Event(), threading.Event()
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands still, so that a slow machine does not make an answer old."""
+    clock = Clock()
+    monkeypatch.setattr("harmony.web.shared.shared_answers.monotonic", clock)
+    return clock
 
-    def make() -> str:
-        made.append(1)
-        making.set()
-        assert all_there.wait(20)
-        return ""
 
-    threads = [threading.Thread(target=shared.of, args=(1, make, 10.0)) for _ in range(8)]
-    threads[0].start()
-    assert making.wait(20)
-    for thread in threads[1:]:
-        thread.start()
-    all_there.set()
+def numbered() -> Callable[[], str]:
+    """Make "1" the first time, then "2"."""
+    numbers = count(1)
+    return lambda: str(next(numbers))
+
+
+def test_an_answer_that_was_made_a_moment_ago_is_not_made_again(clock: Clock) -> None:
+    shared, make, given = SharedAnswers(), numbered(), []
+    for key, clock.at in ((1, 10.0), (1, 10.9), (2, 10.9), (1, 11.0)):
+        given.append(shared.of(key, make))
+    assert given == ["1", "1", "2", "3"]
+    clock.at = 5.0
+    assert shared.of(1, make) == "4", "a clock that was set back would keep it for ever"
+
+
+def test_the_age_of_an_answer_counts_from_when_it_was_made(clock: Clock) -> None:
+    shared, make = SharedAnswers(), numbered()
+
+    def slowly() -> str:
+        clock.at += 20
+        return make()
+
+    assert [shared.of(1, slowly), shared.of(1, slowly)] == ["1", "1"]
+
+
+class Slow:
+    """An answer that is being made in a thread of its own until `finish` is set."""
+
+    def __init__(self, shared: SharedAnswers, error: Exception | None = None) -> None:
+        self.error, self.making, self.finish = error, threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._ask, args=(shared,))
+        self.thread.start()
+        assert self.making.wait(20)
+
+    def _ask(self, shared: SharedAnswers) -> None:
+        with suppress(LookupError):
+            shared.of(1, self._make)
+
+    def _make(self) -> str:
+        self.making.set()
+        assert self.finish.wait(20)
+        if self.error:
+            raise self.error
+        return "slow"
+
+
+def waiting(shared: SharedAnswers, app: Flask, given: list[str]) -> list[threading.Thread]:
+    """Eight threads that ask while the slow answer is being made."""
+
+    def ask() -> None:
+        with app.app_context():
+            try:
+                given.append(str(shared.of(1, lambda: "own")))
+            except LookupError as error:
+                given.append(f"{error!r}")
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
+        thread.start()
+    return threads
+
+
+@pytest.mark.parametrize(("error", "wanted"), [(None, "slow"), (LookupError(), "LookupError()")])
+def test_whoever_comes_while_it_is_made_waits_for_it_or_its_error(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception | None, wanted: str
+) -> None:
+    monkeypatch.setattr("harmony.web.shared.shared_answers._WAIT_SECONDS", 20)
+    about_to_wait = threading.Semaphore(0)
+    monkeypatch.setattr("harmony.web.shared.shared_answers.release", about_to_wait.release)
+    shared, given = SharedAnswers(), []
+    slow = Slow(shared, error)
+    threads = waiting(shared, app, given)
+    assert shared.of(2, lambda: "other") == "other", "another part waits for nobody"
+    for _ in threads:
+        assert about_to_wait.acquire(timeout=20), "whoever waits keeps no read of the database open"
+    slow.finish.set()
+    for thread in [slow.thread, *threads]:
         thread.join()
-    assert made == [1]
+    assert given == [wanted] * 8
+
+
+def test_whoever_has_waited_long_makes_their_own(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harmony.web.shared.shared_answers._WAIT_SECONDS", 0.01)
+    shared, given = SharedAnswers(), []
+    slow = Slow(shared)
+    for thread in waiting(shared, app, given):
+        thread.join()
+    assert given == ["own"] * 8
+    slow.finish.set()
+    slow.thread.join()
 
 
 def counted(app: Flask, client: FlaskClient, id_: int) -> int:
@@ -58,12 +138,6 @@ def counted(app: Flask, client: FlaskClient, id_: int) -> int:
     with statements(app) as said:
         assert client.get(f"/integrations/{id_}/status").status_code == 200
     return sum(sql.startswith(COUNT) for sql in said)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that stands still, so that a slow machine does not make an answer old."""
-    monkeypatch.setattr("harmony.web.shared.shared_answers.monotonic", lambda: 100.0)
 
 
 @pytest.mark.usefixtures("clock")

@@ -6,21 +6,23 @@ Only while a run is under way in the integration: fifty people who follow a sync
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from functools import wraps
 from threading import Lock
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from flask import Flask, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import bindparam, select
 
 from harmony.clock import monotonic
-from harmony.db import db
+from harmony.db import db, release
 from harmony.jobs import runs
 from harmony.models import JobRun
 from harmony.security.principal import current_principal
 
 _KEPT_SECONDS = 1.0
+_WAIT_SECONDS = 1.0
 # Built once, which takes longer than to run it.
 _UNDER_WAY = select(JobRun.id).where(JobRun.integration_id == bindparam("integration_id"), runs.UNDER_WAY)
 _EXTENSION = "harmony.shared_answers"
@@ -28,9 +30,16 @@ _EXTENSION = "harmony.shared_answers"
 View = Callable[..., ResponseReturnValue]
 
 
-class _SharedAnswer(NamedTuple):
-    made_at: float
-    answer: ResponseReturnValue
+class _SharedAnswer:
+    """An answer that is being made, or was; `made_at` in monotonic seconds, None until then."""
+
+    def __init__(self) -> None:
+        self.future: Future[ResponseReturnValue] = Future()
+        self.made_at: float | None = None
+
+    def is_new(self, at: float) -> bool:
+        """Tell whether it may be given to somebody who asks now."""
+        return self.made_at is None or 0 <= at - self.made_at < _KEPT_SECONDS
 
 
 class SharedAnswers:
@@ -40,16 +49,41 @@ class SharedAnswers:
         self._lock = Lock()
         self._kept: dict[Hashable, _SharedAnswer] = {}
 
-    def of(self, key: Hashable, make: Callable[[], ResponseReturnValue], at: float) -> ResponseReturnValue:
-        """Return the answer, made by `make` now or less than a second ago (monotonic seconds)."""
-        # Whoever comes while it is made waits for it, instead of making another.
+    def of(self, key: Hashable, make: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
+        """Return the answer that `make` makes now, or that was made less than a second ago.
+
+        Whoever comes while it is made waits for it, or for its error, a second; then they make their own.
+        """
+        shared, is_first = self._shared(key)
+        if is_first:
+            return self._made(key, shared, make)
+        if not shared.future.done():
+            release()  # whoever waits keeps no read of the database open
+        try:
+            return shared.future.result(_WAIT_SECONDS)
+        except TimeoutError:
+            return make()
+
+    def _shared(self, key: Hashable) -> tuple[_SharedAnswer, bool]:
         with self._lock:
-            self._kept = {
-                known: kept for known, kept in self._kept.items() if 0 <= at - kept.made_at < _KEPT_SECONDS
-            }
-            if key not in self._kept:
-                self._kept[key] = _SharedAnswer(at, make())
-            return self._kept[key].answer
+            at = monotonic()
+            self._kept = {known: kept for known, kept in self._kept.items() if kept.is_new(at)}
+            is_first = key not in self._kept
+            return self._kept.setdefault(key, _SharedAnswer()), is_first
+
+    def _made(
+        self, key: Hashable, shared: _SharedAnswer, make: Callable[[], ResponseReturnValue]
+    ) -> ResponseReturnValue:
+        try:
+            answer = make()
+        except BaseException as error:
+            with self._lock:
+                self._kept.pop(key, None)
+            shared.future.set_exception(error)
+            raise
+        shared.made_at = monotonic()
+        shared.future.set_result(answer)
+        return answer
 
 
 def init_app(app: Flask) -> None:
@@ -69,7 +103,7 @@ def shared_while_running(view: View) -> View:
         if not running:
             return make()
         key = (request.script_root, request.full_path, running, _rights())
-        return cast(SharedAnswers, current_app.extensions[_EXTENSION]).of(key, make, monotonic())
+        return cast(SharedAnswers, current_app.extensions[_EXTENSION]).of(key, make)
 
     return answer
 
