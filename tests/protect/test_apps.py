@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from harmony.apps import install_base
 from harmony.apps.inventory import MOST_KEPT, SeenApp, take_inventory
-from harmony.db import db, write
+from harmony.db import db, release, write
 from harmony.jobs.kinds import JobKind
 from harmony.models import Action, App, AppException, AppReading, Finding, Job, Protection, Risk
 from tests.builders import NOON, an_integration
@@ -75,6 +77,36 @@ def test_an_app_in_two_profiles_counts_once_until_both_are_rid_of_it(device: int
     assert installs() == {"com.example.maps 1.2": 1}
     list_apps(device, profile="personal")
     assert installs() == {"com.example.maps 1.2": 0}
+
+
+def test_two_workers_that_correct_the_install_base_at_once_correct_it_right(
+    device: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_apps(device, MAPS)
+    with write() as session:
+        session.execute(update(App).values(installs=6))
+    look = install_base._wrong
+
+    def overtaken() -> Sequence[tuple[int, int]]:
+        found = look()
+        monkeypatch.setattr(install_base, "_wrong", look)
+        release()
+        install_base.recount()  # the other worker
+        return found
+
+    monkeypatch.setattr(install_base, "_wrong", overtaken)
+    install_base.recount()
+    assert installs() == {"com.example.maps 1.2": 1}
+
+
+def test_the_install_base_is_corrected_in_portions_of_apps_and_of_devices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(install_base, "ROWS_PER_WRITE", 2)
+    monkeypatch.setattr(install_base, "_DEVICES_PER_WRITE", 10)
+    wrong = [(1, 0), (2, 0), (3, 12), (4, 9), (5, 9), (6, 1)]
+    assert list(install_base._batches(wrong)) == [[1, 2], [3], [4, 5], [6]]
+    assert list(install_base._batches([])) == []
 
 
 def test_an_app_on_a_device_that_had_none_when_it_was_read_is_news(device: int) -> None:
