@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from harmony.audit import audit
+from harmony.audit import SCHEDULE, audit
 from harmony.db import changed, write
 from harmony.jobs import caution, control, device_sync
 from harmony.jobs.kinds import JobKind
@@ -71,16 +71,7 @@ def remove(integration_id: int, by: str, now: datetime, *, keep_devices: bool) -
     if keep_devices:
         redaction.purge(integration_id)  # what should be purged is named on a page that goes now
     with write() as session:
-        integration = session.get_one(Integration, integration_id)
-        if integration.state == IntegrationState.DRAFT:
-            audit(session, by, "Discarded the draft", now, integration)
-            session.execute(delete(Integration).where(Integration.id == integration_id))
-            return
-        control.interrupt(session, integration_id, f"Removed by {by}.", now)
-        _unlink(session, integration)
-        integration.state = IntegrationState.REMOVED if keep_devices else IntegrationState.REMOVING
-        what = "Removed, devices kept" if keep_devices else "Removed with its devices"
-        audit(session, by, what, now, integration)
+        _remove(session, integration_id, by, now, keep_devices=keep_devices)
 
 
 def remove_expired(now: datetime) -> None:
@@ -88,7 +79,23 @@ def remove_expired(now: datetime) -> None:
     if caution.since() is not None:
         return
     for integration_id in removal_undo.expired(now):
-        remove(integration_id, "schedule", now, keep_devices=False)
+        with write() as session:
+            # Another worker may have removed it since, or somebody brought it back.
+            if integration_id in removal_undo.expired(now):
+                _remove(session, integration_id, SCHEDULE, now, keep_devices=False)
+
+
+def _remove(session: Session, integration_id: int, by: str, now: datetime, *, keep_devices: bool) -> None:
+    integration = session.get_one(Integration, integration_id)
+    if integration.state == IntegrationState.DRAFT:
+        audit(session, by, "Discarded the draft", now, integration)
+        session.execute(delete(Integration).where(Integration.id == integration_id))
+        return
+    control.interrupt(session, integration_id, f"Removed by {by}.", now)
+    _unlink(session, integration)
+    integration.state = IntegrationState.REMOVED if keep_devices else IntegrationState.REMOVING
+    what = "Removed, devices kept" if keep_devices else "Removed with its devices"
+    audit(session, by, what, now, integration)
 
 
 def _unlink(session: Session, integration: Integration) -> None:

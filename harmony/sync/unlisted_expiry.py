@@ -44,8 +44,9 @@ def _expire(integration_id: int, days: int, before: datetime, now: datetime) -> 
         return 0
     detail = f"No sync has listed it within {days} days after it registered."
     gone = soft_delete.delete_softly(where, Deletion(_BY, detail, None, now), lambda _session: True)
-    with write() as session:
-        _note(session, integration_id, gone, days, now)
+    if gone:  # else another worker deleted them
+        with write() as session:
+            _note(session, integration_id, gone, days, now)
     return gone
 
 

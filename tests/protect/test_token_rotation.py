@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from harmony.device_api.registration import refusals
 from harmony.models import AuditEntry, Device, Event, Integration, Verb
 from harmony.setup import drafts, token_rotation
 from harmony.sync import unlisted_expiry
+from harmony.sync.deletion import soft_delete
 from tests.protect.agent import TOKEN, Agent, an_open_integration, device_of, refusal
 
 WEEK = timedelta(days=7)
@@ -93,3 +95,21 @@ def test_a_device_that_no_sync_lists_expires(agent: Agent) -> None:
     assert refusal(agent.register(udid="NOBODY-LISTS-ME")) == (410, "device_deleted")
     listed = db.session.scalars(select(Device.deleted_at).where(Device.added_by.is_(None))).all()
     assert listed == [None]
+
+
+def test_two_workers_that_expire_devices_note_it_once(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    id_ = an_open_integration(auto_addition=True)
+    assert agent.register(udid="NOBODY-LISTS-ME").status_code == 201
+    later = now() + timedelta(days=15)
+    _fresh_as_of(id_, later)
+    delete_softly = soft_delete.delete_softly
+
+    def overtaken(*arguments: Any) -> int:
+        monkeypatch.setattr(soft_delete, "delete_softly", delete_softly)
+        assert unlisted_expiry.expire(later) == 1  # the other worker
+        return delete_softly(*arguments)
+
+    monkeypatch.setattr(soft_delete, "delete_softly", overtaken)
+    assert unlisted_expiry.expire(later) == 0
+    said = select(AuditEntry.detail).where(AuditEntry.what == "Deleted devices")
+    assert db.session.scalars(said).all() == ["1 devices that no sync has listed within 14 days"]

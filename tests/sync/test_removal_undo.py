@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -13,7 +14,7 @@ from harmony.config import Settings
 from harmony.db import db, write
 from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, Integration, IntegrationState, SetupPage
+from harmony.models import AuditEntry, Device, Integration, IntegrationState, SetupPage
 from harmony.models.configuration import TAGGING
 from harmony.sync import integration_removal, lifecycle, removal_undo
 from harmony.sync.deletion import soft_delete
@@ -140,6 +141,25 @@ def test_secrets_and_settings_stay_until_it_is_removed_for_good(id_: int) -> Non
     db.session.rollback()
     assert db.session.get(Integration, id_) is None
     assert devices(id_) == []
+
+
+def test_two_workers_remove_an_integration_for_good_once(id_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed(id_)
+    look = removal_undo.expired
+
+    def overtaken(now: datetime) -> Sequence[int]:
+        found = look(now)
+        monkeypatch.setattr(removal_undo, "expired", look)
+        db.session.rollback()
+        lifecycle.remove_expired(now)  # the other worker, to the end
+        integration_removal.carry_out(id_)
+        db.session.rollback()
+        return found
+
+    monkeypatch.setattr(removal_undo, "expired", overtaken)
+    lifecycle.remove_expired(NOON + 31 * DAY)
+    said = select(AuditEntry.id).where(AuditEntry.what == "Removed with its devices")
+    assert len(db.session.scalars(said).all()) == 1
 
 
 def test_retention_and_restoring_leave_hidden_devices_alone(id_: int, settings: Settings) -> None:
