@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _LONGEST_SECONDS = 6 * 3600
 _SCRATCH = "harmony_drill_"
+# An advisory lock of this number, "Dump" in ASCII, for as long as a session lasts.
+_DUMP_LOCK = int.from_bytes(b"Dump")
+_SELECT_LOCK = "SELECT pg_try_advisory_lock(%s)"
+_SELECT_UNLOCK = "SELECT pg_advisory_unlock(%s)"
 _SELECT_MAY_CREATE = (
     "SELECT rolcreatedb OR rolsuper, pg_encoding_to_char(encoding), datcollate, datctype "
     "FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()"
@@ -46,6 +50,21 @@ def dump(target: Path) -> None:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def dump_locked() -> Iterator[bool]:
+    """Yield whether no other machine dumps this database by schedule. Raises NotDumped."""
+    from psycopg import Error  # noqa: PLC0415
+
+    connection = _connect()
+    try:
+        row = connection.execute(_SELECT_LOCK, (_DUMP_LOCK,)).fetchone()
+        yield row is not None and bool(row[0])
+    finally:
+        with suppress(Error):  # the server gives the lock back too when the session ends, but later
+            connection.execute(_SELECT_UNLOCK, (_DUMP_LOCK,))
+        connection.close()
 
 
 def read_whole(file: Path) -> None:
@@ -105,14 +124,17 @@ def _drop(connection: Connection[Any], name: str) -> None:
 
 @contextmanager
 def _connected(dbname: str | None = None) -> Iterator[Connection[Any]]:
+    with _connect(dbname) as connection:
+        yield connection
+
+
+def _connect(dbname: str | None = None) -> Connection[Any]:
     import psycopg  # noqa: PLC0415
 
     try:
-        connection = psycopg.connect(current_settings().database_url, autocommit=True, dbname=dbname)
+        return psycopg.connect(current_settings().database_url, autocommit=True, dbname=dbname)
     except psycopg.Error as error:
         raise NotDumped(f"The database does not answer ({_first_line(error)}).") from None
-    with connection:
-        yield connection
 
 
 def _first_line(error: Exception) -> str:

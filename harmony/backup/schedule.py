@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import sqlite3
-import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harmony.backup import copies, postgresql, sealed_keys
+from harmony.backup import claim, copies, postgresql, sealed_keys
 from harmony.config import Settings, current_settings
 from harmony.db import sqlite_module
 from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE, secret_key, vault_keys
@@ -23,8 +24,9 @@ _DRAFT = ".part"
 _KEYS = ".keys"
 _FOLDER = "backups"
 _ENDINGS = ("db", "dump", "keys")
-# A large database takes longer than a tick, and stays due meanwhile.
-_UNDER_WAY = threading.Lock()
+# As long as a dump may take.
+_ABANDONED_AFTER = timedelta(hours=6)
+_KEPT_WITHOUT_ROOM = 2
 _AGAIN_AFTER_FAILURE = timedelta(hours=1)
 
 
@@ -40,26 +42,26 @@ class NoRoom(Exception):
 
 def run_when_due(now: datetime) -> Path | None:
     """Make a backup if one is due, and remove those beyond the number that is kept. Return where it is."""
-    if not _UNDER_WAY.acquire(blocking=False):
+    if not is_due_now(now):
         return None
+    folder = folder_of(current_settings())
     try:
-        return _run(now) if is_due_now(now) else None
-    finally:
-        _UNDER_WAY.release()
-
-
-def _run(now: datetime) -> Path | None:
-    settings = current_settings()
-    folder = folder_of(settings)
-    try:
-        backup = _make(settings, folder, now)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with claim.alone(folder) as is_ours:
+            # Another process may have made it since.
+            return _run(now) if is_ours and is_due_now(now) else None
     except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped, NoRoom) as error:
         _Failure.at = now
         log.error("The scheduled backup was not made, and is tried again in an hour: %s", error)
         return None
+
+
+def _run(now: datetime) -> Path:
+    settings = current_settings()
+    folder = folder_of(settings)
+    backup = _make(settings, folder, now)
     _Failure.at = None
-    for file in surplus(folder.iterdir(), settings.backups_kept):
-        file.unlink(missing_ok=True)
+    _remove(surplus(folder.iterdir(), settings.backups_kept))
     log.info("The scheduled backup is in %s.", backup)
     return backup
 
@@ -102,8 +104,7 @@ def surplus(files: Iterable[Path], kept: int) -> list[Path]:
 
 def made_at(folder: Path) -> datetime | None:
     """Return the time of the newest scheduled backup in a folder."""
-    files = (file for ending in ("db", "dump") for file in folder.glob(f"*.scheduled.backup.{ending}"))
-    return max((time for file in files if (time := _time_of(file)) is not None), default=None)
+    return max((time for file in _backups(folder) if (time := _time_of(file)) is not None), default=None)
 
 
 def folder_of(settings: Settings) -> Path:
@@ -112,38 +113,78 @@ def folder_of(settings: Settings) -> Path:
 
 
 def _make(settings: Settings, folder: Path, now: datetime) -> Path:
-    """Write the sealed keys, if there is a passphrase, then the database: its file says that all is there."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in folder.glob(_NAME.format("*") + _DRAFT):  # of one that died
-        left.unlink(missing_ok=True)
-    _refuse_without_room(settings.database_file, folder)
+    """Write the database, with the sealed keys beside it if there is a passphrase.
+
+    The file of the database gets its name last, and says that all is there. Whoever else writes into the
+    folder has drafts of other names.
+    """
+    _remove(_abandoned(folder, now))
+    _make_room(settings.database_file, folder)
     stem = _NAME.format(now.astimezone(UTC).strftime(_TIME))
-    if settings.backup_passphrase:
-        sealed_keys.write(folder / f"{stem}.keys", _keys(settings), settings.backup_passphrase)
+    draft = folder / f"{stem}.{secrets.token_hex(4)}{_DRAFT}"
     try:
-        return _copy(settings.database_file, folder, stem)
-    except BaseException:
-        (folder / f"{stem}{_KEYS}").unlink(missing_ok=True)
-        raise
+        ending = _copy(settings.database_file, draft)
+        if settings.backup_passphrase:
+            sealed_keys.write(folder / f"{stem}{_KEYS}", _keys(settings), settings.backup_passphrase)
+        return draft.replace(folder / f"{stem}{ending}")
+    finally:
+        draft.unlink(missing_ok=True)
 
 
-def _refuse_without_room(database: Path | None, folder: Path) -> None:
-    """Raise NoRoom unless a copy leaves as much again free; nobody knows how large a dump will be."""
-    if database is None:
-        return
-    size, free = database.stat().st_size, shutil.disk_usage(folder).free
-    if free < 2 * size:
-        mib = 1024**2
-        raise NoRoom(f"{folder} has {free // mib} MiB free, and the database has {size // mib}.")
+def _abandoned(folder: Path, now: datetime) -> list[Path]:
+    """Return the drafts of backups that died: nothing was written to them for longer than a dump may take."""
+    found = []
+    for draft in folder.glob(f"{_NAME.format('*')}*{_DRAFT}"):
+        with suppress(FileNotFoundError):
+            written = datetime.fromtimestamp(draft.stat().st_mtime, UTC)
+            if abs(now - written) > _ABANDONED_AFTER:
+                found.append(draft)
+    return found
 
 
-def _copy(database: Path | None, folder: Path, stem: str) -> Path:
-    draft = folder / f"{stem}{_DRAFT}"
+def _make_room(database: Path | None, folder: Path) -> None:
+    """Remove the oldest backups, but never the last two, until a copy leaves as much again free.
+
+    None is removed where that would not be enough. Raises NoRoom.
+    """
+    needed, kept = 2 * _expected_size(database, folder), len(_backups(folder))
+    removable = sum(file.stat().st_size for file in surplus(folder.iterdir(), _KEPT_WITHOUT_ROOM))
+    is_in_vain = shutil.disk_usage(folder).free + removable < needed
+    while (free := shutil.disk_usage(folder).free) < needed:
+        if is_in_vain or kept <= _KEPT_WITHOUT_ROOM:
+            has, needs = free // 1024**2, needed // 1024**2
+            raise NoRoom(f"{folder} has {has} MiB free, and a backup needs {needs}.")
+        kept -= 1
+        _remove(surplus(folder.iterdir(), kept))
+        log.warning("%s has too little room for another backup; the oldest one was removed.", folder)
+
+
+def _expected_size(database: Path | None, folder: Path) -> int:
+    """Return the size of the database, or of the newest dump; 0 before the first dump, which nobody knows."""
+    if database is not None:
+        return database.stat().st_size
+    newest = max(folder.glob(f"{_NAME.format('*')}.dump"), default=None)
+    return 0 if newest is None else newest.stat().st_size
+
+
+def _backups(folder: Path) -> list[Path]:
+    """Return the files of scheduled backups, without those of keys."""
+    files = (file for ending in ("db", "dump") for file in folder.glob(f"{_NAME.format('*')}.{ending}"))
+    return [file for file in files if _time_of(file) is not None]
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+def _copy(database: Path | None, draft: Path) -> str:
+    """Copy the database into the new file `draft`; return how the name of a backup of its kind ends."""
     if database is None:
         postgresql.dump(draft)
-        return draft.replace(folder / f"{stem}.dump")
+        return ".dump"
     copies.copy(database, draft)
-    return draft.replace(folder / f"{stem}.db")
+    return ".db"
 
 
 def _keys(settings: Settings) -> dict[str, str]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import doctest
+import os
 import shutil
 import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,7 +22,7 @@ from flask import Flask
 from psycopg.conninfo import conninfo_to_dict
 
 from harmony import create_app
-from harmony.backup import drill, postgresql, schedule, sealed_keys
+from harmony.backup import claim, copies, drill, postgresql, schedule, sealed_keys
 from harmony.config import Settings
 from harmony.db import is_sqlite, sqlite_module
 from harmony.ops.metrics import series
@@ -45,7 +51,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 
 def names(settings: Settings) -> list[str]:
     assert settings.backup_dir is not None
-    return sorted(file.name for file in settings.backup_dir.iterdir())
+    return sorted(file.name for file in settings.backup_dir.iterdir() if file.name != claim.LOCK)
 
 
 def test_the_examples_in_the_documentation_are_true() -> None:
@@ -70,6 +76,7 @@ def test_other_files_are_never_removed_and_what_a_death_left_is(context: Flask, 
     settings.backup_dir.mkdir()
     for name in ("mine.db", "harmony-20200101T000000Z.backup.db", "harmony-x.scheduled.backup.part"):
         (settings.backup_dir / name).touch()
+        os.utime(settings.backup_dir / name, times=((NOON - 6.1 * HOUR).timestamp(),) * 2)
     for hours in (0, 24, 48):
         schedule.run_when_due(NOON + hours * HOUR)
     kept = [name for name in names(settings) if ".scheduled." not in name]
@@ -96,11 +103,9 @@ def test_a_backup_that_fails_leaves_none_and_is_tried_again(
 def test_a_backup_that_would_fill_the_disk_is_not_made_and_the_others_stay(
     context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if not is_sqlite():
-        return  # nobody knows how large a dump will be
-    assert settings.database_file is not None
-    size = settings.database_file.stat().st_size
-    assert schedule.run_when_due(NOON) is not None
+    made = schedule.run_when_due(NOON)
+    assert made is not None
+    size = (settings.database_file or made).stat().st_size
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=2 * size - 1))
     assert schedule.run_when_due(NOON + 24 * HOUR) is None
     assert "MiB free" in caplog.text
@@ -121,18 +126,115 @@ def test_keys_of_failed_backups_push_no_good_one_out() -> None:
     assert [file.name for file in schedule.surplus(map(Path, names + orphans), 2)] == orphans
 
 
-def test_a_backup_that_is_under_way_is_not_begun_again(
+def between(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Do something once, between the beginning of the next draft and its end."""
+
+    def patched(module: ModuleType, name: str) -> None:
+        write = getattr(module, name)
+
+        def copy(*arguments: Any) -> None:
+            write(*arguments)
+            os.utime(arguments[-1], times=(NOON.timestamp(), NOON.timestamp()))
+            monkeypatch.setattr(module, name, write)
+            act()
+
+        monkeypatch.setattr(module, name, copy)
+
+    patched(copies, "copy")
+    patched(postgresql, "dump")
+
+
+@pytest.mark.parametrize("later", [timedelta(), timedelta(minutes=1), 7 * HOUR])
+def test_two_workers_with_one_folder_make_one_whole_backup(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch, later: timedelta
+) -> None:
+    others: list[Path | None] = []
+    between(monkeypatch, lambda: others.append(schedule.run_when_due(NOON + later)))
+    made = schedule.run_when_due(NOON)
+    assert others == [None]
+    assert made is not None
+    assert names(settings) == [made.name, made.with_suffix(".keys").name]
+
+
+def test_a_worker_without_the_lock_of_the_folder_spoils_no_file_of_the_other(
     context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inner: list[Path | None] = []
+    """A network file system may lock nothing; there one of them fails while the other writes."""
 
-    def slow(_now: datetime) -> Path | None:
-        inner.append(schedule.run_when_due(NOON))
-        return None
+    def full(*_: object) -> None:
+        raise OSError("no space left")
 
-    monkeypatch.setattr(schedule, "_run", slow)
-    schedule.run_when_due(NOON)
-    assert inner == [None]
+    def other() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("harmony.backup.copies.copy", full)
+            patch.setattr("harmony.backup.postgresql.dump", full)
+            assert schedule.run_when_due(NOON) is None
+        monkeypatch.setattr(schedule._Failure, "at", None)
+
+    monkeypatch.setattr(claim, "alone", lambda _folder: nullcontext(enter_result=True))
+    between(monkeypatch, other)
+    made = schedule.run_when_due(NOON)
+    assert made is not None
+    assert names(settings) == [made.name, made.with_suffix(".keys").name]
+
+
+def test_two_machines_with_folders_of_their_own_do_not_dump_at_once(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if is_sqlite():
+        return  # a file is of one machine
+    others: list[Path | None] = []
+
+    def other() -> None:
+        context.extensions["harmony.settings"] = replace(settings, backup_dir=tmp_path / "another")
+        others.append(schedule.run_when_due(NOON))
+        context.extensions["harmony.settings"] = settings
+
+    between(monkeypatch, other)
+    assert schedule.run_when_due(NOON) is not None
+    assert others == [None]
+
+
+def test_a_claim_ends_with_the_process(context: Flask, settings: Settings) -> None:
+    folder = schedule.folder_of(settings)
+    folder.mkdir()
+    lock = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)"
+    command = [
+        sys.executable,
+        "-c",
+        f"{lock}; print('locked', flush=True); input()",
+        str(folder / claim.LOCK),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        assert schedule.run_when_due(NOON) is None
+        other.kill()
+    assert schedule.run_when_due(NOON) is not None
+
+
+@pytest.mark.parametrize(("room_for", "left"), [(5, 5), (3, 3), (2, 7)])
+def test_without_room_the_oldest_backups_make_place_but_for_two(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch, room_for: int, left: int
+) -> None:
+    """`room_for`: so many backups, the next one too, fit beside what has to stay free."""
+    context.extensions["harmony.settings"] = replace(settings, backups_kept=7, backup_passphrase="")
+    for day in range(7):
+        assert schedule.run_when_due(NOON + day * 24 * HOUR) is not None
+    folder = schedule.folder_of(settings)
+    size = (settings.database_file or newest(folder)).stat().st_size
+    for file in folder.glob("harmony-*"):
+        os.truncate(file, size)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: SimpleNamespace(free=(room_for + 1 - len(names(settings))) * size)
+    )
+    made = schedule.run_when_due(NOON + 7 * 24 * HOUR)
+    assert (made is not None, len(names(settings))) == (room_for > 2, left)
+    assert made in {None, newest(folder)}
+
+
+def newest(folder: Path) -> Path:
+    return max(file for file in folder.iterdir() if file.name != claim.LOCK)
 
 
 def test_the_drill_reads_the_backup_and_is_remembered(app: Flask, settings: Settings) -> None:
