@@ -91,11 +91,24 @@ def processes(session: Session) -> list[Process]:
 
 
 def others_alive(now: datetime) -> bool:
-    """Tell whether another process works on this database: then it is the one in use, not an old copy."""
-    return any(
-        it.is_alive(now) and it.identity != identity() and not is_gone(it.identity)
+    """Tell whether another process works on this database."""
+    return bool(_others(now))
+
+
+def other_workers_alive(now: datetime) -> bool:
+    """Tell whether another worker does: it has looked whether the database is an old copy, before it began.
+
+    A dashboard looks at nothing, and may be the first process on one.
+    """
+    return any(it.role == "worker" for it in _others(now))
+
+
+def _others(now: datetime) -> list[Process]:
+    return [
+        it
         for it in processes(db.session())
-    )
+        if it.is_alive(now) and it.identity != identity() and not is_gone(it.identity)
+    ]
 
 
 def versions(found: Sequence[Process], now: datetime) -> list[str]:

@@ -22,7 +22,7 @@ from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db, is_sqlite, release, write
 from harmony.jobs import caution
-from harmony.jobs.presence import others_alive
+from harmony.jobs.presence import other_workers_alive
 from harmony.models import Absence, Integration, Job
 from harmony.models.job import SYNC_JOB
 
@@ -53,14 +53,14 @@ def is_behind(integration_id: int, fence: int, snapshots: int) -> bool:
 
     `fence` is the one before this run's claim. Doubt is True: no entry, no file, or one that cannot be read.
     An integration that never ran knows no devices, and is never behind. A machine that never ran this one
-    trusts a database that other processes are working on: that is not an old one.
+    trusts a database that other workers are working on: that is not an old one.
     """
     if not fence and not snapshots:
         return False
     marks = _remembered()
     mark = (marks or {}).get(str(integration_id))
     if mark is None:
-        return marks is None or (snapshots > 0 and not others_alive(now()))
+        return marks is None or (snapshots > 0 and not other_workers_alive(now()))
     return fence < mark[0] or snapshots < mark[1]
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import write
-from harmony.models import Worker
+from harmony.models import WebProcess, Worker
 from harmony.sync import rollback_detection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -79,6 +79,13 @@ def test_a_machine_that_never_ran_an_integration_trusts_a_database_that_others_w
     assert not rollback_detection.is_behind(1, fence=7, snapshots=5)
     rollback_detection.note(1, fence=8, snapshots=6)
     assert rollback_detection.is_behind(1, fence=7, snapshots=5), "what it remembers counts more"
+
+
+def test_a_dashboard_that_is_up_already_does_not_make_an_old_database_trusted(file: Path) -> None:
+    at = now()
+    with write() as session:
+        session.add(WebProcess(identity="elsewhere/x:1:1", node="", version="", started_at=at, seen_at=at))
+    assert rollback_detection.is_behind(1, fence=7, snapshots=5)
 
 
 def test_an_integration_that_is_not_in_the_file_is_behind_once_it_has_a_snapshot(file: Path) -> None:
