@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from harmony.audit import audit
 from harmony.db import changed, db, write
 from harmony.jobs.kinds import resting_in_caution
-from harmony.models import Caution, Job, Message, MessageState
+from harmony.models import Caution, Installation, Job, Message, MessageState
 
 # For pages and refusals.
 SENTENCE = "The database was restored: no tags are written, no devices are deleted and no messages are sent."
@@ -38,11 +38,18 @@ def since() -> datetime | None:
     return db.session.scalar(select(Caution.since).order_by(Caution.id).limit(1))
 
 
-def begin(session: Session, now: datetime) -> None:
-    """Begin the caution, inside the caller's `write()`; one that has begun goes on."""
+def begin(session: Session, now: datetime, after: int = 0) -> None:
+    """Begin the caution, inside the caller's `write()`; one that has begun goes on.
+
+    Either way the database gets a timeline of its own, higher than `after`, the highest this machine knows.
+    """
     if session.scalar(select(Caution.id)) is None:
         cancel_messages(session)
         session.add(Caution(id=1, since=now))
+    installation = session.get(Installation, 1)
+    if installation is not None:
+        # By the clock, so that two copies of a database never begin the same one.
+        installation.timeline = max(int(now.timestamp()), installation.timeline + 1, after + 1)
 
 
 def cancel_messages(session: Session) -> None:

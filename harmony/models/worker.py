@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from harmony.db import Base, UtcDateTime
@@ -43,7 +43,8 @@ class Installation(Base):
     """One row: what all processes of the installation must agree about.
 
     `serves_from`: the oldest step whose program can work on the schema as it is now. `queue_key`: the
-    fingerprint of the key that signs the queue's messages.
+    fingerprint of the key that signs the queue's messages. `timeline`: a number that rises whenever the
+    caution mode begins, so that what a machine remembers of the time before does not count any more.
     """
 
     __tablename__ = "installation"
@@ -51,6 +52,7 @@ class Installation(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     serves_from: Mapped[str] = mapped_column(String(32))
     queue_key: Mapped[str | None] = mapped_column(String(64))
+    timeline: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class Sweep(Base):

@@ -80,18 +80,14 @@ def notice_copy(now: datetime) -> bool:
 
     Before anything is sent: messages that wait in it would leave before the first sync looks.
     """
-    known = [_progress(found) for found in db.session.scalars(select(Integration))]
+    known = rollback_detection.remembered()
+    found = rollback_detection.progress(db.session())
+    is_copy = any(rollback_detection.is_behind(known, id_, mark) for id_, mark in found.items())
     release()
-    behind = [progress for progress in known if rollback_detection.is_behind(*progress)]
-    if behind:
-        rollback_detection.distrust([integration_id for integration_id, *_ in behind], now)
-    for progress in behind:  # a confirmed caution does not begin again at the next start
-        rollback_detection.note(*progress)
-    return bool(behind)
-
-
-def _progress(integration: Integration) -> tuple[int, int, int]:
-    return integration.id, integration.sync_job.fence, integration.snapshots
+    if is_copy:
+        rollback_detection.distrust(now)
+    rollback_detection.accept()  # a confirmed caution does not begin again at the next start
+    return is_copy
 
 
 def _marker() -> Path:
@@ -105,7 +101,7 @@ def mark_restored(now: datetime) -> int:
         for integration in integrations:
             integration.suspect = Absence.RESTORED
             audit(session, COMMAND_LINE, "Database restored", now, integration)
-        caution.begin(session, now)
+        caution.begin(session, now, rollback_detection.newest_timeline())
         caution.cancel_messages(session)  # also in a backup that was made in caution
     return len(integrations)
 

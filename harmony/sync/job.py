@@ -45,17 +45,18 @@ def sync(
     integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: ClientFactory = open_client
 ) -> None:
     """Sync one integration if it is due and free. Every end is written to the run's row."""
+    known = rollback_detection.remembered()  # before the claim, which other processes may note
     claimed = lease.claim(integration_id, JobKind.DEVICES, identity(), now())
     if claimed is None:
         return
-    work = _load(claimed, should_stop)
+    work = _load(claimed, known, should_stop)
     outcome = (work.named.outcome if work.named else None) or _attempt(work, opener)
     with writing_the_end(NAME, work):
         _finish(work, outcome)
 
 
-def _load(claimed: Lease, should_stop: Callable[[], bool]) -> Sync:
-    _distrust_the_past(claimed.integration_id)
+def _load(claimed: Lease, known: rollback_detection.Marks | None, should_stop: Callable[[], bool]) -> Sync:
+    _distrust_the_past(known, claimed.integration_id)
     integration = db.session.get_one(Integration, claimed.integration_id)
     applied = {page.name: page.applied for page in integration.pages}
     work = Sync(
@@ -71,7 +72,7 @@ def _load(claimed: Lease, should_stop: Callable[[], bool]) -> Sync:
     )
     if not integration.snapshots and work.suspect is not Absence.RESTORED:
         # A kill between the first commit of a whole snapshot and this file would look like a restore.
-        rollback_detection.note(integration.id, integration.sync_job.fence, integration.snapshots)
+        rollback_detection.note(integration.id, rollback_detection.progress(db.session())[integration.id])
     release()
     return work
 
@@ -83,18 +84,16 @@ def _suspect(integration: Integration) -> Absence | None:
     return Absence(integration.suspect) if integration.suspect else None
 
 
-def _distrust_the_past(integration_id: int) -> None:
+def _distrust_the_past(known: rollback_detection.Marks | None, integration_id: int) -> None:
     """Look for a database put back since this process started.
 
     Before anything else: the end of this run, whatever it is, makes the old database the newest.
     """
-    integration = db.session.get_one(Integration, integration_id)
-    behind = rollback_detection.is_behind(
-        integration.id, integration.sync_job.fence - 1, integration.snapshots
-    )
+    mark = rollback_detection.progress(db.session())[integration_id]
+    behind = rollback_detection.is_behind(known, integration_id, mark._replace(fence=mark.fence - 1))
     release()
     if behind:
-        rollback_detection.distrust([integration_id], now())
+        rollback_detection.distrust(now())
 
 
 def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
@@ -125,9 +124,9 @@ def _finish(work: Sync, outcome: Outcome) -> None:
             _follow(session, work, integration, outcome, current_time)
             if closed:
                 _answer_events(session, work, outcome, current_time)
-        marks = (integration.id, integration.sync_job.fence, integration.snapshots) if integration else None
-    if marks:
-        rollback_detection.note(*marks)
+        mark = rollback_detection.progress(session).get(work.held.integration_id)
+    if mark:
+        rollback_detection.note(work.held.integration_id, mark)
     if closed:
         _tell(work, outcome)
     else:  # its row says by whom and why; that is nothing for a log

@@ -92,11 +92,9 @@ def look(
 
     `edited`: putting what was asked with in force would make the next sync doubt what it does not list.
     """
+    is_behind = rollback_detection.has_old_database(integration_id)
     integration = db.session.get_one(Integration, integration_id)
     number, suspect = integration.snapshots + 1, integration.suspect or (Absence.EDITED if edited else None)
-    is_behind = rollback_detection.is_behind(
-        integration_id, integration.sync_job.fence, integration.snapshots
-    )
     if is_behind or caution.since() is not None:
         suspect = Absence.RESTORED
     release()

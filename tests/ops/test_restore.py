@@ -26,6 +26,7 @@ from harmony.jobs.process_identity import identity
 from harmony.models import Absence, AuditEntry, ChannelKind, Integration, Message, MessageState, Worker
 from harmony.ops import migrate, restore, start
 from harmony.sync import rollback_detection
+from harmony.sync.rollback_detection import HighWaterMark
 from tests.builders import NOON, an_integration
 from tests.ops.test_migrate import a_database_at
 
@@ -317,7 +318,7 @@ def synced_further() -> int:
     id_ = an_integration()
     with write() as session:
         session.get_one(Integration, id_).snapshots = 1
-    rollback_detection.note(id_, fence=3, snapshots=2)
+    rollback_detection.note(id_, HighWaterMark(3, 2))
     return id_
 
 
@@ -335,7 +336,7 @@ def test_a_copy_put_in_place_by_hand_is_noticed_before_anything_is_sent(app: Fla
 def test_a_database_that_is_the_newest_starts_without_caution(app: Flask) -> None:
     with app.app_context():
         id_ = synced_further()
-        rollback_detection.note(id_, fence=0, snapshots=1)
+        rollback_detection.note(id_, HighWaterMark(0, 1))
         queued(now())
     start.prepare(app)
     with app.app_context():

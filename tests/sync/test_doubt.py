@@ -62,8 +62,8 @@ def test_a_database_put_back_by_a_plain_copy_is_doubted_until_a_snapshot_complet
     sync(id_, FakeUem({"570": devices(1, 2, 3)}))
     with write() as session:
         mine = session.get_one(Integration, id_)
-        newest = (mine.sync_job.fence + 1, mine.snapshots + 1)
-    rollback_detection.note(id_, *newest)
+        newest = rollback_detection.HighWaterMark(mine.sync_job.fence + 1, mine.snapshots + 1)
+    rollback_detection.note(id_, newest)
     looked = preview.look(id_, a_choice(**BOLD), FakeUem({"570": devices(1, 2)}))
     assert looked.held == ("The database was restored from a backup before the sync that missed them.",)
     for _ in range(refused):
