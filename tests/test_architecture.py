@@ -31,7 +31,7 @@ ROOMS = {
     "audit": "folding db models feed",
     "uem": "clock",
     "security": "atomic_file clock config db models audit uem",
-    "backup": "atomic_file config db security",
+    "backup": "atomic_file config db models security",
     "simulator": "clock",
     "mail": "clock uem",
     "connector": "clock logs uem mail",
@@ -44,13 +44,13 @@ ROOMS = {
     "apps": "clock folding config db models audit uem jobs sync protection",
     "device_api": "clock db models audit uem security jobs sync protection apps",
     "tagging": "clock db models audit uem jobs sync protection apps",
-    "messages": "clock config db models audit uem security mail relay jobs sync protection device_api",
+    "messages": "clock config db models audit uem security backup mail relay jobs sync protection device_api",
     "outbound": "atomic_file clock config db models audit uem security mail connector relay jobs protection",
     "setup": "clock config db models audit uem security oidc relay jobs sync tagging messages outbound",
     "worker": "clock logs config db models audit security oidc backup relay jobs sync protection apps tagging"
     " messages outbound create_app",
-    "web": "clock folding config db models audit uem security oidc simulator relay jobs sync protection apps"
-    " event_notifications device_api tagging mail messages outbound setup",
+    "web": "clock folding config db models audit uem security backup oidc simulator relay jobs sync"
+    " protection apps event_notifications device_api tagging mail messages outbound setup",
     "api": "clock db models security jobs sync protection device_api web",
     "ops": "atomic_file clock logs config db models audit uem security backup simulator jobs sync"
     " protection device_api tagging messages outbound setup worker web create_app",

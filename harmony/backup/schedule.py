@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harmony.backup import claim, copies, postgresql, sealed_keys
+from harmony.backup import claim, copies, postgresql, record, sealed_keys
 from harmony.config import Settings, current_settings
 from harmony.db import sqlite_module
 from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE, secret_key, vault_keys
@@ -52,6 +52,7 @@ def run_when_due(now: datetime) -> Path | None:
             return _run(now) if is_ours and is_due_now(now) else None
     except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped, NoRoom) as error:
         _Failure.at = now
+        record.note(folder, made_at(folder), str(error))
         log.error("The scheduled backup was not made, and is tried again in an hour: %s", error)
         return None
 
@@ -62,6 +63,7 @@ def _run(now: datetime) -> Path:
     backup = _make(settings, folder, now)
     _Failure.at = None
     _remove(surplus(folder.iterdir(), settings.backups_kept))
+    record.note(folder, now)
     log.info("The scheduled backup is in %s.", backup)
     return backup
 
@@ -71,7 +73,10 @@ def is_due_now(now: datetime) -> bool:
     settings = current_settings()
     if _Failure.at is not None and timedelta() <= now - _Failure.at < _AGAIN_AFTER_FAILURE:
         return False
-    return bool(settings.backup_hours) and is_due(made_at(folder_of(settings)), settings.backup_hours, now)
+    if not settings.backup_hours or not is_due(made_at(folder_of(settings)), settings.backup_hours, now):
+        return False
+    # Of machines with folders of their own, one makes it.
+    return is_due(record.made_elsewhere(folder_of(settings)), settings.backup_hours, now)
 
 
 def is_due(made: datetime | None, every_hours: int, now: datetime) -> bool:

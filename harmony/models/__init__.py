@@ -78,7 +78,7 @@ from harmony.models.states import (
 from harmony.models.tag import FormerTag, TagLink, UemTag
 from harmony.models.uem_state import AccessToken, WaitRow
 from harmony.models.verification import Verification
-from harmony.models.worker import Installation, Sweep, WebProcess, Worker
+from harmony.models.worker import BackupRecord, Installation, Sweep, WebProcess, Worker
 
 __all__ = [
     "Absence",
@@ -93,6 +93,7 @@ __all__ = [
     "AppliedFile",
     "AuditChain",
     "AuditEntry",
+    "BackupRecord",
     "Caution",
     "ChannelKind",
     "Connector",

@@ -1,4 +1,4 @@
-"""The signs of life of the worker and web processes, and of the sweep over the devices."""
+"""The signs of life of the worker and web processes, the sweep over the devices, and backups."""
 
 from __future__ import annotations
 
@@ -53,6 +53,20 @@ class Installation(Base):
     serves_from: Mapped[str] = mapped_column(String(32))
     queue_key: Mapped[str | None] = mapped_column(String(64))
     timeline: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+class BackupRecord(Base):
+    """One row: when the newest scheduled backup was made, and on which machine in which folder.
+
+    `problem` is why the last try made none, "" if it made one.
+    """
+
+    __tablename__ = "backup_record"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    newest_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    folder: Mapped[str] = mapped_column(String(1024))
+    problem: Mapped[str] = mapped_column(String(256))
 
 
 class Sweep(Base):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from harmony.backup import record
 from harmony.clock import now
+from harmony.config import Settings
 from harmony.db import db, write
 from harmony.mail.envelope import Envelope
 from harmony.messages.composers import compose
@@ -188,6 +192,25 @@ def test_the_weekly_summary_says_that_all_is_well_or_what_is_not(kim: User) -> N
     watch.look(now() + timedelta(days=8, minutes=1))
     watch.look(now() + timedelta(days=15, minutes=2))
     assert titles()[1:] == ["Head office is failing", "Weekly summary: one trouble is open"]
+
+
+def test_a_missing_backup_is_told_until_one_is_made(context: Flask, settings: Settings, kim: User) -> None:
+    context.extensions["harmony.settings"] = replace(settings, backup_hours=24)
+    folder = Path("/backups")
+    record.note(folder, now() - timedelta(hours=47))
+    watch.look(now())
+    assert titles() == []
+    record.note(folder, now() - timedelta(hours=49))
+    record.note(folder, None, "pg_dump is not installed on this machine.")
+    watch.look(now())
+    watch.look(now() + timedelta(minutes=1))
+    assert titles() == ["No recent backup"]
+    [message] = db.session.scalars(select(Message)).all()
+    assert "pg_dump is not installed" in str(message.details["text"])
+    record.note(folder, now())
+    watch.look(now())
+    watch.look(now() + timedelta(minutes=11))
+    assert titles()[1:] == ["Over: No recent backup"]
 
 
 def test_only_who_asked_is_told_and_only_of_what(context: Flask) -> None:

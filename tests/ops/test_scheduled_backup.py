@@ -22,7 +22,7 @@ from flask import Flask
 from psycopg.conninfo import conninfo_to_dict
 
 from harmony import create_app
-from harmony.backup import claim, copies, drill, postgresql, schedule, sealed_keys
+from harmony.backup import claim, copies, drill, postgresql, record, schedule, sealed_keys
 from harmony.config import Settings
 from harmony.db import is_sqlite, sqlite_module
 from harmony.ops.metrics import series
@@ -55,8 +55,9 @@ def names(settings: Settings) -> list[str]:
 
 
 def test_the_examples_in_the_documentation_are_true() -> None:
-    failed, tried = doctest.testmod(schedule)
-    assert (failed, tried > 0) == (0, True)
+    for module in (schedule, record):
+        failed, tried = doctest.testmod(module)
+        assert (failed, tried > 0) == (0, True)
 
 
 def test_backups_are_made_when_due_and_only_the_newest_are_kept(context: Flask, settings: Settings) -> None:
@@ -193,6 +194,48 @@ def test_two_machines_with_folders_of_their_own_do_not_dump_at_once(
     between(monkeypatch, other)
     assert schedule.run_when_due(NOON) is not None
     assert others == [None]
+
+
+def test_of_machines_with_folders_of_their_own_one_dumps_each_day(
+    context: Flask, settings: Settings, tmp_path: Path
+) -> None:
+    if is_sqlite():
+        return  # a file is of one machine
+    assert schedule.run_when_due(NOON) is not None
+    another = replace(settings, node="another", backup_dir=tmp_path / "another")
+    context.extensions["harmony.settings"] = another
+    assert schedule.run_when_due(NOON + 23 * HOUR) is None
+    assert schedule.run_when_due(NOON + 24 * HOUR) is not None
+    context.extensions["harmony.settings"] = settings
+    assert schedule.run_when_due(NOON + 24 * HOUR) is None
+
+
+def test_a_missing_backup_is_known_with_why_until_one_is_made(
+    context: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    def fail() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("harmony.backup.copies.copy", full)
+            patch.setattr("harmony.backup.postgresql.dump", full)
+            assert schedule.run_when_due(NOON) is None
+        monkeypatch.setattr(schedule._Failure, "at", None)
+
+    assert record.trouble(NOON) is None, "nothing was tried"
+    fail()
+    assert record.trouble(NOON) == "No backup was made yet. The last try failed: no space left"
+    schedule.run_when_due(NOON - 49 * HOUR)
+    fail()
+    assert record.trouble(NOON - 2 * HOUR) is None
+    said = "The newest backup is of 13 Jan 2026, 11:00 UTC. The last try failed: no space left"
+    assert record.trouble(NOON) == said
+    context.extensions["harmony.settings"] = replace(settings, backup_hours=0)
+    assert record.trouble(NOON) is None
+    context.extensions["harmony.settings"] = settings
+    schedule.run_when_due(NOON)
+    assert record.trouble(NOON) is None
 
 
 def test_a_claim_ends_with_the_process(context: Flask, settings: Settings) -> None:

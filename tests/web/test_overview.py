@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,7 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, select
 
+from harmony.backup import record
 from harmony.clock import now
+from harmony.config import Settings
 from harmony.db import db, write
 from harmony.models import (
     Device,
@@ -146,6 +149,17 @@ def test_what_needs_a_person_stands_on_top_with_its_integration(app: Flask, full
     assert "Branch: Stopped: The UEM refused the user name." in page
     assert page.count('data-state="stopped"') == 1
     assert page.count('data-state="active"') == 1
+
+
+def test_a_missing_backup_stands_on_top(app: Flask, settings: Settings, full: FlaskClient) -> None:
+    app.extensions["harmony.settings"] = replace(settings, backup_hours=24)
+    with app.app_context():
+        record.note(settings.data_dir, None, "pg_dump is not installed on this machine.")
+    said = "Backups: No backup was made yet. The last try failed: pg_dump is not installed on this machine."
+    assert said in look(full, "/")
+    with app.app_context():
+        record.note(settings.data_dir, now())
+    assert "Backups:" not in look(full, "/")
 
 
 def test_events_are_counted_by_the_day_in_utc(context: Flask) -> None:

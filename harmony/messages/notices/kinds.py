@@ -16,6 +16,7 @@ class NoticeKind(StrEnum):
     TOKEN = "token"  # noqa: S105 - the name of a kind
     EXCEPTION = "exception"
     WORKER = "worker"
+    BACKUP = "backup"
     UNHEARD = "unheard"
     DESTINATION = "destination"
     CRITICAL = "critical"
@@ -37,6 +38,7 @@ WORDS = {
     NoticeKind.TOKEN: Wording("Token overlap", "A former token is refused in two days."),
     NoticeKind.EXCEPTION: Wording("Exceptions", "An exception or a changed risk ends within 7 days."),
     NoticeKind.WORKER: Wording("Silent worker", "No worker has been seen for three minutes."),
+    NoticeKind.BACKUP: Wording("Missing backup", "No backup was made for twice as long as planned."),
     NoticeKind.UNHEARD: Wording("Silent devices", "Too many registered devices are inactive."),
     NoticeKind.DESTINATION: Wording(
         "Failing destination", "A webhook or SIEM destination fails for 15 minutes, or lost records."

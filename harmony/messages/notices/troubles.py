@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from harmony.backup import record
 from harmony.config import current_settings
 from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
@@ -59,6 +60,7 @@ def troubles(session: Session, now: datetime) -> Iterator[Trouble]:
     yield from _held(session, integrations)
     yield from _exceptions(session, now)
     yield from _worker(now)
+    yield from _backup(now)
     yield from _unheard(session)
     yield from _destinations(session, now)
 
@@ -162,6 +164,11 @@ def _worker(now: datetime) -> Iterator[Trouble]:
     if seen is not None and now - seen > WORKER_SILENT_AFTER:
         text = f"It was last seen on {seen:%d %b %Y, %H:%M} UTC. Devices are not synced; see the log."
         yield Trouble(TroubleKey(NoticeKind.WORKER, ""), "silent", "The worker is silent", text)
+
+
+def _backup(now: datetime) -> Iterator[Trouble]:
+    if text := record.trouble(now):
+        yield Trouble(TroubleKey(NoticeKind.BACKUP, ""), "missing", "No recent backup", text)
 
 
 def _destinations(session: Session, now: datetime) -> Iterator[Trouble]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from flask import Blueprint, current_app, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from harmony.backup import record
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.security.auth import may_open
@@ -36,7 +38,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "overview/show.html",
         rows=rows,
-        attention=[(row.integration.name, banner) for row in rows for banner in _needs(row, now())],
+        attention=[*_backup(now(), sees_all), *_of_integrations(rows, now())],
         coverage=coverage,
         risks=risks,
         platforms=queries.platforms(),
@@ -44,6 +46,17 @@ def show() -> ResponseReturnValue:
         days=list(zip(days, chart.columns([line.events for line in days]), strict=True)),
         chart=chart,
     )
+
+
+def _backup(at: datetime, sees_all: bool) -> Iterator[tuple[str, Banner]]:
+    if sees_all and (text := record.trouble(at)):
+        yield "Backups", Banner("danger", text)
+
+
+def _of_integrations(rows: list[integrations.Row], at: datetime) -> Iterator[tuple[str, Banner]]:
+    for row in rows:
+        for banner in _needs(row, at):
+            yield row.integration.name, banner
 
 
 def _needs(row: integrations.Row, at: datetime) -> list[Banner]:
