@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic import context
+from flask import current_app
 from sqlalchemy import Connection
 
 from harmony import models
@@ -29,6 +30,7 @@ def run() -> None:
                 not (is_made_here(name) or is_of_queue(name) or is_partition(name))
             ),
             transactional_ddl=True,
+            on_version_apply=current_app.extensions["migrate"].configure_args["on_version_apply"],
         )
         with context.begin_transaction():
             context.run_migrations()

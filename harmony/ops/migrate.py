@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -35,6 +35,10 @@ SELECT_SERVES_FROM = "SELECT serves_from FROM installation"
 # The oldest step whose program can work on the schema as the newest step leaves it. A step that only adds
 # leaves it; one that takes away or renames what a former version uses sets it to itself.
 SERVES_FROM = "0042"
+UPSERT_SERVES_FROM = (
+    f"INSERT INTO installation (id, serves_from) VALUES (1, '{SERVES_FROM}') "  # noqa: S608 - a step of ours
+    "ON CONFLICT (id) DO UPDATE SET serves_from = excluded.serves_from"
+)
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -49,7 +53,7 @@ class DatabaseSilent(Exception):
 
 def init_app(app: Flask) -> None:
     """Offer `flask db …`, and say where the migrations stand."""
-    Migrate(app, db, directory=_location(), render_as_batch=True)
+    Migrate(app, db, directory=_location(), on_version_apply=_note_who_is_served)
 
 
 def migrate(now: datetime) -> None:
@@ -66,7 +70,6 @@ def migrate(now: datetime) -> None:
                 _keep(now)
             db.session.rollback()
             upgrade(directory=_location())
-            _note_who_is_served()
 
 
 def _is_complete() -> bool:
@@ -98,10 +101,10 @@ def is_served() -> bool:
     return oldest in known_revisions()
 
 
-def _note_who_is_served() -> None:
-    """Write for which former versions the schema still serves."""
-    with write() as session:
-        installation(session).serves_from = SERVES_FROM
+def _note_who_is_served(*, ctx: MigrationContext, heads: Collection[str], **_: object) -> None:
+    """Write for which former versions the newest schema still serves, in the transaction that leads to it."""
+    if ctx.connection is not None and head() in heads:
+        ctx.connection.execute(text(UPSERT_SERVES_FROM))
 
 
 def installation(session: Session) -> Installation:

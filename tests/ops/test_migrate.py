@@ -131,6 +131,49 @@ def test_a_version_that_a_newer_schema_still_serves_goes_on_and_an_older_one_is_
     assert not migrate.is_served(), "an older schema is migrated first"
 
 
+def test_who_is_served_is_written_with_the_steps_or_not_at_all(
+    tmp_path: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed upgrade would leave a schema that an older program takes for one that serves it."""
+    app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
+
+    def killed(**_: object) -> None:
+        upgrade(directory=str(migrate.SCRIPTS))
+        raise KeyboardInterrupt
+
+    with app.app_context():
+        upgrade(directory=str(migrate.SCRIPTS), revision="0041")
+        with write() as session:
+            session.execute(text("INSERT INTO installation (id, serves_from) VALUES (1, '0040')"))
+        monkeypatch.setattr(migrate, "upgrade", killed)
+        with pytest.raises(KeyboardInterrupt):
+            migrate.migrate(NOON)
+        assert db.session.scalar(text(migrate.SELECT_SERVES_FROM)) == migrate.SERVES_FROM
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_the_command_that_upgrades_keeps_a_backup_and_refuses_a_newer_database_as_a_start_does(
+    tmp_path: Path, empty_url: str, database: str
+) -> None:
+    app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
+    with app.app_context():
+        a_database_at("0001")
+        db.session.remove()
+    said = app.test_cli_runner().invoke(args=["db", "upgrade"])
+    assert said.exit_code == 0, said.output
+    assert len(list(tmp_path.glob("*.backup.d*"))) == (database == "sqlite" or bool(shutil.which("pg_dump")))
+    with app.app_context():
+        with write() as session:
+            session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            session.execute(text("UPDATE installation SET serves_from = '9999'"))
+        db.session.remove()
+    said = app.test_cli_runner().invoke(args=["db", "upgrade"])
+    assert (said.exit_code, "A newer version of Harmony" in said.output) == (1, True)
+    with app.app_context():
+        db.engine.dispose()
+
+
 def test_an_upgrade_keeps_the_rows_and_a_backup_or_says_that_there_is_none(
     tmp_path: Path, empty_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

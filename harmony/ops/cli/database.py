@@ -19,7 +19,7 @@ from harmony.db import sqlite_module
 from harmony.jobs import caution
 from harmony.ops import first_start, integrity_check, restore
 from harmony.ops.cli import commands
-from harmony.ops.migrate import head
+from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, head, migrate
 from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE
 
 _UPGRADE = group.commands["upgrade"]
@@ -40,14 +40,17 @@ def register(_app: Flask) -> None:
 
 @with_appcontext
 def upgrade(**options: object) -> None:
-    """Refuse what a start refuses: `db upgrade` would make a new database in the place of a lost one."""
+    """Migrate as a start does, which also refuses to make a new database in the place of a lost one."""
     try:
         integrity_check.refuse_unfit()
         first_start.refuse_lost()
-    except integrity_check.DatabaseUnfit as error:
+        if options.get("sql") or options.get("revision") != "head":
+            assert _UPGRADE_BY_ALEMBIC is not None  # Flask-Migrate's own
+            _UPGRADE_BY_ALEMBIC(**options)
+        else:
+            migrate(now())
+    except (integrity_check.DatabaseUnfit, DatabaseSilent, DatabaseTooNew) as error:
         raise click.ClickException(str(error)) from None
-    assert _UPGRADE_BY_ALEMBIC is not None  # Flask-Migrate's own
-    _UPGRADE_BY_ALEMBIC(**options)
     first_start.end()
 
 
