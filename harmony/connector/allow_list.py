@@ -18,8 +18,9 @@ LISTED = OutboundPolicy(allow_loopback=True)
 _SMTP, _SYSLOG, _WEBHOOK = "smtp://", "syslog://", "webhook://"
 _EXAMPLES = {_SMTP: f"A mail server is written as {_SMTP}mail.example.com:587.",
              _SYSLOG: f"A syslog server is written as {_SYSLOG}siem.example.com:6514."}  # fmt: skip
-# What a request line carries as it is.
+# What a request line carries as it is, and what is in no path: clients and servers read these differently.
 _PATH = re.compile(r"/[!-~]*")
+_AMBIGUOUS = re.compile(r"\\|%5c|%2f|//|/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 _SCHEMES = (_SMTP, _SYSLOG, _WEBHOOK)
 _CALLS = tuple(
     (call.method, re.compile(re.escape(call.value.template).replace(r"\{id\}", "[1-9][0-9]{0,19}")))
@@ -80,12 +81,13 @@ def stream_refusal(allowed: AllowList, host: str, port: int) -> str | None:
 
 def post_refusal(allowed: AllowList, server: Address, call: WireCall) -> str | None:
     """Return why these records are not posted, None when they are."""
-    if call.method != "POST" or not _PATH.fullmatch(call.path):
-        return "Records are posted, to a path of a server."
     path = call.path.partition("?")[0]
-    if server.url in allowed.webhooks or server.url + path.rstrip("/") in allowed.webhooks:
+    # A server is named by its origin alone: with a path in it, it would pass for one listed with that path.
+    if call.method != "POST" or server.path or not _PATH.fullmatch(call.path) or _AMBIGUOUS.search(path):
+        return "Records are posted, to a plain path of a server."
+    if {server.origin, server.origin + path.rstrip("/")} & allowed.webhooks:
         return None
-    return f"{server.url.replace('https://', _WEBHOOK, 1)} with this path is not on its list of servers."
+    return f"{server.origin.replace('https://', _WEBHOOK, 1)} with this path is not on its list of servers."
 
 
 def _socket_refusal(allowed: AllowList, server: str) -> str | None:

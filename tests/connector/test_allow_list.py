@@ -145,6 +145,51 @@ def test_records_are_posted_to_listed_addresses_only(
     assert (refused is None) is allowed
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/other", "/../server/control/restart", "/services/collector", "/?a=b"]
+)
+@pytest.mark.parametrize("server", ["siem.corp.example:8088/services/collector", "hook.corp.example/in"])
+def test_a_path_within_the_name_of_the_server_opens_no_other(server: str, path: str) -> None:
+    address = f"https://{server}"
+    refused = post_refusal(RECEIVERS, parse_address(address, LISTED), call(address, "POST", path))
+    assert "plain path" in (refused or "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/..", "/.", "/../admin", "/a/../admin", "/a/./b", "/%2e%2E/admin", "/.%2e/admin", "/a/%2E", "//admin",
+        "/a//b", "/a\\..\\admin", "/a%5c..%5Cadmin", "/a%2f..%2Fadmin", "/../admin?a=b",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("server", ["https://siem.corp.example:8088", "https://hook.corp.example"])
+def test_a_path_that_may_be_read_in_two_ways_is_refused_everywhere(server: str, path: str) -> None:
+    refused = post_refusal(RECEIVERS, parse_address(server, LISTED), call(server, "POST", path))
+    assert "plain path" in (refused or "")
+
+
+@pytest.mark.parametrize("path", ["/a..b/.well-known/x...", "/a?next=//b/../c", "/%41/b@c:d"])
+def test_dots_in_names_and_what_a_query_carries_are_plain(path: str) -> None:
+    server = "https://hook.corp.example"
+    assert post_refusal(RECEIVERS, parse_address(server, LISTED), call(server, "POST", path)) is None
+
+
+@pytest.mark.parametrize("path", ["", "/", "/API/system/info", "/../other", "?grant_type=x"])
+@pytest.mark.parametrize("server", [f"{UEM}/API", f"{TOKEN}/x", "https://sign-in.corp.example/connect"])
+def test_a_path_within_the_name_of_a_uem_or_token_service_is_on_no_list(server: str, path: str) -> None:
+    for method in ("GET", "POST"):
+        assert refusal(server, method, path) is not None
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.corp.example:25/x", "kim@mail.corp.example", "mail.corp.example ", "x\r\n"]
+)
+def test_the_name_of_a_mail_or_syslog_server_is_compared_whole(host: str) -> None:
+    for port in (25, 6514):
+        assert mail_refusal(RECEIVERS, host, port) is not None
+        assert stream_refusal(RECEIVERS, host, port) is not None
+
+
 @pytest.mark.parametrize("server", ["https://siem.corp.example:8088", "https://hook.corp.example"])
 def test_a_receiver_of_records_is_no_uem(server: str) -> None:
     listed = parse_address(server, LISTED)
