@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from harmony.connector.wire import WireCall
@@ -40,11 +40,11 @@ class AllowList:
     servers: frozenset[str]
     tokens: frozenset[str]
     sockets: frozenset[str] = frozenset()
-    webhooks: frozenset[str] = frozenset()
+    webhooks: frozenset[str] = field(default=frozenset(), repr=False)
 
     def shown(self) -> tuple[str, ...]:
-        """Return the servers, as the dashboard shows them."""
-        webhooks = {url.replace("https://", _WEBHOOK, 1) for url in self.webhooks}
+        """Return the servers, as the dashboard shows them: the path of a webhook may be its secret."""
+        webhooks = {_without_path(url) for url in self.webhooks}
         return tuple(sorted(self.servers | self.sockets | webhooks))
 
 
@@ -88,6 +88,11 @@ def post_refusal(allowed: AllowList, server: Address, call: WireCall) -> str | N
     if {server.origin, server.origin + path.rstrip("/")} & allowed.webhooks:
         return None
     return f"{server.origin.replace('https://', _WEBHOOK, 1)} with this path is not on its list of servers."
+
+
+def _without_path(url: str) -> str:
+    address = parse_address(url, LISTED)
+    return address.origin.replace("https://", _WEBHOOK, 1) + ("/…" if address.path else "")
 
 
 def _socket_refusal(allowed: AllowList, server: str) -> str | None:

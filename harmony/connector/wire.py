@@ -58,7 +58,7 @@ class WireCall(msgspec.Struct, frozen=True, kw_only=True):
     ca_pem: str | None
 
     def __repr__(self) -> str:
-        return f"<WireCall {self.method} {self.server}{self.path}>"
+        return f"<WireCall {self.method} {self.server}>"
 
 
 class WireProbe(msgspec.Struct, frozen=True, kw_only=True):

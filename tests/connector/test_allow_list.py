@@ -145,9 +145,7 @@ def test_records_are_posted_to_listed_addresses_only(
     assert (refused is None) is allowed
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/other", "/../server/control/restart", "/services/collector", "/?a=b"]
-)
+@pytest.mark.parametrize("path", ["/", "/other", "/../control/restart", "/services/collector", "/?a=b"])
 @pytest.mark.parametrize("server", ["siem.corp.example:8088/services/collector", "hook.corp.example/in"])
 def test_a_path_within_the_name_of_the_server_opens_no_other(server: str, path: str) -> None:
     address = f"https://{server}"
@@ -158,8 +156,8 @@ def test_a_path_within_the_name_of_the_server_opens_no_other(server: str, path: 
 @pytest.mark.parametrize(
     "path",
     [
-        "/..", "/.", "/../admin", "/a/../admin", "/a/./b", "/%2e%2E/admin", "/.%2e/admin", "/a/%2E", "//admin",
-        "/a//b", "/a\\..\\admin", "/a%5c..%5Cadmin", "/a%2f..%2Fadmin", "/../admin?a=b",
+        "/..", "/.", "/../admin", "/a/../admin", "/a/./b", "/%2e%2E/admin", "/.%2e/admin", "/a/%2E",
+        "//admin", "/a//b", "/a\\..\\admin", "/a%5c..%5Cadmin", "/a%2f..%2Fadmin", "/../admin?a=b",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("server", ["https://siem.corp.example:8088", "https://hook.corp.example"])
@@ -215,8 +213,11 @@ def test_what_is_no_address_of_a_receiver_is_refused(text: str) -> None:
         read_allow_list(text)
 
 
-def test_the_list_is_shown_as_it_was_written() -> None:
+def test_the_list_is_shown_without_the_paths_of_receivers_which_may_be_secret() -> None:
     assert RECEIVERS.shown() == (
         UEM, "smtp://mail.corp.example:25", "syslog://siem.corp.example:6514", "webhook://hook.corp.example",
-        "webhook://siem.corp.example:8088/services/collector",
+        "webhook://siem.corp.example:8088/…",
     )  # fmt: skip
+    assert "collector" not in repr(RECEIVERS) + repr(
+        call("https://siem.corp.example:8088", "POST", "/services/collector")
+    )
