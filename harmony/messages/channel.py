@@ -18,7 +18,7 @@ from harmony.messages.gateways import ApprisedService, Webhook
 from harmony.messages.results import NotConfigured
 from harmony.models import ChannelKind, MailServer, MessageChannel
 from harmony.relay.mail import open_relayed_mail
-from harmony.security.vault import VaultLocked, vault
+from harmony.security.vault import VaultLocked, on_the_way, vault
 
 # Less than what providers and telephone companies take for a storm.
 PER_HOUR = {ChannelKind.EMAIL: 1000, ChannelKind.SMS: 200, ChannelKind.CHAT: 200}
@@ -57,7 +57,7 @@ def open_sender(way: Way) -> AbstractContextManager[Sender]:
 
 def mail_origin(server: MailServer) -> str:
     """Return where the password may be sent."""
-    return f"smtp://{server.host}:{server.port}"
+    return on_the_way(f"smtp://{server.host}:{server.port}", server.connector)
 
 
 def url_bound_to(channel_id: int) -> str:

@@ -44,10 +44,11 @@ def mail_server(session: Session) -> MailServer | None:
 
 
 def keeps_password(saved: MailServer | None, values: MailServerValues) -> bool:
-    """Tell whether the saved password is for this host, port and user."""
+    """Tell whether the saved password is for this host, port, user and Connector."""
     if saved is None or not saved.password:
         return False
-    return (saved.host, saved.port, saved.username) == (values.host, values.port, values.username)
+    own = (saved.host, saved.port, saved.username, saved.connector)
+    return own == (values.host, values.port, values.username, values.connector)
 
 
 def save_mail_server(values: MailServerValues, edition: int, by: str, now: datetime) -> None:
@@ -57,7 +58,7 @@ def save_mail_server(values: MailServerValues, edition: int, by: str, now: datet
         if (saved.edition if saved else 0) != edition:
             raise ChangedMeanwhile
         kept = saved.password if saved and keeps_password(saved, values) else ""
-        former = f"{saved.host}:{saved.port}" if saved else ""
+        former = (f"{saved.host}:{saved.port}", saved.connector) if saved else ("", "")
         server = saved or MailServer()
         server.host, server.port, server.security = values.host, values.port, values.security
         server.username, server.certificate = values.username, values.certificate
@@ -66,7 +67,7 @@ def save_mail_server(values: MailServerValues, edition: int, by: str, now: datet
         server.password = _sealed(values, mail_origin(server)) or (kept if values.username else "")
         session.add(server)
         place = f"{server.host}:{server.port}"
-        changes = [("Server", former, place)]
+        changes = [("Server", former[0], place), ("Connector", former[1], server.connector)]
         audit(session, by, "Changed the mail server", now, detail=place, changes=changes)
         outbox.wake(session, Message.channel == ChannelKind.EMAIL, now=now)
 

@@ -23,9 +23,17 @@ from harmony.models import (
 from harmony.outbound.loading import newest_id
 from harmony.outbound.record import OutboundRecord
 from harmony.outbound.schedule import FORMER_SECRET
-from harmony.outbound.senders import open_records, origin_of_url, secret_bound_to, url_bound_to
+from harmony.outbound.senders import (
+    connector_of,
+    open_records,
+    origin_of_url,
+    secret_bound_to,
+    token_sealed_for,
+    url_bound_to,
+    url_sealed_for,
+)
 from harmony.outbound.webhook_signature import new_secret
-from harmony.security.vault import vault
+from harmony.security.vault import on_the_way, origin_of, vault
 
 
 class DestinationChanged(Exception):
@@ -72,14 +80,22 @@ def save(destination_id: int, values: DestinationValues, edition: int, by: str, 
         row = session.get(Destination, destination_id)
         if row is None or row.edition != edition:
             raise DestinationChanged
+        former = connector_of(row)
         _apply(row, values)
         row.edition, row.next_at = edition + 1, now
-        audit(session, by, "Changed a destination", now, detail=_named(row))
+        changes = [("Connector", former, connector_of(row))]
+        audit(session, by, "Changed a destination", now, detail=_named(row), changes=changes)
 
 
-def keeps_token(row: Destination, url: str) -> bool:
-    """Tell whether the saved token is for this address."""
-    return bool(row.secret) and (not url or origin_of_url(url) == row.address)
+def keeps_url(row: Destination, connector: str) -> bool:
+    """Tell whether the saved address was typed for this Connector, "" for none."""
+    return bool(row.url) and origin_of(row.url) == on_the_way("", connector)
+
+
+def keeps_token(row: Destination, url: str, connector: str) -> bool:
+    """Tell whether the saved token is for this address, and was typed for this Connector."""
+    origin = origin_of_url(url) if url else row.address
+    return bool(row.secret) and origin_of(row.secret) == on_the_way(origin, connector)
 
 
 def pause(destination_id: int, by: str, now: datetime) -> None:
@@ -160,13 +176,13 @@ def _apply(row: Destination, values: DestinationValues) -> None:
     row.kinds, row.personal, row.options = list(values.kinds), values.personal, values.options
     if row.kind == DestinationKind.SYSLOG:
         row.address = values.place
+    if row.kind == DestinationKind.HTTP and not keeps_token(row, values.url, connector_of(row)):
+        row.secret = ""
     if values.url:
-        if row.kind == DestinationKind.HTTP and not keeps_token(row, values.url):
-            row.secret = ""
         row.address = origin_of_url(values.url)
-        row.url = vault().seal(values.url, url_bound_to(row.id))
+        row.url = vault().seal(values.url, url_bound_to(row.id), url_sealed_for(row))
     if values.token:
-        row.secret = vault().seal(values.token, secret_bound_to(row.id), row.address)
+        row.secret = vault().seal(values.token, secret_bound_to(row.id), token_sealed_for(row))
 
 
 def _renew_secret(row: Destination, now: datetime | None) -> str:
@@ -183,4 +199,5 @@ def _audited(session: Session, destination_id: int, by: str, what: str, now: dat
 
 
 def _named(row: Destination) -> str:
-    return f"{row.name} ({row.kind}{f', {row.address}' if row.address else ''})"
+    parts = [row.kind, row.address, on_the_way("", connector_of(row))]
+    return f"{row.name} ({', '.join(part for part in parts if part)})"

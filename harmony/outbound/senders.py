@@ -28,7 +28,7 @@ from harmony.outbound.syslog import DOCUMENTATION_NUMBER, LOCAL0, SyslogHeader
 from harmony.outbound.syslog_sender import SendStream, SyslogSender, directly
 from harmony.relay.exchange import route_of
 from harmony.relay.stream import send_relayed_stream
-from harmony.security.vault import VaultLocked, vault
+from harmony.security.vault import VaultLocked, on_the_way, origin_of, vault
 from harmony.uem.errors import UemError
 from harmony.uem.http.byte_stream import StreamServer
 
@@ -74,6 +74,16 @@ def secret_bound_to(destination_id: int) -> str:
     return f"destination:{destination_id}:secret"
 
 
+def url_sealed_for(destination: Destination) -> str:
+    """Name the way that the sealed address of a destination may take: its Connector, "" for none."""
+    return on_the_way("", connector_of(destination))
+
+
+def token_sealed_for(destination: Destination) -> str:
+    """Name where the Authorization header of a destination may be sent, and through which Connector."""
+    return on_the_way(destination.address, connector_of(destination))
+
+
 def origin_of_url(url: str) -> str:
     """Return the scheme, host and port of an address: where its secret may be sent, and what a page shows."""
     parts = urlsplit(url)
@@ -106,13 +116,13 @@ def _webhook(destination: Destination, stack: ExitStack) -> RecordSender:
 
 def _collector(destination: Destination, stack: ExitStack) -> RecordSender:
     bound_to = secret_bound_to(destination.id)
-    token = vault().open(destination.secret, bound_to, destination.address) if destination.secret else ""
+    token = _opened(destination.secret, bound_to, token_sealed_for(destination)) if destination.secret else ""
     form, header = destination.format, _header(destination)
     return CollectorSender(_receiver(destination, stack), form, header, token)
 
 
 def _receiver(destination: Destination, stack: ExitStack) -> Receiver:
-    url = vault().open(destination.url, url_bound_to(destination.id))
+    url = _opened(destination.url, url_bound_to(destination.id), url_sealed_for(destination))
     certificate, connector = destination.options.get("certificate", ""), connector_of(destination)
     receiver = (
         Receiver(url, certificate, relayed_policy(), route_of(connector, POST))
@@ -120,6 +130,16 @@ def _receiver(destination: Destination, stack: ExitStack) -> Receiver:
         else Receiver(url, certificate, outbound_policy())
     )
     return stack.enter_context(closing(receiver))
+
+
+def _opened(sealed: str, bound_to: str, origin: str) -> str:
+    """Return an address or header. Raises SendError when it was typed for another way, and VaultLocked."""
+    if origin_of(sealed) != origin:
+        raise SendError(
+            "What is saved was entered for another Connector, and is not sent through this one.",
+            "Edit the destination and enter its address, and the header if it has one, again.",
+        )
+    return vault().open(sealed, bound_to, origin)
 
 
 def _syslog(destination: Destination, _stack: ExitStack) -> RecordSender:

@@ -9,7 +9,7 @@ from enum import Enum
 import msgspec
 
 from harmony.models.configuration import ServerDetails
-from harmony.security.vault import VaultLocked, WrongOrigin, origin_of, vault
+from harmony.security.vault import THROUGH, VaultLocked, WrongOrigin, on_the_way, origin_of, vault
 from harmony.uem.trust import address
 
 SECRET_FIELDS = ("client_secret", "password", "api_key")
@@ -40,13 +40,22 @@ def fields_in_use(server: ServerDetails) -> tuple[str, ...]:
 def origin_for(server: ServerDetails, field: str) -> str:
     """Name where a secret may go: its server, and for a client secret the token service before it.
 
-    The client secret itself goes to the token service, the token that it brings to the server.
+    The client secret itself goes to the token service, the token that it brings to the server; through a
+    Connector both pass its agents.
     """
     origin = address.origin_of(server.server_address) or _NO_ADDRESS
     token_origin = address.origin_of(server.token_address) or _NO_ADDRESS
-    if field != "client_secret" or token_origin == origin:
-        return origin
-    return f"{origin} and {token_origin}"
+    if field == "client_secret" and token_origin != origin:
+        origin = f"{origin} and {token_origin}"
+    return on_the_way(origin, server.connector)
+
+
+def asked_again(server: ServerDetails, field: str) -> str:
+    """Return the sentence that asks for a secret that was typed for other addresses or Connectors."""
+    owner, direct = origin_of(getattr(server, field)), msgspec.structs.replace(server, connector="")
+    if owner.partition(THROUGH)[0] == origin_for(direct, field):
+        return f"The Connector was changed: enter the {_LABELS[field]} again."
+    return f"Enter the {_LABELS[field]} again: the saved one belongs to {owner or 'another server'}."
 
 
 def seal_secrets(integration_id: int, server: ServerDetails) -> ServerDetails:

@@ -21,6 +21,8 @@ from harmony.security.keys import decode_vault_key
 
 # `v1.<key id>.<body>` is for values that stay here; `v2.<key id>.<origin>.<body>` names where it may be sent.
 VERSION, WITH_ORIGIN = "v1", "v2"
+# Between the address and the name in the origin of what is sent through a Connector.
+THROUGH = " through Connector "
 _NONCE_BYTES = 12
 _KEY_ID_BYTES = 8
 
@@ -39,10 +41,10 @@ class VaultLocked(Exception):
 
 
 class WrongOrigin(VaultLocked):
-    """The secret was entered for another server. It is never sent to this one."""
+    """The secret was entered for another server or Connector. It is never sent to this one."""
 
     def __init__(self, label: str, origin: str) -> None:
-        self.sentence = f"The saved {label} belongs to {origin} and is not sent to another server."
+        self.sentence = f"The saved {label} belongs to {origin} and is sent nowhere else."
         self.advice = f"Enter the {label} again on Server Details."
         super().__init__()
 
@@ -135,6 +137,11 @@ def vault() -> Vault:
 def origin_of(sealed: str) -> str:
     """Return the origin that a value was sealed for, "" when it names none. Raises VaultLocked."""
     return _parts(sealed)[2]
+
+
+def on_the_way(origin: str, connector: str) -> str:
+    """Name an origin as reached through this Connector, whose agents see what they send; "" for none."""
+    return f"{origin}{THROUGH}{connector}".lstrip() if connector else origin
 
 
 def _parts(sealed: str) -> tuple[str, str, str]:

@@ -123,6 +123,48 @@ def test_server_details_offer_the_connectors_and_keep_the_choice(signed_in: Flas
     assert "Connector Nowhere was revoked." in refused.get_data(as_text=True)
 
 
+def sent(client: FlaskClient, id_: int, connector: str, **typed: str) -> str:
+    """The answer of Server Details to the edition that it shows."""
+    address = f"/integrations/{id_}/setup/server"
+    edition = re.search(r'name="edition" value="(\d+)"', text(client, address))
+    assert edition
+    server = {"display_name": "Test UEM", "server_address": "https://uem.test", "edition": edition[1]}
+    answer = client.post(address, data=server | typed | {"connector": connector})
+    return answer.get_data(as_text=True)
+
+
+OAUTH = {"use_oauth2": "y", "token_region": "other", "token_other": "https://uem.test/connect/token",
+         "client_id": "id"}  # fmt: skip
+BASIC = {"username": "kim", "token_region": "other"}
+OAUTH_SECRET, BASIC_SECRETS = {"client_secret": "s"}, {"password": "p", "api_key": "k"}
+
+
+@pytest.mark.parametrize("moved", [("", "Head office"), ("Head office", "Branch"), ("Branch", "")])
+@pytest.mark.parametrize(("signs_in", "typed"), [(OAUTH, OAUTH_SECRET), (BASIC, BASIC_SECRETS)])
+def test_credentials_are_typed_again_for_another_connector(
+    signed_in: FlaskClient, site: int, moved: tuple[str, str], signs_in: dict[str, str], typed: dict[str, str]
+) -> None:
+    before, after = moved
+    with signed_in.application.app_context():
+        connectors.add("Branch", "admin", now())
+        id_ = an_integration()
+    again = "The Connector was changed: enter the"
+    assert again not in sent(signed_in, id_, before, **signs_in, **typed)
+    assert again not in sent(signed_in, id_, before, **signs_in)
+    assert sent(signed_in, id_, after, **signs_in).count(f"<p>{again}") == len(typed)
+    assert again not in sent(signed_in, id_, after, **signs_in, **typed)
+
+
+def test_credentials_of_the_other_way_to_sign_in_do_not_come_along(signed_in: FlaskClient, site: int) -> None:
+    with signed_in.application.app_context():
+        id_ = an_integration()
+    sent(signed_in, id_, "", **BASIC, **BASIC_SECRETS)
+    sent(signed_in, id_, "Head office", **OAUTH, **OAUTH_SECRET)
+    page = sent(signed_in, id_, "Head office", **BASIC)
+    for label in ("Password", "API Key"):
+        assert f"<p>The Connector was changed: enter the {label} again." in page
+
+
 def test_a_connector_says_what_goes_through_it(signed_in: FlaskClient, site: int) -> None:
     assert "Nothing. Choose it" in text(signed_in, f"/connectors/{site}")
     with signed_in.application.app_context():

@@ -228,3 +228,59 @@ def test_a_destination_inside_a_network_is_reached_through_a_connector(
     changed = TYPED[kind] | {"edition": "1", "connector": ""}
     assert signed_in.post(f"{PAGE}/{row.id}/edit", data=changed).status_code == 303
     assert "connector" not in saved(signed_in).options
+
+
+@pytest.fixture
+def sites(signed_in: FlaskClient) -> tuple[str, str]:
+    """The names of two Connectors."""
+    with signed_in.application.app_context():
+        for name in ("Site A", "Site B"):
+            connectors.add(name, "admin", now())
+    return "Site A", "Site B"
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "Site A"), ("Site A", "Site B"), ("Site A", "")])
+@pytest.mark.parametrize("kind", ["webhook", "http"])
+def test_what_is_secret_is_typed_again_for_another_connector(
+    signed_in: FlaskClient, sites: tuple[str, str], kind: str, before: str, after: str
+) -> None:
+    signed_in.post(f"{PAGE}/new/{kind}", data=TYPED[kind] | {"connector": before})
+    row = saved(signed_in)
+    moved = TYPED[kind] | {"edition": "1", "connector": after}
+    without = {"url": "", "token": ""}
+    answer = signed_in.post(f"{PAGE}/{row.id}/edit", data=moved | without)
+    assert (answer.status_code, saved(signed_in).edition) == (422, 1)
+    assert "The Connector was changed: enter the address again." in answer.text
+    assert ("enter the header again" in answer.text) is (kind == "http")
+    assert signed_in.post(f"{PAGE}/{row.id}/edit", data=moved).status_code == 303
+    kept = moved | without | {"edition": "2", "name": "Renamed"}
+    assert signed_in.post(f"{PAGE}/{row.id}/edit", data=kept).status_code == 303
+    with signed_in.application.app_context():
+        entries = db.session.scalars(select(AuditEntry)).all()
+        changes, details = [entry.changes for entry in entries], [entry.detail for entry in entries]
+    assert f'["Connector", "{before}", "{after}"]' in "".join(changes)
+    assert any("through Connector Site A)" in detail for detail in details)
+
+
+@pytest.mark.parametrize("kind", ["webhook", "http"])
+def test_what_is_secret_never_opens_for_another_connector(
+    signed_in: FlaskClient, sites: tuple[str, str], kind: str
+) -> None:
+    signed_in.post(f"{PAGE}/new/{kind}", data=TYPED[kind] | {"connector": "Site A"})
+    id_ = saved(signed_in).id
+    with signed_in.application.app_context(), write() as session:
+        session.get_one(Destination, id_).options = {"connector": "Site B"}
+    tried = signed_in.post(f"{PAGE}/{id_}/test", follow_redirects=True).text
+    assert "was entered for another Connector" in tried
+
+
+@pytest.mark.parametrize("kind", ["webhook", "syslog", "http"])
+def test_a_form_without_the_choice_of_a_connector_keeps_it(
+    signed_in: FlaskClient, sites: tuple[str, str], kind: str
+) -> None:
+    signed_in.post(f"{PAGE}/new/{kind}", data=TYPED[kind] | {"connector": "Site A"})
+    row = saved(signed_in)
+    again = TYPED[kind] | {"edition": "1", "url": "", "token": "", "name": "Renamed"}
+    assert signed_in.post(f"{PAGE}/{row.id}/edit", data=again).status_code == 303
+    after = saved(signed_in)
+    assert (after.name, after.options["connector"]) == ("Renamed", "Site A")

@@ -74,6 +74,37 @@ def test_mail_goes_through_a_connector_that_is_in_use(signed_in: FlaskClient) ->
     assert '<option selected value="Site A">Site A</option>' in again.text
 
 
+@pytest.mark.parametrize(("before", "after"), [("", "Site A"), ("Site A", "Site B"), ("Site A", "")])
+def test_the_password_is_typed_again_for_another_connector(
+    signed_in: FlaskClient, before: str, after: str
+) -> None:
+    with signed_in.application.app_context():
+        for name in ("Site A", "Site B"):
+            connectors.add(name, "test", now())
+    signed_in.post(PAGE, data=MAIL | {"connector": before})
+    moved = MAIL | {"connector": after, "edition": "1"}
+    answer = signed_in.post(PAGE, data=moved | {"password": ""})
+    assert answer.status_code == 422
+    assert "The Connector was changed: enter the password again." in answer.text
+    assert saved(signed_in).connector == before
+    assert signed_in.post(PAGE, data=moved).status_code == 303
+    sealed_for = origin_of(saved(signed_in).password)
+    through = f" through Connector {after}" if after else ""
+    assert sealed_for == f"smtp://smtp.example.com:587{through}"
+    with signed_in.application.app_context():
+        changes = "".join(entry.changes for entry in db.session.scalars(select(AuditEntry)))
+    assert f'["Connector", "{before}", "{after}"]' in changes
+
+
+def test_a_form_without_the_choice_of_a_connector_keeps_it(signed_in: FlaskClient) -> None:
+    with signed_in.application.app_context():
+        connectors.add("Site A", "test", now())
+    signed_in.post(PAGE, data=MAIL | {"connector": "Site A"})
+    again = MAIL | {"edition": "1", "password": "", "sender_name": "Security"}
+    assert signed_in.post(PAGE, data=again).status_code == 303
+    assert (saved(signed_in).connector, saved(signed_in).sender_name) == ("Site A", "Security")
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

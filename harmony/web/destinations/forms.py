@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from harmony.clock import now
 from harmony.jobs.uem_client import outbound_policy, relayed_policy
 from harmony.models import Destination, DestinationKind, FeedKind, RecordFormat, Severity
-from harmony.outbound.destinations import DestinationValues, keeps_token
+from harmony.outbound.destinations import DestinationValues, keeps_token, keeps_url
 from harmony.outbound.formats import FORMATS
 from harmony.outbound.senders import connector_of
 from harmony.outbound.syslog import DOCUMENTATION_NUMBER, LOCAL0
@@ -20,6 +20,7 @@ from harmony.relay import connectors
 from harmony.uem.errors import UemError
 from harmony.uem.http.checked_calls import web_address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
+from harmony.web.shared.connector_choice import keep_unsent
 from harmony.web.shared.pasted import stripped
 from harmony.web.wizard.forms import WholeNumber
 
@@ -178,6 +179,8 @@ def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = 
     if isinstance(form, RemoteForm):
         saved_name = connector_of(row) if row is not None else ""
         form.connector.choices = connectors.offered(saved_name, "None: sent directly")
+        if typed is not None:
+            keep_unsent(form.connector, saved_name)
     if typed is None and row is None:
         form.format.data = FORMATS[kind][0].value
     return form
@@ -186,15 +189,27 @@ def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = 
 def is_complete(form: DestinationForm, row: Destination | None) -> bool:
     """Validate a form, with what has to be typed because nothing is saved for it."""
     valid = form.validate()
-    if isinstance(form, WebhookForm) and not form.url.data and row is None:
-        form.url.errors = ["Enter the address that records are sent to."]
-    if isinstance(form, CollectorForm) and row is not None and _lacks_token(form, row):
-        form.token.errors = ["The saved header is for another server: enter the one for this address."]
+    if isinstance(form, WebhookForm) and not form.url.data:
+        form.url.errors = _lacks_url(form, row)
+    if isinstance(form, CollectorForm) and row is not None and row.secret and not form.token.data:
+        form.token.errors = _lacks_token(form, row)
     return valid and not form.errors
 
 
-def _lacks_token(form: CollectorForm, row: Destination) -> bool:
-    return bool(row.secret and not form.token.data) and not keeps_token(row, form.url.data or "")
+def _lacks_url(form: WebhookForm, row: Destination | None) -> list[str]:
+    if row is None:
+        return ["Enter the address that records are sent to."]
+    kept = keeps_url(row, form.connector.data or "")
+    return [] if kept else ["The Connector was changed: enter the address again."]
+
+
+def _lacks_token(form: CollectorForm, row: Destination) -> list[str]:
+    connector = form.connector.data or ""
+    if keeps_token(row, form.url.data or "", connector):
+        return []
+    if connector != connector_of(row):
+        return ["The Connector was changed: enter the header again."]
+    return ["The saved header is for another server: enter the one for this address."]
 
 
 def _saved(row: Destination) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from harmony.relay import connectors
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.messages.forms import ChannelForm, MailServerForm, TrialForm, filled
+from harmony.web.shared.connector_choice import keep_unsent
 from harmony.web.shared.ids import number
 
 blueprint = Blueprint("message_settings", __name__, url_prefix="/messages/settings")
@@ -41,6 +42,7 @@ def show() -> ResponseReturnValue:
 def save() -> ResponseReturnValue:
     """Save the mail server."""
     form = MailServerForm(request.form)
+    keep_unsent(form.connector, _saved_connector())
     if form.validate() and not _lacks_password(form):
         try:
             settings.save_mail_server(form.values(), _edition(), g.user.name, now())
@@ -148,9 +150,16 @@ def _lacks_password(form: MailServerForm) -> bool:
     values = form.values()
     saved = settings.mail_server(db.session())
     if values.username and not values.password and not settings.keeps_password(saved, values):
-        form.password.errors = ["Enter the password of this user for this server."]
+        moved = saved is not None and saved.connector != values.connector
+        again = "The Connector was changed: enter the password again."
+        form.password.errors = [again if moved else "Enter the password of this user for this server."]
         return True
     return False
+
+
+def _saved_connector() -> str:
+    server = settings.mail_server(db.session())
+    return server.connector if server else ""
 
 
 def _edition() -> int:
@@ -163,7 +172,7 @@ def _page(notice: str = "", **forms: Any) -> str:
         select(MessageChannel).order_by(MessageChannel.name, MessageChannel.id)
     ).all()
     mail = forms.get("mail") or filled(server)
-    mail.connector.choices = connectors.offered(server.connector if server else "", "None: sent directly")
+    mail.connector.choices = connectors.offered(_saved_connector(), "None: sent directly")
     channel_form, trial = forms.get("channel") or ChannelForm(), forms.get("trial") or TrialForm()
     return render_template(
         "messages/settings.html", server=server, channels=channels, mail=mail, channel=channel_form,

@@ -22,13 +22,13 @@ from harmony.models.configuration import (
 from harmony.relay import connectors
 from harmony.security import credentials
 from harmony.security.credentials import SECRET_FIELDS, CredentialState, seal_again
-from harmony.security.vault import origin_of
 from harmony.setup import groups
 from harmony.setup.group_claims import overlap_of
 from harmony.setup.wizard_state import Mark, WizardState
 from harmony.uem.connection import REGIONS
 from harmony.uem.trust import address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
+from harmony.web.shared.connector_choice import keep_unsent
 from harmony.web.shared.integrations import connected_or_404
 from harmony.web.wizard import deployment_form, tagging_form
 from harmony.web.wizard.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, complain
@@ -166,8 +166,7 @@ def _require_secrets(form: ServerForm, integration_id: int, kept: ServerDetails)
         elif state is CredentialState.LOCKED:
             complain(field, f"The key that sealed it is lost: enter the {label} again.")
         elif state is CredentialState.FOREIGN and _has_addresses(kept, name):
-            owner = origin_of(getattr(kept, name)) or "another server"
-            complain(field, f"Enter the {label} again: the saved one belongs to {owner}.")
+            complain(field, credentials.asked_again(kept, name))
 
 
 def _has_addresses(server: ServerDetails, field: str) -> bool:
@@ -177,7 +176,8 @@ def _has_addresses(server: ServerDetails, field: str) -> bool:
 
 def _connector(form: ServerForm, stored: ServerDetails) -> str:
     """Return the name of the Connector; a page that does not offer one keeps what is stored."""
-    name = form.connector.data if form.connector.raw_data else stored.connector
+    keep_unsent(form.connector, stored.connector)
+    name = form.connector.data
     if name and name not in connectors.usable_names():
         complain(form.connector, f"Connector {name} was revoked. Choose another one, or none.")
     return name or ""
