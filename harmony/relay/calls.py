@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -30,6 +32,7 @@ from harmony.security.vault import Vault, VaultLocked
 from harmony.uem.errors import Closed, MalformedAnswer, TimedOut, Unreachable
 from harmony.uem.http.deadline import Deadline
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -41,6 +44,7 @@ class Relay:
         self._watch = AnswerWatch(db.engine, self._states)
         # Calls whose answers were read: deleted with the next call, so that reading costs no commit.
         self._read: list[str] = []
+        self._lock = threading.Lock()
 
     def ask(self, kind: str, body: bytes, deadline: Deadline, *, repeatable: bool) -> Reply:
         """Return the reply of an agent. Raises UemError, and what the agent reports as one.
@@ -49,31 +53,43 @@ class Relay:
         """
         call_id = secrets.token_hex(16)
         sealed = self._vault.seal_bytes(body, bound_to(call_id))
-        self._writing(lambda session: self._post(session, (call_id, kind, sealed, repeatable), deadline))
+        self._forgetting(lambda session: self._post(session, (call_id, kind, sealed, repeatable), deadline))
         try:
             self._wait(call_id, deadline)
             reply = self._reply(call_id)
         finally:
             self._watch.remove(call_id)
-            self._read.append(call_id)
+            with self._lock:
+                self._read.append(call_id)
         if reply.failure is not None:
             raise failure(self._name, reply.failure)
         return reply
 
     def close(self) -> None:
-        """Forget every call that was made, and those of processes that died while they waited."""
-        if self._read:
-            self._writing(self._forget_all)
+        """Forget every call that was made, and those of processes that died while they waited.
 
-    def _forget_all(self, session: Session) -> None:
-        self._forget(session)
-        bulk.execute(session, DELETE_EXPIRED_CALLS, (bulk.encode_time(clock.now()),))
+        Their answers are known by now: a database that does not take it makes no failure of what was done.
+        What stays expires, and is deleted by the next that closes or by the hourly sweep.
+        """
+        try:
+            if self._read:
+                self._forgetting(_forget_expired)
+        except Unreachable as error:
+            log.warning("Calls through Connector %s stay until they expire: %s", self._name, error.sentence)
 
-    def _forget(self, session: Session) -> None:
-        bulk.execute_many(session, DELETE_CALL, [(self._read.pop(),) for _ in range(len(self._read))])
+    def _forgetting(self, change: Callable[[Session], None]) -> None:
+        """Make a change and delete the calls whose answers were read; when it fails they wait for the next."""
+        done = list(self._read)
+
+        def both(session: Session) -> None:
+            bulk.execute_many(session, DELETE_CALL, [(call_id,) for call_id in done])
+            change(session)
+
+        self._writing(both)
+        with self._lock:
+            self._read = [call_id for call_id in self._read if call_id not in done]
 
     def _post(self, session: Session, call: tuple[str, str, bytes, bool], deadline: Deadline) -> None:
-        self._forget(session)
         now = clock.now()
         times = (bulk.encode_time(now), bulk.encode_time(now + timedelta(seconds=deadline.left())))
         call_id, *what = call
@@ -146,6 +162,10 @@ class Relay:
                 return change(session)
         except SQLAlchemyError:
             raise _unusable() from None
+
+
+def _forget_expired(session: Session) -> None:
+    bulk.execute(session, DELETE_EXPIRED_CALLS, (bulk.encode_time(clock.now()),))
 
 
 def bound_to(call_id: str, part: int | None = None) -> str:

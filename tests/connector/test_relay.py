@@ -6,11 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from io import BytesIO
+from typing import NoReturn
 
 import msgspec
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from harmony.clock import now
 from harmony.connector.wire import (
@@ -22,21 +24,24 @@ from harmony.connector.wire import (
     Reply,
     WireAnswer,
     WireCheck,
+    WireDelivery,
     WireFailure,
     Work,
     decode_works,
     encode,
 )
-from harmony.db import db
-from harmony.models import AuditEntry, Connector, RelayCall, RelayPart
-from harmony.relay import agents, connectors
+from harmony.db import db, write
+from harmony.models import AuditEntry, Connector, ConnectorAgent, RelayCall, RelayPart
+from harmony.relay import agents, calls, connectors
 from harmony.relay.agents import RefusedAgent
 from harmony.relay.calls import Relay
 from harmony.relay.errors import ConnectorRefused, ConnectorRevoked, ConnectorUnavailable, failure
 from harmony.relay.exchange import probe_of
+from harmony.relay.stream import send_relayed_stream
 from harmony.security.vault import vault
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import MalformedAnswer, TimedOut, UemError
+from harmony.uem.http.byte_stream import StreamServer
 from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.response import pack
 from harmony.uem.trust.outbound import OutboundPolicy
@@ -116,6 +121,67 @@ def test_a_call_goes_to_one_agent_and_its_answer_to_whoever_asked(
     relay.close()
     assert not db.session.scalars(select(RelayCall)).all()
     assert not db.session.scalars(select(RelayPart)).all()
+
+
+def answered(context: Flask, site: int, relay: Relay) -> None:
+    asked = Asked(context, relay)
+    answer(site, taken(site))
+    assert asked.end() == REPLY
+
+
+def kept_rows() -> int:
+    db.session.rollback()
+    return len(db.session.scalars(select(RelayCall.id)).all() + db.session.scalars(select(RelayPart)).all())
+
+
+def test_a_read_answer_is_deleted_also_when_the_next_call_fails(
+    context: Flask, site: int, relay: Relay
+) -> None:
+    answered(context, site, relay)
+    with write() as session:
+        session.execute(update(ConnectorAgent).values(seen_at=now() - timedelta(minutes=5)))
+    with pytest.raises(ConnectorUnavailable):
+        relay.ask(CALL, b"", Deadline(5), repeatable=True)
+    relay.close()
+    assert kept_rows() == 0
+
+
+def no_write() -> NoReturn:
+    raise OperationalError("BEGIN IMMEDIATE", {}, Exception("database is locked"))
+
+
+def test_an_answer_stands_when_the_database_does_not_take_its_end(
+    context: Flask, site: int, relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered(context, site, relay)
+    with monkeypatch.context() as patched:
+        patched.setattr(calls, "write", no_write)
+        relay.close()
+    assert "Calls through Connector Head office stay until they expire" in caplog.text
+    assert kept_rows() == 2
+    connectors.forget_silent(now() + timedelta(hours=1))
+    assert kept_rows() == 0
+
+
+def test_records_that_were_taken_are_not_sent_again_because_of_it(
+    context: Flask, site: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = StreamServer("siem.test", 6514, is_tls=True, certificate="")
+
+    def send() -> str:
+        with context.app_context():
+            return send_relayed_stream("Head office", server, b"records", 20)
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(send)
+        wait_for(_waiting, "the records")
+        work = taken(site)
+        monkeypatch.setattr(calls, "write", no_write)
+        agents.store(
+            site, work.id, work.ticket, 0, encode(Reply(delivery=WireDelivery(answer="taken"))), last=True,
+            now=now(),
+        )  # fmt: skip
+        assert sent.result(20) == "taken"
 
 
 def test_each_of_several_threads_gets_its_own_answer(context: Flask, site: int, relay: Relay) -> None:
