@@ -78,7 +78,7 @@ class Relay:
             log.warning("Calls through Connector %s stay until they expire: %s", self._name, error.sentence)
 
     def _forgetting(self, change: Callable[[Session], None]) -> None:
-        """Make a change and delete the calls whose answers were read; when it fails they wait for the next."""
+        """Make a change and delete the calls whose answers were read; if it fails, they wait for the next."""
         done = list(self._read)
 
         def both(session: Session) -> None:

@@ -29,6 +29,11 @@ def test_what_was_packed_comes_out_again(body: bytes) -> None:
         (WORDS + gzip.compress(b"and more", mtime=0), b"words and more"),
         (WORDS + b"and what is none", b"words "),
         (WORDS + b"\0" * 8, b"words "),
+        (gzip.compress(b"", mtime=0) + b"\0" * 8, b""),
+        (WORDS * 15 + b"\0", b"words " * 15),
+        (WORDS * 16, b"words " * 16),
+        (WORDS * 2000 + b"\0" * 70_000, b"words " * 2000),
+        (WORDS + pack(bytes(range(256)) * 2000) + WORDS, b"words " + bytes(range(256)) * 2000 + b"words "),
     ],
 )
 def test_a_body_is_opened_as_one_that_comes_over_a_socket_is(packed: bytes, body: bytes) -> None:
@@ -38,10 +43,11 @@ def test_a_body_is_opened_as_one_that_comes_over_a_socket_is(packed: bytes, body
 
 
 @pytest.mark.parametrize(
-    "packed", [b"no gzip", WORDS[:-3], WORDS[:10] + b"\xff" * 20, WORDS + WORDS[:4], WORDS * 17]
+    "packed",
+    [b"no gzip", WORDS[:-3], WORDS[:10] + b"\xff" * 20, WORDS + WORDS[:4], WORDS * 20 + WORDS[:-1]],
 )
 def test_a_damaged_body_is_none(packed: bytes) -> None:
-    with pytest.raises(ValueError, match=r"damaged|cut off|too many parts"):
+    with pytest.raises(ValueError, match=r"damaged|cut off"):
         unpack(packed)
 
 

@@ -15,8 +15,8 @@ MAX_BODY = 20 * 1024 * 1024
 _PIECE = 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
-# Each costs a copy of all that follows it.
-_MOST_MEMBERS = 16
+# Each member costs a copy of what follows it: of so much at the most.
+_WINDOW = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +94,23 @@ def unpack(packed: bytes, largest: int = MAX_BODY) -> bytes:
 
     Nothing more than that is ever unpacked, whatever the body would become.
     """
-    body = b""
+    pieces: list[bytes] = []
+    room, place, unpacking = largest + 1, 0, zlib.decompressobj(wbits=_GZIP)
     # As over a socket: members that follow each other are one body, and what follows without one is none.
-    for _ in range(_MOST_MEMBERS):
-        if not packed or (body and not packed.startswith(_MAGIC)):
-            return body
-        unpacking = zlib.decompressobj(wbits=_GZIP)
+    while place < len(packed) and (not unpacking.eof or packed.startswith(_MAGIC, place)):
+        unpacking = zlib.decompressobj(wbits=_GZIP) if unpacking.eof else unpacking
+        window = packed[place : place + _WINDOW]
         try:
-            body += unpacking.decompress(packed, largest + 1 - len(body))
+            pieces.append(unpacking.decompress(window, room))
         except zlib.error:
             raise ValueError("damaged") from None
-        if len(body) > largest:
+        room -= len(pieces[-1])
+        if room <= 0:
             raise too_large(largest)
-        if not unpacking.eof:
-            raise ValueError("cut off")
-        packed = unpacking.unused_data
-    raise ValueError("too many parts")
+        place += len(window) - len(unpacking.unused_data)
+    if packed and not unpacking.eof:
+        raise ValueError("cut off")
+    return b"".join(pieces)
 
 
 def too_large(largest: int) -> TooLarge:
