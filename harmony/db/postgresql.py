@@ -41,6 +41,8 @@ def prepare(engine: Engine) -> None:
     def _on_connect(connection: Any, _record: object) -> None:
         connection.adapters.register_dumper(str, WithoutNul)
         connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        # The driver reads a time of no other style, which a database or a role may have as its own.
+        connection.execute("SET datestyle = 'ISO, MDY'")
         _ask_time(connection)
         connection.commit()
 
