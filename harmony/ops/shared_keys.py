@@ -7,8 +7,9 @@ from datetime import datetime
 
 from flask import current_app
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from harmony.db import db, release, write
+from harmony.db import release, write
 from harmony.jobs.presence import others_alive
 from harmony.models import Installation, VaultCanary
 from harmony.ops.migrate import installation
@@ -29,17 +30,25 @@ def refuse_other_keys(now: datetime, *, apart: bool) -> None:
     what they have sealed would be taken for lost, and every integration stopped.
     """
     try:
-        if not (apart or others_alive(now)):
-            _note()
-            return
-        if not _opens():
-            _refuse("What the other nodes have sealed cannot be opened", "VAULT_KEYS", "vault.keys")
-        if (known := _known()) not in {None, fingerprint()}:
-            _refuse("Messages of the other nodes cannot be read", "SECRET_KEY", "secret.key")
-        if known is None:
-            _note()
+        is_alone = not (apart or others_alive(now))
+        with write() as session:  # who starts at the same time waits here, and compares with what we write
+            row = installation(session)
+            if not is_alone:
+                _refuse_others(session, row)
+            row.queue_key = fingerprint()
     finally:
         release()
+
+
+def _refuse_others(session: Session, row: Installation) -> None:
+    """Compare, inside the caller's `write()`; the first node writes the canary, too."""
+    canary = session.scalar(select(VaultCanary.sealed))
+    if canary is None:
+        session.add(VaultCanary(sealed=vault().seal(CANARY, CANARY)))
+    elif not _opens(canary):
+        _refuse("What the other nodes have sealed cannot be opened", "VAULT_KEYS", "vault.keys")
+    if row.queue_key not in {None, fingerprint()}:
+        _refuse("Messages of the other nodes cannot be read", "SECRET_KEY", "secret.key")
 
 
 def fingerprint() -> str:
@@ -48,21 +57,11 @@ def fingerprint() -> str:
     return hashlib.sha256(b"harmony queue key\0" + key.encode()).hexdigest()[:32]
 
 
-def _opens() -> bool:
-    canary = db.session.scalar(select(VaultCanary))
+def _opens(sealed: str) -> bool:
     try:
-        return canary is None or vault().open(canary.sealed, CANARY) == CANARY
+        return vault().open(sealed, CANARY) == CANARY
     except VaultLocked:
         return False
-
-
-def _known() -> str | None:
-    return db.session.scalar(select(Installation.queue_key))
-
-
-def _note() -> None:
-    with write() as session:
-        installation(session).queue_key = fingerprint()
 
 
 def _refuse(sentence: str, name: str, file: str) -> None:
