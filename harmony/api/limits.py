@@ -15,16 +15,15 @@ _WINDOW = 60
 
 @dataclass(frozen=True, slots=True)
 class RatePolicy:
-    """`quota` requests a minute for each key; all at once, or spread."""
+    """So many requests a minute for each key, all at once or spread; each dashboard allows its share."""
 
     name: str
-    quota: int
     buckets: Buckets
 
     @classmethod
     def of(cls, name: str, quota: int) -> RatePolicy:
         """Return a policy of which nothing is used."""
-        return cls(name, quota, Buckets(quota, quota / _WINDOW))
+        return cls(name, Buckets(quota, quota / _WINDOW))
 
     def take(self, key: str, at: float) -> None:
         """Use one request. Raises ApiProblem: too many."""
@@ -34,7 +33,7 @@ class RatePolicy:
     def say(self, headers: Headers, key: str, at: float) -> None:
         """Set the headers of an answer."""
         left, seconds = self.buckets.left(key, at)
-        headers["RateLimit-Policy"] = f'"{self.name}";q={self.quota};w={_WINDOW}'
+        headers["RateLimit-Policy"] = f'"{self.name}";q={self.buckets.allowed};w={_WINDOW}'
         headers["RateLimit"] = f'"{self.name}";r={left};t={math.ceil(seconds)}'
 
 
@@ -49,3 +48,8 @@ class ApiLimits:
     requests: RatePolicy = field(default_factory=lambda: RatePolicy.of("requests", 600))
     posture: RatePolicy = field(default_factory=lambda: RatePolicy.of("posture", 6000))
     wrong: Buckets = field(default_factory=lambda: Buckets(60, 0.2))
+
+    def share(self, processes: int) -> None:
+        """Divide every limit among so many dashboards."""
+        for buckets in (self.requests.buckets, self.posture.buckets, self.wrong):
+            buckets.share(max(1, processes))

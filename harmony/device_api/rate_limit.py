@@ -18,6 +18,7 @@ _ROUNDING = 1e-6
 class Buckets:
     """`capacity` tries at once for each key, and `per_second` more as time goes by.
 
+    `allowed` is the share of `capacity` that this process allows.
     Of each key it keeps when its bucket will be full again; a key whose bucket is full needs no memory.
     """
 
@@ -31,7 +32,8 @@ class Buckets:
         """Allow the part of one of so many processes, so that all together allow no more than one would."""
         with self._lock:
             self._interval = processes / self._per_second
-            self._burst = (max(1, self._capacity // processes) - 1) * self._interval
+            self.allowed = max(1, self._capacity // processes)
+            self._burst = (self.allowed - 1) * self._interval
 
     def take(self, key: str, at: float) -> None:
         """Use one try of `key` at that second of a clock that never jumps. Raises ApiError: too many."""

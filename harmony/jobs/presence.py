@@ -111,6 +111,12 @@ def _others(now: datetime) -> list[Process]:
     ]
 
 
+def dashboards(found: Sequence[Process], now: datetime) -> int:
+    """Return how many dashboards share the limits: the newest of each node, but for those that are gone."""
+    alive = (it for it in found if it.role == "web" and it.is_alive(now))
+    return len({it.node for it in alive if not is_gone(it.identity)})
+
+
 def versions(found: Sequence[Process], now: datetime) -> list[str]:
     """Return the versions that run."""
     return sorted({it.version for it in found if it.is_alive(now) and it.version})

@@ -31,8 +31,9 @@ def beat(app: Flask) -> None:
         try:
             look_at_clock(db.engine)
             presence.show(WebProcess, now())
-            alive = [it for it in presence.processes(db.session()) if it.role == "web" and it.is_alive(now())]
-            app.extensions["harmony.protect"].limits.share(len(alive))
+            among = presence.dashboards(presence.processes(db.session()), now())
+            app.extensions["harmony.protect"].limits.share(among)
+            app.extensions["harmony.api"].share(among)
         except Exception:  # a locked or silent database must end nothing; the next beat tries again
             log.warning("The sign of life of the dashboard could not be written.", exc_info=True)
         finally:

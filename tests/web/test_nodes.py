@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
 
 from harmony.clock import now
 from harmony.config.version import VERSION
@@ -14,6 +15,7 @@ from harmony.db import write
 from harmony.jobs import lease, presence
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.presence import Process
+from harmony.jobs.process_identity import identity
 from harmony.models import WebProcess, Worker
 from harmony.ops import web_beat
 from tests.builders import NOON, an_integration
@@ -76,6 +78,30 @@ def test_every_page_says_that_a_node_fell_silent_until_it_is_back(app: Flask, si
         at = now()
         session.add(WebProcess(identity="y", node="oslo", version=VERSION, started_at=at, seen_at=at))
     assert said not in signed_in.get("/policy").get_data(as_text=True)
+
+
+def test_dashboards_that_were_killed_or_replaced_have_no_share(app: Flask) -> None:
+    here = identity().rpartition(":")[0].rpartition(":")[0]
+    with app.app_context(), write() as session:
+        at = now()
+        common = {"version": VERSION, "started_at": at, "seen_at": at}
+        for number in range(3):
+            session.add(WebProcess(identity=f"{here}:1:gone{number}", node=f"oslo{number}", **common))
+            session.add(WebProcess(identity=f"elsewhere:{number}:1", node="rome", **common))
+    web_beat.beat(app)
+    assert app.extensions["harmony.protect"].limits.check_ins.allowed == 10, "ours and that of rome"
+
+
+def test_two_dashboards_share_the_limits_of_the_api_and_say_so(app: Flask) -> None:
+    limits, headers = app.extensions["harmony.api"], Headers()
+    with app.app_context(), write() as session:
+        at = now()
+        session.add(WebProcess(identity="x", node="oslo", version=VERSION, started_at=at, seen_at=at))
+    web_beat.beat(app)
+    limits.requests.say(headers, "key", 0.0)
+    assert headers["RateLimit-Policy"] == '"requests";q=300;w=60'
+    assert headers["RateLimit"] == '"requests";r=300;t=0'
+    assert (limits.posture.buckets.allowed, limits.wrong.allowed) == (3000, 30)
 
 
 def test_two_dashboards_allow_devices_no_more_than_one_would(app: Flask) -> None:
