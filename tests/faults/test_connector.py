@@ -127,7 +127,7 @@ def test_a_device_that_an_event_names_is_read_through_the_agent(
         announce(scene.integration_id, [known])
         asked.clear()
         sync_job.sync(scene.integration_id, opener=scene.opener)
-    assert (scene.last_run().kind, scene.last_run().state) == (SyncKind.EVENTS, OK)
+    assert (scene.last_run().sync_kind, scene.last_run().state) == (SyncKind.EVENTS, OK)
     assert f"/API/mdm/devices/{known}" in asked
     assert left() == 0
 

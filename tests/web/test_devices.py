@@ -133,7 +133,7 @@ def test_a_sorted_list_has_every_device_once_forwards_backwards_and_as_a_file(
     previous = link_on(pages[-1], 'rel="prev"')
     assert previous
     assert [names_on(page) for page in pages_from(signed_in, previous, "prev")] == seen[-2::-1]
-    header, *lines = rows_of(signed_in.get(f"/devices/devices.csv?sort={word}"))
+    header, *lines = rows_of(signed_in.post(f"/devices/devices.csv?sort={word}"))
     assert [line[header.index("name")] for line in lines] == expected
 
 
@@ -534,7 +534,7 @@ def test_the_list_is_a_file_with_the_same_filters(
     deleted(app, 12, 2)
     if query == "state=deleted":
         count += 2
-    answer = signed_in.get(f"/devices/devices.csv?{query}")
+    answer = signed_in.post(f"/devices/devices.csv?{query}")
     assert answer.headers["Content-Disposition"].startswith("attachment;")
     assert answer.headers["Cache-Control"] == "no-store"
     header, *rows = rows_of(answer)
@@ -544,7 +544,7 @@ def test_the_list_is_a_file_with_the_same_filters(
 
 def test_a_cell_that_would_be_a_formula_is_made_harmless(app: Flask, signed_in: FlaskClient) -> None:
     synced(app, *named("=cmd()"))
-    assert "'=cmd()" in signed_in.get("/devices/devices.csv").get_data(as_text=True)
+    assert "'=cmd()" in signed_in.post("/devices/devices.csv").get_data(as_text=True)
 
 
 def test_a_device_page_shows_what_is_known_and_that_it_is_missing(app: Flask, signed_in: FlaskClient) -> None:
@@ -568,7 +568,7 @@ def test_a_year_that_means_never_is_shown_as_never(app: Flask, year: int) -> Non
 
 def test_a_file_keeps_every_letter(app: Flask, signed_in: FlaskClient) -> None:
     synced(app, *named("Größe 東京 İ"))
-    header, row = rows_of(signed_in.get("/devices/devices.csv"))
+    header, row = rows_of(signed_in.post("/devices/devices.csv"))
     assert row[header.index("name")] == "Größe 東京 İ"
 
 

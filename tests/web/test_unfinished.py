@@ -44,6 +44,8 @@ BUTTONS = {
     "authenticator.remove", "own_passkeys.options", "own_passkeys.register", "own_passkeys.rename",
     "own_passkeys.remove", "passkey_proof.options", "passkey_proof.confirm", "sign_in_rules.save",
     "selection.reset", "selection.message", "selection.new_codes", "audit.export", "audit.verify",
+    "runs.export", "information.export", "policy.preview_csv", "events.export", "apps.export",
+    "devices.export", "tags.export", "holds.export",
     "users.act", "users.reset", "own_account.end", "own_account.end_others",
     # Passwords are never kept.
     "own_account.change_password", "confirm.confirm", "api_keys.revoke",
