@@ -7,6 +7,7 @@ runs as root, which PostgreSQL refuses.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import pwd
 import shutil
@@ -77,7 +78,9 @@ def running(folder: Path) -> Iterator[str]:
 def _folder(wanted: Path) -> Path:
     folder = wanted
     if os.geteuid() == 0:
-        folder = Path("/var/tmp") / f"harmony-postgres-{wanted.as_posix().strip('/').replace('/', '-')}"  # noqa: S108 - its own user's only
+        # A short name, so that the socket fits: the user of PostgreSQL may not enter a folder of root.
+        name = hashlib.sha256(os.fsencode(wanted.absolute())).hexdigest()[:12]
+        folder = Path("/var/tmp") / f"harmony-postgres-{name}"  # noqa: S108 - its own user's only
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:

@@ -27,7 +27,7 @@ NEXT = {"server": 9, "synchronization": 11, "tagging": 9}
 SAVE = {"server": 21, "synchronization": 22, "tagging": 26, "deployment": 19}
 # The checks of Verify: one statement a result, one a call for the wait that a server asked for, one for the
 # outbound proxy.
-VERIFY = {"server": 46, "synchronization": 56, "tagging": 28}
+VERIFY = {"server": 46, "synchronization": 59, "tagging": 28}
 
 
 def sent(app: Flask, client: FlaskClient, method: str, href: str, data: Any = None) -> list[str]:
