@@ -270,7 +270,7 @@ def test_a_list_that_did_not_change_is_not_sent_again(program: Program, fleet: i
 
 
 def test_a_key_that_asks_too_often_is_told_when_to_ask_again(app: Flask, program: Program) -> None:
-    app.extensions[LIMITS] = ApiLimits(requests=RatePolicy("requests", 3, Buckets(3, 1 / 3600)))
+    app.extensions[LIMITS] = ApiLimits(requests=RatePolicy("requests", Buckets(3, 1 / 3600)))
     answers = [program.get("/policy") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert problem_of(answers[3]) == "too_many"

@@ -52,7 +52,7 @@ def key(app: Flask) -> str:
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     """The application behind a real socket, without a limit."""
-    policy = RatePolicy("requests", WIDE, Buckets(WIDE, WIDE))
+    policy = RatePolicy("requests", Buckets(WIDE, WIDE))
     app.extensions[LIMITS] = ApiLimits(policy, policy, Buckets(WIDE, WIDE))
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

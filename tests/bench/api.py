@@ -52,7 +52,7 @@ def measure(uem: Simulated, folder: Path, repeats: int) -> list[Result]:
 
 def timed(app: Flask, rounds: int) -> list[Result]:
     """Ask every address in turns, and return how long the slowest of a hundred took."""
-    policy = RatePolicy("bench", _WIDE, Buckets(_WIDE, _WIDE))
+    policy = RatePolicy("bench", Buckets(_WIDE, _WIDE))
     app.extensions[LIMITS] = ApiLimits(policy, policy)
     took = in_turns({name: _request(app, path) for name, path in _paths().items()}, rounds)
     return [

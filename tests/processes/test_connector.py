@@ -16,6 +16,7 @@ from harmony.db import write
 from harmony.models import SetupPage
 from harmony.models.configuration import SERVER, ServerDetails, from_row, to_row
 from harmony.relay import connectors
+from harmony.security.credentials import SECRET_FIELDS, seal_secrets, unseal
 from harmony.simulator.server import RunningSimulator
 from tests.bench.process import ROOT
 from tests.browser.nginx import free_port
@@ -34,7 +35,9 @@ def through_a_connector(home: Tenancy) -> str:
         with write() as session:
             page = session.get_one(SetupPage, (1, SERVER))
             details = from_row(ServerDetails, page.applied)
-            page.draft = page.applied = to_row(msgspec.structs.replace(details, connector="Head office"))
+            clear = {field: unseal(1, details, field) for field in SECRET_FIELDS if getattr(details, field)}
+            moved = msgspec.structs.replace(details, connector="Head office", **clear)
+            page.draft = page.applied = to_row(seal_secrets(1, moved))
     return key
 
 

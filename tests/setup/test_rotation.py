@@ -58,6 +58,7 @@ SEALING = {
     "setup/drafts.py:new_token": {"setup_page.draft", "setup_page.applied"},
     "setup/token_rotation.py:_seal_former": {"setup_page.draft", "setup_page.applied"},
     "setup/secrets.py:renew_canary": {"vault_canary.sealed"},
+    "ops/shared_keys.py:_refuse_others": {"vault_canary.sealed"},
     "setup/legacy_secrets.py:_sealed_for": {"setup_page.draft", "setup_page.applied"},
     "security/credentials.py:seal_secrets": {"setup_page.draft", "setup_page.applied"},
     "messages/settings.py:_sealed": {"mail_server.password"},
