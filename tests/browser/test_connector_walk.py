@@ -71,6 +71,7 @@ def test_a_uem_out_of_reach_is_set_up_synced_and_tagged_through_an_agent(
         visitor.page.locator("summary", has_text="Using Connector (Optional)").click()
         visitor.field("Connector").select_option("Head office")
         # A secret is sealed for the way that it goes.
+        visitor.page.get_by_label("Replace Client Secret").click()
         visitor.field("Client Secret").fill(walled_off.uem.credentials.client_secret)
         wizard.verify(visitor)
         expect(visitor.page.locator("#verification")).to_contain_text("Connector Head office")
