@@ -115,14 +115,13 @@ def test_row_51_a_failing_disk_leaves_a_run_that_is_closed_once_its_lease_ended(
 
 
 def test_row_51_a_single_failed_write_ends_the_run_in_words(
-    scene: Scene, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wal = folder / "harmony.db-wal"
-    monkeypatch.setattr(wal_mover, "WRITES_PER_CHECKPOINT", 1_000_000)  # so that each write makes it longer
+    monkeypatch.setattr(wal_mover, "WRITES_PER_CHECKPOINT", 1)
 
     def fails(page: int) -> None:
-        if page == 20:
-            scene.lasting.enter_context(files_end_at(wal.stat().st_size + 2000))
+        if page == 30:
+            scene.lasting.enter_context(files_end_at(1000))
 
     class MendedBeforeTheEnd(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
