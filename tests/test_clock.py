@@ -51,6 +51,7 @@ def test_a_time_counts_as_far_ahead_as_it_does_behind(
 
 
 def test_the_clock_of_a_database_counts_whatever_this_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock.follow_nobody()  # a test on PostgreSQL in this process may have begun it
     up = timedelta(days=1)
     monkeypatch.setattr(clock, "uptime", lambda: up)
     monkeypatch.setattr(clock._Followed, "steady_zero", NOON)

@@ -15,7 +15,7 @@ from sqlalchemy import event, text
 
 from harmony.db import db
 
-FILE_SYSTEM_KIB = 8 * 1024
+FILE_SYSTEM_KIB = 32 * 1024
 # What is left of it, so that a few commits still succeed.
 LEFT_KIB = 160
 
@@ -60,7 +60,7 @@ def full_file_system(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def small_file_system(folder: Path) -> Iterator[None]:
-    """A file system in memory of a few MiB, mounted at `folder`."""
+    """A file system in memory, with room for a WAL that is moved behind the writes, mounted at `folder`."""
     folder.mkdir(exist_ok=True)
     options = ["-o", f"size={FILE_SYSTEM_KIB}k,mode=700", "none", str(folder)]
     subprocess.run(["mount", "-t", "tmpfs", *options], check=True, capture_output=True)
