@@ -140,8 +140,8 @@ def claim(integration_id: int, kind: JobKind, owner: str, now: datetime) -> Leas
 def renew(session: Session, lease: Lease, now: datetime) -> None:
     """Prolong the lease inside the caller's `write()`. Raises LeaseLost when it is no longer ours."""
     rests = lease.kind in resting_in_caution()
-    held = (lease.integration_id, lease.kind, lease.owner, lease.fence)
-    row = (bulk.encode_time(now + LEASE), *held, IntegrationState.ACTIVE)
+    leased = (lease.integration_id, lease.kind, lease.owner, lease.fence)
+    row = (bulk.encode_time(now + LEASE), *leased, IntegrationState.ACTIVE)
     renewed = UPDATE_JOB_RENEWED_WITHOUT_CAUTION if rests else UPDATE_JOB_RENEWED
     if bulk.execute(session, renewed, row) != 1:
         raise LeaseLost

@@ -87,7 +87,7 @@ def processes(session: Session) -> list[Process]:
         )
         for row in session.scalars(select(Worker))
     ]  # fmt: skip
-    return sorted(found, key=lambda it: (it.node, it.role, -it.started_at.timestamp()))
+    return sorted(found, key=lambda process: (process.node, process.role, -process.started_at.timestamp()))
 
 
 def others_alive(now: datetime) -> bool:
@@ -100,34 +100,34 @@ def other_workers_alive(now: datetime) -> bool:
 
     A dashboard looks at nothing, and may be the first process on one.
     """
-    return any(it.role == "worker" for it in _others(now))
+    return any(process.role == "worker" for process in _others(now))
 
 
 def _others(now: datetime) -> list[Process]:
     return [
-        it
-        for it in processes(db.session())
-        if it.is_alive(now) and it.identity != identity() and not is_gone(it.identity)
+        process
+        for process in processes(db.session())
+        if process.is_alive(now) and process.identity != identity() and not is_gone(process.identity)
     ]
 
 
 def dashboards(found: Sequence[Process], now: datetime) -> int:
     """Return how many dashboards share the limits: the newest of each node, but for those that are gone."""
-    alive = (it for it in found if it.role == "web" and it.is_alive(now))
-    return len({it.node for it in alive if not is_gone(it.identity)})
+    alive = (process for process in found if process.role == "web" and process.is_alive(now))
+    return len({process.node for process in alive if not is_gone(process.identity)})
 
 
 def versions(found: Sequence[Process], now: datetime) -> list[str]:
     """Return the versions that run."""
-    return sorted({it.version for it in found if it.is_alive(now) and it.version})
+    return sorted({process.version for process in found if process.is_alive(now) and process.version})
 
 
 def silent(found: Sequence[Process], now: datetime) -> list[Process]:
     """Return the processes that fell silent lately and that no other of their node and role replaced."""
-    alive = {(it.node, it.role) for it in found if it.is_alive(now)}
+    alive = {(process.node, process.role) for process in found if process.is_alive(now)}
     lost = {
-        (it.node, it.role): it
-        for it in reversed(found)
-        if it.state(now) == "silent" and now - it.seen_at < _TOLD_FOR
+        (process.node, process.role): process
+        for process in reversed(found)
+        if process.state(now) == "silent" and now - process.seen_at < _TOLD_FOR
     }
-    return [it for place, it in sorted(lost.items()) if place not in alive]
+    return [process for place, process in sorted(lost.items()) if place not in alive]

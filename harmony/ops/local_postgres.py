@@ -94,10 +94,10 @@ def _sockets(folder: Path) -> Path:
     """Return the folder for the socket, whose whole path may have 107 characters."""
     if len(str(folder)) <= _LONGEST_SOCKET:
         return folder
-    made = Path(tempfile.mkdtemp(prefix="harmony-postgres-"))
+    sockets = Path(tempfile.mkdtemp(prefix="harmony-postgres-"))
     if os.geteuid() == 0:
-        shutil.chown(made, _owner(), _owner())
-    return made
+        shutil.chown(sockets, _owner(), _owner())
+    return sockets
 
 
 def _owner() -> str:

@@ -1,4 +1,4 @@
-"""How a JSON API answers what Flask refuses, a busy database or vault, and an error of our own."""
+"""Answers of JSON APIs to what Flask refuses, to a busy database or vault, and to an error of our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database knows of the scheduled backups: when the newest was made, and why the last try failed."""
+"""Adds a record of the scheduled backups: when the newest was made, and why the last try failed."""
 
 from __future__ import annotations
 

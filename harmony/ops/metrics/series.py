@@ -69,7 +69,10 @@ def _installation() -> Iterator[Family]:
 
 
 def _processes() -> Iterator[Family]:
-    newest = {(it.node, it.role, it.version): it for it in reversed(presence.processes(db.session()))}
+    newest = {
+        (process.node, process.role, process.version): process
+        for process in reversed(presence.processes(db.session()))
+    }
     samples = [
         Sample(seconds(it.seen_at), {"node": node, "role": role, "version": version})
         for (node, role, version), it in sorted(newest.items())

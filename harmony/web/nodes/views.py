@@ -34,7 +34,7 @@ def index() -> ResponseReturnValue:
     running = _running(connected_integrations())
     return render_template(
         "nodes/index.html",
-        rows=[(it, it.state(at), running.get(it.identity, [])) for it in found],
+        rows=[(process, process.state(at), running.get(process.identity, [])) for process in found],
         states=STATES,
         roles=ROLES,
         differing=presence.versions(found, at),
