@@ -21,6 +21,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "versions" not in p.parts)
 ROOMS = {
     "atomic_file": "",
     "clock": "",
+    "device_ids": "",
     "folding": "",
     "logs": "",
     "config": "",
@@ -36,13 +37,13 @@ ROOMS = {
     "mail": "clock uem",
     "connector": "clock logs uem mail",
     "relay": "clock db models audit uem security mail connector",
-    "jobs": "clock logs config db models feed audit uem security relay",
+    "jobs": "clock device_ids logs config db models feed audit uem security relay",
     "oidc": "clock db models audit uem security",
-    "sync": "atomic_file clock folding config db models audit uem jobs",
+    "sync": "atomic_file clock device_ids folding config db models audit uem jobs",
     "event_notifications": "clock db models audit uem security jobs sync",
     "protection": "clock db models feed audit jobs",
     "apps": "clock folding config db models audit uem jobs sync protection",
-    "device_api": "clock db models audit uem security jobs sync protection apps",
+    "device_api": "clock device_ids db models audit uem security jobs sync protection apps",
     "tagging": "clock db models audit uem jobs sync protection apps",
     "messages": "clock config db models audit uem security backup mail relay jobs sync protection device_api",
     "outbound": "atomic_file clock config db models audit uem security mail connector relay jobs protection",
@@ -51,7 +52,7 @@ ROOMS = {
     " messages outbound create_app",
     "web": "clock folding config db models audit uem security backup oidc simulator relay jobs sync"
     " protection apps event_notifications device_api tagging mail messages outbound setup",
-    "api": "clock db models security jobs sync protection device_api web",
+    "api": "clock device_ids db models security jobs sync protection device_api web",
     "ops": "atomic_file clock logs config db models audit uem security backup simulator jobs sync"
     " protection device_api tagging messages outbound setup worker web create_app",
     "application": "config db security relay event_notifications device_api worker web api ops",

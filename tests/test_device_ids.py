@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony.models.device_ids import LONGEST_KEY, is_placeholder, serial_key, udid_key
+from harmony.device_ids import LONGEST_KEY, is_placeholder, serial_key, udid_key
 
 GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 IOS = "00008020-001C2D3E4F50002E"

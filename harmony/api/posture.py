@@ -11,8 +11,8 @@ from harmony.api.collection import risk_word
 from harmony.api.problems import ApiProblem, Complaint
 from harmony.api.schemas import Posture
 from harmony.db import db
+from harmony.device_ids import udid_key
 from harmony.models import Device, DeviceStatus, Integration, IntegrationState, Protection, Risk
-from harmony.models.device_ids import udid_key
 from harmony.web.devices.assessment import RISK
 from harmony.web.devices.queries import STATUS
 from harmony.web.shared.scope import in_scope

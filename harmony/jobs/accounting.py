@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from harmony.models.device_ids import serial_key, udid_key
+from harmony.device_ids import serial_key, udid_key
 from harmony.uem.records import SkippedRow, UemDevice
 
 # So few contradictions in one answer may be what happened since the last run.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from harmony.models.device_ids import udid_key
+from harmony.device_ids import udid_key
 from harmony.sync.reading.known import Known, is_newer
 from harmony.sync.reading.matching import Matches
 from harmony.sync.reading.scope import Incoming

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from harmony.models.device_ids import is_placeholder
+from harmony.device_ids import is_placeholder
 from harmony.uem.records import UemDevice
 
 # What stands in for the owner's e-mail when it is not imported (facts/harmony-mobile.md §6: the

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from harmony.db import db, release
+from harmony.device_ids import udid_key
 from harmony.jobs.outcome import UNEXPECTED
 from harmony.models import App, Device, InstalledApp, JobRun, SyncRunState, UemTag
-from harmony.models.device_ids import udid_key
 from harmony.simulator import apps
 from harmony.simulator.changes import FIRST_NEW_TAG
 from harmony.simulator.world import World

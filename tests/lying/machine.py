@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from harmony.apps.job import sync_apps
 from harmony.db import db, release, write
+from harmony.device_ids import udid_key
 from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
 from harmony.models import Device, KnownGroup, SyncRunState, UemTag
 from harmony.models.configuration import TAGGING, Tagging, from_row
-from harmony.models.device_ids import udid_key
 from harmony.protection.risk import APPLE
 from harmony.simulator import changes
 from harmony.simulator.context import Tenant

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from harmony.db import db, write
+from harmony.device_ids import udid_key
 from harmony.models import Device, SetupPage
 from harmony.models.configuration import DEPLOYMENT, ChosenGroup, Deployment, Synchronization, to_row
-from harmony.models.device_ids import udid_key
 from harmony.security.credentials import bound_to
 from harmony.security.vault import vault
 from tests.builders import an_integration

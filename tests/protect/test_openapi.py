@@ -22,7 +22,7 @@ from harmony.db import db
 from harmony.device_api.errors import ERRORS
 from harmony.device_api.rate_limit import Buckets, Limits
 from harmony.device_api.routes import DeviceApi
-from harmony.models.device_ids import is_placeholder
+from harmony.device_ids import is_placeholder
 from tests.protect.agent import TOKEN, Agent, an_open_integration
 
 # The phases that run when nobody chooses any.

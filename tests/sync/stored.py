@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 
 from harmony.audit import record_history
 from harmony.db import db, table_of, write
+from harmony.device_ids import udid_key
 from harmony.folding import sort_key
 from harmony.models import Device, Happening, Membership
-from harmony.models.device_ids import udid_key
 from harmony.sync.search import search_text
 from tests.builders import NOON
 

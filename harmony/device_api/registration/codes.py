@@ -16,8 +16,8 @@ from harmony.db import db, write
 from harmony.device_api.errors import ApiError
 from harmony.device_api.registration.request_digest import is_same_request
 from harmony.device_api.schemas import Register
+from harmony.device_ids import is_placeholder, udid_key
 from harmony.models import Device, Integration, IntegrationState, RegistrationCode
-from harmony.models.device_ids import is_placeholder, udid_key
 
 # Requests that may name a code for another device than its own, before it is void.
 MOST_TRIES = 10

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from harmony.device_api.errors import ApiError
 from harmony.device_api.registration.credentials import AcceptedCredential
 from harmony.device_api.schemas import Register
+from harmony.device_ids import udid_key
 from harmony.jobs.device_sync import choice
 from harmony.models import Device, Integration
-from harmony.models.device_ids import udid_key
 from harmony.protection.catalogue import ANDROID, IOS
 from harmony.sync.privacy import PLACEHOLDER_EMAIL
 from harmony.sync.search import search_text

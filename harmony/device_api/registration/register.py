@@ -30,6 +30,7 @@ from harmony.device_api.registration.request_digest import is_same_request, requ
 from harmony.device_api.registration.rules import rejection, superseded
 from harmony.device_api.registration.situation import live_registrations, situation
 from harmony.device_api.schemas import Register
+from harmony.device_ids import is_placeholder, serial_key
 from harmony.models import (
     Device,
     DeviceStatus,
@@ -40,7 +41,6 @@ from harmony.models import (
     Severity,
     Verb,
 )
-from harmony.models.device_ids import is_placeholder, serial_key
 from harmony.protection.change import Change, EventLine
 from harmony.protection.record import load_states, record_changes, record_events, record_registration
 

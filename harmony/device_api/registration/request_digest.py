@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from harmony.device_api.schemas import Register
-from harmony.models.device_ids import udid_key
+from harmony.device_ids import udid_key
 
 _HALF = 32
 

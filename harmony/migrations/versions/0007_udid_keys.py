@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from harmony.models.device_ids import udid_key
+from harmony.device_ids import udid_key
 
 revision = "0007"
 down_revision = "0006"

@@ -13,10 +13,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from harmony.audit import record_history
 from harmony.db import db, release, table_of, write
+from harmony.device_ids import serial_key
 from harmony.jobs.accounting import Account, Identity
 from harmony.models import Absence, Device, Happening, Membership
 from harmony.models.configuration import Synchronization
-from harmony.models.device_ids import serial_key
 from harmony.sync.current_ids import has_current_id
 from harmony.sync.deletion.soft_delete import ROWS_PER_WRITE
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from harmony.device_ids import serial_key
 from harmony.jobs.accounting import Identity, identity, other_hardware
-from harmony.models.device_ids import serial_key
 from harmony.sync.reading.scope import Incoming, enrolment
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harmony.db import bulk, db, release
+from harmony.device_ids import udid_key
 from harmony.jobs.accounting import Identity
 from harmony.jobs.outcome import Doubt, mostly_doubtful
-from harmony.models.device_ids import udid_key
 from harmony.sync.current_ids import has_current_id
 from harmony.sync.reading.known import Known, has_other_udid
 from harmony.sync.reading.pages import Reading

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from harmony.device_ids import udid_key
 from harmony.models.configuration import Synchronization
-from harmony.models.device_ids import udid_key
 from harmony.sync.privacy import stand_in_email
 from harmony.uem.records import Group, GroupKind, UemDevice
 
