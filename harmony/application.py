@@ -18,7 +18,7 @@ from harmony.ops.hosts import HostCheck
 from harmony.ops.prefix import Prefix
 from harmony.relay import routes as relay
 
-ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
@@ -34,10 +34,10 @@ def build(settings: Settings) -> Flask:
         raise SettingsError(f"{settings.data_dir} cannot be created ({error.strerror}).") from None
     app = Flask(
         "harmony",
-        root_path=str(ROOT),
+        root_path=str(_ROOT),
         instance_path=str(settings.data_dir),
-        template_folder=str(ROOT / "templates"),
-        static_folder=str(ROOT / "static"),
+        template_folder=str(_ROOT / "templates"),
+        static_folder=str(_ROOT / "static"),
     )
     _configure(app, settings)
     temporary.prepare(settings.data_dir)

@@ -35,7 +35,7 @@ def follow(told: datetime, before: timedelta, after: timedelta) -> None:
     utc = told.astimezone(UTC)
     if _Followed.zero is None:
         _Followed.zero = _Followed.steady_zero = utc - (before + after) / 2
-    _Followed.zero = corrected(_Followed.zero, utc - after, utc - before)
+    _Followed.zero = _corrected(_Followed.zero, utc - after, utc - before)
 
 
 def follow_nobody() -> None:
@@ -43,11 +43,11 @@ def follow_nobody() -> None:
     _Followed.zero = None
 
 
-def corrected(zero: datetime, earliest: datetime, latest: datetime) -> datetime:
+def _corrected(zero: datetime, earliest: datetime, latest: datetime) -> datetime:
     """Return `zero`, moved as little as puts it between the two: what a slow answer cannot tell, stays.
 
     >>> first, last = datetime(2026, 1, 3), datetime(2026, 1, 5)
-    >>> [corrected(datetime(2026, 1, day), first, last).day for day in (1, 4, 9)]
+    >>> [_corrected(datetime(2026, 1, day), first, last).day for day in (1, 4, 9)]
     [3, 4, 5]
     """
     return min(max(zero, earliest), latest)

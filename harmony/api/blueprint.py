@@ -50,10 +50,10 @@ def _admit() -> None:
     set_principal(found)
     _policy().take(str(g.api_key_id), monotonic())
     needed = needed_by(current_app.view_functions[request.endpoint or ""], request.method)
-    require(needed)
+    _require(needed)
 
 
-def require(permission: Permission) -> None:
+def _require(permission: Permission) -> None:
     """Refuse a request that needs more than its key has. Raises ApiProblem."""
     if not is_permitted(principal(), permission):
         raise ApiProblem("not_permitted", refusal(principal(), permission))
@@ -78,19 +78,19 @@ def _opened() -> tuple[int, Principal]:
             raise UnusableKey("key_unknown")
         return api_keys.opened_by(shown.strip(" "), now())
     except UnusableKey as refused:
-        wait = limits().wrong.wait(counted_address(request.remote_addr), monotonic())
+        wait = _limits().wrong.wait(counted_address(request.remote_addr), monotonic())
         code = "too_many" if wait else refused.code
         raise ApiProblem(code, retry_after=int(wait) + 1 if wait else None) from None
 
 
-def limits() -> ApiLimits:
+def _limits() -> ApiLimits:
     """Return the counters that the requests of one application share."""
     shared: ApiLimits = current_app.extensions[LIMITS]
     return shared
 
 
 def _policy() -> RatePolicy:
-    return limits().posture if _own_endpoint() == POSTURE else limits().requests
+    return _limits().posture if _own_endpoint() == POSTURE else _limits().requests
 
 
 def _own_endpoint() -> str:

@@ -22,7 +22,7 @@ _COLUMNS = (
     Finding.profile, Finding.risk, Finding.opened_at, Finding.closed_at,
 )  # fmt: skip
 _RISKS = {risk.name.lower(): int(risk) for risk in Risk}
-FILTERS: tuple[Filter, ...] = (
+_FILTERS: tuple[Filter, ...] = (
     IdFilter("device", Finding.device_id),
     IdFilter("integration", Device.integration_id),
     ChoiceFilter("factor", Finding.code, words_of(CATALOGUE)),
@@ -64,5 +64,5 @@ FINDINGS = Collection(
     permission=Permission.VIEW,
     query=_query,
     record_of=_record,
-    filters=FILTERS,
+    filters=_FILTERS,
 )

@@ -30,12 +30,12 @@ _RECORDS = (
     schemas.TagItem, schemas.UserItem, schemas.Posture, action_schemas.ActionAnswer,
     action_schemas.ProblemDetails,
 )  # fmt: skip
-ALWAYS = ("refused", "malformed", "too_many", "internal", "unavailable")
-KEY = ("key_unknown", "key_expired", "key_revoked", "key_disabled", "not_permitted")
-LIST = ("parameter", "cursor", "personal_data")
-SINGLE = ("parameter", "not_found")
-ACTION = ("parameter", "not_found", "not_possible", "in_progress", "key_reused")
-APPROVAL = (*ACTION, "list_changed", "too_large", "not_json", "invalid")
+_ALWAYS = ("refused", "malformed", "too_many", "internal", "unavailable")
+_KEY = ("key_unknown", "key_expired", "key_revoked", "key_disabled", "not_permitted")
+_LIST = ("parameter", "cursor", "personal_data")
+_SINGLE = ("parameter", "not_found")
+_ACTION = ("parameter", "not_found", "not_possible", "in_progress", "key_reused")
+_APPROVAL = (*_ACTION, "list_changed", "too_large", "not_json", "invalid")
 _APPROVAL_EXAMPLE = {"devices": 1496, "digest": "0" * 64}
 _INTEGER: Json = {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}
 _TEXT_PATTERN = "^[^\\x00-\\x1f]*$"
@@ -74,12 +74,12 @@ def _paths(collections: Sequence[Collection]) -> Iterator[tuple[str, Json]]:
     for collection in collections:
         yield from _paths_of(collection)
     for name, summary in _ACTIONS.items():
-        yield f"/integrations/{{id}}/{name}", {"post": _action(name, summary, ACTION)}
+        yield f"/integrations/{{id}}/{name}", {"post": _action(name, summary, _ACTION)}
     yield (
         "/holds/{id}/list",
         {"get": _single("heldList", "Get the list of a hold", "HeldList", "not_possible")},
     )
-    approve = _action("approve", "Approve the list that was read", APPROVAL)
+    approve = _action("approve", "Approve the list that was read", _APPROVAL)
     yield "/holds/{id}/approve", {"post": approve | body("Approval", _APPROVAL_EXAMPLE)}
     yield "/policy", {"get": _get("policy", "Get the policy in force", "PolicyItem", ("parameter",))}
     tags = _get("tags", "List the managed tags", "TagItem", ("parameter",), is_list=True)
@@ -87,19 +87,19 @@ def _paths(collections: Sequence[Collection]) -> Iterator[tuple[str, Json]]:
     yield "/posture", {"get": _posture()}
     about = {"description": "OpenAPI 3.1.", "content": content({"type": "object"})}
     everybody = {"operationId": "document", "summary": "Get this document", "security": []}
-    yield "/openapi.json", {"get": everybody | {"responses": {"200": about} | _refusals(ALWAYS)}}
+    yield "/openapi.json", {"get": everybody | {"responses": {"200": about} | _refusals(_ALWAYS)}}
 
 
 def _paths_of(collection: Collection) -> Iterator[tuple[str, Json]]:
     name, record = collection.name, collection.record.__name__
-    many = _get(f"list-{name}", f"List {name}", record, LIST, is_list=True)
+    many = _get(f"list-{name}", f"List {name}", record, _LIST, is_list=True)
     yield f"/{name}", {"get": many | {"parameters": list(_list_parameters(collection))}}
     yield f"/{name}/{{id}}", {"get": _single(f"get-{name}", f"Get a {collection.noun}", record)}
 
 
 def _list_parameters(collection: Collection) -> Iterator[Json]:
     for kind in collection.filters:
-        yield _parameter(kind.name, filter_schema(kind))
+        yield _parameter(kind.name, _filter_schema(kind))
     if collection.orders:
         yield _parameter("sort", {"type": "string", "enum": sorts_of(collection)})
     limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": USUAL_LIMIT}
@@ -107,7 +107,7 @@ def _list_parameters(collection: Collection) -> Iterator[Json]:
     yield _parameter("cursor", {"type": "string", "description": "`next_cursor` of the page before."})
 
 
-def filter_schema(kind: Filter) -> Json:
+def _filter_schema(kind: Filter) -> Json:
     """Return the schema of the values that a filter takes."""
     if (choices := kind.choices()) is not None:
         return {"type": "string", "enum": [str(choice) for choice in choices]}
@@ -123,17 +123,17 @@ def _posture() -> Json:
     accept = {"type": "string", "enum": list(ACCEPTED), "default": USUAL}
     asked = [_parameter("serial", identifier), _parameter("udid", identifier), _parameter("accept", accept)]
     summary = "Tell a gateway how a device is: give `serial` or `udid`"
-    return _get("posture", summary, "Posture", SINGLE) | {"parameters": asked}
+    return _get("posture", summary, "Posture", _SINGLE) | {"parameters": asked}
 
 
 def _single(name: str, summary: str, record: str, *refusals: str) -> Json:
-    return _get(name, summary, record, (*SINGLE, *refusals)) | {"parameters": [_id()]}
+    return _get(name, summary, record, (*_SINGLE, *refusals)) | {"parameters": [_id()]}
 
 
 def _get(name: str, summary: str, record: str, refusals: Sequence[str], *, is_list: bool = False) -> Json:
     described = _list_answer(record) if is_list else answer("The record.", record)
     unchanged = {"304": {"description": "It is what the ETag in `If-None-Match` stands for."}}
-    responses = {"200": described} | unchanged | _refusals((*KEY, *ALWAYS, *refusals))
+    responses = {"200": described} | unchanged | _refusals((*_KEY, *_ALWAYS, *refusals))
     return {"operationId": name, "summary": summary, "responses": responses}
 
 
@@ -149,7 +149,7 @@ def _list_answer(record: str) -> Json:
 def _action(name: str, summary: str, refusals: Sequence[str]) -> Json:
     about = "With one, the first answer is stored for a day and given again to the same request."
     key = _parameter("Idempotency-Key", {"type": "string", "pattern": "^[!-~]{1,128}$"}, "header")
-    responses = {"200": answer("What was done.", "ActionAnswer")} | _refusals((*KEY, *ALWAYS, *refusals))
+    responses = {"200": answer("What was done.", "ActionAnswer")} | _refusals((*_KEY, *_ALWAYS, *refusals))
     parameters = [_id(), key | {"description": about}]
     return {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}
 

@@ -21,7 +21,7 @@ USUAL_LIMIT, LARGEST_LIMIT = 100, 500
 LONGEST_TEXT = 200
 _PAGING = frozenset({"limit", "cursor"})
 
-Parameters = MultiDict[str, str]
+_Parameters = MultiDict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class ListRequest:
         return None if following is None else cursors.encode(self.digest, str(following))
 
 
-def read(collection: Collection, asked: Parameters, principal: Principal) -> ListRequest:
+def read(collection: Collection, asked: _Parameters, principal: Principal) -> ListRequest:
     """Read what is asked of a list. Raises ApiProblem."""
     if principal.hides_personal_data and _asks_for_personal(collection, asked):
         raise ApiProblem("personal_data")
@@ -62,7 +62,7 @@ def read(collection: Collection, asked: Parameters, principal: Principal) -> Lis
     return ListRequest(filters, int(asked.get("limit", USUAL_LIMIT)), asked.get("cursor"), digest)
 
 
-def only(asked: Parameters, *names: str) -> None:
+def only(asked: _Parameters, *names: str) -> None:
     """Refuse parameters of other names, and such as are given twice. Raises ApiProblem."""
     if complaints := list(_unknown(asked, frozenset(names))):
         raise ApiProblem("parameter", complaints=complaints)
@@ -73,12 +73,12 @@ def sorts_of(collection: Collection) -> list[str]:
     return [f"{sign}{name}" for name in collection.orders for sign in ("", "-")]
 
 
-def _asks_for_personal(collection: Collection, asked: Parameters) -> bool:
+def _asks_for_personal(collection: Collection, asked: _Parameters) -> bool:
     sort = asked.get("sort", "").removeprefix("-")
     return bool(collection.personal & asked.keys()) or sort in collection.personal
 
 
-def _complaints(collection: Collection, asked: Parameters) -> Iterator[Complaint]:
+def _complaints(collection: Collection, asked: _Parameters) -> Iterator[Complaint]:
     sort = {"sort"} if collection.orders else set()
     yield from _unknown(asked, frozenset({*_PAGING, *sort, *(kind.name for kind in collection.filters)}))
     for kind in collection.filters:
@@ -91,7 +91,7 @@ def _complaints(collection: Collection, asked: Parameters) -> Iterator[Complaint
         yield Complaint("sort", f"Choose one of: {', '.join(sorts_of(collection))}.")
 
 
-def _unknown(asked: Parameters, names: frozenset[str]) -> Iterator[Complaint]:
+def _unknown(asked: _Parameters, names: frozenset[str]) -> Iterator[Complaint]:
     for name, values in asked.lists():
         if name not in names:
             yield Complaint(name[:LONGEST_TEXT], "There is no such parameter.")

@@ -45,7 +45,7 @@ from harmony.web.shared.filters import Filters
 from harmony.web.shared.ids import number
 
 COLLECTIONS = (DEVICES, FINDINGS, EVENTS, APPS, INTEGRATIONS, RUNS, HOLDS, USERS)
-INTEGRATION_ACTIONS = {"sync": actions.sync, "pause": actions.pause, "resume": actions.resume}
+_INTEGRATION_ACTIONS = {"sync": actions.sync, "pause": actions.pause, "resume": actions.resume}
 
 
 def init_app(app: Flask) -> None:
@@ -128,7 +128,7 @@ def approve(row_id: int) -> ResponseReturnValue:
     return _act(lambda: actions.approve(row_id, approval, principal(), now()))
 
 
-def act_on_integration(
+def _act_on_integration(
     action: Callable[[int, Principal, datetime], ActionAnswer], row_id: int
 ) -> ResponseReturnValue:
     """Do something with an integration."""
@@ -180,8 +180,8 @@ def _add_rules() -> None:
             marked = needs(collection.permission)(public(partial(view, collection)))
             rule, endpoint = f"/{collection.name}{suffix}", f"{collection.name}_{view.__name__}"
             blueprint.add_url_rule(rule, endpoint, marked, methods=["GET"], provide_automatic_options=False)
-    for name, action in INTEGRATION_ACTIONS.items():
-        act = needs(Permission.OPERATE_ALL)(public(partial(act_on_integration, action)))
+    for name, action in _INTEGRATION_ACTIONS.items():
+        act = needs(Permission.OPERATE_ALL)(public(partial(_act_on_integration, action)))
         rule = f"/integrations/<int:row_id>/{name}"
         blueprint.add_url_rule(rule, name, act, methods=["POST"], provide_automatic_options=False)
 

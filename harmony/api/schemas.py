@@ -25,13 +25,13 @@ from harmony.models import (
 )
 from harmony.models.access import Role
 
-RiskWord = Literal["none", "low", "medium", "high"]
-AssessedRisk = Annotated[
+_RiskWord = Literal["none", "low", "medium", "high"]
+_AssessedRisk = Annotated[
     Literal["not_assessed", "none", "low", "medium", "high"],
     Meta(description="`not_assessed`, which is not `none`, while no Protect app looks at the device."),
 ]
 _HIDDEN = "Null for a key that does not see personal data."
-Personal = Annotated[str | None, Meta(description=_HIDDEN)]
+_Personal = Annotated[str | None, Meta(description=_HIDDEN)]
 
 
 class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,10 +39,10 @@ class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     integration_id: int
-    name: Personal
-    user_name: Personal
-    email: Personal
-    phone: Personal
+    name: _Personal
+    user_name: _Personal
+    email: _Personal
+    phone: _Personal
     platform: str
     model: str
     os_version: str
@@ -50,7 +50,7 @@ class DeviceItem(msgspec.Struct, frozen=True, kw_only=True):
     udid: str
     group: str
     status: DeviceStatus
-    risk: AssessedRisk
+    risk: _AssessedRisk
     last_seen_at: Annotated[datetime | None, Meta(description="Its last contact with the UEM.")]
     missing_since: Annotated[datetime | None, Meta(description="Set while full syncs do not list it.")]
     deleted_at: Annotated[datetime | None, Meta(description="Set while it can be restored.")]
@@ -62,13 +62,13 @@ class FindingItem(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     device_id: int
     integration_id: int
-    device: Personal
+    device: _Personal
     code: str
     name: str
     vector: str
     subject: Annotated[str, Meta(description="The app, network or address meant.")]
     profile: Annotated[Profile | None, Meta(description="Null for what the dashboard concludes.")]
-    risk: RiskWord
+    risk: _RiskWord
     opened_at: datetime
     closed_at: datetime | None
 
@@ -84,7 +84,7 @@ class EventItem(msgspec.Struct, frozen=True, kw_only=True):
     factor: str
     detail: str
     device_id: int | None
-    device: Personal
+    device: _Personal
     integration_id: int | None
     integration: str | None
 
@@ -165,7 +165,7 @@ class FactorRisk(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     name: str
     vector: str
-    risk: RiskWord
+    risk: _RiskWord
     ends_on: Annotated[date | None, Meta(description="The last day of a risk that was changed.")]
 
 
@@ -175,7 +175,7 @@ class PolicyItem(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     inactive_days: int
     silent_days: int
-    silent_risk: RiskWord
+    silent_risk: _RiskWord
     minimum_os: dict[str, str]
     minimum_client: dict[str, str]
     factors: list[FactorRisk]
@@ -209,7 +209,7 @@ class Posture(msgspec.Struct, frozen=True, kw_only=True):
 
     device_id: int
     status: DeviceStatus
-    risk: AssessedRisk
+    risk: _AssessedRisk
     assessed: bool
     compliant: Annotated[
         bool, Meta(description="Active, assessed, and its risk is no higher than `accept` says.")

@@ -33,7 +33,7 @@ def _query(filters: Filters) -> tuple[Query, Order]:
     return rows.where(*filters.conditions(), *shown(Integration.id)), _NEWEST_FIRST
 
 
-def integration_record(integration: Integration) -> IntegrationItem:
+def _integration_record(integration: Integration) -> IntegrationItem:
     """Return the record of an integration, which costs a count of its devices."""
     return IntegrationItem(
         id=integration.id,
@@ -50,7 +50,7 @@ def integration_record(integration: Integration) -> IntegrationItem:
 
 
 def _record(row: Row[Any], _principal: Principal) -> IntegrationItem:
-    return integration_record(row.Integration)
+    return _integration_record(row.Integration)
 
 
 def tags(integration_id: int | None) -> list[TagItem]:

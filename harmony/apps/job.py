@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 # Many apps are one commit; few devices are enough to show that something moves.
 _APPS_PER_WRITE = 600
-LONGEST_KEPT_BACK = timedelta(seconds=1)
+_LONGEST_KEPT_BACK = timedelta(seconds=1)
 # A device sync that starts meanwhile finds a third of the calls a minute free, and need not wait for ours.
 _SHARE_OF_A_MINUTE = 2 / 3
 _CALLS_AT_ONCE = 60
@@ -158,7 +158,7 @@ def _batches(listed: Iterator[DeviceAppList]) -> Iterator[list[DeviceAppList]]:
         for one in listed:
             batch.append(one)
             heavy = sum(len(each.apps.apps if each.apps else ()) + 10 for each in batch) >= _APPS_PER_WRITE
-            if heavy or now() - since >= LONGEST_KEPT_BACK:
+            if heavy or now() - since >= _LONGEST_KEPT_BACK:
                 yield batch
                 batch, since = [], now()
     except UemError:

@@ -16,9 +16,9 @@ from harmony.models.states import SyncRunState
 from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
 from harmony.uem.records import Quota
 
-DEVICES_GO_ON = "The device sync is not affected."
-READ_IS_KEPT = "What it had read was kept; the next app sync goes on from there."
-LONGEST_WAIT = timedelta(hours=24)
+_DEVICES_GO_ON = "The device sync is not affected."
+_READ_IS_KEPT = "What it had read was kept; the next app sync goes on from there."
+_LONGEST_WAIT = timedelta(hours=24)
 _READ_AGAIN = (
     "They are read again by the next app sync, after all others. Look them up in the UEM by their ID."
 )
@@ -84,7 +84,7 @@ class End:
             return None
         if self.at_once:
             return now
-        return planned if self.not_before is None else min(max(self.not_before, now), now + LONGEST_WAIT)
+        return planned if self.not_before is None else min(max(self.not_before, now), now + _LONGEST_WAIT)
 
 
 STOPPED = End(
@@ -165,11 +165,11 @@ def _out_of_calls(counts: AppSyncCounts, share: Share, quota: Quota | None) -> E
 
 def of_error(error: UemError, counts: AppSyncCounts, use_oauth2: bool = True) -> End:
     """Return the end that an error of the UEM means. A refused password is not tried again by itself."""
-    sentence = f"{error.sentence} {DEVICES_GO_ON}" if isinstance(error, Forbidden) else error.sentence
+    sentence = f"{error.sentence} {_DEVICES_GO_ON}" if isinstance(error, Forbidden) else error.sentence
     if isinstance(error, SignInRefused):
         return End(Outcome(SyncRunState.AUTH_FAILED, sentence, error.advice), park=not use_oauth2)
     state = SyncRunState.INCOMPLETE if counts.read else SyncRunState.FAILED
-    ended = Outcome(state, f"{sentence} {READ_IS_KEPT}" if counts.read else sentence, error.advice)
+    ended = Outcome(state, f"{sentence} {_READ_IS_KEPT}" if counts.read else sentence, error.advice)
     if isinstance(error, Forbidden):
         return End(replace(ended, state=SyncRunState.FAILED), park=True)
     return End(ended, not_before=error.retry_at if isinstance(error, RateLimited) else None)

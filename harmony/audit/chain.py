@@ -19,15 +19,15 @@ HASHED = (
 
 def digest(entry: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the entry in its canonical form, as 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(entry).encode()).hexdigest()
+    return hashlib.sha256(_canonical(entry).encode()).hexdigest()
 
 
-def canonical(entry: Mapping[str, Any]) -> str:
+def _canonical(entry: Mapping[str, Any]) -> str:
     """Return the one spelling of an entry: JSON with sorted keys, without spaces, ASCII only, times in UTC.
 
     >>> from datetime import datetime, UTC
     >>> entry = dict.fromkeys(HASHED, "") | {"id": 1, "at": datetime(2026, 1, 2, tzinfo=UTC)}
-    >>> canonical(entry)[:61]
+    >>> _canonical(entry)[:61]
     '{"at":"2026-01-02T00:00:00.000000","category":"","changes":""'
     """
     values = {name: _plain(entry[name]) for name in HASHED}

@@ -15,7 +15,7 @@ from harmony.models import BackupRecord
 
 log = logging.getLogger(__name__)
 
-ROW = 1
+_ROW = 1
 _LONGEST_PROBLEM = 256
 
 
@@ -23,9 +23,9 @@ def note(folder: Path, newest_at: datetime | None, problem: str = "") -> None:
     """Write when the newest backup was made, and why the last try made none; "" if it made one."""
     try:
         with write() as session:
-            row = session.get(BackupRecord, ROW)
+            row = session.get(BackupRecord, _ROW)
             if row is None:
-                row = BackupRecord(id=ROW, newest_at=None, folder="")
+                row = BackupRecord(id=_ROW, newest_at=None, folder="")
                 session.add(row)
             row.problem = problem[:_LONGEST_PROBLEM]
             if not problem or row.newest_at is None:
@@ -38,7 +38,7 @@ def made_elsewhere(folder: Path) -> datetime | None:
     """Return when another machine made the newest backup, in a folder of its own; never on SQLite."""
     if is_sqlite():
         return None
-    row = db.session.get(BackupRecord, ROW, populate_existing=True)
+    row = db.session.get(BackupRecord, _ROW, populate_existing=True)
     found = None if row is None or row.folder == _place(folder) else row.newest_at
     release()
     return found
@@ -49,21 +49,21 @@ def trouble(now: datetime) -> str | None:
 
     Before the first try nothing is missing.
     """
-    hours, row = current_settings().backup_hours, db.session.get(BackupRecord, ROW)
-    return None if row is None else sentence(row.newest_at, row.problem, hours, now)
+    hours, row = current_settings().backup_hours, db.session.get(BackupRecord, _ROW)
+    return None if row is None else _sentence(row.newest_at, row.problem, hours, now)
 
 
-def sentence(newest_at: datetime | None, problem: str, every_hours: int, now: datetime) -> str | None:
+def _sentence(newest_at: datetime | None, problem: str, every_hours: int, now: datetime) -> str | None:
     """Judge the record at `now`.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
-    >>> sentence(noon - timedelta(hours=48), "The disk is full.", 24, noon)
-    >>> sentence(noon - timedelta(hours=49), "The disk is full.", 24, noon)
+    >>> _sentence(noon - timedelta(hours=48), "The disk is full.", 24, noon)
+    >>> _sentence(noon - timedelta(hours=49), "The disk is full.", 24, noon)
     'The newest backup is of 31 Dec 2025, 11:00 UTC. The last try failed: The disk is full.'
-    >>> sentence(None, "The disk is full.", 24, noon)
+    >>> _sentence(None, "The disk is full.", 24, noon)
     'No backup was made yet. The last try failed: The disk is full.'
-    >>> sentence(None, "The disk is full.", 0, noon)
+    >>> _sentence(None, "The disk is full.", 0, noon)
     """
     if not every_hours or (newest_at and now - newest_at <= 2 * timedelta(hours=every_hours)):
         return None

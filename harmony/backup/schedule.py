@@ -36,7 +36,7 @@ class _Failure:
     at: datetime | None = None
 
 
-class NoRoom(Exception):
+class _NoRoom(Exception):
     """A backup would leave the disk too full. One sentence."""
 
 
@@ -50,7 +50,7 @@ def run_when_due(now: datetime) -> Path | None:
         with claim.alone(folder) as is_ours:
             # Another process may have made it since.
             return _run(now) if is_ours and is_due_now(now) else None
-    except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped, NoRoom) as error:
+    except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped, _NoRoom) as error:
         _Failure.at = now
         record.note(folder, made_at(folder), str(error))
         log.error("The scheduled backup was not made, and is tried again in an hour: %s", error)
@@ -73,19 +73,19 @@ def is_due_now(now: datetime) -> bool:
     settings = current_settings()
     if _Failure.at is not None and timedelta() <= now - _Failure.at < _AGAIN_AFTER_FAILURE:
         return False
-    if not settings.backup_hours or not is_due(made_at(folder_of(settings)), settings.backup_hours, now):
+    if not settings.backup_hours or not _is_due(made_at(folder_of(settings)), settings.backup_hours, now):
         return False
     # Of machines with folders of their own, one makes it.
-    return is_due(record.made_elsewhere(folder_of(settings)), settings.backup_hours, now)
+    return _is_due(record.made_elsewhere(folder_of(settings)), settings.backup_hours, now)
 
 
-def is_due(made: datetime | None, every_hours: int, now: datetime) -> bool:
+def _is_due(made: datetime | None, every_hours: int, now: datetime) -> bool:
     """Tell whether a backup is due, `made` being the time of the newest; one from the future counts as none.
 
     >>> noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
-    >>> is_due(noon - timedelta(hours=23), 24, noon), is_due(noon - timedelta(hours=24), 24, noon)
+    >>> _is_due(noon - timedelta(hours=23), 24, noon), _is_due(noon - timedelta(hours=24), 24, noon)
     (False, True)
-    >>> is_due(None, 24, noon), is_due(None, 0, noon), is_due(noon + timedelta(days=1), 24, noon)
+    >>> _is_due(None, 24, noon), _is_due(None, 0, noon), _is_due(noon + timedelta(days=1), 24, noon)
     (True, False, True)
     """
     if not every_hours:
@@ -150,7 +150,7 @@ def _abandoned(folder: Path, now: datetime) -> list[Path]:
 def _make_room(database: Path | None, folder: Path) -> None:
     """Remove the oldest backups, but never the last two, until a copy leaves as much again free.
 
-    None is removed where that would not be enough. Raises NoRoom.
+    None is removed where that would not be enough. Raises _NoRoom.
     """
     needed, kept = 2 * _expected_size(database, folder), len(_backups(folder))
     removable = sum(file.stat().st_size for file in surplus(folder.iterdir(), _KEPT_WITHOUT_ROOM))
@@ -158,7 +158,7 @@ def _make_room(database: Path | None, folder: Path) -> None:
     while (free := shutil.disk_usage(folder).free) < needed:
         if is_in_vain or kept <= _KEPT_WITHOUT_ROOM:
             has, needs = free // 1024**2, needed // 1024**2
-            raise NoRoom(f"{folder} has {has} MiB free, and a backup needs {needs}.")
+            raise _NoRoom(f"{folder} has {has} MiB free, and a backup needs {needs}.")
         kept -= 1
         _remove(surplus(folder.iterdir(), kept))
         log.warning("%s has too little room for another backup; the oldest one was removed.", folder)

@@ -23,7 +23,7 @@ class KeysNotOpened(Exception):
     """The file is not one of sealed keys, or the passphrase is another."""
 
 
-def seal(keys: Mapping[str, str], passphrase: str) -> str:
+def _seal(keys: Mapping[str, str], passphrase: str) -> str:
     """Return the text of a file that only the passphrase opens; `keys` are contents by file name."""
     salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
     plain = json.dumps(dict(keys)).encode()
@@ -46,7 +46,7 @@ def open_sealed(text: str, passphrase: str) -> dict[str, str]:
 
 def write(path: Path, keys: Mapping[str, str], passphrase: str) -> None:
     """Write the sealed keys into a file of their owner. Raises OSError."""
-    atomic_file.replace(path, seal(keys, passphrase) + "\n")
+    atomic_file.replace(path, _seal(keys, passphrase) + "\n")
 
 
 def _key(passphrase: str, salt: bytes) -> bytes:

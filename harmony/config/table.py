@@ -36,7 +36,7 @@ class Setting:
     secret: bool = False
 
 
-DAYS = between(1, 3650)
+_DAYS = between(1, 3650)
 SETTINGS = (
     Setting(
         "DATA_DIR", "instance", "The folder of the database, the queue and the generated keys.", directory
@@ -81,29 +81,29 @@ SETTINGS = (
         "RUNS_KEPT_DAYS",
         "90",
         "Days for which ended runs are kept, 1 to 3650; the newest and the last complete one always are.",
-        DAYS,
+        _DAYS,
     ),
     Setting(
-        "HISTORY_KEPT_DAYS", "365", "Days for which the lines of device histories are kept, 1 to 3650.", DAYS
+        "HISTORY_KEPT_DAYS", "365", "Days for which the lines of device histories are kept, 1 to 3650.", _DAYS
     ),
     Setting(
         "EVENTS_KEPT_DAYS",
         "365",
         "Days for which events and ended findings are kept, 1 to 3650; on PostgreSQL events go by the month.",
-        DAYS,
+        _DAYS,
     ),
-    Setting("AUDIT_KEPT_DAYS", "365", "Days for which audit entries are kept, 1 to 3650.", DAYS),
+    Setting("AUDIT_KEPT_DAYS", "365", "Days for which audit entries are kept, 1 to 3650.", _DAYS),
     Setting(
         "MESSAGES_KEPT_DAYS",
         "90",
         "Days for which messages that ended are kept, 1 to 3650; those of a device as long as the device.",
-        DAYS,
+        _DAYS,
     ),
     Setting(
         "DELETED_KEPT_DAYS",
         "30",
         "Days for which a deleted device can be restored, 1 to 3650; then it is purged.",
-        DAYS,
+        _DAYS,
     ),
     Setting("BACKUP_HOURS", "24", "Hours between two scheduled backups, 1 to 720; 0: none.", between(0, 720)),
     Setting("BACKUPS_KEPT", "7", "How many scheduled backups are kept, 1 to 1000.", between(1, 1000)),

@@ -14,7 +14,7 @@ from harmony.uem.trust.address import Address, parse_address
 from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.trust.proxy import Proxy
 
-PREFIX = "HARMONY_CONNECTOR_"
+_PREFIX = "HARMONY_CONNECTOR_"
 _KNOWN = (
     "DASHBOARD", "KEY", "KEY_FILE", "ALLOW", "DASHBOARD_CA_FILE", "UEM_CA_FILE", "DASHBOARD_PROXY",
     "UEM_PROXY", "CALLS", "LOG_LEVEL",
@@ -50,10 +50,10 @@ class AgentSettings:
 def read_settings(environment: Mapping[str, str]) -> AgentSettings:
     """Return the settings of an agent. Raises AgentSettingsError."""
     given = {
-        name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)
+        name.removeprefix(_PREFIX): value for name, value in environment.items() if name.startswith(_PREFIX)
     }
     if unknown := sorted(set(given) - set(_KNOWN)):
-        raise AgentSettingsError(f"{PREFIX}{unknown[0]} is not a setting of a Connector.")
+        raise AgentSettingsError(f"{_PREFIX}{unknown[0]} is not a setting of a Connector.")
     allowed = _allowed(given.get("ALLOW", ""))
     return AgentSettings(
         dashboard=_dashboard(given.get("DASHBOARD", "")),
@@ -70,20 +70,20 @@ def read_settings(environment: Mapping[str, str]) -> AgentSettings:
 
 def _dashboard(text: str) -> Address:
     if not text:
-        raise AgentSettingsError(f"Set {PREFIX}DASHBOARD to the address of the dashboard.")
+        raise AgentSettingsError(f"Set {_PREFIX}DASHBOARD to the address of the dashboard.")
     try:
         address = parse_address(text, OutboundPolicy(allow_http=True, allow_loopback=True))
     except BlockedByPolicy as error:
-        raise AgentSettingsError(f"{PREFIX}DASHBOARD: {error.sentence}") from None
+        raise AgentSettingsError(f"{_PREFIX}DASHBOARD: {error.sentence}") from None
     if address.scheme == "http" and address.host not in _LOCAL:
-        raise AgentSettingsError(f"{PREFIX}DASHBOARD: over the network only https:// keeps the key secret.")
+        raise AgentSettingsError(f"{_PREFIX}DASHBOARD: over the network only https:// keeps the key secret.")
     return address
 
 
 def _key(given: Mapping[str, str]) -> str:
     key = (given.get("KEY") or _file(given, "KEY_FILE") or "").strip()
     if not key:
-        raise AgentSettingsError(f"Set {PREFIX}KEY_FILE to a file with the key, or {PREFIX}KEY to the key.")
+        raise AgentSettingsError(f"Set {_PREFIX}KEY_FILE to a file with the key, or {_PREFIX}KEY to the key.")
     if not key.startswith(KEY_PREFIX) or not key.isascii() or not key.isprintable():
         raise AgentSettingsError(f"The key is not one of a Connector: those begin with {KEY_PREFIX}.")
     return key
@@ -93,10 +93,10 @@ def _allowed(text: str) -> AllowList:
     try:
         allowed = read_allow_list(text)
     except BlockedByPolicy as error:
-        raise AgentSettingsError(f"{PREFIX}ALLOW: {error.sentence}") from None
+        raise AgentSettingsError(f"{_PREFIX}ALLOW: {error.sentence}") from None
     if not allowed.shown():
         raise AgentSettingsError(
-            f"Set {PREFIX}ALLOW to the address of the UEM, such as https://uem.example.com."
+            f"Set {_PREFIX}ALLOW to the address of the UEM, such as https://uem.example.com."
         )
     return allowed
 
@@ -109,7 +109,7 @@ def _file(given: Mapping[str, str], name: str) -> str | None:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
-        raise AgentSettingsError(f"{PREFIX}{name}: {path} cannot be read ({why}).") from None
+        raise AgentSettingsError(f"{_PREFIX}{name}: {path} cannot be read ({why}).") from None
 
 
 def _proxy(given: Mapping[str, str], name: str) -> Proxy | None:
@@ -123,17 +123,17 @@ def _proxy(given: Mapping[str, str], name: str) -> Proxy | None:
     except ValueError:
         parts, port = urlsplit(""), 0
     if not parts.hostname or parts.scheme != "http" or parts.path.strip("/"):
-        raise AgentSettingsError(f"{PREFIX}{name} is written as http://proxy.example.com:3128.")
+        raise AgentSettingsError(f"{_PREFIX}{name} is written as http://proxy.example.com:3128.")
     return Proxy(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 def _calls(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_CALLS:
-        raise AgentSettingsError(f"{PREFIX}CALLS is a number from 1 to {_MOST_CALLS}.")
+        raise AgentSettingsError(f"{_PREFIX}CALLS is a number from 1 to {_MOST_CALLS}.")
     return int(text)
 
 
 def _level(text: str) -> str:
     if text.upper() not in _LEVELS:
-        raise AgentSettingsError(f"{PREFIX}LOG_LEVEL is one of {', '.join(_LEVELS)}.")
+        raise AgentSettingsError(f"{_PREFIX}LOG_LEVEL is one of {', '.join(_LEVELS)}.")
     return text.upper()

@@ -19,7 +19,7 @@ LEASE_SECONDS = 15.0
 # The longest that the dashboard keeps an agent waiting for work; shorter while the agent is at work.
 IDLE_HOLD_SECONDS, BUSY_HOLD_SECONDS = 20.0, 4.0
 
-Body = TypeVar("Body", bound=msgspec.Struct)
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +155,7 @@ def encode(body: msgspec.Struct) -> bytes:
     return msgspec.msgpack.encode(body)
 
 
-def decode(raw: bytes, kind: type[Body]) -> Body:
+def decode(raw: bytes, kind: type[_Body]) -> _Body:
     """Return the message in these bytes. Raises msgspec.MsgspecError when it is none of that kind."""
     return msgspec.msgpack.decode(raw, type=kind)
 

@@ -12,7 +12,7 @@ from harmony import clock
 BUSY_TIMEOUT_MS = 30_000
 # "One writer at a time": an advisory lock of this number, "Harmony" in ASCII. Who writes rows of one
 # integration only shares it, and takes one of these two numbers: ours, and that of the integration.
-WRITER_LOCK = int.from_bytes(b"Harmony")
+_WRITER_LOCK = int.from_bytes(b"Harmony")
 _INTEGRATION_LOCKS = int.from_bytes(b"Harm")
 # It cannot store this one, and says so with an error; SQLite can.
 _NUL, _IN_PLACE_OF_NUL = "\x00", "\N{REPLACEMENT CHARACTER}"
@@ -53,19 +53,19 @@ def prepare(engine: Engine) -> None:
         if connection.get_execution_options().get("write_intent"):
             connection.exec_driver_sql(
                 f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
-                f"pg_advisory_xact_lock{lock_of(connection.get_execution_options().get('write_of'))}"
+                f"pg_advisory_xact_lock{_lock_of(connection.get_execution_options().get('write_of'))}"
             )
 
 
-def lock_of(integration_id: int | None) -> str:
+def _lock_of(integration_id: int | None) -> str:
     """Return the end of the call that takes the lock of a writer: everybody's, or that of an integration.
 
-    >>> lock_of(None), lock_of(7)
+    >>> _lock_of(None), _lock_of(7)
     ('(20373342413352569)', '_shared(20373342413352569), pg_advisory_xact_lock(1214345837, 7)')
     """
     if integration_id is None:
-        return f"({WRITER_LOCK})"
-    return f"_shared({WRITER_LOCK}), pg_advisory_xact_lock({_INTEGRATION_LOCKS}, {int(integration_id)})"
+        return f"({_WRITER_LOCK})"
+    return f"_shared({_WRITER_LOCK}), pg_advisory_xact_lock({_INTEGRATION_LOCKS}, {int(integration_id)})"
 
 
 def look_at_clock(engine: Engine) -> None:

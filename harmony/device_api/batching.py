@@ -9,37 +9,37 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
-class _Request(Generic[Item, Result]):
+class _Request(Generic[_Item, _Result]):
     """A queued item and its result; `woken` is set once it is done, or is to lead."""
 
-    item: Item
+    item: _Item
     woken: Event = field(default_factory=Event)
     done: bool = False
-    result: Result | None = None
+    result: _Result | None = None
     error: Exception | None = None
 
 
-class GroupCommit(Generic[Item, Result]):
+class GroupCommit(Generic[_Item, _Result]):
     """Call `work` with the items of all waiting threads; it returns a result for each, in their order.
 
     The first caller becomes the leader: it works on every queued item, wakes their threads, and hands over
     to the first of those queued meanwhile.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+    def __init__(self, work: Callable[[Sequence[_Item]], Sequence[_Result]]) -> None:
         self._work = work
-        self._queue: list[_Request[Item, Result]] = []
+        self._queue: list[_Request[_Item, _Result]] = []
         self._leader_active = False
         self._lock = Lock()
 
-    def submit(self, item: Item) -> Result:
+    def submit(self, item: _Item) -> _Result:
         """Return the result for `item`. Raises what `work` raised for it."""
-        request: _Request[Item, Result] = _Request(item)
+        request: _Request[_Item, _Result] = _Request(item)
         with self._lock:
             self._queue.append(request)
             waits, self._leader_active = self._leader_active, True
@@ -63,7 +63,7 @@ class GroupCommit(Generic[Item, Result]):
             for request in (*following, *batch):
                 request.woken.set()
 
-    def _carry_out(self, batch: Sequence[_Request[Item, Result]]) -> None:
+    def _carry_out(self, batch: Sequence[_Request[_Item, _Result]]) -> None:
         try:
             results = self._work([request.item for request in batch])
             for request, result in zip(batch, results, strict=True):

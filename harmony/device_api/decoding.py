@@ -19,15 +19,15 @@ from harmony.uem.text import clean
 LARGEST_BODY = 64 * 1024
 # What a registered device may report: ten thousand apps with all their names.
 LARGEST_REPORT = 2 * 1024 * 1024
-LONGEST_VERSION = _LONGEST_TIME = 64
+_LONGEST_VERSION = _LONGEST_TIME = 64
 _LONGEST_INTEGER = 20
 JSON = "application/json"
 _REGISTRATION_TEXTS = {
-    "model": 256, "os_version": LONGEST_VERSION, "client_version": LONGEST_VERSION, "serial": 128,
+    "model": 256, "os_version": _LONGEST_VERSION, "client_version": _LONGEST_VERSION, "serial": 128,
     "device_key": 128,
 }  # fmt: skip
 
-Body = TypeVar("Body", bound=msgspec.Struct)
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 def read_registration(request: Request) -> tuple[Register, tuple[Omission, ...]]:
@@ -47,8 +47,8 @@ def read_report(
     """Read the body of `check-in`, its texts cleaned, as far as it can be read. Raises ApiError."""
     body, reader = _converted(_fields(request, largest), CheckIn), BodyReader()
     threats = reader.threats(body.findings)
-    system = reader.text("os_version", body.os_version, LONGEST_VERSION)
-    client = reader.text("client_version", body.client_version, LONGEST_VERSION)
+    system = reader.text("os_version", body.os_version, _LONGEST_VERSION)
+    client = reader.text("client_version", body.client_version, _LONGEST_VERSION)
     apps = _apps(reader, body.apps)
     clock = clock_of(body.device_time[:_LONGEST_TIME] if isinstance(body.device_time, str) else None)
     return CheckInReport(key_hash, at, threats, system, client, apps, clock, reader.omissions)
@@ -109,7 +109,7 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits) < _LONGEST_INTEGER else float("inf")
 
 
-def _converted(fields: dict[str, Any], record: type[Body]) -> Body:
+def _converted(fields: dict[str, Any], record: type[_Body]) -> _Body:
     try:
         return msgspec.convert(fields, record)
     except msgspec.ValidationError as wrong:

@@ -29,14 +29,15 @@ _DESCRIPTION = (
     "dashboard's own."
 )
 # What any address may answer.
-ALWAYS = ("refused", "internal", "unavailable", "malformed")
-BODY = ("too_large", "not_json", "invalid", "too_many")
-REGISTER = (
+_ALWAYS = ("refused", "internal", "unavailable", "malformed")
+_BODY = ("too_large", "not_json", "invalid", "too_many")
+_REGISTER = (
     "token_unknown", "token_replaced", "code_unknown", "code_expired", "code_used", "code_void",
     "device_unknown", "integration_closed", "already_registered", "platform_differs", "profile_differs",
     "udid_shared", "request_changed", "device_deleted", "udid_placeholder", "udid_not_unique",
 )  # fmt: skip
-KEY = ("key_unknown", "device_deleted", "too_many")
+_KEY = ("key_unknown", "device_deleted", "too_many")
+_REPORT = (*_BODY, *_KEY)
 # What answers of these statuses say of waiting.
 WAITING = frozenset({429, 503})
 RETRY_AFTER: Json = {
@@ -87,17 +88,17 @@ def _paths() -> Json:
     reported = answer("How the device stands now.", "CheckedIn")
     return {
         "/register": {
-            "post": _operation("register", "Register a device", (*BODY, *REGISTER), {"201": registered})
+            "post": _operation("register", "Register a device", (*_BODY, *_REGISTER), {"201": registered})
             | body("Register", _REGISTER_EXAMPLE)
         },
         "/check-in": {
-            "post": _operation("checkIn", "Report everything that is open", (*BODY, *KEY), {"200": reported})
+            "post": _operation("checkIn", "Report everything that is open", _REPORT, {"200": reported})
             | body("CheckIn", _CHECK_IN_EXAMPLE)
             | {"security": [{"deviceKey": []}]}
         },
         "/unregister": {
             "post": _operation(
-                "unregister", "Leave; the key is worthless then", KEY, {"204": {"description": "Done."}}
+                "unregister", "Leave; the key is worthless then", _KEY, {"204": {"description": "Done."}}
             )
             | {"security": [{"deviceKey": []}]}
         },
@@ -111,7 +112,7 @@ def _paths() -> Json:
 
 def _operation(name: str, summary: str, refusals: tuple[str, ...], answers: Json) -> Json:
     statuses: dict[int, list[str]] = {}
-    for error in dict.fromkeys((*refusals, *ALWAYS)):
+    for error in dict.fromkeys((*refusals, *_ALWAYS)):
         statuses.setdefault(ERRORS[error][0], []).append(error)
     refused = {str(status): _refused(status, errors) for status, errors in sorted(statuses.items())}
     return {"operationId": name, "summary": summary, "responses": answers | refused}

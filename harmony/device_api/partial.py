@@ -16,8 +16,8 @@ from harmony.device_api.report import Omission, ReportedApp, ReportedThreat, bel
 from harmony.protection.catalogue import LONGEST_CODE, factor_of, is_code
 from harmony.uem.text import clean
 
-_LONGEST_SUBJECT = LONGEST_IDENTIFIER = LONGEST_NAME = 256
-LONGEST_VERSION = 64
+_LONGEST_SUBJECT = _LONGEST_IDENTIFIER = _LONGEST_NAME = 256
+_LONGEST_VERSION = 64
 MOST_FINDINGS, MOST_APPS = 200, 1000
 FINDINGS, APPS = "findings", "apps"
 
@@ -89,11 +89,11 @@ class BodyReader:
         """An app without its whole identifier would be another app, so it is left out."""
         value = entry.get("identifier") if isinstance(entry, dict) else None
         identifier = clean(value, len(value)) if isinstance(value, str) else ""
-        if not isinstance(entry, dict) or not 0 < len(identifier) <= LONGEST_IDENTIFIER:
+        if not isinstance(entry, dict) or not 0 < len(identifier) <= _LONGEST_IDENTIFIER:
             self.left_out[APPS] += 1
             return None
-        version = self._detail(entry.get("version"), LONGEST_VERSION)
-        return ReportedApp(identifier, version, self._detail(entry.get("name"), LONGEST_NAME))
+        version = self._detail(entry.get("version"), _LONGEST_VERSION)
+        return ReportedApp(identifier, version, self._detail(entry.get("name"), _LONGEST_NAME))
 
     def _detail(self, value: object, longest: int) -> str:
         """Read a detail of an app beside its identifier; the app counts without."""

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/protect/v1"
 _CHECK_IN_SECONDS = 900
-BEARER = "bearer"
+_BEARER = "bearer"
 
 blueprint = Blueprint("protect", __name__, url_prefix=PREFIX)
 
@@ -137,7 +137,7 @@ def _key() -> str:
     """Return the hash of the request's device key. Raises ApiError without one."""
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     key = shown.strip(" ")
-    if scheme.lower() != BEARER or not key.startswith(KEY_PREFIX):  # a scheme has no case (RFC 9110)
+    if scheme.lower() != _BEARER or not key.startswith(KEY_PREFIX):  # a scheme has no case (RFC 9110)
         raise counted(ApiError("key_unknown"))
     return key_hash(key)
 

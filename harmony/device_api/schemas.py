@@ -11,10 +11,10 @@ from msgspec import Meta
 from harmony.device_api import partial
 from harmony.models import DeviceStatus, Profile
 
-Json = dict[str, Any]
+_Json = dict[str, Any]
 
 
-def _lenient(schema: Json, description: str) -> Meta:
+def _lenient(schema: _Json, description: str) -> Meta:
     """A value that is read in full when it fits `schema`, and that spoils nothing when it does not."""
     return Meta(description=description, extra_json_schema={"anyOf": [schema, {}]})
 
@@ -25,7 +25,7 @@ def _text(longest: int, meaning: str = "") -> Meta:
     )
 
 
-def _items(name: str) -> Json:
+def _items(name: str) -> _Json:
     """Entries of a list; one that does not fit is left out and told in `unread`."""
     return {"anyOf": [{"$ref": f"#/components/schemas/{name}"}, {}]}
 

@@ -90,8 +90,8 @@ def other_hardware(stored: Identity, read: Identity) -> bool:
     return all(old and new and old != new for old, new in zip(stored[2:], read[2:], strict=True))
 
 
-Mark = tuple[int, str]
-UDID = Identity._fields.index("udid_key")
+_Mark = tuple[int, str]
+_UDID = Identity._fields.index("udid_key")
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class Account:
     serials: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
     unnamed: set[Identity] = field(default_factory=set)
-    named: set[Mark] = field(default_factory=set)
+    named: set[_Mark] = field(default_factory=set)
     recent: set[str] = field(default_factory=set)
     detached: dict[str, int] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
@@ -124,8 +124,8 @@ class Account:
     blank: int = 0
     # Hashes of marks: for a hundred thousand rows outside the choice a few megabytes.
     _outside: array[int] = field(default_factory=lambda: array("q"))
-    _in_list: Counter[Mark] = field(default_factory=Counter)
-    _repeated: set[Mark] = field(default_factory=set)
+    _in_list: Counter[_Mark] = field(default_factory=Counter)
+    _repeated: set[_Mark] = field(default_factory=set)
 
     @property
     def doubtful(self) -> int:
@@ -194,22 +194,22 @@ class Account:
         A row that repeats the marks of a device that is there anyway, in the choice or outside it, may be
         any other one.
         """
-        shared = ((UDID, key) for key in self.shared)
+        shared = ((_UDID, key) for key in self.shared)
         taken = self._repeated.union(self.named, shared, self._marked_outside(), *map(_marks, placed))
         return self.blank + sum(taken.issuperset(_marks(row)) for row in self.unnamed)
 
-    def _marked_outside(self) -> set[Mark]:
+    def _marked_outside(self) -> set[_Mark]:
         """Return the marks of `unnamed` rows that rows outside the choice have too."""
         asked = {hash(mark): mark for row in self.unnamed for mark in _marks(row)}
         return {asked[mark] for mark in self._outside if mark in asked} if asked else set()
 
-    def _count(self, marks: Iterable[Mark]) -> None:
+    def _count(self, marks: Iterable[_Mark]) -> None:
         for mark in marks:
             self._in_list[mark] += 1
             if self._in_list[mark] > 1:
                 self._repeated.add(mark)
 
 
-def _marks(row: Identity) -> list[Mark]:
+def _marks(row: Identity) -> list[_Mark]:
     """Return everything but the id that a row can be told by, with its place."""
     return [(place, mark) for place, mark in enumerate(row) if place and mark]

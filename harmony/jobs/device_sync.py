@@ -22,14 +22,14 @@ def settle(session: Session, lease: Lease, outcome: Outcome, now: datetime) -> N
         return
     integration = session.get_one(Integration, lease.integration_id)
     run = session.get_one(JobRun, lease.run_id)
-    learn(integration, run, outcome)
+    _learn(integration, run, outcome)
     if outcome.stop is not None:
         stop(integration, outcome.stop, f"{outcome.reason} {outcome.advice}")
     else:
         plan(session, integration, run, outcome, now)
 
 
-def learn(integration: Integration, run: JobRun, outcome: Outcome) -> None:
+def _learn(integration: Integration, run: JobRun, outcome: Outcome) -> None:
     """Keep what a run says of its integration: how fresh it is, how many snapshots, failures in a row.
 
     Only a run that got nothing done counts as a failure: an incomplete one shows that the UEM answers, an

@@ -20,7 +20,7 @@ from harmony.jobs.lease import LeaseLost
 log = logging.getLogger(__name__)
 
 Renew = Callable[[Session, datetime], None]
-CutOff = Callable[[], None]
+_CutOff = Callable[[], None]
 
 LOOK_SECONDS = 0.2
 # Short enough that a pause is noticed within it, however long the UEM takes for a page.
@@ -37,7 +37,7 @@ class LeaseKeeper:
 
     renew: Renew
     should_stop: Callable[[], bool]
-    cut_off: CutOff
+    cut_off: _CutOff
     lost: bool = False
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -74,7 +74,7 @@ class LeaseKeeper:
 
 
 @contextmanager
-def watched(renew: Renew, should_stop: Callable[[], bool], cut_off: CutOff) -> Iterator[LeaseKeeper]:
+def watched(renew: Renew, should_stop: Callable[[], bool], cut_off: _CutOff) -> Iterator[LeaseKeeper]:
     """A thread beside the body that renews the lease, and cuts the body off when the run must end.
 
     `renew` prolongs the lease inside a `write()`, or raises LeaseLost.

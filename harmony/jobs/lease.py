@@ -29,10 +29,10 @@ FIRST_SYNC = "It waits for the first complete device sync with these Server Deta
 
 
 # With each write of a run: the ORM takes many times as long for it.
-UPDATE_JOB_RENEWED = """UPDATE job SET lease_until = ?
+_UPDATE_JOB_RENEWED = """UPDATE job SET lease_until = ?
  WHERE integration_id = ? AND kind = ? AND lease_owner = ? AND fence = ? AND EXISTS
  (SELECT 1 FROM integration WHERE integration.id = job.integration_id AND integration.state = ?)"""
-UPDATE_JOB_RENEWED_WITHOUT_CAUTION = f"{UPDATE_JOB_RENEWED} AND NOT EXISTS (SELECT 1 FROM caution)"  # noqa: S608 - ours
+_UPDATE_JOB_RENEWED_WITHOUT_CAUTION = f"{_UPDATE_JOB_RENEWED} AND NOT EXISTS (SELECT 1 FROM caution)"  # noqa: S608 - ours
 
 
 class LeaseLost(Exception):
@@ -142,7 +142,7 @@ def renew(session: Session, lease: Lease, now: datetime) -> None:
     rests = lease.kind in resting_in_caution()
     leased = (lease.integration_id, lease.kind, lease.owner, lease.fence)
     row = (bulk.encode_time(now + LEASE), *leased, IntegrationState.ACTIVE)
-    renewed = UPDATE_JOB_RENEWED_WITHOUT_CAUTION if rests else UPDATE_JOB_RENEWED
+    renewed = _UPDATE_JOB_RENEWED_WITHOUT_CAUTION if rests else _UPDATE_JOB_RENEWED
     if bulk.execute(session, renewed, row) != 1:
         raise LeaseLost
 

@@ -11,10 +11,10 @@ from harmony.jobs.tally import Tally
 from harmony.models.states import StopReason, SyncRunState
 from harmony.uem.errors import RateLimited, SignInRefused, UemError
 
-KEPT = "Nothing was marked missing."
+_KEPT = "Nothing was marked missing."
 _LOOK_UP = "Look them up in the UEM console by their id."
 NAMED, NAME_SHOWN = 5, 80
-LONGEST_REASON = 1024
+_LONGEST_REASON = 1024
 # What a run may end with after it read all it was to read; anything else leaves the next one to find out.
 GOOD = frozenset({SyncRunState.OK, SyncRunState.WARNING, SyncRunState.HELD})
 UNEXPECTED = "The sync met an error of its own; the worker's log has the details."
@@ -77,7 +77,7 @@ def of_error(error: UemError, tally: Tally, use_oauth2: bool = True) -> Outcome:
 
     A refused user name is never tried again by itself: the UEM would lock the account (facts 11, 13).
     """
-    reason = f"{error.sentence} {KEPT}"
+    reason = f"{error.sentence} {_KEPT}"
     if isinstance(error, SignInRefused):
         stop = None if use_oauth2 else StopReason.SIGN_IN
         return Outcome(SyncRunState.AUTH_FAILED, reason, error.advice, stop=stop)
@@ -148,7 +148,7 @@ def of_snapshot(tally: Tally, doubt: Doubt, held: Sequence[str] = ()) -> Outcome
     if held:
         made = "only those that had been approved were made" if tally.deleted else "none was made"
         rest = [*_unreadable(tally), *_doubts(doubt)] or ["Everything else is up to date."]
-        reason = " ".join([f"Deletions wait for you; {made}.", *held, *rest])[:LONGEST_REASON]
+        reason = " ".join([f"Deletions wait for you; {made}.", *held, *rest])[:_LONGEST_REASON]
         return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=True)
     return replace(_finished(tally, doubt), complete=doubt.counts)
 
@@ -174,13 +174,13 @@ def mostly_doubtful(doubtful: int, others: int) -> bool:
 
 def _doubtful(doubt: Doubt) -> Outcome:
     if doubt.unreadable:
-        reason = f"Most of the devices that the UEM listed could not be read. {KEPT}"
+        reason = f"Most of the devices that the UEM listed could not be read. {_KEPT}"
         advice = "See the list below, and look some of them up in the UEM console."
     elif doubt.gone:
-        reason = f"The account no longer sees {named(doubt.gone)}. {KEPT}"
+        reason = f"The account no longer sees {named(doubt.gone)}. {_KEPT}"
         advice = "Choose the groups again on the Synchronization page."
     else:
-        reason = f"{named(doubt.short)} listed fewer devices than announced, twice. {KEPT}"
+        reason = f"{named(doubt.short)} listed fewer devices than announced, twice. {_KEPT}"
         advice = "Devices may be moving between groups right now. The next sync reads everything again."
     return Outcome(SyncRunState.INCOMPLETE, reason, advice)
 

@@ -16,8 +16,8 @@ from harmony.db import db, table_of, upsert, write
 from harmony.jobs.process_identity import WORKER_SILENT_AFTER, identity, is_gone
 from harmony.models import WebProcess, Worker
 
-FORGET_AFTER = timedelta(days=1)
-SILENT_AFTER = WORKER_SILENT_AFTER
+_FORGET_AFTER = timedelta(days=1)
+_SILENT_AFTER = WORKER_SILENT_AFTER
 # After that, a process that died is no news any more.
 _TOLD_FOR = timedelta(hours=1)
 
@@ -37,7 +37,7 @@ class Process:
 
     def is_alive(self, now: datetime) -> bool:
         """Tell whether it gave a sign of life within the last minute and was not told to stop."""
-        return self.stopped_at is None and abs(now - self.seen_at) < SILENT_AFTER
+        return self.stopped_at is None and abs(now - self.seen_at) < _SILENT_AFTER
 
     def state(self, now: datetime) -> str:
         """Return "running", "stopped" or "silent"."""
@@ -46,7 +46,7 @@ class Process:
         return "silent" if self.stopped_at is None else "stopped"
 
 
-def node_name() -> str:
+def _node_name() -> str:
     """Return how people call the machine of this process."""
     return current_settings().node or socket.gethostname()[:64]
 
@@ -54,12 +54,12 @@ def node_name() -> str:
 def show(model: type[Worker] | type[WebProcess], now: datetime) -> None:
     """Write that this process is alive, and forget processes that were silent for a day."""
     row = {
-        "identity": identity(), "node": node_name(), "version": VERSION, "started_at": now, "seen_at": now,
+        "identity": identity(), "node": _node_name(), "version": VERSION, "started_at": now, "seen_at": now,
     }  # fmt: skip
-    long_ago = model.seen_at < now - FORGET_AFTER
+    long_ago = model.seen_at < now - _FORGET_AFTER
     with write() as session:
         upsert(table_of(model), [row], key=["identity"], columns=["seen_at"])
-        session.execute(delete(model).where(long_ago | (model.seen_at > now + FORGET_AFTER)))
+        session.execute(delete(model).where(long_ago | (model.seen_at > now + _FORGET_AFTER)))
 
 
 def note_tick(now: datetime) -> None:

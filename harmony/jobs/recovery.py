@@ -18,8 +18,8 @@ from harmony.models import Integration, Job, JobRun, SyncRunState
 
 log = logging.getLogger(__name__)
 
-DIED = "The worker stopped before this was done. What it had done was kept; the next run goes on."
-SYNC_DIED = (
+_DIED = "The worker stopped before this was done. What it had done was kept; the next run goes on."
+_SYNC_DIED = (
     "The worker stopped before the sync was done. What it had read was kept; nothing was marked missing."
 )
 SILENT = (
@@ -51,7 +51,7 @@ def _is_dead(run: JobRun, job: Job, now: datetime) -> bool:
 
 def _abort(session: Session, run: JobRun, job: Job, now: datetime) -> None:
     log.warning("Run %d of job %s of integration %d lost its worker.", run.id, job.kind, job.integration_id)
-    died = SYNC_DIED if job.kind == JobKind.DEVICES else DIED
+    died = _SYNC_DIED if job.kind == JobKind.DEVICES else _DIED
     # Its step stays: it tells how far the worker had come.
     run.state, run.finished_at = SyncRunState.ABORTED, now
     run.reason = died if is_gone(run.owner) else SILENT

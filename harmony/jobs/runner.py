@@ -23,11 +23,11 @@ from harmony.uem.errors import UemError
 
 log = logging.getLogger(__name__)
 
-E = TypeVar("E")
-Take = Callable[[UemClient, LeaseKeeper], E]
+_E = TypeVar("_E")
+_Take = Callable[[UemClient, LeaseKeeper], _E]
 
 
-class RunLease(Protocol):
+class _RunLease(Protocol):
     """The lease that a run was claimed with."""
 
     @property
@@ -40,7 +40,7 @@ class RunningJob(Protocol):
     """One run under way."""
 
     @property
-    def held(self) -> RunLease: ...
+    def held(self) -> _RunLease: ...
     @property
     def should_stop(self) -> Callable[[], bool]: ...
 
@@ -55,28 +55,28 @@ class RunWithUem(RunningJob, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EarlyEnds(Generic[E]):
+class EarlyEnds(Generic[_E]):
     """The outcomes of a run that something ends early; `name` is for the log."""
 
     name: str
-    of_locked: Callable[[str, str], E]
-    of_database: Callable[[str], E]
-    stopped: E
-    paused: E
-    overtaken: E
+    of_locked: Callable[[str, str], _E]
+    of_database: Callable[[str], _E]
+    stopped: _E
+    paused: _E
+    overtaken: _E
 
 
 @dataclass(frozen=True, slots=True)
-class Ends(EarlyEnds[E]):
+class Ends(EarlyEnds[_E]):
     """The ends of a run that calls the UEM."""
 
-    of_error: Callable[[UemError], E]
+    of_error: Callable[[UemError], _E]
 
 
-def attempt(work: RunWithUem, opener: ClientFactory, renew: Renew, take: Take[E], ends: Ends[E]) -> E:
+def attempt(work: RunWithUem, opener: ClientFactory, renew: Renew, take: _Take[_E], ends: Ends[_E]) -> _E:
     """Let `take` do the work with a client under a lease that is renewed; every failure is an end."""
 
-    def with_client() -> E:
+    def with_client() -> _E:
         try:
             with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
                 return _watched(work, client, renew, take)
@@ -86,23 +86,25 @@ def attempt(work: RunWithUem, opener: ClientFactory, renew: Renew, take: Take[E]
     return _ended(work, with_client, ends)
 
 
-def attempt_apart(work: RunningJob, renew: Renew, take: Callable[[LeaseKeeper], E], ends: EarlyEnds[E]) -> E:
+def attempt_apart(
+    work: RunningJob, renew: Renew, take: Callable[[LeaseKeeper], _E], ends: EarlyEnds[_E]
+) -> _E:
     """Let `take` do work that asks no UEM while its lease is renewed. Raises nothing: a failure is an end."""
 
-    def beside_its_watch() -> E:
+    def beside_its_watch() -> _E:
         with watched(renew, work.should_stop, lambda: None) as watch:
             return take(watch)
 
     return _ended(work, beside_its_watch, ends)
 
 
-def _ended(work: RunningJob, run: Callable[[], E], ends: EarlyEnds[E]) -> E:
+def _ended(work: RunningJob, run: Callable[[], _E], ends: EarlyEnds[_E]) -> _E:
     claimed = work.held
     with logs.fields(integration=claimed.integration_id, job=ends.name, run_id=claimed.run_id):
         return _word_of(work, run, ends)
 
 
-def _word_of(work: RunningJob, run: Callable[[], E], ends: EarlyEnds[E]) -> E:
+def _word_of(work: RunningJob, run: Callable[[], _E], ends: EarlyEnds[_E]) -> _E:
     claimed = work.held
     try:
         return run()
@@ -143,7 +145,7 @@ def trouble(error: BaseException) -> str:
     return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
 
 
-def _watched(work: RunWithUem, client: UemClient, renew: Renew, take: Take[E]) -> E:
+def _watched(work: RunWithUem, client: UemClient, renew: Renew, take: _Take[_E]) -> _E:
     with watched(renew, work.should_stop, client.close) as watch:
         try:
             return take(client, watch)

@@ -20,7 +20,7 @@ from harmony.uem.http.shared_state import Token, TokenKey
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 # A worker that dies while it fetches a token keeps the others waiting no longer than this.
 FETCH_LEASE = timedelta(seconds=20)
@@ -122,10 +122,10 @@ class DatabaseSharedState:
             log.warning("What other processes know of the UEM could not be read.")
             return None
 
-    def _write(self, change: Callable[[Session], Any], otherwise: T) -> T:
+    def _write(self, change: Callable[[Session], Any], otherwise: _T) -> _T:
         try:
             with self._app.app_context(), write() as session:
-                found: T = change(session)
+                found: _T = change(session)
                 return found
         except SQLAlchemyError:  # a full disk, say; the run itself will tell of it
             log.warning("What the UEM said could not be stored for other processes.")

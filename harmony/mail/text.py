@@ -31,10 +31,10 @@ def ascii_address(typed: str) -> str | None:
         return None
 
 
-def one_line(text: str) -> str:
+def _one_line(text: str) -> str:
     """Return the text with a blank for every line break and control character.
 
-    >>> one_line("Hello" + chr(13) + chr(10) + "Bcc: everybody@example.com")
+    >>> _one_line("Hello" + chr(13) + chr(10) + "Bcc: everybody@example.com")
     'Hello  Bcc: everybody@example.com'
     """
     return "".join(character if character.isprintable() else " " for character in text).strip()
@@ -47,15 +47,15 @@ def server_answer(code: int, text: bytes | str) -> str:
     '550 5.1.1 <(address)>: no such mailbox'
     """
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return _MAIL_ADDRESS_IN_TEXT.sub("(address)", one_line(f"{code} {said}"))[:_LONGEST_ANSWER]
+    return _MAIL_ADDRESS_IN_TEXT.sub("(address)", _one_line(f"{code} {said}"))[:_LONGEST_ANSWER]
 
 
 def mail_bytes(envelope: Envelope, sender: str, sender_name: str, reference: str, now: datetime) -> bytes:
     """Return the whole mail. Its Message-ID is made of `reference` alone, so that each try has the same."""
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = Address(one_line(sender_name), addr_spec=sender)
+    mail["From"] = Address(_one_line(sender_name), addr_spec=sender)
     mail["To"] = Address(addr_spec=envelope.recipient)
-    mail["Subject"] = one_line(envelope.subject)
+    mail["Subject"] = _one_line(envelope.subject)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{reference}@{sender.partition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"

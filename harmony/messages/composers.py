@@ -14,10 +14,10 @@ from harmony.models import Message, MessageKind
 
 # Called outside of any write(): `session` is for reading, and who stores something opens a write() itself.
 # It is called again for the same message after a failure or a death.
-Composer = Callable[[Session, Message], Envelope | NotSent]
+_Composer = Callable[[Session, Message], Envelope | NotSent]
 
 # One line for each MessageKind that waits in the outbox.
-COMPOSERS: dict[str, Composer] = {
+COMPOSERS: dict[str, _Composer] = {
     MessageKind.REGISTRATION: compose_registration,
     MessageKind.NOTICE: compose_notice,
     MessageKind.SUMMARY: compose_notice,

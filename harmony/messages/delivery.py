@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 # Two writes a message, as quickly as a near server answers, made a sync beside them 1.7 times as long
 # [measured]. An hour's share of mail takes less than two minutes all the same.
-PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.1
 _UNDER_WAY = threading.Lock()
 Opener = Callable[[Way], AbstractContextManager[Sender]]
 _UNWRITTEN = "Harmony could not write this message; the worker's log has the details."
@@ -88,7 +88,7 @@ class _Channel:
             self._not_sent(claimed, answer)
         elif claims.end(claimed, MessageState.SENT, answer, now()):
             self.round.counts.sent += 1
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
         return True
 
     def _send(self, message: Message, reference: str) -> str | NotSent:

@@ -58,7 +58,7 @@ class Webhook:
             )
         except UemError as error:
             raise GatewayUnreachable(error.sentence, error.advice) from None
-        return judged(answer.status_code, answer.text)
+        return _judged(answer.status_code, answer.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,13 @@ class ApprisedService:
             raise GatewayUnreachable(last.sentence, last.advice)
         if last is None:
             raise NotConfigured("The address has not all that this service needs.", _CORRECT_IT)
-        answer = judged(last.status_code, last.text)
+        answer = _judged(last.status_code, last.text)
         if not taken:
             raise GatewayRefused(f"The service did not take the message: {answer}", _CORRECT_IT)
         return answer
 
 
-def judged(status: int, body: str) -> str:
+def _judged(status: int, body: str) -> str:
     """Return the answer of a gateway that took a message. Raises DeliveryError for any other."""
     answer = without_numbers(server_answer(status, body[:1000]))
     if 200 <= status < 300:

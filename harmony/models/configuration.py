@@ -118,7 +118,7 @@ PAGES: dict[str, type[msgspec.Struct]] = {
     DEPLOYMENT: Deployment,
 }
 
-Record = TypeVar("Record", bound=msgspec.Struct)
+_Record = TypeVar("_Record", bound=msgspec.Struct)
 
 
 def to_row(record: msgspec.Struct) -> dict[str, Any]:
@@ -127,6 +127,6 @@ def to_row(record: msgspec.Struct) -> dict[str, Any]:
     return row
 
 
-def from_row(kind: type[Record], row: dict[str, Any] | None) -> Record:
+def from_row(kind: type[_Record], row: dict[str, Any] | None) -> _Record:
     """Return the record stored as `row`; its defaults when there is none. Unknown keys are ignored."""
     return msgspec.convert(row or {}, kind)

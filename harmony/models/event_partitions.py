@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 FORMER, REST = "event_former", "event_rest"
 # A worker that stands still for a season still finds a month to write to.
-MONTHS_AHEAD = 3
+_MONTHS_AHEAD = 3
 # Whoever reads events for long is let finish: the next hour tries again.
 _WAIT = "SET LOCAL lock_timeout = '2s'"
 _OURS = re.compile(r"event_(\d{4}_\d{2}|former|rest)")
@@ -50,7 +50,7 @@ def add_months(connection: Connection, now: datetime) -> list[str]:
     if not there:
         return []
     connection.exec_driver_sql(_WAIT)
-    missing = list(missing_months(there, now.date()))
+    missing = list(_missing_months(there, now.date()))
     for start in missing:
         words = {"name": name_of(start), "rest": REST, "start": start, "end": following(start)}
         for statement in _ADD:
@@ -60,7 +60,7 @@ def add_months(connection: Connection, now: datetime) -> list[str]:
 
 def drop_before(connection: Connection, before: datetime) -> list[str]:
     """Drop the months that ended before then, and the former table once it is empty. Return their names."""
-    doomed = over(partitions(connection), before.date())
+    doomed = _over(partitions(connection), before.date())
     connection.exec_driver_sql(_WAIT)
     if FORMER in doomed and connection.exec_driver_sql(f"SELECT 1 FROM {FORMER} LIMIT 1").first():  # noqa: S608
         doomed.remove(FORMER)
@@ -69,24 +69,24 @@ def drop_before(connection: Connection, before: datetime) -> list[str]:
     return doomed
 
 
-def missing_months(there: Mapping[str, date | None], today: date) -> Iterator[date]:
+def _missing_months(there: Mapping[str, date | None], today: date) -> Iterator[date]:
     """Yield the months, from this one to those ahead, that neither a partition nor the former table has.
 
     >>> there = {"event_former": date(2026, 12, 1), "event_2027_01": date(2027, 2, 1), "event_rest": None}
-    >>> [str(month) for month in missing_months(there, date(2026, 11, 30))]
+    >>> [str(month) for month in _missing_months(there, date(2026, 11, 30))]
     ['2026-12-01', '2027-02-01']
     """
     month, former = today.replace(day=1), there.get(FORMER)
-    for _ in range(MONTHS_AHEAD + 1):
+    for _ in range(_MONTHS_AHEAD + 1):
         if name_of(month) not in there and (former is None or month >= former):
             yield month
         month = following(month)
 
 
-def over(there: Mapping[str, date | None], before: date) -> list[str]:
+def _over(there: Mapping[str, date | None], before: date) -> list[str]:
     """Return the partitions of which every event is older than `before`, oldest first.
 
-    >>> over({"event_2026_01": date(2026, 2, 1), "event_2026_02": date(2026, 3, 1)}, date(2026, 2, 28))
+    >>> _over({"event_2026_01": date(2026, 2, 1), "event_2026_02": date(2026, 3, 1)}, date(2026, 2, 28))
     ['event_2026_01']
     """
     return sorted(name for name, end in there.items() if end is not None and end <= before)

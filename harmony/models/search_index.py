@@ -16,7 +16,7 @@ from harmony.db import sqlite_module
 
 INDEX, NOTED = "device_search", "unindexed_device"
 # The first that deletes a row of such an index without being told its text.
-SQLITE_FROM = (3, 43)
+_SQLITE_FROM = (3, 43)
 # The highest id in the index.
 TOP = f"SELECT coalesce((SELECT rowid FROM {INDEX} ORDER BY rowid DESC LIMIT 1), 0)"  # noqa: S608 - as below: ours
 
@@ -54,7 +54,7 @@ def create(connection: Connection) -> None:
     Otherwise `flask doctor` says so: SQLite may be too old; on PostgreSQL the role may lack the right to add
     the extension, or the server the extension.
     """
-    if is_there(connection) or (is_sqlite(connection) and not is_able()):
+    if is_there(connection) or (is_sqlite(connection) and not _is_able()):
         return
     with suppress(DBAPIError), connection.begin_nested():
         for statement in _SQLITE if is_sqlite(connection) else _POSTGRESQL:
@@ -63,7 +63,7 @@ def create(connection: Connection) -> None:
 
 def is_there(connection: Connection) -> bool:
     """Tell whether the database has the index, and this SQLite can read it."""
-    if is_sqlite(connection) and not is_able():
+    if is_sqlite(connection) and not _is_able():
         return False
     return connection.exec_driver_sql(_IS_THERE[connection.dialect.name]).first() is not None
 
@@ -72,9 +72,9 @@ def is_sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
-def is_able() -> bool:
+def _is_able() -> bool:
     """Tell whether this SQLite can have such an index."""
-    return bool(sqlite_module().sqlite_version_info >= SQLITE_FROM)
+    return bool(sqlite_module().sqlite_version_info >= _SQLITE_FROM)
 
 
 def is_made_here(name: str | None) -> bool:

@@ -19,7 +19,7 @@ from harmony.security.users import LONGEST_NAME, name_key
 _ROOM_FOR_NUMBER, _NAMELESS = 16, "user"
 
 # No password fits: whoever signs in at the provider has none here.
-NO_PASSWORD = ""
+_NO_PASSWORD = ""
 
 
 def account_for(session: Session, identity: VerifiedIdentity, role: str, now: datetime) -> User:
@@ -70,8 +70,8 @@ def _known(session: Session, identity: VerifiedIdentity) -> ExternalIdentity | N
 
 
 def _created(session: Session, identity: VerifiedIdentity, role: str, now: datetime) -> User:
-    name = free_name(session, identity.name)
-    user = User(name=name, name_key=name_key(name), role=role, password_hash=NO_PASSWORD, created_at=now)
+    name = _free_name(session, identity.name)
+    user = User(name=name, name_key=name_key(name), role=role, password_hash=_NO_PASSWORD, created_at=now)
     _narrow(user, identity.result.groups)
     session.add(user)
     session.flush()
@@ -88,7 +88,7 @@ def _created(session: Session, identity: VerifiedIdentity, role: str, now: datet
     return user
 
 
-def free_name(session: Session, wanted: str) -> str:
+def _free_name(session: Session, wanted: str) -> str:
     """Return a name that no account has: the wanted one, or with a number."""
     while len(name_key(wanted)) > LONGEST_NAME - _ROOM_FOR_NUMBER:  # folding may lengthen a name
         wanted = wanted[:-1]

@@ -20,8 +20,8 @@ from harmony.uem.http.checked_calls import CallBounds, call_once
 from harmony.uem.trust.outbound import OutboundPolicy
 
 CALL_SECONDS = 10.0
-LARGEST_ANSWER = 256 * 1024
-WAIT_SECONDS = 5.0
+_LARGEST_ANSWER = 256 * 1024
+_WAIT_SECONDS = 5.0
 # A provider that does not answer must not occupy every thread of the dashboard.
 _running = threading.BoundedSemaphore(3)
 # Errors of RFC 6749 §5.2 that only the settings can cause.
@@ -95,7 +95,7 @@ def read_userinfo(policy: OutboundPolicy, url: str, ca_pem: str | None, access_t
 def _call(
     policy: OutboundPolicy, method: str, url: str, ca_pem: str | None, **options: Any
 ) -> tuple[int, bytes]:
-    bounds = CallBounds(CALL_SECONDS, LARGEST_ANSWER, ca_pem)
+    bounds = CallBounds(CALL_SECONDS, _LARGEST_ANSWER, ca_pem)
     with _slot():
         try:
             answer = call_once(policy, method, url, bounds, **options)
@@ -107,7 +107,7 @@ def _call(
 @contextmanager
 def _slot() -> Iterator[None]:
     """Wait for one of the few places. Raises ProviderUnreachable when none becomes free."""
-    if not _running.acquire(timeout=WAIT_SECONDS):
+    if not _running.acquire(timeout=_WAIT_SECONDS):
         raise ProviderUnreachable("Too many people are signing in at this moment.")
     try:
         yield

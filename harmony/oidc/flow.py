@@ -117,7 +117,7 @@ def take(state: str | None, browser: str | None, now: datetime) -> Flow:
     if not is_first or not is_fresh:
         raise FlowLost(_LOST)
     try:
-        kept = msgspec.json.decode(vault().open(sealed, bound_to(_hash(state))), type=FlowSecrets)
+        kept = msgspec.json.decode(vault().open(sealed, _bound_to(_hash(state))), type=FlowSecrets)
     except (VaultLocked, msgspec.MsgspecError):
         raise FlowLost(_LOST) from None
     return Flow(kept, test_id)
@@ -140,14 +140,14 @@ def challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def bound_to(state_hash: str) -> str:
+def _bound_to(state_hash: str) -> str:
     """Name what the secrets of a sign-in are bound to."""
     return f"sign_on_flow:{state_hash}"
 
 
 def _store(state: str, browser: str, kept: FlowSecrets, test_id: str | None, now: datetime) -> None:
     state_hash = _hash(state)
-    sealed = vault().seal(msgspec.json.encode(kept).decode(), bound_to(state_hash))
+    sealed = vault().seal(msgspec.json.encode(kept).decode(), _bound_to(state_hash))
     row = SignOnFlow(
         state_hash=state_hash,
         browser_hash=_hash(browser),

@@ -67,18 +67,18 @@ def identify(
     now: datetime,
 ) -> VerifiedIdentity:
     """Return who has signed in at the provider. Raises SignOnError."""
-    check_callback(callback, provider.metadata())
+    _check_callback(callback, provider.metadata())
     tokens = provider.exchange(callback.code or "", kept.verifier, kept.redirect_uri)
     claims = provider.claims_of(tokens.id_token)
     check_id_token(claims, Expectation(settings.issuer, settings.client_id), kept.nonce, now)
     check_fresh(claims, kept.fresh_since)
     if value_at(claims, settings.claim_path) is None:
-        claims = with_userinfo(claims, provider.userinfo(tokens.access_token))
+        claims = _with_userinfo(claims, provider.userinfo(tokens.access_token))
     result = apply_rules(claims, settings.claim_path, settings.rules)
     return VerifiedIdentity(settings.issuer, claims["sub"], name_of(claims), result, claims, tokens.id_token)
 
 
-def check_callback(callback: Callback, metadata: ProviderMetadata) -> None:
+def _check_callback(callback: Callback, metadata: ProviderMetadata) -> None:
     """Raise SignOnError unless this provider sent a code (RFC 9207 for who it was)."""
     is_named = metadata.authorization_response_iss_parameter_supported
     if callback.issuer != metadata.issuer and (callback.issuer is not None or is_named):
@@ -89,7 +89,7 @@ def check_callback(callback: Callback, metadata: ProviderMetadata) -> None:
         raise ProviderDeclined("The provider sent no code.")
 
 
-def with_userinfo(claims: Mapping[str, Any], userinfo: Mapping[str, Any]) -> dict[str, Any]:
+def _with_userinfo(claims: Mapping[str, Any], userinfo: Mapping[str, Any]) -> dict[str, Any]:
     """Return the claims of the ID token with those that only userinfo has. Raises TokenRefused."""
     if userinfo and userinfo.get("sub") != claims["sub"]:
         raise TokenRefused("The provider's userinfo is about another person.")

@@ -8,7 +8,7 @@ import msgspec
 
 from harmony.oidc.errors import ProviderUnfit
 
-DISCOVERY = "/.well-known/openid-configuration"
+_DISCOVERY = "/.well-known/openid-configuration"
 _LONGEST_SHOWN = 200
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
@@ -42,12 +42,12 @@ def issuer_of(typed: str) -> str:
     >>> issuer_of("https://login.example.com/acme/.well-known/openid-configuration")
     'https://login.example.com/acme'
     """
-    return typed.removesuffix(DISCOVERY)
+    return typed.removesuffix(_DISCOVERY)
 
 
 def discovery_url(issuer: str) -> str:
     """Return the address of the discovery document."""
-    return issuer.removesuffix("/") + DISCOVERY
+    return issuer.removesuffix("/") + _DISCOVERY
 
 
 def read_metadata(body: bytes, issuer: str, *, allow_http: bool = False) -> ProviderMetadata:

@@ -16,9 +16,9 @@ from harmony.oidc.metadata import ProviderMetadata, discovery_url, read_metadata
 from harmony.oidc.tokens import PublicKey, read_keys, signed_claims
 from harmony.uem.trust.outbound import OutboundPolicy
 
-KEPT_SECONDS = 3600.0
+_KEPT_SECONDS = 3600.0
 # A token with an invented key must not make us call the provider each time.
-READ_AGAIN_SECONDS = 60.0
+_READ_AGAIN_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -100,11 +100,11 @@ class Provider:
         known, now = self._known, clock.monotonic()
         with known.lock:
             last = known.looked_for_key_at
-            if last is not None and now - last < READ_AGAIN_SECONDS:
+            if last is not None and now - last < _READ_AGAIN_SECONDS:
                 return False
             known.looked_for_key_at = now
             return True
 
 
 def _is_old(read_at: float) -> bool:
-    return clock.monotonic() - read_at >= KEPT_SECONDS
+    return clock.monotonic() - read_at >= _KEPT_SECONDS

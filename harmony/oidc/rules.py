@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_VALUES = 1000
+_MOST_VALUES = 1000
 _OVERAGE = "_claim_names"
 
 
@@ -71,5 +71,5 @@ def values_of(found: Any) -> tuple[str, ...]:
     (('a', '7'), ('a b',), ())
     """
     listed = found if isinstance(found, list) else [found]
-    plain = (value for value in listed[:MOST_VALUES] if isinstance(value, str | int))
+    plain = (value for value in listed[:_MOST_VALUES] if isinstance(value, str | int))
     return tuple(value if isinstance(value, str) else str(value).lower() for value in plain)

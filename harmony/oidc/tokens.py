@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, RSAKey, import_key
 from harmony.oidc.errors import ProviderUnreachable, TokenRefused, UnknownKey
 
 # Signatures with a key pair only: "none", and a public key taken for a shared secret, are not among them.
-ALGORITHMS = (
+_ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
 )  # fmt: skip
 LEEWAY_SECONDS = 60
@@ -28,10 +28,10 @@ _SHORTEST_RSA_BITS = 2048
 _LONGEST_SUBJECT = 255
 _MOST_KEYS = 100
 _PUBLIC_PARTS = frozenset({"kty", "n", "e", "crv", "x", "y", "kid", "alg"})
-_REGISTRY = jws.JWSRegistry(algorithms=list(ALGORITHMS))
+_REGISTRY = jws.JWSRegistry(algorithms=list(_ALGORITHMS))
 
 PublicKey = RSAKey | ECKey
-Claims = Mapping[str, Any]
+_Claims = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def signed_claims(token: str, keys: Sequence[PublicKey]) -> dict[str, Any]:
         raise TokenRefused("The provider's token is too large.")
     header = _header(token)
     algorithm, kid = header.get("alg"), header.get("kid")
-    if algorithm not in ALGORITHMS:
+    if algorithm not in _ALGORITHMS:
         raise TokenRefused("The provider's token is not signed with an accepted algorithm.")
     fitting = [key for key in keys if _fits(key, algorithm, kid)]
     if not fitting:
@@ -74,7 +74,7 @@ def signed_claims(token: str, keys: Sequence[PublicKey]) -> dict[str, Any]:
     raise TokenRefused("The signature of the provider's token is wrong.")
 
 
-def check_id_token(claims: Claims, expected: Expectation, nonce: str, now: datetime) -> None:
+def check_id_token(claims: _Claims, expected: Expectation, nonce: str, now: datetime) -> None:
     """Raise TokenRefused unless the claims of an ID token are for this client, this flow and this time."""
     _check_audience(claims, expected)
     _check_times(claims, now)
@@ -85,7 +85,7 @@ def check_id_token(claims: Claims, expected: Expectation, nonce: str, now: datet
         raise TokenRefused("The provider's token belongs to another sign-in.", "Start the sign-in again.")
 
 
-def check_fresh(claims: Claims, since: int) -> None:
+def check_fresh(claims: _Claims, since: int) -> None:
     """Raise TokenRefused unless the provider says that it asked who it is at that second or later; 0 for any.
 
     `prompt=login` alone proves nothing: it goes through the browser, which may leave it out.
@@ -98,7 +98,7 @@ def check_fresh(claims: Claims, since: int) -> None:
         raise TokenRefused("The provider did not ask again who you are.", "Start again.")
 
 
-def check_logout_token(claims: Claims, expected: Expectation, now: datetime) -> None:
+def check_logout_token(claims: _Claims, expected: Expectation, now: datetime) -> None:
     """Raise TokenRefused unless the claims are those of a logout token (Back-Channel Logout 1.0 §2.6)."""
     _check_audience(claims, expected)
     _check_times(claims, now)
@@ -114,7 +114,7 @@ def check_logout_token(claims: Claims, expected: Expectation, now: datetime) -> 
         raise TokenRefused("The logout token names neither a subject nor a session.")
 
 
-def _check_audience(claims: Claims, expected: Expectation) -> None:
+def _check_audience(claims: _Claims, expected: Expectation) -> None:
     if claims.get("iss") != expected.issuer:
         raise TokenRefused("The token was issued by another provider.")
     audience = claims.get("aud")
@@ -126,7 +126,7 @@ def _check_audience(claims: Claims, expected: Expectation) -> None:
         raise TokenRefused("The token was issued to another client.")
 
 
-def _check_times(claims: Claims, now: datetime) -> None:
+def _check_times(claims: _Claims, now: datetime) -> None:
     present = now.timestamp()
     expires, issued = _number(claims, "exp"), _number(claims, "iat")
     starts = _number(claims, "nbf") if "nbf" in claims else issued
@@ -141,7 +141,7 @@ _AUTH_TIME = "An administrator can have it send the claim auth_time; a passkey p
 _CLOCKS = "Check the clock of this machine and that of the provider."
 
 
-def _number(claims: Claims, name: str) -> float:
+def _number(claims: _Claims, name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TokenRefused(f"The provider's token has no usable {name}.")

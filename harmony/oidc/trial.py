@@ -54,7 +54,7 @@ class _Kept(msgspec.Struct, frozen=True):
 def create(user_id: int, settings: ProviderSettings, edition: int, now: datetime) -> str:
     """Keep complete settings for a test of this user. Return its id."""
     id_ = secrets.token_urlsafe(16)
-    sealed = vault().seal(msgspec.json.encode(_Kept(settings, edition)).decode(), bound_to(id_))
+    sealed = vault().seal(msgspec.json.encode(_Kept(settings, edition)).decode(), _bound_to(id_))
     with write() as session:
         session.execute(delete(SignOnTest).where(SignOnTest.user_id == user_id))
         session.add(SignOnTest(id=id_, user_id=user_id, created_at=now, sealed=sealed))
@@ -67,8 +67,8 @@ def find(id_: str, now: datetime, user_id: int | None = None) -> SettingsTest | 
     if row is None or not within(row.created_at, KEPT_FOR, now) or user_id not in {None, row.user_id}:
         return None
     try:
-        kept = msgspec.json.decode(vault().open(row.sealed, bound_to(id_)), type=_Kept)
-        outcome = row.outcome and vault().open(row.outcome, bound_to(id_))
+        kept = msgspec.json.decode(vault().open(row.sealed, _bound_to(id_)), type=_Kept)
+        outcome = row.outcome and vault().open(row.outcome, _bound_to(id_))
     except (VaultLocked, msgspec.MsgspecError):
         return None
     found = msgspec.json.decode(outcome, type=SignOnOutcome) if outcome else None
@@ -77,7 +77,7 @@ def find(id_: str, now: datetime, user_id: int | None = None) -> SettingsTest | 
 
 def record(id_: str, outcome: SignOnOutcome) -> None:
     """Keep the outcome of a test."""
-    sealed = vault().seal(msgspec.json.encode(outcome).decode(), bound_to(id_))
+    sealed = vault().seal(msgspec.json.encode(outcome).decode(), _bound_to(id_))
     with write() as session:
         row = session.get(SignOnTest, id_)
         if row is not None:
@@ -117,7 +117,7 @@ def sweep(now: datetime) -> None:
         session.execute(delete(SignOnTest).where(or_(created <= now - KEPT_FOR, created >= now + KEPT_FOR)))
 
 
-def bound_to(id_: str) -> str:
+def _bound_to(id_: str) -> str:
     """Name what a test is bound to."""
     return f"sign_on_test:{id_}"
 

@@ -70,10 +70,10 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
         "demo",
         "Then: New integration > Try the simulated UEM. All data is removed when you stop this (Ctrl+C).",
     )
-    return supervise([simulator(settings, options), web(), worker(), *agents(options)])
+    return supervise([_simulator(settings, options), web(), worker(), *_agents(options)])
 
 
-def simulator(settings: Settings, options: argparse.Namespace) -> Child:
+def _simulator(settings: Settings, options: argparse.Namespace) -> Child:
     """Return the simulated UEM on a port that stays the same if it has to be started again."""
     command = (
         *(sys.executable, "-m", "harmony.simulator", "--lifeline"),
@@ -84,7 +84,7 @@ def simulator(settings: Settings, options: argparse.Namespace) -> Child:
     return Child("uem ", command, folder=ROOT)
 
 
-def agents(options: argparse.Namespace) -> list[Child]:
+def _agents(options: argparse.Namespace) -> list[Child]:
     """Return the simulated Protect apps, which wait for the first sync; none when nobody wants any."""
     command = (sys.executable, "-m", "harmony.ops.demo_agents")
     wanted = ("--devices", str(options.protected), "--seed", str(options.seed))

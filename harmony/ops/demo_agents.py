@@ -24,7 +24,7 @@ from harmony.simulator.agents.fleet import Pace
 from harmony.web.demo.simulated_devices import Candidate, NothingToSimulate, agents_for, candidates
 from harmony.worker.child_process import leave_with_parent
 
-BY = "demo"
+_BY = "demo"
 _LOOK_EVERY_SECONDS = 2.0
 FIRST_ROUND, FROM_THEN_ON = Pace(seconds=0.0), Pace(every=30.0)
 # One device of so many was last heard of long ago: nobody watches a demo until one falls silent by itself.
@@ -69,7 +69,7 @@ def _live(app: Flask, found: list[Candidate], seed: int, stop: threading.Event) 
     address = simulate.own_address(current_settings(app))
     silent = {device.device_id for device in found[SILENT_EVERY - 1 :: SILENT_EVERY]}
     with app.app_context():
-        agents = agents_for(found, BY, now())
+        agents = agents_for(found, _BY, now())
     _say(f"{len(agents)} simulated Protect apps register.")
     _, lines = simulate.run(address, agents, seed, FIRST_ROUND, stop)
     _say(*lines)

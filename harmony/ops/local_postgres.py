@@ -35,7 +35,7 @@ _OPTIONS = {"listen_addresses": "", "unix_socket_permissions": "0700"}
 _MISSING = "PostgreSQL's programs are not installed: apt-get install postgresql."
 
 
-class NotStarted(Exception):
+class _NotStarted(Exception):
     """The server does not run; one sentence says why."""
 
 
@@ -49,7 +49,7 @@ def main() -> int:
                 "HARMONY_DATA_DIR": str(given.data_dir / "postgres-keys"),
             }
             return start(create_app(Settings.from_environment(os.environ)))
-    except (NotStarted, SettingsError) as error:
+    except (_NotStarted, SettingsError) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
 
@@ -86,7 +86,7 @@ def _folder(wanted: Path) -> Path:
         if os.geteuid() == 0:
             shutil.chown(folder, _owner(), _owner())
     except OSError as error:
-        raise NotStarted(f"{folder} cannot be created ({error.strerror}).") from None
+        raise _NotStarted(f"{folder} cannot be created ({error.strerror}).") from None
     return folder
 
 
@@ -104,14 +104,14 @@ def _owner() -> str:
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
-        raise NotStarted(_MISSING) from None
+        raise _NotStarted(_MISSING) from None
 
 
 def _program(name: str) -> str:
     newest = max(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]), default=None)
     found = str(newest) if newest else shutil.which(name)
     if found is None:
-        raise NotStarted(_MISSING)
+        raise _NotStarted(_MISSING)
     return found
 
 
@@ -130,7 +130,7 @@ def _run(name: str, *arguments: str) -> None:
         if _popen(output, name, *arguments).wait():
             output.seek(0)
             lines = output.read().decode(errors="replace").strip().splitlines() or ["no reason given"]
-            raise NotStarted(f"{name} failed: {lines[-1]}")
+            raise _NotStarted(f"{name} failed: {lines[-1]}")
 
 
 def _await(process: subprocess.Popen[bytes], sockets: Path, log: Path) -> None:
@@ -138,7 +138,7 @@ def _await(process: subprocess.Popen[bytes], sockets: Path, log: Path) -> None:
     until = monotonic() + _START_SECONDS
     while not _has_database(sockets):
         if process.poll() is not None or monotonic() > until:
-            raise NotStarted(f"PostgreSQL does not start; {log} says why.")
+            raise _NotStarted(f"PostgreSQL does not start; {log} says why.")
         time.sleep(0.1)
 
 

@@ -35,7 +35,7 @@ SELECT_SERVES_FROM = "SELECT serves_from FROM installation"
 # The oldest step whose program can work on the schema as the newest step leaves it. A step that only adds
 # leaves it; one that takes away or renames what a former version uses sets it to itself.
 SERVES_FROM = "0042"
-UPSERT_SERVES_FROM = (
+_UPSERT_SERVES_FROM = (
     f"INSERT INTO installation (id, serves_from) VALUES (1, '{SERVES_FROM}') "  # noqa: S608 - a step of ours
     "ON CONFLICT (id) DO UPDATE SET serves_from = excluded.serves_from"
 )
@@ -104,7 +104,7 @@ def is_served() -> bool:
 def _note_who_is_served(*, ctx: MigrationContext, heads: Collection[str], **_: object) -> None:
     """Write for which former versions the newest schema still serves, in the transaction that leads to it."""
     if ctx.connection is not None and head() in heads:
-        ctx.connection.execute(text(UPSERT_SERVES_FROM))
+        ctx.connection.execute(text(_UPSERT_SERVES_FROM))
 
 
 def installation(session: Session) -> Installation:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 _LONGEST = 200
 
 
-def prefix_of(path: str) -> str:
+def _prefix_of(path: str) -> str:
     """Return the path of an address as a prefix, without the slash at its end; "" when it is none.
 
-    >>> [prefix_of(path) for path in ("/harmony/", "/mtd/harmony", "/", "//evil.example", "/a/../b")]
+    >>> [_prefix_of(path) for path in ("/harmony/", "/mtd/harmony", "/", "//evil.example", "/a/../b")]
     ['/harmony', '/mtd/harmony', '', '', '']
     """
     text = path.rstrip("/")
@@ -32,7 +32,7 @@ class Prefix:
 
     def __init__(self, application: WSGIApplication, public_url: str) -> None:
         self._application = application
-        self._public = prefix_of(urlsplit(public_url).path)
+        self._public = _prefix_of(urlsplit(public_url).path)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on with the prefix in SCRIPT_NAME, and without it in PATH_INFO."""
@@ -40,5 +40,5 @@ class Prefix:
         if prefix and (path == prefix or path.startswith(prefix + "/")):
             environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
         # ProxyFix has put there what a proxy said, of any form.
-        environ["SCRIPT_NAME"] = prefix or prefix_of(environ.get("SCRIPT_NAME", ""))
+        environ["SCRIPT_NAME"] = prefix or _prefix_of(environ.get("SCRIPT_NAME", ""))
         return self._application(environ, start_response)

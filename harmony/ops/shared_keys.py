@@ -35,7 +35,7 @@ def refuse_other_keys(now: datetime, *, apart: bool) -> None:
             row = installation(session)
             if not is_alone:
                 _refuse_others(session, row)
-            row.queue_key = fingerprint()
+            row.queue_key = _fingerprint()
     finally:
         release()
 
@@ -47,11 +47,11 @@ def _refuse_others(session: Session, row: Installation) -> None:
         session.add(VaultCanary(sealed=vault().seal(CANARY, CANARY)))
     elif not _opens(canary):
         _refuse("What the other nodes have sealed cannot be opened", "VAULT_KEYS", "vault.keys")
-    if row.queue_key not in {None, fingerprint()}:
+    if row.queue_key not in {None, _fingerprint()}:
         _refuse("Messages of the other nodes cannot be read", "SECRET_KEY", "secret.key")
 
 
-def fingerprint() -> str:
+def _fingerprint() -> str:
     """Return what tells two keys of the queue apart, and nothing else about them."""
     key = str(current_app.config["SECRET_KEY"])
     return hashlib.sha256(b"harmony queue key\0" + key.encode()).hexdigest()[:32]

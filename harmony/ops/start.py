@@ -37,13 +37,13 @@ def main(app: Flask, arguments: Sequence[str] = ()) -> int:
     logs.configure(settings.log_level, settings.log_format)
     warn_of_ignored(settings)
     try:
-        refuse_apart(settings, parts)
+        _refuse_apart(settings, parts)
         with locked(settings.data_dir, shared=len(parts) == 1):
             if WEB in parts:
                 refuse_taken_port(*settings.bind)
             prepare(app, parts)
             return supervise([_CHILDREN[part]() for part in parts])
-    except (*_REFUSALS, ApartOnSqlite, PortTaken) as error:
+    except (*_REFUSALS, _ApartOnSqlite, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
 
@@ -57,18 +57,18 @@ def _parts(arguments: Sequence[str]) -> list[str]:
     return parser.parse_args(arguments).parts or list(_CHILDREN)
 
 
-class ApartOnSqlite(Exception):
+class _ApartOnSqlite(Exception):
     """Dashboard and worker cannot run apart from each other on a file."""
 
 
-def refuse_apart(settings: Settings, parts: Sequence[str]) -> None:
-    """Raise ApartOnSqlite when only a part is to run and the database is no server."""
+def _refuse_apart(settings: Settings, parts: Sequence[str]) -> None:
+    """Raise _ApartOnSqlite when only a part is to run and the database is no server."""
     if len(parts) > 1:
         return
     if settings.database_file is not None:
-        raise ApartOnSqlite(f"--{parts[0]} needs PostgreSQL; set HARMONY_DATABASE_URL (docs/scaling.md).")
+        raise _ApartOnSqlite(f"--{parts[0]} needs PostgreSQL; set HARMONY_DATABASE_URL (docs/scaling.md).")
     if not settings.has_shared_queue:
-        raise ApartOnSqlite(f"--{parts[0]} needs the queue in PostgreSQL; unset HARMONY_QUEUE_URL.")
+        raise _ApartOnSqlite(f"--{parts[0]} needs the queue in PostgreSQL; unset HARMONY_QUEUE_URL.")
 
 
 class PortTaken(Exception):

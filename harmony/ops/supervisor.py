@@ -18,7 +18,7 @@ from harmony.clock import monotonic
 from harmony.logs import line_of
 
 _FIRST_WAIT = 0.5
-LONGEST_WAIT = 30.0
+_LONGEST_WAIT = 30.0
 # A child that lived this long was healthy: the next wait starts small again.
 _HEALTHY_AFTER = 30.0
 _STOP_WITHIN = 35.0
@@ -33,7 +33,7 @@ def _next_wait(last: float, lived: float) -> float:
     """
     if lived >= _HEALTHY_AFTER or not last:
         return _FIRST_WAIT
-    return min(last * 2, LONGEST_WAIT)
+    return min(last * 2, _LONGEST_WAIT)
 
 
 @dataclass(slots=True)

@@ -35,10 +35,10 @@ _FINISH_WITHIN_SECONDS = 20.0
 
 def main() -> int:
     """Serve. Return the exit code."""
-    return run_child(lambda app: serve(app, app.extensions["harmony.settings"]))
+    return run_child(lambda app: _serve(app, app.extensions["harmony.settings"]))
 
 
-def serve(app: Flask, settings: Settings) -> None:
+def _serve(app: Flask, settings: Settings) -> None:
     """Answer requests until SIGTERM or SIGINT; then finish those that are under way."""
     stop = app.extensions["harmony.relay"].over
     server = open_server(app, settings)

@@ -26,7 +26,7 @@ def start(app: Flask, stop: threading.Event) -> threading.Thread:
     return thread
 
 
-def look(app: Flask, stop: threading.Event) -> None:
+def _look(app: Flask, stop: threading.Event) -> None:
     """Tell and deliver notices in the worker's place while it is silent; else do nothing."""
     with app.app_context():
         try:
@@ -42,4 +42,4 @@ def look(app: Flask, stop: threading.Event) -> None:
 
 def _live(app: Flask, stop: threading.Event) -> None:
     while not stop.wait(_EVERY_SECONDS):
-        look(app, stop)
+        _look(app, stop)

@@ -17,11 +17,11 @@ encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def webhook_body(record: OutboundRecord) -> bytes:
     """Return the body of a webhook: type, timestamp and data, as Standard Webhooks asks for."""
-    body = {"type": record.type, "timestamp": rfc3339(record.at), "data": data_of(record)}
+    body = {"type": record.type, "timestamp": rfc3339(record.at), "data": _data_of(record)}
     return encode(body).encode("utf-8", "replace")
 
 
-def data_of(record: OutboundRecord) -> dict[str, Any]:
+def _data_of(record: OutboundRecord) -> dict[str, Any]:
     """Return what a record says, without anything empty."""
     found: dict[str, Any] = {"id": record.uid, "severity": record.severity.value, "message": record.message}
     if record.integration_id is not None:

@@ -21,11 +21,11 @@ def cef_line(record: OutboundRecord) -> str:
     """Return the line, without a line break."""
     signature = record.text("factor") or record.type
     head = (VENDOR, PRODUCT, PRODUCT_VERSION, signature, record.title, str(_SEVERITIES[record.severity]))
-    values = " ".join(f"{key}={cef_value(value)}" for key, value in extension(record).items() if value)
-    return f"CEF:0|{'|'.join(map(cef_head, head))}|{values}"
+    values = " ".join(f"{key}={_cef_value(value)}" for key, value in _extension(record).items() if value)
+    return f"CEF:0|{'|'.join(map(_cef_head, head))}|{values}"
 
 
-def extension(record: OutboundRecord) -> dict[str, str]:
+def _extension(record: OutboundRecord) -> dict[str, str]:
     """Return the keys and values; those that are "" are left out."""
     found = {
         "rt": str(milliseconds(record.at)),
@@ -43,19 +43,19 @@ def extension(record: OutboundRecord) -> dict[str, str]:
     return found | _device(record)
 
 
-def cef_head(text: str) -> str:
+def _cef_head(text: str) -> str:
     r"""Escape a value of the head.
 
-    >>> print(cef_head("a|b\\c"))
+    >>> print(_cef_head("a|b\\c"))
     a\|b\\c
     """
     return _HEAD.sub(r"\\\1", _CONTROL.sub(" ", text))
 
 
-def cef_value(text: str) -> str:
+def _cef_value(text: str) -> str:
     r"""Escape a value of the extension.
 
-    >>> print(cef_value("a=b|c\nd"))
+    >>> print(_cef_value("a=b|c\nd"))
     a\=b|c\nd
     """
     return _CONTROL.sub(" ", _BREAK.sub(r"\\n", _VALUE.sub(r"\\\1", text)))

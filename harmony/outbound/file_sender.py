@@ -14,8 +14,8 @@ from harmony.outbound.record import OutboundRecord
 from harmony.outbound.syslog import SyslogHeader
 
 FOLDER = "outbound"
-LARGEST_BYTES = 50 * 1024 * 1024
-FILES_KEPT = 5
+_LARGEST_BYTES = 50 * 1024 * 1024
+_FILES_KEPT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class FileSender:
     path: Path
     format: str
     header: SyslogHeader
-    largest: int = LARGEST_BYTES
+    largest: int = _LARGEST_BYTES
 
     def send(self, records: Sequence[OutboundRecord]) -> str:
         """Append the records and return where to. Raises SendError."""
@@ -58,7 +58,7 @@ class FileSender:
             sync_folder(self.path.parent)
 
     def _rotate(self) -> None:
-        names = [self.path, *(self.path.with_name(f"{self.path.name}.{n}") for n in range(1, FILES_KEPT))]
+        names = [self.path, *(self.path.with_name(f"{self.path.name}.{n}") for n in range(1, _FILES_KEPT))]
         for older, newer in zip(reversed(names), list(reversed(names))[1:], strict=False):
             if newer.exists():
                 os.replace(newer, older)

@@ -76,7 +76,7 @@ class WebhookSender:
         answer = self.receiver.post(body, {"Content-Type": "application/json", **signed})
         if answer.status in _OF_RECORD:
             raise RecordRefused(_shown(answer))
-        return judged(answer)
+        return _judged(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ class CollectorSender:
         headers = {"Content-Type": "application/x-ndjson"}
         if self.authorization:
             headers["Authorization"] = self.authorization
-        return judged(self.receiver.post(body, headers))
+        return _judged(self.receiver.post(body, headers))
 
 
-def judged(answer: Answer) -> str:
+def _judged(answer: Answer) -> str:
     """Return the words of an answer that took what was sent. Raises SendError for any other."""
     shown = _shown(answer)
     if 200 <= answer.status < 300:

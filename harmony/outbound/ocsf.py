@@ -9,7 +9,7 @@ from harmony.outbound.as_json import encode
 from harmony.outbound.record import PRODUCT, VENDOR, OutboundRecord, RecordDevice, milliseconds
 from harmony.protection.catalogue import factor_of
 
-VERSION = "1.8.0"
+_VERSION = "1.8.0"
 FINDING, DEVICE_STATE, ENTITY, AUTHENTICATION, LIFECYCLE = 2004, 5019, 3004, 3002, 6002
 _LOG, _CREATE, _CLOSE, _OTHER = 1, 1, 3, 99
 _SEVERITIES = {Severity.INFORMATION: 1, Severity.WARNING: 3, Severity.CRITICAL: 5}
@@ -41,7 +41,7 @@ def ocsf_record(record: OutboundRecord) -> dict[str, Any]:
 
 def _base(record: OutboundRecord, class_uid: int, activity: int) -> dict[str, Any]:
     metadata: dict[str, Any] = {
-        "version": VERSION, "product": {"name": PRODUCT, "vendor_name": VENDOR}, "uid": record.uid,
+        "version": _VERSION, "product": {"name": PRODUCT, "vendor_name": VENDOR}, "uid": record.uid,
         "event_code": record.type,
     }  # fmt: skip
     if record.device_id is not None:

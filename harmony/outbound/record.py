@@ -12,7 +12,7 @@ from harmony.protection.catalogue import factor_of
 
 PRODUCT, VENDOR = "Harmony", "Harmony"
 PRODUCT_VERSION = "1"
-TEST_TYPE = "test.ping"
+_TEST_TYPE = "test.ping"
 # Each verb with the type of its record and a title.
 VERBS = {
     Verb.DETECTED: ("threat.detected", "Threat detected"),
@@ -88,7 +88,7 @@ class OutboundRecord:
             return "audit.recorded"
         if self.kind is FeedKind.RUN:
             return f"run.{self.name}"
-        return VERBS[Verb(self.name)][0] if self.name else TEST_TYPE
+        return VERBS[Verb(self.name)][0] if self.name else _TEST_TYPE
 
     @property
     def title(self) -> str:

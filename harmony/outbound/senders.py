@@ -90,7 +90,7 @@ def origin_of_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def signing_secrets(destination: Destination, at: datetime) -> list[str]:
+def _signing_secrets(destination: Destination, at: datetime) -> list[str]:
     """Return the secrets in force, the newest first. Raises VaultLocked."""
     sealed = [destination.secret]
     if destination.former_secret and destination.former_until and at < destination.former_until:
@@ -110,7 +110,7 @@ def file_of(destination: Destination) -> Path:
 
 
 def _webhook(destination: Destination, stack: ExitStack) -> RecordSender:
-    secret_texts = signing_secrets(destination, now())
+    secret_texts = _signing_secrets(destination, now())
     return WebhookSender(_receiver(destination, stack), secret_texts)
 
 

@@ -9,7 +9,7 @@ from harmony.models.states import FeedKind, Severity
 from harmony.outbound.record import PRODUCT, OutboundRecord, rfc3339
 
 # The audit facility for audit entries; the one for everything else is a setting.
-AUDIT_FACILITY = 13
+_AUDIT_FACILITY = 13
 LOCAL0 = 16
 # The number that RFC 5612 reserves for documentation: for who has none of their own at IANA.
 DOCUMENTATION_NUMBER = 32473
@@ -35,18 +35,18 @@ def syslog_message(
     record: OutboundRecord, header: SyslogHeader, text: str, *, structured: bool = True
 ) -> bytes:
     """Return one message; `text` is its MSG, with a BOM as UTF-8."""
-    facility = AUDIT_FACILITY if record.kind is FeedKind.AUDIT else header.facility
+    facility = _AUDIT_FACILITY if record.kind is FeedKind.AUDIT else header.facility
     priority = facility * 8 + _SEVERITIES[record.severity]
     names = f"{_name(header.host, 255)} {PRODUCT} - {_name(record.type, 32)}"
     # The BOM is what RFC 5424 marks UTF-8 with; CEF and JSON stand without, for who looks at the first sign.
     data, bom = _element("harmony", header.enterprise, {"id": record.uid}), ""
     if structured:
-        data, bom = structured_data(record, header.enterprise), "\ufeff"
+        data, bom = _structured_data(record, header.enterprise), "\ufeff"
     message = f"<{priority}>1 {rfc3339(record.at)} {names} {data} {bom}{_CONTROL.sub(' ', text)}"
     return message.encode("utf-8", "replace")
 
 
-def structured_data(record: OutboundRecord, enterprise: int) -> str:
+def _structured_data(record: OutboundRecord, enterprise: int) -> str:
     """Return the SD-ELEMENTs: the record, and its device."""
     about = {
         "id": record.uid,
@@ -75,17 +75,17 @@ def octet_counted(message: bytes) -> bytes:
     return b"%d %s" % (len(message), message)
 
 
-def sd_value(text: str) -> str:
+def _sd_value(text: str) -> str:
     r"""Escape what a value may not have.
 
-    >>> print(sd_value('say "hi" [a\\b]'))
+    >>> print(_sd_value('say "hi" [a\\b]'))
     say \"hi\" [a\\b\]
     """
     return _ESCAPED.sub(r"\\\1", _CONTROL.sub(" ", text))
 
 
 def _element(name: str, enterprise: int, values: dict[str, str]) -> str:
-    pairs = [f'{key}="{sd_value(value)}"' for key, value in values.items() if value]
+    pairs = [f'{key}="{_sd_value(value)}"' for key, value in values.items() if value]
     return f"[{' '.join([f'{name}@{enterprise}', *pairs])}]"
 
 

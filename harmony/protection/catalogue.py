@@ -31,7 +31,7 @@ class Vector(StrEnum):
 
 
 IOS, ANDROID = "ios", "android"
-BOTH = (IOS, ANDROID)
+_BOTH = (IOS, ANDROID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Factor:
     name: str
     vector: Vector
     risk: Risk
-    platforms: tuple[str, ...] = BOTH
+    platforms: tuple[str, ...] = _BOTH
     fixed: bool = False
     concluded: bool = False
     known: bool = True

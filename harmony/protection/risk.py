@@ -15,8 +15,8 @@ from harmony.protection.catalogue import ANDROID, IOS, factor_of
 _EXCEPTED = {Action.LOW: Risk.LOW, Action.MEDIUM: Risk.MEDIUM, Action.NO_RISK: Risk.NONE}
 # What the UEM and devices call it, folded.
 APPLE = ("apple", "ios", "ipados")
-NUMBERS = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)(?![0-9])")
-SEVERITIES = {Risk.HIGH: Severity.CRITICAL, Risk.NONE: Severity.INFORMATION}
+_NUMBERS = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})*)(?![0-9])")
+_SEVERITIES = {Risk.HIGH: Severity.CRITICAL, Risk.NONE: Severity.INFORMATION}
 
 
 class RatingRule(StrEnum):
@@ -70,7 +70,7 @@ def device_risk(findings: Iterable[int]) -> Risk:
 
 def severity(risk: Risk) -> Severity:
     """Return the severity of the event of a finding."""
-    return SEVERITIES.get(risk, Severity.WARNING)
+    return _SEVERITIES.get(risk, Severity.WARNING)
 
 
 def status(last_contact: datetime | None, inactive_days: int, now: datetime) -> DeviceStatus:
@@ -111,5 +111,5 @@ def platform_of(text: str) -> str:
 
 
 def _numbers(version: str) -> list[int]:
-    found = NUMBERS.match(version)
+    found = _NUMBERS.match(version)
     return [int(part) for part in found[1].split(".")] if found else []

@@ -20,9 +20,9 @@ from harmony.protection.evaluate import bounds, outdated
 from harmony.protection.policy import in_force
 from harmony.protection.reevaluate import BATCH, reevaluate
 
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 # What was written while the last sweep began may carry an earlier time.
-OVERLAP = timedelta(minutes=2)
+_OVERLAP = timedelta(minutes=2)
 
 _SELECT_SILENT = """
 SELECT p.device_id FROM protection p JOIN device d ON d.id = p.device_id
@@ -58,7 +58,7 @@ def sweep(now: datetime, should_stop: Callable[[], bool] = lambda: False) -> int
     with write() as session:
         last = outage_grace.begin(session, now)
     _version, policy = in_force(db.session())
-    since = (last or LONG_AGO) - OVERLAP
+    since = (last or _LONG_AGO) - _OVERLAP
     suspects = sorted({*_overdue(db.session(), policy, now), *_misjudged(db.session(), policy, since)})
     changed = 0
     for start in range(0, len(suspects), BATCH):
@@ -74,7 +74,7 @@ def _overdue(session: Session, policy: PolicyRecord, now: datetime) -> Sequence[
     """Select the devices whose last contact calls for another status or finding; none in an outage grace."""
     if not outage_grace.may_judge_silence(session, now):
         return []
-    silent, inactive = (encode_time(bound or LONG_AGO) for bound in bounds(policy, now))
+    silent, inactive = (encode_time(bound or _LONG_AGO) for bound in bounds(policy, now))
     rows = (
         *fetch_all(session, _SELECT_SILENT, (inactive, inactive, silent)),
         *fetch_all(session, _SELECT_NO_LONGER_CONCLUDED, (silent,)),

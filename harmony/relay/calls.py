@@ -33,7 +33,7 @@ from harmony.uem.errors import Closed, MalformedAnswer, TimedOut, Unreachable
 from harmony.uem.http.deadline import Deadline
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Relay:
@@ -149,14 +149,14 @@ class Relay:
         except (msgspec.MsgspecError, VaultLocked):
             raise MalformedAnswer(f"The answer of Connector {self._name} is not readable.") from None
 
-    def _reading(self, question: Callable[[Session], T]) -> T:
+    def _reading(self, question: Callable[[Session], _T]) -> _T:
         try:
             with self._app.app_context():
                 return question(db.session())
         except SQLAlchemyError:
             raise _unusable() from None
 
-    def _writing(self, change: Callable[[Session], T]) -> T:
+    def _writing(self, change: Callable[[Session], _T]) -> _T:
         try:
             with self._app.app_context(), write() as session:
                 return change(session)

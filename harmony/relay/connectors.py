@@ -17,9 +17,9 @@ from harmony.models import Connector, ConnectorAgent, RelayCall
 # An agent asks at least this often; a little more, for a slow network.
 SILENT_AFTER = timedelta(seconds=IDLE_HOLD_SECONDS * 3)
 # How long a former key is accepted after a rotation.
-OVERLAP = timedelta(hours=24)
+_OVERLAP = timedelta(hours=24)
 # An agent that has been silent for so long is not shown any more.
-FORGOTTEN_AFTER = timedelta(days=7)
+_FORGOTTEN_AFTER = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ def add(name: str, by: str, now: datetime) -> tuple[int, str]:
 
 
 def rotate(connector_id: int, by: str, now: datetime) -> str | None:
-    """Give the Connector a new key and return it; the former one works for OVERLAP. None: it is revoked."""
+    """Give the Connector a new key and return it; the former one works for _OVERLAP. None: it is revoked."""
     key = _new_key()
     with write() as session:
         connector = session.get_one(Connector, connector_id)
         if connector.revoked_at is not None:
             return None
-        connector.former_hash, connector.former_until = connector.key_hash, now + OVERLAP
+        connector.former_hash, connector.former_until = connector.key_hash, now + _OVERLAP
         connector.key_hash = key_hash(key)
         audit(session, by, "Rotated the key of a Connector", now, detail=connector.name)
     return key
@@ -129,7 +129,7 @@ def agents_of(connector_id: int) -> list[ConnectorAgent]:
 def forget_silent(now: datetime) -> int:
     """Delete the agents that have been silent for long, and the calls nobody waits for any more."""
     with write() as session:
-        gone = changed(session, delete(ConnectorAgent).where(ConnectorAgent.seen_at < now - FORGOTTEN_AFTER))
+        gone = changed(session, delete(ConnectorAgent).where(ConnectorAgent.seen_at < now - _FORGOTTEN_AFTER))
         session.execute(delete(RelayCall).where(RelayCall.expires_at < now))
         session.execute(
             update(Connector).where(Connector.former_until < now).values(former_hash=None, former_until=None)

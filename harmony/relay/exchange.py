@@ -21,11 +21,11 @@ from harmony.uem.http.response import Answer, answer_of, unpack
 from harmony.uem.verify.checks import CheckResult, CheckState
 from harmony.uem.verify.run_checks import Probe
 
-PROBE_SECONDS = 25.0
+_PROBE_SECONDS = 25.0
 _MOST_CHECKS = 20
 
 
-class RelayExchange:
+class _RelayExchange:
     """Calls through a Connector to one server; `kind` says on which list of the agent it has to be."""
 
     def __init__(self, relay: Relay, target: CallTarget, kind: str = CALL) -> None:
@@ -34,7 +34,7 @@ class RelayExchange:
     def send(self, request: Request, deadline: Deadline) -> Answer:
         """See `Exchange`."""
         reply = self._relay.ask(
-            self._kind, encode(wire_call(self._target, request)), deadline, repeatable=request.repeatable
+            self._kind, encode(_wire_call(self._target, request)), deadline, repeatable=request.repeatable
         )
         return self._answer(reply, request.largest)
 
@@ -60,7 +60,7 @@ def route_of(name: str, kind: str = CALL) -> Route:
     relay = relay_of(name)
 
     def route(target: CallTarget, _options: ExchangeOptions) -> Exchange:
-        return RelayExchange(relay, target, kind)
+        return _RelayExchange(relay, target, kind)
 
     return route
 
@@ -80,7 +80,7 @@ def _probe(relay: Relay, connection: Connection) -> tuple[CheckResult, ...]:
     """Return the checks that an agent made. Raises UemError."""
     question = WireProbe(server=connection.server_url, ca_pem=connection.ca_pem)
     with closing(relay):
-        reply = relay.ask(PROBE, encode(question), Deadline(PROBE_SECONDS), repeatable=True)
+        reply = relay.ask(PROBE, encode(question), Deadline(_PROBE_SECONDS), repeatable=True)
     try:
         return tuple(_result(check) for check in (reply.checks or ())[:_MOST_CHECKS])
     except ValueError:
@@ -94,7 +94,7 @@ def _result(check: WireCheck) -> CheckResult:
     return CheckResult(sentence_of(check.name), state, check.milliseconds, sentence, advice)
 
 
-def wire_call(target: CallTarget, request: Request) -> WireCall:
+def _wire_call(target: CallTarget, request: Request) -> WireCall:
     """Return the call as it goes to an agent."""
     return WireCall(
         server=target.address.url,

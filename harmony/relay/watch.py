@@ -25,7 +25,7 @@ class AnswerState:
 
 GONE = AnswerState(is_there=False, is_taken=False, is_answered=False)
 # Return the states of these calls; one that is gone is missing.
-ReadStates = Callable[[list[str]], dict[str, AnswerState]]
+_ReadStates = Callable[[list[str]], dict[str, AnswerState]]
 
 
 class AnswerWatch:
@@ -34,7 +34,7 @@ class AnswerWatch:
     Whoever waits while nobody watches does so for all: at each commit four threads would ask four times.
     """
 
-    def __init__(self, engine: Engine, read: ReadStates) -> None:
+    def __init__(self, engine: Engine, read: _ReadStates) -> None:
         self._changes, self._read = Changes(engine), read
         self._news = threading.Condition()
         self._states: dict[str, AnswerState] = {}

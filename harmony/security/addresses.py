@@ -29,7 +29,7 @@ def local_address(text: str | None) -> str:
     """Return `text` when it is an address of this site, else that of the start page."""
     prefix = request.script_root
     address = text or ""
-    if is_path(address) and is_below(address, prefix):
+    if is_path(address) and _is_below(address, prefix):
         return address
     return prefix + HOME
 
@@ -46,10 +46,10 @@ def is_path(text: str) -> bool:
     return plain and text.startswith("/") and not text.startswith("//") and len(text) <= _LONGEST_PATH
 
 
-def is_below(address: str, prefix: str) -> bool:
+def _is_below(address: str, prefix: str) -> bool:
     """Tell whether an address stays below the prefix: other applications may share the host.
 
-    >>> [is_below(path, "/harmony") for path in ("/harmony/devices", "/harmony2", "/harmony/%2e%2e/wiki")]
+    >>> [_is_below(path, "/harmony") for path in ("/harmony/devices", "/harmony2", "/harmony/%2e%2e/wiki")]
     [True, False, False]
     """
     path = address.partition("#")[0].partition("?")[0]

@@ -24,7 +24,7 @@ from harmony.security.principal import Principal
 log = logging.getLogger(__name__)
 
 # The time of the last use is coarse, so that a request does not cost a write.
-USED_EVERY = timedelta(minutes=5)
+_USED_EVERY = timedelta(minutes=5)
 _RANKS = list(Role)
 # A key, its user, and whether its role hides personal data: one question for every request.
 _KEYS = (
@@ -109,7 +109,7 @@ def opened_by(shown: str, now: datetime) -> tuple[int, Principal]:
         raise UnusableKey("key_unknown")
     key, user, role_hides = found
     _require_open(key, user, now)
-    if key.last_used_at is None or not within(key.last_used_at, USED_EVERY, now):
+    if key.last_used_at is None or not within(key.last_used_at, _USED_EVERY, now):
         _touch(key.id, now)
     return key.id, _of_service(key, hides=bool(role_hides)) if user is None else _of_user(key, user)
 

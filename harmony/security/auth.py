@@ -20,10 +20,10 @@ from harmony.security.kept_forms import TypedForm
 from harmony.security.permissions import NotPermitted, Permission, is_permitted, needed_by
 from harmony.security.principal import Principal, current_principal, principal_of, set_principal
 
-View = TypeVar("View", bound=Callable[..., Any])
+_View = TypeVar("_View", bound=Callable[..., Any])
 
 SIGN_IN = "/sign-in"
-CONFIRM = "/account/confirm"
+_CONFIRM = "/account/confirm"
 SETUP = "/setup"
 STATIC = "static"
 _PUBLIC = "harmony_public"
@@ -37,13 +37,13 @@ CONFIRMED = "confirmed"
 _API_PREFIXES = ("/protect/v1/", "/connector/v1/", "/api/v1/", "/hooks/")
 
 
-def public(view: View) -> View:
+def public(view: _View) -> _View:
     """Mark a view that needs no sign-in. Goes below the route's decorator."""
     view.__dict__[_PUBLIC] = True
     return view
 
 
-def needs_recent_proof(view: View) -> View:
+def needs_recent_proof(view: _View) -> _View:
     """Mark a view before which a person proves again who they are, unless they did within 15 minutes.
 
     What was sent is kept meanwhile, if the view is marked with `shown_on`. Goes below the route's decorator.
@@ -51,10 +51,10 @@ def needs_recent_proof(view: View) -> View:
     return needs_recent_proof_for()(view)
 
 
-def needs_recent_proof_for(**arguments: str) -> Callable[[View], View]:
+def needs_recent_proof_for(**arguments: str) -> Callable[[_View], _View]:
     """Mark a view likewise, for addresses with these arguments only."""
 
-    def mark(view: View) -> View:
+    def mark(view: _View) -> _View:
         view.__dict__[_RECENT] = arguments
         return view
 
@@ -67,13 +67,13 @@ def asks_recent_proof(view: object, arguments: Mapping[str, object]) -> bool:
     return marked is not None and marked.items() <= arguments.items()
 
 
-def shown_on(endpoint: str, **values: str) -> Callable[[View], View]:
+def shown_on(endpoint: str, **values: str) -> Callable[[_View], _View]:
     """Mark a view that takes a form with the page the form is on. Goes below the route's decorator.
 
     A form that is sent after the session has ended is kept, and shown on that page again after sign-in.
     """
 
-    def mark(view: View) -> View:
+    def mark(view: _View) -> _View:
         view.__dict__[FORM] = (endpoint, values)
         return view
 
@@ -166,7 +166,7 @@ def _require_recent_proof() -> BaseResponse | None:
         return None
     kept = _keep_form(g.user.id)
     following = local_address(f"{kept}&{CONFIRMED}=1" if kept and KEPT in kept else kept or _page_before())
-    return _lead_to(f"{below_prefix(CONFIRM)}?next={quote(following, safe='/')}")
+    return _lead_to(f"{below_prefix(_CONFIRM)}?next={quote(following, safe='/')}")
 
 
 def _page_before() -> str:

@@ -7,9 +7,9 @@ from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-LONGEST_NAME = 253
+_LONGEST_NAME = 253
 _LARGEST_PORT = 65535
-HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)\.?(:(?P<port>[0-9]{0,5}))?", re.I)
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)\.?(:(?P<port>[0-9]{0,5}))?", re.I)
 
 
 def normal_host(text: str, scheme: str) -> str | None:
@@ -18,8 +18,8 @@ def normal_host(text: str, scheme: str) -> str | None:
     >>> [normal_host(host, "https") for host in ("Harmony.Example.:443", "[0:0::1]:8000", "a b")]
     ['harmony.example', '[::1]:8000', None]
     """
-    found = HOST.fullmatch(text)
-    if found is None or len(found["name"]) > LONGEST_NAME:
+    found = _HOST.fullmatch(text)
+    if found is None or len(found["name"]) > _LONGEST_NAME:
         return None
     name, port = _normal_name(found["name"].lower()), int(found["port"] or 0)
     if name is None or port > _LARGEST_PORT:

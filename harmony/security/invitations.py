@@ -17,7 +17,7 @@ from harmony.security.passwords import hash_password, password_problem
 from harmony.security.users import UnfitPassword
 
 VALID_FOR = timedelta(days=3)
-TOKEN_PREFIX = "hrmni_"  # noqa: S105
+_TOKEN_PREFIX = "hrmni_"  # noqa: S105
 
 
 class InvitationOver(Exception):
@@ -26,7 +26,7 @@ class InvitationOver(Exception):
 
 def issue(session: Session, user_id: int, now: datetime) -> str:
     """Return a new token for a user, in place of any former one. Inside `write()` only."""
-    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = _TOKEN_PREFIX + secrets.token_urlsafe(32)
     withdraw(session, user_id)
     session.add(Invitation(user_id=user_id, token_hash=_hash(token), created_at=now))
     return token

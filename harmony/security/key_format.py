@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import zlib
 
-PREFIX = "hrmnk_"
+_PREFIX = "hrmnk_"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 NAME_LENGTH = 8
 SECRET_LENGTH = 32
 _CHECKSUM_LENGTH = 6
 # For a scanner of one's own; the checksum tells a key from what only looks like one.
-PATTERN = rf"{PREFIX}[0-9A-Za-z]{{{NAME_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + _CHECKSUM_LENGTH}}}"
+PATTERN = rf"{_PREFIX}[0-9A-Za-z]{{{NAME_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + _CHECKSUM_LENGTH}}}"
 _KEY = re.compile(PATTERN, re.ASCII)
 
 
@@ -24,7 +24,7 @@ def complete(name: str, secret: str) -> str:
     >>> complete("aaaaaaaa", "b" * 32)
     'hrmnk_aaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb1wNYFP'
     """
-    body = f"{PREFIX}{name}_{secret}"
+    body = f"{_PREFIX}{name}_{secret}"
     return body + _checksum(body)
 
 
@@ -39,7 +39,7 @@ def start_of(key: str) -> str:
     >>> start_of("hrmnk_aaaaaaaa_bbbb")
     'hrmnk_aaaaaaaa'
     """
-    return key[: len(PREFIX) + NAME_LENGTH]
+    return key[: len(_PREFIX) + NAME_LENGTH]
 
 
 def _checksum(body: str) -> str:

@@ -12,7 +12,7 @@ from harmony.db import db, write
 from harmony.models import KnownAddress
 from harmony.security.users import name_key
 
-REMEMBERED = timedelta(days=90)
+_REMEMBERED = timedelta(days=90)
 
 
 def remember(address: str, name: str, now: datetime) -> None:
@@ -24,13 +24,13 @@ def remember(address: str, name: str, now: datetime) -> None:
 def is_known(address: str, name: str, now: datetime) -> bool:
     """Tell if the name signed in from there within the last 90 days."""
     row = db.session.get(KnownAddress, _key(address, name))
-    return row is not None and within(row.seen_at, REMEMBERED, now)
+    return row is not None and within(row.seen_at, _REMEMBERED, now)
 
 
 def sweep(now: datetime) -> None:
     """Forget the addresses that were not used for long."""
     with write() as session:
-        session.execute(delete(KnownAddress).where(KnownAddress.seen_at <= now - REMEMBERED))
+        session.execute(delete(KnownAddress).where(KnownAddress.seen_at <= now - _REMEMBERED))
 
 
 def _key(address: str, name: str) -> str:

@@ -40,7 +40,7 @@ def proxy_in_force() -> Proxy | None:
     if saved is None:
         return None
     password = saved.password and vault().open(
-        saved.password, BOUND_TO, origin_of_proxy(saved.host, saved.port)
+        saved.password, BOUND_TO, _origin_of_proxy(saved.host, saved.port)
     )
     return Proxy(saved.host, saved.port, saved.username, password)
 
@@ -69,7 +69,7 @@ def put(session: Session, values: ProxyValues, edition: int) -> None:
     session.add(proxy)
 
 
-def origin_of_proxy(host: str, port: int) -> str:
+def _origin_of_proxy(host: str, port: int) -> str:
     """Return where the password may be sent."""
     return f"proxy://{host}:{port}"
 
@@ -77,4 +77,4 @@ def origin_of_proxy(host: str, port: int) -> str:
 def _sealed(values: ProxyValues) -> str:
     if not values.password or not values.username:
         return ""
-    return vault().seal(values.password, BOUND_TO, origin_of_proxy(values.host, values.port))
+    return vault().seal(values.password, BOUND_TO, _origin_of_proxy(values.host, values.port))

@@ -11,7 +11,7 @@ from werkzeug.exceptions import Forbidden
 from harmony.models.access import Role
 from harmony.security.principal import Principal
 
-View = TypeVar("View", bound=Callable[..., Any])
+_View = TypeVar("_View", bound=Callable[..., Any])
 
 _NEEDS = "harmony_needs"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -55,10 +55,10 @@ class NotPermitted(Forbidden):
         super().__init__(refusal(principal, permission))
 
 
-def needs(permission: Permission) -> Callable[[View], View]:
+def needs(permission: Permission) -> Callable[[_View], _View]:
     """Mark a view with the permission it needs. Goes below the route's decorator."""
 
-    def mark(view: View) -> View:
+    def mark(view: _View) -> _View:
         view.__dict__[_NEEDS] = permission
         return view
 

@@ -21,7 +21,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class _Limit:
     """`capacity` tries at once, and as many again spread over `per_seconds` (at most a day)."""
 
     key: str
@@ -31,10 +31,10 @@ class Limit:
 
 def take(key: str, capacity: int, per_seconds: int, now: datetime) -> float:
     """Use one try. Return 0 when there was one, else the seconds until there is."""
-    return _take_all((Limit(key, capacity, per_seconds),), now)
+    return _take_all((_Limit(key, capacity, per_seconds),), now)
 
 
-def _take_all(limits: Sequence[Limit], now: datetime) -> float:
+def _take_all(limits: Sequence[_Limit], now: datetime) -> float:
     """Use one try of every limit, or of none when one is used up. Return the seconds to wait."""
     with write() as session:
         buckets = [_refilled(session, limit, now) for limit in limits]
@@ -87,7 +87,7 @@ def second_factor_succeeded(user_id: int) -> None:
 
 def passkey_wait(ip: str | None, now: datetime) -> float:
     """Return the seconds before this address may ask for another challenge; 0 uses one try."""
-    return _take_all((Limit(f"passkey:{counted_address(ip)}", 60, 900),), now)
+    return _take_all((_Limit(f"passkey:{counted_address(ip)}", 60, 900),), now)
 
 
 def setup_not_tried(ip: str | None, now: datetime) -> None:
@@ -111,35 +111,35 @@ def sweep(now: datetime) -> None:
         session.execute(delete(ThrottleBucket).where(ThrottleBucket.refilled_at < now - _FORGET_AFTER))
 
 
-def _give_back(limits: Sequence[Limit], now: datetime) -> None:
+def _give_back(limits: Sequence[_Limit], now: datetime) -> None:
     with write() as session:
         for limit in limits:
             bucket = _refilled(session, limit, now)
             bucket.tokens = min(float(limit.capacity), bucket.tokens + 1)
 
 
-def _setup_limit(ip: str | None) -> Limit:
-    return Limit(f"setup:{counted_address(ip)}", 10, 600)
+def _setup_limit(ip: str | None) -> _Limit:
+    return _Limit(f"setup:{counted_address(ip)}", 10, 600)
 
 
-def _address_limit(ip: str | None) -> Limit:
-    return Limit(f"sign-in:{counted_address(ip)}", 30, 900)
+def _address_limit(ip: str | None) -> _Limit:
+    return _Limit(f"sign-in:{counted_address(ip)}", 30, 900)
 
 
-def _account_limit(ip: str | None, name: str) -> Limit:
+def _account_limit(ip: str | None, name: str) -> _Limit:
     # Hashed, because people do type their password where the name belongs.
     folded = hashlib.sha256(name_key(name).encode()).hexdigest()[:32]
-    return Limit(f"sign-in:{counted_address(ip)}:{folded}", 5, 300)
+    return _Limit(f"sign-in:{counted_address(ip)}:{folded}", 5, 300)
 
 
-def _name_limit(name: str) -> Limit:
+def _name_limit(name: str) -> _Limit:
     folded = hashlib.sha256(name_key(name).encode()).hexdigest()[:32]
-    return Limit(f"sign-in-name:{folded}", 60, 3600)
+    return _Limit(f"sign-in-name:{folded}", 60, 3600)
 
 
-def _code_limit(user_id: int) -> Limit:
+def _code_limit(user_id: int) -> _Limit:
     # 288 codes a day of a million, of which three are right at a time.
-    return Limit(f"one-time-code:{user_id}", 5, 1500)
+    return _Limit(f"one-time-code:{user_id}", 5, 1500)
 
 
 def counted_address(ip: str | None) -> str:
@@ -153,7 +153,7 @@ def counted_address(ip: str | None) -> str:
     return str(parsed)
 
 
-def _refilled(session: Session, limit: Limit, now: datetime) -> ThrottleBucket:
+def _refilled(session: Session, limit: _Limit, now: datetime) -> ThrottleBucket:
     """Return the bucket refilled up to now; a new one is full. A clock that was set back refills nothing."""
     bucket = session.get(ThrottleBucket, limit.key)
     if bucket is None:
@@ -165,7 +165,7 @@ def _refilled(session: Session, limit: Limit, now: datetime) -> ThrottleBucket:
     return bucket
 
 
-def _wait(bucket: ThrottleBucket, limit: Limit) -> float:
+def _wait(bucket: ThrottleBucket, limit: _Limit) -> float:
     missing = 1 - bucket.tokens
     # The sum of ten tenths is not quite one.
     return missing * limit.per_seconds / limit.capacity if missing > _ROUNDING else 0.0

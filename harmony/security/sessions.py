@@ -23,7 +23,7 @@ from harmony.security.vault import VaultLocked, vault
 log = logging.getLogger(__name__)
 
 IDLE = timedelta(minutes=30)
-LONGEST = timedelta(hours=12)
+_LONGEST = timedelta(hours=12)
 _LIMITS = "harmony.session_limits"
 # So long an ended session still tells whose it was: a form may stay open over a weekend.
 REMEMBERED = timedelta(days=3)
@@ -32,7 +32,7 @@ _SEEN_EVERY = timedelta(minutes=1)
 # The cookies of a session, and of a sign-in that waits for its second factor.
 SESSION, PENDING = "harmony", "harmony-pending"
 # A fixed beginning lets secret scanners recognise a token that strayed into a file.
-TOKEN_PREFIX = "hrmns_"  # noqa: S105
+_TOKEN_PREFIX = "hrmns_"  # noqa: S105
 
 
 class FlashCookie(SecureCookieSessionInterface):
@@ -51,7 +51,7 @@ class FlashCookie(SecureCookieSessionInterface):
         return "Lax"
 
 
-def init_app(app: Flask, idle: timedelta = IDLE, longest: timedelta = LONGEST) -> None:
+def init_app(app: Flask, idle: timedelta = IDLE, longest: timedelta = _LONGEST) -> None:
     """Set how long a session lasts; replace Flask's session cookie, which has no SameSite and no Secure."""
     app.extensions[_LIMITS] = idle, longest
     app.session_interface = FlashCookie()
@@ -59,7 +59,7 @@ def init_app(app: Flask, idle: timedelta = IDLE, longest: timedelta = LONGEST) -
 
 def limits() -> tuple[timedelta, timedelta]:
     """Return how long a session may be idle, and how long it may last at all."""
-    found: tuple[timedelta, timedelta] = current_app.extensions.get(_LIMITS, (IDLE, LONGEST))
+    found: tuple[timedelta, timedelta] = current_app.extensions.get(_LIMITS, (IDLE, _LONGEST))
     return found
 
 
@@ -68,7 +68,7 @@ def open_session(user: User, now: datetime, method: str = "", *, is_proof: bool 
 
     `is_proof`: the person has just proved who they are; a provider may sign somebody in without a question.
     """
-    token, user_id = TOKEN_PREFIX + secrets.token_urlsafe(32), user.id
+    token, user_id = _TOKEN_PREFIX + secrets.token_urlsafe(32), user.id
     browser = browser_of(request.user_agent.string) if has_request_context() else ""
     with write() as session:
         session.add(
@@ -116,7 +116,7 @@ def is_reauthenticated(found: SignInSession, now: datetime) -> bool:
 
 def mark_reauthenticated(token: str | None, now: datetime) -> str:
     """Note that the user of this session has just proved who they are. Return its new token."""
-    successor = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    successor = _TOKEN_PREFIX + secrets.token_urlsafe(32)
     with write() as session:
         former = session.get(SignInSession, token_hash(token or ""))
         if former is not None:

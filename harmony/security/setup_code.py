@@ -18,7 +18,7 @@ from harmony.security import users
 # Crockford's base 32: no I, L, O, U, which are misread or spell words. Twelve of them are 60 bits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("OIL", "011")
-PREFIX = "HRMN"
+_PREFIX = "HRMN"
 _GROUPS = 3
 _GROUP_SIZE = 4
 _VALID_FOR = timedelta(hours=24)
@@ -31,7 +31,7 @@ class WrongCode(Exception):
 def issue(now: datetime) -> str | None:
     """Return a new code, replacing the former one; None when a user exists. Only its SHA-256 is stored."""
     groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_SIZE)) for _ in range(_GROUPS))
-    code = "-".join((PREFIX, *groups))
+    code = "-".join((_PREFIX, *groups))
     with write() as session:
         session.execute(delete(SetupCode))
         if users.any_user():
@@ -72,6 +72,6 @@ def _hash(code: str) -> str:
 def _canonical(code: str) -> str:
     """Return the code that was meant: typed in lower case, without hyphens or prefix, with O for 0."""
     letters = "".join(character for character in code.upper() if character.isalnum())
-    if len(letters) == len(PREFIX) + _GROUPS * _GROUP_SIZE:
-        letters = letters.removeprefix(PREFIX)
+    if len(letters) == len(_PREFIX) + _GROUPS * _GROUP_SIZE:
+        letters = letters.removeprefix(_PREFIX)
     return letters.translate(_MISREAD)

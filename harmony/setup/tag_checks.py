@@ -24,7 +24,7 @@ _MENU = "Groups & Settings > All Settings > Devices & Users > Advanced > Tags"
 _GO_ON = "Press Adopt all to go on using what is there, or choose other names."
 _CHOOSE = "Tick Adopt beside the name if Harmony may put this tag on and take it off, or choose another name."
 _NONE_NEEDED = "No tag is needed now."
-NAMED = 3
+_NAMED = 3
 
 
 def look(state: WizardState) -> Iterator[CheckResult | TagLook]:
@@ -73,12 +73,12 @@ def _tags(seen: TagLook, where: str) -> CheckResult:
 def _spelled(tags: Sequence[NeededTag]) -> str:
     """The names, and of one that the UEM writes otherwise how it does."""
     other = [f"{tag.name} (there: {tag.spelling})" for tag in tags if tag.spelling != tag.name]
-    return ", ".join(other[:NAMED]) if other and len(other) == len(tags) <= NAMED else _listed(tags)
+    return ", ".join(other[:_NAMED]) if other and len(other) == len(tags) <= _NAMED else _listed(tags)
 
 
 def _listed(tags: Sequence[NeededTag]) -> str:
-    names = ", ".join(tag.name for tag in tags[:NAMED])
-    return f"{names} and {len(tags) - NAMED} more" if len(tags) > NAMED else names
+    names = ", ".join(tag.name for tag in tags[:_NAMED])
+    return f"{names} and {len(tags) - _NAMED} more" if len(tags) > _NAMED else names
 
 
 def _own_tags(state: WizardState) -> Ours:

@@ -17,14 +17,14 @@ from harmony.setup.edits import left_behind
 from harmony.tagging import removal as tagging_removal
 from harmony.tagging.names import OLD, is_managed
 
-Row = dict[str, Any]
+_Row = dict[str, Any]
 
 
 def settle(  # noqa: PLR0917 - two rows of the page, and what was decided when and by whom
     session: Session,
     integration: Integration,
-    before: Row,
-    after: Row,
+    before: _Row,
+    after: _Row,
     take_off: bool,
     by: str,
     now: datetime,

@@ -15,7 +15,7 @@ from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 from harmony.uem.verify.checks import CheckResult, CheckState
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def opened(integration: Integration, server: ServerDetails) -> Iterator[UemClien
         yield client
 
 
-def timed(name: str, ask: Callable[[], Answer]) -> tuple[CheckResult, Answer | None]:
+def timed(name: str, ask: Callable[[], _Answer]) -> tuple[CheckResult, _Answer | None]:
     """The result and the answer; None when it failed."""
     started = monotonic()
     try:

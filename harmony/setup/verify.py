@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 # A check that found nothing out, such as the apps of a UEM without devices, keeps nobody from going on.
 _PASSING = {CheckState.OK, CheckState.WARNING, CheckState.NOT_TRIED}
-UNEXPECTED = "Verify failed because of an error in Harmony; the log has the details."
+_UNEXPECTED = "Verify failed because of an error in Harmony; the log has the details."
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ def _outputs(integration_id: int, subject: str) -> Iterator[VerifyOutput]:
         yield CheckResult("Stored secrets", CheckState.FAILED, None, locked.sentence, locked.advice)
     except Exception:  # Verify must end with a sentence on the page, whatever went wrong
         log.exception("Verify of integration %d failed.", integration_id)
-        yield CheckResult("Verify", CheckState.FAILED, None, UNEXPECTED, "Press Verify again.")
+        yield CheckResult("Verify", CheckState.FAILED, None, _UNEXPECTED, "Press Verify again.")
 
 
 def _store(integration_id: int, subject: str, begun: datetime, report: _Report, finished: bool) -> bool:

@@ -14,7 +14,7 @@ from harmony.jobs.tally import Tally
 from harmony.models import EventListener, JobRun, UemEvent
 
 # So many devices that changed unannounced since the last event are no accident: rules exist for few changes.
-MISSED_BEFORE_WARNING = 5
+_MISSED_BEFORE_WARNING = 5
 
 
 def note(session: Session, run: JobRun, tally: Tally, now: datetime) -> None:
@@ -36,7 +36,7 @@ def note(session: Session, run: JobRun, tally: Tally, now: datetime) -> None:
 
 def have_stopped(listener: EventListener) -> bool:
     """Tell whether enough changed unannounced that events seem to arrive no more."""
-    return listener.is_on and listener.missed >= MISSED_BEFORE_WARNING
+    return listener.is_on and listener.missed >= _MISSED_BEFORE_WARNING
 
 
 def _began_before(session: Session, run: JobRun) -> datetime | None:

@@ -11,7 +11,7 @@ from harmony.jobs.quota import DAY, Share
 # So long events are gathered: what is done to a device in a console comes as several of them.
 GATHER = timedelta(seconds=2)
 # What the UEM says of a device that has just been enrolled or left is complete some minutes later.
-CHECKS = (timedelta(minutes=2), timedelta(minutes=10))
+_CHECKS = (timedelta(minutes=2), timedelta(minutes=10))
 # Full syncs that events ask for are so far apart at least, whoever sends how many.
 BETWEEN_FULL_SYNCS = timedelta(minutes=30)
 _LONGEST_REST = timedelta(hours=1)
@@ -93,6 +93,6 @@ def rest(calls: int, share: Share) -> timedelta:
 
 def next_check(received_at: datetime, checks: int, again: bool, now: datetime) -> datetime | None:
     """Return when a device is read once more because of the same event; None when that was enough."""
-    if not again or checks > len(CHECKS):
+    if not again or checks > len(_CHECKS):
         return None
-    return max(received_at + CHECKS[checks - 1], now)
+    return max(received_at + _CHECKS[checks - 1], now)

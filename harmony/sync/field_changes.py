@@ -27,7 +27,7 @@ NAMED_ONLY = {
     "enrolled_at": "Enrollment time",
     "group_id": "Group id",
 }
-EMPTY = "none"
+_EMPTY = "none"
 
 
 def described(old: Mapping[str, object], new: Mapping[str, object]) -> str:
@@ -44,4 +44,4 @@ def described(old: Mapping[str, object], new: Mapping[str, object]) -> str:
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)[:60] if value not in {None, ""} else EMPTY
+    return str(value)[:60] if value not in {None, ""} else _EMPTY

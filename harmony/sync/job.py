@@ -37,7 +37,7 @@ from harmony.uem.errors import UemError
 log = logging.getLogger(__name__)
 
 # A delta reads a little more than what moved since the last read: the two clocks may differ.
-OVERLAP = timedelta(minutes=10)
+_OVERLAP = timedelta(minutes=10)
 NAME = "run"
 
 
@@ -67,7 +67,7 @@ def _load(claimed: Lease, known: rollback_detection.Marks | None, should_stop: C
         should_stop,
         number=integration.snapshots + 1,
         suspect=_suspect(integration),
-        since=integration.fresh_as_of and integration.fresh_as_of - OVERLAP,
+        since=integration.fresh_as_of and integration.fresh_as_of - _OVERLAP,
         named=named_devices.load(integration.id, now()) if claimed.named else None,
     )
     if not integration.snapshots and work.suspect is not Absence.RESTORED:

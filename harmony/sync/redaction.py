@@ -34,7 +34,7 @@ def purge(integration_id: int) -> int:
     integration = db.session.get(Integration, integration_id)
     if integration is None or not integration.redact_pending:
         return 0
-    version, values = integration.version, blanks(table_of(Device), device_sync.choice(integration))
+    version, values = integration.version, _blanks(table_of(Device), device_sync.choice(integration))
     ranges = list(_ranges(integration_id))
     release()
     cleared = sum(_blank(integration_id, first, values) for first in ranges)
@@ -50,7 +50,7 @@ def finish_pending() -> None:
         purge(integration_id)
 
 
-def blanks(device: Table, choice: Synchronization) -> dict[str, Any]:
+def _blanks(device: Table, choice: Synchronization) -> dict[str, Any]:
     """The values, by column, that leave of a device only what `choice` imports.
 
     Without a fingerprint it counts as changed at the next sync.

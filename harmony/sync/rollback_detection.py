@@ -38,7 +38,7 @@ FILE = "newest.json"
 
 _TIMELINE = "timeline of "
 
-SELECT_PROGRESS = """
+_SELECT_PROGRESS = """
 SELECT job.integration_id, job.fence, integration.snapshots,
        coalesce((SELECT timeline FROM installation), 0)
 FROM job JOIN integration ON integration.id = job.integration_id
@@ -68,7 +68,7 @@ def note(integration_id: int, mark: HighWaterMark) -> None:
 def progress(session: Session) -> dict[int, HighWaterMark]:
     """Return how far the database says each integration has come, by the session."""
     session.flush()
-    return {row[0]: HighWaterMark(*row[1:]) for row in bulk.fetch_all(session, SELECT_PROGRESS, (SYNC_JOB,))}
+    return {row[0]: HighWaterMark(*row[1:]) for row in bulk.fetch_all(session, _SELECT_PROGRESS, (SYNC_JOB,))}
 
 
 def remembered() -> Marks | None:

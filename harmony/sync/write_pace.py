@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from harmony.sync.diff import Plan
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 # Others wait for a whole write. Shorter ones rewrite the same pages of the indexes more often.
 AIM_SECONDS = 0.03
@@ -28,8 +28,8 @@ class WritePace:
     def note(self, rows: int, seconds: float) -> None:
         """Take how long a write of so many rows took. One that is too short to tell anything changes nothing.
 
-        >>> pace = WritePace(1000); pace.note(500, 0.06); pace.rows
-        375
+        >>> pace = WritePace(2000); pace.note(1000, 0.06); pace.rows
+        750
         """
         if rows < min(FEWEST_ROWS, self.most) or seconds <= 0:
             return
@@ -52,5 +52,5 @@ def pieces(plan: Plan, rows: int) -> Iterator[Plan]:
         yield piece
 
 
-def _part(rows: list[T], part: int, parts: int) -> list[T]:
+def _part(rows: list[_T], part: int, parts: int) -> list[_T]:
     return rows[len(rows) * part // parts : len(rows) * (part + 1) // parts]

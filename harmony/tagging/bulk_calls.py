@@ -24,9 +24,9 @@ from harmony.uem.errors import NotFound, TooLarge
 # After so long whoever asks looks whether something more urgent has come up.
 _ROUND = timedelta(seconds=20)
 _NOTES_PER_CHECKPOINT = 64
-NOT_FOUND = 404
+_NOT_FOUND = 404
 
-NAMED = 3
+_NAMED = 3
 
 _Unclear = dict[tuple[str, bool], dict[Target, int]]
 
@@ -119,7 +119,7 @@ class Delivery:
 
     def _decide(self, key: str, add: bool, well: Collection[Target], devices: dict[Target, int]) -> None:
         done = set(well)
-        unknown = [target for target in devices if target not in done and devices[target] == NOT_FOUND]
+        unknown = [target for target in devices if target not in done and devices[target] == _NOT_FOUND]
         why = {
             target: _why(devices[target])
             for target in devices
@@ -144,7 +144,7 @@ class Delivery:
 
     def _name(self, key: str, declined: Iterable[Target]) -> None:
         names = {tag.key: tag.name for tag in tags_of(self._work.id)}
-        for target in islice(declined, max(0, NAMED - len(self._work.declined))):
+        for target in islice(declined, max(0, _NAMED - len(self._work.declined))):
             self._work.declined.append(f"{names.get(key, key)} on device {target.external_id}")
 
     def _count(self, add: bool, done: int) -> None:

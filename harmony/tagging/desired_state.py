@@ -24,7 +24,7 @@ RATED = "LEFT JOIN protection p ON p.device_id = d.id"
 FOUND = "JOIN finding f ON f.device_id = d.id AND f.closed_at IS NULL"
 AT_RISK, ANY_RISK, NOTHING = "p.risk > 0", "1 = 1", "1 = 0"
 
-STATUS = f"'status:' || coalesce(p.status, '{DeviceStatus.PROVISIONED}')"
+_STATUS = f"'status:' || coalesce(p.status, '{DeviceStatus.PROVISIONED}')"
 RISK = f"CASE coalesce(p.risk, 0) {' '.join(f'WHEN {int(r)} THEN {risk_key(r)!r}' for r in Risk)} END"
 _FACTOR_OF_FINDING = f"'{FACTOR}' || f.code"
 
@@ -69,7 +69,7 @@ class Desire:
     def _queries(self) -> list[str]:
         on, more = self.tagging, ANY_RISK if self.tagging.tag_no_risk else AT_RISK
         switches = (
-            (on.tag_status, "", STATUS, RATED, ANY_RISK),
+            (on.tag_status, "", _STATUS, RATED, ANY_RISK),
             (on.tag_risk, "", RISK, RATED, more),
             (on.tag_factors, "DISTINCT", _FACTOR_OF_FINDING, FOUND, ANY_RISK),
         )
@@ -83,7 +83,7 @@ class Desire:
         """The condition that device `d` with protection `p` should carry the tag of a link."""
         on, rated = self.tagging, f"tag_link.key = {RISK}"
         switches = (
-            (on.tag_status, f"tag_link.key = {STATUS}"),
+            (on.tag_status, f"tag_link.key = {_STATUS}"),
             (on.tag_risk, rated if on.tag_no_risk else f"({rated} AND {AT_RISK})"),
             (on.tag_factors, _STILL_FOUND),
         )

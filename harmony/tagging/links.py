@@ -13,7 +13,7 @@ from harmony.tagging.desired_state import KNOWN_HERE, LIVE, RATED, Desire, Devic
 
 # A device has a few links, so that these are a few thousand rows in a commit.
 DEVICES_PER_WRITE = 1500
-WRITES_PER_CHECKPOINT = 24
+_WRITES_PER_CHECKPOINT = 24
 
 # What is about a device that the UEM has under another id now, or no longer: nothing is known of the new one.
 _DELETE_REASSIGNED_LINKS = """DELETE FROM tag_link WHERE +integration_id = ? AND {scope} AND NOT EXISTS
@@ -64,7 +64,7 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
                 bulk.execute(session, _RESUME_DROPPED_LINKS, (desire.integration_id,))
                 return
         done = last
-        if number % WRITES_PER_CHECKPOINT == 0:
+        if number % _WRITES_PER_CHECKPOINT == 0:
             bulk.checkpoint()
 
 

@@ -93,11 +93,11 @@ def prepare(integration_id: int, tagging: Tagging, now: datetime, beat: Beat) ->
     with write() as session:
         beat(session)
         conditions = select(UemTag).where(UemTag.integration_id == integration_id)
-        rows = Rows(session, {tag.key: tag for tag in session.scalars(conditions)}, now)
+        rows = _Rows(session, {tag.key: tag for tag in session.scalars(conditions)}, now)
         return any([rows.have(integration_id, key, name_of(key, tagging)) for key in keys])
 
 
-class Rows(NamedTuple):
+class _Rows(NamedTuple):
     """The rows of an integration inside a `write()`."""
 
     session: Session

@@ -19,7 +19,7 @@ NOTE = "The UEM does not know this device any more: its tags are no longer pushe
 _AGAIN_AFTER = timedelta(days=1)
 _ROWS_PER_READ = 5000
 # Minutes, hours, then once a day, by the number of tries.
-WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), _AGAIN_AFTER)
+_WAITS = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), _AGAIN_AFTER)
 # A time that is further ahead than its wait was written while the clock was ahead; setting the clock back by
 # less than this hurries nobody.
 _SLACK = timedelta(minutes=5)
@@ -51,7 +51,7 @@ _DELETE_UNWANTED_LINKS = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"
 _SELECT_LISTED_DEVICES = (
     "SELECT id FROM device WHERE {devices} AND missing_since IS NULL AND deleted_at IS NULL"
 )
-_CASES = " ".join(f"WHEN {tries} THEN ?" for tries in range(1, len(WAITS)))
+_CASES = " ".join(f"WHEN {tries} THEN ?" for tries in range(1, len(_WAITS)))
 _COUNT_LINKS = "SELECT count(*) FROM tag_link WHERE integration_id = ? AND key = ?"
 _WAITS_FOR_ITS_TIME = "state <> 'done' AND state IN ('failed', 'dropped') AND next_try_at IS NOT NULL"
 _RESUME_DELAYED_LINKS = f"""UPDATE tag_link SET next_try_at = NULL WHERE integration_id = ? AND
@@ -160,7 +160,7 @@ def _drop(session: Session, devices: Collection[Target], run_id: int, now: datet
 def _after_waits(now: datetime) -> list[object]:
     """The times at which a link is tried again, by the number of tries."""
     written = bulk.time_encoder()
-    return [written(now + wait) for wait in WAITS]
+    return [written(now + wait) for wait in _WAITS]
 
 
 def _free(key: str) -> str:

@@ -11,8 +11,8 @@ from harmony.jobs.outcome import Outcome
 from harmony.models.states import SyncRunState
 from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
 
-REST = "The rest is pushed by the next run."
-DEVICES_GO_ON = "The device sync is not affected."
+_REST = "The rest is pushed by the next run."
+_DEVICES_GO_ON = "The device sync is not affected."
 MOST_DOUBTS, LONGEST_REASON = 2, 1024
 SOONEST, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
@@ -62,14 +62,14 @@ def of_error(error: UemError, counts: Counts, use_oauth2: bool = True) -> End:
     A refused password is not tried again by itself either: the UEM would lock the account.
     """
     if isinstance(error, Forbidden):
-        reason = f"Tags are not written: {error.sentence} {DEVICES_GO_ON}"
+        reason = f"Tags are not written: {error.sentence} {_DEVICES_GO_ON}"
         return End(Outcome(SyncRunState.WARNING, reason, error.advice), park=True)
     if isinstance(error, SignInRefused):
         ended = Outcome(SyncRunState.AUTH_FAILED, error.sentence, error.advice)
         return End(ended, park=not use_oauth2)
     some = counts.added or counts.removed
     state = SyncRunState.INCOMPLETE if some else SyncRunState.FAILED
-    ended = Outcome(state, f"{error.sentence} {REST}", error.advice)
+    ended = Outcome(state, f"{error.sentence} {_REST}", error.advice)
     return End(ended, not_before=error.retry_at if isinstance(error, RateLimited) else None)
 
 

@@ -11,7 +11,7 @@ from harmony.uem.records import TagList
 
 FOREIGN = "A tag of this name is in the UEM already, and was not made for this integration."
 _ADOPT = "Adopt it on the Tagging page, or give ours another name there."
-NO_GROUP = "No organization group is visible in which the tag could be made."
+_NO_GROUP = "No organization group is visible in which the tag could be made."
 _NO_ID = "The UEM lists a tag of this name, and its id cannot be read."
 
 
@@ -39,4 +39,4 @@ def problem_of(tag: OurTag, listing: TagList, taken: Collection[str], home: str)
         return f"{FOREIGN} {_ADOPT}"
     if is_named(tag.name, listing):
         return _NO_ID
-    return "" if tag.group or home else NO_GROUP
+    return "" if tag.group or home else _NO_GROUP

@@ -19,8 +19,8 @@ from harmony.uem.errors import Closed, NotFound, RateLimited, SignInRefused, Too
 from harmony.uem.records import Carriers, TagList
 
 _LookAt = Callable[[Iterable[OurTag]], TagList]
-T = TypeVar("T")
-Subject = TypeVar("Subject")
+_T = TypeVar("_T")
+_Subject = TypeVar("_Subject")
 # Errors that the next call would meet too, or that another call would make worse.
 FINAL = (SignInRefused, RateLimited, Closed)
 
@@ -109,7 +109,7 @@ class Prover:
     def _search(self, name: str, group: str) -> TagList | None:
         return _answer(partial(self._client.search_tags, name, group))
 
-    def _at_once(self, look: Callable[[Subject], T], subjects: Sequence[Subject]) -> list[T]:
+    def _at_once(self, look: Callable[[_Subject], _T], subjects: Sequence[_Subject]) -> list[_T]:
         with ThreadPoolExecutor(self._client.parallel(), thread_name_prefix="uem-tag") as pool:
             return list(pool.map(look, subjects))
 
@@ -130,7 +130,7 @@ class Prover:
         moved = {tag.key for tag in every if not tag.proven}
         kept = {key: verdict for key, verdict in said.items() if key not in moved}
         decided = said | evidence.believed(kept, proven, since, now)
-        self.doubtful |= {key for key, verdict in decided.items() if verdict in DOUBTS}
+        self.doubtful |= {key for key, verdict in decided.items() if verdict in _DOUBTS}
         self.disputed |= {key for key, verdict in decided.items() if verdict is TagVerdict.DISPUTED}
         self.contradictions += sum(decided[tag.key] is TagVerdict.OURS for tag in suspects)
         return decided
@@ -145,10 +145,10 @@ class Prover:
         return True
 
 
-DOUBTS = {TagVerdict.DOUBTFUL, TagVerdict.DISPUTED}
+_DOUBTS = {TagVerdict.DOUBTFUL, TagVerdict.DISPUTED}
 
 
-def _answer(ask: Callable[[], T]) -> T | None:
+def _answer(ask: Callable[[], _T]) -> _T | None:
     """Return the answer of a look, or None when it cannot be had."""
     try:
         return ask()

@@ -22,12 +22,12 @@ class Answered(NamedTuple):
 
 
 # About to be sent, and answered; one short write for both.
-Note = Callable[[Sequence[Batch], Sequence[Answered]], None]
+_Note = Callable[[Sequence[Batch], Sequence[Answered]], None]
 _TagIds = Callable[[str], str]
 
 
 def push(
-    client: UemClient, tag_id: _TagIds, batches: Iterator[Batch], note: Note, size: CallSize | None = None
+    client: UemClient, tag_id: _TagIds, batches: Iterator[Batch], note: _Note, size: CallSize | None = None
 ) -> None:
     """Send the batches in their order, as many at once as the client may; `note` comes before and after each.
 
@@ -47,7 +47,7 @@ class _Push:
         client: UemClient,
         tag_id: _TagIds,
         batches: Iterator[Batch],
-        note: Note,
+        note: _Note,
         size: CallSize,
         pool: ThreadPoolExecutor,
         lanes: int,

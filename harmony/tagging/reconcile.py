@@ -29,7 +29,7 @@ from harmony.uem.errors import NotFound, TooLarge
 # What is read again is a little more than what changed since: it was written after its time was told.
 OVERLAP = timedelta(minutes=2)
 # A tag that goes while we push is made anew in the same run, but not for ever.
-LOOKS = 3
+_LOOKS = 3
 
 
 class Turn:
@@ -50,7 +50,7 @@ class Turn:
             self._refresh(self._work.since)
         if self._work.held.by != SCHEDULE:
             self._hurry()
-        for time in range(LOOKS):
+        for time in range(_LOOKS):
             whole = self._work.held.whole and time == 0
             self._find(whole=whole, again=time > 0)
             self._read_back(whole=whole)

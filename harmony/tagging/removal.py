@@ -22,7 +22,7 @@ from harmony.models.configuration import TAGGING, Tagging, from_row, to_row
 from harmony.sync.removal_undo import remember_tagging
 
 _ASKED = "Asked to take tags off the devices"
-OFF = {"tag_status": False, "tag_risk": False, "tag_factors": False}
+_OFF = {"tag_status": False, "tag_risk": False, "tag_factors": False}
 
 
 class _TakingOff(NamedTuple):
@@ -39,7 +39,7 @@ def retire_all(integration_id: int, by: str, now: datetime) -> None:
         page = integration.page(TAGGING)
         if page is not None:
             remember_tagging(integration)
-            off = msgspec.structs.replace(from_row(Tagging, page.applied), **OFF)
+            off = msgspec.structs.replace(from_row(Tagging, page.applied), **_OFF)
             page.draft = page.applied = to_row(off)
             integration.version += 1
         own_tags = select(UemTag.key).where(UemTag.integration_id == integration_id)

@@ -58,7 +58,7 @@ from harmony.web.why import views as why_views
 from harmony.web.wizard import leave, tag_withdrawal, token, verification
 from harmony.web.wizard import views as wizard_views
 
-PAGES = (
+_PAGES = (
     account_views, second_factor, passkey_sign_in, factors, authenticator, own_passkeys,
     passkey_proof, enforcement,
     integration_views, wizard_views, leave, tag_withdrawal, verification, removal, run_views,
@@ -84,5 +84,5 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     shared_answers.init_app(app)
     hidden.init_app(app)
-    for family in PAGES:
+    for family in _PAGES:
         app.register_blueprint(family.blueprint)

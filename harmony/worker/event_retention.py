@@ -30,7 +30,7 @@ def drop_months(before: datetime) -> None:
         log.info("Retention: the events of %s are removed.", ", ".join(names))
 
 
-def tables(session: Session) -> list[str]:
+def _tables(session: Session) -> list[str]:
     """Return the tables whose events are forgotten row by row; a month is dropped as a whole."""
     there = event_partitions.partitions(session.connection())
     return [name for name in (event_partitions.FORMER, event_partitions.REST) if name in there] or ["event"]
@@ -42,7 +42,7 @@ def forget_rows(before: datetime, batch: int, should_stop: Callable[[], bool]) -
     Events are written in the order of their ids, so that the first one that is young enough ends it.
     """
     with write() as session:
-        names = tables(session)
+        names = _tables(session)
     return sum(_forget_in(name, before, batch, should_stop) for name in names)
 
 

@@ -24,7 +24,7 @@ from harmony.worker.tasks import enqueue_due_jobs
 
 log = logging.getLogger(__name__)
 
-THREADS = 4
+_THREADS = 4
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SIGN_OF_LIFE_SECONDS = 10
 # A run that is told to stop cuts its calls; what may take longer is a write that waits for its turn.
@@ -34,12 +34,12 @@ _NEW_OBJECTS = 20_000
 _NO_SIGN = "The sign of life could not be written."
 
 
-def run(app: Flask) -> None:
+def _run(app: Flask) -> None:
     """Work until SIGTERM or SIGINT; a task under way ends between two pages."""
     collect_seldom()
     # A fixed short poll: the default backs off to ten seconds, and Sync Now must start at once.
     consumer = queue_of(app).create_consumer(
-        workers=THREADS,
+        workers=_THREADS,
         initial_delay=0.1,
         backoff=1,
         max_delay=0.1,
@@ -90,7 +90,7 @@ def sign_of_life() -> None:
     presence.show(Worker, now())
 
 
-def follow_clock() -> None:
+def _follow_clock() -> None:
     """Follow the clock of the database, where it is on a server."""
     look_at_clock(db.engine)
 
@@ -111,7 +111,7 @@ def _try(act: Callable[[], object], failed: str) -> None:
 
 # `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
 _EACH_BEAT: tuple[tuple[Callable[[], object], str], ...] = (
-    (follow_clock, "The clock of the database could not be read."),
+    (_follow_clock, "The clock of the database could not be read."),
     (sign_of_life, _NO_SIGN),
     (enqueue_due_jobs, "Nobody could look for what is due."),
     (checkpoint, "The WAL could not be checkpointed."),
@@ -120,7 +120,7 @@ _EACH_BEAT: tuple[tuple[Callable[[], object], str], ...] = (
 
 def main() -> int:
     """Work as `python -m harmony.worker.process`. Return the exit code."""
-    return run_child(run)
+    return run_child(_run)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 BATCH = 1000
 # A repeat of an event that is older counts as a new one, which costs one read of its device.
-UEM_EVENTS_KEPT = timedelta(days=7)
+_UEM_EVENTS_KEPT = timedelta(days=7)
 
-Stop = Callable[[], bool]
+_Stop = Callable[[], bool]
 
 
 def never() -> bool:
@@ -47,12 +47,12 @@ def never() -> bool:
     return False
 
 
-def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
+def sweep(now: datetime, settings: Settings, should_stop: _Stop = never) -> None:
     """Everything that is over its time at `now`; `should_stop` is asked between two batches."""
     gone = {
         "runs": forget_runs(now - timedelta(days=settings.runs_kept_days), should_stop),
-        "UEM events": forget_uem_events(now - UEM_EVENTS_KEPT, should_stop),
-        "runs for UEM events": _forget_event_runs(now - UEM_EVENTS_KEPT, should_stop),
+        "UEM events": _forget_uem_events(now - _UEM_EVENTS_KEPT, should_stop),
+        "runs for UEM events": _forget_event_runs(now - _UEM_EVENTS_KEPT, should_stop),
         "lines of device history": _forget(
             DeviceEvent, now - timedelta(days=settings.history_kept_days), should_stop
         ),
@@ -69,19 +69,19 @@ def sweep(now: datetime, settings: Settings, should_stop: Stop = never) -> None:
             log.info("Retention: %d %s removed.", count, what)
 
 
-def _forget_events(now: datetime, kept: timedelta, should_stop: Stop) -> int:
+def _forget_events(now: datetime, kept: timedelta, should_stop: _Stop) -> int:
     event_retention.make_months(now)
     event_retention.drop_months(now - kept)
     return event_retention.forget_rows(now - kept, BATCH, should_stop)
 
 
-def _purge(now: datetime, settings: Settings, should_stop: Stop) -> int:
+def _purge(now: datetime, settings: Settings, should_stop: _Stop) -> int:
     if should_stop() or caution.since() is not None:
         return 0
     return soft_delete.purge(now, settings.deleted_kept_days)
 
 
-def forget_runs(before: datetime, should_stop: Stop = never) -> int:
+def forget_runs(before: datetime, should_stop: _Stop = never) -> int:
     """Remove the runs that ended before then. How many.
 
     Of each job the newest one stays, and the last full sync that read everything, however old they are.
@@ -99,19 +99,19 @@ def forget_runs(before: datetime, should_stop: Stop = never) -> int:
     return total
 
 
-def forget_uem_events(before: datetime, should_stop: Stop = never) -> int:
+def _forget_uem_events(before: datetime, should_stop: _Stop = never) -> int:
     """Remove the events of UEMs that were received before then and wait for nothing more. How many."""
     done = (UemEvent.received_at < before, UemEvent.due_at.is_(None))
     return _remove_old(UemEvent, select(UemEvent.id).where(*done), should_stop)
 
 
-def _forget_event_runs(before: datetime, should_stop: Stop) -> int:
+def _forget_event_runs(before: datetime, should_stop: _Stop) -> int:
     """Remove the runs for events that ended before then: they come by the hundred."""
     old = (JobRun.sync_kind == SyncKind.EVENTS, JobRun.finished_at < before)
     return _remove_old(JobRun, select(JobRun.id).where(*old), should_stop)
 
 
-def _remove_old(model: type[UemEvent] | type[JobRun], old: Select[int], should_stop: Stop) -> int:
+def _remove_old(model: type[UemEvent] | type[JobRun], old: Select[int], should_stop: _Stop) -> int:
     total, count = 0, BATCH
     while count == BATCH and not should_stop():
         with write() as session:
@@ -121,7 +121,7 @@ def _remove_old(model: type[UemEvent] | type[JobRun], old: Select[int], should_s
     return total
 
 
-def _forget_findings(before: datetime, should_stop: Stop = never) -> int:
+def _forget_findings(before: datetime, should_stop: _Stop = never) -> int:
     """Remove the findings that ended before then. How many. An open one stays, however old it is."""
     total, ids = 0, [0]
     while ids and not should_stop():
@@ -134,7 +134,7 @@ def _forget_findings(before: datetime, should_stop: Stop = never) -> int:
     return total
 
 
-def forget_messages(before: datetime, should_stop: Stop = never) -> int:
+def forget_messages(before: datetime, should_stop: _Stop = never) -> int:
     """Remove the messages that ended before then. How many.
 
     Those of a device go with the device: their keys are what makes a second one impossible.
@@ -149,7 +149,7 @@ def forget_messages(before: datetime, should_stop: Stop = never) -> int:
     return total
 
 
-def forget_audit(before: datetime, should_stop: Stop = never) -> int:
+def forget_audit(before: datetime, should_stop: _Stop = never) -> int:
     """Remove the audit entries that were written before then, and let the chain begin there. How many."""
     total, count = 0, 1
     while count and not should_stop():
@@ -158,7 +158,7 @@ def forget_audit(before: datetime, should_stop: Stop = never) -> int:
     return total
 
 
-def forget_answers(before: datetime, should_stop: Stop = never) -> int:
+def forget_answers(before: datetime, should_stop: _Stop = never) -> int:
     """Remove the answers to actions of the API that were first given before then. How many."""
     answered_before = ApiAnswer.at < before
     total, count = 0, BATCH
@@ -194,7 +194,7 @@ def _remove_runs(session: Session, run_ids: Sequence[int]) -> int:
     return changed(session, delete(JobRun).where(JobRun.id.in_(run_ids)))
 
 
-def _forget(model: type[DeviceEvent], before: datetime, should_stop: Stop) -> int:
+def _forget(model: type[DeviceEvent], before: datetime, should_stop: _Stop) -> int:
     """Remove the lines that were written before then. Lines are written in the order of their ids,
     so the first one that is young enough ends it, and no index over the time is needed.
     """

@@ -44,7 +44,7 @@ from harmony.models import (
 from harmony.protection.change import Change, EventLine
 from harmony.protection.record import load_states, record_changes, record_events, record_registration
 
-SERVER_ERROR = 500
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def register(
     try:
         return _register(request, digest, now, count)
     except ApiError as error:
-        if error.status < SERVER_ERROR and error.code != "too_many":
+        if error.status < _SERVER_ERROR and error.code != "too_many":
             raise RefusedRegistration(error.code, integration_id) from None
         raise
 

@@ -19,7 +19,7 @@ from harmony.protection.change import Change, EventLine, OpenFinding
 from harmony.protection.record import load_states, record_changes, record_contacts, record_events
 from harmony.protection.risk import status
 
-RESET = "Reset the registration"
+_RESET = "Reset the registration"
 # What the dashboard concludes from the app itself, and cannot know any more without it.
 _OF_THE_APP = frozenset({"DEVICE_SILENT", "CLIENT_OUTDATED"})
 
@@ -55,7 +55,7 @@ def reset(device_id: int, by: str, now: datetime) -> bool:
             return False
         _end(session, device, rows, ended, now)
         integration = session.get(Integration, device.integration_id)
-        audit(session, by, RESET, now, integration, detail=f"Device {device_id}")
+        audit(session, by, _RESET, now, integration, detail=f"Device {device_id}")
     return True
 
 

@@ -11,7 +11,7 @@ from harmony.messages.notices.kinds import NoticeKind
 
 # A trouble that is away for so long is over; one that comes back sooner was never told to be.
 SETTLED_AFTER = timedelta(minutes=10)
-WEEKLY_AT_HOUR = 7
+_WEEKLY_AT_HOUR = 7
 
 
 class TroubleKey(NamedTuple):
@@ -73,7 +73,7 @@ def is_summary_due(last: datetime | None, now: datetime) -> bool:
     """
     if last is None:
         return True
-    start = now.replace(hour=WEEKLY_AT_HOUR, minute=0, second=0, microsecond=0) - timedelta(
+    start = now.replace(hour=_WEEKLY_AT_HOUR, minute=0, second=0, microsecond=0) - timedelta(
         days=now.weekday()
     )
     if start > now:

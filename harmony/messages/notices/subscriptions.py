@@ -16,7 +16,7 @@ from harmony.messages.notices.kinds import NoticeKind
 from harmony.messages.outbox import NewMessage
 from harmony.models import ChannelKind, MessageChannel, MessageKind, NoticeSubscription, User
 
-BY_HARMONY = "notices"
+_BY_HARMONY = "notices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _messages(line: NoticeSubscription, notice: Notice) -> Iterator[NewMessage]:
             channel_id=channel_id,
             # A room that several users chose hears it once.
             key=f"notice:{notice.name}:{f'room {channel_id}' if channel_id else line.user_id}"[-128:],
-            created_by=BY_HARMONY,
+            created_by=_BY_HARMONY,
             user_id=None if channel_id else line.user_id,
             details={"title": notice.title, "text": notice.text, "href": notice.href},
         )

@@ -34,11 +34,11 @@ from harmony.protection.policy import in_force
 from harmony.uem.trust.certificates import WARN_DAYS, CertificateRefused, read_upload
 
 WORKER_SILENT_AFTER = timedelta(minutes=3)
-FAILURES = 3
-FAILING_DESTINATION_AFTER = timedelta(minutes=15)
+_FAILURES = 3
+_FAILING_DESTINATION_AFTER = timedelta(minutes=15)
 _LOST_FOR = timedelta(days=7)
 # Of fewer devices a percentage says little.
-FEWEST_REGISTERED = 10
+_FEWEST_REGISTERED = 10
 _TOKEN_SOON = timedelta(days=2)
 _ENDINGS = {
     SyncRunState.FAILED: "is failing",
@@ -80,12 +80,14 @@ def _of_integration(session: Session, integration: Integration, now: datetime) -
 def _failing(session: Session, integration: Integration, page: str) -> Iterator[Trouble]:
     """Yield a trouble when the last full syncs, so many in a row, read nothing or not everything."""
     full = runs.of_job(integration.id, JobKind.DEVICES, runs.FULL_SYNC, runs.ENDED)
-    last = session.scalars(full.limit(FAILURES)).all()
-    if len(last) < FAILURES or any(run.state not in _BAD for run in last):
+    last = session.scalars(full.limit(_FAILURES)).all()
+    if len(last) < _FAILURES or any(run.state not in _BAD for run in last):
         return
     state = "quarantined" if integration.sync_job.quarantined else last[0].state
     title = f"{integration.name} {_ENDINGS[SyncRunState(last[0].state)]}"
-    text = f"The last {FAILURES} full syncs in a row did not end well. {last[0].reason} {_since(integration)}"
+    text = (
+        f"The last {_FAILURES} full syncs in a row did not end well. {last[0].reason} {_since(integration)}"
+    )
     key = TroubleKey(NoticeKind.FAILING, str(integration.id))
     yield Trouble(key, _cause(state, last[0].reason), title, text, page)
 
@@ -181,7 +183,7 @@ def _destinations(session: Session, now: datetime) -> Iterator[Trouble]:
         elif row.state == DestinationState.STOPPED:
             text = f"{row.reason} Nothing more is sent to it until you resume it."
             yield Trouble(key, "stopped", f"Destination {row.name} was stopped", text, page)
-        elif row.failing_since is not None and now - row.failing_since > FAILING_DESTINATION_AFTER:
+        elif row.failing_since is not None and now - row.failing_since > _FAILING_DESTINATION_AFTER:
             yield Trouble(
                 key, _cause("failing", row.reason), f"Destination {row.name} is failing", row.reason, page
             )
@@ -193,7 +195,7 @@ def _unheard(session: Session) -> Iterator[Trouble]:
     counts = {status: count for status, count in session.execute(counted)}
     inactive, most = counts.get(DeviceStatus.INACTIVE, 0), current_settings().silent_devices_percent
     registered = inactive + counts.get(DeviceStatus.ACTIVE, 0)
-    if registered >= FEWEST_REGISTERED and inactive * 100 > most * registered:
+    if registered >= _FEWEST_REGISTERED and inactive * 100 > most * registered:
         text = f"{inactive:,} of {registered:,} registered devices have not been heard from for too long."
         title = f"More than {most} % of the devices are inactive"
         yield Trouble(TroubleKey(NoticeKind.UNHEARD, ""), "above", title, text, "/devices?status=inactive")

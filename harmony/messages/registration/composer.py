@@ -37,7 +37,7 @@ def compose_registration(session: Session, message: Message) -> Envelope | NotSe
     if device is None or device.deleted_at is not None:
         return DELETED
     integration = session.get_one(Integration, device.integration_id)
-    profiles = profiles_to_register(session, device, integration)
+    profiles = _profiles_to_register(session, device, integration)
     channel, server = ChannelKind(message.channel), current_settings().public_url
     if why := _needless(device, integration, profiles, message):
         return why
@@ -55,7 +55,7 @@ def compose_registration(session: Session, message: Message) -> Envelope | NotSe
     return written(content, channel, texts, language, to)
 
 
-def profiles_to_register(session: Session, device: Device, integration: Integration) -> list[str]:
+def _profiles_to_register(session: Session, device: Device, integration: Integration) -> list[str]:
     """Return the profiles of a device that have no Protect app; "" is a device without two of them."""
     live = [Profile(row.profile) for row in live_registrations(session, device.id)]
     if has_two_profiles(device, integration):

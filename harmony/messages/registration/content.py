@@ -61,12 +61,12 @@ def written(
     if channel is ChannelKind.SMS:
         return Envelope(to, template.plain(texts["sms"], values))
     subject = template.plain(texts["subject"], values)
-    page = _PAGE.format(language=language.key, body=body_html(content, texts, language))
-    image = InlineImage(template.QR_IMAGE, qr_png(content.link))
+    page = _PAGE.format(language=language.key, body=_body_html(content, texts, language))
+    image = InlineImage(template.QR_IMAGE, _qr_png(content.link))
     return Envelope(to, template.plain(texts["body"], values), subject, page, (image,))
 
 
-def body_html(content: RegistrationContent, texts: Mapping[str, str], language: Language) -> str:
+def _body_html(content: RegistrationContent, texts: Mapping[str, str], language: Language) -> str:
     """Return the mail as HTML, without what surrounds it."""
     return template.html(texts["body"], _values(content, texts, language))
 
@@ -76,7 +76,7 @@ def steps_of(content: RegistrationContent, texts: Mapping[str, str], language: L
     return _values(content, texts, language)["steps"]
 
 
-def qr_png(text: str) -> bytes:
+def _qr_png(text: str) -> bytes:
     """Return a QR code as a picture that mail programs show."""
     picture = BytesIO()
     segno.make(text, error="m", micro=False).save(picture, kind="png", scale=_QR_SCALE, border=4)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from html import escape
 
 QR_IMAGE = "qr"
-QR_TAG = f'<img src="cid:{QR_IMAGE}" alt="QR code" width="220" height="220">'
+_QR_TAG = f'<img src="cid:{QR_IMAGE}" alt="QR code" width="220" height="220">'
 # What each variable stands for, as the page says it.
 VARIABLES = {
     "name": "Name of the device's user",
@@ -104,7 +104,7 @@ def _html_value(name: str, values: Mapping[str, str]) -> str:
     if name == "link" and value:
         return f'<a href="{escape(value)}">{escape(value)}</a>'
     if name == "qr":
-        return QR_TAG
+        return _QR_TAG
     if name == "steps":  # a text of its own, with variables of its own
         link = values.get("link", "")
         return escape(value).replace(escape(link), _html_value("link", values)) if link else escape(value)

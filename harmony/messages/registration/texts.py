@@ -15,7 +15,7 @@ from harmony.audit import audit
 from harmony.db import write
 from harmony.models import MessageTemplate
 
-DEFAULT_LANGUAGE = "en"
+_DEFAULT_LANGUAGE = "en"
 _FOLDER = Path(__file__).with_name("languages")
 _EDITED, _RESET = "Edited the registration messages", "Reset the registration messages"
 
@@ -39,7 +39,7 @@ def languages() -> dict[str, Language]:
 
 def language_of(key: str) -> Language:
     """Return a language, English where there is none of that key."""
-    return languages().get(key, languages()[DEFAULT_LANGUAGE])
+    return languages().get(key, languages()[_DEFAULT_LANGUAGE])
 
 
 def texts_in_force(session: Session, key: str) -> dict[str, str]:
@@ -70,4 +70,4 @@ def _read(path: Path) -> Language:
 
 
 def _english_first(language: Language) -> tuple[bool, str]:
-    return language.key != DEFAULT_LANGUAGE, language.key
+    return language.key != _DEFAULT_LANGUAGE, language.key

@@ -9,15 +9,15 @@ from harmony.audit import verify as audit_trail
 from harmony.clock import now
 from harmony.ops.cli import commands
 
-group = commands.group("audit", help="The audit trail.")
+_group = commands.group("audit", help="The audit trail.")
 
 
 def register(app: Flask) -> None:
     """Offer the command."""
-    app.cli.add_command(group)
+    app.cli.add_command(_group)
 
 
-@group.command("verify")
+@_group.command("verify")
 def verify() -> None:
     """Check that no audit entry was changed or removed; exits with status 1 if one was."""
     report = audit_trail.verify_and_store(now())

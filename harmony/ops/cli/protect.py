@@ -18,15 +18,15 @@ from harmony.simulator.agents.configuration import configured, read_configuratio
 from harmony.simulator.agents.fleet import Pace
 from harmony.web.demo.simulated_devices import NothingToSimulate, agents_for, candidates
 
-group = commands.group("protect", help="The devices' side: Protect apps to try Harmony with.")
+_group = commands.group("protect", help="The devices' side: Protect apps to try Harmony with.")
 
 
 def register(app: Flask) -> None:
     """Offer the commands."""
-    app.cli.add_command(group)
+    app.cli.add_command(_group)
 
 
-@group.command("simulate")
+@_group.command("simulate")
 @click.option("--devices", type=click.IntRange(1), default=100, show_default=True, help="How many, at most.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes other threats.")
 @click.option("--minutes", type=click.FloatRange(0), help="End after so long; otherwise with Ctrl+C.")

@@ -11,15 +11,15 @@ from harmony.db import write
 from harmony.ops.cli import commands
 from harmony.setup import rotation
 
-group = commands.group("secrets", help="The stored secrets.")
+_group = commands.group("secrets", help="The stored secrets.")
 
 
 def register(app: Flask) -> None:
     """Offer the commands."""
-    app.cli.add_command(group)
+    app.cli.add_command(_group)
 
 
-@group.command("rotate")
+@_group.command("rotate")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 def rotate(dry_run: bool) -> None:
     """Seal every stored secret under the first of HARMONY_VAULT_KEYS. Running it again goes on."""

@@ -19,15 +19,15 @@ from harmony.security import users as accounts
 from harmony.security.factors import methods
 from harmony.security.invitations import VALID_FOR
 
-users = commands.group("users", help="Add, invite, list and disable users, and give them new passwords.")
+_users = commands.group("users", help="Add, invite, list and disable users, and give them new passwords.")
 
 
 def register(app: Flask) -> None:
     """Offer the commands on the application's command line."""
-    app.cli.add_command(users)
+    app.cli.add_command(_users)
 
 
-@users.command("add")
+@_users.command("add")
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.ADMINISTRATOR.value)
 def add(name: str, role: str) -> None:
@@ -43,7 +43,7 @@ def add(name: str, role: str) -> None:
     click.echo(f"Added {added}.")
 
 
-@users.command("reset")
+@_users.command("reset")
 @click.argument("name")
 def reset(name: str) -> None:
     """Give the user NAME a new password from standard input, and sign them out everywhere."""
@@ -58,7 +58,7 @@ def reset(name: str) -> None:
     click.echo("The password is set, and all sessions of that user have ended.")
 
 
-@users.command("invite")
+@_users.command("invite")
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value)
 def invite(name: str, role: str) -> None:
@@ -74,7 +74,7 @@ def invite(name: str, role: str) -> None:
     click.echo(f"The link works once, for {VALID_FOR.days} days.", err=True)
 
 
-@users.command("disable")
+@_users.command("disable")
 @click.argument("name")
 def disable(name: str) -> None:
     """Keep the user NAME from signing in, and end their sessions."""
@@ -86,7 +86,7 @@ def disable(name: str) -> None:
     click.echo(f"{user.name} is disabled and signed out everywhere.")
 
 
-@users.command("enable")
+@_users.command("enable")
 @click.argument("name")
 def enable(name: str) -> None:
     """Let the disabled user NAME sign in again."""
@@ -95,7 +95,7 @@ def enable(name: str) -> None:
     click.echo(f"{user.name} may sign in again.")
 
 
-@users.command("list")
+@_users.command("list")
 def list_users() -> None:
     """Print every user: name, role, number of device groups or all, state."""
     for user in accounts.every():
@@ -111,7 +111,7 @@ def _user(name: str) -> User:
     return user
 
 
-@users.command("reset-factors")
+@_users.command("reset-factors")
 @click.argument("name")
 def reset_factors(name: str) -> None:
     """Remove the second factors of the user NAME, and let the password sign in again."""

@@ -50,14 +50,14 @@ def write_yaml(
     parts = [
         _dump({"version": VERSION}),
         _with_sources(_dump({"integrations": [integration.mapping() for integration in integrations]})),
-        _dump({"policy": policy_section(policy)}),
+        _dump({"policy": _policy_section(policy)}),
         *([_with_sources(_dump({"messages": messages}))] if messages else []),
         _RETENTION + _dump({"retention": {name: getattr(settings, name) for name in RETENTION}}),
     ]
     return "\n".join([_HEAD, *parts])
 
 
-def policy_section(policy: PolicyRecord) -> dict[str, Any]:
+def _policy_section(policy: PolicyRecord) -> dict[str, Any]:
     """Return what the file says of the policy: the risks that differ from the catalogue, by name."""
     record = normal(policy)
     return {

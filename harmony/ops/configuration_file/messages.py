@@ -23,7 +23,7 @@ from harmony.ops.configuration_file.secrets import look_up
 from harmony.web.messages.forms import MailServerForm
 from harmony.web.registration.texts import MessageTextsForm
 
-MAIL_PASSWORD = "${HARMONY_MAIL_PASSWORD}"  # noqa: S105 - names the variable that supplies it
+_MAIL_PASSWORD = "${HARMONY_MAIL_PASSWORD}"  # noqa: S105 - names the variable that supplies it
 _MAIL_SERVER, _TEXTS = "messages.mail_server", "messages.texts"
 _MEANWHILE = "somebody else saved it meanwhile; run plan again."
 _NOT_SECRET = ("host", "port", "security", "username", "sender", "sender_name", "certificate", "connector")
@@ -35,7 +35,7 @@ def section() -> dict[str, Any]:
     found: dict[str, Any] = {}
     if server is not None:
         found["mail_server"] = {name: getattr(server, name) for name in _NOT_SECRET}
-        found["mail_server"] |= {"password": MAIL_PASSWORD} if server.password else {}
+        found["mail_server"] |= {"password": _MAIL_PASSWORD} if server.password else {}
     rows = db.session.scalars(db.select(MessageTemplate).order_by(MessageTemplate.language)).all()
     changed = {row.language: dict(row.texts) for row in rows if row.texts}
     return found | ({"texts": changed} if changed else {})

@@ -20,8 +20,8 @@ from harmony.web.wizard.differences import differences
 from harmony.web.wizard.steps import STEPS
 
 _RUNNING = (IntegrationState.ACTIVE, IntegrationState.PAUSED, IntegrationState.DRAFT)
-CREATED = "is created and finished"
-FINISHED = "is a draft and is finished"
+_CREATED = "is created and finished"
+_FINISHED = "is a draft and is finished"
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ def places(document: Document) -> list[FilePlace]:
 
 def plan(document: Document, settings: Settings) -> FilePlan:
     """Return what would change. Raises FileRefused with everything the pages complain of."""
-    found = FilePlan(environment=environment(document, settings), others=_others(document))
+    found = FilePlan(environment=_environment(document, settings), others=_others(document))
     refused: list[FileRefused] = []
     for title, lines_of in _common(document):
         try:
@@ -60,7 +60,7 @@ def plan(document: Document, settings: Settings) -> FilePlan:
         except FileRefused as error:
             refused.append(error)
     if refused:
-        raise joined(refused)
+        raise _joined(refused)
     return found
 
 
@@ -73,7 +73,7 @@ def _common(document: Document) -> Iterator[tuple[str, Callable[[], list[str]]]]
         yield "Messages", lambda: messages.changes(said_messages, lines)
 
 
-def joined(refused: list[FileRefused]) -> FileRefused:
+def _joined(refused: list[FileRefused]) -> FileRefused:
     """Return one exception with the lines of all."""
     whole = FileRefused([])
     whole.lines = [line for error in refused for line in error.lines]
@@ -84,9 +84,9 @@ def _integration(place: FilePlace) -> Iterator[tuple[str, list[str]]]:
     integration = find(place)
     state, name = state_of(integration, place), place.said.display_name
     if integration is None:
-        yield f"{name} {CREATED}", []
+        yield f"{name} {_CREATED}", []
     elif integration.state == IntegrationState.DRAFT:
-        yield f"{name} {FINISHED}", []
+        yield f"{name} {_FINISHED}", []
     refused: list[FileRefused] = []
     for page, step in STEPS.items():
         try:
@@ -97,7 +97,7 @@ def _integration(place: FilePlace) -> Iterator[tuple[str, list[str]]]:
         if lines:
             yield f"{name}, {step.title}", lines
     if refused:
-        raise joined(refused)
+        raise _joined(refused)
 
 
 def _page(state: WizardState, page: str, place: FilePlace) -> list[str]:
@@ -105,7 +105,7 @@ def _page(state: WizardState, page: str, place: FilePlace) -> list[str]:
     return [] if is_same(before, after) else differences(STEPS[page], before, after)
 
 
-def environment(document: Document, settings: Settings) -> list[str]:
+def _environment(document: Document, settings: Settings) -> list[str]:
     """Return the settings of the environment that the file says otherwise."""
     return [
         f"{retention_variable(name)}: {getattr(settings, name)} → {days}"

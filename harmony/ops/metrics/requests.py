@@ -12,7 +12,7 @@ from harmony.clock import monotonic
 from harmony.ops.metrics.exposition import Family, Sample
 
 # Upper ends in seconds; what takes longer is in the last one, which has none.
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _NAME = "harmony.requests"
 
 
@@ -28,7 +28,7 @@ class RequestCounts:
     def add(self, endpoint: str, status: int, took: float) -> None:
         """Count one answer."""
         part = "device_api" if endpoint.startswith("protect.") else "pages"
-        bound = next((bound for bound in BOUNDS if took <= bound), float("inf"))
+        bound = next((bound for bound in _BOUNDS if took <= bound), float("inf"))
         with self._lock:
             self._answers[endpoint, f"{status // 100}xx"] += 1
             self._buckets[part, bound] += 1
@@ -49,7 +49,7 @@ class RequestCounts:
 
 def _histogram(part: str, buckets: dict[tuple[str, float], int], took: float) -> Iterator[Sample]:
     total = 0
-    for bound in (*BOUNDS, float("inf")):
+    for bound in (*_BOUNDS, float("inf")):
         total += buckets.get((part, bound), 0)
         end = "+Inf" if bound == float("inf") else repr(bound)
         yield Sample(total, {"part": part, "le": end}, "_bucket")

@@ -18,12 +18,12 @@ from harmony.db import db, write
 from harmony.models import Passkey, PasskeyChallenge, User
 from harmony.security.factors.relying_party import RelyingParty
 
-VALID_FOR = timedelta(minutes=5)
+_VALID_FOR = timedelta(minutes=5)
 _CHALLENGE_BYTES = 32
 _LARGEST_ANSWER = 64 * 1024
 
 
-class Purpose(StrEnum):
+class _Purpose(StrEnum):
     """The use that a challenge was made for; it counts for no other."""
 
     REGISTRATION = "registration"
@@ -67,7 +67,7 @@ def passkeys_of(user_id: int) -> list[Passkey]:
     return list(db.session.scalars(select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id)))
 
 
-def user_handle(user: User) -> bytes:
+def _user_handle(user: User) -> bytes:
     """Return what authenticators know a user by: nothing personal, and never that of a later user."""
     return hashlib.sha256(f"passkey user {user.id} {user.created_at.isoformat()}".encode()).digest()
 
@@ -76,9 +76,9 @@ def registration_options(party: RelyingParty, user: User, now: datetime) -> str:
     """Return what the browser needs to make a passkey, as JSON; the challenge is good for one answer."""
     from harmony.security.factors import ceremonies  # noqa: PLC0415 - loads slowly, and seldom
 
-    user_id, name, handle = user.id, user.name, user_handle(user)
+    user_id, name, handle = user.id, user.name, _user_handle(user)
     known = [passkey.credential_id for passkey in passkeys_of(user_id)]
-    challenge = _new_challenge(Purpose.REGISTRATION, user_id, now)
+    challenge = _new_challenge(_Purpose.REGISTRATION, user_id, now)
     return ceremonies.registration_request(party, name, handle, challenge, known)
 
 
@@ -86,7 +86,7 @@ def sign_in_options(party: RelyingParty, user_id: int | None, now: datetime) -> 
     """Return what the browser needs to sign in with a passkey, as JSON: any one, or one of a user."""
     from harmony.security.factors import ceremonies  # noqa: PLC0415
 
-    challenge = _new_challenge(Purpose.SIGN_IN, user_id, now)
+    challenge = _new_challenge(_Purpose.SIGN_IN, user_id, now)
     known = None if user_id is None else [passkey.credential_id for passkey in passkeys_of(user_id)]
     return ceremonies.sign_in_request(party, challenge, known)
 
@@ -96,7 +96,7 @@ def verified(party: RelyingParty, user_id: int, answer: str, now: datetime) -> P
     from harmony.security.factors import ceremonies  # noqa: PLC0415
 
     parsed = _parsed(answer)
-    challenge = _take_challenge(parsed, Purpose.REGISTRATION, user_id, now)
+    challenge = _take_challenge(parsed, _Purpose.REGISTRATION, user_id, now)
     try:
         found = ceremonies.verified_registration(party, answer, challenge)
     except ceremonies.AnswerInvalid as problem:
@@ -119,11 +119,11 @@ def prove(party: RelyingParty, user_id: int | None, answer: str, now: datetime) 
     `user_id`: whose passkey it has to be; None for anybody's.
     """
     parsed = _parsed(answer)
-    challenge = _take_challenge(parsed, Purpose.SIGN_IN, user_id, now)
+    challenge = _take_challenge(parsed, _Purpose.SIGN_IN, user_id, now)
     passkey = db.session.scalar(select(Passkey).where(Passkey.credential_id == parsed.id))
     if passkey is None or (user_id is not None and passkey.user_id != user_id):
         raise PasskeyRefused
-    owner = user_handle(db.session.get_one(User, passkey.user_id))
+    owner = _user_handle(db.session.get_one(User, passkey.user_id))
     if parsed.response.userHandle not in {None, _to_text(owner)}:
         raise PasskeyRefused
     count = _checked_count(party, passkey, answer, challenge)
@@ -140,7 +140,7 @@ def sweep(now: datetime) -> None:
     """Forget the challenges that were never answered."""
     at = PasskeyChallenge.created_at
     with write() as session:
-        session.execute(delete(PasskeyChallenge).where(or_(at <= now - VALID_FOR, at >= now + VALID_FOR)))
+        session.execute(delete(PasskeyChallenge).where(or_(at <= now - _VALID_FOR, at >= now + _VALID_FOR)))
 
 
 def remove_all(session: Session, user_id: int) -> None:
@@ -157,7 +157,7 @@ def _checked_count(party: RelyingParty, passkey: Passkey, answer: str, challenge
         raise PasskeyRefused from problem
 
 
-def _new_challenge(purpose: Purpose, user_id: int | None, now: datetime) -> bytes:
+def _new_challenge(purpose: _Purpose, user_id: int | None, now: datetime) -> bytes:
     challenge = secrets.token_bytes(_CHALLENGE_BYTES)
     row = {"purpose": purpose.value, "user_id": user_id, "created_at": now}
     with write() as session:
@@ -165,7 +165,7 @@ def _new_challenge(purpose: Purpose, user_id: int | None, now: datetime) -> byte
     return challenge
 
 
-def _take_challenge(answer: _Answer, purpose: Purpose, user_id: int | None, now: datetime) -> bytes:
+def _take_challenge(answer: _Answer, purpose: _Purpose, user_id: int | None, now: datetime) -> bytes:
     """Return the challenge that was answered, and delete it: of two that answer it, the first counts."""
     try:
         data = _to_bytes(answer.response.clientDataJSON)
@@ -176,7 +176,7 @@ def _take_challenge(answer: _Answer, purpose: Purpose, user_id: int | None, now:
         row = session.get(PasskeyChallenge, _hash(challenge))
         if row is None or (row.purpose, row.user_id) != (purpose.value, user_id):
             raise PasskeyRefused
-        is_fresh = within(row.created_at, VALID_FOR, now)
+        is_fresh = within(row.created_at, _VALID_FOR, now)
         session.delete(row)
     if not is_fresh:
         raise PasskeyRefused

@@ -13,8 +13,8 @@ from harmony.clock import within
 from harmony.db import changed, db, write
 from harmony.models import PendingSignIn
 
-VALID_FOR = timedelta(minutes=10)
-MOST_TRIES = 5
+_VALID_FOR = timedelta(minutes=10)
+_MOST_TRIES = 5
 
 
 def open_pending(user_id: int, target: str, now: datetime) -> str:
@@ -53,13 +53,13 @@ def close_all(session: Session, user_id: int) -> None:
 def sweep(now: datetime) -> None:
     """Forget the sign-ins that nobody completed."""
     at = PendingSignIn.created_at
-    stale = or_(at <= now - VALID_FOR, at >= now + VALID_FOR)
+    stale = or_(at <= now - _VALID_FOR, at >= now + _VALID_FOR)
     with write() as session:
         session.execute(delete(PendingSignIn).where(stale))
 
 
 def _is_open(found: PendingSignIn, now: datetime) -> bool:
-    return within(found.created_at, VALID_FOR, now) and found.tries < MOST_TRIES
+    return within(found.created_at, _VALID_FOR, now) and found.tries < _MOST_TRIES
 
 
 def _hash(token: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from harmony.db import changed, db
 from harmony.models import RecoveryCode
 
-COUNT = 10
+_COUNT = 10
 # Crockford's alphabet; 24 characters are 120 bits, so that a plain hash is enough (ASVS 6.5.2).
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _GROUPS, _GROUP_SIZE = 4, 6
@@ -21,7 +21,7 @@ _MISREAD = str.maketrans("OIL", "011")
 
 def renew(session: Session, user_id: int) -> list[str]:
     """Replace the codes of a user. Return the new ones, which are stored as hashes. Inside `write()` only."""
-    codes = [_new_code() for _ in range(COUNT)]
+    codes = [_new_code() for _ in range(_COUNT)]
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     session.add_all(RecoveryCode(code_hash=_hash(code), user_id=user_id) for code in codes)
     return codes

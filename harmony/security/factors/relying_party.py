@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-LOCALHOST = "localhost"
+_LOCALHOST = "localhost"
 
 
 class RelyingParty(NamedTuple):
@@ -34,9 +34,9 @@ def relying_party(public_url: str, opened_at: str) -> RelyingParty:
     host = urlsplit(own).hostname or ""
     if _is_address(host):
         raise PasskeysUnavailable(f"Passkeys need a host name, and {host} is an IP address.")
-    if host != LOCALHOST and not own.startswith("https:"):
+    if host != _LOCALHOST and not own.startswith("https:"):
         raise PasskeysUnavailable(f"Passkeys need https, and {own} is not encrypted.")
-    if host != LOCALHOST and not public_url:
+    if host != _LOCALHOST and not public_url:
         raise PasskeysUnavailable("Passkeys need HARMONY_PUBLIC_URL: it says which address they belong to.")
     if _origin(opened_at) != own:
         raise PasskeysUnavailable(f"Passkeys work at {own} only. Open the dashboard there.")

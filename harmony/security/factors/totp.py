@@ -13,8 +13,8 @@ from harmony.db import db
 from harmony.models import TotpSecret, UsedTotpStep
 from harmony.security.vault import vault
 
-ISSUER = "Harmony"
-DIGITS = 6
+_ISSUER = "Harmony"
+_DIGITS = 6
 _STEP_SECONDS = 30
 # A code counts one step early and one step late: clocks of phones differ, and typing takes time.
 _TOLERATED = (-1, 0, 1)
@@ -28,8 +28,8 @@ def bound_to(user_id: int) -> str:
 
 def provisioning_uri(secret: str, name: str) -> str:
     """Return what the QR code of a secret says to an authenticator app."""
-    return pyotp.TOTP(secret, digits=DIGITS, interval=_STEP_SECONDS).provisioning_uri(
-        name=name, issuer_name=ISSUER
+    return pyotp.TOTP(secret, digits=_DIGITS, interval=_STEP_SECONDS).provisioning_uri(
+        name=name, issuer_name=_ISSUER
     )
 
 

@@ -21,7 +21,7 @@ from harmony.sync.deletion.soft_delete import BY_SYNC, Deletion, overdue
 
 __all__ = ["Departed", "Snapshot", "depart", "facts"]
 
-Beat = Callable[[Session], None]
+_Beat = Callable[[Session], None]
 
 ROLLING = timedelta(hours=24)
 
@@ -42,7 +42,7 @@ class Departed:
     reasons: tuple[str, ...] = ()
 
 
-def depart(snapshot: Snapshot, beat: Beat, now: datetime) -> Departed:
+def depart(snapshot: Snapshot, beat: _Beat, now: datetime) -> Departed:
     """Count the absences of a complete snapshot and let go whom the guard lets go.
 
     `beat` renews the lease inside each `write()`, and raises LeaseLost. Killed at any line and called again
@@ -102,7 +102,7 @@ def facts(
     )
 
 
-def _delete(snapshot: Snapshot, up_to: int, beat: Beat, now: datetime) -> int:
+def _delete(snapshot: Snapshot, up_to: int, beat: _Beat, now: datetime) -> int:
     def may(session: Session) -> bool:
         beat(session)
         return True

@@ -71,12 +71,12 @@ class Reason:
             return _EVERY_ONE
         if self.groups:
             return _LIST_NONE.format(named(self.groups))
-        return SENTENCES[self.cause].format(*self.numbers)
+        return _SENTENCES[self.cause].format(*self.numbers)
 
 
 _EVERY_ONE = "The deletion threshold is 0 %, so that every deletion needs approval."
 _LIST_NONE = "There were devices in {0}; none is listed there any more."
-SENTENCES = {
+_SENTENCES = {
     Cause.THRESHOLD: "{0:,} of {1:,} devices would go; the deletion threshold is {2} %.",
     Cause.ROLLING: "With the {0:,} deleted in the last 24 hours, {1:,} of {2:,} devices would be gone; "
     "the deletion threshold is {3} %.",

@@ -15,7 +15,7 @@ from harmony.sync.deletion.holds import approval_counts, listed, listing, pendin
 from harmony.sync.deletion.soft_delete import Deletion, delete_softly, overdue
 
 # Renews the lease inside the caller's `write()`, or raises schedule.LeaseLost.
-Beat = Callable[[Session], None]
+_Beat = Callable[[Session], None]
 
 # What a list that is held anew has from the one before.
 SAME = ("integration_id", "run_id", "up_to", "devices", "live", "digest", "reasons")
@@ -33,7 +33,7 @@ class Held:
     reasons: tuple[str, ...]
 
 
-def keep(proposal: Held, beat: Beat, now: datetime) -> int:
+def keep(proposal: Held, beat: _Beat, now: datetime) -> int:
     """Open a hold, or bring the open one up to date; its id. One approved meanwhile stays as it is."""
     current = listing(db.session(), overdue(proposal.integration_id, proposal.up_to))
     with write() as session:
@@ -50,7 +50,7 @@ def keep(proposal: Held, beat: Beat, now: datetime) -> int:
         return hold.id
 
 
-def clear(integration_id: int, beat: Beat, now: datetime) -> None:
+def clear(integration_id: int, beat: _Beat, now: datetime) -> None:
     """Close the open hold, if there is one: none of its devices is due any more."""
 
     def close(_session: Session, hold: Hold) -> None:
@@ -59,7 +59,7 @@ def clear(integration_id: int, beat: Beat, now: datetime) -> None:
     _change(integration_id, beat, lambda hold: hold.state == HoldState.OPEN, close)
 
 
-def expire(integration_id: int, beat: Beat, now: datetime) -> None:
+def expire(integration_id: int, beat: _Beat, now: datetime) -> None:
     """An approval that no sync could carry out in time is over; its list is held anew, all of it."""
 
     def has_run_out(hold: Hold) -> bool:
@@ -73,7 +73,7 @@ def expire(integration_id: int, beat: Beat, now: datetime) -> None:
     _change(integration_id, beat, has_run_out, hold_anew)
 
 
-def carry_out(integration_id: int, run_id: int, beat: Beat, now: datetime) -> int:
+def carry_out(integration_id: int, run_id: int, beat: _Beat, now: datetime) -> int:
     """Delete the devices of the approved hold that are still missing, if there is one; how many."""
     hold = pending(db.session(), integration_id)
     if hold is None or hold.state != HoldState.APPROVED or caution.since() is not None:
@@ -98,7 +98,7 @@ def carry_out(integration_id: int, run_id: int, beat: Beat, now: datetime) -> in
 
 def _change(
     integration_id: int,
-    beat: Beat,
+    beat: _Beat,
     wanted: Callable[[Hold], bool],
     change: Callable[[Session, Hold], None],
 ) -> None:

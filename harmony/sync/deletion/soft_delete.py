@@ -25,7 +25,7 @@ BY_REMOVAL = "integration\tremoval"
 ROWS_PER_WRITE = 1000
 # A purged row takes its groups and its history along.
 PURGED_PER_WRITE = 250
-BACK: dict[str, object] = {
+_BACK: dict[str, object] = {
     "deleted_at": None,
     "deleted_by": None,
     "absent_from": None,
@@ -144,7 +144,7 @@ def restore_all(where: Where, by: str, now: datetime) -> int:
 
     def one_batch(session: Session) -> int:
         ids = _some(session, where, ROWS_PER_WRITE)
-        session.execute(update(DEVICES).where(DEVICES.c.id.in_(ids)).values(BACK))
+        session.execute(update(DEVICES).where(DEVICES.c.id.in_(ids)).values(_BACK))
         record_history(session, [(id_, "By an administrator.") for id_ in ids], Happening.RESTORED, now)
         return len(ids)
 

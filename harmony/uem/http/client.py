@@ -23,7 +23,7 @@ from harmony.uem.records import Quota
 from harmony.uem.trust.address import Address
 from harmony.uem.trust.outbound import OutboundPolicy
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _RETYPE = "Enter them again on Server Details."
 
@@ -87,7 +87,7 @@ class Transport:
         """Calls left, as this server last stated to any client of this process."""
         return self._server_limits.quota
 
-    def fetch(self, request: Request, read: Callable[[Answer], T]) -> T:
+    def fetch(self, request: Request, read: Callable[[Answer], _T]) -> _T:
         """Return what `read` makes of the answer; call and reading are tried again while that helps.
 
         Raises UemError. `read` raises a UemError of its own for an answer it cannot use.

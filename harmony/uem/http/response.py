@@ -64,7 +64,7 @@ def read_answer(response: requests.Response, largest: int = MAX_BODY) -> Answer:
     while piece := response.raw.read(_PIECE, decode_content=True):
         size += len(piece)
         if size > largest:
-            raise too_large(largest)
+            raise _too_large(largest)
         pieces.append(piece)
     return Answer(response.status_code, response.headers, b"".join(pieces))
 
@@ -79,7 +79,7 @@ def read_packed(response: requests.Response, largest: int = MAX_BODY) -> Answer:
         return Answer(answer.status, answer.headers, pack(answer.body))
     body = response.raw.read(largest + 1, decode_content=False)
     if len(body) > largest:
-        raise too_large(largest)
+        raise _too_large(largest)
     return Answer(response.status_code, response.headers, body)
 
 
@@ -106,14 +106,14 @@ def unpack(packed: bytes, largest: int = MAX_BODY) -> bytes:
             raise ValueError("damaged") from None
         room -= len(pieces[-1])
         if room <= 0:
-            raise too_large(largest)
+            raise _too_large(largest)
         place += len(window) - len(unpacking.unused_data)
     if packed and not unpacking.eof:
         raise ValueError("cut off")
     return b"".join(pieces)
 
 
-def too_large(largest: int) -> TooLarge:
+def _too_large(largest: int) -> TooLarge:
     """Return the error of an answer of more than `largest` bytes."""
     return TooLarge(f"The answer is larger than {_size(largest)} and was not read to its end.")
 

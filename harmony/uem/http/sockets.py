@@ -81,14 +81,14 @@ def _open_through(
     proxy: Proxy, host: str, port: int, policy: OutboundPolicy, deadline: Deadline | None
 ) -> socket.socket:
     """Return a socket that the proxy has connected; a name is looked up by it, an address checked here."""
-    if is_ip(host):
+    if _is_ip(host):
         refuse_forbidden(host, [(socket.AF_UNSPEC, host, port)], policy)
     connection = open_socket(proxy.host, proxy.port, replace(policy, proxy=None), deadline)
     connect_through(proxy, connection, host, port)
     return connection
 
 
-def is_ip(host: str) -> bool:
+def _is_ip(host: str) -> bool:
     """Tell whether a host is an address rather than a name."""
     try:
         ip_address(host)

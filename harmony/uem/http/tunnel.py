@@ -10,14 +10,14 @@ from harmony.uem.trust.proxy import Proxy, endpoint, status_of
 _LARGEST_HEAD = 16 * 1024
 
 
-class ProxyFailed(Unreachable):
+class _ProxyFailed(Unreachable):
     """The proxy did not connect us."""
 
     code = "proxy-failed"
     usual_advice = "Look at Settings > Outbound proxy, and ask whoever runs the proxy."
 
 
-class ProxyRefusedCredentials(ProxyFailed):
+class _ProxyRefusedCredentials(_ProxyFailed):
     """The proxy wants other credentials (407)."""
 
     code = "proxy-refused-credentials"
@@ -28,7 +28,7 @@ class ProxyRefusedCredentials(ProxyFailed):
 def connect_through(proxy: Proxy, connection: socket.socket, host: str, port: int) -> None:
     """Have the proxy at the other end of `connection` connect it to this host and port.
 
-    Raises ProxyFailed or TimedOut; the connection is then closed.
+    Raises _ProxyFailed or TimedOut; the connection is then closed.
     """
     try:
         connection.sendall(proxy.request(host, port))
@@ -38,7 +38,7 @@ def connect_through(proxy: Proxy, connection: socket.socket, host: str, port: in
         raise TimedOut(f"The proxy {proxy.address} did not answer in time.") from None
     except OSError:
         connection.close()
-        raise ProxyFailed(f"The proxy {proxy.address} closed the connection.") from None
+        raise _ProxyFailed(f"The proxy {proxy.address} closed the connection.") from None
     if status is None or not 200 <= status < 300:
         connection.close()
         raise _refusal(proxy, endpoint(host, port), status)
@@ -55,9 +55,9 @@ def _head(connection: socket.socket) -> bytes:
     return head
 
 
-def _refusal(proxy: Proxy, target: str, status: int | None) -> ProxyFailed:
+def _refusal(proxy: Proxy, target: str, status: int | None) -> _ProxyFailed:
     if status is None:
-        return ProxyFailed(f"What listens at {proxy.address} is no HTTP proxy.")
+        return _ProxyFailed(f"What listens at {proxy.address} is no HTTP proxy.")
     if status == 407:
-        return ProxyRefusedCredentials(f"The proxy {proxy.address} refused the credentials (status 407).")
-    return ProxyFailed(f"The proxy {proxy.address} did not connect to {target} (status {status}).")
+        return _ProxyRefusedCredentials(f"The proxy {proxy.address} refused the credentials (status 407).")
+    return _ProxyFailed(f"The proxy {proxy.address} did not connect to {target} (status {status}).")

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from harmony.uem.trust.proxy import Proxy
 
-Network = IPv4Network | IPv6Network
+_Network = IPv4Network | IPv6Network
 _Ip = IPv4Address | IPv6Address
 
 # 168.63.129.16 is Azure's wire server, 100.100.100.200 Alibaba's, 192.0.0.192 Oracle's, the IPv6 ones
@@ -66,8 +66,8 @@ class OutboundPolicy:
 
     allow_http: bool = False
     allow_loopback: bool = False
-    allow: tuple[Network, ...] = ()
-    deny: tuple[Network, ...] = ()
+    allow: tuple[_Network, ...] = ()
+    deny: tuple[_Network, ...] = ()
     proxy: Proxy | None = None
 
 
@@ -112,7 +112,7 @@ def _special_refusal(address: _Ip, policy: OutboundPolicy) -> str | None:
     return None
 
 
-def _is_inside(network: Network, outer: Network) -> bool:
+def _is_inside(network: _Network, outer: _Network) -> bool:
     return network.version == outer.version and network.subnet_of(outer)  # type: ignore[arg-type]
 
 

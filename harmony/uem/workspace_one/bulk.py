@@ -17,8 +17,8 @@ NOT_FOUND, NO_CODE = 404, 0
 _LONGEST_MESSAGE = 300
 
 # The code of these faults is not public, and their wording differs between releases.
-ALREADY_ON = re.compile(r"\balready\b")
-NOT_ON = re.compile(
+_ALREADY_ON = re.compile(r"\balready\b")
+_NOT_ON = re.compile(
     r"(\bnot|n't|\bno longer|\bnever)\s+(been\s+)?"
     r"(associated|assigned|applied|attached|tagged|present|on|have)\b"
 )
@@ -28,7 +28,7 @@ _NO_DEVICE = re.compile(
 )
 
 
-class Fault(NamedTuple):
+class _Fault(NamedTuple):
     """One item that failed, with the UEM's code and its message in small letters without the full stop."""
 
     code: int
@@ -38,7 +38,7 @@ class Fault(NamedTuple):
         """Return True if the tag was on the device already, or off it already: what was asked for is so."""
         if not _ABOUT_A_TAG.search(self.message):
             return False
-        on, off = ALREADY_ON.search(self.message), NOT_ON.search(self.message)
+        on, off = _ALREADY_ON.search(self.message), _NOT_ON.search(self.message)
         return bool(on and not off) if add else bool(off and not on)
 
     @property
@@ -71,7 +71,7 @@ def _sums(row: JsonObject, asked: int, failed: int) -> bool:
     return counters == [asked, asked - failed, failed]
 
 
-def _faults(row: JsonObject) -> tuple[dict[str, Fault], int]:
+def _faults(row: JsonObject) -> tuple[dict[str, _Fault], int]:
     """Return the faulted items by their ids, and how many rows name none or contradict another."""
     found = row.get("Faults")
     rows = JsonObject(found).get("Fault") if isinstance(found, dict) else found
@@ -81,11 +81,11 @@ def _faults(row: JsonObject) -> tuple[dict[str, Fault], int]:
         rows = [rows]
     if not isinstance(rows, list):
         return {}, 1
-    faults: dict[str, Fault] = {}
+    faults: dict[str, _Fault] = {}
     for item in rows:
         fault = JsonObject(item) if isinstance(item, dict) else JsonObject({})
         if (id_ := plain_id(fault.ref("ItemValue"))) is not None:
-            faults.setdefault(id_, Fault(count(fault.get("ErrorCode")) or NO_CODE, _folded(fault)))
+            faults.setdefault(id_, _Fault(count(fault.get("ErrorCode")) or NO_CODE, _folded(fault)))
     return faults, len(rows) - len(faults)
 
 

@@ -11,7 +11,7 @@ from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer
 from harmony.uem.workspace_one.endpoints import Call
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 PAGE_SIZE = 500
 
@@ -34,11 +34,11 @@ class Ask(Protocol):
     def __call__(
         self,
         call: Call,
-        read: Callable[[Answer], T],
+        read: Callable[[Answer], _T],
         params: dict[str, str] | None = None,
         numeric_id: str | None = None,
         body: Body | None = None,
-    ) -> T: ...
+    ) -> _T: ...
 
 
 def request_of(

@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("access", __name__)
 
-THEMES = ("auto", "light", "dark")
+_THEMES = ("auto", "light", "dark")
 _THEME_KEPT_SECONDS = 365 * 24 * 3600
-WRONG = "User name and password do not match."
+_WRONG = "User name and password do not match."
 _BUSY = "Too many people are signing in at this moment. Wait a few seconds, then try again."
 _WRONG_CODE = "This is not the current set-up code. Restarting Harmony prints a new one."
 
@@ -77,7 +77,7 @@ def sign_in_submitted() -> ResponseReturnValue:
     if user is None:
         known = users.find(form.name.data)
         refuse_sign_in(known.name if known else NOBODY, "wrong name or password")
-        return _sign_in_page(form, target, WRONG), 422
+        return _sign_in_page(form, target, _WRONG), 422
     rate_limit.sign_in_succeeded(request.remote_addr, form.name.data, now())
     return after_password(user, target)
 
@@ -134,7 +134,7 @@ def setup_submitted() -> ResponseReturnValue:
 def theme() -> ResponseReturnValue:
     """Remember light, dark or the system's choice in this browser."""
     response = redirect(local_address(request.form.get("next")), 303)
-    if (chosen := request.form.get("theme")) in THEMES:
+    if (chosen := request.form.get("theme")) in _THEMES:
         response.set_cookie(
             "theme",
             chosen,

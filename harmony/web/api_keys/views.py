@@ -19,7 +19,7 @@ from harmony.web.users.queries import group_options
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
 
 # The words of a state, and its badge.
-STATES = {
+_STATES = {
     "active": ("Active", "ok"),
     "expired": ("Expired", "warning"),
     "revoked": ("Revoked", "cancelled"),
@@ -33,7 +33,7 @@ _WAS_REVOKED = "This API key was revoked already."
 def index() -> ResponseReturnValue:
     """Show every key."""
     rows = [(key, user, api_keys.state(key, now())) for key, user in api_keys.listed()]
-    return render_template("api_keys/index.html", rows=rows, states=STATES)
+    return render_template("api_keys/index.html", rows=rows, states=_STATES)
 
 
 @blueprint.get("/new")
@@ -84,7 +84,7 @@ def _page(row: ApiKey, key: str | None = None) -> str:
         user=db.session.get(User, row.user_id) if row.user_id else None,
         groups=[option for option in group_options(row.scope or []) if option.checked],
         state=api_keys.state(row, now()),
-        states=STATES,
+        states=_STATES,
         key=key,
         address=current_settings().public_url or request.url_root.rstrip("/"),
     )

@@ -19,15 +19,15 @@ blueprint = Blueprint(
     "app_configuration", __name__, url_prefix="/integrations/<int:integration_id>/app-configuration"
 )
 
-DEFAULT_UEM = "ws1"
-DEFAULT_APP_ID = "com.example.protect"
-PROFILES = (
+_DEFAULT_UEM = "ws1"
+_DEFAULT_APP_ID = "com.example.protect"
+_PROFILES = (
     (Profile.DEVICE.value, "Whole device"),
     (Profile.PERSONAL.value, "Personal profile"),
     (Profile.WORK.value, "Work profile"),
 )
 # How each file is called and sent; `xml` is what UEMs with an upload for AppConfig ask for.
-FILES = {
+_FILES = {
     "configuration.plist": "application/xml",
     "specfile.xml": "application/xml",
     "restrictions.json": "application/json",
@@ -63,7 +63,7 @@ def save(integration_id: int) -> ResponseReturnValue:
 def download(integration_id: int, name: str) -> ResponseReturnValue:
     """Return one of the files."""
     integration = connected_or_404(integration_id)
-    if name not in FILES:
+    if name not in _FILES:
         abort(404)
     settings, app_id = _settings(integration), _app_id(integration)
     texts = {
@@ -71,7 +71,7 @@ def download(integration_id: int, name: str) -> ResponseReturnValue:
         "specfile.xml": lambda: app_configuration.specfile(settings, app_id),
         "restrictions.json": lambda: app_configuration.android_restrictions(settings, app_id),
     }
-    answer = Response(texts[name](), content_type=f"{FILES[name]}; charset=utf-8")
+    answer = Response(texts[name](), content_type=f"{_FILES[name]}; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
@@ -93,9 +93,9 @@ def _page(integration: Integration, form: AppConfigurationForm) -> str:
         lookups=UEMS[_chosen_uem()],
         uem_choices=[(key, lookups.title) for key, lookups in UEMS.items()],
         uem=_chosen_uem(),
-        profiles=PROFILES,
+        profiles=_PROFILES,
         profile=_chosen_profile(),
-        default_app_id=DEFAULT_APP_ID,
+        default_app_id=_DEFAULT_APP_ID,
         has_token=bool(drafts.token(integration)),
         is_guessed=not current_settings().public_url,
         server=server_address(),
@@ -116,12 +116,12 @@ def _settings(integration: Integration) -> list[AppSetting]:
 
 
 def _app_id(integration: Integration) -> str:
-    return integration.draft.deployment.app_id or DEFAULT_APP_ID
+    return integration.draft.deployment.app_id or _DEFAULT_APP_ID
 
 
 def _chosen_uem() -> str:
-    chosen = request.args.get("uem", DEFAULT_UEM)
-    return chosen if chosen in UEMS else DEFAULT_UEM
+    chosen = request.args.get("uem", _DEFAULT_UEM)
+    return chosen if chosen in UEMS else _DEFAULT_UEM
 
 
 def _chosen_profile() -> str:

@@ -62,12 +62,12 @@ def total(filters: Filters) -> int:
 
 def apps(filters: Filters) -> Query:
     """Return the versions of all pages."""
-    query: Query = select(*COLUMNS, installs_in_scope().label("installs")).outerjoin(AppException, _SAME)
+    query: Query = select(*COLUMNS, _installs_in_scope().label("installs")).outerjoin(AppException, _SAME)
     query = query.where(*filters.conditions(), *_installed_in_scope())
     return query
 
 
-def installs_in_scope() -> Any:
+def _installs_in_scope() -> Any:
     """Return on how many devices a version is: the number that is kept, or counted within a scope."""
     if current_scope() is None:
         return App.installs
@@ -93,7 +93,7 @@ def app_or_404(app_id: int) -> App:
 def versions(app: App) -> Sequence[Row[Any]]:
     """Return every version of the app, the most installed first."""
     same = (App.platform == app.platform, App.identifier == app.identifier, *_installed_in_scope())
-    installs = installs_in_scope().label("installs")
+    installs = _installs_in_scope().label("installs")
     query = select(App.id, App.version, App.first_seen_at, installs).where(*same)
     return db.session.execute(query.order_by(installs.desc(), App.id.desc())).all()
 

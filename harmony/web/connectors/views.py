@@ -24,7 +24,7 @@ from harmony.web.shared.pasted import stripped
 blueprint = Blueprint("connectors", __name__, url_prefix="/connectors")
 
 # The words of a state, and its badge.
-STATES = {
+_STATES = {
     "connected": ("Connected", "ok"),
     "silent": ("Silent", "warning"),
     "never": ("Never connected", "pending"),
@@ -35,7 +35,7 @@ _REVOKED = "The Connector was revoked: its agents are refused from now on."
 _WAS_REVOKED = "This Connector was revoked already."
 
 
-class ConnectorForm(Form):
+class _ConnectorForm(Form):
     """A new Connector."""
 
     name = StringField(
@@ -52,7 +52,7 @@ class ConnectorForm(Form):
 @needs(Permission.ADMINISTER)
 def index() -> ResponseReturnValue:
     """Show every Connector."""
-    return _index(ConnectorForm())
+    return _index(_ConnectorForm())
 
 
 @blueprint.post("")
@@ -60,7 +60,7 @@ def index() -> ResponseReturnValue:
 @needs_recent_proof
 def add() -> ResponseReturnValue:
     """Add a Connector and show its key this once; a redirect would need a place to keep it."""
-    form = ConnectorForm(request.form)
+    form = _ConnectorForm(request.form)
     if not form.validate():
         return _index(form), 422
     connector_id, key = connectors.add(form.name.data or "", g.user.name, now())
@@ -96,9 +96,9 @@ def revoke(connector_id: int) -> ResponseReturnValue:
     return redirect(url_for("connectors.show", connector_id=connector_id), 303)
 
 
-def _index(form: ConnectorForm) -> str:
+def _index(form: _ConnectorForm) -> str:
     rows = [(status, status.state(now())) for status in connectors.statuses()]
-    return render_template("connectors/index.html", rows=rows, states=STATES, form=form)
+    return render_template("connectors/index.html", rows=rows, states=_STATES, form=form)
 
 
 def _page(connector: Connector, key: str | None = None) -> str:
@@ -109,7 +109,7 @@ def _page(connector: Connector, key: str | None = None) -> str:
         connector=connector,
         status=status,
         state=status.state(now()),
-        states=STATES,
+        states=_STATES,
         agents=connectors.agents_of(connector.id),
         silent_after=connectors.SILENT_AFTER,
         **_through(connector.name),

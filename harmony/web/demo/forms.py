@@ -18,7 +18,7 @@ from harmony.web.shared.pasted import stripped
 
 # So many devices to choose from; any other by its UDID.
 _OFFERED = 50
-PLATFORMS = [SelectChoice(IOS, "iOS"), SelectChoice(ANDROID, "Android")]
+_PLATFORMS = [SelectChoice(IOS, "iOS"), SelectChoice(ANDROID, "Android")]
 _PROFILES = [
     SelectChoice(Profile.DEVICE.value, "Whole device"),
     SelectChoice(Profile.PERSONAL.value, "Personal"),
@@ -34,7 +34,7 @@ class RegisterForm(Form):
     device = SelectField("Device")
     udid = StringField("Or its UDID", [Length(max=128)], filters=[stripped])
     integration = SelectField("Integration")
-    platform = SelectField("Platform", choices=PLATFORMS)
+    platform = SelectField("Platform", choices=_PLATFORMS)
     profile = SelectField("Profile", choices=_PROFILES)
     code = StringField("Registration code", [Length(max=64)], filters=[stripped])
 

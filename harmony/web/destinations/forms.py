@@ -30,12 +30,12 @@ FORMAT_WORDS = {
     RecordFormat.CEF: "CEF",
     RecordFormat.OCSF: "OCSF 1.8 (JSON)",
 }
-SEVERITY_CHOICES = [
+_SEVERITY_CHOICES = [
     SelectChoice(Severity.INFORMATION, "Information and above"),
     SelectChoice(Severity.WARNING, "Warning and above"),
     SelectChoice(Severity.CRITICAL, "Critical only"),
 ]
-START_CHOICES = [SelectChoice("now", "From now on"), SelectChoice("all", "Everything that is kept")]
+_START_CHOICES = [SelectChoice("now", "From now on"), SelectChoice("all", "Everything that is kept")]
 _KINDS = {"events": FeedKind.EVENT, "audits": FeedKind.AUDIT, "runs": FeedKind.RUN}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _PRINTABLE = re.compile(r"[ -~]*")
@@ -52,10 +52,10 @@ class DestinationForm(Form):
     audits = BooleanField("Audit entries")
     runs = BooleanField("Run outcomes")
     least_severity = SelectField(
-        "Least severity", choices=SEVERITY_CHOICES, default=Severity.INFORMATION.value
+        "Least severity", choices=_SEVERITY_CHOICES, default=Severity.INFORMATION.value
     )
     personal = BooleanField("Include personal data")
-    start = SelectField("Begin", choices=START_CHOICES, default="now")
+    start = SelectField("Begin", choices=_START_CHOICES, default="now")
 
     def validate_events(self, _field: Field) -> None:
         """Refuse a destination that gets nothing."""
@@ -77,11 +77,11 @@ class DestinationForm(Form):
         return tuple(kind.value for name, kind in _KINDS.items() if self[name].data)
 
 
-class FileDestinationForm(DestinationForm):
+class _FileDestinationForm(DestinationForm):
     """A file in the data folder."""
 
 
-class RemoteForm(DestinationForm):
+class _RemoteForm(DestinationForm):
     """A destination on another machine, reached from here or through a Connector."""
 
     connector = SelectField("Connector", validate_choice=False, default="")
@@ -97,7 +97,7 @@ class RemoteForm(DestinationForm):
         return {name: self[name].data or "" for name in names} | chosen
 
 
-class SyslogDestinationForm(RemoteForm):
+class _SyslogDestinationForm(_RemoteForm):
     """A syslog server."""
 
     host = StringField("Server", [DataRequired("Enter the name of the syslog server.")], filters=[stripped])
@@ -122,7 +122,7 @@ class SyslogDestinationForm(RemoteForm):
         return {"place": f"{self.host.data}:{self.port.data}", "options": typed | self.options()}
 
 
-class WebhookForm(RemoteForm):
+class _WebhookForm(_RemoteForm):
     """An address that gets each record by a POST of its own."""
 
     url = PasswordField("Address", [Length(max=1000)], filters=[stripped])
@@ -148,7 +148,7 @@ class WebhookForm(RemoteForm):
         return {"url": self.url.data or "", "options": self.options("certificate")}
 
 
-class CollectorForm(WebhookForm):
+class _CollectorForm(_WebhookForm):
     """An address that gets batches of records."""
 
     token = PasswordField("Authorization header", [Length(max=4096)], filters=[stripped])
@@ -164,10 +164,10 @@ class CollectorForm(WebhookForm):
 
 
 _FORMS: dict[DestinationKind, type[DestinationForm]] = {
-    DestinationKind.WEBHOOK: WebhookForm,
-    DestinationKind.SYSLOG: SyslogDestinationForm,
-    DestinationKind.HTTP: CollectorForm,
-    DestinationKind.FILE: FileDestinationForm,
+    DestinationKind.WEBHOOK: _WebhookForm,
+    DestinationKind.SYSLOG: _SyslogDestinationForm,
+    DestinationKind.HTTP: _CollectorForm,
+    DestinationKind.FILE: _FileDestinationForm,
 }
 
 
@@ -176,7 +176,7 @@ def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = 
     saved = {} if row is None or typed is not None else _saved(row)
     form = _FORMS[kind](typed, **saved)
     form.format.choices = [SelectChoice(choice.value, FORMAT_WORDS[choice]) for choice in FORMATS[kind]]
-    if isinstance(form, RemoteForm):
+    if isinstance(form, _RemoteForm):
         saved_name = connector_of(row) if row is not None else ""
         form.connector.choices = connectors.offered(saved_name, "None: sent directly")
         if typed is not None:
@@ -189,21 +189,21 @@ def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = 
 def is_complete(form: DestinationForm, row: Destination | None) -> bool:
     """Validate a form, with what has to be typed because nothing is saved for it."""
     valid = form.validate()
-    if isinstance(form, WebhookForm) and not form.url.data:
+    if isinstance(form, _WebhookForm) and not form.url.data:
         form.url.errors = _lacks_url(form, row)
-    if isinstance(form, CollectorForm) and row is not None and row.secret and not form.token.data:
+    if isinstance(form, _CollectorForm) and row is not None and row.secret and not form.token.data:
         form.token.errors = _lacks_token(form, row)
     return valid and not form.errors
 
 
-def _lacks_url(form: WebhookForm, row: Destination | None) -> list[str]:
+def _lacks_url(form: _WebhookForm, row: Destination | None) -> list[str]:
     if row is None:
         return ["Enter the address that records are sent to."]
     kept = keeps_url(row, form.connector.data or "")
     return [] if kept else ["The Connector was changed: enter the address again."]
 
 
-def _lacks_token(form: CollectorForm, row: Destination) -> list[str]:
+def _lacks_token(form: _CollectorForm, row: Destination) -> list[str]:
     connector = form.connector.data or ""
     if keeps_token(row, form.url.data or "", connector):
         return []

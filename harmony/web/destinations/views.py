@@ -26,21 +26,21 @@ from harmony.web.shared.ids import number
 
 blueprint = Blueprint("destinations", __name__, url_prefix="/destinations")
 
-KINDS = {
+_KINDS = {
     DestinationKind.WEBHOOK: ("Webhook", "Each record as a signed POST of its own, for automation."),
     DestinationKind.SYSLOG: ("Syslog", "A SIEM that listens for syslog over TLS or TCP."),
     DestinationKind.HTTP: ("HTTP collector", "A SIEM that takes OCSF records over HTTPS, in batches."),
     DestinationKind.FILE: ("File", "A rotated file in the data folder, for an agent to pick up."),
 }
-FEED_KINDS = {FeedKind.EVENT: "device events", FeedKind.AUDIT: "audit entries", FeedKind.RUN: "run outcomes"}
+_FEED_KINDS = {FeedKind.EVENT: "device events", FeedKind.AUDIT: "audit entries", FeedKind.RUN: "run outcomes"}
 # Each condition, and each outcome of a delivery, with its badge and its word.
-CONDITIONS = {
+_CONDITIONS = {
     "active": ("active", "Active"),
     "failing": ("warning", "Failing"),
     "paused": ("paused", "Paused"),
     "stopped": ("stopped", "Stopped"),
 }
-OUTCOMES = {
+_OUTCOMES = {
     DeliveryOutcome.SENT: ("ok", "Sent"),
     DeliveryOutcome.FAILED: ("failed", "Failed"),
     DeliveryOutcome.REFUSED: ("warning", "Refused"),
@@ -56,7 +56,7 @@ _CONFLICT = (
 def index() -> ResponseReturnValue:
     """Show every destination."""
     rows = list(statuses(db.session()))
-    return render_template("destinations/index.html", rows=rows, kinds=KINDS, conditions=CONDITIONS)
+    return render_template("destinations/index.html", rows=rows, kinds=_KINDS, conditions=_CONDITIONS)
 
 
 @blueprint.get("/new/<kind>")
@@ -201,7 +201,7 @@ def remove(destination_id: int) -> ResponseReturnValue:
 
 
 def _kind_or_404(kind: str) -> DestinationKind:
-    if kind not in KINDS:
+    if kind not in _KINDS:
         abort(404)
     return DestinationKind(kind)
 
@@ -210,7 +210,7 @@ def _form_page(
     kind: DestinationKind, form: DestinationForm, row: Destination | None = None, notice: str = ""
 ) -> str:
     return render_template(
-        "destinations/form.html", kind=kind, words=KINDS[kind], form=form, row=row, notice=notice
+        "destinations/form.html", kind=kind, words=_KINDS[kind], form=form, row=row, notice=notice
     )
 
 
@@ -219,9 +219,9 @@ def _page(row: Destination, secret: str | None = None, notice: str = "") -> str:
     days = current_settings().events_kept_days
     return render_template(
         "destinations/show.html", row=row, status=status_of(db.session(), row), secret=secret, notice=notice,
-        kinds=KINDS, feed_kinds=FEED_KINDS, conditions=CONDITIONS, outcomes=OUTCOMES, formats=FORMAT_WORDS,
+        kinds=_KINDS, feed_kinds=_FEED_KINDS, conditions=_CONDITIONS, outcomes=_OUTCOMES,
         deliveries=db.session.scalars(own.order_by(FeedDelivery.id.desc()).limit(_SHOWN)).all(),
-        kept_days=days, unsent_days=days * UNSENT_KEPT_TIMES, now=now(),
+        formats=FORMAT_WORDS, kept_days=days, unsent_days=days * UNSENT_KEPT_TIMES, now=now(),
         file=file_of(row) if row.kind == DestinationKind.FILE else None,
     )  # fmt: skip
 

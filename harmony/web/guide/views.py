@@ -18,7 +18,7 @@ from harmony.web.shared.integrations import connected_or_404
 blueprint = Blueprint("guide", __name__, url_prefix="/integrations/<int:integration_id>/guide")
 
 # The role's name is the one that the vendor's guide advises (facts/harmony-mobile.md §2.1).
-ROLE = "api_admin_role"
+_ROLE = "api_admin_role"
 
 
 class GuideStep(NamedTuple):
@@ -73,7 +73,7 @@ def _values(integration: Integration) -> dict[str, Any]:
     wanted = STATUS_KEYS + RISK_KEYS + ((NO_RISK_KEY,) if values.tagging.tag_no_risk else ())
     return {
         "server": values.server,
-        "role": ROLE,
+        "role": _ROLE,
         "regions": REGIONS,
         "tags": [names[key] for key in wanted],
         "high": names[RISK_KEYS[0]],

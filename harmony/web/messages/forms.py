@@ -20,8 +20,8 @@ from harmony.web.shared.pasted import stripped
 from harmony.web.wizard.forms import WholeNumber
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
-SECURITY = [SelectChoice(STARTTLS, "STARTTLS"), SelectChoice(TLS, "TLS"), SelectChoice(NONE, "None")]
-KINDS = [SelectChoice("sms", "SMS"), SelectChoice("chat", "Chat")]
+_SECURITY = [SelectChoice(STARTTLS, "STARTTLS"), SelectChoice(TLS, "TLS"), SelectChoice(NONE, "None")]
+_KINDS = [SelectChoice("sms", "SMS"), SelectChoice("chat", "Chat")]
 
 
 class MailServerForm(Form):
@@ -29,7 +29,7 @@ class MailServerForm(Form):
 
     host = StringField("Server", [DataRequired("Enter the name of the mail server.")], filters=[stripped])
     port = WholeNumber("Port", 1, 65535, default=587)
-    security = SelectField("Encryption", choices=SECURITY, default=STARTTLS)
+    security = SelectField("Encryption", choices=_SECURITY, default=STARTTLS)
     username = StringField("User name", [Length(max=256)], filters=[stripped])
     password = PasswordField("Password", [Length(max=1024)])
     sender = StringField(
@@ -84,7 +84,7 @@ class MailServerForm(Form):
 class ChannelForm(Form):
     """A gateway for SMS or chat."""
 
-    kind = SelectField("Kind", choices=KINDS)
+    kind = SelectField("Kind", choices=_KINDS)
     name = StringField(
         "Name", [DataRequired("Give the channel a name."), Length(max=128)], filters=[stripped]
     )

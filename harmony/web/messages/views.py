@@ -29,34 +29,34 @@ STATES = {
     MessageState.FAILED: ("Given up", "failed"),
     MessageState.CANCELLED: ("Not sent", "cancelled"),
 }
-KINDS = {
+_KINDS = {
     MessageKind.REGISTRATION: "Registration",
     MessageKind.NOTICE: "Notice",
     MessageKind.SUMMARY: "Summary",
     MessageKind.TEST: "Test",
 }
-CHANNELS = {ChannelKind.EMAIL: "Mail", ChannelKind.SMS: "SMS", ChannelKind.CHAT: "Chat"}
+_CHANNELS = {ChannelKind.EMAIL: "Mail", ChannelKind.SMS: "SMS", ChannelKind.CHAT: "Chat"}
 FILTERS: tuple[Filter, ...] = (
     ChoiceFilter("state", Message.state, words_of(STATES)),
-    ChoiceFilter("kind", Message.kind, words_of(KINDS)),
-    ChoiceFilter("channel", Message.channel, words_of(CHANNELS)),
+    ChoiceFilter("kind", Message.kind, words_of(_KINDS)),
+    ChoiceFilter("channel", Message.channel, words_of(_CHANNELS)),
     IdFilter("integration", Message.integration_id),
     IdFilter("device", Message.device_id),
 )
-NEWEST_FIRST = Order(Message.id)
+_NEWEST_FIRST = Order(Message.id)
 _GONE = "This message has left, or is leaving right now."
 
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """Show a page of messages."""
-    filters, place = Filters.from_query(FILTERS, request.args), NEWEST_FIRST.place(request.args)
+    filters, place = Filters.from_query(FILTERS, request.args), _NEWEST_FIRST.place(request.args)
     integrations = db.session.execute(
         select(Integration.id, Integration.name).where(*shown(Integration.id)).order_by(Integration.name)
     ).all()
     return render_template(
-        "messages/index.html", filters=filters, place=place, states=STATES, kinds=KINDS, channels=CHANNELS,
-        page=NEWEST_FIRST.page(messages(filters), place), integrations=integrations,
+        "messages/index.html", filters=filters, place=place, states=STATES, kinds=_KINDS, channels=_CHANNELS,
+        page=_NEWEST_FIRST.page(_messages(filters), place), integrations=integrations,
         kept_days=current_settings().messages_kept_days,
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def cancel(message_id: int) -> ResponseReturnValue:
     return _back(done, "The message was cancelled.")
 
 
-def messages(filters: Filters) -> Query:
+def _messages(filters: Filters) -> Query:
     """Return the messages that `filters` asks for, with the names of what they are about."""
     query: Query = (
         select(

@@ -18,12 +18,12 @@ from harmony.web.shared.integrations import connected_integrations
 blueprint = Blueprint("nodes", __name__, url_prefix="/nodes")
 
 # The words of a state, and its badge.
-STATES = {
+_STATES = {
     "running": ("Running", "ok"),
     "silent": ("Silent", "failed"),
     "stopped": ("Stopped", "cancelled"),
 }
-ROLES = {"web": "Dashboard", "worker": "Worker"}
+_ROLES = {"web": "Dashboard", "worker": "Worker"}
 
 
 @blueprint.get("")
@@ -35,8 +35,8 @@ def index() -> ResponseReturnValue:
     return render_template(
         "nodes/index.html",
         rows=[(process, process.state(at), running.get(process.identity, [])) for process in found],
-        states=STATES,
-        roles=ROLES,
+        states=_STATES,
+        roles=_ROLES,
         differing=presence.versions(found, at),
     )
 

@@ -18,7 +18,7 @@ from harmony.web.overview.chart import Bar
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.scope import in_scope
 
-FACTORS_SHOWN = 8
+_FACTORS_SHOWN = 8
 _PROTECTION = {
     DeviceStatus.ACTIVE: ("Protected", "ok"),
     DeviceStatus.INACTIVE: ("Not heard", "warning"),
@@ -71,7 +71,7 @@ def top_factors() -> list[Bar]:
     """Return the threat factors that are open on most devices."""
     found = counts.open_factors()
     ranked = sorted((-count, code) for code, count in found.items() if count > 0)
-    return [_factor(code, -count) for count, code in ranked[:FACTORS_SHOWN]]
+    return [_factor(code, -count) for count, code in ranked[:_FACTORS_SHOWN]]
 
 
 def _coverage(status: DeviceStatus, count: int) -> Bar:

@@ -21,7 +21,7 @@ from harmony.web.shared.scope import current_scope
 
 blueprint = Blueprint("overview", __name__)
 
-DAYS = 30
+_DAYS = 30
 _COUNTED_DAYS = "harmony.ended_event_days"
 
 
@@ -66,7 +66,7 @@ def _needs(row: integrations.Row, at: datetime) -> list[Banner]:
 
 
 def _days(at: datetime) -> list[EventDay]:
-    shown = min(DAYS, current_settings().events_kept_days)
+    shown = min(_DAYS, current_settings().events_kept_days)
     if current_scope() is not None:
         # What is kept for everybody counts all devices.
         return events_by_day(shown, at)[0]

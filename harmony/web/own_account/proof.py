@@ -11,7 +11,7 @@ from harmony.clock import now
 from harmony.security import rate_limit, users
 from harmony.security.passwords import TooManyAtOnce
 
-WRONG = "This is not your password."
+_WRONG = "This is not your password."
 _BUSY = "Too many people are signing in at this moment. Wait a few seconds, then try again."
 
 
@@ -34,6 +34,6 @@ def check_own_password(password: str) -> ProofProblem | None:
         rate_limit.sign_in_not_tried(request.remote_addr, name, now())
         return ProofProblem(_BUSY, 429)
     if user is None:
-        return ProofProblem(WRONG, 422)
+        return ProofProblem(_WRONG, 422)
     rate_limit.sign_in_succeeded(request.remote_addr, name, now())
     return None

@@ -30,7 +30,7 @@ from harmony.web.exceptions.forms import SAY_WHY, last_day
 from harmony.web.shared.pasted import stripped
 from harmony.web.wizard.forms import WholeNumber
 
-RISKS = [SelectChoice(str(int(risk)), risk.label) for risk in Risk]
+_RISKS = [SelectChoice(str(int(risk)), risk.label) for risk in Risk]
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}")
 _RISK_OF = "risk_"
 NOT_IN_CATALOGUE = "Not in the catalogue"
@@ -56,7 +56,7 @@ def _is_version(_form: Form, field: StringField) -> None:
 
 
 def _risk_field(label: str, default: Risk) -> SelectField:
-    return SelectField(label, choices=RISKS, default=str(int(default)))
+    return SelectField(label, choices=_RISKS, default=str(int(default)))
 
 
 def _version(label: str) -> StringField:
@@ -89,35 +89,35 @@ class ConfirmationForm(Form):
     confirmed = BooleanField("Change all these devices")
 
 
-def name_of(code: str) -> str:
+def _name_of(code: str) -> str:
     """Return the name of the field of a threat factor."""
     return _RISK_OF + code
 
 
-def is_set(factor: Factor) -> bool:
+def _is_set(factor: Factor) -> bool:
     """Return True if the risk of the factor has a field of its own."""
     return not factor.fixed and factor.code != SILENT
 
 
 def is_settable(code: str) -> bool:
     """Tell if this is the code of a threat factor, known or not, whose risk the policy sets."""
-    return is_code(code) and is_set(factor_of(code))
+    return is_code(code) and _is_set(factor_of(code))
 
 
 def _form_with(codes: Iterable[str]) -> type[PlainForm]:
     """Make a form with a field for each threat factor of the catalogue and `codes` that a policy sets."""
-    factors = [factor for factor in map(factor_of, dict.fromkeys((*CATALOGUE, *codes))) if is_set(factor)]
+    factors = [factor for factor in map(factor_of, dict.fromkeys((*CATALOGUE, *codes))) if _is_set(factor)]
     return type(
         "PolicyForm",
         (PlainForm,),
-        {name_of(factor.code): _risk_field(factor.name, factor.risk) for factor in factors},
+        {_name_of(factor.code): _risk_field(factor.name, factor.risk) for factor in factors},
     )
 
 
 def filled(record: PolicyRecord, reported: Iterable[str] = ()) -> PlainForm:
     """Fill the form with what a policy says, also of codes that devices have reported."""
     codes = sorted({*record.risks, *reported})
-    risks = {name_of(code): str(int(risk_of(record, code))) for code in (*CATALOGUE, *codes)}
+    risks = {_name_of(code): str(int(risk_of(record, code))) for code in (*CATALOGUE, *codes)}
     return _form_with(codes)(
         data=risks
         | {
@@ -143,7 +143,7 @@ def record_of(form: PlainForm) -> PolicyRecord:
     """Return what a valid form says."""
     said: Mapping[str, Any] = form.data
     return PolicyRecord(
-        risks={factor.code: int(said[name_of(factor.code)]) for factor in _factors(form)},
+        risks={factor.code: int(said[_name_of(factor.code)]) for factor in _factors(form)},
         inactive_days=said["inactive_days"],
         silent_days=said["silent_days"],
         silent_risk=int(said["silent_risk"]),
@@ -192,4 +192,4 @@ def _line(form: PlainForm, factor: Factor) -> FactorLine:
         return FactorLine(factor, None, "Its risk is set with the days.")
     if factor.fixed:
         return FactorLine(factor, None, _FIXED[factor.code])
-    return FactorLine(factor, form[name_of(factor.code)])
+    return FactorLine(factor, form[_name_of(factor.code)])

@@ -26,7 +26,7 @@ HEADER = ("id", "name", "integration_id", "status", "risk", "new_status", "new_r
 _NOT_CONFIRMED = "Tick this box to save; nothing was saved."
 
 
-class MovedTag(NamedTuple):
+class _MovedTag(NamedTuple):
     """A tag by its name, and on how many devices it would be put and taken off."""
 
     name: str
@@ -84,7 +84,7 @@ def _record(form: PlainForm, before: PolicyRecord, at: datetime) -> PolicyRecord
     return with_grounds(normal(policy_forms.record_of(form)), before, grounds)
 
 
-def _tags(impact: PolicyImpact) -> list[MovedTag]:
+def _tags(impact: PolicyImpact) -> list[_MovedTag]:
     """Return the tags by integration and name."""
     ids = {move.integration_id for move in impact.tags}
     found = db.session.scalars(select(Integration).where(Integration.id.in_(ids)))
@@ -92,7 +92,7 @@ def _tags(impact: PolicyImpact) -> list[MovedTag]:
     tags = {(move.integration_id, move.key) for move in impact.tags}
     return sorted(
         (
-            MovedTag(
+            _MovedTag(
                 name_of(key, of_id[id_].in_force.tagging),
                 of_id[id_].name,
                 impact.tags[TagMove(id_, key, True)],

@@ -30,7 +30,7 @@ blueprint = Blueprint("policy", __name__, url_prefix="/settings/policy")
 
 _NEWEST_FIRST = Order(Policy.version)
 _VERSIONS_ON_THE_PAGE = 5
-CONFLICT = (
+_CONFLICT = (
     "Somebody else saved the policy meanwhile; theirs is in force. "
     "Your values are shown; send them again to replace theirs."
 )
@@ -99,7 +99,7 @@ def reset() -> ResponseReturnValue:
 @blueprint.get("/rating")
 def rating() -> ResponseReturnValue:
     """Show how far the worker is with rating every device; the part asks for itself again until then."""
-    return render_template("policy/_rating.html", newest=newest())
+    return render_template("policy/_rating.html", newest=_newest())
 
 
 @blueprint.get("/versions")
@@ -121,7 +121,7 @@ def version(version: int) -> ResponseReturnValue:
     )  # fmt: skip
 
 
-def newest() -> Policy | None:
+def _newest() -> Policy | None:
     """Return the version in force with the progress of its rating; None: the defaults, which need none."""
     return db.session.scalar(select(Policy).order_by(Policy.version.desc()).limit(1))
 
@@ -129,7 +129,7 @@ def newest() -> Policy | None:
 def _previewed(form: PlainForm, seen: int) -> ResponseReturnValue:
     version, before = policy.in_force(db.session())
     if seen != version:
-        return _page(form, version, CONFLICT), 409
+        return _page(form, version, _CONFLICT), 409
     if not differences(before, normal(policy_forms.record_of(form))):
         flash(_NOTHING, "info")
         return _back()
@@ -141,7 +141,7 @@ def _save(form: PlainForm) -> ResponseReturnValue:
     try:
         saved = policy.save(policy_forms.record_of(form), _version_seen(), g.user.name, now(), grounds)
     except policy.SavedMeanwhile:
-        return _page(form, policy.in_force(db.session())[0], CONFLICT), 409
+        return _page(form, policy.in_force(db.session())[0], _CONFLICT), 409
     if saved == _version_seen():
         flash(_NOTHING, "info")
         return _back()
@@ -161,7 +161,7 @@ def _typed_before() -> MultiDict[str, str]:
 
 def _page(form: PlainForm, version: int, notice: str = "") -> str:
     return render_template(
-        "policy/show.html", form=form, version=version, notice=notice, newest=newest(),
+        "policy/show.html", form=form, version=version, notice=notice, newest=_newest(),
         vectors=list(by_vector(form)), **_history(BEGINNING, _VERSIONS_ON_THE_PAGE),
     )  # fmt: skip
 

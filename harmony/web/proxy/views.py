@@ -29,7 +29,7 @@ _CONFLICT = (
 _SAVED = "The proxy was saved. Verify an integration to see whether it connects."
 
 
-class ProxyForm(Form):
+class _ProxyForm(Form):
     """The proxy; a password that is left empty keeps what is saved for the same proxy and user."""
 
     host = StringField("Server", [DataRequired("Enter the name of the proxy.")], filters=[stripped])
@@ -60,7 +60,7 @@ class ProxyForm(Form):
 @needs(Permission.ADMINISTER)
 def show() -> ResponseReturnValue:
     """Show the proxy."""
-    return _page(ProxyForm(obj=outbound_proxy.saved_proxy(db.session())))
+    return _page(_ProxyForm(obj=outbound_proxy.saved_proxy(db.session())))
 
 
 @blueprint.post("")
@@ -68,7 +68,7 @@ def show() -> ResponseReturnValue:
 @needs_recent_proof
 def save() -> ResponseReturnValue:
     """Save the proxy."""
-    form = ProxyForm(request.form)
+    form = _ProxyForm(request.form)
     if not form.validate() or _lacks_password(form):
         return _page(form), 422
     values = form.values()
@@ -103,7 +103,7 @@ def remove() -> ResponseReturnValue:
     return redirect(url_for("proxy.show"), 303)
 
 
-def _lacks_password(form: ProxyForm) -> bool:
+def _lacks_password(form: _ProxyForm) -> bool:
     values = form.values()
     saved = outbound_proxy.saved_proxy(db.session())
     if values.username and not values.password and not outbound_proxy.keeps_password(saved, values):
@@ -112,6 +112,6 @@ def _lacks_password(form: ProxyForm) -> bool:
     return False
 
 
-def _page(form: ProxyForm, notice: str = "") -> str:
+def _page(form: _ProxyForm, notice: str = "") -> str:
     saved = outbound_proxy.saved_proxy(db.session())
     return render_template("proxy/show.html", form=form, saved=saved, notice=notice)

@@ -20,10 +20,10 @@ _SYNCS = {SyncKind.SNAPSHOT: "Full sync", SyncKind.DELTA: "Refresh", SyncKind.EV
 SYNC_NAMES = {kind.value: word for kind, word in _SYNCS.items()}
 # The name of a run, by what a device sync reads or by its kind of job.
 NAMES = {kind.value: spec.words.title for kind, spec in KINDS.items()} | SYNC_NAMES
-ADDED = "added"
+_ADDED = "added"
 # Each number of a run and what stands in the history of the devices it counts.
 BEHIND: dict[str, tuple[Happening, ...]] = {
-    ADDED: (),
+    _ADDED: (),
     "updated": (Happening.CHANGED, Happening.ENROLLED_AGAIN, Happening.DETACHED, Happening.LISTED),
     "missing": (Happening.MISSING,),
     "reappeared": (Happening.REAPPEARED,),
@@ -35,7 +35,7 @@ COLUMNS = (
     JobRun.finished_at, JobRun.counts, JobRun.calls, JobRun.quota_left, JobRun.quota_limit, JobRun.version,
     JobRun.reason, JobRun.advice,
 )  # fmt: skip
-SKIPPED = (
+_SKIPPED = (
     SkippedDevice.id, SkippedDevice.external_id, SkippedDevice.reason, Device.id.label("device_id"),
 )  # fmt: skip
 EVENT = (
@@ -80,7 +80,7 @@ def skipped(run: JobRun) -> Query:
     """The devices the run could not read, with ours of the same id if there is one."""
     same = Device.external_id == SkippedDevice.external_id
     return (
-        select(*SKIPPED)
+        select(*_SKIPPED)
         .outerjoin(Device, (Device.integration_id == run.integration_id) & same)
         .where(SkippedDevice.run_id == run.id)
     )
@@ -88,14 +88,14 @@ def skipped(run: JobRun) -> Query:
 
 def devices(run: JobRun, number: str) -> tuple[Query, Order]:
     """The devices behind that number of the run: id, at, kind, detail, device_id, name, deleted_at."""
-    return _added(run) if number == ADDED else _changed(run, BEHIND[number])
+    return _added(run) if number == _ADDED else _changed(run, BEHIND[number])
 
 
 def number_asked_for(run: JobRun, name: str | None) -> str:
     """Which number of the run is looked into; without a known one the first that counts anything."""
     if name in BEHIND:
         return str(name)
-    return next((count for count in BEHIND if run.count(count)), ADDED)
+    return next((count for count in BEHIND if run.count(count)), _ADDED)
 
 
 def table_context() -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _changed(run: JobRun, kinds: Iterable[Happening]) -> tuple[Query, Order]:
 def _added(run: JobRun) -> tuple[Query, Order]:
     """A device has no line for its arrival: it was made while the run ran."""
     query = select(
-        Device.id, Device.created_at.label("at"), literal(ADDED).label("kind"),
+        Device.id, Device.created_at.label("at"), literal(_ADDED).label("kind"),
         literal("").label("detail"), Device.id.label("device_id"), Device.name, Device.deleted_at,
     ).where(
         Device.integration_id == run.integration_id,

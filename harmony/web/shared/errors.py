@@ -24,7 +24,7 @@ from harmony.security.vault import VaultLocked
 log = logging.getLogger(__name__)
 
 _ANSWERS = "harmony.error_answers"
-ErrorAnswer = Callable[[HTTPException], ResponseReturnValue]
+_ErrorAnswer = Callable[[HTTPException], ResponseReturnValue]
 # Secrets go in and never come out, not even to be sent once more.
 _NEVER_ECHOED = frozenset({*SECRET_FIELDS, "password", "current", "new", "token", "url"}) | {
     "code",
@@ -34,7 +34,7 @@ _NEVER_ECHOED = frozenset({*SECRET_FIELDS, "password", "current", "new", "token"
 }
 
 # title, text, advice; the text gives way to what the code said with abort(…, description).
-PAGES = {
+_PAGES = {
     400: ("Bad request", "The request could not be understood.", "Go back and try again."),
     403: (
         "Refused",
@@ -65,13 +65,13 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def answer_programs(app: Flask, prefix: str, answer: ErrorAnswer) -> None:
+def answer_programs(app: Flask, prefix: str, answer: _ErrorAnswer) -> None:
     """Let `answer` answer what Flask refuses below a path whose clients are programs."""
     app.extensions.setdefault(_ANSWERS, {})[prefix] = answer
 
 
 def _answer_program(error: HTTPException) -> ResponseReturnValue:
-    answers: dict[str, ErrorAnswer] = current_app.extensions.get(_ANSWERS, {})
+    answers: dict[str, _ErrorAnswer] = current_app.extensions.get(_ANSWERS, {})
     named = (answer for prefix, answer in answers.items() if request.path.startswith(prefix))
     return next(named, ERRORS.answer_http_error)(error)
 
@@ -85,7 +85,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if code == 405 and request.method in {"GET", "HEAD"} and (page := _page_of_form(request.path)):
         query = request.query_string.decode("ascii", "ignore")
         return redirect(below_prefix(f"{page}?{query}" if query else page), 303)
-    title, text, advice = PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
+    title, text, advice = _PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
     if error.description and error.description != type(error).description:
         text = error.description
     if isinstance(error, NotPermitted):

@@ -90,11 +90,11 @@ class Banner:
 
 def init_app(app: Flask) -> None:
     """Offer to every template what surrounds a page."""
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals["asset"] = _asset
     app.context_processor(_context)
 
 
-def asset(path: str) -> str:
+def _asset(path: str) -> str:
     """Return the address of a static file; `?v=` changes with its content, so that browsers may keep it."""
     return _address(path, request.script_root)
 
@@ -121,11 +121,11 @@ def _context() -> dict[str, Any]:
         "full_address": full_address(),
         "prefix": request.script_root,
         "harmony_version": VERSION,
-        "surroundings": Surroundings(),
+        "surroundings": _Surroundings(),
     }
 
 
-class Surroundings:
+class _Surroundings:
     """Everything that only a whole page shows, made when `base.html` asks for it.
 
     A part of a page, which may be asked for every second, pays for none of it, and takes no notice away that

@@ -10,7 +10,7 @@ from typing import Any
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 # Inside of words and emoji these have a meaning: joiners, and the selectors of a glyph's variant.
 _MEANINGFUL = frozenset({"\u200c", "\u200d", *map(chr, range(0xFE00, 0xFE10))})
-NAMES = {"\n": "a line end", "\r": "a line end", "\t": "a tab", "\u00a0": "a no-break space"}
+_NAMES = {"\n": "a line end", "\r": "a line end", "\t": "a tab", "\u00a0": "a no-break space"}
 
 
 def _is_hidden(character: str) -> bool:
@@ -54,7 +54,7 @@ def hidden_in(text: str) -> str:
     if found is None:
         return ""
     character = text[found]
-    name = NAMES.get(character) or _name(character)
+    name = _NAMES.get(character) or _name(character)
     return f"{name} (U+{ord(character):04X}) after {found} character{'s' if found != 1 else ''}"
 
 

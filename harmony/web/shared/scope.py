@@ -21,13 +21,13 @@ def current_scope() -> frozenset[str] | None:
 def in_scope() -> tuple[ColumnElement[bool], ...]:
     """Return the condition of a query of devices; none without a scope."""
     scope = current_scope()
-    return () if scope is None else (devices_of(scope),)
+    return () if scope is None else (_devices_of(scope),)
 
 
 def device_in_scope(device_id: Any) -> tuple[ColumnElement[bool], ...]:
     """Return the condition of a query whose rows name their device by this column; none without a scope."""
     scope = current_scope()
-    return () if scope is None else (device_id.in_(select(Device.id).where(devices_of(scope))),)
+    return () if scope is None else (device_id.in_(select(Device.id).where(_devices_of(scope))),)
 
 
 def has_in_scope(device: Device) -> bool:
@@ -42,7 +42,7 @@ def integrations_in_scope(column: Any) -> tuple[ColumnElement[bool], ...]:
     return () if scope is None else (column.in_(sorted({id_ for id_, _ in _pairs(scope)})),)
 
 
-def devices_of(scope: Iterable[str]) -> ColumnElement[bool]:
+def _devices_of(scope: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that a device is in one of these groups; an unreadable key finds none."""
     groups = defaultdict(list)
     for integration_id, group_id in sorted(_pairs(scope)):

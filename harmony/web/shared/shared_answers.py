@@ -27,7 +27,7 @@ _WAIT_SECONDS = 1.0
 _UNDER_WAY = select(JobRun.id).where(JobRun.integration_id == bindparam("integration_id"), runs.UNDER_WAY)
 _EXTENSION = "harmony.shared_answers"
 
-View = Callable[..., ResponseReturnValue]
+_View = Callable[..., ResponseReturnValue]
 
 
 class _SharedAnswer:
@@ -91,7 +91,7 @@ def init_app(app: Flask) -> None:
     app.extensions[_EXTENSION] = SharedAnswers()
 
 
-def shared_while_running(view: View) -> View:
+def shared_while_running(view: _View) -> _View:
     """Mark a view of a part of an integration's page: HTML that is the same for all with the same rights."""
 
     @wraps(view)

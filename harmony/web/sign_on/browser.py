@@ -13,24 +13,24 @@ _COOKIE = "harmony-sign-on"
 PREFIX = "/sign-in/provider"
 
 
-def base_address() -> str:
+def _base_address() -> str:
     """Return the address of the dashboard as browsers know it, without a slash at the end."""
     return (current_settings().public_url or request.url_root).rstrip("/")
 
 
 def redirect_uri() -> str:
     """Return the address that the provider sends browsers back to."""
-    return base_address() + PREFIX + "/callback"
+    return _base_address() + PREFIX + "/callback"
 
 
 def logout_uri() -> str:
     """Return the address that the provider says a logout to."""
-    return base_address() + PREFIX + "/logout"
+    return _base_address() + PREFIX + "/logout"
 
 
 def signed_out_uri() -> str:
     """Return the address that the provider sends browsers to after signing them out."""
-    return base_address() + "/sign-in"
+    return _base_address() + "/sign-in"
 
 
 def read_browser() -> str | None:

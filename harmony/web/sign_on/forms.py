@@ -68,7 +68,7 @@ class ProviderForm(Form):
     def validate_rules(self, field: TextAreaField) -> None:
         """Refuse lines that are no rules."""
         try:
-            read_rules(field.data or "")
+            _read_rules(field.data or "")
         except ValueError as wrong:
             raise ValidationError(str(wrong)) from None
 
@@ -85,12 +85,12 @@ class ProviderForm(Form):
         """Return what was typed, once it is valid."""
         return ProviderSettings(
             self.name.data or "", self.issuer.data or "", self.client_id.data or "", self.scopes.data or "",
-            self.claim_path.data or "", read_rules(self.rules.data or ""), self.certificate.data or "",
+            self.claim_path.data or "", _read_rules(self.rules.data or ""), self.certificate.data or "",
             self.client_secret.data or "",
         )  # fmt: skip
 
 
-def read_rules(text: str) -> tuple[RoleRule, ...]:
+def _read_rules(text: str) -> tuple[RoleRule, ...]:
     """Return the rules of lines such as `admins = administrator`. Raises ValueError with a sentence."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if len(lines) > _MOST_RULES:
@@ -98,7 +98,7 @@ def read_rules(text: str) -> tuple[RoleRule, ...]:
     return tuple(_rule(number, line) for number, line in lines)
 
 
-def write_rules(rules: tuple[RoleRule, ...]) -> str:
+def _write_rules(rules: tuple[RoleRule, ...]) -> str:
     """Return rules as lines."""
     return "\n".join(f"{rule.value} = {rule.role}{_within(rule)}" for rule in rules)
 
@@ -111,7 +111,7 @@ def filled(saved: IdentityProvider | None) -> ProviderForm:
     shown = {
         "name": values.name, "issuer": values.issuer, "client_id": values.client_id,
         "scopes": values.scopes, "claim_path": values.claim_path, "certificate": values.certificate,
-        "rules": write_rules(values.rules),
+        "rules": _write_rules(values.rules),
     }  # fmt: skip
     return ProviderForm(data=shown)
 

@@ -11,7 +11,7 @@ from harmony.setup.tag_creation import CreatedTags
 from harmony.tagging.names import OLD
 from harmony.web.tags.queries import LinkSelection, TagCounts
 
-SHOWN = {
+_SHOWN = {
     LinkSelection.PRESENT: "It stands on",
     LinkSelection.WANTED: "It should stand on",
     LinkSelection.PENDING: "Waiting for a push",
@@ -27,7 +27,7 @@ EMPTY = {
 
 def choices(counts: TagCounts) -> list[tuple[LinkSelection, str]]:
     """Return the words of the filter, each with the number of its devices."""
-    return [(selection, f"{word} ({getattr(counts, selection):,})") for selection, word in SHOWN.items()]
+    return [(selection, f"{word} ({getattr(counts, selection):,})") for selection, word in _SHOWN.items()]
 
 
 _OLD_KIND = OLD.removesuffix(":")

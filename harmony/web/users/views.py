@@ -21,7 +21,7 @@ from harmony.web.users.queries import group_options, user_rows
 blueprint = Blueprint("users", __name__, url_prefix="/users")
 
 # The words of a state, and its badge.
-STATES = {
+_STATES = {
     "active": ("Active", "active"),
     "disabled": ("Disabled", "cancelled"),
     "invited": ("Invited", "pending"),
@@ -36,7 +36,7 @@ _OWN = "This is your own account. Ask another administrator to do this."
 def index() -> ResponseReturnValue:
     """Show every user."""
     rows = [(row, row.state(now())) for row in user_rows()]
-    return render_template("users/index.html", rows=rows, states=STATES)
+    return render_template("users/index.html", rows=rows, states=_STATES)
 
 
 @blueprint.get("/new")
@@ -172,7 +172,7 @@ def _page(user: User, form: AccessForm | None = None, token: str = "") -> str:
         "users/show.html",
         row=row,
         state=row.state(now()),
-        states=STATES,
+        states=_STATES,
         form=form,
         groups=group_options(form.scope.data or []),
         is_own=user.id == g.user.id,

@@ -13,7 +13,7 @@ from harmony.protection.risk import RatingRule, severity
 from harmony.web.why.given import DEFAULTS, AppRuling, ProtectionGiven, SavedVersion
 from harmony.web.why.records import ExplainedFinding, FindingLink
 
-FINDINGS_SHOWN = 50
+_FINDINGS_SHOWN = 50
 
 
 def finding_link(given: ProtectionGiven) -> FindingLink:
@@ -26,7 +26,7 @@ def finding_link(given: ProtectionGiven) -> FindingLink:
         conclusion = (
             "Nothing is open." if given.apps else "Nothing is open: no Protect app looks at the device."
         )
-    shown = tuple(explained[:FINDINGS_SHOWN])
+    shown = tuple(explained[:_FINDINGS_SHOWN])
     return FindingLink(conclusion=conclusion, findings=shown, more=number - len(shown))
 
 

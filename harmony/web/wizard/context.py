@@ -34,7 +34,7 @@ _GONE = "The account no longer sees this group."
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class _Choice:
     """One line of a pick list."""
 
     value: str
@@ -142,7 +142,7 @@ def _group_choices(state: WizardState, form: Form) -> dict[str, Any]:
     return {"group_choices": choices, "android_choices": picked, "gone_groups": gone_choices}
 
 
-def _visible_choices(known: Sequence[KnownGroup], chosen: Collection[str]) -> list[Choice]:
+def _visible_choices(known: Sequence[KnownGroup], chosen: Collection[str]) -> list[_Choice]:
     names = {group.external_id: group.name for group in known if group.kind == GroupKind.ORGANIZATION}
     parents = [names.get(group.parent_id or "") for group in known]
     return [
@@ -153,6 +153,6 @@ def _visible_choices(known: Sequence[KnownGroup], chosen: Collection[str]) -> li
 
 def _choice(
     group: KnownGroup | ChosenGroup, detail: str, count: int | None, chosen: Collection[str]
-) -> Choice:
+) -> _Choice:
     value = groups.key(group.kind, group.external_id)
-    return Choice(value, group.name, detail, count, value in chosen)
+    return _Choice(value, group.name, detail, count, value in chosen)

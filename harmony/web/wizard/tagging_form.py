@@ -28,7 +28,7 @@ from harmony.web.wizard.forms import complain
 
 # Each tag that may have a name of its own, and its field.
 NAMES = {key: key.replace(":", "_") for key in (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)}
-SWITCHES = ("tag_status", "tag_risk", "tag_factors", "tag_no_risk")
+_SWITCHES = ("tag_status", "tag_risk", "tag_factors", "tag_no_risk")
 FOREIGN = "In the UEM already, not made for this integration: adopt it below, or choose another name."
 _RESPELLED = "In the UEM already as {}, which is the same tag there: adopt it below, or choose another name."
 _EARLIER = "Made by Harmony earlier: adopt it below to go on using it, or choose another name."
@@ -66,7 +66,7 @@ class TaggingForm(Form):
 
 def fill(tagging: Tagging) -> dict[str, Any]:
     """Return what the form shows for a record: every name as it is in effect."""
-    switches = {name: getattr(tagging, name) for name in SWITCHES}
+    switches = {name: getattr(tagging, name) for name in _SWITCHES}
     names = {field: name_of(key, tagging) for key, field in NAMES.items()}
     return switches | names | {PREFIX: tagging.prefix, "adopted": list(tagging.adopted)}
 
@@ -77,7 +77,7 @@ def read(form: TaggingForm, state: WizardState) -> Tagging | None:
     None, with errors beside the fields, when the names cannot be used.
     """
     stored = state.draft.tagging
-    typed = Tagging(prefix=form.prefix.data or "", **{name: form[name].data for name in SWITCHES})
+    typed = Tagging(prefix=form.prefix.data or "", **{name: form[name].data for name in _SWITCHES})
     fields = {key: _kept(form[field].data) for key, field in NAMES.items()}
     own = {key: name for key, text in fields.items() if (name := _own(key, text, typed, stored))}
     empty = {key: "" for key, text in fields.items() if not text}
