@@ -19,10 +19,10 @@ from harmony import create_app, logs
 from harmony.clock import now
 from harmony.config import Settings, SettingsError
 from harmony.models.access import Role
+from harmony.ops import demo_agents
 from harmony.ops.folder_lock import is_locked, locked
 from harmony.ops.migrate import migrate
 from harmony.ops.start import (
-    ROOT,
     PortTaken,
     listed_address,
     refuse_taken_port,
@@ -33,6 +33,8 @@ from harmony.ops.start import (
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
+from harmony.simulator import __main__ as simulated_uem
+from harmony.worker.child_process import disconnect
 
 NAME = "demo"
 _FOLDER = "harmony-demo-"
@@ -62,6 +64,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     with app.app_context():
         migrate(now())
         create_user(NAME, password, Role.ADMINISTRATOR, now())
+    disconnect(app)
     say(
         "demo",
         f"Open http://{listed_address(*settings.bind)} and sign in as {NAME} with the password {password}",
@@ -75,20 +78,26 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 def _simulator(settings: Settings, options: argparse.Namespace) -> Child:
     """Return the simulated UEM on a port that stays the same if it has to be started again."""
-    command = (
-        *(sys.executable, "-m", "harmony.simulator", "--lifeline"),
-        *("--port", str(free_port()), "--devices", str(options.devices), "--seed", str(options.seed)),
+    arguments = [
+        *(
+            "--lifeline",
+            "--port",
+            str(free_port()),
+            "--devices",
+            str(options.devices),
+            "--seed",
+            str(options.seed),
+        ),
         *("--announce", str(announcement_file(settings)), "--epoch", now().isoformat()),
         *(() if options.hostile else ("--no-quirks",)),
-    )
-    return Child("uem ", command, folder=ROOT)
+    ]
+    return Child("uem ", "harmony-uem", lambda: simulated_uem.main(arguments))
 
 
 def _agents(options: argparse.Namespace) -> list[Child]:
     """Return the simulated Protect apps, which wait for the first sync; none when nobody wants any."""
-    command = (sys.executable, "-m", "harmony.ops.demo_agents")
     wanted = ("--devices", str(options.protected), "--seed", str(options.seed))
-    return [Child("app ", (*command, *wanted), folder=ROOT)] if options.protected else []
+    return [Child("app ", "harmony-apps", lambda: demo_agents.main(wanted))] if options.protected else []
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

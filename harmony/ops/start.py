@@ -6,7 +6,6 @@ import argparse
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +16,7 @@ from harmony.config import Settings, current_settings
 from harmony.jobs import caution
 from harmony.jobs.outcome import database_says
 from harmony.jobs.runner import trouble
-from harmony.ops import first_start, restore
+from harmony.ops import first_start, restore, web_server
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.integrity_check import DatabaseUnfit, refuse_unfit
 from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, migrate
@@ -25,10 +24,11 @@ from harmony.ops.shared_keys import KeysDiffer, refuse_other_keys
 from harmony.ops.supervisor import Child, say, supervise
 from harmony.security import setup_code
 from harmony.setup import secrets
+from harmony.worker import process
+from harmony.worker.child_process import disconnect
 
 WEB, WORKER = "web", "worker"
 _REFUSALS = (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, FolderTaken, KeysDiffer)
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def main(app: Flask, arguments: Sequence[str] = ()) -> int:
@@ -42,6 +42,7 @@ def main(app: Flask, arguments: Sequence[str] = ()) -> int:
             if WEB in parts:
                 refuse_taken_port(*settings.bind)
             prepare(app, parts)
+            disconnect(app)
             return supervise([_CHILDREN[part]() for part in parts])
     except (*_REFUSALS, _ApartOnSqlite, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
@@ -136,14 +137,14 @@ def _unfit(error: DBAPIError) -> DatabaseUnfit:
     return DatabaseUnfit(f"{sentence} {advice}".rstrip())
 
 
-def web(**environment: str) -> Child:
+def web() -> Child:
     """Return the dashboard on the configured address."""
-    return Child("web ", (sys.executable, "-m", "harmony.ops.web_server"), environment, folder=ROOT)
+    return Child("web ", "harmony-web", web_server.main)
 
 
-def worker(**environment: str) -> Child:
+def worker() -> Child:
     """Return the worker: Huey's consumer."""
-    return Child("job ", (sys.executable, "-m", "harmony.worker.process"), environment, folder=ROOT)
+    return Child("job ", "harmony-worker", process.main)
 
 
 _CHILDREN = {WEB: web, WORKER: worker}

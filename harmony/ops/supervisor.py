@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import gc
+import select
 import signal
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from types import FrameType
 
 from harmony.clock import monotonic
 from harmony.logs import line_of
+from harmony.ops.forked import Forked, Work, fork
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 # A child that lived this long was healthy: the next wait starts small again.
 _HEALTHY_AFTER = 30.0
 _STOP_WITHIN = 35.0
-_POLL = 0.1
+_POLL_MILLISECONDS = 100
 
 
 def _next_wait(last: float, lived: float) -> float:
@@ -38,65 +37,56 @@ def _next_wait(last: float, lived: float) -> float:
 
 @dataclass(slots=True)
 class Child:
-    """One process that must be running: what it is called in the output, and how it is started."""
+    """One process that must be running: what it is called in the output and by `ps`, and what it does."""
 
     prefix: str
-    command: Sequence[str]
-    environment: dict[str, str] = field(default_factory=dict)
-    folder: Path | None = None
-    process: subprocess.Popen[bytes] | None = None
+    name: str
+    work: Work
+    process: Forked | None = None
     started: float = 0.0
     wait: float = 0.0
     again_at: float = 0.0
 
-    def start(self) -> None:
-        """Start it with a pipe from us as its standard input, which ends with us, its output prefixed."""
-        self.process = subprocess.Popen(  # noqa: S603 - our own command line
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=os.environ | self.environment,
-            cwd=self.folder,
-            # Ctrl+C reaches the supervisor alone: it tells its children, once.
-            start_new_session=True,
-        )
-        self.started = monotonic()
-        threading.Thread(target=self._copy_output, args=(self.process,), daemon=True).start()
-
     def check(self) -> None:
         """Notice its end; start it again once its wait is over."""
-        if self.process is not None and (code := self.process.poll()) is not None:
-            self._plan_restart(code)
+        if self.process is not None and self.has_ended():
+            self._plan_restart(self.process)
         if self.process is None and monotonic() >= self.again_at:
-            self.start()
+            self.process, self.started = fork(self.name, self.work), monotonic()
 
-    def terminate(self) -> None:
-        """Ask it to stop."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self.process is not None:
+            self.process.send(number)
 
-    def end(self, deadline: float) -> None:
-        """Wait until it is gone; kill it at `deadline` (monotonic seconds)."""
-        if self.process is None:
-            return
-        try:
-            self.process.wait(max(0.0, deadline - monotonic()))
-        except subprocess.TimeoutExpired:
-            say(self.prefix, "did not stop in time and is killed")
-            self.process.kill()
-            self.process.wait()
+    def has_ended(self) -> bool:
+        """Tell whether nothing of it runs."""
+        return self.process is None or self.process.poll() is not None
 
-    def _plan_restart(self, code: int) -> None:
+    def output(self) -> int | None:
+        """Return where what it writes can be read; None at the end."""
+        return None if self.process is None else self.process.output
+
+    def print_lines(self) -> None:
+        """Print what it wrote."""
+        if self.process is not None:
+            self._print(self.process.read())
+
+    def bury(self) -> None:
+        """Print the last of one that has ended."""
+        if self.process is not None:
+            self._print(self.process.bury())
+        self.process = None
+
+    def _print(self, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            say(self.prefix, line.decode("utf-8", "replace").rstrip())
+
+    def _plan_restart(self, process: Forked) -> None:
+        self.bury()
         self.wait = _next_wait(self.wait, monotonic() - self.started)
         self.again_at = monotonic() + self.wait
-        self.process = None
-        say(self.prefix, f"ended with {code}; it is started again in {self.wait:g} s")
-
-    def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None  # we asked for a pipe
-        for line in process.stdout:
-            say(self.prefix, line.decode("utf-8", "replace").rstrip())
+        say(self.prefix, f"ended with {process.code}; it is started again in {self.wait:g} s")
 
 
 def say(prefix: str, text: str) -> None:
@@ -117,17 +107,41 @@ def supervise(children: Sequence[Child]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, request_stop)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody learns how a child ended
+    # The collector would write into every page of what is loaded, and no two processes would share it.
+    gc.collect()
+    gc.freeze()
     while not stop.is_set():
         for child in children:
             child.check()
-        time.sleep(_POLL)
+        _copy_output(children)
     return _stop(children)
+
+
+def _copy_output(children: Sequence[Child]) -> None:
+    """Print what children write, once; wait a tenth of a second for it.
+
+    No threads do that: a process with threads cannot be forked safely.
+    """
+    writing = {output: child for child in children if (output := child.output()) is not None}
+    poller = select.poll()
+    for output in writing:
+        poller.register(output, select.POLLIN)
+    for output, _ in poller.poll(_POLL_MILLISECONDS):
+        writing[output].print_lines()
 
 
 def _stop(children: Sequence[Child]) -> int:
     for child in children:
-        child.terminate()
+        child.send(signal.SIGTERM)
     deadline = monotonic() + _STOP_WITHIN
+    while (living := [child for child in children if not child.has_ended()]) and monotonic() < deadline:
+        _copy_output(children)
+    for child in living:
+        say(child.prefix, "did not stop in time and is killed")
+        child.send(signal.SIGKILL)
+    while not all(child.has_ended() for child in living):
+        _copy_output(children)
     for child in children:
-        child.end(deadline)
+        child.bury()
     return 0

@@ -13,6 +13,8 @@ from flask import Flask
 
 from harmony import create_app, logs
 from harmony.config import Settings, SettingsError
+from harmony.db import db
+from harmony.jobs.queue import queue_of
 
 
 def run_child(work: Callable[[Flask], None]) -> int:
@@ -26,7 +28,16 @@ def run_child(work: Callable[[Flask], None]) -> int:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
     work(app)
+    disconnect(app)
     return 0
+
+
+def disconnect(app: Flask) -> None:
+    """Close every connection that nobody uses, so that the WAL of SQLite is moved and no fork finds any."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    queue_of(app).storage.close()
 
 
 def leave_with_parent() -> None:

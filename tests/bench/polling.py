@@ -59,7 +59,7 @@ def _slow(uem: Simulated) -> Iterator[None]:
 
 def _followed(product: Product, browser: requests.Session) -> tuple[float, int]:
     """Return the share of a core that the web process took, in percent, and how many answers it gave."""
-    url, web = f"{product.url()}{PART}", product.pids("harmony.ops.web_server")[0]
+    url, web = f"{product.url()}{PART}", product.web()
     began, before = monotonic(), cpu_seconds(web)
     with ThreadPoolExecutor(BROWSERS) as pool:
         shifts = [number * INTERVAL_SECONDS / BROWSERS for number in range(BROWSERS)]

@@ -21,7 +21,7 @@ from tests.browser.test_tagging import carriers
 from tests.browser.test_walk import set_up
 from tests.browser.visitor import Visitor
 from tests.conftest import ADMINISTRATOR, PASSWORD
-from tests.processes.product import command_line, marked
+from tests.processes.product import WORKER_NAME, marked, name_of
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
@@ -108,7 +108,7 @@ def the_certificate(visitor: Visitor, product: Product) -> None:
 def a_silent_worker_is_told_and_recovers(visitor: Visitor, data: Path) -> None:
     """A worker that stands still for two minutes is told on every page; it goes on without anybody."""
     mark = f"HARMONY_DATA_DIR={data}"
-    (worker,) = [pid for pid in marked(mark) if "harmony.worker.process" in command_line(pid)]
+    (worker,) = [pid for pid in marked(mark) if name_of(pid) == WORKER_NAME]
     os.kill(worker, signal.SIGSTOP)
     try:
         with closing(sqlite_module().connect(data / "harmony.db", timeout=30)) as rows:

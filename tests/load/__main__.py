@@ -27,7 +27,7 @@ from tests.bench.simulated import Simulated, simulated
 from tests.database import running_server
 from tests.load import clients
 from tests.load.samples import WAL, Sample, Series, of_process, size_mib, table
-from tests.processes.product import Product, running, signed_in
+from tests.processes.product import WEB_NAME, WORKER_NAME, Product, running, signed_in
 
 NAME = "load"
 EVERY_SECONDS = 10.0
@@ -93,11 +93,12 @@ def _sampled(product: Product, place: Path, seconds: float) -> list[Series]:
 
 def _now(product: Product, place: Path) -> Mapping[tuple[str, str], float]:
     """Return one sample of everything, by what and its unit."""
-    names = {"web": "harmony.ops.web_server", "worker": "harmony.worker.process", "supervisor": "app.py"}
+    processes = {"web": product.pids(WEB_NAME), "worker": product.pids(WORKER_NAME)}
+    processes["supervisor"] = [product.process.pid]
     found = {
         (name, unit): value
-        for name, command in names.items()
-        for pid in product.pids(command)[:1]
+        for name, pids in processes.items()
+        for pid in pids[:1]
         for unit, value in of_process(pid).items()
     }
     for file in ("harmony.db", "queue.db"):

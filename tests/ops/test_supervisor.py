@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,10 +24,14 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+NAMES = ("one ", "two ")
 PROGRAM = """
 import sys
+from functools import partial
 from harmony.ops.supervisor import Child, supervise
-sys.exit(supervise([Child("one ", (sys.executable, "-u", "-c", sys.argv[1]))]))
+names, programs = sys.argv[1::2], sys.argv[2::2]
+run = lambda program: exec(program, {}) or 0
+sys.exit(supervise([Child(name, name, partial(run, program)) for name, program in zip(names, programs)]))
 """
 LIVES = """
 import os, time
@@ -36,14 +40,16 @@ leave_with_parent()
 print("alive", os.getpid(), flush=True)
 while True: time.sleep(1)
 """
-DIES = "print('dying')"
+DIES = "import os; os.write(1, b'dying'); os._exit(0)"
+FAILS = "print({}['key'])"
 
 
 class Running:
     """A supervisor process and the lines it has written so far."""
 
-    def __init__(self, program: str) -> None:
-        command = [sys.executable, "-c", PROGRAM, program]
+    def __init__(self, programs: Sequence[str]) -> None:
+        children = [text for pair in zip(NAMES, programs, strict=False) for text in pair]
+        command = [sys.executable, "-c", PROGRAM, *children]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -55,12 +61,14 @@ class Running:
         return self.text.splitlines()
 
     def pids(self) -> list[int]:
-        return [int(line.split()[-1]) for line in self.lines() if "alive" in line]
+        """Those of the first child, then those of the second."""
+        alive = [line for line in sorted(self.lines()) if "alive" in line]
+        return [int(line.split()[-1]) for line in alive]
 
 
 @contextmanager
-def supervised(program: str) -> Iterator[Running]:
-    running = Running(program)
+def supervised(*programs: str) -> Iterator[Running]:
+    running = Running(programs)
     try:
         yield running
     finally:
@@ -114,9 +122,20 @@ def test_it_stops_cleanly_and_takes_its_children_along(number: signal.Signals) -
         assert not is_alive(child)
 
 
-def test_children_leave_when_the_supervisor_is_killed() -> None:
-    with supervised(LIVES) as running:
-        wait_for(running.pids, "the child's first line")
-        (child,) = running.pids()
+def test_children_leave_when_the_supervisor_is_killed_whatever_another_one_does() -> None:
+    with supervised(LIVES, LIVES) as running:
+        wait_for(lambda: len(running.pids()) == 2, "the first lines of both")
+        first, second = running.pids()
+        os.kill(second, signal.SIGSTOP)  # as long as it lives, so does everything that it has open
         running.process.kill()
-        wait_for(lambda: not is_alive(child), "the child's end")
+        wait_for(lambda: not is_alive(first), "the end of the first child")
+        os.kill(second, signal.SIGCONT)
+        wait_for(lambda: not is_alive(second), "the end of the second child")
+
+
+def test_what_a_child_wrote_last_is_printed_and_so_is_its_failure() -> None:
+    with supervised(DIES, FAILS) as running:
+        for end in ("one │ ended with 0", "two │ ended with 1"):
+            wait_for(lambda end=end: any(end in line for line in running.lines()), end)
+        assert "one │ dying" in running.lines()
+        assert "two │ KeyError: 'key'" in running.lines()

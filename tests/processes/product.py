@@ -26,6 +26,9 @@ APP = ("app.py",)
 WORKER = ("-m", "harmony.worker.process")
 DEMO = ("-m", "harmony.ops.demo")
 
+# Of the supervisor's children, as `ps` and `top` show them.
+WEB_NAME, WORKER_NAME = "harmony-web", "harmony-worker"
+
 
 class Product:
     """One process we started, with all that descends from it; what they write is in `output`."""
@@ -62,18 +65,18 @@ class Product:
         found = wait_for(lambda: LISTENING.findall(self.text()), f"a port in {self.text()[-2000:]!r}")
         return f"http://127.0.0.1:{found[-1]}"
 
-    def pids(self, command: str = "") -> list[int]:
-        """Our living processes, oldest first; only those with `command` in their command line."""
-        return [pid for pid in marked(self.mark) if command in command_line(pid)]
+    def pids(self, name: str = "") -> list[int]:
+        """Our living processes, oldest first; only those of that name, if one is given."""
+        return [pid for pid in marked(self.mark) if name in {"", name_of(pid)}]
 
     def worker(self) -> int:
         """The pid of the one living worker."""
-        (pid,) = wait_for(lambda: self.pids("harmony.worker.process"), "a worker process")
+        (pid,) = wait_for(lambda: self.pids(WORKER_NAME), "a worker process")
         return pid
 
     def web(self) -> int:
         """The pid of the one living web process."""
-        (pid,) = wait_for(lambda: self.pids("harmony.ops.web_server"), "a web process")
+        (pid,) = wait_for(lambda: self.pids(WEB_NAME), "a web process")
         return pid
 
     def readiness(self) -> requests.Response | None:
@@ -141,6 +144,15 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         return
 
 
+def is_fit_to_be_forked(product: Product) -> bool:
+    """Whether its supervisor has a single thread, and nothing open but pipes, its output and its folder."""
+    process = Path(f"/proc/{product.process.pid}")
+    open_files = {str(entry.readlink()) for entry in (process / "fd").iterdir()}
+    others = {name for name in open_files if not name.startswith("pipe:")}
+    allowed = {os.devnull, str(product.output), product.environment["HARMONY_DATA_DIR"]}
+    return len(list((process / "task").iterdir())) == 1 and others <= allowed
+
+
 def marked(mark: str) -> list[int]:
     """Living processes that were started with `mark` in their environment, oldest first."""
     found = []
@@ -148,6 +160,11 @@ def marked(mark: str) -> list[int]:
         if entry.name.isdigit() and mark in _read(entry / "environ").split("\0"):
             found.append((_start(entry), int(entry.name)))
     return [pid for start, pid in sorted(found) if start]
+
+
+def name_of(pid: int) -> str:
+    """What it calls itself; empty when it is gone."""
+    return _read(Path(f"/proc/{pid}/comm")).strip()
 
 
 def command_line(pid: int) -> str:

@@ -25,7 +25,7 @@ def test_it_starts_a_server_of_its_own_and_stops_it_again(tmp_path: Path) -> Non
         for said in ("Making a PostgreSQL", ""):
             with running(data, COMMAND) as product:
                 product.until_ready()
-                assert product.pids("bin/postgres")
+                assert product.pids("postgres")
                 assert said in product.text()
                 assert product.stop() == 0, "and nothing that it started is left"
         assert "Making a PostgreSQL" not in product.text(), "the second start finds what the first one made"

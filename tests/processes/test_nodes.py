@@ -14,7 +14,7 @@ from harmony.simulator.server import RunningSimulator
 from tests.conftest import ADMINISTRATOR, PASSWORD
 from tests.database import INITDB, Server
 from tests.processes.installation import WEB, WORKERS, Installation
-from tests.processes.product import running, signed_in
+from tests.processes.product import is_fit_to_be_forked, running, signed_in
 from tests.processes.tenancy import server_details
 from tests.waiting import wait_for
 
@@ -37,7 +37,8 @@ def installation(tmp_path: Path, server: Server, uem: RunningSimulator) -> Itera
 
 
 def test_a_sync_asked_for_on_one_node_runs_once_on_another(installation: Installation) -> None:
-    with installation.two_and_two() as (webs, _workers):
+    with installation.two_and_two() as (webs, workers):
+        assert all(map(is_fit_to_be_forked, (*webs, *workers)))
         with signed_in(webs[0].url(), ADMINISTRATOR, PASSWORD) as browser:
             # The session, too, is that of every dashboard.
             page = f"{webs[1].url()}/integrations/1"

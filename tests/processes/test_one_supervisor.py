@@ -12,7 +12,7 @@ import pytest
 
 from harmony.ops.demo import remove_leftovers
 from harmony.ops.folder_lock import FolderTaken, is_locked, locked
-from tests.processes.product import DEMO, ROOT, Product, kill, running
+from tests.processes.product import DEMO, ROOT, WORKER_NAME, Product, kill, running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
@@ -52,7 +52,7 @@ def test_the_second_is_refused_and_commands_are_not(tmp_path: Path) -> None:
 def test_kill_9_gives_the_folder_back(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running(data) as first:
-        wait_for(lambda: len(first.pids("harmony.worker.process")) == 1, "the worker")
+        wait_for(lambda: len(first.pids(WORKER_NAME)) == 1, "the worker")
         assert is_locked(data)
         kill(first.process.pid)
         first.process.wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes.conftest import Make
-from tests.processes.product import APP, ROOT, WORKER, kill, running
+from tests.processes.product import APP, ROOT, WORKER, is_fit_to_be_forked, kill, running
 from tests.sampling import combinations
 
 pytestmark = pytest.mark.processes
@@ -73,6 +73,7 @@ def test_a_second_start_finds_the_keys_and_the_database_of_the_first(tmp_path: P
         with running(folder) as product:
             product.until_ready()
             assert product.stop() == 0
+        assert not (folder / "harmony.db-wal").exists(), "all of it is in the file that somebody may copy"
         keys.append({path.name: path.read_bytes() for path in sorted(folder.glob("*key*")) if path.is_file()})
     assert keys[0]
     assert keys[0] == keys[1]
@@ -83,6 +84,7 @@ def test_a_worker_that_stands_still_makes_it_not_ready(make: Make) -> None:
     home = make("home", due=None)
     with running(home.folder) as product:
         product.until_ready()
+        assert is_fit_to_be_forked(product)
         with home.writing() as connection:  # so that the worker does not stand still within a write
             kill(product.worker(), signal.SIGSTOP)
             connection.execute("UPDATE worker SET seen_at = '2026-01-01 00:00:00.000000'")

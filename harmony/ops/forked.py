@@ -1,0 +1,144 @@
+"""A process forked from this one: it has what is loaded here, and nothing of what is open here."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+Work = Callable[[], int]
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_CHUNK = 64 * 1024
+
+
+@dataclass(slots=True)
+class Forked:
+    """The parent's side: a pipe that ends with us, and one that brings what the process writes."""
+
+    pid: int
+    lifeline: int
+    output: int | None
+    code: int | None = None
+    unfinished: bytes = b""
+
+    def poll(self) -> int | None:
+        """Return how it ended, minus the number of the signal that killed it; None while it lives."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.code = os.waitstatus_to_exitcode(status)
+        return self.code
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal unless it has ended; until we have seen that, its number is nobody else's."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def read(self) -> list[bytes]:
+        """Return the whole lines that can be read now; at the end of the output the rest as well."""
+        chunk = self._chunk()
+        if chunk == b"":
+            return self._close_output()
+        *lines, self.unfinished = (self.unfinished + (chunk or b"")).split(b"\n")
+        return lines
+
+    def bury(self) -> list[bytes]:
+        """Close everything of a process that has ended. Return its last lines."""
+        while chunk := self._chunk():
+            self.unfinished += chunk
+        os.close(self.lifeline)
+        return self._close_output()
+
+    def _chunk(self) -> bytes | None:
+        """Return what can be read now, None if nothing, b"" at the end."""
+        try:
+            return b"" if self.output is None else os.read(self.output, _CHUNK)
+        except BlockingIOError:
+            return None
+
+    def _close_output(self) -> list[bytes]:
+        if self.output is not None:
+            os.close(self.output)
+        rest, self.output, self.unfinished = self.unfinished, None, b""
+        return rest.splitlines()
+
+
+def fork(name: str, work: Work) -> Forked:
+    """Start a process that does `work` and ends with what it returns.
+
+    Call it with a single thread and with nothing open but plain numbers of files: locks that another thread
+    holds stay locked in a forked process, and a connection in use by two processes is broken in both.
+    """
+    lifeline_end, lifeline = os.pipe()
+    output, output_end = os.pipe()
+    os.set_blocking(output, False)
+    with _undisturbed():
+        pid = os.fork()
+        if pid == 0:
+            _become(name, work, lifeline_end, output_end)
+    os.close(lifeline_end)
+    os.close(output_end)
+    return Forked(pid, lifeline, output)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a signal to stop wait, lest the new process get it while it still has its parent's handlers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _become(name: str, work: Work, lifeline: int, output: int) -> NoReturn:
+    """Be the new process until its end; what the parent was about to do is never returned to."""
+    code = 1
+    try:
+        # Ctrl+C reaches the supervisor alone: it tells its children, each in a session of its own.
+        os.setsid()
+        _keep_only(lifeline, output)
+        _begin_anew(name)
+        code = work()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def _keep_only(lifeline: int, output: int) -> None:
+    """Make the pipes standard input, output and error, and close everything else of the parent.
+
+    The lifelines of other children are among that: they must end with the parent, not with us.
+    """
+    for number, pipe in enumerate((lifeline, output, output)):
+        os.dup2(pipe, number)
+    for number in map(int, os.listdir("/dev/fd")):
+        if number > 2:
+            with contextlib.suppress(OSError):  # the number of the listing itself
+                os.close(number)
+
+
+def _begin_anew(name: str) -> None:
+    """Have the output, the log and the signals of a process that has just been started."""
+    with contextlib.suppress(OSError):  # what `ps` and `top` show, on Linux
+        Path("/proc/self/comm").write_text(name, encoding="ascii")
+    written = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stderr = written
+    logging.getLogger().handlers.clear()
+    logging.getLogger().setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
