@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _FORMAT = "%(asctime)sZ %(levelname)-7s %(name)s: %(message)s"
-JSON = "json"
+_JSON = "json"
 _fields: ContextVar[dict[str, str | int] | None] = ContextVar("fields", default=None)
 
 
@@ -34,7 +34,7 @@ class JsonFormatter(logging.Formatter):
 
 def configure(level: str, form: str = "text") -> None:
     """Write everything to standard error, quiet about the chatter of libraries."""
-    formatter = JsonFormatter() if form == JSON else logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter = JsonFormatter() if form == _JSON else logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

@@ -42,7 +42,7 @@ _LONGEST_KEPT_BACK = timedelta(seconds=1)
 # A device sync that starts meanwhile finds a third of the calls a minute free, and need not wait for ours.
 _SHARE_OF_A_MINUTE = 2 / 3
 _CALLS_AT_ONCE = 60
-NAME = "app sync"
+_NAME = "app sync"
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ def sync_apps(
         return
     work = _load(claimed, should_stop)
     end = _attempt(work, opener)
-    with writing_the_end(NAME, work):
+    with writing_the_end(_NAME, work):
         _finish(work, end)
 
 
@@ -123,7 +123,7 @@ def _attempt(work: _AppSync, opener: ClientFactory) -> End:
     def ended(error: UemError) -> End:
         return app_outcome.of_error(error, work.counts, work.server.use_oauth2)
 
-    ends = Ends(NAME, app_outcome.of_locked, app_outcome.of_database, STOPPED, PAUSED, OVERTAKEN, ended)
+    ends = Ends(_NAME, app_outcome.of_locked, app_outcome.of_database, STOPPED, PAUSED, OVERTAKEN, ended)
     return attempt(work, opener, renew, take, ends)
 
 

@@ -17,7 +17,6 @@ from harmony.connector.allow_list import (
     server_refusal,
     stream_refusal,
 )
-from harmony.connector.mail import hand_over
 from harmony.connector.settings import AgentSettings
 from harmony.connector.wire import (
     CALL,
@@ -37,6 +36,9 @@ from harmony.connector.wire import (
     Work,
     decode,
 )
+from harmony.mail.envelope import DeliveryError
+from harmony.mail.faults import MailAccess
+from harmony.mail.smtp import PreparedMail, open_mail
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import UemError
 from harmony.uem.http.byte_stream import StreamServer, send_stream
@@ -46,6 +48,7 @@ from harmony.uem.http.exchange import DirectExchange, ExchangeOptions
 from harmony.uem.http.request import Request
 from harmony.uem.http.response import Answer
 from harmony.uem.trust.address import Address, parse_address
+from harmony.uem.trust.outbound import OutboundPolicy
 from harmony.uem.verify.run_checks import network_results
 
 # Whatever else a dashboard might want to say to a server.
@@ -116,7 +119,7 @@ class Executor:
         if refusal := mail_refusal(self._settings.allowed, mail.host, mail.port):
             return _refused(refusal)
         # The proxy is for HTTP; few let a connection to a mail server pass.
-        return Reply(delivery=hand_over(mail, replace(self._policy, proxy=None)))
+        return Reply(delivery=_hand_over(mail, replace(self._policy, proxy=None)))
 
     def _stream(self, body: bytes, seconds: float) -> Reply:
         stream = decode(body, WireStream)
@@ -165,3 +168,18 @@ def _wire(answer: Answer) -> WireAnswer:
 def _refused(sentence: str) -> Reply:
     failure = WireFailure(code="connector-refused", sentence=sentence, advice="", refused_by_agent=True)
     return Reply(failure=failure)
+
+
+def _hand_over(mail: WireMail, policy: OutboundPolicy) -> WireDelivery:
+    """Return how the mail server took this mail; a failure is a delivery too."""
+    access = MailAccess(
+        mail.host, mail.port, mail.security, mail.sender, "", mail.username, mail.password, mail.certificate
+    )
+    try:
+        with open_mail(access, policy) as sender:
+            return WireDelivery(answer=sender.transmit(PreparedMail(mail.recipient, mail.raw)))
+    except DeliveryError as error:
+        return WireDelivery(
+            sentence=error.sentence, advice=error.advice, of_channel=error.of_channel,
+            permanent=error.permanent,
+        )  # fmt: skip

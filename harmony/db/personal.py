@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeDecorator
 
 _Row = TypeVar("_Row")
 
-HIDDEN = "Hidden"
+_HIDDEN = "Hidden"
 _hidden: ContextVar[bool] = ContextVar("personal_data_hidden", default=False)
 
 
@@ -49,7 +49,7 @@ class PersonalText(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def __init__(self, length: int, stand_in: str = HIDDEN) -> None:
+    def __init__(self, length: int, stand_in: str = _HIDDEN) -> None:
         super().__init__(length)
         self.stand_in = stand_in
 

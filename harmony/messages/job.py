@@ -29,7 +29,7 @@ from harmony.models import JobRun, Message, MessageState
 
 log = logging.getLogger(__name__)
 
-NAME = "message run"
+_NAME = "message run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def send_messages(
 
 def _run(work: _MessageRun, opener: Opener) -> None:
     outcome = _attempt(work, opener)
-    with writing_the_end(NAME, work):
+    with writing_the_end(_NAME, work):
         _finish(work, outcome)
 
 
@@ -65,7 +65,7 @@ def _attempt(work: _MessageRun, opener: Opener) -> Outcome:
     def take(watch: LeaseKeeper) -> Outcome:
         return of_round(Round(work.held.integration_id, watch.go_on, opener, work.counts).deliver())
 
-    ends = EarlyEnds(NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    ends = EarlyEnds(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
     return attempt_apart(work, renew, take, ends)
 
 

@@ -36,7 +36,7 @@ from harmony.setup.demo import announcement_file
 from harmony.simulator import __main__ as simulated_uem
 from harmony.worker.child_process import disconnect
 
-NAME = "demo"
+_NAME = "demo"
 _FOLDER = "harmony-demo-"
 _SETTLED_SECONDS = 60
 
@@ -63,11 +63,11 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     password = secrets.token_urlsafe(12)
     with app.app_context():
         migrate(now())
-        create_user(NAME, password, Role.ADMINISTRATOR, now())
+        create_user(_NAME, password, Role.ADMINISTRATOR, now())
     disconnect(app)
     say(
         "demo",
-        f"Open http://{listed_address(*settings.bind)} and sign in as {NAME} with the password {password}",
+        f"Open http://{listed_address(*settings.bind)} and sign in as {_NAME} with the password {password}",
     )
     say(
         "demo",

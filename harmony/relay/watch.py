@@ -23,7 +23,7 @@ class AnswerState:
     is_answered: bool
 
 
-GONE = AnswerState(is_there=False, is_taken=False, is_answered=False)
+_GONE = AnswerState(is_there=False, is_taken=False, is_answered=False)
 # Return the states of these calls; one that is gone is missing.
 _ReadStates = Callable[[list[str]], dict[str, AnswerState]]
 
@@ -43,7 +43,7 @@ class AnswerWatch:
     def add(self, call_id: str) -> AnswerState:
         """Begin to watch a call, and return its state."""
         with self._news:
-            self._states[call_id] = GONE
+            self._states[call_id] = _GONE
         self._look([call_id])
         return self.state(call_id)
 
@@ -54,7 +54,7 @@ class AnswerWatch:
 
     def state(self, call_id: str) -> AnswerState:
         """Return the state of a call when somebody last looked."""
-        return self._states.get(call_id, GONE)
+        return self._states.get(call_id, _GONE)
 
     def wait(self, seconds: float) -> None:
         """Return when a state may have changed, or after `seconds`, at most half a second."""
@@ -77,4 +77,4 @@ class AnswerWatch:
         with self._news:
             for call_id in ids:
                 if call_id in self._states:
-                    self._states[call_id] = found.get(call_id, GONE)
+                    self._states[call_id] = found.get(call_id, _GONE)

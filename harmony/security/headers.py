@@ -28,7 +28,7 @@ _HSTS = "max-age=31536000"
 _NO_STORE = "no-store"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
-FOUND = frozenset({200, 206, 304})
+_FOUND = frozenset({200, 206, 304})
 
 
 def init_app(app: Flask, *, is_https: bool = False) -> None:
@@ -56,7 +56,7 @@ def _add_headers(response: Response, *, is_https: bool = False) -> Response:
 
 
 def _cache_control(status: int) -> str:
-    if request.endpoint != "static" or status not in FOUND:
+    if request.endpoint != "static" or status not in _FOUND:
         return _NO_STORE
     # The names of vendored files carry their version, and `?v=` is a hash of the content.
     if request.path.startswith("/static/vendor/") or "v" in request.args:

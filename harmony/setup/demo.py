@@ -8,7 +8,7 @@ from pathlib import Path
 from harmony.config import Settings
 from harmony.models.configuration import ServerDetails
 
-NAME = "Simulated UEM"
+_NAME = "Simulated UEM"
 
 
 def announcement_file(settings: Settings) -> Path:
@@ -33,7 +33,7 @@ def server_details(settings: Settings) -> ServerDetails | None:
     if said is None:
         return None
     return ServerDetails(
-        display_name=NAME,
+        display_name=_NAME,
         server_address=said["url"],
         token_address=said["token_url"],
         client_id=said["client_id"],

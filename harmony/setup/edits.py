@@ -9,7 +9,7 @@ from harmony.tagging.names import is_managed, name_of, tag_key
 from harmony.uem.trust.address import reduced
 
 # The toggles for personal data with their labels, in the order of the page.
-PERSONAL = {"import_name": "Device name", "import_number": "Device number", "import_email": "Device email"}
+_PERSONAL = {"import_name": "Device name", "import_number": "Device number", "import_email": "Device email"}
 
 
 def another_source(before: ServerDetails, after: ServerDetails) -> bool:
@@ -27,7 +27,7 @@ def another_scope(before: Synchronization, after: Synchronization) -> bool:
 
 def switched_off(before: Synchronization, after: Synchronization) -> list[str]:
     """The labels of the personal data that was imported and is no longer to be."""
-    return [label for name, label in PERSONAL.items() if getattr(before, name) and not getattr(after, name)]
+    return [label for name, label in _PERSONAL.items() if getattr(before, name) and not getattr(after, name)]
 
 
 def switched_on(before: Synchronization, after: Synchronization) -> list[str]:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 # A delta reads a little more than what moved since the last read: the two clocks may differ.
 _OVERLAP = timedelta(minutes=10)
-NAME = "run"
+_NAME = "run"
 
 
 def sync(
@@ -51,7 +51,7 @@ def sync(
         return
     work = _load(claimed, known, should_stop)
     outcome = (work.named.outcome if work.named else None) or _attempt(work, opener)
-    with writing_the_end(NAME, work):
+    with writing_the_end(_NAME, work):
         _finish(work, outcome)
 
 
@@ -109,7 +109,7 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
     def ended(error: UemError) -> Outcome:
         return of_error(error, work.tally, work.server.use_oauth2)
 
-    ends = Ends(NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
+    ends = Ends(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
     return attempt(work, opener, renew, take, ends)
 
 

@@ -21,7 +21,7 @@ from harmony.tagging.names import FACTOR, NO_RISK_KEY, RISK_KEYS, STATUS_KEYS, r
 KNOWN_HERE = has_current_id("d")
 LIVE = f"d.deleted_at IS NULL AND d.external_id IS NOT NULL AND {KNOWN_HERE}"
 RATED = "LEFT JOIN protection p ON p.device_id = d.id"
-FOUND = "JOIN finding f ON f.device_id = d.id AND f.closed_at IS NULL"
+_FOUND = "JOIN finding f ON f.device_id = d.id AND f.closed_at IS NULL"
 AT_RISK, ANY_RISK, NOTHING = "p.risk > 0", "1 = 1", "1 = 0"
 
 _STATUS = f"'status:' || coalesce(p.status, '{DeviceStatus.PROVISIONED}')"
@@ -71,7 +71,7 @@ class Desire:
         switches = (
             (on.tag_status, "", _STATUS, RATED, ANY_RISK),
             (on.tag_risk, "", RISK, RATED, more),
-            (on.tag_factors, "DISTINCT", _FACTOR_OF_FINDING, FOUND, ANY_RISK),
+            (on.tag_factors, "DISTINCT", _FACTOR_OF_FINDING, _FOUND, ANY_RISK),
         )
         return [
             _SELECT_DESIRED.format(which=which, key=key, joined=joined, some="{some}", more=extra)

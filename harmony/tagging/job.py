@@ -32,7 +32,7 @@ from harmony.uem.errors import UemError
 
 log = logging.getLogger(__name__)
 
-NAME = "tagging run"
+_NAME = "tagging run"
 
 
 def tag(
@@ -44,7 +44,7 @@ def tag(
         return
     work = _load(claimed, should_stop)
     end = _attempt(work, opener)
-    with writing_the_end(NAME, work):
+    with writing_the_end(_NAME, work):
         _finish(work, end)
 
 
@@ -93,7 +93,7 @@ def _attempt(work: RunContext, opener: ClientFactory) -> End:
     def ended(error: UemError) -> End:
         return of_error(error, work.counts, work.server.use_oauth2)
 
-    ends = Ends(NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
+    ends = Ends(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
     return attempt(work, opener, renew, take, ends)
 
 

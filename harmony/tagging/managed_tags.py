@@ -56,7 +56,7 @@ class OurTag(NamedTuple):
         return self.external_id is not None and (to_be_off or is_managed(self.key, tagging))
 
 
-COLUMNS = (UemTag.key, UemTag.name, UemTag.external_id, UemTag.organization_group_id)
+_COLUMNS = (UemTag.key, UemTag.name, UemTag.external_id, UemTag.organization_group_id)
 _COLUMNS_OF_STATE = (
     UemTag.checked_at, UemTag.retired_at, UemTag.problem, UemTag.kept_off, UemTag.proven, UemTag.doubted_at,
     UemTag.former_id,
@@ -65,7 +65,7 @@ _COLUMNS_OF_STATE = (
 
 def tags_of(integration_id: int) -> list[OurTag]:
     """Every row, as it is now."""
-    rows = select(*COLUMNS, *_COLUMNS_OF_STATE).where(UemTag.integration_id == integration_id)
+    rows = select(*_COLUMNS, *_COLUMNS_OF_STATE).where(UemTag.integration_id == integration_id)
     found = [OurTag._make(row) for row in db.session.execute(rows.order_by(UemTag.key))]
     release()
     return found

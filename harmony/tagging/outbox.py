@@ -13,7 +13,7 @@ from harmony.models import Happening, LinkState
 from harmony.tagging.names import FACTOR, OLD
 from harmony.tagging.plan import Batch, Target, waits_for_others
 
-UNKNOWN = "The UEM does not know this device."
+_UNKNOWN = "The UEM does not know this device."
 CONTRADICTED = "The UEM says that it does not know this device, but the last sync lists it."
 NOTE = "The UEM does not know this device any more: its tags are no longer pushed."
 _AGAIN_AFTER = timedelta(days=1)
@@ -149,10 +149,10 @@ def _drop(session: Session, devices: Collection[Target], run_id: int, now: datet
     if not devices:
         return
     ids, written = _ids(devices), bulk.time_encoder()
-    fresh = bulk.fetch_all(session, _on(_SELECT_NEWLY_UNKNOWN), (ids, UNKNOWN))
+    fresh = bulk.fetch_all(session, _on(_SELECT_NEWLY_UNKNOWN), (ids, _UNKNOWN))
     record_history(session, [(row[0], NOTE) for row in fresh], Happening.UNTAGGED, now, run_id)
     bulk.execute(
-        session, _on(_UPDATE_DROPPED_LINKS), (UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids)
+        session, _on(_UPDATE_DROPPED_LINKS), (_UNKNOWN, written(now + _AGAIN_AFTER), written(now), ids)
     )
     bulk.execute(session, _on(_DELETE_UNWANTED_LINKS), (ids,))
 

@@ -9,7 +9,7 @@ from harmony.tagging.managed_tags import OurTag
 from harmony.tagging.names import tag_key
 from harmony.uem.records import TagList
 
-FOREIGN = "A tag of this name is in the UEM already, and was not made for this integration."
+_FOREIGN = "A tag of this name is in the UEM already, and was not made for this integration."
 _ADOPT = "Adopt it on the Tagging page, or give ours another name there."
 _NO_GROUP = "No organization group is visible in which the tag could be made."
 _NO_ID = "The UEM lists a tag of this name, and its id cannot be read."
@@ -36,7 +36,7 @@ def claim_of(
 def problem_of(tag: OurTag, listing: TagList, taken: Collection[str], home: str) -> str:
     """Say why a tag on which we have no claim cannot be made; "" if it can."""
     if ids_named(tag.name, listing, taken):
-        return f"{FOREIGN} {_ADOPT}"
+        return f"{_FOREIGN} {_ADOPT}"
     if is_named(tag.name, listing):
         return _NO_ID
     return "" if tag.group or home else _NO_GROUP

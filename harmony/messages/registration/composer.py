@@ -20,7 +20,7 @@ from harmony.messages.results import NotSent
 from harmony.models import ChannelKind, Device, Integration, MailServer, Message, Profile
 from harmony.protection.risk import platform_of
 
-DELETED = NotSent("The device was deleted.")
+_DELETED = NotSent("The device was deleted.")
 _REGISTERED = NotSent("Protect is registered on this device already.")
 _OTHER_PLATFORM = NotSent("Protect is for iOS and Android devices.")
 _OFF = NotSent("The notification was switched off before this message was sent.")
@@ -35,7 +35,7 @@ def compose_registration(session: Session, message: Message) -> Envelope | NotSe
     """Return the message for a device that still needs one."""
     device = session.get(Device, message.device_id)
     if device is None or device.deleted_at is not None:
-        return DELETED
+        return _DELETED
     integration = session.get_one(Integration, device.integration_id)
     profiles = _profiles_to_register(session, device, integration)
     channel, server = ChannelKind(message.channel), current_settings().public_url
@@ -50,7 +50,7 @@ def compose_registration(session: Session, message: Message) -> Envelope | NotSe
     texts = texts_in_force(session, language.key)
     expires = store_message_codes(message, codes, days, now())
     if expires is None:
-        return DELETED
+        return _DELETED
     content = RegistrationContent(org, server, platform, codes, expires, name)
     return written(content, channel, texts, language, to)
 

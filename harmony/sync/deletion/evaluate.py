@@ -23,7 +23,7 @@ __all__ = ["Departed", "Snapshot", "depart", "facts"]
 
 _Beat = Callable[[Session], None]
 
-ROLLING = timedelta(hours=24)
+_ROLLING = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def facts(
         due,
         live,
         snapshot.choice.deletion_threshold,
-        soft_delete.deleted_by_syncs(snapshot.integration_id, now - ROLLING),
+        soft_delete.deleted_by_syncs(snapshot.integration_id, now - _ROLLING),
         whys | ({Absence.EMPTIED} if emptied else frozenset()),
         snapshot.suspect,
         open_hold(snapshot.integration_id) is not None,

@@ -20,7 +20,7 @@ from harmony.sync.deletion.soft_delete import ROWS_PER_WRITE, Where, overdue
 _APPROVAL_HOLDS = timedelta(hours=24)
 PENDING = (HoldState.OPEN, HoldState.APPROVED)
 _IDS_AT_ONCE = 10_000
-PRESENT: dict[str, object] = {"absent_from": None, "missing_since": None, "absent_why": ""}
+_PRESENT: dict[str, object] = {"absent_from": None, "missing_since": None, "absent_why": ""}
 
 
 class ListChanged(Exception):
@@ -136,7 +136,7 @@ def _dismiss_some(session: Session, hold: Hold, by: str, now: datetime) -> bool:
     """One batch; the last one closes the hold. Whether there may be more."""
     devices = table_of(Device)
     ids = session.scalars(select(Device.id).where(*listed(hold)).limit(ROWS_PER_WRITE)).all()
-    session.execute(update(devices).where(devices.c.id.in_(ids)).values(PRESENT))
+    session.execute(update(devices).where(devices.c.id.in_(ids)).values(_PRESENT))
     if len(ids) < ROWS_PER_WRITE:
         hold.state, hold.decided_by, hold.decided_at = HoldState.DISMISSED, by, now
     return len(ids) == ROWS_PER_WRITE

@@ -18,8 +18,8 @@ from harmony.sync.deletion.soft_delete import Deletion, delete_softly, overdue
 _Beat = Callable[[Session], None]
 
 # What a list that is held anew has from the one before.
-SAME = ("integration_id", "run_id", "up_to", "devices", "live", "digest", "reasons")
-APPROVED = "Missing in complete syncs; the deletion was approved by an administrator."
+_SAME = ("integration_id", "run_id", "up_to", "devices", "live", "digest", "reasons")
+_APPROVED = "Missing in complete syncs; the deletion was approved by an administrator."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def expire(integration_id: int, beat: _Beat, now: datetime) -> None:
 
     def hold_anew(session: Session, hold: Hold) -> None:
         hold.state = HoldState.EXPIRED
-        same = {name: getattr(hold, name) for name in SAME}
+        same = {name: getattr(hold, name) for name in _SAME}
         session.add(Hold(state=HoldState.OPEN, created_at=now, **same))
 
     _change(integration_id, beat, has_run_out, hold_anew)
@@ -80,7 +80,7 @@ def carry_out(integration_id: int, run_id: int, beat: _Beat, now: datetime) -> i
         release()
         return 0
     hold_id, where = hold.id, listed(hold)
-    deletion = Deletion(hold.decided_by or "", APPROVED, run_id, now)
+    deletion = Deletion(hold.decided_by or "", _APPROVED, run_id, now)
     release()
 
     def in_force(session: Session) -> bool:

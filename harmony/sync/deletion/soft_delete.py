@@ -16,7 +16,7 @@ from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
 from harmony.models import Absence, Device, Happening, Integration
 
-DEVICES = table_of(Device)
+_DEVICES = table_of(Device)
 # Who deleted what no person approved.
 BY_SYNC = "sync"
 # Of an integration whose removal can be undone (`sync.removal_undo`); no user has this name.
@@ -110,7 +110,7 @@ def delete_softly(where: Where, deletion: Deletion, may: Callable[[Session], boo
             return 0
         ids = _some(session, where, ROWS_PER_WRITE)
         gone = {"deleted_at": deletion.at, "deleted_by": deletion.by[:64]}
-        session.execute(update(DEVICES).where(DEVICES.c.id.in_(ids)).values(gone))
+        session.execute(update(_DEVICES).where(_DEVICES.c.id.in_(ids)).values(gone))
         record_history(
             session, [(id_, deletion.detail) for id_ in ids], Happening.DELETED, deletion.at, deletion.run_id
         )
@@ -144,7 +144,7 @@ def restore_all(where: Where, by: str, now: datetime) -> int:
 
     def one_batch(session: Session) -> int:
         ids = _some(session, where, ROWS_PER_WRITE)
-        session.execute(update(DEVICES).where(DEVICES.c.id.in_(ids)).values(_BACK))
+        session.execute(update(_DEVICES).where(_DEVICES.c.id.in_(ids)).values(_BACK))
         record_history(session, [(id_, "By an administrator.") for id_ in ids], Happening.RESTORED, now)
         return len(ids)
 
@@ -158,7 +158,7 @@ def purge(now: datetime, keep_days: int) -> int:
 
     def one_batch(session: Session) -> int:
         ids = _some(session, where, PURGED_PER_WRITE)
-        return changed(session, delete(DEVICES).where(DEVICES.c.id.in_(ids)))
+        return changed(session, delete(_DEVICES).where(_DEVICES.c.id.in_(ids)))
 
     return _in_batches(one_batch, PURGED_PER_WRITE)
 

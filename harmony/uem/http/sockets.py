@@ -1,4 +1,4 @@
-"""Opening a TCP connection under the outbound policy, checked after resolution and again at the peer."""
+"""Opens a TCP connection, also through a proxy; the outbound policy checks each address and the peer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from ipaddress import ip_address
 
 from harmony.uem.errors import BlockedByPolicy, NameNotFound, TimedOut, Unreachable
 from harmony.uem.http.deadline import Deadline
-from harmony.uem.http.tunnel import connect_through
 from harmony.uem.trust.outbound import OutboundPolicy, address_refusal
-from harmony.uem.trust.proxy import Proxy
+from harmony.uem.trust.proxy import Proxy, endpoint, status_of
 
 CONNECT_SECONDS = 5.0
 
 _Endpoint = tuple[socket.AddressFamily, str, int]
+
+_LARGEST_HEAD = 16 * 1024
 
 
 def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> list[_Endpoint]:
@@ -61,9 +62,9 @@ def open_socket(host: str, port: int, policy: OutboundPolicy, deadline: Deadline
     endpoints = resolve(host, port, _seconds(deadline))
     refuse_forbidden(host, endpoints, policy)
     trouble: OSError | None = None
-    for endpoint in endpoints:
+    for candidate in endpoints:
         try:
-            connection = _connect(endpoint, deadline)
+            connection = _connect(candidate, deadline)
         except OSError as error:
             trouble = error
             continue
@@ -84,7 +85,7 @@ def _open_through(
     if _is_ip(host):
         refuse_forbidden(host, [(socket.AF_UNSPEC, host, port)], policy)
     connection = open_socket(proxy.host, proxy.port, replace(policy, proxy=None), deadline)
-    connect_through(proxy, connection, host, port)
+    _connect_through(proxy, connection, host, port)
     return connection
 
 
@@ -106,8 +107,8 @@ def _check_peer(connection: socket.socket, host: str, policy: OutboundPolicy) ->
         raise BlockedByPolicy(f"{host} led to {peer}, which may not be called: it is {reason}.")
 
 
-def _connect(endpoint: _Endpoint, deadline: Deadline | None) -> socket.socket:
-    family, ip, port = endpoint
+def _connect(where: _Endpoint, deadline: Deadline | None) -> socket.socket:
+    family, ip, port = where
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -134,3 +135,56 @@ def _unreachable(host: str, port: int, trouble: OSError | None) -> Unreachable |
     if isinstance(trouble, ConnectionRefusedError):
         return Unreachable(f"Nothing listens at {host}:{port}.")
     return Unreachable(f"No connection to {host}:{port} could be made.")
+
+
+class _ProxyFailed(Unreachable):
+    """The proxy did not connect us."""
+
+    code = "proxy-failed"
+    usual_advice = "Look at Settings > Outbound proxy, and ask whoever runs the proxy."
+
+
+class _ProxyRefusedCredentials(_ProxyFailed):
+    """The proxy wants other credentials (407)."""
+
+    code = "proxy-refused-credentials"
+    retryable = False
+    usual_advice = "Correct user name and password under Settings > Outbound proxy."
+
+
+def _connect_through(proxy: Proxy, connection: socket.socket, host: str, port: int) -> None:
+    """Have the proxy at the other end of `connection` connect it to this host and port.
+
+    Raises _ProxyFailed or TimedOut; the connection is then closed.
+    """
+    try:
+        connection.sendall(proxy.request(host, port))
+        status = status_of(_proxy_head(connection))
+    except TimeoutError:
+        connection.close()
+        raise TimedOut(f"The proxy {proxy.address} did not answer in time.") from None
+    except OSError:
+        connection.close()
+        raise _ProxyFailed(f"The proxy {proxy.address} closed the connection.") from None
+    if status is None or not 200 <= status < 300:
+        connection.close()
+        raise _proxy_refusal(proxy, endpoint(host, port), status)
+
+
+def _proxy_head(connection: socket.socket) -> bytes:
+    """Read up to the blank line, a byte at a time: what follows belongs to the server behind."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = connection.recv(1)
+        if not piece or len(head) > _LARGEST_HEAD:
+            raise ConnectionError
+        head += piece
+    return head
+
+
+def _proxy_refusal(proxy: Proxy, target: str, status: int | None) -> _ProxyFailed:
+    if status is None:
+        return _ProxyFailed(f"What listens at {proxy.address} is no HTTP proxy.")
+    if status == 407:
+        return _ProxyRefusedCredentials(f"The proxy {proxy.address} refused the credentials (status 407).")
+    return _ProxyFailed(f"The proxy {proxy.address} did not connect to {target} (status {status}).")

@@ -12,7 +12,7 @@ from harmony.uem.workspace_one.rows import LONGEST_TEXT, clean, count, plain_id
 from harmony.uem.workspace_one.wire import JsonObject, loose_object, rows_of
 
 # The UEM also lists what is only assigned, with other statuses (facts/ws1-api.md §14.15).
-INSTALLED = frozenset({"2", "installed"})
+_INSTALLED = frozenset({"2", "installed"})
 
 
 def read_device_apps(answer: Answer, number: int, external_id: str) -> AppPage:
@@ -62,7 +62,7 @@ def _is_installed(row: JsonObject) -> bool | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     word = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    return word.strip().lower() in INSTALLED or not word.strip()
+    return word.strip().lower() in _INSTALLED or not word.strip()
 
 
 def _app(row: JsonObject) -> AppOnDevice | None:

@@ -29,7 +29,7 @@ from harmony.web.shared.scope import current_scope, device_in_scope, in_scope
 PLATFORMS = {IOS: "iOS", ANDROID: "Android"}
 _DECISIONS_SHOWN = 50
 _SAME = and_(AppException.platform == App.platform, AppException.identifier == App.identifier)
-COLUMNS = (
+_COLUMNS = (
     App.id, App.name, App.name_key, App.identifier, App.version, App.platform, AppException.action,
 )  # fmt: skip
 
@@ -62,7 +62,7 @@ def total(filters: Filters) -> int:
 
 def apps(filters: Filters) -> Query:
     """Return the versions of all pages."""
-    query: Query = select(*COLUMNS, _installs_in_scope().label("installs")).outerjoin(AppException, _SAME)
+    query: Query = select(*_COLUMNS, _installs_in_scope().label("installs")).outerjoin(AppException, _SAME)
     query = query.where(*filters.conditions(), *_installed_in_scope())
     return query
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from harmony.audit.catalogue import MODULES
 from harmony.db import db
 from harmony.models import AuditChain, AuditEntry, Integration, Severity
-from harmony.web.shared.day_filter import DayFilter
 from harmony.web.shared.filters import (
     ChoiceFilter,
     Filter,
@@ -21,6 +22,7 @@ from harmony.web.shared.filters import (
     TextFilter,
     words_of,
 )
+from harmony.web.shared.led import Led
 from harmony.web.shared.paging import Order, Query
 
 FILE = (
@@ -28,14 +30,41 @@ FILE = (
     "integration_id", "integration", "hash",
 )  # fmt: skip
 _LONGEST_NAME = 64
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+
+
+@dataclass(frozen=True, slots=True)
+class _DayFilter(Filter):
+    """A day in UTC that rows begin at, or end with if it `is_last`. Its value is the date."""
+
+    column: Any
+    is_last: bool = False
+
+    def read(self, text: str) -> date | None:
+        try:
+            found = date.fromisoformat(text.strip()[: len("2026-01-31")])
+        except ValueError:
+            return None
+        return found if _FIRST_YEAR <= found.year <= _LAST_YEAR else None
+
+    def condition(self, value: date, led: Led) -> ColumnElement[bool]:
+        begin = datetime.combine(value, time(), UTC)
+        column = led(self.column)
+        within: ColumnElement[bool] = column < begin + timedelta(days=1) if self.is_last else column >= begin
+        return within
+
+    def word(self, value: date) -> str:
+        return f"{value:%d %b %Y}"
+
+
 FILTERS: tuple[Filter, ...] = (
     TextFilter("q", AuditEntry.search_text, label="Search"),
     NameFilter("who", AuditEntry.who, _LONGEST_NAME, label="Admin user"),
     IdFilter("integration", AuditEntry.integration_id),
     ChoiceFilter("severity", AuditEntry.severity, words_of(Severity)),
     ChoiceFilter("module", AuditEntry.module, words_of(MODULES)),
-    DayFilter("since", AuditEntry.at, label="From"),
-    DayFilter("until", AuditEntry.at, label="To", is_last=True),
+    _DayFilter("since", AuditEntry.at, label="From"),
+    _DayFilter("until", AuditEntry.at, label="To", is_last=True),
 )
 NEWEST_FIRST = Order(AuditEntry.id)
 

@@ -24,7 +24,7 @@ _PROFILES = [
     SelectChoice(Profile.PERSONAL.value, "Personal"),
     SelectChoice(Profile.WORK.value, "Work"),
 ]
-NONE = SelectChoice("", "Each has Protect already")
+_NONE = SelectChoice("", "Each has Protect already")
 _NO_CODE = "Capital letters, digits and underscores, such as JUICE_JACKING."
 
 
@@ -64,7 +64,7 @@ class ReportForm(Form):
 def offer(form: RegisterForm) -> RegisterForm:
     """Fill in what there is to choose from: devices without Protect, active integrations."""
     form.device.choices = [SelectChoice(str(device.id), _label(device)) for device in _unprotected()] or [
-        NONE
+        _NONE
     ]
     active = select(Integration).where(Integration.state == IntegrationState.ACTIVE).order_by(Integration.id)
     form.integration.choices = [SelectChoice(str(row.id), row.name) for row in db.session.scalars(active)]

@@ -27,7 +27,7 @@ VERBS = {
     Verb.UNBLOCKED: "Unblocked",
     Verb.UNREAD: "Not read in full",
 }
-COLUMNS = (
+_COLUMNS = (
     Event.id, Event.at, Event.severity, Event.vector, Event.factor, Event.verb, Event.detail,
     Event.device_id, Device.name.label("device"), Event.integration_id, Integration.name.label("integration"),
 )  # fmt: skip
@@ -45,7 +45,7 @@ NEWEST_FIRST = Order(Event.id)
 def events(filters: Filters) -> Query:
     """Return the events with the names of their devices and integrations."""
     query: Query = (
-        select(*COLUMNS)
+        select(*_COLUMNS)
         .outerjoin(Device, Device.id == Event.device_id)
         .outerjoin(Integration, Integration.id == Event.integration_id)
     )

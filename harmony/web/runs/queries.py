@@ -38,7 +38,7 @@ COLUMNS = (
 _SKIPPED = (
     SkippedDevice.id, SkippedDevice.external_id, SkippedDevice.reason, Device.id.label("device_id"),
 )  # fmt: skip
-EVENT = (
+_EVENT = (
     DeviceEvent.id, DeviceEvent.at, DeviceEvent.kind, DeviceEvent.detail, DeviceEvent.device_id,
     Device.name, Device.deleted_at,
 )  # fmt: skip
@@ -126,7 +126,7 @@ def length(started_at: datetime, finished_at: datetime | None) -> str:
 
 def _changed(run: JobRun, kinds: Iterable[Happening]) -> tuple[Query, Order]:
     query = (
-        select(*EVENT)
+        select(*_EVENT)
         .join(Device, Device.id == DeviceEvent.device_id)
         .where(DeviceEvent.run_id == run.id, DeviceEvent.kind.in_([kind.value for kind in kinds]))
     )

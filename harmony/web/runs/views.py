@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from harmony.config import current_settings
 from harmony.db import db
@@ -16,7 +17,6 @@ from harmony.security.permissions import Permission, needs
 from harmony.sync.snapshot import SKIPPED_ROWS_KEPT
 from harmony.web.deletions.text import BADGES
 from harmony.web.runs import queries as run_queries
-from harmony.web.runs.files import HEADER, lines
 from harmony.web.runs.queries import (
     BEHIND,
     FILTERS,
@@ -31,6 +31,13 @@ from harmony.web.shared.filters import Filters
 from harmony.web.shared.shared_answers import shared_while_running
 
 blueprint = Blueprint("runs", __name__, url_prefix="/integrations/<int:integration_id>")
+
+_READ = ("pages_read", "devices_read")
+# Each name once, in the order of the kinds.
+_COUNTS = tuple(dict.fromkeys([*_READ, *(name for spec in KINDS.values() for name in spec.words.counts)]))
+_FIRST = ("state", "started_by", "started_at", "finished_at")
+_LAST = ("calls", "quota_left", "quota_limit", "version", "reason", "advice")
+_FILE_HEADER = ("id", "job", "kind", *_FIRST, *_COUNTS, *_LAST)
 
 
 @blueprint.get("/runs")
@@ -58,10 +65,12 @@ def export(integration_id: int) -> ResponseReturnValue:
     db.get_or_404(Integration, integration_id)
     filters, name = _filters(integration_id), f"harmony-runs-{integration_id}"
     rows, detail = (
-        lines(RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, filters))),
+        _file_lines(RUNS_NEWEST_FIRST.every(run_queries.runs(integration_id, filters))),
         narrowed(filters),
     )
-    return csv_file(name, HEADER, rows, event="Exported runs", detail=detail, integration_id=integration_id)
+    return csv_file(
+        name, _FILE_HEADER, rows, event="Exported runs", detail=detail, integration_id=integration_id
+    )
 
 
 @blueprint.get("/runs/<int:run_id>")
@@ -129,3 +138,11 @@ def _behind(run: JobRun, name: str) -> str | None:
     if not run.count(name):
         return None
     return url_for("runs.devices", integration_id=run.integration_id, run_id=run.id, kind=name)
+
+
+def _file_lines(rows: Iterable[Row[Any]]) -> Iterator[tuple[object, ...]]:
+    """Yield a line for each run, in the columns of `_FILE_HEADER`."""
+    for row in rows:
+        first, last = (getattr(row, name) for name in _FIRST), (getattr(row, name) for name in _LAST)
+        counts = (row.counts.get(name, 0) for name in _COUNTS)
+        yield (row.id, row.kind, row.sync_kind, *first, *counts, *last)

@@ -25,7 +25,7 @@ _SHOW_SECRETS = frozenset({"wizard", "demo_device", "app_configuration", "authen
 _FILE = "text/csv"
 _SMALLEST = 500
 
-_compress = Compress()
+_compressor = Compress()
 
 
 def init_app(app: Flask) -> None:
@@ -38,11 +38,11 @@ def init_app(app: Flask) -> None:
         "COMPRESS_MIN_SIZE": _SMALLEST,
     }
     app.config.update(settings)
-    _compress.init_app(app)
-    app.after_request(compress)
+    _compressor.init_app(app)
+    app.after_request(_compress)
 
 
-def compress(response: Response) -> Response:
+def _compress(response: Response) -> Response:
     """Compress the answer where that is possible and tells nothing; say in Vary that it may be."""
     is_read = request.method in {"GET", "HEAD"} or response.mimetype == _FILE
     if response.mimetype not in _TEXTS or not is_read or not _tells_nothing():
@@ -57,7 +57,7 @@ def compress(response: Response) -> Response:
         response.get_data()  # a file of ours fits in memory, and its length is told
     elif response.is_streamed and request.method == "HEAD":
         return response
-    return _compress.after_request(response)
+    return _compressor.after_request(response)
 
 
 def _tells_nothing() -> bool:

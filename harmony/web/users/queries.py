@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 from harmony.clock import within
 from harmony.db import db
 from harmony.models import Device, ExternalIdentity, Integration, Invitation, SignInSession, User
-from harmony.models.access import Role
 from harmony.security.invitations import VALID_FOR
 from harmony.security.principal import group_key
 
@@ -78,8 +77,3 @@ def group_options(chosen: Iterable[str]) -> list[GroupOption]:
     known = {option.value for option in found}
     empty = [GroupOption(key, key, "no device is in it now", 0, True) for key in sorted(wanted - known)]
     return sorted(found, key=lambda option: (option.detail, option.label)) + empty
-
-
-def can_administer(user: User) -> bool:
-    """Tell if a user is an enabled administrator."""
-    return user.role == Role.ADMINISTRATOR and user.disabled_at is None

@@ -29,7 +29,7 @@ from harmony.web.wizard.forms import complain
 # Each tag that may have a name of its own, and its field.
 NAMES = {key: key.replace(":", "_") for key in (*STATUS_KEYS, *RISK_KEYS, NO_RISK_KEY)}
 _SWITCHES = ("tag_status", "tag_risk", "tag_factors", "tag_no_risk")
-FOREIGN = "In the UEM already, not made for this integration: adopt it below, or choose another name."
+_FOREIGN = "In the UEM already, not made for this integration: adopt it below, or choose another name."
 _RESPELLED = "In the UEM already as {}, which is the same tag there: adopt it below, or choose another name."
 _EARLIER = "Made by Harmony earlier: adopt it below to go on using it, or choose another name."
 _FOREIGN_FACTOR = (
@@ -159,7 +159,7 @@ def judge(form: TaggingForm, state: WizardState) -> bool:
 def _why(tag: NeededTag) -> str:
     if tag.earlier:
         return _EARLIER
-    return FOREIGN if tag.spelling == tag.name else _RESPELLED.format(tag.spelling)
+    return _FOREIGN if tag.spelling == tag.name else _RESPELLED.format(tag.spelling)
 
 
 def context(form: TaggingForm) -> dict[str, Any]:
