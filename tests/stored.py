@@ -29,7 +29,7 @@ from harmony.models.configuration import SYNCHRONIZATION, Synchronization, from_
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.evaluate import Departed, depart
 from harmony.sync.deletion.missing import Snapshot
-from harmony.sync.search import search_text
+from harmony.uem.device_keys import search_text
 from tests.builders import NOON
 
 Groups = Sequence[tuple[str, str]]

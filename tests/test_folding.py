@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harmony.folding import LONGEST_KEY, fold, lines, sort_key
-from harmony.sync.search import search_text
+from harmony.uem.device_keys import search_text
 
 ALIKE = [
     ("anna's iphone", "Anna\u2019s iPhone"),

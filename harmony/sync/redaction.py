@@ -14,8 +14,8 @@ from harmony.jobs import device_sync
 from harmony.models import Device, Integration
 from harmony.models.configuration import Synchronization
 from harmony.sync import indexing
-from harmony.sync.privacy import PLACEHOLDER_EMAIL
-from harmony.sync.search import search_text
+from harmony.uem.device_keys import search_text
+from harmony.uem.privacy import PLACEHOLDER_EMAIL
 
 log = logging.getLogger(__name__)
 

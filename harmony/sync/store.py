@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import record_history
 from harmony.db import bulk
-from harmony.folding import sort_key
 from harmony.models import Happening
 from harmony.sync.diff import Plan
 from harmony.sync.field_changes import NAMED_ONLY, SHOWN, described
 from harmony.sync.reading.known import Known
 from harmony.sync.reading.scope import Incoming
-from harmony.sync.search import search_text
+from harmony.uem.device_keys import sort_and_search_keys
 
 _TimeEncoder = Callable[[datetime | None], Any]
 # When a row is written, as the driver has it, and the generation of the UEM that placed it.
@@ -158,8 +157,7 @@ def _row(row: Incoming, encode: _TimeEncoder, stamp: _Stamp) -> tuple[Any, ...]:
         device.email, device.user_name, device.platform, device.model, device.os_version, device.ownership,
         device.group_id, device.group_name, device.enrollment_status, device.compliance, device.compromised,
         encode(device.enrolled_at), encode(device.last_seen), row.udid_key,
-        sort_key(device.name),
-        search_text(device.name, device.serial, device.udid, device.user_name, device.email),
+        *sort_and_search_keys(device),
         "" if row.shared else row.fingerprint, *stamp,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -35,11 +36,27 @@ class Group:
     uuid: str = ""
 
 
-class UemDevice(msgspec.Struct, frozen=True, gc=False):
+class DeviceKeys(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The keys of a device, made where its page was read (`device_keys.py`).
+
+    `fingerprint` is that of a device which is in its organization group alone.
+    """
+
+    fingerprint: str
+    udid_key: str
+    name_key: str
+    search_text: str
+
+    def __repr__(self) -> str:
+        """Say nothing of the user."""
+        return f"DeviceKeys(udid_key={self.udid_key!r})"
+
+
+class UemDevice(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One enrolled device; unknown text is "", times are aware UTC, `udid` is kept as it was sent.
 
-    `group_uuid` is read only where `group_id` could not be. A struct, because a sync makes one for every
-    device there is: it costs a fifth of a frozen dataclass.
+    `group_uuid` is read only where `group_id` could not be. `keys` are there where another process made them.
+    A struct, because a sync makes one for every device there is: it costs a fifth of a frozen dataclass.
     """
 
     external_id: str
@@ -63,6 +80,11 @@ class UemDevice(msgspec.Struct, frozen=True, gc=False):
     last_seen: datetime | None
     enrolled_at: datetime | None
     group_uuid: str = ""
+    keys: DeviceKeys | None = None
+
+    def changed(self, **values: Any) -> UemDevice:
+        """Return the device with other values, and without the keys of the former ones."""
+        return msgspec.structs.replace(self, keys=None, **values)
 
     def __repr__(self) -> str:
         """Name the device, and nothing of its user."""

@@ -11,7 +11,7 @@ from harmony.db import db, table_of, write
 from harmony.device_ids import udid_key
 from harmony.folding import sort_key
 from harmony.models import Device, Happening, Membership
-from harmony.sync.search import search_text
+from harmony.uem.device_keys import search_text
 from tests.builders import NOON
 
 

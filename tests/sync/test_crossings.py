@@ -10,7 +10,8 @@ from harmony.jobs.accounting import Account, Identity, other_hardware
 from harmony.sync.reading.crossings import contested_inside, contested_outside
 from harmony.sync.reading.known import Known
 from harmony.sync.reading.matching import Matcher, Matches
-from harmony.sync.reading.scope import Incoming, fingerprint
+from harmony.sync.reading.scope import Incoming
+from harmony.uem.device_keys import fingerprint
 from tests.builders import a_device
 
 GROUPS = (("organization", "570"),)

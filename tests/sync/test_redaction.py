@@ -9,7 +9,7 @@ from harmony.db import Base, db, write
 from harmony.models import Device, Integration, SetupPage
 from harmony.models.configuration import SYNCHRONIZATION, Synchronization, to_row
 from harmony.sync import redaction
-from harmony.sync.privacy import PLACEHOLDER_EMAIL
+from harmony.uem.privacy import PLACEHOLDER_EMAIL
 from tests.builders import NOON, a_choice, an_integration
 from tests.sync.stored import all_of, store_devices
 

@@ -14,8 +14,8 @@ from harmony.device_ids import udid_key
 from harmony.jobs.device_sync import choice
 from harmony.models import Device, Integration
 from harmony.protection.catalogue import ANDROID, IOS
-from harmony.sync.privacy import PLACEHOLDER_EMAIL
-from harmony.sync.search import search_text
+from harmony.uem.device_keys import search_text
+from harmony.uem.privacy import PLACEHOLDER_EMAIL
 
 _BY_REGISTRATION = "registration"
 # The UEM's words for the platforms.

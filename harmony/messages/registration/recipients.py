@@ -25,7 +25,7 @@ from harmony.models import (
 )
 from harmony.models.configuration import Deployment
 from harmony.protection.risk import APPLE
-from harmony.sync.privacy import PLACEHOLDER_EMAIL
+from harmony.uem.privacy import PLACEHOLDER_EMAIL
 
 # Who made the messages that Harmony queues by itself.
 AUTOMATIC = "new device"

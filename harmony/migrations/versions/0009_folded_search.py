@@ -14,7 +14,7 @@ from alembic import op
 
 from harmony.db import UtcDateTime
 from harmony.folding import lines, sort_key
-from harmony.sync.search import search_text
+from harmony.uem.device_keys import search_text
 
 revision = "0009"
 down_revision = "0008"

@@ -13,11 +13,11 @@ from harmony.jobs.outcome import Doubt
 from harmony.jobs.tally import Tally
 from harmony.models.configuration import Synchronization
 from harmony.sync.diff import read_to_the_end
-from harmony.sync.privacy import Privacy, redact
 from harmony.sync.reading.placement import SHARED_ID, GroupTree, Sorted, doubtful_row, sort_rows
 from harmony.sync.reading.scope import Incoming, Scope, chosen_groups, cover, pulls, still_there
 from harmony.sync.reading.single import single_devices
 from harmony.uem.client import UemClient
+from harmony.uem.privacy import Privacy, redact
 from harmony.uem.records import DevicePage, Group, GroupKind, SkippedRow, UemDevice
 
 

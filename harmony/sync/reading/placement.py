@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from msgspec.structs import replace
-
-from harmony.sync.reading.scope import Incoming, Scope, fingerprint
+from harmony.sync.reading.scope import Incoming, Scope
+from harmony.uem.device_keys import fingerprint
 from harmony.uem.records import Group, GroupKind, SkippedRow, UemDevice
 
 UNREADABLE = "Its organization group cannot be read."
@@ -111,4 +110,4 @@ def _with_group(device: UemDevice, tree: GroupTree) -> UemDevice:
     """Return the device with the id of its group where only the UUID of it could be read."""
     if device.group_id or not device.group_uuid:
         return device
-    return replace(device, group_id=tree.ids.get(device.group_uuid.lower(), ""), group_uuid="")
+    return device.changed(group_id=tree.ids.get(device.group_uuid.lower(), ""), group_uuid="")

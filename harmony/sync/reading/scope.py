@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
-from hashlib import blake2b
 from typing import NamedTuple
-
-from msgspec.structs import replace
 
 from harmony.device_ids import udid_key
 from harmony.models.configuration import Synchronization
-from harmony.sync.privacy import stand_in_email
+from harmony.uem.device_keys import Memberships, fingerprint, own_group
+from harmony.uem.privacy import stand_in_email
 from harmony.uem.records import Group, GroupKind, UemDevice
 
-_Memberships = tuple[tuple[str, str], ...]
-
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_COMPROMISED = {None: "", True: "yes", False: "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +23,9 @@ class Scope:
     organization_groups: frozenset[str] = frozenset()
     smart_groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def memberships(self, device: UemDevice) -> _Memberships:
+    def memberships(self, device: UemDevice) -> Memberships:
         """Every chosen group that lists `device`; a parent group does not bring its children's devices."""
-        organization = _organization(device.group_id) if device.group_id in self.organization_groups else ()
+        organization = own_group(device.group_id) if device.group_id in self.organization_groups else ()
         if not self.smart_groups:
             return organization
         smart = sorted(group for group, members in self.smart_groups.items() if device.external_id in members)
@@ -45,14 +39,17 @@ class Incoming(NamedTuple):
     """
 
     device: UemDevice
-    memberships: _Memberships
+    memberships: Memberships
     fingerprint: str
     shared: bool = False
 
     @property
     def udid_key(self) -> str:
         """The UDID however it is spelt; "" when it says nothing about the device."""
-        return "" if self.shared else udid_key(self.device.udid)
+        if self.shared:
+            return ""
+        keys = self.device.keys
+        return udid_key(self.device.udid) if keys is None else keys.udid_key
 
     @property
     def enrolment(self) -> tuple[datetime, int, str]:
@@ -63,9 +60,9 @@ class Incoming(NamedTuple):
 def with_marks(row: Incoming, **marks: str) -> Incoming:
     """Return the row with another UUID, UDID or serial, also where the UDID stands in for an e-mail."""
     device, stand_in = row.device, stand_in_email(row.device)
-    device = replace(device, **marks)
+    device = device.changed(**marks)
     if row.device.email == stand_in:
-        device = replace(device, email=stand_in_email(device))
+        device = device.changed(email=stand_in_email(device))
     return Incoming(device, row.memberships, fingerprint(device, row.memberships))
 
 
@@ -76,19 +73,6 @@ def enrolment(enrolled_at: datetime | None, external_id: str) -> tuple[datetime,
     True
     """
     return enrolled_at or LONG_AGO, len(external_id), external_id
-
-
-def fingerprint(device: UemDevice, memberships: _Memberships) -> str:
-    """32 hex digits over everything that is stored of a device but its id and its last contact."""
-    enrolled = device.enrolled_at.isoformat() if device.enrolled_at else ""
-    parts = (
-        device.uuid, device.udid, device.serial, device.imei, device.name, device.phone, device.email,
-        device.user_name, device.platform, device.model, device.os_version, device.ownership,
-        device.group_id, device.group_name, device.enrollment_status, device.compliance,
-        _COMPROMISED[device.compromised], enrolled, _named(memberships),
-    )  # fmt: skip
-    # A separator that no cleaned text holds keeps ("ab", "c") apart from ("a", "bc").
-    return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def pulls(groups: Iterable[Group]) -> tuple[str, ...]:
@@ -146,13 +130,3 @@ def _highest(group: str, chosen: Mapping[str, object], parents: Mapping[str, str
         highest = above if above in chosen else highest
         above = parents.get(above)
     return highest
-
-
-@lru_cache(maxsize=4096)
-def _organization(group_id: str) -> _Memberships:
-    return ((GroupKind.ORGANIZATION.value, group_id),)
-
-
-@lru_cache(maxsize=4096)
-def _named(memberships: _Memberships) -> str:
-    return "\x1f".join(f"{kind}={group}" for kind, group in memberships)

@@ -7,7 +7,7 @@ import json
 from harmony.uem.errors import TooLarge
 from harmony.uem.http.response import Answer
 from harmony.uem.records import AppOnDevice, AppPage
-from harmony.uem.workspace_one.readers import MAX_ROWS
+from harmony.uem.workspace_one.device_page import MAX_ROWS
 from harmony.uem.workspace_one.rows import LONGEST_TEXT, clean, count, plain_id
 from harmony.uem.workspace_one.wire import JsonObject, loose_object, rows_of
 

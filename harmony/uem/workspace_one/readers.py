@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from harmony.uem.errors import MalformedAnswer, NotFound, NotTheApi, TooLarge
+from harmony.uem.errors import MalformedAnswer, NotFound, NotTheApi
 from harmony.uem.http.response import Answer
 from harmony.uem.records import (
     DevicePage,
@@ -19,19 +19,15 @@ from harmony.uem.records import (
     TagList,
     UemDevice,
 )
-from harmony.uem.workspace_one.rows import clean, count, device_record, plain_id
+from harmony.uem.workspace_one.device_page import PageContent, page_content, record_of
+from harmony.uem.workspace_one.rows import clean, count, plain_id
 from harmony.uem.workspace_one.wire import (
-    DeviceRow,
     JsonObject,
     loose_device,
     loose_json,
     loose_object,
     rows_of,
-    typed_devices,
 )
-
-# The UEM caps a page at 500 rows; a page ten times as long comes from something else.
-MAX_ROWS = 5000
 
 
 def read_system_info(answer: Answer) -> SystemInfo:
@@ -43,14 +39,16 @@ def read_system_info(answer: Answer) -> SystemInfo:
     return SystemInfo(product or "Workspace ONE UEM", version or "unknown")
 
 
-def read_device_page(answer: Answer, number: int) -> DevicePage | None:
+def read_device_page(
+    answer: Answer, number: int, read: Callable[[bytes], PageContent] = page_content
+) -> DevicePage | None:
     """Return a page, or None for 204 and for an empty list, the two ways the UEM says "no more"."""
     if answer.status == 204:
         return None
-    rows, total = typed_devices(answer.body) or _loose_devices(answer.body)
-    if len(rows) > MAX_ROWS:
-        raise TooLarge(f"A page has {len(rows)} rows, although at most 500 were asked for.")
-    return _page(number, [_record(row) for row in rows], count(total))
+    page = read(answer.body)
+    if not (page.devices or page.skipped):
+        return None
+    return DevicePage(number, page.devices, page.skipped, page.total)
 
 
 def read_device(answer: Answer) -> UemDevice | SkippedRow:
@@ -60,24 +58,7 @@ def read_device(answer: Answer) -> UemDevice | SkippedRow:
     members = loose_json(answer.body)
     if not isinstance(members, dict):
         raise MalformedAnswer("The server answered with another kind of data than expected.")
-    return _record(loose_device(members))
-
-
-def _loose_devices(body: bytes) -> tuple[list[DeviceRow | None], Any]:
-    envelope = loose_object(body)
-    return [loose_device(row) for row in rows_of(envelope, "Devices")], envelope.get("Total")
-
-
-def _record(row: DeviceRow | None) -> UemDevice | SkippedRow:
-    return device_record(row) if row is not None else SkippedRow(None, "The row is not an object.")
-
-
-def _page(number: int, records: list[UemDevice | SkippedRow], total: int | None) -> DevicePage | None:
-    if not records:
-        return None
-    devices = tuple(record for record in records if isinstance(record, UemDevice))
-    skipped = tuple(record for record in records if isinstance(record, SkippedRow))
-    return DevicePage(number, devices, skipped, total)
+    return record_of(loose_device(members))
 
 
 def read_groups(answer: Answer) -> list[Group]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from harmony.device_ids import is_placeholder
 from harmony.uem.records import UemDevice
 
@@ -27,8 +25,7 @@ def redact(device: UemDevice, privacy: Privacy) -> UemDevice:
     """`device` without the personal data that the administrator does not import."""
     if privacy == Privacy():
         return device
-    return replace(
-        device,
+    return device.changed(
         name=device.name if privacy.name else "",
         user_name=device.user_name if privacy.name else "",
         phone=device.phone if privacy.number else "",
