@@ -31,6 +31,7 @@ from harmony.uem.workspace_one.app_rows import read_device_apps
 from harmony.uem.workspace_one.device_apps import all_apps
 from harmony.uem.workspace_one.endpoints import Call
 from harmony.uem.workspace_one.errors import refuse_failures
+from harmony.uem.workspace_one.page_process import PageProcess
 from harmony.uem.workspace_one.prefetch import MAX_PAGES, pages_in_order
 from harmony.uem.workspace_one.requests import PAGE_SIZE, Body, paged, request_of
 from harmony.uem.workspace_one.sign_in import make_sign_in
@@ -64,6 +65,7 @@ class WorkspaceOne:
         self._transport = Transport(
             address, connection.policy, connection.ca_pem, limits, times, shared=shared, route=route
         )
+        self._pages = PageProcess()
         self._proven = False
 
     def system_info(self) -> SystemInfo:
@@ -156,6 +158,7 @@ class WorkspaceOne:
         """End calls under way and forget the connections."""
         self._sign_in.close()
         self._transport.close()
+        self._pages.close()
 
     def call(
         self,
@@ -207,5 +210,7 @@ class WorkspaceOne:
         return self.call(Call.DEVICE_APPS, read, paged(number), external_id)
 
     def _device_page(self, asked: dict[str, str], number: int) -> DevicePage | None:
-        params = {**asked, **paged(number)}
-        return self.call(Call.DEVICES_SEARCH, lambda answer: readers.read_device_page(answer, number), params)
+        def read(answer: Answer) -> DevicePage | None:
+            return readers.read_device_page(answer, number, self._pages.read)
+
+        return self.call(Call.DEVICES_SEARCH, read, {**asked, **paged(number)})

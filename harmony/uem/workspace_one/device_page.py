@@ -1,4 +1,4 @@
-"""PURE: a page of devices, from the bytes of an answer to records."""
+"""A page of devices, from the bytes of an answer to records."""
 
 from __future__ import annotations
 

@@ -1,0 +1,189 @@
+"""A process that makes records of pages of devices, so that a large fleet is read on a core of its own.
+
+It is handed the bytes of an answer and hands records back: calls, pace, tokens and errors stay with whoever
+reads. What it does not understand, and whatever becomes of it, is read by the process that asked. It ends
+with that process, whose ends of the lines are its only input.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import msgspec
+
+from harmony.uem.device_keys import with_keys
+from harmony.uem.workspace_one.device_page import PageContent, page_content
+
+# A smaller fleet is read before the process would be there.
+LARGE_FLEET = 10_000
+# A page that waits while another is read, so that the process never does.
+_LINES = 3
+_ROOT = Path(__file__).resolve().parents[3]
+_NOT_READ = b""
+# A page takes some 20 ms. A process that is stopped or starved is given up for the rest of the run.
+_PATIENCE = struct.pack("ll", 20, 0)
+_SIZE = struct.Struct("!I")
+_page = msgspec.msgpack.Decoder(PageContent)
+
+
+class PageProcess:
+    """The process as its parent sees it. Safe to use from several threads.
+
+    The first page that announces a large fleet starts it. A page is read by who asks while the process is not
+    ready, or has enough to do.
+    """
+
+    def __init__(self) -> None:
+        self._fleet = LARGE_FLEET if len(os.sched_getaffinity(0)) > 1 else sys.maxsize
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._lines: Sequence[_Line] = ()
+        self._free: queue.SimpleQueue[_Line] = queue.SimpleQueue()
+        self._may_start = True
+
+    def read(self, body: bytes) -> PageContent:
+        """Return the content of a page, its devices with their keys if the process has read it.
+
+        Raises MalformedAnswer or TooLarge.
+        """
+        if reply := self._ask(body):
+            return _page.decode(reply)
+        page = page_content(body)
+        if (page.total or 0) >= self._fleet:
+            self._start()
+        return page
+
+    def close(self) -> None:
+        """End it. Whoever waits for it reads the page itself."""
+        with self._lock:
+            self._may_start = False
+            if self._child is not None:
+                self._child.kill()
+                self._child.wait()
+            for line in self._lines:
+                line.close()
+
+    def _start(self) -> None:
+        with self._lock:
+            if not self._may_start:
+                return
+            self._may_start = False
+            with suppress(OSError):
+                self._child, self._lines = _started()
+                for line in self._lines:
+                    self._free.put(line)
+
+    def _ask(self, body: bytes) -> bytes:
+        """Return what the process answers; nothing if none is there, or none that answers."""
+        try:
+            line = self._free.get_nowait()
+        except queue.Empty:
+            return _NOT_READ
+        try:
+            reply = line.ask(body) if line.is_ready() else _NOT_READ
+        except OSError:
+            return _NOT_READ
+        self._free.put(line)
+        return reply
+
+
+class _Line:
+    """A connection of two processes for whole messages of any size, which are waited for in the kernel."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._is_ready = False
+
+    def is_ready(self) -> bool:
+        """Tell whether the process has said that it is there. Raises OSError when it never will."""
+        if not self._is_ready:
+            with suppress(BlockingIOError):
+                self._end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                self._is_ready = self.receive() == _NOT_READ
+        return self._is_ready
+
+    def ask(self, message: bytes) -> bytes:
+        """Return the answer to a message. Raises OSError."""
+        self.send(message)
+        return self.receive()
+
+    def send(self, message: bytes) -> None:
+        """Raises OSError, also when the other side takes nothing for too long."""
+        head = _SIZE.pack(len(message))
+        if self._end.sendmsg([head, message]) != len(head) + len(message):
+            raise TimeoutError
+
+    def receive(self) -> bytes:
+        """Raises OSError, also when the other side says nothing for too long, or is gone."""
+        (size,) = _SIZE.unpack(self._all(_SIZE.size))
+        return self._all(size)
+
+    def close(self) -> None:
+        """Give it up."""
+        self._end.close()
+
+    def _all(self, size: int) -> bytes:
+        message = self._end.recv(size, socket.MSG_WAITALL) if size else b""
+        if len(message) != size:
+            raise ConnectionError
+        return message
+
+
+def _started() -> tuple[subprocess.Popen[bytes], list[_Line]]:
+    """Return the process and the lines to it. Raises OSError."""
+    with ExitStack() as on_failure, ExitStack() as its_ends:
+        lines, numbers = [], []
+        for _ in range(_LINES):
+            ours, its = socket.socketpair()
+            on_failure.callback(ours.close)
+            numbers.append(its_ends.enter_context(its).fileno())
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                ours.setsockopt(socket.SOL_SOCKET, option, _PATIENCE)
+            lines.append(_Line(ours))
+        command = (sys.executable, "-m", __name__, *map(str, numbers))
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=numbers, cwd=_ROOT)  # noqa: S603
+        on_failure.pop_all()
+        return child, lines
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer until the lines are closed. Return the exit code."""
+    # It ends with its parent, and its objects are in no cycles.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
+    lines = {number: _Line(socket.socket(fileno=number)) for number in map(int, arguments)}
+    poll = select.poll()
+    try:
+        for number, line in lines.items():
+            poll.register(number, select.POLLIN)
+            line.send(_NOT_READ)
+        while True:
+            for number, _ in poll.poll():
+                lines[number].send(_reply(lines[number].receive()))
+    except OSError:
+        return 0
+
+
+def _reply(body: bytes) -> bytes:
+    try:
+        page = page_content(body)
+        devices = tuple(map(with_keys, page.devices))
+        return msgspec.msgpack.encode(msgspec.structs.replace(page, devices=devices))
+    except Exception:  # whoever asked reads it again, and says what is wrong
+        return _NOT_READ
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
