@@ -23,7 +23,7 @@ from harmony.jobs import call_share, control, lease
 from harmony.jobs.heartbeat import LOOK_SECONDS, Interrupted, LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.jobs.quota import Share, is_scarce
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.uem_client import ClientFactory, open_client

@@ -1,23 +1,25 @@
-"""The signs of life of this process, and the web and worker processes of every node that gave one."""
+"""The processes: who this one is, its signs of life, and the web and worker processes of every node."""
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from harmony.config import current_settings
 from harmony.config.version import VERSION
 from harmony.db import db, table_of, upsert, write
-from harmony.jobs.process_identity import WORKER_SILENT_AFTER, identity, is_gone
 from harmony.models import WebProcess, Worker
 
+WORKER_SILENT_AFTER = timedelta(seconds=60)
 _FORGET_AFTER = timedelta(days=1)
-_SILENT_AFTER = WORKER_SILENT_AFTER
 # After that, a process that died is no news any more.
 _TOLD_FOR = timedelta(hours=1)
 
@@ -37,7 +39,7 @@ class Process:
 
     def is_alive(self, now: datetime) -> bool:
         """Tell whether it gave a sign of life within the last minute and was not told to stop."""
-        return self.stopped_at is None and abs(now - self.seen_at) < _SILENT_AFTER
+        return self.stopped_at is None and abs(now - self.seen_at) < WORKER_SILENT_AFTER
 
     def state(self, now: datetime) -> str:
         """Return "running", "stopped" or "silent"."""
@@ -131,3 +133,61 @@ def silent(found: Sequence[Process], now: datetime) -> list[Process]:
         if process.state(now) == "silent" and now - process.seen_at < _TOLD_FOR
     }
     return [process for place, process in sorted(lost.items()) if place not in alive]
+
+
+def identity() -> str:
+    """`place:pid:start` of this process; a pid that is used again has another start."""
+    return f"{_place()}:{os.getpid()}:{_start(os.getpid())}"
+
+
+def is_gone(who: str) -> bool:
+    """True only when `who` surely lived in this place and does no longer. Doubt means False."""
+    place, pid, start = [*who.rsplit(":", 2), "", ""][:3]
+    if place != _place() or not pid.isdigit():
+        return False
+    return _start(int(pid)) != start
+
+
+@cache
+def _place() -> str:
+    """The host, its boot and its process namespace: pids mean something only inside one of these."""
+    boot = _text("/proc/sys/kernel/random/boot_id")[:8]
+    try:
+        space = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        space = ""
+    return f"{socket.gethostname()[:60]}/{boot}/{space}"
+
+
+def _start(pid: int) -> str:
+    """The start of a process in clock ticks since boot; "" when there is none (Linux), "?" elsewhere."""
+    if not Path("/proc/self/stat").exists():
+        return "?" if _answers(pid) else ""
+    # The name in parentheses may hold spaces; field 22 counts from the start of the line.
+    fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    if not fields or fields[0] in {"Z", "X"}:
+        return ""
+    return fields[19]
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def worker_seen_at(now: datetime) -> datetime | None:
+    """Return the last heartbeat of any worker; one that only a clock set back explains does not count."""
+    seen = select(func.max(Worker.seen_at)).where(Worker.seen_at < now + WORKER_SILENT_AFTER)
+    return db.session.scalar(seen)

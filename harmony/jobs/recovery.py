@@ -13,7 +13,7 @@ from harmony.feed import record_run_line
 from harmony.jobs import device_sync
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.lease import LEASE, under_way
-from harmony.jobs.process_identity import is_gone
+from harmony.jobs.presence import is_gone
 from harmony.models import Integration, Job, JobRun, SyncRunState
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
 from harmony.jobs.outcome import OVERTAKEN, Outcome, of_database
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.jobs.runner import EarlyEnds, attempt_apart, writing_the_end
 from harmony.messages import claims
 from harmony.messages.channel import open_sender

@@ -24,7 +24,7 @@ from harmony.config import Settings, current_settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, release
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.jobs.presence import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.models import Integration, JobRun, VaultCanary
 from harmony.models.search_index import is_there
 from harmony.ops import doctor_checks

@@ -16,7 +16,7 @@ from harmony.clock import within
 from harmony.config import Settings, current_settings
 from harmony.config.version import VERSION
 from harmony.db import db, sqlite_module
-from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.jobs.presence import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.ops.migrate import is_served
 from harmony.security.auth import public
 

@@ -19,7 +19,7 @@ from harmony.clock import within
 from harmony.config import current_settings
 from harmony.db import db, release, sqlite_module, write
 from harmony.jobs import caution
-from harmony.jobs.process_identity import is_gone
+from harmony.jobs.presence import is_gone
 from harmony.models import Absence, Integration, MessageState, Worker
 from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.migrate import known_revisions, migrate

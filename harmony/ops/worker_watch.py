@@ -9,7 +9,7 @@ from flask import Flask
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.jobs.process_identity import worker_seen_at
+from harmony.jobs.presence import worker_seen_at
 from harmony.messages import delivery
 from harmony.messages.notices import watch
 from harmony.messages.notices.troubles import WORKER_SILENT_AFTER

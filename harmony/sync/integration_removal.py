@@ -13,7 +13,7 @@ from harmony.clock import now
 from harmony.db import changed, db, write
 from harmony.jobs import caution
 from harmony.jobs.lease import LEASE
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.models import Device, Integration, IntegrationState, Job, JobRun
 from harmony.models.job import SYNC_JOB
 from harmony.sync import removal_undo

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -12,25 +13,31 @@ from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.db.wal_mover import moving_wal
 from harmony.jobs import caution, control, device_sync, lease
+from harmony.jobs.accounting import contradicts_many
 from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
-from harmony.jobs.outcome import OVERTAKEN, PAUSED, STOPPED, Outcome, of_database, of_error, of_locked
-from harmony.jobs.process_identity import identity
+from harmony.jobs.outcome import (
+    OVERTAKEN,
+    PAUSED,
+    STOPPED,
+    Outcome,
+    of_database,
+    of_delta,
+    of_error,
+    of_locked,
+)
+from harmony.jobs.presence import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.tally import Tally
 from harmony.jobs.uem_client import ClientFactory, open_client
 from harmony.models import Absence, Integration, JobRun, SyncRunState
-from harmony.models.configuration import (
-    SERVER,
-    SYNCHRONIZATION,
-    ServerDetails,
-    Synchronization,
-    from_row,
-)
-from harmony.sync import event_coverage, named_devices, rollback_detection
-from harmony.sync.named_reading import take_named
-from harmony.sync.snapshot import Sync, take_delta, take_snapshot
+from harmony.models.configuration import SERVER, SYNCHRONIZATION, ServerDetails, Synchronization, from_row
+from harmony.sync import named_devices, rollback_detection
+from harmony.sync.deletion import missing as deletion_missing
+from harmony.sync.deletion import soft_delete
+from harmony.sync.deletion.missing import Snapshot
+from harmony.sync.snapshot import Sync, open_reading, take_delta, take_snapshot
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
 
@@ -39,6 +46,10 @@ log = logging.getLogger(__name__)
 # A delta reads a little more than what moved since the last read: the two clocks may differ.
 _OVERLAP = timedelta(minutes=10)
 _NAME = "run"
+
+_TOO_MANY = (
+    "{0:,} of the devices were not found. So many at once are not believed one by one: a full sync decides."
+)
 
 
 def sync(
@@ -103,7 +114,7 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
     def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
         with moving_wal() as work.after_write:
             if work.named is not None:
-                return take_named(work, client, work.named.external_ids)
+                return _take_named(work, client, work.named.external_ids)
             return take_snapshot(work, client) if work.held.whole else take_delta(work, client)
 
     def ended(error: UemError) -> Outcome:
@@ -155,7 +166,7 @@ def _answer_events(session: Session, work: Sync, outcome: Outcome, current_time:
         named_devices.settle(session, work.held.integration_id, work.named, outcome, current_time)
     elif work.held.whole and outcome.good:
         run = session.get_one(JobRun, work.held.run_id)
-        event_coverage.note(session, run, work.tally, current_time)
+        named_devices.count_missed(session, run, work.tally, current_time)
         named_devices.settle_read(session, run.integration_id, run.started_at)
 
 
@@ -168,3 +179,36 @@ def _tell(work: Sync, outcome: Outcome) -> None:
         *(work.held.run_id, work.held.integration_id, outcome.state, tally.added, tally.updated),
         *(tally.missing, tally.deleted, tally.skipped, outcome.reason),
     )
+
+
+def _take_named(work: Sync, client: UemClient, external_ids: Sequence[str]) -> Outcome:
+    """Read the devices that events named, one by one. Raises as a snapshot does.
+
+    What the UEM does not have any more is marked, and nothing is deleted: the mark counts from the next
+    complete snapshot on that does not list the device either, with every reason of the guard to hold it.
+    """
+    reading, writer = open_reading(work, client)
+    doubt = reading.read_devices(external_ids)
+    writer.end_refresh()
+    seen = Snapshot(
+        work.held.integration_id, work.held.run_id, work.number, work.choice, reading.is_listed,
+        reading.account, suspect=work.suspect,
+    )  # fmt: skip
+    outcome = of_delta(work.tally, replace(doubt, unbelieved=len(reading.account.unbelieved)))
+    if not doubt.counts or work.suspect is not None:
+        return outcome
+    return _mark_not_found(work, seen, external_ids, outcome)
+
+
+def _mark_not_found(work: Sync, seen: Snapshot, external_ids: Sequence[str], outcome: Outcome) -> Outcome:
+    """Mark what was read and not found; none of it if that is too much for single answers."""
+    ids = deletion_missing.not_found(seen, external_ids)
+    live = soft_delete.live(work.held.integration_id)
+    release()
+    if contradicts_many(len(ids), live):
+        return replace(outcome, reason=f"{_TOO_MANY.format(len(ids))} {outcome.reason}", full_sync=True)
+    if ids:
+        with write() as session:
+            work.beat(session)
+            work.tally.missing = deletion_missing.mark_not_found(session, seen, ids, now())
+    return outcome

@@ -1,4 +1,4 @@
-"""The devices that event notifications named: which are due, and what becomes of them after a run."""
+"""The devices that events named: which are due, what becomes of them after a run, and which none named."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from harmony.config import current_settings
 from harmony.db import db, release
 from harmony.jobs import call_share, runs
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.outcome import Outcome
+from harmony.jobs.outcome import GOOD, Outcome
 from harmony.jobs.quota import Share
 from harmony.jobs.schedule import EVENTS_RETRY
+from harmony.jobs.tally import Tally
 from harmony.models import EventListener, Job, JobRun, SyncRunState, UemEvent
 from harmony.sync.deletion import soft_delete
 from harmony.sync.event_plan import (
@@ -30,6 +31,9 @@ from harmony.sync.event_plan import (
 
 # The kinds of event after which the UEM needs some minutes until all that it says of the device is true.
 _LATE_KINDS = frozenset({"enrolled", "unenrolled", "wiped", "deleted"})
+
+# So many devices that changed unannounced since the last event are no accident: rules exist for few changes.
+_MISSED_BEFORE_WARNING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +157,32 @@ def _last_full_sync(integration_id: int) -> datetime | None:
     asked = (runs.FULL_SYNC, JobRun.started_by == EVENTS)
     last = runs.newest(db.session(), integration_id, JobKind.DEVICES, *asked)
     return last.started_at if last else None
+
+
+def count_missed(session: Session, run: JobRun, tally: Tally, now: datetime) -> None:
+    """Count the devices that a full sync found changed and no event named, inside the caller's `write()`.
+
+    Only what changed while events could arrive counts: since a full sync that began after they were on.
+    """
+    listener = session.get(EventListener, run.integration_id)
+    before = _began_before(session, run)
+    if listener is None or not listener.is_on or before is None or before < listener.since:
+        return
+    named = select(func.count(UemEvent.external_id.distinct())).where(
+        UemEvent.integration_id == run.integration_id, UemEvent.received_at >= before
+    )
+    missed = tally.added + tally.updated + tally.missing - (session.scalar(named) or 0)
+    if missed > 0:
+        listener.missed, listener.missed_at = listener.missed + missed, now
+
+
+def have_stopped(listener: EventListener) -> bool:
+    """Tell whether enough changed unannounced that events seem to arrive no more."""
+    return listener.is_on and listener.missed >= _MISSED_BEFORE_WARNING
+
+
+def _began_before(session: Session, run: JobRun) -> datetime | None:
+    """Return when the full sync before this one began; what changed since then is what this one found."""
+    before = (runs.FULL_SYNC, JobRun.id < run.id, JobRun.state.in_(GOOD))
+    newest = runs.newest(session, run.integration_id, JobKind.DEVICES, *before)
+    return newest.started_at if newest else None

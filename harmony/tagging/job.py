@@ -16,7 +16,7 @@ from harmony.jobs import lease, runs
 from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.uem_client import ClientFactory, open_client
 from harmony.models import Device, Integration, Job, JobRun

@@ -16,7 +16,7 @@ from harmony.db import bulk, db
 from harmony.jobs import lease
 from harmony.sync import job as sync_job
 from harmony.sync import rollback_detection, snapshot
-from harmony.sync.deletion import guard, run_holds, soft_delete
+from harmony.sync.deletion import evaluate, guard, soft_delete
 from harmony.sync.deletion import missing as deletion_missing
 from tests.builders import FakeUem
 
@@ -30,8 +30,8 @@ STEPS: dict[str, tuple[Any, str]] = {
     "adoption": (snapshot.Writer, "settle"),
     "marking": (deletion_missing, "mark"),
     "guard": (guard, "decide"),
-    "holding": (run_holds, "keep"),
-    "approval": (run_holds, "carry_out"),
+    "holding": (evaluate, "_keep_hold"),
+    "approval": (evaluate, "_carry_out_approval"),
     "deletion": (soft_delete, "_in_batches"),
     "finish": (sync_job, "_finish"),
     "high-water mark": (rollback_detection, "note"),

@@ -13,7 +13,7 @@ from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import LEASE, Lease, LeaseLost
 from harmony.jobs.outcome import Outcome
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.models import IntegrationState, Job, JobRun, SyncRunState
 from harmony.sync import lifecycle
 from tests.builders import NOON, a_choice, an_integration, due_jobs

@@ -14,7 +14,7 @@ from harmony.db import db, write
 from harmony.jobs import control, lease, recovery
 from harmony.jobs.kinds import KINDS, JobKind
 from harmony.jobs.outcome import Outcome
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.jobs.schedule import LONGEST_WAIT
 from harmony.models import AuditEntry, Integration, IntegrationState, Job, JobRun, SyncRunState
 from harmony.models.configuration import Synchronization

@@ -12,7 +12,7 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.jobs.queue import TASKS, enqueue, queue_of
 from harmony.models import (
     Integration,

@@ -22,7 +22,7 @@ from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
 from harmony.jobs import caution
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.models import Absence, AuditEntry, ChannelKind, Integration, Message, MessageState, Worker
 from harmony.ops import migrate, restore, start
 from harmony.sync import rollback_detection

@@ -28,7 +28,7 @@ from harmony.models import (
 )
 from harmony.sync import job as sync_job
 from harmony.sync import named_devices
-from harmony.sync.event_coverage import have_stopped
+from harmony.sync.named_devices import have_stopped
 from harmony.uem.errors import ServerFailed
 from tests.builders import NOON, FakeUem, a_choice, an_integration, devices
 from tests.stored import last_sync

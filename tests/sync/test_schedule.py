@@ -11,7 +11,7 @@ from harmony.jobs import device_sync, lease, recovery
 from harmony.jobs import schedule as jobs_schedule
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import Outcome
-from harmony.jobs.process_identity import identity, is_gone
+from harmony.jobs.presence import identity, is_gone
 from harmony.models import Absence, Integration, IntegrationState, JobRun, StopReason, SyncKind, SyncRunState
 from harmony.models.configuration import Synchronization
 from harmony.sync import lifecycle

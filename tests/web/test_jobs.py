@@ -15,7 +15,7 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import identity
 from harmony.models import AuditEntry, IntegrationState, Job, JobRun, SyncRunState
 from harmony.web.shared.paging import PAGE_SIZE
 from tests.builders import NOON, an_integration, due_jobs

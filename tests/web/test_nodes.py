@@ -14,8 +14,7 @@ from harmony.config.version import VERSION
 from harmony.db import write
 from harmony.jobs import lease, presence
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.presence import Process
-from harmony.jobs.process_identity import identity
+from harmony.jobs.presence import Process, identity
 from harmony.models import WebProcess, Worker
 from harmony.ops import web_beat
 from tests.builders import NOON, an_integration

@@ -13,7 +13,7 @@ from harmony.backup import record
 from harmony.config import current_settings
 from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.process_identity import worker_seen_at
+from harmony.jobs.presence import worker_seen_at
 from harmony.messages.notices.kinds import NoticeKind
 from harmony.messages.notices.rules import Trouble, TroubleKey
 from harmony.models import (

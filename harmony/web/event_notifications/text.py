@@ -9,7 +9,7 @@ from flask import url_for
 from harmony.event_notifications.wire import EventKind
 from harmony.jobs.quota import Share
 from harmony.models import EventListener, Integration
-from harmony.sync.event_coverage import have_stopped
+from harmony.sync.named_devices import have_stopped
 from harmony.web.shared.layout import Banner
 
 KINDS = {

@@ -9,7 +9,7 @@ from flask import url_for
 
 from harmony.jobs import caution, server_waits
 from harmony.jobs.kinds import JobKind, resting_in_caution
-from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.jobs.presence import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.models import Integration, IntegrationState, JobRun, SyncKind
 from harmony.models.configuration import SERVER, ServerDetails
 from harmony.uem.trust.certificates import WARN_DAYS, CertificateRefused, read_upload

@@ -16,7 +16,7 @@ from harmony.config import current_settings
 from harmony.config.version import VERSION
 from harmony.db import db, is_sqlite
 from harmony.jobs import caution, presence
-from harmony.jobs.process_identity import WORKER_SILENT_AFTER, worker_seen_at
+from harmony.jobs.presence import WORKER_SILENT_AFTER, worker_seen_at
 from harmony.messages.notices.watch import open_troubles
 from harmony.security.addresses import HOME, below_prefix, full_address, page_address
 from harmony.security.auth import may_open
