@@ -67,7 +67,8 @@ def _tags(seen: TagLook, where: str) -> CheckResult:
         f"Harmony can create them, if the account has {_PERMISSION}. "
         f"Or create them in the console at {where}, and adopt them here: {_MENU}."
     )
-    return CheckResult(TAGS, CheckState.WARNING, None, f"{_listed(missing)} not there yet.", advice)
+    verb = "is" if len(missing) == 1 else "are"
+    return CheckResult(TAGS, CheckState.WARNING, None, f"{_listed(missing)} {verb} not there yet.", advice)
 
 
 def _spelled(tags: Sequence[NeededTag]) -> str:

@@ -115,7 +115,7 @@ def test_edit_takes_effect_only_once_it_is_verified_and_saved(signed_in: Visitor
     signed_in.press("Save")
     signed_in.at(re.compile(re.escape(integration) + "$"))
     signed_in.see("Synchronization saved.")
-    signed_in.see("Every 120 minutes")
+    signed_in.see("Every 2 hours")
 
 
 def test_cancel_ends_a_sync_within_seconds_and_the_next_one_still_works(

@@ -100,3 +100,24 @@ def test_the_open_navigation_is_accessible_and_fits(
     page.locator(".mainnav summary").click()
     assert visitor.audit() == []
     assert visitor.too_wide() == []
+
+
+def test_on_a_small_screen_a_list_without_a_search_offers_its_filters_with_one_button(
+    arrive: Arrive, product: Product, session_cookies: StorageState, integration: str
+) -> None:
+    visitor = arrive(product.url, storage_state=session_cookies, viewport={"width": 320, "height": 640})
+    page = visitor.go(integration + "/runs")
+    apply = page.get_by_role("button", name="Filter", exact=True)
+    expect(apply).to_be_hidden()
+    page.get_by_text("Filters", exact=True).click()
+    expect(apply).to_be_visible()
+
+
+def test_actions_stay_beside_the_heading_however_long_the_lead_is(
+    signed_in: Visitor, integration: str
+) -> None:
+    page = signed_in.go(integration + "/jobs/apps")
+    heading, action = (page.locator(part).first.bounding_box() for part in ("h1", ".actions button"))
+    assert heading
+    assert action
+    assert abs(heading["y"] - action["y"]) < ONE_ROW / 2

@@ -49,7 +49,7 @@ def test_every_version_is_listed_by_name_with_its_install_base(
 ) -> None:
     page = look(signed_in, "/apps")
     assert names_on(page) == ["Mail", "Maps", "Maps"]
-    assert "3 versions of apps" in page
+    assert "3 app versions" in page
     assert "com.example.mail" in page
 
 

@@ -83,7 +83,7 @@ def test_sync_now_makes_it_due_and_rings_the_worker(app: Flask, signed_in: Flask
     assert integration.sync_job.next_at <= now()
     assert integration.sync_job.requested_by == "admin"
     page = look(signed_in, f"/integrations/{id_}")
-    assert "the worker starts it in a moment" in page
+    assert "It starts in a moment" in page
     assert 'hx-trigger="every 2s"' in page
 
 
@@ -264,13 +264,13 @@ def test_pause_and_resume(app: Flask, signed_in: FlaskClient) -> None:
     assert "the integration is paused. Resume it" in answer.get_data(as_text=True)
     page = signed_in.post(f"/integrations/{id_}/resume", follow_redirects=True).get_data(as_text=True)
     assert the_integration(app, id_).state == IntegrationState.ACTIVE
-    assert "The sync is asked for; the worker starts it in a moment." in page
+    assert "Sync requested. It starts in a moment." in page
     assert 'hx-trigger="every 2s"' in page, "the page follows what Resume starts"
 
 
 def test_a_sync_that_is_due_is_followed_unless_it_cannot_start(app: Flask, signed_in: FlaskClient) -> None:
     page = look(signed_in, f"/integrations/{an_active(app, due=NOON)}")
-    assert "A sync is due; the worker starts it in a moment." in page
+    assert "A sync is due. It starts in a moment." in page
     assert 'hx-trigger="every 2s"' in page
     stopped = an_active(app, due=NOON, stopped_why="sign_in", stopped_reason="Refused.")
     for id_ in (stopped, an_active(app, due=NOON, state=IntegrationState.PAUSED)):

@@ -55,7 +55,7 @@ def test_the_integration_says_when_apps_were_fetched_and_what_it_cost(
 ) -> None:
     page = flat(look(signed_in, f"/integrations/{integration}"))
     assert "Apps of iOS devices were last fetched never" in page
-    assert "0 of the 10,000 calls a day that reading apps may use were used." in page
+    assert "Reading apps has used 0 of its 10,000 calls a day." in page
     with app.app_context():
         a_run(
             integration, state=SyncRunState.WARNING, reason="40 devices wait.", quota_left=9, quota_limit=1000

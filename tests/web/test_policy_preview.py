@@ -211,7 +211,7 @@ def test_the_preview_leads_back_to_the_form_as_it_was_typed(signed_in: FlaskClie
     assert back
     form = look(signed_in, back[1].replace("&amp;", "&"))
     assert re.search(r'name="inactive_days"[^>]* value="4"', form) or 'value="4"' in form
-    assert "No device has registered yet" in page
+    assert "No device is rated yet" in page
 
 
 def test_what_is_in_force_already_needs_no_preview(signed_in: FlaskClient) -> None:

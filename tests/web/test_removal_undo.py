@@ -161,7 +161,7 @@ def test_removing_through_the_page_hides_it_and_undo_brings_it_back(
     assert "Removed integrations (1)" in look(signed_in, "/integrations")
     page = look(signed_in, "/integrations/removed")
     assert NAME in page
-    assert "Credentials stay sealed until the integration is removed for good." in page
+    assert "credentials stay sealed until they are removed for good." in page
     assert signed_in.post(f"/integrations/removed/{id_}/undo").location == "/integrations/removed"
     assert "being restored" in look(signed_in, "/integrations/removed")
     with app.app_context():

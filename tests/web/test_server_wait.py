@@ -48,7 +48,7 @@ def test_sync_now_says_when_it_starts_and_starts_nothing(
     page = answer.get_data(as_text=True)
     assert f"{says.replace(chr(39), '&#39;')} The sync starts by itself after that." in page
     assert "Syncs, app syncs and tagging start again after that." in page
-    assert "the worker starts it in a moment" not in page
+    assert "It starts in a moment" not in page
     with app.app_context():
         assert lease.due_of(JobKind.DEVICES, now()) == []
         assert lease.due_of(JobKind.DEVICES, now() + timedelta(minutes=31)) == [id_]

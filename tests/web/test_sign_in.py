@@ -64,6 +64,7 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(client: FlaskC
     unknown = sign_in(client, "n" + ADMINISTRATOR[1:], "not the password", next="/devices")
     assert wrong.status_code == unknown.status_code == 422
     assert WRONG in wrong.text
+    assert "needs your attention" not in wrong.text, "nothing was to be saved, and no field is named"
     assert 'name="next" value="/devices"' in wrong.text
     assert wrong.text == unknown.text.replace("n" + ADMINISTRATOR[1:], ADMINISTRATOR)
     assert "Set-Cookie" not in wrong.headers

@@ -10,6 +10,7 @@ from flask import url_for
 from sqlalchemy import ColumnElement
 
 from harmony.apps import targets
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.device_api.errors import ERRORS
 from harmony.device_api.registration import refusals
@@ -45,6 +46,7 @@ def status_lines(
         "last": last_full_sync(integration.id),
         "choice": in_force.synchronization,
         "deployment": in_force.deployment,
+        "deleted_kept_days": current_settings().deleted_kept_days,
         "apps": job_status.job_status(integration, JobKind.APPS),
         "apps_fetched_at": targets.fetched_at(integration.id),
         "apps_share": job_status.share(integration, now),

@@ -12,7 +12,7 @@ from harmony.tagging.names import OLD
 from harmony.web.tags.queries import LinkSelection, TagCounts
 
 _SHOWN = {
-    LinkSelection.PRESENT: "It stands on",
+    LinkSelection.PRESENT: "On the device",
     LinkSelection.WANTED: "It should stand on",
     LinkSelection.PENDING: "Waiting for a push",
     LinkSelection.FAILED: "Push failed",
