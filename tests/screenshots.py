@@ -109,7 +109,7 @@ def _pictures(visitor: Visitor, output: Callable[[], str]) -> Iterator[tuple[str
     yield _keep(visitor, "device")
     visitor.go(wizard.path_of(visitor.page) + "/why")
     yield _keep(visitor, "why")
-    visitor.go("/exceptions")
+    visitor.go("/settings/exceptions")
     yield _keep(visitor, "exceptions")
     visitor.page.set_viewport_size(SMALL)  # type: ignore[arg-type]
     visitor.go("/devices?status=active")

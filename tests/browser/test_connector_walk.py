@@ -86,7 +86,7 @@ def test_a_uem_out_of_reach_is_set_up_synced_and_tagged_through_an_agent(
 
 def add_connector(visitor: Visitor) -> str:
     """Add a Connector and return its key."""
-    visitor.go("/connectors")
+    visitor.go("/settings/connectors")
     visitor.field("Name").fill("Head office")
     visitor.press("Add Connector")
     visitor.see("It is shown only now.")

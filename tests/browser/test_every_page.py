@@ -303,14 +303,14 @@ def exceptions(visitor: Visitor, product: Product, integration: str) -> None:
     visitor.press("Save")
     expect(visitor.page.locator(".banner[role=status]")).to_be_visible()
     risk_changed(visitor, product, integration)
-    visitor.go("/exceptions")
+    visitor.go("/settings/exceptions")
     visitor.see("A drill")
     visitor.see("Leaks contacts")
 
 
 def exception_errors(visitor: Visitor, product: Product, integration: str) -> None:
     risk_changed(visitor, product, integration)
-    visitor.go("/exceptions/risks/GLOBAL_PROXY")
+    visitor.go("/settings/exceptions/risks/GLOBAL_PROXY")
     visitor.field("Reason").fill("")
     visitor.press("Save")
     visitor.see("needs your attention")
@@ -328,7 +328,7 @@ def policy_versions(visitor: Visitor, product: Product, integration: str) -> Non
 
 
 def message_channel(visitor: Visitor, _product: Product, _integration: str) -> None:
-    visitor.go("/messages/settings")
+    visitor.go("/settings/messages/settings")
     visitor.field("Kind").select_option("sms")
     visitor.field("Name").fill("Gateway")
     visitor.field("Address").fill("https://gateway.example/messages")
@@ -338,35 +338,35 @@ def message_channel(visitor: Visitor, _product: Product, _integration: str) -> N
 
 
 def connector(visitor: Visitor, _product: Product, _integration: str) -> None:
-    visitor.go("/connectors")
+    visitor.go("/settings/connectors")
     visitor.field("Name").fill("Head office")
     visitor.press("Add Connector")
     visitor.see("Start its agent")
 
 
 def connector_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
-    visitor.go("/connectors")
+    visitor.go("/settings/connectors")
     visitor.press("Add Connector")
     visitor.see("One thing needs your attention")
 
 
 def destination(visitor: Visitor, _product: Product, _integration: str) -> None:
     """A file that takes events: it sends nothing anywhere."""
-    visitor.go("/destinations/new/file")
+    visitor.go("/settings/destinations/new/file")
     visitor.field("Name").fill("Archive")
     visitor.press("Add destination")
     visitor.heading("Destination Archive")
 
 
 def destination_errors(visitor: Visitor, _product: Product, _integration: str) -> None:
-    visitor.go("/destinations/new/syslog")
+    visitor.go("/settings/destinations/new/syslog")
     visitor.press("Add destination")
     visitor.see("2 things need your attention")
 
 
 def destinations(visitor: Visitor, product: Product, integration: str) -> None:
     destination(visitor, product, integration)
-    visitor.go("/destinations")
+    visitor.go("/settings/destinations")
     visitor.see("Archive")
 
 
@@ -484,10 +484,10 @@ def event_notifications(visitor: Visitor, _product: Product, integration: str) -
 
 PAGES: dict[str, Bring] = {
     "overview": plain("/"),
-    "users": plain("/users"),
-    "users-new": plain("/users/new"),
-    "user": plain("/users/1"),
-    "roles": plain("/users/roles"),
+    "users": plain("/settings/users"),
+    "users-new": plain("/settings/users/new"),
+    "user": plain("/settings/users/1"),
+    "roles": plain("/settings/users/roles"),
     "account": plain("/account"),
     "confirm": plain("/account/confirm"),
     "integrations": plain("/integrations"),
@@ -532,7 +532,7 @@ PAGES: dict[str, Bring] = {
     "device-why": device_why,
     "device-registration-code": registration_code,
     "register": plain("/register"),
-    "message-texts": plain("/messages/texts/de"),
+    "message-texts": plain("/settings/messages/texts/de"),
     "register-steps": register_steps,
     "device-findings": device_findings,
     "devices-of-a-status": plain("/devices?status=provisioned&risk=not_assessed"),
@@ -544,21 +544,21 @@ PAGES: dict[str, Bring] = {
     "policy-preview": policy_preview,
     "policy-version": policy_version,
     "policy-versions": policy_versions,
-    "notices": plain("/notices"),
-    "messages": plain("/messages"),
-    "messages-none-found": plain("/messages?state=failed"),
-    "message-settings": plain("/messages/settings"),
+    "notices": plain("/settings/notices"),
+    "messages": plain("/settings/messages"),
+    "messages-none-found": plain("/settings/messages?state=failed"),
+    "message-settings": plain("/settings/messages/settings"),
     "message-channel": message_channel,
     "proxy": plain("/settings/proxy"),
     "sign-in-methods": plain("/account/factors"),
-    "sign-in-rules": plain("/sign-in-rules"),
+    "sign-in-rules": plain("/settings/sign-in-rules"),
     "caution": plain("/caution"),
     "single-sign-on": plain("/settings/single-sign-on"),
-    "connectors": plain("/connectors"),
-    "nodes": plain("/nodes"),
+    "connectors": plain("/settings/connectors"),
+    "nodes": plain("/settings/nodes"),
     "connectors-errors": connector_errors,
     "connector": connector,
-    "destinations-none": plain("/destinations"),
+    "destinations-none": plain("/settings/destinations"),
     "destination": destination,
     "destination-errors": destination_errors,
     "destinations": destinations,

@@ -119,7 +119,7 @@ def test_to_confirm_who_one_is_leads_to_the_provider_which_must_ask_again(
     sign_in(visitor, provider)
     page = visitor.get("/account/confirm?next=/devices").get_data(as_text=True)
     assert f'href="{START}?next=/devices&amp;again=1"' in page
-    assert "Single sign-on" in administrator.get("/users").get_data(as_text=True).split("<main")[1]
+    assert "Single sign-on" in administrator.get("/settings/users").get_data(as_text=True).split("<main")[1]
     assert "again=1" not in administrator.get("/account/confirm").get_data(as_text=True)
     for asked, location in ((time.time(), "/devices"), (time.time() - 600, None)):
         provider.claims = {"auth_time": int(asked)}

@@ -42,18 +42,18 @@ def site(signed_in: FlaskClient, app: Flask) -> int:
 
 
 def test_without_a_connector_the_page_says_what_one_is_for(signed_in: FlaskClient) -> None:
-    page = text(signed_in, "/connectors")
+    page = text(signed_in, "/settings/connectors")
     assert "No Connector yet" in page
     assert "no port has to be opened" in page
 
 
 def test_the_key_is_shown_once_with_the_command(signed_in: FlaskClient) -> None:
-    answer = signed_in.post("/connectors", data={"name": " Head office "})
+    answer = signed_in.post("/settings/connectors", data={"name": " Head office "})
     page = answer.get_data(as_text=True)
     assert answer.status_code == 200
     [key] = set(KEY.findall(page))
     assert "python -m harmony.connector" in page
-    assert not KEY.search(text(signed_in, "/connectors/1"))
+    assert not KEY.search(text(signed_in, "/settings/connectors/1"))
     with signed_in.application.app_context():
         assert agents.authenticate(key, now()) == 1
         [entry] = db.session.scalars(select(AuditEntry).where(AuditEntry.what == "Added a Connector"))
@@ -69,17 +69,17 @@ def test_the_key_is_shown_once_with_the_command(signed_in: FlaskClient) -> None:
     ],
 )
 def test_a_wrong_name_is_told_beside_it(signed_in: FlaskClient, site: int, name: str, says: str) -> None:
-    answer = signed_in.post("/connectors", data={"name": name})
+    answer = signed_in.post("/settings/connectors", data={"name": name})
     assert answer.status_code == 422
     assert says in answer.get_data(as_text=True)
 
 
 def test_a_connector_shows_its_agents(signed_in: FlaskClient, site: int) -> None:
-    page = text(signed_in, f"/connectors/{site}")
+    page = text(signed_in, f"/settings/connectors/{site}")
     assert "dmz-1" in page
     assert "https://uem.corp.example" in page
     assert "It &lt;b&gt;failed&lt;/b&gt;." in page
-    overview = text(signed_in, "/connectors")
+    overview = text(signed_in, "/settings/connectors")
     for shown in ("Connected", "dmz-1", "It &lt;b&gt;failed&lt;/b&gt;."):
         assert shown in overview
 
@@ -87,13 +87,15 @@ def test_a_connector_shows_its_agents(signed_in: FlaskClient, site: int) -> None
 def test_a_rotated_key_is_shown_once_and_a_revoked_connector_has_none(
     signed_in: FlaskClient, site: int
 ) -> None:
-    assert KEY.search(signed_in.post(f"/connectors/{site}/rotate").get_data(as_text=True))
-    assert "The former key is accepted until" in text(signed_in, f"/connectors/{site}")
-    assert signed_in.post(f"/connectors/{site}/revoke").status_code == 303
-    page = text(signed_in, f"/connectors/{site}")
+    assert KEY.search(signed_in.post(f"/settings/connectors/{site}/rotate").get_data(as_text=True))
+    assert "The former key is accepted until" in text(signed_in, f"/settings/connectors/{site}")
+    assert signed_in.post(f"/settings/connectors/{site}/revoke").status_code == 303
+    page = text(signed_in, f"/settings/connectors/{site}")
     assert "Revoked" in page
     assert "Rotate key" not in page
-    again = signed_in.post(f"/connectors/{site}/rotate", follow_redirects=True).get_data(as_text=True)
+    again = signed_in.post(f"/settings/connectors/{site}/rotate", follow_redirects=True).get_data(
+        as_text=True
+    )
     assert "revoked already" in again
 
 
@@ -166,12 +168,12 @@ def test_credentials_of_the_other_way_to_sign_in_do_not_come_along(signed_in: Fl
 
 
 def test_a_connector_says_what_goes_through_it(signed_in: FlaskClient, site: int) -> None:
-    assert "Nothing. Choose it" in text(signed_in, f"/connectors/{site}")
+    assert "Nothing. Choose it" in text(signed_in, f"/settings/connectors/{site}")
     with signed_in.application.app_context():
         hook = replace(HOOK, name="Chat hook", options={"connector": "Head office"})
         destinations.add("webhook", hook, False, "admin", now())
         mail = MailServerValues("mail.corp.example", 25, "none", "", "a@example.com", "", "", "Head office")
         settings.save_mail_server(mail, 0, "admin", now())
-    page = text(signed_in, f"/connectors/{site}")
+    page = text(signed_in, f"/settings/connectors/{site}")
     assert "Chat hook" in page
     assert "mail.corp.example" in page

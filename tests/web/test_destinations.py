@@ -20,7 +20,7 @@ from tests.conftest import PASSWORD
 from tests.messages.test_gateways import running
 from tests.outbound.senders import FILE, RecordedSender, events
 
-PAGE = "/destinations"
+PAGE = "/settings/destinations"
 COMMON = {"name": "SIEM", "events": "y", "audits": "y", "least_severity": "warning", "start": "now"}
 HOOK = COMMON | {"format": "webhook", "url": "https://hook.example/in?key=sesame"}
 SYSLOG = COMMON | {"format": "cef", "host": "siem.example.com", "port": "6514", "tls": "y", "facility": "17",

@@ -19,7 +19,7 @@ from harmony.protection.policy import Grounds
 from tests.conftest import ADMINISTRATOR
 from tests.web.reading import look
 
-PAGE = "/exceptions"
+PAGE = "/settings/exceptions"
 HOSTILE = "<script>alert(1)</script>"
 
 

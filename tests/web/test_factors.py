@@ -204,9 +204,9 @@ def test_a_removed_app_is_asked_for_no_more(client: FlaskClient, factor: tuple[s
 def test_a_role_that_needs_a_factor_leads_to_the_set_up_and_opens_nothing_else(
     app: Flask, signed_in: FlaskClient
 ) -> None:
-    assert signed_in.post("/sign-in-rules", data={"roles": "administrator"}).status_code == 303
+    assert signed_in.post("/settings/sign-in-rules", data={"roles": "administrator"}).status_code == 303
     assert (ADMINISTRATOR, "Changed second factors", "administrator: required") in written(app)
-    for path in ("/devices", "/", "/sign-in-rules", "/devices.csv", "/audit"):
+    for path in ("/devices", "/", "/settings/sign-in-rules", "/devices.csv", "/audit"):
         assert signed_in.get(path).location == "/account/factors", path
     fragment = signed_in.get("/devices", headers={"HX-Request": "true"})
     assert (fragment.status_code, fragment.headers["HX-Redirect"]) == (403, "/account/factors")
@@ -217,7 +217,7 @@ def test_a_role_that_needs_a_factor_leads_to_the_set_up_and_opens_nothing_else(
 
 def test_the_last_factor_of_a_role_that_needs_one_stays(signed_in: FlaskClient) -> None:
     set_up(signed_in)
-    signed_in.post("/sign-in-rules", data={"roles": "administrator"})
+    signed_in.post("/settings/sign-in-rules", data={"roles": "administrator"})
     signed_in.post("/account/factors/authenticator/remove")
     page = signed_in.get("/account/factors").text
     assert "this is the last" in page
@@ -225,9 +225,9 @@ def test_the_last_factor_of_a_role_that_needs_one_stays(signed_in: FlaskClient) 
 
 
 def test_a_rule_for_viewers_concerns_no_administrator(signed_in: FlaskClient) -> None:
-    signed_in.post("/sign-in-rules", data={"roles": "viewer"})
+    signed_in.post("/settings/sign-in-rules", data={"roles": "viewer"})
     assert signed_in.get("/devices").status_code == 200
-    assert "0 of 1 users" in signed_in.get("/sign-in-rules").text
+    assert "0 of 1 users" in signed_in.get("/settings/sign-in-rules").text
 
 
 def test_factors_are_one_s_own_and_the_rules_an_administrator_s(app: Flask) -> None:
@@ -236,8 +236,8 @@ def test_factors_are_one_s_own_and_the_rules_an_administrator_s(app: Flask) -> N
     viewer = app.test_client()
     sign_in(viewer)
     assert viewer.get("/account/factors").status_code == 200
-    assert viewer.get("/sign-in-rules").status_code == 403
-    assert viewer.post("/sign-in-rules", data={}).status_code == 403
+    assert viewer.get("/settings/sign-in-rules").status_code == 403
+    assert viewer.post("/settings/sign-in-rules", data={}).status_code == 403
     set_up(viewer)
 
 

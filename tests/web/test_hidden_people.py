@@ -52,7 +52,7 @@ def test_no_page_and_no_file_names_a_person(app: Flask, device_id: int) -> None:
     for path in (
         "/devices", "/devices/devices.csv", f"/devices/{device_id}", f"/devices/{device_id}/why",
         f"/devices/{device_id}/why.json", f"/devices/{device_id}/findings", f"/devices/{device_id}/history",
-        "/events", "/events.csv", f"/events?device={device_id}", "/apps", "/", "/messages",
+        "/events", "/events.csv", f"/events?device={device_id}", "/apps", "/", "/settings/messages",
     ):  # fmt: skip
         page = shown(browser, path)
         assert [word for word in PEOPLE if word in page] == [], path
@@ -105,5 +105,5 @@ def test_an_operator_without_names_acts_and_changes_no_name(app: Flask, device_i
 def test_the_switch_is_a_form_of_the_roles(app: Flask, device_id: int, signed_in: FlaskClient) -> None:
     browser = sign_in(app, Role.VIEWER)
     assert "Zoe" not in shown(browser, "/devices")
-    assert signed_in.post("/users/roles", data={"operator": "y"}).location == "/users/roles"
+    assert signed_in.post("/settings/users/roles", data={"operator": "y"}).location == "/settings/users/roles"
     assert "Zoe" in shown(browser, "/devices")

@@ -17,7 +17,7 @@ from harmony.security.vault import origin_of
 from harmony.uem.trust.outbound import OutboundPolicy
 from tests.messages.test_gateways import running
 
-PAGE = "/messages/settings"
+PAGE = "/settings/messages/settings"
 SECRET = "correct horse battery"
 MAIL = {
     "edition": "0", "host": "smtp.example.com", "port": "587", "security": "starttls",

@@ -14,7 +14,7 @@ from harmony.messages.registration.texts import language_of
 from harmony.models import AuditEntry, MessageTemplate
 from tests.web.test_devices import look
 
-PAGE = "/messages/texts/en"
+PAGE = "/settings/messages/texts/en"
 
 
 def typed(**changes: Any) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def stored(app: Flask) -> list[dict[str, str]]:
 
 def test_every_language_has_its_page_and_no_other_exists(signed_in: FlaskClient) -> None:
     assert "Hello {{name}}" in look(signed_in, PAGE)
-    assert "Guten Tag {{name}}" in look(signed_in, "/messages/texts/de")
-    assert signed_in.get("/messages/texts/xx").status_code == 404
+    assert "Guten Tag {{name}}" in look(signed_in, "/settings/messages/texts/de")
+    assert signed_in.get("/settings/messages/texts/xx").status_code == 404
 
 
 def test_a_text_is_saved_audited_and_reset(app: Flask, signed_in: FlaskClient) -> None:

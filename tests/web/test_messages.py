@@ -31,13 +31,13 @@ def ended(client: FlaskClient, id_: int, state: MessageState, answer: str) -> No
 
 
 def test_the_page_lists_messages_with_their_state_and_reason(signed_in: FlaskClient) -> None:
-    assert "No message yet" in signed_in.get("/messages").text
+    assert "No message yet" in signed_in.get("/settings/messages").text
     first, _second = queued(signed_in, "a", "b")
     ended(signed_in, first, MessageState.FAILED, "550 no such mailbox")
-    page = signed_in.get("/messages").text
+    page = signed_in.get("/settings/messages").text
     assert "550 no such mailbox" in page
-    assert "550 no such mailbox" not in signed_in.get("/messages?state=queued").text
-    assert "No message matches" in signed_in.get("/messages?state=sent").text
+    assert "550 no such mailbox" not in signed_in.get("/settings/messages?state=queued").text
+    assert "No message matches" in signed_in.get("/settings/messages?state=sent").text
 
 
 def test_a_message_that_was_given_up_is_sent_again_and_one_that_waits_cancelled(
@@ -45,8 +45,8 @@ def test_a_message_that_was_given_up_is_sent_again_and_one_that_waits_cancelled(
 ) -> None:
     first, second = queued(signed_in, "a", "b")
     ended(signed_in, first, MessageState.FAILED, "550 no")
-    assert signed_in.post(f"/messages/{first}/retry").status_code == 303
-    assert signed_in.post(f"/messages/{second}/cancel").status_code == 303
+    assert signed_in.post(f"/settings/messages/{first}/retry").status_code == 303
+    assert signed_in.post(f"/settings/messages/{second}/cancel").status_code == 303
     with signed_in.application.app_context():
         states = dict(db.session.execute(select(Message.id, Message.state)).all())
     assert states == {first: MessageState.QUEUED, second: MessageState.CANCELLED}
@@ -56,7 +56,7 @@ def test_a_message_that_has_left_is_neither_cancelled_nor_sent_again(signed_in: 
     (first,) = queued(signed_in, "a")
     ended(signed_in, first, MessageState.SENT, "250 queued")
     for action in ("retry", "cancel"):
-        answer = signed_in.post(f"/messages/{first}/{action}", follow_redirects=True)
+        answer = signed_in.post(f"/settings/messages/{first}/{action}", follow_redirects=True)
         assert "This message has left" in answer.text
 
 

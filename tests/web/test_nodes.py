@@ -60,7 +60,7 @@ def test_the_page_lists_each_process_with_what_it_runs(app: Flask, signed_in: Fl
             session.add(Worker(identity="w:1:1", node="berlin", version="0.0.1", **common))
         assert lease.claim(id_, JobKind.DEVICES, "w:1:1", now()) is not None
     web_beat.beat(app)
-    page = signed_in.get("/nodes").get_data(as_text=True)
+    page = signed_in.get("/settings/nodes").get_data(as_text=True)
     for text in ("berlin", "0.0.1", VERSION, "Dashboard", "Worker", "Device sync of Head office"):
         assert text in page
     assert f"Different versions run: {', '.join(sorted(('0.0.1', VERSION)))}" in page

@@ -339,7 +339,7 @@ def long_ago(app: Flask) -> None:
 CHANGES = (
     f"{OWN}/options", OWN, f"{OWN}/1/name", f"{OWN}/1/remove", "/account/factors/authenticator/begin",
     "/account/factors/authenticator", "/account/factors/authenticator/remove", "/account/factors/password",
-    "/account/factors/recovery-codes", "/sign-in-rules",
+    "/account/factors/recovery-codes", "/settings/sign-in-rules",
 )  # fmt: skip
 
 

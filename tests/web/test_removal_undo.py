@@ -125,7 +125,12 @@ def test_every_address_of_it_is_not_found(app: Flask, signed_in: FlaskClient, id
 
 def test_no_list_and_no_file_names_it(app: Flask, signed_in: FlaskClient, ids: dict[str, int]) -> None:
     shown = [path for path in lists(app, ids) if CANARY in body(signed_in, path)]
-    assert {path.partition("?")[0] for path in shown} >= {"/devices", "/events", "/messages", "/integrations"}
+    assert {path.partition("?")[0] for path in shown} >= {
+        "/devices",
+        "/events",
+        "/settings/messages",
+        "/integrations",
+    }
     hide(app, ids["integration_id"])
     # What was typed comes back in the search field.
     searched = [path for path in lists(app, ids) if not path.endswith("q=quagga")]

@@ -24,7 +24,9 @@ LINK = re.compile(r"http://localhost(/invitation/hrmni_[\w-]{43})")
 
 def invited(signed_in: FlaskClient, **form: object) -> str:
     """Invite kim; return the path of the link."""
-    answer = signed_in.post("/users/new", data={"name": "kim", "role": "viewer", "reach": "all"} | form)
+    answer = signed_in.post(
+        "/settings/users/new", data={"name": "kim", "role": "viewer", "reach": "all"} | form
+    )
     assert answer.status_code == 200
     [path] = set(LINK.findall(answer.text))
     return str(path)
@@ -54,7 +56,7 @@ def test_an_invited_user_chooses_a_password_by_a_link_that_works_once(
     assert stranger.get(path).status_code == stranger.post(path, data={"password": GOOD}).status_code == 404
     assert stranger.post("/sign-in", data={"name": "kim", "password": GOOD}).status_code == 303
     assert stranger.get("/devices").status_code == 200
-    assert stranger.get("/users").status_code == 403
+    assert stranger.get("/settings/users").status_code == 403
     with app.app_context():
         assert ("Invited a user", "kim as operator") in audited()
         assert "hrmni_" not in repr(audited())
@@ -67,7 +69,7 @@ def test_a_link_ends_after_three_days_or_with_a_newer_one(app: Flask, signed_in:
         assert invitations.invited(token, now() + invitations.VALID_FOR - timedelta(seconds=9))
         assert invitations.invited(token, now() + invitations.VALID_FOR) is None
         id_ = user("kim").id
-    second = signed_in.post(f"/users/{id_}/reset")
+    second = signed_in.post(f"/settings/users/{id_}/reset")
     [path] = set(LINK.findall(second.text))
     assert signed_in.get(first).status_code == 404
     assert signed_in.get(str(path)).status_code == 200
@@ -96,7 +98,9 @@ def test_one_of_two_who_use_a_link_at_once_wins(app: Flask, signed_in: FlaskClie
 
 
 def test_a_form_that_is_wrong_keeps_what_was_typed(signed_in: FlaskClient) -> None:
-    answer = signed_in.post("/users/new", data={"name": ADMINISTRATOR, "role": "operator", "reach": "some"})
+    answer = signed_in.post(
+        "/settings/users/new", data={"name": ADMINISTRATOR, "role": "operator", "reach": "some"}
+    )
     assert answer.status_code == 422
     assert "There is a user of that name already." in answer.text
     assert "Choose at least one device group, or all devices." in answer.text
@@ -109,13 +113,13 @@ def test_a_disabled_user_is_signed_out_and_may_come_back(app: Flask, signed_in: 
     stranger.post("/sign-in", data={"name": "kim", "password": GOOD})
     with app.app_context():
         id_ = user("kim").id
-    assert signed_in.post(f"/users/{id_}/disable").status_code == 303
+    assert signed_in.post(f"/settings/users/{id_}/disable").status_code == 303
     assert stranger.get("/devices").status_code == 303
     assert stranger.post("/sign-in", data={"name": "kim", "password": GOOD}).status_code == 422
-    assert "Disabled" in signed_in.get("/users").text
-    signed_in.post(f"/users/{id_}/enable")
+    assert "Disabled" in signed_in.get("/settings/users").text
+    signed_in.post(f"/settings/users/{id_}/enable")
     assert stranger.post("/sign-in", data={"name": "kim", "password": GOOD}).status_code == 303
-    signed_in.post(f"/users/{id_}/sessions")
+    signed_in.post(f"/settings/users/{id_}/sessions")
     assert stranger.get("/devices").status_code == 303
 
 
@@ -128,12 +132,12 @@ def test_a_role_counts_from_the_next_request_on_and_a_removed_user_is_gone(
     with app.app_context():
         id_ = user("kim").id
     assert stranger.get("/audit").status_code == 403
-    page = signed_in.post(f"/users/{id_}", data={"role": "administrator", "reach": "all"}).location
-    assert page == f"/users/{id_}"
+    page = signed_in.post(f"/settings/users/{id_}", data={"role": "administrator", "reach": "all"}).location
+    assert page == f"/settings/users/{id_}"
     assert stranger.get("/audit").status_code == 200
-    assert signed_in.post(f"/users/{id_}/remove").location == "/users"
+    assert signed_in.post(f"/settings/users/{id_}/remove").location == "/settings/users"
     assert stranger.get("/audit").status_code == 303
-    assert signed_in.get(f"/users/{id_}").status_code == 404
+    assert signed_in.get(f"/settings/users/{id_}").status_code == 404
     with app.app_context():
         assert ("Changed a user", "kim: viewer → administrator") in audited()
 
@@ -141,11 +145,11 @@ def test_a_role_counts_from_the_next_request_on_and_a_removed_user_is_gone(
 def test_what_is_saved_is_shown_on_the_form(app: Flask, signed_in: FlaskClient) -> None:
     with app.app_context():
         id_, _ = user_changes.invite("kim", Role.OPERATOR, ["7:g1"], "test", now())
-    page = signed_in.get(f"/users/{id_}").text
+    page = signed_in.get(f"/settings/users/{id_}").text
     assert re.search(r'value="7:g1"[^>]*checked', page)
     assert re.search(r'checked[^>]*value="operator"', page)
-    signed_in.post("/users/roles", data={"operator": "y"})
-    roles = signed_in.get("/users/roles").text
+    signed_in.post("/settings/users/roles", data={"operator": "y"})
+    roles = signed_in.get("/settings/users/roles").text
     assert re.search(r'id="operator"[^>]*checked', roles)
     assert not re.search(r'id="viewer"[^>]*checked', roles)
 
@@ -158,12 +162,12 @@ def test_the_last_administrator_stays(app: Flask, signed_in: FlaskClient) -> Non
         for change in (user_changes.disable, user_changes.remove, user_changes.reset):
             with pytest.raises(LastAdministrator):
                 change(admin, "test", now())
-    demoted = signed_in.post(f"/users/{admin}", data={"role": "viewer", "reach": "all"})
+    demoted = signed_in.post(f"/settings/users/{admin}", data={"role": "viewer", "reach": "all"})
     assert demoted.status_code == 409
     assert "This is the last administrator who can sign in." in demoted.text
     for what in ("disable", "remove", "reset"):
-        assert signed_in.post(f"/users/{admin}/{what}").status_code == 409
-    assert signed_in.post(f"/users/{kim}/disable").status_code == 303
+        assert signed_in.post(f"/settings/users/{admin}/{what}").status_code == 409
+    assert signed_in.post(f"/settings/users/{kim}/disable").status_code == 303
 
 
 def test_ones_own_password_is_changed_with_the_present_one_and_ends_other_sessions(
@@ -204,9 +208,9 @@ def test_what_is_delicate_asks_for_the_password_again_and_keeps_what_was_typed(
     with app.app_context(), write() as session:
         session.query(SignInSession).update({"reauthenticated_at": steady() - sessions.REAUTHENTICATED})
     typed = {"name": "kim", "role": "operator", "reach": "all"}
-    asked = signed_in.post("/users/new", data=typed)
+    asked = signed_in.post("/settings/users/new", data=typed)
     assert asked.status_code == 303
-    assert asked.location.startswith("/account/confirm?next=/users/new%3Fkept%3D")
+    assert asked.location.startswith("/account/confirm?next=/settings/users/new%3Fkept%3D")
     page = signed_in.get(asked.location).text
     # The first is that of the switch of the theme.
     next_ = re.findall(r'name="next" value="([^"]+)"', page)[-1].replace("&amp;", "&")
@@ -216,7 +220,7 @@ def test_what_is_delicate_asks_for_the_password_again_and_keeps_what_was_typed(
     form = signed_in.get(next_).text
     assert 'value="kim"' in form
     assert "What you typed is here again; nothing was saved yet." in form
-    assert signed_in.post("/users/new", data=typed).status_code == 200
+    assert signed_in.post("/settings/users/new", data=typed).status_code == 200
     with app.app_context():
         assert ("Confirmed the password", "") in audited()
 
@@ -226,10 +230,15 @@ def test_a_button_leads_back_to_its_page_after_the_password_and_to_no_other_site
 ) -> None:
     with app.app_context(), write() as session:
         session.query(SignInSession).update({"reauthenticated_at": None})
-    for referrer, back in (("http://localhost/users/1", "/users/1"), ("https://evil.example//x", "/")):
-        asked = signed_in.post("/users/1/sessions", headers={"Referer": referrer})
+    for referrer, back in (
+        ("http://localhost/settings/users/1", "/settings/users/1"),
+        ("https://evil.example//x", "/"),
+    ):
+        asked = signed_in.post("/settings/users/1/sessions", headers={"Referer": referrer})
         assert asked.location == f"/account/confirm?next={back}"
-    boosted = signed_in.post("/users/1/sessions", headers={"HX-Request": "true", "HX-Boosted": "true"})
+    boosted = signed_in.post(
+        "/settings/users/1/sessions", headers={"HX-Request": "true", "HX-Boosted": "true"}
+    )
     assert (boosted.status_code, boosted.headers["HX-Redirect"]) == (401, "/account/confirm?next=/")
 
 

@@ -157,7 +157,11 @@ def _exceptions(session: Session, now: datetime) -> Iterator[Trouble]:
             text = f"It counts until the end of {last_day:%d %b %Y} (UTC). Prolong it, or let it end."
             key = TroubleKey(NoticeKind.EXCEPTION, subject)
             yield Trouble(
-                key, last_day.isoformat(), f"The exception of {name} ends soon"[:256], text, "/exceptions"
+                key,
+                last_day.isoformat(),
+                f"The exception of {name} ends soon"[:256],
+                text,
+                "/settings/exceptions",
             )
 
 
@@ -176,7 +180,7 @@ def _backup(now: datetime) -> Iterator[Trouble]:
 def _destinations(session: Session, now: datetime) -> Iterator[Trouble]:
     """Yield a trouble for each destination that has failed for long, was stopped, or lost records."""
     for row in session.scalars(select(Destination).order_by(Destination.id)):
-        key, page = TroubleKey(NoticeKind.DESTINATION, str(row.id)), f"/destinations/{row.id}"
+        key, page = TroubleKey(NoticeKind.DESTINATION, str(row.id)), f"/settings/destinations/{row.id}"
         if row.lost_at is not None and now - row.lost_at < _LOST_FOR:
             text = f"{row.lost:,} records were older than is kept and were removed before they had been sent."
             yield Trouble(key, "lost", f"Destination {row.name} has lost records", text, page)

@@ -17,7 +17,7 @@ from harmony.security.factors import methods
 from harmony.security.permissions import Permission, needs
 from harmony.web.account.completion import SignInMethod
 
-blueprint = Blueprint("sign_in_rules", __name__, url_prefix="/sign-in-rules")
+blueprint = Blueprint("sign_in_rules", __name__, url_prefix="/settings/sign-in-rules")
 
 # Open to whoever has to set a second factor up first: the pages that do so, the help, and the way out.
 _OPEN = frozenset(

@@ -21,7 +21,7 @@ from harmony.security.permissions import Permission, needs
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.pasted import stripped
 
-blueprint = Blueprint("connectors", __name__, url_prefix="/connectors")
+blueprint = Blueprint("connectors", __name__, url_prefix="/settings/connectors")
 
 # The words of a state, and its badge.
 _STATES = {

@@ -24,7 +24,7 @@ from harmony.security.permissions import Permission, needs
 from harmony.web.destinations.forms import FORMAT_WORDS, DestinationForm, form_of, is_complete
 from harmony.web.shared.ids import number
 
-blueprint = Blueprint("destinations", __name__, url_prefix="/destinations")
+blueprint = Blueprint("destinations", __name__, url_prefix="/settings/destinations")
 
 _KINDS = {
     DestinationKind.WEBHOOK: ("Webhook", "Each record as a signed POST of its own, for automation."),

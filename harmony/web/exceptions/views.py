@@ -19,7 +19,7 @@ from harmony.web.exceptions import queries
 from harmony.web.exceptions.forms import GroundsForm
 from harmony.web.shared import typed
 
-blueprint = Blueprint("exceptions", __name__, url_prefix="/exceptions")
+blueprint = Blueprint("exceptions", __name__, url_prefix="/settings/exceptions")
 
 _APP_ENDED = "Exception ended. The devices that have the app follow within a minute."
 _RISK_ENDED = "Override ended. All devices are re-rated in the background."

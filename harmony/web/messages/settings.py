@@ -21,7 +21,7 @@ from harmony.web.messages.forms import ChannelForm, MailServerForm, TrialForm, f
 from harmony.web.shared.connector_choice import keep_unsent
 from harmony.web.shared.ids import number
 
-blueprint = Blueprint("message_settings", __name__, url_prefix="/messages/settings")
+blueprint = Blueprint("message_settings", __name__, url_prefix="/settings/messages/settings")
 
 _CONFLICT = (
     "Somebody else saved these settings meanwhile. Your values are shown; send them again to replace theirs."

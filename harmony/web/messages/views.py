@@ -19,7 +19,7 @@ from harmony.web.shared.filters import ChoiceFilter, Filter, Filters, IdFilter, 
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.paging import Order, Query
 
-blueprint = Blueprint("messages", __name__, url_prefix="/messages")
+blueprint = Blueprint("messages", __name__, url_prefix="/settings/messages")
 
 # Each state with its word and its badge.
 STATES = {

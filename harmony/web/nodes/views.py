@@ -15,7 +15,7 @@ from harmony.models import Integration
 from harmony.security.permissions import Permission, needs
 from harmony.web.shared.integrations import connected_integrations
 
-blueprint = Blueprint("nodes", __name__, url_prefix="/nodes")
+blueprint = Blueprint("nodes", __name__, url_prefix="/settings/nodes")
 
 # The words of a state, and its badge.
 _STATES = {

@@ -16,7 +16,7 @@ from harmony.security.auth import shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.notices.forms import NoticesForm
 
-blueprint = Blueprint("notices", __name__, url_prefix="/notices")
+blueprint = Blueprint("notices", __name__, url_prefix="/settings/notices")
 
 _SAVED = "Notices saved."
 _SENT = "A test notice is on its way."

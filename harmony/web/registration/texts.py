@@ -22,7 +22,7 @@ from harmony.security.permissions import Permission, needs
 from harmony.web.shared.pasted import stripped
 from harmony.web.shared.qr_code import qr_code
 
-blueprint = Blueprint("message_texts", __name__, url_prefix="/messages/texts/<language>")
+blueprint = Blueprint("message_texts", __name__, url_prefix="/settings/messages/texts/<language>")
 
 _SAVED = "The texts were saved. Messages that are not sent yet carry them."
 _RESET = "The texts are the defaults again."

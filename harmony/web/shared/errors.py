@@ -20,6 +20,7 @@ from harmony.security.bare_page import bare_page
 from harmony.security.credentials import SECRET_FIELDS
 from harmony.security.permissions import NotPermitted
 from harmony.security.vault import VaultLocked
+from harmony.web.shared.former_addresses import moved
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,9 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if is_api_path(request.path):
         return _answer_program(error)
     if code == 405 and request.method in {"GET", "HEAD"} and (page := _page_of_form(request.path)):
-        query = request.query_string.decode("ascii", "ignore")
-        return redirect(below_prefix(f"{page}?{query}" if query else page), 303)
+        return redirect(_with_query(page), 303)
+    if code == 404 and request.endpoint is None and is_path(request.path) and (page := moved(request.path)):
+        return redirect(_with_query(page), 308)
     title, text, advice = _PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
     if error.description and error.description != type(error).description:
         text = error.description
@@ -94,6 +96,11 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         pair for pair in error.get_headers() if pair[0].lower() not in {"content-type", "content-length"}
     ]
     return _page(code, title, text, advice), code, headers
+
+
+def _with_query(page: str) -> str:
+    query = request.query_string.decode("ascii", "ignore")
+    return below_prefix(f"{page}?{query}" if query else page)
 
 
 def _page_of_form(path: str) -> str | None:

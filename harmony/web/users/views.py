@@ -18,7 +18,7 @@ from harmony.web.shared import typed
 from harmony.web.users.forms import ALL, SOME, AccessForm, InvitationForm, RoleForm
 from harmony.web.users.queries import group_options, user_rows
 
-blueprint = Blueprint("users", __name__, url_prefix="/users")
+blueprint = Blueprint("users", __name__, url_prefix="/settings/users")
 
 # The words of a state, and its badge.
 _STATES = {
