@@ -106,6 +106,20 @@ def test_the_stylesheet_stays_small_and_loads_nothing_from_elsewhere() -> None:
     assert (STATIC / "css/../vendor/pico-2.1.1/pico.min.css").is_file()
 
 
+def test_what_the_stylesheet_imports_is_asked_for_together_with_it() -> None:
+    imported = re.findall(r"url\(\"\.\./([^)\"]+)", CSS)
+    base = (ROOT / "templates/base.html").read_text()
+    assert (
+        re.findall(r"rel=\"preload\" href=\"{{ url_for\('static', filename='([^']+)'\) }}\"", base)
+        == imported
+    )
+
+
+def test_the_script_of_passkeys_is_loaded_by_pages_that_have_a_button_for_one() -> None:
+    named = {path.name for path in TEMPLATES if "passkeys.js" in path.read_text("utf-8")}
+    assert named == {"_ui.html"}, "the macro of the button names it, and harmony.js loads it"
+
+
 def test_all_scripts_and_styles_together_stay_below_60_kb_compressed() -> None:
     files = (path for path in STATIC.rglob("*") if path.suffix in {".js", ".css"})
     assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 60_000

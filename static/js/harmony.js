@@ -269,6 +269,13 @@ function dress() {
   localise();
   showConditional();
   for (const tool of all("[data-filter-for][hidden], [data-choose-all][hidden]")) tool.hidden = false;
+  loadPasskeys();
+}
+
+// Few pages have a button for a passkey. The first of them loads what it needs, however it was come to.
+function loadPasskeys() {
+  const src = document.querySelector("[data-passkey-script]")?.dataset.passkeyScript;
+  if (src && !document.querySelector(`script[src="${src}"]`)) document.head.append(element("script", { src }));
 }
 
 // What needs attention first, then what the pressed button shows, then the new page's heading.

@@ -180,3 +180,12 @@ def test_without_javascript_the_pages_say_that_passkeys_need_it(arrive: Arrive, 
     by_address.go("/account/factors")
     by_address.see("Passkeys need a host name, and 127.0.0.1 is an IP address.")
     expect(by_address.page.get_by_text(re.compile("Register a passkey"))).to_have_count(0)
+
+
+def test_a_page_that_was_come_to_through_the_menu_loads_what_passkeys_need(administrator: Visitor) -> None:
+    page = administrator.go("/devices")
+    assert not page.locator("script[src*=passkeys]").count()
+    page.locator("summary", has_text="Account:").click()
+    page.get_by_role("link", name="Sign-in methods").click()
+    administrator.heading("Sign-in methods")
+    expect(page.get_by_role("button", name="Register a passkey")).to_be_visible()
