@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # One more than the cores of a small machine: tests with processes or a browser wait for most of their time.
-PARALLEL ?= -n 3 --dist loadgroup
+PARALLEL ?= -n 3 --dist loadgroup --no-loadscope-reorder
 QUICK := $(wildcard tests/test_*.py) tests/uem tests/simulator tests/jobs
 TEMPLATES := templates harmony/simulator/templates
 COMPOSE_LINTER := tests/deploy/compose_linter

@@ -76,11 +76,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep tests that start processes together: those of a directory, or of a group that a file names."""
+    """Begin with what takes longest, group after group: browsers and processes."""
     for item in items:
-        starts = item.get_closest_marker("processes") or item.get_closest_marker("browser")
-        if starts and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+        if (group := _group(item)) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_turn)
     if leave_out(config, items):
         told(config).append(
             "On PostgreSQL a sample ran: every statement, but not every case; `make soak` runs them all."
@@ -91,6 +91,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
     if not INITDB:
         told(config).append(LEFT_OUT)
+
+
+def _group(item: pytest.Item) -> str:
+    """A file with processes; in a browser all tests that share its product, whose set-up takes long."""
+    if item.get_closest_marker("browser"):
+        return "one product" if _shares_product(item) else "products of their own"
+    return item.nodeid.partition("::")[0] if item.get_closest_marker("processes") else ""
+
+
+def _turn(item: pytest.Item) -> int:
+    """Processes beside the first browser, so that no three browsers share two cores."""
+    if item.get_closest_marker("browser"):
+        return 0 if _shares_product(item) else 2
+    return 1 if item.get_closest_marker("processes") else 3
+
+
+def _shares_product(item: pytest.Item) -> bool:
+    return "shared" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(autouse=True)

@@ -33,28 +33,27 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 Arrive = Callable[..., Visitor]
+# What some files need besides: its name, its package and what more to do, the file, whether it is there.
+_BESIDE = (
+    ("nginx", "nginx-light", "", "test_behind_nginx.py", NGINX),
+    ("Caddy", "caddy", "", "test_behind_caddy.py", CADDY),
+    ("the OpenID provider", "nodejs npm", "and `make test`", "test_single_sign_on.py", NODE),
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the browser tests last; leave them out without Chromium, unless they are required."""
+    """Leave them out without Chromium, unless they are required."""
     mine = [item for item in items if item.get_closest_marker("browser")]
-    items[:] = [item for item in items if not item.get_closest_marker("browser")]
+    left_out: list[pytest.Item] = []
     if not CHROMIUM:
+        left_out = mine
         _leave_out(config, mine, "Chromium", "chromium")
-        return
-    left_out = []
-    if not NGINX:
-        left_out += [item for item in mine if item.path.name == "test_behind_nginx.py"]
-        _leave_out(config, left_out, "nginx", "nginx-light")
-    if not CADDY:
-        behind = [item for item in mine if item.path.name == "test_behind_caddy.py"]
-        _leave_out(config, behind, "Caddy", "caddy")
-        left_out += behind
-    if not NODE:
-        at_provider = [item for item in mine if item.path.name == "test_single_sign_on.py"]
-        _leave_out(config, at_provider, "the OpenID provider", "nodejs npm", "and `make test`")
-        left_out += at_provider
-    items.extend(item for item in mine if item not in left_out)
+    for name, package, also, file, is_there in _BESIDE:
+        if CHROMIUM and not is_there:
+            needing = [item for item in mine if item.path.name == file]
+            _leave_out(config, needing, name, package, also)
+            left_out += needing
+    items[:] = [item for item in items if item not in left_out]
 
 
 def _leave_out(
