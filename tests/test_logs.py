@@ -113,16 +113,15 @@ def test_what_is_logged_in_a_run_names_the_run(written: io.StringIO) -> None:
 
 
 PROGRAM = """
+import os
 import sys
-import threading
 from harmony import logs
 from harmony.ops.supervisor import Child, say
 logs.configure("INFO", "json")
-child = Child("web ", (sys.executable, "-c", sys.argv[1]))
-child.start()
-for thread in threading.enumerate():
-    if thread is not threading.main_thread():
-        thread.join()
+child = Child("web ", "web", lambda: exec(sys.argv[1]) or 0)
+child.check()
+os.waitid(os.P_PID, child.process.pid, os.WEXITED | os.WNOWAIT)
+child.bury()
 say("main", "The end")
 """
 TALKS = """print('{"msg": "mine"}'); print("plain"); print("Traceback (most recent call last):")"""
