@@ -28,17 +28,8 @@ def build(settings: Settings) -> Flask:
     Raises SettingsError when that is not possible.
     """
     os.umask(0o077)  # databases, keys, backups: every file made from here on is its owner's only
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"{settings.data_dir} cannot be created ({error.strerror}).") from None
-    app = Flask(
-        "harmony",
-        root_path=str(_ROOT),
-        instance_path=str(settings.data_dir),
-        template_folder=str(_ROOT / "templates"),
-        static_folder=str(_ROOT / "static"),
-    )
+    _make_data_dir(settings.data_dir)
+    app = _flask(settings.data_dir)
     _configure(app, settings)
     temporary.prepare(settings.data_dir)
     first_start.begin(settings)
@@ -52,6 +43,23 @@ def build(settings: Settings) -> Flask:
     event_notifications.init_app(app)
     ops.init_app(app)
     return app
+
+
+def _flask(data_dir: Path) -> Flask:
+    return Flask(
+        "harmony",
+        root_path=str(_ROOT),
+        instance_path=str(data_dir),
+        template_folder=str(_ROOT / "templates"),
+        static_folder=str(_ROOT / "static"),
+    )
+
+
+def _make_data_dir(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{data_dir} cannot be created ({error.strerror}).") from None
 
 
 def _configure(app: Flask, settings: Settings) -> None:

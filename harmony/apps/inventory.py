@@ -51,18 +51,13 @@ def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both k
     """Store the list of apps of a profile ("" if it comes from the UEM); return True if it had changed.
 
     Of a list that is not `whole` no app goes that it does not name: it may be one that could not be read.
-
     Inside the caller's `write()`. Writes the events Installed and Removed, but none for the first list of
     all; opens and closes "Blocked app" findings. A new version of an app that was there is no event.
     """
     session.flush()
     before = _installed(session, device_id, profile)
     listed = _known(session, platform, _distinct(apps), before, now)
-    came, went = listed.keys() - before.keys(), before.keys() - listed.keys()
-    if not whole:
-        named = {app.identifier for app in listed.values()}
-        went = {id_ for id_ in went if before[id_].identifier in named}
-        came = set(sorted(came)[: max(0, MOST_KEPT - len(before) + len(went))])
+    came, went = _moved(before, listed, whole=whole)
     if not (came or went):
         return False
     first = not before and not _was_read(session, device_id, profile)
@@ -74,6 +69,18 @@ def take_inventory(  # noqa: PLR0917 - what the check-in and the app sync both k
         record_events(session, [EventLine(now, verb, *whose, text) for verb, text in _moves(before, after)])
     apply_exceptions(session, [device_id], now)
     return True
+
+
+def _moved(
+    before: Mapping[int, SeenApp], listed: Mapping[int, SeenApp], *, whole: bool
+) -> tuple[set[int], set[int]]:
+    """Return the apps that came and those that went."""
+    came, went = listed.keys() - before.keys(), before.keys() - listed.keys()
+    if whole:
+        return came, went
+    named = {app.identifier for app in listed.values()}
+    went = {id_ for id_ in went if before[id_].identifier in named}
+    return set(sorted(came)[: max(0, MOST_KEPT - len(before) + len(went))]), went
 
 
 def forget_inventory(session: Session, device_id: int, profiles: Iterable[str], now: datetime) -> bool:

@@ -35,13 +35,9 @@ class Stored:
 
 
 def store(
-    session: Session,
-    integration_id: int,
-    batch: Sequence[DeviceAppList],
-    now: datetime,
-    *,
-    others_counted: bool,
-) -> Stored:
+    session: Session, integration_id: int, batch: Sequence[DeviceAppList], now: datetime,
+    *, others_counted: bool,
+) -> Stored:  # fmt: skip
     """Store what was read, inside the caller's `write()`; `others_counted` as in `app_lists.judge`.
 
     A device whose apps could not be read keeps those it had; all but whole lists are asked for again.

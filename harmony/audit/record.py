@@ -42,36 +42,37 @@ def record_history(
 
 
 def audit(
-    session: Session,
-    who: str,
-    what: str,
-    at: datetime,
-    integration: Integration | None = None,
-    *,
-    detail: str = "",
-    changes: Sequence[Changed] = (),
-) -> None:
+    session: Session, who: str, what: str, at: datetime, integration: Integration | None = None,
+    *, detail: str = "", changes: Sequence[Changed] = (),
+) -> None:  # fmt: skip
     """Record who did what, in words a page can show: `audit(session, "kim", "Paused", now, integration)`.
 
     `changes` are fields with their values before and after. Neither they nor `detail` may have a secret.
     """
     session.flush()
-    kind = classified(what)
     differing = [list(change) for change in changes if change[1] != change[2]]
     values = {
         "at": at.astimezone(UTC),
         "who": _storable(who),
-        "severity": kind.severity.value,
-        "module": kind.module,
-        "category": kind.category,
         "what": _storable(what),
-        "integration_id": integration.id if integration else None,
-        "integration_name": _storable(integration.name) if integration else "",
         "detail": _storable(detail)[:_LONGEST_DETAIL],
         "changes": json.dumps(differing) if differing else "",
     }
+    values |= _class_of(what) | _named(integration)
     texts = (values["who"], what, values["integration_name"], values["detail"], *map(" ".join, differing))
     _append(session, values | {"search_text": fold(" ".join(map(str, texts)))})
+
+
+def _class_of(what: str) -> dict[str, object]:
+    kind = classified(what)
+    return {"severity": kind.severity.value, "module": kind.module, "category": kind.category}
+
+
+def _named(integration: Integration | None) -> dict[str, object]:
+    """Return the id and the name of an integration, which stay when it is removed."""
+    if integration is None:
+        return {"integration_id": None, "integration_name": ""}
+    return {"integration_id": integration.id, "integration_name": _storable(integration.name)}
 
 
 def _append(session: Session, values: dict[str, object]) -> None:

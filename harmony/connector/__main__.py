@@ -10,7 +10,7 @@ from types import FrameType
 from harmony import logs
 from harmony.connector.agent import Agent
 from harmony.connector.check import check
-from harmony.connector.settings import AgentSettingsError, read_settings
+from harmony.connector.settings import AgentSettings, AgentSettingsError, read_settings
 
 _USAGE = "usage: python -m harmony.connector [--check]\n"
 
@@ -26,11 +26,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"The Connector does not start: {error}\n")
         return 2
     if arguments:
-        passed = True
-        for ok, line in check(settings):
-            passed = passed and ok
-            sys.stdout.write(line + "\n")
-        return 0 if passed else 1
+        return _print_checks(settings)
     logs.configure(settings.log_level)
     agent = Agent(settings)
 
@@ -41,6 +37,14 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, request_stop)
     agent.run()
     return 0
+
+
+def _print_checks(settings: AgentSettings) -> int:
+    passed = True
+    for ok, line in check(settings):
+        passed = passed and ok
+        sys.stdout.write(line + "\n")
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

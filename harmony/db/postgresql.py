@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 
 from harmony import clock
 
@@ -46,15 +46,21 @@ def prepare(engine: Engine) -> None:
         _ask_time(connection)
         connection.commit()
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        # Read committed, so that what follows sees all that the writer before us has committed. One that
-        # is stopped, or whose machine is gone, gives the lock back after a while.
-        if connection.get_execution_options().get("write_intent"):
-            connection.exec_driver_sql(
-                f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
-                f"pg_advisory_xact_lock{_lock_of(connection.get_execution_options().get('write_of'))}"
-            )
+    event.listen(engine, "begin", _take_lock)
+
+
+def _take_lock(connection: Connection) -> None:
+    """Take the lock of a writing transaction.
+
+    Read committed, so that what follows sees all that the writer before us has committed. One that is
+    stopped, or whose machine is gone, gives the lock back after a while.
+    """
+    options = connection.get_execution_options()
+    if options.get("write_intent"):
+        connection.exec_driver_sql(
+            f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
+            f"pg_advisory_xact_lock{_lock_of(options.get('write_of'))}"
+        )
 
 
 def _lock_of(integration_id: int | None) -> str:

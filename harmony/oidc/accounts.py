@@ -35,14 +35,8 @@ def account_for(session: Session, identity: VerifiedIdentity, role: str, now: da
         raise NoAccess("Your account is disabled.")
     known.signed_in_at = now
     if user.role != role:
-        audit(
-            session,
-            user.name,
-            "Got another role",
-            now,
-            detail="by the provider",
-            changes=[("Role", user.role, role)],
-        )
+        changes = [("Role", user.role, role)]
+        audit(session, user.name, "Got another role", now, detail="by the provider", changes=changes)
         user.role = role
     _narrow(user, identity.result.groups)
     if user.scope is not None:

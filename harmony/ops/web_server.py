@@ -60,12 +60,16 @@ def _serve(app: Flask, settings: Settings) -> None:
     beating.join(_FINISH_WITHIN_SECONDS)
 
 
-def open_server(app: Flask, settings: Settings) -> Server:
-    """Listen on the configured address. Raises OSError when that is not possible."""
-    host, port = settings.bind
+def _bound(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
+    return listener
+
+
+def open_server(app: Flask, settings: Settings) -> Server:
+    """Listen on the configured address. Raises OSError when that is not possible."""
+    listener = _bound(*settings.bind)
     adjustments = Adjustments(
         sockets=[listener],
         threads=_THREADS,

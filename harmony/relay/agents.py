@@ -7,6 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from harmony.connector.wire import LEASE_SECONDS, MOST_PARTS, Poll, Work
 from harmony.db import bulk, db, release, write
@@ -66,14 +67,7 @@ def arrive(connector_id: int, poll: Poll, now: datetime) -> None:
     if not _CODE.fullmatch(poll.agent):
         raise RefusedAgent(400, "An agent of this version has another kind of name.")
     with write() as session:
-        agent = session.get(ConnectorAgent, poll.agent)
-        if agent is not None and agent.connector_id != connector_id:
-            raise RefusedAgent(409, "An agent of another Connector has this name. Start the agent again.")
-        if agent is None:
-            agent = ConnectorAgent(code=poll.agent, connector_id=connector_id, started_at=now)
-            session.add(agent)
-            bulk.execute(session, DELETE_OTHER_AGENTS, (connector_id, connector_id, _MOST_AGENTS - 1))
-        _describe(agent, poll, now)
+        _describe(_agent(session, connector_id, poll.agent, now), poll, now)
         session.execute(
             update(RelayCall)
             .where(
@@ -84,6 +78,18 @@ def arrive(connector_id: int, poll: Poll, now: datetime) -> None:
             )
             .values(leased_until=now + _LEASE)
         )
+
+
+def _agent(session: Session, connector_id: int, code: str, now: datetime) -> ConnectorAgent:
+    """Return the row of an agent, a new one at its first time. Raises RefusedAgent for another's name."""
+    agent = session.get(ConnectorAgent, code)
+    if agent is None:
+        agent = ConnectorAgent(code=code, connector_id=connector_id, started_at=now)
+        session.add(agent)
+        bulk.execute(session, DELETE_OTHER_AGENTS, (connector_id, connector_id, _MOST_AGENTS - 1))
+    elif agent.connector_id != connector_id:
+        raise RefusedAgent(409, "An agent of another Connector has this name. Start the agent again.")
+    return agent
 
 
 def _is_known(connector_id: int, poll: Poll, now: datetime) -> bool:

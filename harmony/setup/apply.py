@@ -71,9 +71,7 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
         audit(session, by, "Finished the set-up", now, integration)
 
 
-def save(
-    integration_id: int, page: str, by: str, now: datetime, *, take_off: bool = True
-) -> int:  # fmt: skip
+def save(integration_id: int, page: str, by: str, now: datetime, *, take_off: bool = True) -> int:
     """Put one page of a running integration in force, from its next run on.
 
     `take_off`: whether tags that Tagging leaves behind are taken off the devices.

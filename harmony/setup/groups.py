@@ -61,20 +61,22 @@ def chosen(
     """
     wanted, both_profiles = set(keys), set(android)
     still_there = tuple(
-        ChosenGroup(
-            kind=group.kind,
-            external_id=group.external_id,
-            name=group.name,
-            organization_group_id=group.organization_group_id,
-            android_enterprise=key(group.kind, group.external_id) in both_profiles,
-        )
-        for group in visible
-        if key(group.kind, group.external_id) in wanted
+        _chosen(group, both_profiles) for group in visible if key(group.kind, group.external_id) in wanted
     )
     return still_there + tuple(
         msgspec.structs.replace(group, android_enterprise=key(group.kind, group.external_id) in both_profiles)
         for group in gone(visible, former)
         if key(group.kind, group.external_id) in wanted
+    )
+
+
+def _chosen(group: KnownGroup, both_profiles: set[str]) -> ChosenGroup:
+    return ChosenGroup(
+        kind=group.kind,
+        external_id=group.external_id,
+        name=group.name,
+        organization_group_id=group.organization_group_id,
+        android_enterprise=key(group.kind, group.external_id) in both_profiles,
     )
 
 

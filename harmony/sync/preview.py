@@ -92,12 +92,7 @@ def look(
 
     `edited`: putting what was asked with in force would make the next sync doubt what it does not list.
     """
-    is_behind = rollback_detection.has_old_database(integration_id)
-    integration = db.session.get_one(Integration, integration_id)
-    number, suspect = integration.snapshots + 1, integration.suspect or (Absence.EDITED if edited else None)
-    if is_behind or caution.since() is not None:
-        suspect = Absence.RESTORED
-    release()
+    number, suspect = _next_snapshot(integration_id, edited=edited)
     figures, tally = _Figures(integration_id), Tally()
     reading = Reading(client, choice, figures, tally, on_page, figures.account)
     figures.planner.is_placed = reading.is_placed
@@ -105,9 +100,20 @@ def look(
     figures.finish()
     snapshot = Snapshot(
         integration_id, _NO_RUN, number, choice, reading.is_listed, reading.account, reading.empty_groups(),
-        Absence(suspect) if suspect else None,
+        suspect,
     )  # fmt: skip
     return _told(figures, snapshot, doubt)
+
+
+def _next_snapshot(integration_id: int, *, edited: bool) -> tuple[int, Absence | None]:
+    """Return the number of the next snapshot, and what makes it doubt what it does not list."""
+    is_behind = rollback_detection.has_old_database(integration_id)
+    integration = db.session.get_one(Integration, integration_id)
+    number, suspect = integration.snapshots + 1, integration.suspect or (Absence.EDITED if edited else None)
+    if is_behind or caution.since() is not None:
+        suspect = Absence.RESTORED
+    release()
+    return number, Absence(suspect) if suspect else None
 
 
 class _Figures:

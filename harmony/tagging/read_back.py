@@ -73,12 +73,7 @@ def observe(
         otherwise += 0 if partial else _unseen(key, unseen, now, beat)
     fresh = [external_id for external_id in carriers if external_id not in believed]
     for start in range(0, len(fresh), ROWS_PER_WRITE):
-        with write() as session:
-            beat(session)
-            some = bulk.list_param(fresh[start : start + ROWS_PER_WRITE])
-            sql = _INSERT_CARRIED_LINKS.format(ids=bulk.in_list("d.external_id"), here=KNOWN_HERE)
-            values = (key, bulk.encode_time(now), integration_id, some)
-            otherwise += bulk.execute(session, sql, values)
+        otherwise += _add(integration_id, key, fresh[start : start + ROWS_PER_WRITE], now, beat)
     return otherwise
 
 
@@ -121,6 +116,15 @@ def _paged(sql: str, integration_id: int, key: str) -> Iterator[Sequence[bulk.Ro
             return
         yield rows
         last = rows[-1][0]
+
+
+def _add(integration_id: int, key: str, external_ids: Sequence[str], now: datetime, beat: Beat) -> int:
+    """Add the links of our devices among these, which carry the tag unknown to us; how many."""
+    with write() as session:
+        beat(session)
+        sql = _INSERT_CARRIED_LINKS.format(ids=bulk.in_list("d.external_id"), here=KNOWN_HERE)
+        values = (key, bulk.encode_time(now), integration_id, bulk.list_param(external_ids))
+        return bulk.execute(session, sql, values)
 
 
 def _unseen(key: str, ids: Sequence[int], now: datetime, beat: Beat) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from harmony.device_api.errors import ApiError
@@ -80,11 +82,8 @@ def _accept_token(session: Session, token: str, now: datetime) -> AcceptedCreden
     The tokens of every integration are compared; there are few, and opening one takes microseconds. Raises
     ApiError: nobody's token, a replaced one, or one might be whose seal does not open.
     """
-    pages = select(Integration.id, Integration.state, SetupPage.applied).join(SetupPage)
-    of_tokens = (SetupPage.name == DEPLOYMENT, SetupPage.applied.is_not(None))
-    rows = session.execute(pages.where(*of_tokens, Integration.state != IntegrationState.HIDDEN)).all()
     found, locked = None, False
-    for integration_id, state, applied in rows:
+    for integration_id, state, applied in _deployments(session):
         deployment = from_row(Deployment, applied)
         try:
             which = _compared(deployment, integration_id, token)
@@ -100,6 +99,13 @@ def _accept_token(session: Session, token: str, now: datetime) -> AcceptedCreden
     if is_former and (deployment.former_until is None or deployment.former_until <= now):
         raise RefusedRegistration("token_replaced", integration_id)
     return AcceptedCredential(integration_id, deployment.auto_addition, is_former)
+
+
+def _deployments(session: Session) -> Sequence[Row[int, str, Any]]:
+    """Return id, state and Deployment page of every integration that has one in force."""
+    pages = select(Integration.id, Integration.state, SetupPage.applied).join(SetupPage)
+    of_tokens = (SetupPage.name == DEPLOYMENT, SetupPage.applied.is_not(None))
+    return session.execute(pages.where(*of_tokens, Integration.state != IntegrationState.HIDDEN)).all()
 
 
 def _compared(deployment: Deployment, integration_id: int, token: str) -> str | None:

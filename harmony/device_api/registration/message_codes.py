@@ -46,17 +46,23 @@ def store_message_codes(
         profile_of = {code_hash(code): profile for profile, code in codes.items()}
         others = (RegistrationCode.created_by == created_by, RegistrationCode.code_hash.not_in(profile_of))
         session.execute(delete(RegistrationCode).where(*unused(device.id), *others))
-        stored = select(RegistrationCode).where(RegistrationCode.code_hash.in_(profile_of))
-        rows = {row.code_hash: row for row in session.scalars(stored)}
-        for hashed in profile_of.keys() - rows.keys():
-            row = RegistrationCode(device_id=device.id, code_hash=hashed, profile=profile_of[hashed])
-            row.created_by = created_by
-            rows[hashed] = row
-        for row in rows.values():
+        for row in _codes(session, device.id, profile_of, created_by):
             if row.used_at is None:
                 row.created_at, row.expires_at = now, now + valid_for
-        session.add_all(rows.values())
+            session.add(row)
     return now + valid_for
+
+
+def _codes(
+    session: Session, device_id: int, profile_of: Mapping[str, str], created_by: str
+) -> list[RegistrationCode]:
+    """Return the rows of these codes, by their hashes; new ones for those that are not stored yet."""
+    stored = select(RegistrationCode).where(RegistrationCode.code_hash.in_(profile_of))
+    rows = {row.code_hash: row for row in session.scalars(stored)}
+    for hashed in profile_of.keys() - rows.keys():
+        rows[hashed] = RegistrationCode(device_id=device_id, code_hash=hashed, profile=profile_of[hashed])
+        rows[hashed].created_by = created_by
+    return list(rows.values())
 
 
 def delete_message_codes(session: Session, device_id: int, profile: Profile) -> None:

@@ -39,34 +39,21 @@ class SignInMethod(StrEnum):
 
 
 def complete_sign_in(
-    user: User,
-    method: SignInMethod,
-    target: str | None = None,
-    *,
-    on_open: Callable[[str], None] | None = None,
-    is_proof: bool = True,
-) -> Response:
-    """Open a session for `user` after the last factor, and lead to `target` or else the start page.
+    user: User, method: SignInMethod, target: str | None = None,
+    *, on_open: Callable[[str], None] | None = None, is_proof: bool = True,
+) -> Response:  # fmt: skip
+    """Open a session for `user`, who has proved to be that by `method`, and lead to `target`.
 
-    Args:
-        user: Whoever has proved to be that user; nothing is asked any more.
-        method: The proof; the audit and the log name it.
-        target: Where the person wanted to go; an address of another site counts as none.
-        on_open: Called with the token of the new session, before any browser knows it.
-        is_proof: Whether the person was asked just now; if not, what is delicate asks again.
+    An address of another site counts as none, and leads to the start page. `on_open` is called with the token
+    of the new session, before any browser knows it. `is_proof`: whether the person was asked just now; if
+    not, what is delicate asks again.
     """
-    if user.disabled_at:
-        refuse_sign_in(user.name, "account disabled")
-        flash(_DISABLED, "warning")
+    if refusal := _refusal(user, method):
+        reason, sentence = refusal
+        refuse_sign_in(user.name, reason)
+        flash(sentence, "warning")
         return redirect(below_prefix(SIGN_IN), 303)
-    if method is not SignInMethod.OPENID_CONNECT and _belongs_to_provider(user):
-        refuse_sign_in(user.name, "account of the provider")
-        flash(_OF_PROVIDER, "warning")
-        return redirect(below_prefix(SIGN_IN), 303)
-    log.info("User %d signed in from %s by %s.", user.id, request.remote_addr, method)
-    with write() as session:
-        audit(session, user.name, "Signed in", now(), detail=method)
-    known_addresses.remember(rate_limit.counted_address(request.remote_addr), user.name, now())
+    _record_sign_in(user, method)
     response = redirect(local_address(target), 303)
     # Signing in again ends the former session of this browser instead of leaving it behind.
     sessions.close_session(sessions.read_cookie())
@@ -75,6 +62,22 @@ def complete_sign_in(
         on_open(token)
     sessions.set_cookie(response, token)
     return response
+
+
+def _refusal(user: User, method: SignInMethod) -> tuple[str, str] | None:
+    """Return why this user may not sign in, for the audit and for the page; None if nothing is against it."""
+    if user.disabled_at:
+        return "account disabled", _DISABLED
+    if method is not SignInMethod.OPENID_CONNECT and _belongs_to_provider(user):
+        return "account of the provider", _OF_PROVIDER
+    return None
+
+
+def _record_sign_in(user: User, method: SignInMethod) -> None:
+    log.info("User %d signed in from %s by %s.", user.id, request.remote_addr, method)
+    with write() as session:
+        audit(session, user.name, "Signed in", now(), detail=method)
+    known_addresses.remember(rate_limit.counted_address(request.remote_addr), user.name, now())
 
 
 def _belongs_to_provider(user: User) -> bool:

@@ -104,14 +104,13 @@ def panel(device: Device, integration: Integration) -> dict[str, Any]:
         Registration.device_id == device.id, Registration.ended_at.is_(None)
     )
     live = db.session.scalars(registered.order_by(Registration.profile)).all()
-    opened: Query = (
-        _findings(device).where(Finding.closed_at.is_(None)).order_by(Finding.risk.desc(), Finding.id)
-    )
+    opened = _findings(device).where(Finding.closed_at.is_(None))
     ended = (Finding.device_id == device.id, Finding.closed_at.is_not(None))
     past = _findings(device).where(*ended).order_by(Finding.id.desc()).limit(_PAST_SHOWN)
     stands = db.session.get(Protection, device.id)
     _version, record = policy.in_force(db.session())
-    found = db.session.execute(opened.limit(_FINDINGS_SHOWN)).all()
+    worst_first = opened.order_by(Finding.risk.desc(), Finding.id).limit(_FINDINGS_SHOWN)
+    found = db.session.execute(worst_first).all()
     return {
         "stands": stands,
         "risk": assessed_risk(stands),
