@@ -11,7 +11,7 @@ from harmony.simulator.world import World
 from harmony.uem.workspace_one.page_process import LARGE_FLEET
 from tests.canaries import watched
 from tests.processes.conftest import Make
-from tests.processes.product import Product, kill, running
+from tests.processes.product import Product, command_line, kill, running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
@@ -33,8 +33,12 @@ def uem() -> Iterator[RunningSimulator]:
 
 def page_process(product: Product) -> int:
     """The pid of the one that is there while the devices are read."""
-    (pid,) = wait_for(lambda: product.pids(COMMAND), "a process that reads pages")
+    (pid,) = wait_for(lambda: page_processes(product), "a process that reads pages")
     return pid
+
+
+def page_processes(product: Product) -> list[int]:
+    return [pid for pid in product.pids() if COMMAND in command_line(pid)]
 
 
 def test_a_sync_whose_page_process_is_killed_reads_every_device_and_leaves_nobody_behind(
@@ -44,7 +48,7 @@ def test_a_sync_whose_page_process_is_killed_reads_every_device_and_leaves_nobod
     with running(home.folder) as product:
         kill(page_process(product))
         assert home.until("ok", seconds=120)["added"] == LARGE_FLEET
-        assert product.pids(COMMAND) == []
+        assert page_processes(product) == []
         assert product.stop() == 0
     home.is_sound()
     assert home.was_missing() == []
