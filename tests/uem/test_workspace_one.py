@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,6 +31,8 @@ from harmony.uem.errors import (
     UemError,
 )
 from harmony.uem.http.client import TimeSource
+from harmony.uem.http.request import Request
+from harmony.uem.http.response import Answer
 from harmony.uem.records import DevicePage, SkippedRow
 from harmony.uem.registry import connect
 from harmony.uem.workspace_one.client import WorkspaceOne
@@ -436,6 +439,44 @@ def test_pages_come_in_order_from_a_bounded_window(fetchers: int) -> None:
     assert seen == list(range(40))
     assert state["most"] <= fetchers
     assert state["ahead"] <= 2 * fetchers + 1
+
+
+class ElsewhereExchange:
+    """A way that is not direct: pages are answered once as many are under way as the barrier counts."""
+
+    def __init__(self, barrier: threading.Barrier) -> None:
+        self.barrier = barrier
+        self.most = self.busy = 0
+        self.lock = threading.Lock()
+
+    def send(self, request: Request, _deadline: object) -> Answer:
+        params = dict(request.params or {})
+        if "page" not in params:
+            return Answer(200, {}, json.dumps({"access_token": "t", "token_type": "Bearer"}).encode())
+        number = int(params["page"])
+        with self.lock:
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+        if 0 < number <= self.barrier.parties:
+            self.barrier.wait(20)
+        with self.lock:
+            self.busy -= 1
+        _, _, body = devices(500 * number + 1, 500, 500 * 9) if number < 9 else reply({"Devices": []})
+        return Answer(200, {"Content-Type": "application/json"}, body.encode())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(("sign_in", "at_once"), [(OAUTH, 5), (BASIC, 2)], ids=["token", "password"])
+def test_what_a_connector_takes_of_a_pages_time_is_used_for_another_page(
+    sign_in: Connection, at_once: int
+) -> None:
+    exchange = ElsewhereExchange(threading.Barrier(at_once))
+    client = WorkspaceOne(replace(sign_in, route=lambda _target, _options: exchange), fetchers=4)
+    assert [page.number for page in all_pages(client)] == list(range(9))
+    assert exchange.most == at_once
+    finish(client)
 
 
 def _with_an_id(page: DevicePage | None) -> DevicePage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TypeVar
 from harmony.uem.connection import Basic, Connection
 from harmony.uem.errors import Incomplete, SignInRefused
 from harmony.uem.http.client import CallLimits, TimeSource, Transport
+from harmony.uem.http.exchange import DirectExchange
 from harmony.uem.http.response import Answer, refuse_non_data
 from harmony.uem.records import (
     AppList,
@@ -42,6 +44,8 @@ T = TypeVar("T")
 _SINCE_FORMAT = "%Y-%m-%dT%H:%M:%S.000"
 # A password changed during a run is refused to every call under way, and a few refusals lock the account.
 _FETCHERS_BY_PASSWORD = 2
+# Through a Connector a fifth of a page's time is its way there and back, when the UEM is not asked.
+_FETCHERS_BY_ROUTE = 1.25
 
 
 class WorkspaceOne:
@@ -58,6 +62,8 @@ class WorkspaceOne:
             raise ValueError("fetchers is 1 to 16")
         few = isinstance(connection.sign_in, Basic)
         self._fetchers = min(fetchers, _FETCHERS_BY_PASSWORD) if few else fetchers
+        is_direct = few or connection.route is DirectExchange
+        self._pages_at_once = math.ceil(self._fetchers * (1 if is_direct else _FETCHERS_BY_ROUTE))
         times = times or TimeSource()
         address = parse_server(connection.server_url, connection.policy)
         self._sign_in = make_sign_in(connection, address, limits, times)
@@ -82,7 +88,9 @@ class WorkspaceOne:
         asked = {"lgid": group_id, "orderby": "deviceid", "sortorder": "ASC"}
         if since is not None:
             asked["seensince"] = since.astimezone(UTC).strftime(_SINCE_FORMAT)
-        return pages_in_order(lambda number: self._device_page(asked, number), self._fetchers, self._proven)
+        return pages_in_order(
+            lambda number: self._device_page(asked, number), self._pages_at_once, self._proven
+        )
 
     def device(self, external_id: str) -> UemDevice | SkippedRow:
         """Return one device; a row that names another one than was asked for cannot be read."""
