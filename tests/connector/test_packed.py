@@ -5,16 +5,28 @@ from __future__ import annotations
 import gzip
 import io
 import tracemalloc
+import zlib
+from collections.abc import Iterator
 
 import pytest
 import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
+from isal import isal_zlib
 
 from harmony.uem.errors import TooLarge
+from harmony.uem.http import response
 from harmony.uem.http.response import pack, unpack
 
 WORDS = gzip.compress(b"words ", mtime=0)
+
+
+@pytest.fixture(scope="module", autouse=True, params=[isal_zlib, zlib], ids=["isal", "zlib"])
+def deflate(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both that may be there: the fast one is not on every platform."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(response, "_deflate", request.param)
+        yield
 
 
 @given(st.binary(max_size=2000))

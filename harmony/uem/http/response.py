@@ -5,12 +5,20 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import requests
 from requests.structures import CaseInsensitiveDict
 
 from harmony.uem.errors import EmptyAnswer, HtmlAnswer, RedirectAnswer, TooLarge
 
+try:
+    from isal import isal_zlib
+except ImportError:  # not on every platform
+    isal_zlib = None  # type: ignore[assignment]
+
+# Of the same interface; ISA-L packs five times as fast, and opens twice as fast.
+_deflate: ModuleType = isal_zlib or zlib
 MAX_BODY = 20 * 1024 * 1024
 _PIECE = 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
@@ -85,8 +93,8 @@ def read_packed(response: requests.Response, largest: int = MAX_BODY) -> Answer:
 
 def pack(body: bytes) -> bytes:
     """Return the body in gzip: quickly rather than tightly packed."""
-    packing = zlib.compressobj(1, wbits=_GZIP)
-    return packing.compress(body) + packing.flush()
+    packing = _deflate.compressobj(1, wbits=_GZIP)
+    return bytes(packing.compress(body) + packing.flush())
 
 
 def unpack(packed: bytes, largest: int = MAX_BODY) -> bytes:
@@ -95,14 +103,14 @@ def unpack(packed: bytes, largest: int = MAX_BODY) -> bytes:
     Nothing more than that is ever unpacked, whatever the body would become.
     """
     pieces: list[bytes] = []
-    room, place, unpacking = largest + 1, 0, zlib.decompressobj(wbits=_GZIP)
+    room, place, unpacking = largest + 1, 0, _deflate.decompressobj(wbits=_GZIP)
     # As over a socket: members that follow each other are one body, and what follows without one is none.
     while place < len(packed) and (not unpacking.eof or packed.startswith(_MAGIC, place)):
-        unpacking = zlib.decompressobj(wbits=_GZIP) if unpacking.eof else unpacking
+        unpacking = _deflate.decompressobj(wbits=_GZIP) if unpacking.eof else unpacking
         window = packed[place : place + _WINDOW]
         try:
             pieces.append(unpacking.decompress(window, room))
-        except zlib.error:
+        except (zlib.error, _deflate.error):
             raise ValueError("damaged") from None
         room -= len(pieces[-1])
         if room <= 0:
