@@ -10,8 +10,7 @@ from sqlalchemy import Row, select
 from harmony.api.collection import Collection
 from harmony.api.schemas import HoldItem, RunItem, UserItem
 from harmony.jobs.kinds import KINDS, JobKind
-from harmony.models import Hold, HoldState, JobRun, SyncKind, User
-from harmony.models.access import Role
+from harmony.models import Hold, HoldState, JobRun, Role, SyncKind, User
 from harmony.security.permissions import Permission
 from harmony.security.principal import Principal
 from harmony.sync.deletion.guard import Reason

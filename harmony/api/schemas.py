@@ -18,12 +18,12 @@ from harmony.models import (
     HoldState,
     IntegrationState,
     Profile,
+    Role,
     Severity,
     SyncKind,
     SyncRunState,
     Verb,
 )
-from harmony.models.access import Role
 
 _RiskWord = Literal["none", "low", "medium", "high"]
 _AssessedRisk = Annotated[

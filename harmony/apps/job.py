@@ -70,7 +70,7 @@ class _AppSync:
         """
         self.calls, self.quota = client.calls(), client.quota()
         if self.quota is not None:
-            self.share = app_outcome.told(self.share, self.quota, self.percent)
+            self.share = app_outcome.with_quota(self.share, self.quota, self.percent)
             if is_scarce(self.quota.remaining, self.quota.limit):
                 return False
         if self.calls + under_way >= self.share.left:
@@ -155,8 +155,8 @@ def _batches(listed: Iterator[DeviceAppList]) -> Iterator[list[DeviceAppList]]:
     batch: list[DeviceAppList] = []
     since = now()
     try:
-        for one in listed:
-            batch.append(one)
+        for app_list in listed:
+            batch.append(app_list)
             heavy = sum(len(each.apps.apps if each.apps else ()) + 10 for each in batch) >= _APPS_PER_WRITE
             if heavy or now() - since >= _LONGEST_KEPT_BACK:
                 yield batch

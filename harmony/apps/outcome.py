@@ -95,12 +95,12 @@ PAUSED = End(Outcome(SyncRunState.CANCELLED, "The integration was paused during 
 OVERTAKEN = End(OVERTAKEN_OUTCOME)
 
 
-def told(share: Share, quota: Quota, percent: int) -> Share:
+def with_quota(share: Share, quota: Quota, percent: int) -> Share:
     """The share once the UEM has named its daily quota.
 
     >>> from datetime import UTC
     >>> before = Share(10_000, 50_000, 9_000, datetime(2026, 1, 15, tzinfo=UTC))
-    >>> told(before, Quota(250_000, 1, None), 20).left
+    >>> with_quota(before, Quota(250_000, 1, None), 20).left
     41000
     """
     return replace(share, allowed=max(1, quota.limit * percent // 100), limit=quota.limit)

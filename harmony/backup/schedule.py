@@ -79,8 +79,8 @@ def is_due_now(now: datetime) -> bool:
     return _is_due(record.made_elsewhere(folder_of(settings)), settings.backup_hours, now)
 
 
-def _is_due(made: datetime | None, every_hours: int, now: datetime) -> bool:
-    """Tell whether a backup is due, `made` being the time of the newest; one from the future counts as none.
+def _is_due(newest: datetime | None, every_hours: int, now: datetime) -> bool:
+    """Tell whether a backup is due, `newest` being the last; one from the future counts as none.
 
     >>> noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
     >>> _is_due(noon - timedelta(hours=23), 24, noon), _is_due(noon - timedelta(hours=24), 24, noon)
@@ -90,7 +90,7 @@ def _is_due(made: datetime | None, every_hours: int, now: datetime) -> bool:
     """
     if not every_hours:
         return False
-    return made is None or not timedelta() <= now - made < timedelta(hours=every_hours)
+    return newest is None or not timedelta() <= now - newest < timedelta(hours=every_hours)
 
 
 def surplus(files: Iterable[Path], kept: int) -> list[Path]:

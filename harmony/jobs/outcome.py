@@ -141,14 +141,14 @@ class Doubt:
         return self.read and not (self.unproven or self.anonymous)
 
 
-def of_snapshot(tally: Tally, doubt: Doubt, held: Sequence[str] = ()) -> Outcome:
-    """The end of a snapshot that read what there was to read; `held` are the reasons that hold deletions."""
+def of_snapshot(tally: Tally, doubt: Doubt, reasons: Sequence[str] = ()) -> Outcome:
+    """The end of a snapshot that read what there was to read; `reasons` are those that hold deletions."""
     if not doubt.read:
         return _doubtful(doubt)
-    if held:
-        made = "only those that had been approved were made" if tally.deleted else "none was made"
+    if reasons:
+        deletions = "only those that had been approved were made" if tally.deleted else "none was made"
         rest = [*_unreadable(tally), *_doubts(doubt)] or ["Everything else is up to date."]
-        reason = " ".join([f"Deletions wait for you; {made}.", *held, *rest])[:_LONGEST_REASON]
+        reason = " ".join([f"Deletions wait for you; {deletions}.", *reasons, *rest])[:_LONGEST_REASON]
         return Outcome(SyncRunState.HELD, reason, "Review the list.", complete=True)
     return replace(_finished(tally, doubt), complete=doubt.counts)
 

@@ -3,6 +3,7 @@
 from harmony.models.access import (
     Invitation,
     KeptForm,
+    Role,
     RoleSettings,
     SetupCode,
     SignInSession,
@@ -155,6 +156,7 @@ __all__ = [
     "RelayPart",
     "Risk",
     "RiskOverride",
+    "Role",
     "RoleSettings",
     "SetupCode",
     "SetupPage",

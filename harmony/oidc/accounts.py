@@ -9,8 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.audit import audit
-from harmony.models import ExternalIdentity, User
-from harmony.models.access import Role
+from harmony.models import ExternalIdentity, Role, User
 from harmony.oidc.errors import NoAccess
 from harmony.oidc.identity import VerifiedIdentity
 from harmony.security.user_changes import end_notices, stored_scope

@@ -18,7 +18,7 @@ from pathlib import Path
 from harmony import create_app, logs
 from harmony.clock import now
 from harmony.config import Settings, SettingsError
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.ops import demo_agents
 from harmony.ops.folder_lock import is_locked, locked
 from harmony.ops.migrate import migrate

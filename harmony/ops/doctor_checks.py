@@ -127,14 +127,14 @@ def audit_trail(entries: int, problem: str) -> Diagnosis:
     return Diagnosis(Level.OK, f"The audit trail verifies: {entries:,} entries.")
 
 
-def backup(made: datetime | None, every_hours: int, now: datetime) -> Diagnosis:
+def backup(newest: datetime | None, every_hours: int, now: datetime) -> Diagnosis:
     """Judge whether the newest scheduled backup is young enough."""
     if not every_hours:
         return Diagnosis(Level.OK, "Backups are not made by schedule (HARMONY_BACKUP_HOURS).")
-    if made is None:
+    if newest is None:
         return Diagnosis(Level.WARNING, "No scheduled backup was made yet.", "Look at the worker's log.")
-    sentence = f"The newest scheduled backup is of {made:%Y-%m-%d %H:%M} UTC."
-    if now - made > 2 * timedelta(hours=every_hours):
+    sentence = f"The newest scheduled backup is of {newest:%Y-%m-%d %H:%M} UTC."
+    if now - newest > 2 * timedelta(hours=every_hours):
         return Diagnosis(Level.WARNING, sentence, "Look at the worker's log.")
     return Diagnosis(Level.OK, sentence)
 

@@ -14,16 +14,6 @@ from harmony.db import bulk, db, release, write
 from harmony.models import ConnectorAgent, RelayCall
 from harmony.relay.calls import bound_to
 from harmony.relay.connectors import key_hash
-from harmony.relay.sql import (
-    DELETE_LATER_PARTS,
-    DELETE_OTHER_AGENTS,
-    INSERT_PART,
-    SELECT_AGENT_SEEN,
-    SELECT_CONNECTOR_BY_KEY,
-    SELECT_OPEN_CALL,
-    UPDATE_CALL_ANSWERED,
-    UPDATE_CALLS_TAKEN,
-)
 from harmony.security.vault import vault
 from harmony.uem.text import clean
 
@@ -35,6 +25,47 @@ _CODE = re.compile(r"[0-9A-Za-z]{1,32}")
 _MOST_AGENTS = 100
 # Often enough to keep every lease, which is three times as long.
 _WRITTEN_EVERY = _LEASE / 3
+
+_SELECT_CONNECTOR_BY_KEY = """
+    SELECT id FROM connector
+    WHERE (key_hash = ? OR (former_hash = ? AND former_until > ?)) AND revoked_at IS NULL
+"""
+
+_SELECT_AGENT_SEEN = "SELECT seen_at FROM connector_agent WHERE code = ? AND connector_id = ?"
+
+_DELETE_OTHER_AGENTS = """
+    DELETE FROM connector_agent
+    WHERE connector_id = ? AND code NOT IN (
+        SELECT code FROM connector_agent WHERE connector_id = ? ORDER BY seen_at DESC LIMIT ?)
+"""
+
+# Calls that nobody has, and those whose agent has fallen silent and that may be repeated.
+_SELECT_OPEN_CALL = """
+    SELECT id FROM relay_call
+    WHERE connector_id = ? AND answered_at IS NULL AND expires_at > ?
+      AND (ticket_hash IS NULL OR (leased_until < ? AND repeatable))
+    LIMIT 1
+"""
+
+_UPDATE_CALLS_TAKEN = """
+    UPDATE relay_call SET ticket_hash = ?, agent = ?, leased_until = ?
+    WHERE id IN (
+        SELECT id FROM relay_call
+        WHERE connector_id = ? AND answered_at IS NULL AND expires_at > ?
+          AND (ticket_hash IS NULL OR (leased_until < ? AND repeatable))
+        ORDER BY created_at LIMIT ?)
+    RETURNING id, kind, sealed, expires_at
+"""
+
+# Taken once, and only from the agent that has the call.
+_UPDATE_CALL_ANSWERED = """
+    UPDATE relay_call SET leased_until = ?, answered_at = ?
+    WHERE id = ? AND connector_id = ? AND ticket_hash = ? AND answered_at IS NULL AND expires_at > ?
+"""
+
+_DELETE_LATER_PARTS = "DELETE FROM relay_part WHERE call_id = ? AND number >= ?"
+
+_INSERT_PART = "INSERT INTO relay_part (call_id, number, sealed) VALUES (?, ?, ?)"
 
 
 class RefusedAgent(Exception):
@@ -51,7 +82,7 @@ def authenticate(key: str, now: datetime) -> int:
     Raises RefusedAgent.
     """
     digest = key_hash(key)
-    found = bulk.fetch_all(db.session(), SELECT_CONNECTOR_BY_KEY, (digest, digest, bulk.encode_time(now)))
+    found = bulk.fetch_all(db.session(), _SELECT_CONNECTOR_BY_KEY, (digest, digest, bulk.encode_time(now)))
     if not found:
         raise RefusedAgent(401, "The key of this Connector is not known here, or was revoked.")
     return int(found[0][0])
@@ -86,7 +117,7 @@ def _agent(session: Session, connector_id: int, code: str, now: datetime) -> Con
     if agent is None:
         agent = ConnectorAgent(code=code, connector_id=connector_id, started_at=now)
         session.add(agent)
-        bulk.execute(session, DELETE_OTHER_AGENTS, (connector_id, connector_id, _MOST_AGENTS - 1))
+        bulk.execute(session, _DELETE_OTHER_AGENTS, (connector_id, connector_id, _MOST_AGENTS - 1))
     elif agent.connector_id != connector_id:
         raise RefusedAgent(409, "An agent of another Connector has this name. Start the agent again.")
     return agent
@@ -94,7 +125,7 @@ def _agent(session: Session, connector_id: int, code: str, now: datetime) -> Con
 
 def _is_known(connector_id: int, poll: Poll, now: datetime) -> bool:
     """Tell whether this agent was seen a moment ago and has nothing new to say."""
-    found = bulk.fetch_all(db.session(), SELECT_AGENT_SEEN, (poll.agent, connector_id))
+    found = bulk.fetch_all(db.session(), _SELECT_AGENT_SEEN, (poll.agent, connector_id))
     release()
     seen = bulk.decode_time(found[0][0]) if found else None
     return seen is not None and now - seen < _WRITTEN_EVERY and not poll.error
@@ -103,7 +134,7 @@ def _is_known(connector_id: int, poll: Poll, now: datetime) -> bool:
 def has_work(connector_id: int, now: datetime) -> bool:
     """Tell whether a call waits for an agent, without locking anything."""
     at = bulk.encode_time(now)
-    found = bulk.fetch_all(db.session(), SELECT_OPEN_CALL, (connector_id, at, at))
+    found = bulk.fetch_all(db.session(), _SELECT_OPEN_CALL, (connector_id, at, at))
     release()
     return bool(found)
 
@@ -114,7 +145,7 @@ def take(connector_id: int, poll: Poll, now: datetime) -> list[Work]:
     values = (key_hash(ticket), poll.agent, bulk.encode_time(now + _LEASE))
     room = min(max(poll.free, 0), _MOST_CALLS)
     with write() as session:
-        taken = bulk.fetch_all(session, UPDATE_CALLS_TAKEN, (*values, connector_id, at, at, room))
+        taken = bulk.fetch_all(session, _UPDATE_CALLS_TAKEN, (*values, connector_id, at, at, room))
     return [_work(row, ticket, now) for row in taken]
 
 
@@ -130,11 +161,11 @@ def store(connector_id: int, call_id: str, ticket: str, number: int, data: bytes
     values = (bulk.encode_time(now + _LEASE), at if last else None)
     with write() as session:
         if not bulk.execute(
-            session, UPDATE_CALL_ANSWERED, (*values, call_id, connector_id, key_hash(ticket), at)
+            session, _UPDATE_CALL_ANSWERED, (*values, call_id, connector_id, key_hash(ticket), at)
         ):
             raise RefusedAgent(409, "Nobody waits for this answer any more, or another agent has the call.")
-        bulk.execute(session, DELETE_LATER_PARTS, (call_id, number))
-        bulk.execute(session, INSERT_PART, (call_id, number, sealed))
+        bulk.execute(session, _DELETE_LATER_PARTS, (call_id, number))
+        bulk.execute(session, _INSERT_PART, (call_id, number, sealed))
 
 
 def _work(row: bulk.Row, ticket: str, now: datetime) -> Work:

@@ -19,14 +19,6 @@ from harmony.connector.wire import Reply, decode
 from harmony.db import bulk, db, write
 from harmony.relay.connectors import SILENT_AFTER
 from harmony.relay.errors import ConnectorRevoked, ConnectorUnavailable, failure
-from harmony.relay.sql import (
-    DELETE_CALL,
-    DELETE_EXPIRED_CALLS,
-    INSERT_CALL,
-    SELECT_CALL_STATE,
-    SELECT_CONNECTOR_BY_NAME,
-    SELECT_PARTS,
-)
 from harmony.relay.watch import AnswerState, AnswerWatch
 from harmony.security.vault import Vault, VaultLocked
 from harmony.uem.errors import Closed, MalformedAnswer, TimedOut, Unreachable
@@ -34,6 +26,24 @@ from harmony.uem.http.deadline import Deadline
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+_SELECT_CONNECTOR_BY_NAME = """
+    SELECT id, (SELECT max(seen_at) FROM connector_agent WHERE connector_id = connector.id)
+    FROM connector WHERE name = ? AND revoked_at IS NULL
+"""
+
+_INSERT_CALL = """
+    INSERT INTO relay_call (id, connector_id, kind, sealed, repeatable, created_at, expires_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+_DELETE_CALL = "DELETE FROM relay_call WHERE id = ?"
+
+_DELETE_EXPIRED_CALLS = "DELETE FROM relay_call WHERE expires_at < ?"
+
+_SELECT_CALL_STATE = "SELECT answered_at, ticket_hash FROM relay_call WHERE id = ?"
+
+_SELECT_PARTS = "SELECT number, sealed FROM relay_part WHERE call_id = ? ORDER BY number"
 
 
 class Relay:
@@ -82,7 +92,7 @@ class Relay:
         done = list(self._read)
 
         def both(session: Session) -> None:
-            bulk.execute_many(session, DELETE_CALL, [(call_id,) for call_id in done])
+            bulk.execute_many(session, _DELETE_CALL, [(call_id,) for call_id in done])
             change(session)
 
         self._writing(both)
@@ -93,11 +103,11 @@ class Relay:
         now = clock.now()
         times = (bulk.encode_time(now), bulk.encode_time(now + timedelta(seconds=deadline.left())))
         call_id, *what = call
-        bulk.execute(session, INSERT_CALL, (call_id, self._connected(session, now), *what, *times))
+        bulk.execute(session, _INSERT_CALL, (call_id, self._connected(session, now), *what, *times))
 
     def _connected(self, session: Session, now: datetime) -> int:
         """Return the id of the Connector, which has an agent that was seen lately. Raises UemError."""
-        found = bulk.fetch_all(session, SELECT_CONNECTOR_BY_NAME, (self._name,))
+        found = bulk.fetch_all(session, _SELECT_CONNECTOR_BY_NAME, (self._name,))
         if not found:
             raise ConnectorRevoked(f"Connector {self._name} was revoked, so nothing is called through it.")
         [(connector_id, last)] = found
@@ -135,14 +145,14 @@ class Relay:
 
         def read(session: Session) -> None:
             for call_id in ids:
-                for answered_at, ticket_hash in bulk.fetch_all(session, SELECT_CALL_STATE, (call_id,)):
+                for answered_at, ticket_hash in bulk.fetch_all(session, _SELECT_CALL_STATE, (call_id,)):
                     found[call_id] = AnswerState(True, ticket_hash is not None, answered_at is not None)
 
         self._reading(read)
         return found
 
     def _reply(self, call_id: str) -> Reply:
-        rows = self._reading(lambda session: bulk.fetch_all(session, SELECT_PARTS, (call_id,)))
+        rows = self._reading(lambda session: bulk.fetch_all(session, _SELECT_PARTS, (call_id,)))
         try:
             raw = (self._vault.open_bytes(sealed, bound_to(call_id, number)) for number, sealed in rows)
             return decode(b"".join(raw), Reply)
@@ -165,7 +175,7 @@ class Relay:
 
 
 def _forget_expired(session: Session) -> None:
-    bulk.execute(session, DELETE_EXPIRED_CALLS, (bulk.encode_time(clock.now()),))
+    bulk.execute(session, _DELETE_EXPIRED_CALLS, (bulk.encode_time(clock.now()),))
 
 
 def bound_to(call_id: str, part: int | None = None) -> str:

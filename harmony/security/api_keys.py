@@ -15,8 +15,7 @@ from sqlalchemy.exc import OperationalError
 from harmony.audit import audit
 from harmony.clock import within
 from harmony.db import changed, db, write
-from harmony.models import ApiKey, RoleSettings, User
-from harmony.models.access import Role
+from harmony.models import ApiKey, Role, RoleSettings, User
 from harmony.security import key_format
 from harmony.security.auth import principal_for
 from harmony.security.principal import Principal

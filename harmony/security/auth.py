@@ -12,8 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from harmony.clock import steady
 from harmony.db import db
 from harmony.db.personal import hide_personal_data
-from harmony.models import RoleSettings, User
-from harmony.models.access import Role
+from harmony.models import Role, RoleSettings, User
 from harmony.security import kept_forms, sessions, users
 from harmony.security.addresses import HOME, below_prefix, full_address, local_address
 from harmony.security.kept_forms import TypedForm

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from werkzeug.exceptions import Forbidden
 
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security.principal import Principal
 
 _View = TypeVar("_View", bound=Callable[..., Any])

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from flask import g, has_request_context
 
 from harmony.db.personal import hide_personal_data
-from harmony.models import User
-from harmony.models.access import Role
+from harmony.models import Role, User
 
 
 @dataclass(frozen=True, slots=True)

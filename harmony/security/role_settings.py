@@ -8,8 +8,7 @@ from sqlalchemy import select
 
 from harmony.audit import audit
 from harmony.db import db, write
-from harmony.models import RoleSettings
-from harmony.models.access import Role
+from harmony.models import Role, RoleSettings
 
 
 def hiding() -> dict[str, bool]:

@@ -11,8 +11,7 @@ from sqlalchemy import delete, select
 
 from harmony.clock import within
 from harmony.db import db, release, write
-from harmony.models import SetupCode, User
-from harmony.models.access import Role
+from harmony.models import Role, SetupCode, User
 from harmony.security import users
 
 # Crockford's base 32: no I, L, O, U, which are misread or spell words. Twelve of them are 60 bits.

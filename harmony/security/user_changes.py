@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import write
-from harmony.models import NoticeSubscription, PendingSignIn, SignInSession, User
-from harmony.models.access import Role
+from harmony.models import NoticeSubscription, PendingSignIn, Role, SignInSession, User
 from harmony.security import invitations, users
 
 

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from harmony.audit import audit
 from harmony.db import changed, db, release, write
-from harmony.models import Invitation, PendingSignIn, SignInSession, User
-from harmony.models.access import Role
+from harmony.models import Invitation, PendingSignIn, Role, SignInSession, User
 from harmony.security.passwords import (
     TooManyAtOnce,
     check_password,

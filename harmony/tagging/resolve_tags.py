@@ -180,11 +180,11 @@ class Finder:
         answers = [(tag, self._answer(tag, future)) for tag, future in making]
         errors = [answer for _, answer in answers if isinstance(answer, UemError)]
         if not any(isinstance(error, FINAL) for error in errors):
-            made = [(tag, answer) for tag, answer in answers if isinstance(answer, Tag)]
+            created = [(tag, answer) for tag, answer in answers if isinstance(answer, Tag)]
             self._believe(
                 [
                     Claim(tag.key, tag.name, answer.external_id, group[tag.key], is_new=True)
-                    for tag, answer in made
+                    for tag, answer in created
                 ]
             )
         if errors:

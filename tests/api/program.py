@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security import api_keys
 from harmony.security.api_keys import NewApiKey
 from tests.canaries import watch

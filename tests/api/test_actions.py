@@ -16,8 +16,7 @@ from harmony.clock import now
 from harmony.db import db, write
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import ApiAnswer, AuditEntry, HoldState, Integration, IntegrationState
-from harmony.models.access import Role
+from harmony.models import ApiAnswer, AuditEntry, HoldState, Integration, IntegrationState, Role
 from harmony.models.api_key import ANSWERS_KEPT
 from harmony.worker import retention
 from tests.api.program import Program, new_key, problem_of

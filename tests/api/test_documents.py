@@ -13,8 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from harmony.db import db
-from harmony.models import DeviceStatus, Risk
-from harmony.models.access import Role
+from harmony.models import DeviceStatus, Risk, Role
 from harmony.security import key_format
 from tests.api.program import Program
 from tests.builders import a_choice, an_integration

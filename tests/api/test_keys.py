@@ -15,8 +15,7 @@ from sqlalchemy import event, select, update
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import ApiKey, AuditEntry, RoleSettings, User
-from harmony.models.access import Role
+from harmony.models import ApiKey, AuditEntry, Role, RoleSettings, User
 from harmony.security import api_keys, key_format
 from harmony.security.api_keys import NewApiKey, UnusableKey, opened_by
 from harmony.security.users import create_user

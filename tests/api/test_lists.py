@@ -17,8 +17,7 @@ from harmony.api.limits import ApiLimits, RatePolicy
 from harmony.api.routes import COLLECTIONS
 from harmony.db import db, write
 from harmony.device_api.rate_limit import Buckets
-from harmony.models import Device, DeviceStatus, Integration, IntegrationState, Risk
-from harmony.models.access import Role
+from harmony.models import Device, DeviceStatus, Integration, IntegrationState, Risk, Role
 from tests.api.program import Program, problem_of
 from tests.builders import a_choice, an_integration
 from tests.database import on_both

@@ -20,8 +20,7 @@ from harmony.api.limits import ApiLimits, RatePolicy
 from harmony.api.problems import PROBLEMS
 from harmony.db import db
 from harmony.device_api.rate_limit import Buckets
-from harmony.models import DeviceStatus, Risk
-from harmony.models.access import Role
+from harmony.models import DeviceStatus, Risk, Role
 from tests.api.program import new_key
 from tests.builders import a_choice, an_integration
 from tests.protect.stored import found

@@ -15,8 +15,7 @@ from harmony.api.limits import ApiLimits, RatePolicy
 from harmony.clock import now
 from harmony.db import db, release
 from harmony.device_api.rate_limit import Buckets
-from harmony.models import Device
-from harmony.models.access import Role
+from harmony.models import Device, Role
 from harmony.security import api_keys
 from harmony.security.api_keys import NewApiKey
 from harmony.sync import indexing

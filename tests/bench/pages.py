@@ -14,8 +14,7 @@ from sqlalchemy import func, select, text
 
 from harmony.clock import monotonic, now
 from harmony.db import db, release, write
-from harmony.models import Device, JobRun
-from harmony.models.access import Role
+from harmony.models import Device, JobRun, Role
 from harmony.security.auth import public
 from harmony.security.users import create_user
 from harmony.sync import indexing

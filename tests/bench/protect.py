@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harmony.clock import monotonic, now
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security.users import create_user
 from tests.bench import checkins, dashboard
 from tests.bench.checkins import CheckIn

@@ -12,7 +12,7 @@ import requests
 
 from harmony.clock import monotonic, now
 from harmony.db import sqlite_module
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security.users import create_user
 from tests.bench import dashboard
 from tests.bench.process import cpu_seconds

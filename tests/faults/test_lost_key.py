@@ -10,8 +10,7 @@ from flask import Flask
 from harmony.clock import now
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import StopReason, SyncRunState
-from harmony.models.access import Role
+from harmony.models import Role, StopReason, SyncRunState
 from harmony.models.configuration import SERVER
 from harmony.security.keys import new_vault_key
 from harmony.security.users import create_user

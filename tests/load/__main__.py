@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harmony.clock import monotonic, now
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security.users import create_user
 from tests.bench import dashboard
 from tests.bench.protected import protect

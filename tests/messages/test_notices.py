@@ -30,13 +30,13 @@ from harmony.models import (
     MessageChannel,
     PolicyRecord,
     Risk,
+    Role,
     Severity,
     SyncRunState,
     User,
     Verb,
     Worker,
 )
-from harmony.models.access import Role
 from harmony.protection import policy
 from harmony.protection.policy import Grounds
 from harmony.security.users import create_user

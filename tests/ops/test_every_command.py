@@ -13,8 +13,7 @@ from sqlalchemy import select
 from harmony.audit import COMMAND_LINE
 from harmony.clock import now
 from harmony.db import db
-from harmony.models import AuditEntry
-from harmony.models.access import Role
+from harmony.models import AuditEntry, Role
 from harmony.security import user_changes, users
 from harmony.security.users import create_user
 

@@ -20,8 +20,7 @@ from harmony.config import Settings
 from harmony.db import db, write
 from harmony.jobs import lease, recovery
 from harmony.jobs.kinds import KINDS, JobKind
-from harmony.models import HoldState, Job, JobRun, LinkState, SyncKind, SyncRunState
-from harmony.models.access import Role
+from harmony.models import HoldState, Job, JobRun, LinkState, Role, SyncKind, SyncRunState
 from harmony.ops import migrate
 from harmony.security.users import create_user
 from harmony.web.shared.filters import Filters

@@ -8,7 +8,7 @@ from flask import Flask
 
 from harmony.clock import now
 from harmony.db import db
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security import user_changes, users
 from harmony.security.user_changes import LastAdministrator
 from tests.database import on_both

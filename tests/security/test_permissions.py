@@ -8,8 +8,7 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import RoleSettings, User
-from harmony.models.access import Role
+from harmony.models import Role, RoleSettings, User
 from harmony.security import permissions
 from harmony.security.auth import principal_for
 from harmony.security.permissions import MEANINGS, ROLES, Permission, is_permitted, needed_by, needs

@@ -9,8 +9,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 
 from harmony.db import db, write
-from harmony.models import User
-from harmony.models.access import Role
+from harmony.models import Role, User
 from harmony.security import sessions, users
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)

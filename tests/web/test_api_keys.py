@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import ApiKey, Device
-from harmony.models.access import Role
+from harmony.models import ApiKey, Device, Role
 from harmony.security.key_format import PATTERN
 from harmony.security.users import create_user
 from tests.builders import an_integration

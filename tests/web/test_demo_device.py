@@ -74,7 +74,7 @@ def installed(app: Flask) -> set[str]:
 def test_in_earnest_the_page_does_not_exist(settings: Settings) -> None:
     app = create_app(dataclasses.replace(settings, demo=False))
     with app.app_context():
-        from harmony.models.access import Role
+        from harmony.models import Role
         from harmony.security.users import create_user
 
         an_integration()

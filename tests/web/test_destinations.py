@@ -10,8 +10,7 @@ from sqlalchemy import select
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import AuditEntry, Destination, FeedDelivery
-from harmony.models.access import Role
+from harmony.models import AuditEntry, Destination, FeedDelivery, Role
 from harmony.outbound import delivery, destinations
 from harmony.relay import connectors
 from harmony.security.users import create_user

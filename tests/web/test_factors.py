@@ -13,8 +13,7 @@ from werkzeug.test import TestResponse
 
 from harmony.clock import now, steady
 from harmony.db import db, write
-from harmony.models import AuditEntry, PendingSignIn, User
-from harmony.models.access import Role
+from harmony.models import AuditEntry, PendingSignIn, Role, User
 from harmony.security import users
 from harmony.security.factors import methods, recovery_codes, totp
 from harmony.web.account import second_factor

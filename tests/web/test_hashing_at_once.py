@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from harmony.clock import now
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security import passwords, setup_code, users
 from harmony.security.passwords import MOST_AT_ONCE, MOST_WAITING, TooManyAtOnce
 from tests.conftest import ADMINISTRATOR, CHEAP, PASSWORD

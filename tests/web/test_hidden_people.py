@@ -8,8 +8,7 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import Device
-from harmony.models.access import Role
+from harmony.models import Device, Role
 from harmony.security import role_settings
 from tests.builders import NOON, an_integration
 from tests.database import on_both

@@ -13,8 +13,7 @@ from werkzeug.test import TestResponse
 
 from harmony.clock import now, steady
 from harmony.db import db, write
-from harmony.models import AuditEntry, Passkey, PasskeyChallenge, SignInSession, User
-from harmony.models.access import Role
+from harmony.models import AuditEntry, Passkey, PasskeyChallenge, Role, SignInSession, User
 from harmony.security import sessions, users
 from harmony.security.factors import methods, passkeys
 from harmony.security.factors.relying_party import PasskeysUnavailable, relying_party

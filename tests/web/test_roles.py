@@ -13,8 +13,7 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import App, Device, InstalledApp, User
-from harmony.models.access import Role
+from harmony.models import App, Device, InstalledApp, Role, User
 from harmony.protection.change import NewFinding
 from harmony.security import auth, permissions
 from harmony.security.permissions import ROLES, WITHIN_SCOPE, Permission, needed_by

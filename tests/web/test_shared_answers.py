@@ -13,8 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from harmony.db import write
-from harmony.models import JobRun, SyncRunState
-from harmony.models.access import Role
+from harmony.models import JobRun, Role, SyncRunState
 from harmony.web.shared.shared_answers import SharedAnswers
 from tests.builders import NOON, an_integration
 from tests.web.test_roles import sign_in

@@ -14,8 +14,7 @@ from werkzeug.test import TestResponse
 
 from harmony.clock import now, steady
 from harmony.db import db, write
-from harmony.models import Integration, KeptForm, SetupPage, SignInSession
-from harmony.models.access import Role
+from harmony.models import Integration, KeptForm, Role, SetupPage, SignInSession
 from harmony.security import auth, kept_forms, sessions
 from harmony.security.users import create_user
 from tests.canaries import watch

@@ -12,8 +12,7 @@ from flask.testing import FlaskClient
 
 from harmony.clock import now, steady
 from harmony.db import db, write
-from harmony.models import AuditEntry, SignInSession, User
-from harmony.models.access import Role
+from harmony.models import AuditEntry, Role, SignInSession, User
 from harmony.security import invitations, sessions, user_changes, users
 from harmony.security.user_changes import LastAdministrator
 from tests.conftest import ADMINISTRATOR, PASSWORD

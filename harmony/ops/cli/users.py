@@ -11,8 +11,7 @@ from harmony.audit import COMMAND_LINE, audit
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import write
-from harmony.models import User
-from harmony.models.access import Role
+from harmony.models import Role, User
 from harmony.ops.cli import commands
 from harmony.security import user_changes
 from harmony.security import users as accounts

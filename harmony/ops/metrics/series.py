@@ -74,9 +74,9 @@ def _processes() -> Iterator[Family]:
         for process in reversed(presence.processes(db.session()))
     }
     samples = [
-        Sample(seconds(it.seen_at), {"node": node, "role": role, "version": version})
-        for (node, role, version), it in sorted(newest.items())
-        if it.stopped_at is None
+        Sample(seconds(process.seen_at), {"node": node, "role": role, "version": version})
+        for (node, role, version), process in sorted(newest.items())
+        if process.stopped_at is None
     ]
     yield Family("process_seen_timestamp_seconds", "The last sign of life of each process.", samples)
 

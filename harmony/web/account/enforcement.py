@@ -10,8 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from harmony.audit import audit
 from harmony.clock import now
 from harmony.db import db, write
-from harmony.models import RoleSettings, User
-from harmony.models.access import Role
+from harmony.models import Role, RoleSettings, User
 from harmony.security.auth import STATIC, needs_recent_proof
 from harmony.security.factors import methods
 from harmony.security.permissions import Permission, needs

@@ -47,7 +47,7 @@ class Row:
 
     integration: Integration
     devices: int
-    held: list[Banner]
+    holds: list[Banner]
     running: JobRun | None
     last: JobRun | None
 

@@ -61,7 +61,7 @@ def _of_integrations(rows: list[integrations.Row], at: datetime) -> Iterator[tup
 
 def _needs(row: integrations.Row, at: datetime) -> list[Banner]:
     """Return what a person has to look at, without what passes by itself."""
-    banners = [*row.held, *integrations.attention_on(row.integration, at)]
+    banners = [*row.holds, *integrations.attention_on(row.integration, at)]
     return [banner for banner in banners if banner.level in {"danger", "warning"}]
 
 

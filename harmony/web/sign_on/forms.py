@@ -9,8 +9,7 @@ from wtforms.validators import DataRequired, Length, ValidationError
 
 from harmony.clock import now
 from harmony.jobs.uem_client import address_policy
-from harmony.models import IdentityProvider
-from harmony.models.access import Role
+from harmony.models import IdentityProvider, Role
 from harmony.oidc.metadata import issuer_of
 from harmony.oidc.rules import RoleRule
 from harmony.oidc.settings import DEFAULT_CLAIM_PATH, DEFAULT_SCOPES, ProviderSettings, without_secret

@@ -6,7 +6,7 @@ from wtforms import BooleanField, Form, PasswordField, RadioField, SelectMultipl
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, ValidationError
 
-from harmony.models.access import Role
+from harmony.models import Role
 from harmony.security.passwords import password_problem
 from harmony.security.users import find, name_problem
 from harmony.web.shared.pasted import hidden_in, stripped

@@ -8,8 +8,7 @@ from flask.typing import ResponseReturnValue
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import db
-from harmony.models import User
-from harmony.models.access import Role
+from harmony.models import Role, User
 from harmony.security import role_settings, user_changes
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import MEANINGS, ROLES, Permission, needs

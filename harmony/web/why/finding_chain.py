@@ -32,24 +32,24 @@ def finding_link(given: ProtectionGiven) -> FindingLink:
 
 def _findings(given: ProtectionGiven) -> Iterator[ExplainedFinding]:
     system = system_of(given.facts) if given.facts else ""
-    for one in given.findings:
-        factor, rating = factor_of(one.code), given.rules.rating(system, one.code, one.subject)
+    for finding in given.findings:
+        factor, rating = factor_of(finding.code), given.rules.rating(system, finding.code, finding.subject)
         pending = ""
-        if rating.risk != one.risk:
+        if rating.risk != finding.risk:
             pending = f"Becomes {rating.risk.label}: the worker has not rated it anew yet."
-        opened_at = given.opened_at[one.id]
+        opened_at = given.opened_at[finding.id]
         yield ExplainedFinding(
-            code=one.code,
+            code=finding.code,
             name=factor.name,
             vector=factor.vector.value,
-            subject=one.subject or _about(one, given),
-            profile=one.profile,
-            severity=severity(Risk(one.risk)),
-            risk=one.risk,
+            subject=finding.subject or _about(finding, given),
+            profile=finding.profile,
+            severity=severity(Risk(finding.risk)),
+            risk=finding.risk,
             opened_at=opened_at,
             opened_under=_version_at(opened_at, given.versions),
             rule=rating.rule,
-            reason=_why_rated(one, rating.rule, rating.risk, given),
+            reason=_why_rated(finding, rating.rule, rating.risk, given),
             pending=pending,
         )
 

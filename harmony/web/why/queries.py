@@ -10,6 +10,7 @@ from sqlalchemy import select
 from harmony.config import current_settings
 from harmony.db import db
 from harmony.models import (
+    Action,
     AppDecision,
     AppException,
     Device,
@@ -22,7 +23,6 @@ from harmony.models import (
     Registration,
     Verb,
 )
-from harmony.models.states import Action
 from harmony.protection import policy
 from harmony.protection.change import OpenFinding
 from harmony.protection.evaluate import ProtectionFacts, system_of
