@@ -38,3 +38,13 @@ def test_a_filter_never_denies_a_key_that_was_added(added: list[str], others: li
         assert not keys.has_none_of(others)
     assert all(not keys.has_none_of([key]) for key in added if key)
     assert KeyFilter().has_none_of(added)
+
+
+def test_sets_that_took_the_same_page_share_nothing() -> None:
+    page, one, other = ["1", "2"], IdSet(), IdSet()
+    one.add(page)
+    other.add(page)
+    one.add(["3"])
+    assert ("3" in one, "3" in other) == (True, False)
+    assert other.none_of(["3"])
+    assert not one.none_of(page)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from functools import lru_cache
 
 from pyroaring import BitMap, BitMap64
 
 # Digits that surely fit into 64 bits.
 _LONGEST = 18
+# The ids of a whole fleet are not kept beside the set.
+_LONGEST_PAGE = 1000
 
 
 class IdSet:
@@ -19,18 +22,18 @@ class IdSet:
 
     def add(self, ids: Sequence[str]) -> None:
         """Add these."""
-        numbers = _all_numbers(ids)
+        numbers = _bitmap(ids)
         if numbers is None:
             self._others.update(id_ for id_ in ids if _number(id_) is None)
-            numbers = [number for id_ in ids if (number := _number(id_)) is not None]
-        self._numbers.update(numbers)
+            numbers = BitMap64([number for id_ in ids if (number := _number(id_)) is not None])
+        self._numbers |= numbers
 
     def none_of(self, ids: Sequence[str]) -> bool:
         """Tell whether the set has none of these."""
-        numbers = _all_numbers(ids)
+        numbers = _bitmap(ids)
         if numbers is None:
             return not any(id_ in self for id_ in ids)
-        return self._numbers.isdisjoint(BitMap64(numbers))
+        return self._numbers.isdisjoint(numbers)
 
     def count_missing_from(self, *others: Container[str]) -> int:
         """Return how many of these are in none of `others`."""
@@ -55,16 +58,18 @@ class KeyFilter:
 
     def add(self, keys: Sequence[str]) -> None:
         """Add these, but not ""."""
-        self._hashes.update(_hashes(keys))
+        self._hashes |= _hashes(tuple(keys))
 
     def has_none_of(self, keys: Sequence[str]) -> bool:
         """Tell whether surely none of these was added."""
-        return self._hashes.isdisjoint(BitMap(_hashes(keys)))
+        return self._hashes.isdisjoint(_hashes(tuple(keys)))
 
 
-def _hashes(keys: Sequence[str]) -> list[int]:
+@lru_cache(maxsize=2)
+def _hashes(keys: tuple[str, ...]) -> BitMap:
+    """Return the hashes of a few pages of keys, which are looked for and then added."""
     # 32 bits, the most that the small kind of bitmap takes: a million keys fill a four-thousandth of them.
-    return [hash(key) & 0xFFFFFFFF for key in keys if key]
+    return BitMap([hash(key) & 0xFFFFFFFF for key in keys if key])
 
 
 def _number(id_: str) -> int | None:
@@ -73,8 +78,22 @@ def _number(id_: str) -> int | None:
     return int(id_) if plain else None
 
 
+def _bitmap(ids: Sequence[str]) -> BitMap64 | None:
+    """Return the numbers that ids stand for; None when one of them is no number."""
+    if len(ids) <= _LONGEST_PAGE:
+        return _bitmap_of_page(tuple(ids))
+    numbers = _all_numbers(ids)
+    return None if numbers is None else BitMap64(numbers)
+
+
+@lru_cache(maxsize=4)
+def _bitmap_of_page(ids: tuple[str, ...]) -> BitMap64 | None:
+    """Return the same of a page, whose ids are looked for in several sets and added to them."""
+    numbers = _all_numbers(ids)
+    return None if numbers is None else BitMap64(numbers)
+
+
 def _all_numbers(ids: Sequence[str]) -> list[int] | None:
-    """Return the numbers of a page of ids; None when one of the ids is no number."""
     together = "".join(ids)
     if not (together.isdecimal() and together.isascii()):
         return [] if not ids else None
