@@ -25,7 +25,6 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parents[2]
-TWO_CORES = {0, 1}
 # What the process must do without: it is there beside each sync of a large fleet.
 HEAVY = ("sqlalchemy", "flask", "requests", "urllib3", "harmony.models", "harmony.db")
 
@@ -56,7 +55,7 @@ def has_keys(page: PageContent) -> bool:
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same on a machine with a single one."""
-    monkeypatch.setattr(page_process.os, "sched_getaffinity", lambda _pid: TWO_CORES)
+    monkeypatch.setattr(page_process, "_cores", lambda: 2)
 
 
 @pytest.fixture
@@ -159,7 +158,7 @@ def test_a_small_fleet_starts_no_process() -> None:
 
 
 def test_a_single_core_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_process.os, "sched_getaffinity", lambda _pid: {0})
+    monkeypatch.setattr(page_process, "_cores", lambda: 1)
     alone = PageProcess()
     alone.read(PAGE)
     assert alone._child is None
@@ -174,7 +173,7 @@ def test_the_process_ends_with_the_reading(process: PageProcess) -> None:
 STARTED = """
 import sys, time
 from harmony.uem.workspace_one import page_process
-page_process.os.sched_getaffinity = lambda _pid: {0, 1}
+page_process._cores = lambda: 2
 process = page_process.PageProcess()
 process.read(sys.stdin.buffer.read())
 print(process._child.pid, flush=True)

@@ -46,7 +46,7 @@ class PageProcess:
     """
 
     def __init__(self) -> None:
-        self._fleet = LARGE_FLEET if len(os.sched_getaffinity(0)) > 1 else sys.maxsize
+        self._fleet = LARGE_FLEET if _cores() > 1 else sys.maxsize
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._lines: Sequence[_Line] = ()
@@ -139,6 +139,13 @@ class _Line:
         if len(message) != size:
             raise ConnectionError
         return message
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # not on Linux
 
 
 def _started() -> tuple[subprocess.Popen[bytes], list[_Line]]:
