@@ -64,10 +64,10 @@ def _synced(place: Path, what: str) -> Measured:
 def _made(place: Path, uem: Simulated, server: Server | None) -> Iterator[Path]:
     """A dashboard on a new database, which is gone afterwards."""
     if server is None:
-        yield dashboard.make(place, uem)
+        yield dashboard.make(place, uem, every_group=True)
     else:
         with server.database() as url:
-            yield dashboard.make(place, uem, database_url=url)
+            yield dashboard.make(place, uem, database_url=url, every_group=True)
     shutil.rmtree(place)
 
 
