@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event
@@ -47,6 +48,7 @@ def prepare(engine: Engine) -> None:
         connection.commit()
 
     event.listen(engine, "begin", _take_lock)
+    event.listen(engine, "do_executemany", _copy)
 
 
 def _take_lock(connection: Connection) -> None:
@@ -61,6 +63,23 @@ def _take_lock(connection: Connection) -> None:
             f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
             f"pg_advisory_xact_lock{_lock_of(options.get('write_of'))}"
         )
+
+
+def _copy(cursor: Any, statement: str, rows: Iterable[Sequence[Any]], _context: object) -> bool:
+    """Send the rows of a COPY; the driver's own way of many rows does not know it. False for others."""
+    if not statement.startswith("COPY "):
+        return False
+    from psycopg import Error  # noqa: PLC0415 - only who uses PostgreSQL loads its driver
+
+    try:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except Error as error:
+        # Its text carries the row that could not be written, personal data and all.
+        error.args = (error.diag.message_primary or "COPY failed",)
+        raise
+    return True
 
 
 def _lock_of(integration_id: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Moves the WAL into the database file beside a run that writes a lot, which does not wait for it."""
+"""After writes of a run that writes a lot: SQLite moves its WAL, PostgreSQL looks at the table it fills."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from flask import current_app
 
-from harmony.db import bulk, is_sqlite
+from harmony.db import bulk, db, is_sqlite
 
 # Writes rewrite the same pages of the indexes: moved less often, they are moved once.
 WRITES_PER_CHECKPOINT = 8
@@ -46,10 +46,10 @@ class WalMover:
 
 
 @contextmanager
-def moving_wal() -> Iterator[Callable[[], None]]:
-    """Yield what the body calls after each of its writes."""
+def after_writes(fills: str = "") -> Iterator[Callable[[], None]]:
+    """Yield what the body calls after each of its writes; `fills` names the table of a first run."""
     if not is_sqlite():
-        yield lambda: None
+        yield _analyzing(fills)
         return
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
 
@@ -62,3 +62,19 @@ def moving_wal() -> Iterator[Callable[[], None]]:
         yield mover.note_write
     finally:
         mover.close()
+
+
+def _analyzing(table: str) -> Callable[[], None]:
+    """Let PostgreSQL look at a table after the first write of the run that fills it.
+
+    Autovacuum comes a minute later, or more. Until then it takes every column for as common as any other, and
+    the plans it keeps stay so.
+    """
+    waiting = [table] if table else []
+
+    def note_write() -> None:
+        if waiting:
+            with db.engine.begin() as connection:
+                connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {waiting.pop()}")
+
+    return note_write

@@ -36,7 +36,6 @@ INSERT_DEVICE = (
     f"INSERT INTO device ({', '.join(_INSERTED_COLUMNS)}) VALUES ({', '.join('?' * len(_INSERTED_COLUMNS))})"  # noqa: S608
 )
 UPDATE_DEVICE = f"UPDATE device SET {', '.join(f'{name} = ?' for name in COLUMNS_FROM_UEM)} WHERE id = ?"  # noqa: S608
-_UPDATE_LAST_SEEN = "UPDATE device SET last_seen_at = ? WHERE id = ?"
 _SELECT_GENERATION = "SELECT uem_generation FROM integration WHERE id = ?"
 _UPDATE_PLACED = "UPDATE device SET uem_generation = ? WHERE id = ?"
 _CLEAR_EXTERNAL_ID = "UPDATE device SET external_id = NULL WHERE id = ?"
@@ -93,12 +92,11 @@ def write_plan(session: Session, plan: Plan, run_id: int, rows: DeviceRows) -> i
 
     Unchanged devices are not touched.
     """
-    encode = bulk.time_encoder()
     bulk.execute_many(session, _CLEAR_EXTERNAL_ID, [(id_,) for id_ in plan.detach.values()])
     bulk.execute_many(
         session, _CLEAR_ABSENCE, [(id_,) for id_ in (*plan.reappeared, *plan.unread, *plan.restored)]
     )
-    bulk.execute_many(session, _UPDATE_LAST_SEEN, [(encode(seen), id_) for id_, seen in plan.touched])
+    bulk.update_times(session, "device", "last_seen_at", dict(plan.touched))
     ((generation,),) = bulk.fetch_all(session, _SELECT_GENERATION, (rows.integration_id,))
     if generation != rows.generation:
         rows = rows_of(plan, rows.integration_id, generation, rows.now)
@@ -113,7 +111,7 @@ def forget_shared(session: Session, integration_id: int, udid_keys: Iterable[str
     """Let UDIDs that several devices have identify none of those that were written since then."""
     if keys := sorted(udid_keys):
         values = (integration_id, bulk.encode_time(since), bulk.list_param(keys))
-        bulk.execute_many(session, _CLEAR_UDID_KEY.format(which=bulk.in_list("udid_key")), [values])
+        bulk.execute_many(session, _CLEAR_UDID_KEY.format(which=bulk.in_texts("udid_key")), [values])
 
 
 def reattach(session: Session, integration_id: int, taken: Mapping[str, int]) -> None:
@@ -133,7 +131,7 @@ def _create(session: Session, created: Sequence[Incoming], rows: Sequence[bulk.R
     if not created:
         return
     ids = bulk.new_ids(session, "device", len(created))
-    bulk.execute_many(session, INSERT_DEVICE, [(*row, id_) for row, id_ in zip(rows, ids, strict=True)])
+    bulk.insert_many(session, INSERT_DEVICE, [(*row, id_) for row, id_ in zip(rows, ids, strict=True)])
     _join(session, zip(ids, created, strict=True))
 
 
@@ -147,7 +145,7 @@ def _update(session: Session, updated: Sequence[tuple[Known, Incoming]], rows: S
 
 def _join(session: Session, devices: Iterable[tuple[int, Incoming]]) -> None:
     rows = [(id_, kind, group) for id_, row in devices for kind, group in row.memberships]
-    bulk.execute_many(session, INSERT_MEMBERSHIP, rows)
+    bulk.insert_many(session, INSERT_MEMBERSHIP, rows)
 
 
 def _row(row: Incoming, encode: _TimeEncoder, stamp: _Stamp) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, select, update
 
 from harmony.clock import now
-from harmony.db import bulk, db, write
+from harmony.db import bulk, db, is_sqlite, write
 from harmony.device_api.registration.devices import add_device
 from harmony.device_api.schemas import Register
 from harmony.jobs import lease
@@ -40,12 +40,12 @@ def sync(integration_id: int, uem: FakeUem) -> JobRun:
 
 
 @contextmanager
-def looking_up() -> Iterator[list[str]]:
-    """Collect the statements that read what is known of devices."""
+def noting(beginning: str = "SELECT id, external_id, udid_key") -> Iterator[list[str]]:
+    """Collect the statements that begin so; by default those that read what is known of devices."""
     found: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        if statement.startswith("SELECT id, external_id, udid_key"):
+        if statement.startswith(beginning):
             found.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)
@@ -60,15 +60,24 @@ def by_row() -> list[tuple[str | None, str]]:
     return [(row.external_id, row.udid) for row in db.session.scalars(select(Device).order_by(Device.id))]
 
 
+def test_postgresql_looks_at_the_devices_once_in_a_first_sync_and_at_no_other_time() -> None:
+    id_, uem = an_integration(), FakeUem({"570": devices(*range(1, 8))})
+    with noting("ANALYZE") as found:
+        sync(id_, uem)
+        assert found == ([] if is_sqlite() else ["ANALYZE (SKIP_LOCKED) device"])
+        sync(id_, uem)
+    assert len(found) == (0 if is_sqlite() else 1)
+
+
 def test_nothing_is_looked_up_for_an_empty_integration_and_everything_afterwards() -> None:
     id_ = an_integration()
     listed = [a_device(external_id=str(n), udid=f"AA-{n}") for n in range(1, 8)]
     other = an_integration(a_choice("600"), name="Other")
     sync(other, FakeUem({"600": devices(50, 51)}))
-    with looking_up() as found:
+    with noting() as found:
         assert sync(id_, FakeUem({"570": listed})).count("added") == 7
     assert found == []
-    with looking_up() as found:
+    with noting() as found:
         done = sync(id_, FakeUem({"570": listed}))
     assert (done.count("added"), done.count("unchanged")) == (0, 7)
     assert len(found) == 4
@@ -102,7 +111,7 @@ def test_a_device_that_is_listed_under_two_enrolments_on_two_pages_is_stored_onc
 def test_a_row_that_cannot_be_read_is_compared_with_what_this_run_has_stored() -> None:
     id_ = an_integration()
     unreadable = SkippedRow("1", "The row is odd.")
-    with looking_up() as found:
+    with noting() as found:
         sync(id_, FakeUem({"570": devices(1, 2, 3)}, skipped=[unreadable]))
     assert len(found) == 1
 

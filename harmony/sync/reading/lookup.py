@@ -144,7 +144,7 @@ def known_outside(integration_id: int, rows: Sequence[Identity]) -> tuple[dict[s
 
 
 def _select(integration_id: int, more: str, column: str, keys: Sequence[str]) -> list[Known]:
-    sql = _SELECT_KNOWN.format(more=more, which=bulk.in_list(column))
+    sql = _SELECT_KNOWN.format(more=more, which=bulk.in_texts(column))
     rows = bulk.fetch_all(db.session(), sql, (integration_id, bulk.list_param(keys)))
     read = bulk.decode_time
     if not more:
