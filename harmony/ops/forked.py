@@ -125,7 +125,9 @@ def _keep_only(lifeline: int, output: int) -> None:
     """
     for number, pipe in enumerate((lifeline, output, output)):
         os.dup2(pipe, number)
-    for number in map(int, os.listdir("/dev/fd")):
+    # A container that was given a /dev of its own may lack the link.
+    opened = next(filter(os.path.isdir, ("/proc/self/fd", "/dev/fd")))
+    for number in map(int, os.listdir(opened)):
         if number > 2:
             with contextlib.suppress(OSError):  # the number of the listing itself
                 os.close(number)
