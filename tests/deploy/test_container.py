@@ -72,7 +72,7 @@ def test_every_step_that_installs_leaves_no_lists_and_nothing_optional() -> None
 
 def test_the_base_is_named_with_its_release_and_can_be_replaced() -> None:
     every = instructions()
-    assert every[0] == ("ARG", "BASE=docker.io/library/debian:bookworm-slim")
+    assert every[0] == ("ARG", "BASE=docker.io/library/debian:trixie-slim")
     assert {said.split()[0] for word, said in every if word == "FROM"} == {"${BASE}"}
 
 

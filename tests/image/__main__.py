@@ -93,6 +93,10 @@ def owned_by_user(files: Path) -> set[str]:
 def run(container: Container) -> None:
     check = container.image.config["Healthcheck"]["Test"][1:]
     said("Before it runs, the health check fails", container.run(*check) == 1)
+    said(
+        "PostgreSQL's own programs for dumps run in it",
+        all(container.run(name, "--version") == 0 for name in ("pg_dump", "pg_restore")),
+    )
     with running(container) as process:
         wait_for(lambda: container.run(*check) == 0, "the health check", 120)
         said("It runs on a read-only root, and the health check passes", process.poll() is None)
