@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +15,7 @@ from harmony import create_app
 from harmony.config import Settings
 from harmony.db import SAFE_SQLITE, db, is_sqlite, sqlite_module, table_of, upsert, write
 from harmony.models import KnownGroup, ThrottleBucket, Worker
+from tests import preloaded
 from tests.builders import NOON, an_integration
 from tests.database import on_both
 from tests.waiting import wait_for
@@ -100,9 +99,11 @@ def test_write_sees_what_another_connection_committed_after_our_read() -> None:
 def test_four_processes_lose_no_increment(app: Flask, settings: Settings) -> None:
     with app.app_context():
         a_bucket()
-    command = [sys.executable, "-c", INCREMENT, str(settings.data_dir), "50", settings.database_url]
-    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]
-    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    command = ["-c", INCREMENT, str(settings.data_dir), "50", settings.database_url]
+    processes = [preloaded.Piped(*command) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    for process in processes:
+        process.end()
     with app.app_context():
         assert db.session.get_one(ThrottleBucket, "count").tokens == 200
 

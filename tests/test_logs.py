@@ -118,7 +118,7 @@ import sys
 from harmony import logs
 from harmony.ops.supervisor import Child, say
 logs.configure("INFO", "json")
-child = Child("web ", "web", lambda: exec(sys.argv[1]) or 0)
+child = Child("web ", lambda: exec(sys.argv[1]) or 0)
 child.check()
 os.waitid(os.P_PID, child.process.pid, os.WEXITED | os.WNOWAIT)
 child.bury()

@@ -91,13 +91,13 @@ def _simulator(settings: Settings, options: argparse.Namespace) -> Child:
         *("--announce", str(announcement_file(settings)), "--epoch", now().isoformat()),
         *(() if options.hostile else ("--no-quirks",)),
     ]
-    return Child("uem ", "harmony-uem", lambda: simulated_uem.main(arguments))
+    return Child("uem ", lambda: simulated_uem.main(arguments))
 
 
 def _agents(options: argparse.Namespace) -> list[Child]:
     """Return the simulated Protect apps, which wait for the first sync; none when nobody wants any."""
     wanted = ("--devices", str(options.protected), "--seed", str(options.seed))
-    return [Child("app ", "harmony-apps", lambda: demo_agents.main(wanted))] if options.protected else []
+    return [Child("app ", lambda: demo_agents.main(wanted))] if options.protected else []
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -10,7 +10,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 Work = Callable[[], int]
@@ -71,7 +70,7 @@ class Forked:
         return rest.splitlines()
 
 
-def fork(name: str, work: Work) -> Forked:
+def fork(work: Work) -> Forked:
     """Start a process that does `work` and ends with what it returns.
 
     Call it with a single thread and with nothing open but plain numbers of files: locks that another thread
@@ -83,7 +82,7 @@ def fork(name: str, work: Work) -> Forked:
     with _undisturbed():
         pid = os.fork()
         if pid == 0:
-            _become(name, work, lifeline_end, output_end)
+            _become(work, lifeline_end, output_end)
     os.close(lifeline_end)
     os.close(output_end)
     return Forked(pid, lifeline, output)
@@ -99,14 +98,14 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _become(name: str, work: Work, lifeline: int, output: int) -> NoReturn:
+def _become(work: Work, lifeline: int, output: int) -> NoReturn:
     """Be the new process until its end; what the parent was about to do is never returned to."""
     code = 1
     try:
         # Ctrl+C reaches the supervisor alone: it tells its children, each in a session of its own.
         os.setsid()
         _keep_only(lifeline, output)
-        _begin_anew(name)
+        _begin_anew()
         code = work()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -133,10 +132,8 @@ def _keep_only(lifeline: int, output: int) -> None:
                 os.close(number)
 
 
-def _begin_anew(name: str) -> None:
+def _begin_anew() -> None:
     """Have the output, the log and the signals of a process that has just been started."""
-    with contextlib.suppress(OSError):  # what `ps` and `top` show, on Linux
-        Path("/proc/self/comm").write_text(name, encoding="ascii")
     written = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stdout = sys.stderr = written
     logging.getLogger().handlers.clear()

@@ -139,12 +139,12 @@ def _unfit(error: DBAPIError) -> DatabaseUnfit:
 
 def web() -> Child:
     """Return the dashboard on the configured address."""
-    return Child("web ", "harmony-web", web_server.main)
+    return Child("web ", web_server.main)
 
 
 def worker() -> Child:
     """Return the worker: Huey's consumer."""
-    return Child("job ", "harmony-worker", process.main)
+    return Child("job ", process.main)
 
 
 _CHILDREN = {WEB: web, WORKER: worker}

@@ -37,10 +37,9 @@ def _next_wait(last: float, lived: float) -> float:
 
 @dataclass(slots=True)
 class Child:
-    """One process that must be running: what it is called in the output and by `ps`, and what it does."""
+    """One process that must be running: what it is called in the output, and what it does."""
 
     prefix: str
-    name: str
     work: Work
     process: Forked | None = None
     started: float = 0.0
@@ -52,7 +51,7 @@ class Child:
         if self.process is not None and self.has_ended():
             self._plan_restart(self.process)
         if self.process is None and monotonic() >= self.again_at:
-            self.process, self.started = fork(self.name, self.work), monotonic()
+            self.process, self.started = fork(self.work), monotonic()
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""

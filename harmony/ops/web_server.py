@@ -35,7 +35,7 @@ _FINISH_WITHIN_SECONDS = 20.0
 
 def main() -> int:
     """Serve. Return the exit code."""
-    return run_child(lambda app: _serve(app, app.extensions["harmony.settings"]))
+    return run_child("harmony-web", lambda app: _serve(app, app.extensions["harmony.settings"]))
 
 
 def _serve(app: Flask, settings: Settings) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from flask import Flask
 
@@ -17,8 +19,10 @@ from harmony.db import db
 from harmony.jobs.queue import queue_of
 
 
-def run_child(work: Callable[[Flask], None]) -> int:
-    """Read the settings and do the work of a child. Return its exit code."""
+def run_child(name: str, work: Callable[[Flask], None]) -> int:
+    """Read the settings and do the work of a child of this name. Return its exit code."""
+    with contextlib.suppress(OSError):  # what `ps -e` and `top` show, on Linux
+        Path("/proc/self/comm").write_text(name, encoding="ascii")
     try:
         settings = Settings.from_environment(os.environ)
         logs.configure(settings.log_level, settings.log_format)

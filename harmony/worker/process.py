@@ -120,7 +120,7 @@ _EACH_BEAT: tuple[tuple[Callable[[], object], str], ...] = (
 
 def main() -> int:
     """Work as `python -m harmony.worker.process`. Return the exit code."""
-    return run_child(_run)
+    return run_child("harmony-worker", _run)
 
 
 if __name__ == "__main__":

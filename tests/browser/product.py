@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
 from harmony.simulator.server import RunningSimulator, start
 from harmony.simulator.world import World
+from tests import preloaded
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -76,15 +76,9 @@ def dashboard(
 ) -> Iterator[Product]:
     """`python app.py` on a data folder, until the end of the block."""
     output = data.parent / "output.txt"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=ROOT,
-            env=environment(data) | (settings or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+    with output.open("wb") as file, open(os.devnull, "rb") as nothing:
+        streams = nothing.fileno(), file.fileno(), file.fileno()
+        process = preloaded.Process(["app.py"], environment(data) | (settings or {}), streams)
     try:
         wait_for(lambda: _found(output, r"Listening at: (\S+)") or process.poll(), "the dashboard", 60)
         product = Product(_found(output, r"Listening at: (\S+)"), output, uem)
@@ -99,7 +93,7 @@ def environment(data: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HARMONY_")}
     mine = {"HARMONY_DATA_DIR": str(data), "HARMONY_BIND": "127.0.0.1:0", "HARMONY_DEMO": "1"}
     mine |= {"HARMONY_BACKUP_HOURS": "0"}
-    return inherited | mine | {"PYTHONUNBUFFERED": "1"}
+    return inherited | mine | {preloaded.MARK: str(data)}
 
 
 def _found(output: Path, pattern: str) -> str:
@@ -107,7 +101,7 @@ def _found(output: Path, pattern: str) -> str:
     return match[1] if match else ""
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: preloaded.Process) -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_WITHIN)

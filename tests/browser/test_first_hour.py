@@ -21,6 +21,7 @@ from tests.browser.test_tagging import carriers
 from tests.browser.test_walk import set_up
 from tests.browser.visitor import Visitor
 from tests.conftest import ADMINISTRATOR, PASSWORD
+from tests.preloaded import MARK
 from tests.processes.product import WORKER_NAME, marked, name_of
 from tests.waiting import wait_for
 
@@ -107,7 +108,7 @@ def the_certificate(visitor: Visitor, product: Product) -> None:
 
 def a_silent_worker_is_told_and_recovers(visitor: Visitor, data: Path) -> None:
     """A worker that stands still for two minutes is told on every page; it goes on without anybody."""
-    mark = f"HARMONY_DATA_DIR={data}"
+    mark = f"{MARK}={data}"
     (worker,) = [pid for pid in marked(mark) if name_of(pid) == WORKER_NAME]
     os.kill(worker, signal.SIGSTOP)
     try:

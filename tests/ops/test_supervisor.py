@@ -31,7 +31,7 @@ from functools import partial
 from harmony.ops.supervisor import Child, supervise
 names, programs = sys.argv[1::2], sys.argv[2::2]
 run = lambda program: exec(program, {}) or 0
-sys.exit(supervise([Child(name, name, partial(run, program)) for name, program in zip(names, programs)]))
+sys.exit(supervise([Child(name, partial(run, program)) for name, program in zip(names, programs)]))
 """
 LIVES = """
 import os, time

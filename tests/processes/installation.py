@@ -67,13 +67,15 @@ class Installation:
                     page = session.get_one(SetupPage, (number, SERVER))
                     page.draft = page.applied = server
 
-    def node(self, name: str, command: tuple[str, ...] = WEB, **environment: str) -> Any:
+    def node(
+        self, name: str, command: tuple[str, ...] = WEB, *, anew: bool = False, **environment: str
+    ) -> Any:
         """A process of the product on a node of this name, as a context."""
         ours = {
             "HARMONY_NODE": name, "HARMONY_DATABASE_URL": self.url,
             "HARMONY_SECRET_KEY": SECRET, "HARMONY_VAULT_KEYS": self.vault_key,
         }  # fmt: skip
-        return running(self.folder / name, command, **(ours | environment))
+        return running(self.folder / name, command, anew=anew, **(ours | environment))
 
     @contextmanager
     def two_and_two(self, **environment: str) -> Iterator[tuple[list[Product], list[Product]]]:

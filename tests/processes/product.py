@@ -10,10 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import requests
 
+from tests import preloaded
 from tests.canaries import found_in
+from tests.sampling import soaking
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,14 +29,17 @@ APP = ("app.py",)
 WORKER = ("-m", "harmony.worker.process")
 DEMO = ("-m", "harmony.ops.demo")
 
-# Of the supervisor's children, as `ps` and `top` show them.
+# Of dashboard and worker, as `ps` and `top` show them.
 WEB_NAME, WORKER_NAME = "harmony-web", "harmony-worker"
 
 
 class Product:
     """One process we started, with all that descends from it; what they write is in `output`."""
 
-    def __init__(self, folder: Path, command: tuple[str, ...] = APP, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, command: tuple[str, ...] = APP, *, anew: bool = False, **environment: str
+    ) -> None:
+        """Start it: by a new Python if the start matters (`anew`), else forked from one that is loaded."""
         self.mark = f"MARK_OF_THE_TEST={folder}"
         self.output = folder.parent / f"{folder.name}.{len(list(folder.parent.glob('*.output')))}.output"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HARMONY_")}
@@ -41,16 +47,9 @@ class Product:
         ours |= {"MARK_OF_THE_TEST": str(folder), "TMPDIR": str(folder.parent)}
         ours |= {"HARMONY_BACKUP_HOURS": "0"}  # it would come at any moment of the first minute
         self.environment = clean | ours | environment
+        start = _start_anew if anew or soaking() else _start_preloaded
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-u", *command],
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self.process = start(command, self.environment, output)
 
     def text(self) -> str:
         """Everything written so far."""
@@ -115,10 +114,34 @@ class Product:
         wait_for(lambda: not self.pids(), "the end of what was killed")
 
 
+def _start_anew(
+    command: tuple[str, ...], environment: dict[str, str], output: BinaryIO
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-u", *command],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _start_preloaded(
+    command: tuple[str, ...], environment: dict[str, str], output: BinaryIO
+) -> preloaded.Process:
+    with open(os.devnull, "rb") as nothing:
+        streams = nothing.fileno(), output.fileno(), output.fileno()
+        return preloaded.Process(command, environment, streams)
+
+
 @contextmanager
-def running(folder: Path, command: tuple[str, ...] = APP, **environment: str) -> Iterator[Product]:
+def running(
+    folder: Path, command: tuple[str, ...] = APP, *, anew: bool = False, **environment: str
+) -> Iterator[Product]:
     """The product on the data of `folder`; gone afterwards."""
-    product = Product(folder, command, **environment)
+    product = Product(folder, command, anew=anew, **environment)
     try:
         yield product
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from harmony.ops.migrate import migrate
 from harmony.outbound import destinations
 from harmony.outbound.destinations import DestinationValues
 from harmony.outbound.schedule import LEASE
+from tests import preloaded
 from tests.messages.test_gateways import running
 from tests.outbound.senders import events
 
@@ -41,9 +40,7 @@ with create_app(replace(Settings.from_environment(os.environ), demo=True)).app_c
 
 
 def work(folder: Path, how: str) -> int:
-    command = [sys.executable, "-c", WORKER, how]
-    environment = {"HARMONY_DATA_DIR": str(folder)}
-    return subprocess.run(command, env=environment, cwd=ROOT, timeout=120, check=False).returncode
+    return preloaded.run("-c", WORKER, how, HARMONY_DATA_DIR=str(folder))
 
 
 def test_records_whose_worker_was_killed_are_sent_again_under_the_same_ids(tmp_path: Path) -> None:

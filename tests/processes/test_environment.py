@@ -34,7 +34,7 @@ def flask(product: Product, *arguments: str) -> subprocess.CompletedProcess[byte
 def test_everything_is_in_the_named_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "around" / name
     (tmp_path / "around").mkdir()
-    with running(folder, **C_LOCALE) as product:
+    with running(folder, anew=True, **C_LOCALE) as product:
         product.until_ready()
         assert product.stop() == 0
     beside = [path.name for path in folder.parent.iterdir() if not path.name.endswith(".output")]

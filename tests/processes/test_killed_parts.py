@@ -102,7 +102,7 @@ def test_nothing_outlives_supervisor_and_dashboard_killed_at_once(make: Make, bi
 def test_the_supervisor_may_die_at_any_moment_of_its_start(make: Make, bind: str) -> None:
     home, chance = make("home"), random.Random(seed(3))  # noqa: S311 - repeatable
     for _ in range(MOMENTS):
-        with running(home.folder, HARMONY_BIND=bind) as product:
+        with running(home.folder, anew=True, HARMONY_BIND=bind) as product:
             with suppress(subprocess.TimeoutExpired):
                 product.process.wait(chance.uniform(0.3, 2.2))  # the random moment is the test
             kill(product.process.pid)
@@ -118,7 +118,7 @@ def test_the_supervisor_may_die_at_any_moment_of_its_start(make: Make, bind: str
 
 
 def test_an_interrupt_during_the_start_leaves_quietly(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as product:
+    with running(tmp_path / "data", anew=True) as product:
         group = os.getpgid(product.worker())
         assert group != product.process.pid, "the terminal would interrupt the worker as well"
         os.killpg(product.process.pid, signal.SIGINT)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -21,6 +19,7 @@ from harmony.messages.schedule import LEASE
 from harmony.messages.settings import MailServerValues
 from harmony.models import ChannelKind, Message, MessageKind, MessageState
 from harmony.ops.migrate import migrate
+from tests import preloaded
 from tests.messages.test_mail import Handler, served
 
 pytestmark = pytest.mark.processes
@@ -44,9 +43,8 @@ with create_app(Settings.from_environment(os.environ)).app_context():
 
 
 def work(folder: Path, how: str) -> int:
-    environment = {"HARMONY_DATA_DIR": str(folder), "HARMONY_OUTBOUND_ALLOW": "127.0.0.0/8"}
-    command = [sys.executable, "-c", WORKER, how]
-    return subprocess.run(command, env=environment, cwd=ROOT, timeout=60, check=False).returncode
+    allowed = {"HARMONY_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    return preloaded.run("-c", WORKER, how, HARMONY_DATA_DIR=str(folder), **allowed)
 
 
 def states() -> list[tuple[str, int]]:

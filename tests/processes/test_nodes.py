@@ -99,7 +99,7 @@ runpy.run_module("harmony.worker.process", run_name="__main__")
 
 
 def test_a_node_whose_clock_is_ahead_works_by_the_time_of_the_database(installation: Installation) -> None:
-    with installation.node("web1") as web, installation.node("ahead", ("-c", CLOCK_OF_A_NODE)):
+    with installation.node("web1") as web, installation.node("ahead", ("-c", CLOCK_OF_A_NODE), anew=True):
         web.until_ready()
         with signed_in(web.url(), ADMINISTRATOR, PASSWORD) as browser:
             browser.post(f"{web.url()}/integrations/1/sync", timeout=10)

@@ -30,7 +30,7 @@ def test_without_a_folder_for_temporary_files_it_uses_the_data_folder(
     tmp_path: Path, nowhere: dict[str, str]
 ) -> None:
     data = tmp_path / "data"
-    with running(data, **nowhere) as product:
+    with running(data, anew=True, **nowhere) as product:
         product.until_ready()
         assert (data / "tmp").stat().st_mode & 0o777 == 0o700
         assert product.stop() == 0
@@ -39,7 +39,7 @@ def test_without_a_folder_for_temporary_files_it_uses_the_data_folder(
 
 
 def test_a_demo_has_no_data_folder_and_says_what_it_needs(tmp_path: Path, nowhere: dict[str, str]) -> None:
-    with running(tmp_path / "unused", DEMO, **nowhere) as product:
+    with running(tmp_path / "unused", DEMO, anew=True, **nowhere) as product:
         assert product.ended() == 2
         assert product.lines() == [
             "Harmony does not start: no folder for temporary files can be written; set TMPDIR."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from harmony.models import Integration
 from harmony.models.configuration import SERVER, ServerDetails, to_row
 from harmony.security.credentials import seal_secrets
 from harmony.setup import drafts
+from tests import preloaded
 from tests.builders import an_integration
 from tests.faults.faulty import FaultyServer, http, serving
 
@@ -88,39 +87,16 @@ def uem(app: Flask) -> Iterator[tuple[Uem, FaultyServer]]:
 
 
 @contextmanager
-def processes(app: Flask, number: int) -> Iterator[list[subprocess.Popen[str]]]:
+def processes(app: Flask, number: int) -> Iterator[list[preloaded.Piped]]:
     """Processes that have started and wait for a line before they call."""
     folder = str(app.extensions["harmony.settings"].data_dir)
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, folder], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )
-        for _ in range(number)
-    ]  # fmt: skip
+    started = [preloaded.Piped("-c", PROCESS, folder) for _ in range(number)]
     try:
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+        assert [process.line() for process in started] == ["ready"] * number
         yield started
     finally:
         for process in started:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                assert stream is not None
-                stream.close()
-
-
-def go(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-
-
-def end(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+            process.end()
 
 
 def tokens(server: FaultyServer) -> int:
@@ -134,8 +110,8 @@ def calls(server: FaultyServer) -> int:
 def test_processes_that_start_together_ask_for_one_token(app: Flask, uem: tuple[Uem, FaultyServer]) -> None:
     with processes(app, 4) as started:
         for process in started:
-            go(process)
-        assert [end(process) for process in started] == ["26.2.0.0"] * 4
+            process.tell("go")
+        assert [process.line() for process in started] == ["26.2.0.0"] * 4
     assert (tokens(uem[1]), calls(uem[1])) == (1, 4)
 
 
@@ -145,14 +121,14 @@ def test_a_process_killed_while_it_fetches_keeps_the_next_one_waiting_only_a_whi
     fake, server = uem
     fake.release.clear()
     with processes(app, 2) as (first, second):
-        go(first)
+        first.tell("go")
         while not tokens(server):
             threading.Event().wait(0.01)
         first.kill()
         first.wait()
         fake.release.set()
-        go(second)
-        assert end(second) == "26.2.0.0"
+        second.tell("go")
+        assert second.line() == "26.2.0.0"
     assert tokens(server) == 2
 
 
@@ -160,10 +136,10 @@ def test_a_process_keeps_to_the_wait_that_another_was_told(app: Flask, uem: tupl
     fake, server = uem
     fake.answer = http(b"{}", "503 Service Unavailable", "Retry-After: 1800")
     with processes(app, 3) as started:
-        go(started[0])
-        assert "503" in end(started[0])
+        started[0].tell("go")
+        assert "503" in started[0].line()
         assert calls(server) == 1
         for process in started[1:]:
-            go(process)
-            assert end(process).startswith("The UEM asked to wait until ")
+            process.tell("go")
+            assert process.line().startswith("The UEM asked to wait until ")
     assert (tokens(server), calls(server)) == (1, 1)

@@ -32,7 +32,7 @@ def test_a_wrong_setting_is_refused_in_one_sentence_before_anything_is_written(
     tmp_path: Path, setting: str, command: str
 ) -> None:
     value, says = REFUSED[setting]
-    with running(tmp_path / "data", COMMANDS[command], **{setting: value}) as product:
+    with running(tmp_path / "data", COMMANDS[command], anew=True, **{setting: value}) as product:
         assert product.ended() != 0
         (line,) = product.lines()
         assert line.startswith(f"Harmony does not start: {says}")
@@ -70,7 +70,7 @@ def test_a_second_start_finds_the_keys_and_the_database_of_the_first(tmp_path: P
     """How long it takes is measured by `make bench ONLY=start`."""
     folder, keys = tmp_path / "data", []
     for _ in range(2):
-        with running(folder) as product:
+        with running(folder, anew=True) as product:
             product.until_ready()
             assert product.stop() == 0
         assert not (folder / "harmony.db-wal").exists(), "all of it is in the file that somebody may copy"

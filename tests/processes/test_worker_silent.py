@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,8 +27,9 @@ from harmony.models import NoticeState, Worker
 from harmony.models.access import Role
 from harmony.ops.migrate import migrate
 from harmony.security.users import create_user
+from tests import preloaded
 from tests.messages.test_mail import Handler, served
-from tests.processes.product import ROOT, WORKER, Product, kill, running
+from tests.processes.product import WORKER, Product, kill, running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
@@ -46,7 +44,7 @@ from harmony import create_app
 from harmony.config import Settings
 from harmony.ops import worker_watch
 
-worker_watch.look(create_app(Settings.from_environment(os.environ)), threading.Event())
+worker_watch._look(create_app(Settings.from_environment(os.environ)), threading.Event())
 """
 
 
@@ -57,8 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def look_from_the_web_process(folder: Path) -> None:
-    environment = os.environ | ALLOW | {"HARMONY_DATA_DIR": str(folder)}
-    subprocess.run([sys.executable, "-c", LOOK], env=environment, cwd=ROOT, timeout=60, check=True)
+    assert preloaded.run("-c", LOOK, HARMONY_DATA_DIR=str(folder), **ALLOW) == 0
 
 
 def subjects(handler: Handler) -> list[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harmony.config import Settings, SettingsError
 from harmony.security.keys import decode_vault_key, new_vault_key, secret_key, vault_keys
+from tests import preloaded
 
 ROOT = Path(__file__).resolve().parents[2]
 RACER = """
@@ -42,19 +41,11 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_processes_that_start_together_end_with_the_same_keys(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", RACER, str(tmp_path)]
-    racers = [
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(6)
-    ]
+    racers = [preloaded.Piped("-c", RACER, str(tmp_path)) for _ in range(6)]
+    assert {racer.line() for racer in racers} == {"ready"}
     for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("\n")
-        racer.stdin.flush()
-    assert len({racer.communicate(timeout=30)[0] for racer in racers}) == 1
+        racer.tell("go")
+    assert len({racer.rest() for racer in racers}) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"secret.key", "vault.keys"}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from sqlalchemy import func, select
 from harmony.db import db
 from harmony.models import SetupCode, User
 from harmony.security import setup_code, users
+from tests import preloaded
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 GOOD = "seven tall giraffes"
@@ -111,22 +110,9 @@ def test_an_unfit_password_leaves_the_code_usable(bare: Flask) -> None:
 @pytest.mark.processes
 def test_of_two_at_once_exactly_one_becomes_administrator(bare: Flask, tmp_path: Path) -> None:
     code, url = issued(), f"sqlite:///{tmp_path / 'harmony.db'}"
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, url, code, name],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in ("ada", "bob", "cy")
-    ]
+    racers = [preloaded.Piped("-c", RACER, url, code, name) for name in ("ada", "bob", "cy")]
+    assert {racer.line() for racer in racers} == {"ready"}
     for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("\n")
-        racer.stdin.flush()
-    assert sorted(racer.communicate(timeout=60)[0] for racer in racers) == ["lost", "lost", "won"]
+        racer.tell("go")
+    assert sorted(racer.rest() for racer in racers) == ["lost", "lost", "won"]
     assert db.session.scalar(select(func.count()).select_from(User)) == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from sqlalchemy import select
 from harmony.db import db
 from harmony.models import KnownAddress, ThrottleBucket
 from harmony.security import known_addresses, rate_limit
+from tests import preloaded
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +145,6 @@ def test_old_buckets_are_swept(bare: Flask) -> None:
 
 @pytest.mark.processes
 def test_several_processes_share_the_tries(bare: Flask, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", RACER, f"sqlite:///{tmp_path / 'harmony.db'}"]
-    racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert sum(int(racer.communicate(timeout=60)[0]) for racer in racers) == 50
+    url = f"sqlite:///{tmp_path / 'harmony.db'}"
+    racers = [preloaded.Piped("-c", RACER, url) for _ in range(3)]
+    assert sum(int(racer.rest()) for racer in racers) == 50

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from harmony.db import write
 from harmony.models import WebProcess, Worker
 from harmony.sync import rollback_detection
 from harmony.sync.rollback_detection import HighWaterMark
+from tests import preloaded
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -137,7 +136,9 @@ def test_the_file_holds_numbers_only_and_is_its_owners_only(file: Path) -> None:
 
 
 def test_four_processes_lose_no_entry(file: Path, settings: Settings) -> None:
-    command = [sys.executable, "-c", NOTES, str(settings.data_dir)]
-    processes = [subprocess.Popen([*command, str(number)], cwd=ROOT) for number in range(1, 5)]
+    data = str(settings.data_dir)
+    processes = [preloaded.Piped("-c", NOTES, data, str(number)) for number in range(1, 5)]
     assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    for process in processes:
+        process.end()
     assert json.loads(file.read_text()) == {str(number): [100, 100] for number in range(1, 5)}
