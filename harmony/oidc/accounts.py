@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,9 +13,12 @@ from harmony.audit import audit
 from harmony.models import ExternalIdentity, Role, User
 from harmony.oidc.errors import NoAccess
 from harmony.oidc.identity import VerifiedIdentity
-from harmony.security.user_changes import end_notices, stored_scope
+from harmony.security.user_changes import end_notices, is_last_administrator, stored_scope
 from harmony.security.users import LONGEST_NAME, name_key
 
+log = logging.getLogger(__name__)
+
+_KEPT = "The last administrator with a password signed in at the provider, and stays administrator."
 _ROOM_FOR_NUMBER, _NAMELESS = 16, "user"
 
 # No password fits: whoever signs in at the provider has none here.
@@ -34,13 +38,21 @@ def account_for(session: Session, identity: VerifiedIdentity, role: str, now: da
         raise NoAccess("Your account is disabled.")
     known.signed_in_at = now
     if user.role != role:
-        changes = [("Role", user.role, role)]
-        audit(session, user.name, "Got another role", now, detail="by the provider", changes=changes)
-        user.role = role
+        _change_role(session, user, role, now)
     _narrow(user, identity.result.groups)
     if user.scope is not None:
         end_notices(session, user.id)
     return user
+
+
+def _change_role(session: Session, user: User, role: str, now: datetime) -> None:
+    """Follow the rules, but never to the point where nobody can administer without the provider."""
+    if is_last_administrator(session, user):
+        log.warning("%s The rules of the provider make them %s.", _KEPT, role)
+        return
+    changes = [("Role", user.role, role)]
+    audit(session, user.name, "Got another role", now, detail="by the provider", changes=changes)
+    user.role = role
 
 
 def _narrow(user: User, groups: Sequence[str]) -> None:

@@ -113,13 +113,17 @@ def stored_scope(role: Role, scope: Iterable[str] | None) -> list[str] | None:
     return None if scope is None or role is Role.ADMINISTRATOR else sorted(set(scope))
 
 
-def _require_another(session: Session, user: User) -> None:
-    """Raise LastAdministrator if nobody but `user` can administer. Locks these rows."""
+def is_last_administrator(session: Session, user: User) -> bool:
+    """Tell whether nobody but `user` can administer with a password. Locks these rows."""
     able = select(User.id).where(
         User.role == Role.ADMINISTRATOR.value, User.disabled_at.is_(None), User.password_hash != ""
     )
-    administrators = set(session.scalars(able.order_by(User.id).with_for_update()))
-    if administrators == {user.id}:
+    return set(session.scalars(able.order_by(User.id).with_for_update())) == {user.id}
+
+
+def _require_another(session: Session, user: User) -> None:
+    """Raise LastAdministrator if nobody but `user` can administer."""
+    if is_last_administrator(session, user):
         raise LastAdministrator
 
 

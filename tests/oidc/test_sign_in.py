@@ -100,6 +100,24 @@ def test_the_role_is_set_anew_at_each_sign_in(visitor: FlaskClient, provider: Fa
     assert ("kim", "Got another role", "by the provider") in audit_lines(visitor)
 
 
+def test_the_rules_never_take_the_last_administrator_with_a_password(
+    visitor: FlaskClient, provider: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.claims = {"groups": ["harmony-admins"]}
+    sign_in(visitor, provider)
+    with visitor.application.app_context():
+        users = {user.name: user for user in db.session.scalars(select(User))}
+        # Somebody from the provider chose a password here, and the first administrator left.
+        users["kim"].password_hash = users[ADMINISTRATOR].password_hash
+        users[ADMINISTRATOR].disabled_at = now()
+        db.session.commit()
+    provider.claims = {"groups": ["harmony-operators"]}
+    assert sign_in(visitor, provider).status_code == 303
+    assert people(visitor)["kim"] == "administrator"
+    assert "stays administrator" in caplog.text
+    assert "kim" not in caplog.text
+
+
 def test_a_rule_may_name_device_groups_and_one_without_them_leaves_the_scope(
     visitor: FlaskClient, administrator: FlaskClient, provider: FakeProvider, typed: dict[str, str]
 ) -> None:
