@@ -61,7 +61,7 @@ def test_the_integration_says_when_apps_were_fetched_and_what_it_cost(
             integration, state=SyncRunState.WARNING, reason="40 devices wait.", quota_left=9, quota_limit=1000
         )
     page = flat(look(signed_in, f"/integrations/{integration}"))
-    assert "7 of the 200 calls a day" in page
+    assert "7 of its 200 calls a day" in page
     assert "40 devices wait." in page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -45,6 +46,17 @@ def total(integration_id: int, errors: Collection[str], since: datetime) -> int:
         RegistrationRefusal.day >= since.date().isoformat(),
     )
     return int(db.session.scalar(refused) or 0)
+
+
+def by_error(integration_id: int, since: datetime) -> Counter[str]:
+    """Return how many registrations each error has refused since the day of `since`."""
+    own = (
+        RegistrationRefusal.integration_id == integration_id,
+        RegistrationRefusal.day >= since.date().isoformat(),
+    )
+    refused = select(RegistrationRefusal.error, func.sum(RegistrationRefusal.count)).where(*own)
+    rows = db.session.execute(refused.group_by(RegistrationRefusal.error))
+    return Counter({error: int(count) for error, count in rows})
 
 
 def _tell(session: Session, integration_id: int, error: str, now: datetime) -> None:

@@ -115,12 +115,12 @@ def _integrations(integrations: Iterable[Integration]) -> Iterator[Family]:
 def _devices(integrations: Iterable[Integration]) -> Iterator[Family]:
     by_status, by_risk = [], []
     for row in integrations:
-        statuses = counts.by_status(row.id)
+        numbers = counts.of_integration(row.id)
         own = {"integration": str(row.id)}
-        by_status += [Sample(number, own | {"status": status}) for status, number in statuses.items()]
+        by_status += [Sample(number, own | {"status": status}) for status, number in numbers.statuses.items()]
         by_risk += [
             Sample(number, own | {"risk": "not_assessed" if risk is None else risk.name.lower()})
-            for risk, number in counts.by_risk(row.id, statuses).items()
+            for risk, number in numbers.risks.items()
         ]
     yield Family("devices", "Devices by status.", by_status)
     yield Family("devices_by_risk", "Devices by risk.", by_risk)

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal
+from sqlalchemy import ColumnElement, and_, case, literal, select
 
 from harmony.models import Device, DeviceStatus, Protection, Risk
+from harmony.web.devices.related_filters import RARE, are_few
 from harmony.web.shared.filters import Filter
-from harmony.web.shared.led import Led
+from harmony.web.shared.led import Led, indexed
 
 NOT_ASSESSED = "not_assessed"
 # Written into the statement: a bound value would hide from SQLite that the index of the risky fits.
@@ -35,8 +36,12 @@ class RiskFilter(Filter):
         risk, status = led(Device.risk), led(Device.status)
         if value == NOT_ASSESSED:
             return _is_unassessed(status, risk)
-        equal: ColumnElement[bool] = risk == _RISKS[value]
-        return and_(equal, status.is_not(None)) if value == "none" else equal
+        # That it is above zero is said as well: SQLite does not conclude that the index of the risky fits.
+        return and_(risk == _RISKS[value], status.is_not(None) if value == "none" else risk > _NO_RISK)
+
+    def is_few(self, value: str) -> bool:
+        is_risky = value not in {"none", NOT_ASSESSED}  # of the others no index knows
+        return is_risky and are_few(select(Device.id).where(self.condition(value, indexed)), RARE)
 
 
 def _is_unassessed(status: Any, risk: Any) -> ColumnElement[bool]:
@@ -45,6 +50,11 @@ def _is_unassessed(status: Any, risk: Any) -> ColumnElement[bool]:
 
 
 RISK: Any = case((_is_unassessed(Device.status, Device.risk), None), else_=Device.risk).label("risk")
+
+
+def named_risk(name: str) -> Risk | None:
+    """Return the risk of a name in an address; None for `not_assessed`."""
+    return None if name == NOT_ASSESSED else Risk[name.upper()]
 
 
 def assessed_risk(protection: Protection | None) -> Risk | None:

@@ -4,39 +4,91 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from harmony.db import db
+from harmony.db import bulk, db
 from harmony.device_api.registration.two_profiles import lacks_app
 from harmony.jobs.device_sync import choice
-from harmony.models import Device, DeviceStatus, Finding, Integration, Profile, Protection, Risk
-from harmony.sync.deletion import soft_delete
+from harmony.models import Device, DeviceStatus, Finding, Integration, Profile, Risk
 from harmony.web.devices.assessment import RISK
-from harmony.web.shared.hidden import hidden_ids
+from harmony.web.shared.hidden import hidden_ids, shown
 from harmony.web.shared.scope import device_in_scope
 
+# Each number in an index of its own, which no statement that groups would do. Most devices have the status
+# and the risk that are not asked for: they are the rest. Those of the only integration are all that there
+# are, which a database tells without looking at each.
+_SELECT_DEVICE_COUNTS = """
+SELECT
+    CASE WHEN (SELECT count(*) FROM integration) = 1 THEN (SELECT count(*) FROM device)
+        ELSE (SELECT count(*) FROM device WHERE integration_id = ?) END AS every_one,
+    (SELECT count(*) FROM device WHERE integration_id = ? AND deleted_at IS NOT NULL) AS deleted,
+    (SELECT count(*) FROM device WHERE integration_id = ? AND missing_since IS NOT NULL
+        AND absent_from IS NOT NULL AND deleted_at IS NULL) AS missing,
+    (SELECT count(*) FROM device WHERE integration_id = ? AND added_by IS NOT NULL AND deleted_at IS NULL)
+        AS unlisted,
+    (SELECT count(*) FROM device WHERE status IS NULL AND integration_id = ? AND deleted_at IS NULL)
+        AS unregistered,
+    (SELECT count(*) FROM device WHERE status = 'inactive' AND integration_id = ? AND deleted_at IS NULL)
+        AS inactive,
+    (SELECT count(*) FROM device WHERE risk = 1 AND risk > 0 AND integration_id = ? AND deleted_at IS NULL)
+        AS low,
+    (SELECT count(*) FROM device WHERE risk = 2 AND risk > 0 AND integration_id = ? AND deleted_at IS NULL)
+        AS medium,
+    (SELECT count(*) FROM device WHERE risk = 3 AND risk > 0 AND integration_id = ? AND deleted_at IS NULL)
+        AS high,
+    (SELECT count(*) FROM device WHERE status IS NULL AND integration_id = ? AND deleted_at IS NULL
+        AND risk > 0) AS left_behind
+"""
 
-def by_status(integration_id: int) -> dict[DeviceStatus, int]:
-    """Count by status; a device that never registered has no row for it and is Provisioned."""
-    counts = _counts(Protection.status, integration_id)
-    counts[DeviceStatus.PROVISIONED] = _rest(
-        soft_delete.live(integration_id), counts, DeviceStatus.PROVISIONED
-    )
-    return {status: counts.get(status, 0) for status in DeviceStatus}
+
+@dataclass(frozen=True, slots=True)
+class DeviceCounts:
+    """An integration's devices in numbers; of the risks, None are those not assessed.
+
+    A device that never registered has no row of its own for status and risk and is Provisioned.
+    """
+
+    statuses: Mapping[DeviceStatus, int]
+    risks: Mapping[Risk | None, int]
+    missing: int
+    deleted: int
+    unlisted: int
+
+    @property
+    def live(self) -> int:
+        """Return the number that is not deleted, missing ones included."""
+        return sum(self.statuses.values())
 
 
-def by_risk(integration_id: int, statuses: Mapping[DeviceStatus, int]) -> dict[Risk | None, int]:
-    """Count by risk, the highest first; None are those not assessed: Provisioned and without a risk."""
-    counts = _counts(Protection.risk, integration_id)
-    live = (Device.integration_id == integration_id, Device.deleted_at.is_(None))
-    left_behind = (
-        select(func.count()).select_from(Device).where(*live, Device.status.is_(None), Device.risk > 0)
-    )
-    not_assessed = statuses[DeviceStatus.PROVISIONED] - (db.session.scalar(left_behind) or 0)
-    counts[Risk.NONE] = _rest(sum(statuses.values()), counts, Risk.NONE) - not_assessed
-    return {risk: counts.get(risk, 0) for risk in sorted(Risk, reverse=True)} | {None: not_assessed}
+def of_integration(integration_id: int) -> DeviceCounts:
+    """Count the devices of an integration, the live ones by status and by risk, the highest first."""
+    ids = (integration_id,) * _SELECT_DEVICE_COUNTS.count("?")
+    (row,) = bulk.fetch_all(db.session(), _SELECT_DEVICE_COUNTS, ids)
+    every_one, deleted, missing, unlisted, unregistered, inactive, low, medium, high, left_behind = row
+    live, not_assessed = every_one - deleted, unregistered - left_behind
+    statuses = {
+        DeviceStatus.PROVISIONED: unregistered,
+        DeviceStatus.ACTIVE: live - unregistered - inactive,
+        DeviceStatus.INACTIVE: inactive,
+    }
+    risky: dict[Risk | None, int] = {Risk.HIGH: high, Risk.MEDIUM: medium, Risk.LOW: low}
+    no_risk = live - not_assessed - sum(risky.values())
+    risks = {**risky, Risk.NONE: no_risk, None: not_assessed}
+    return DeviceCounts(statuses, risks, missing, deleted, unlisted)
+
+
+def numbers(integration_id: int | None) -> tuple[Counter[DeviceStatus], Counter[Risk | None]]:
+    """Count the live devices of an integration, or of all that are shown, by status and by risk."""
+    statuses, risks = Counter[DeviceStatus](), Counter[Risk | None]()
+    every_one = db.session.scalars(select(Integration.id).where(*shown(Integration.id)))
+    for id_ in every_one if integration_id is None else (integration_id,):
+        found = of_integration(id_)
+        statuses.update(found.statuses)
+        risks.update(found.risks)
+    return statuses, risks
 
 
 def statuses_of(conditions: Sequence[ColumnElement[bool]]) -> dict[DeviceStatus, int]:
@@ -99,20 +151,3 @@ def lacking(integration: Integration) -> dict[Profile, int]:
         for profile in (Profile.PERSONAL, Profile.WORK)
     }
     return {profile: db.session.scalar(count) or 0 for profile, count in counts.items()}
-
-
-def _rest(live: int, counts: dict[Any, int], usual: object) -> int:
-    return live - sum(number for value, number in counts.items() if value != usual)
-
-
-def _counts(column: Any, integration_id: int) -> dict[Any, int]:
-    """Count the rows in an index, then take off those of deleted devices, which are few."""
-    rows = select(column, func.count()).where(Protection.integration_id == integration_id).group_by(column)
-    deleted = (
-        select(column, func.count())
-        .join(Device, Device.id == Protection.device_id)
-        .where(Device.integration_id == integration_id, Device.deleted_at.is_not(None))
-        .group_by(column)
-    )
-    gone = {value: number for value, number in db.session.execute(deleted)}
-    return {value: number - gone.get(value, 0) for value, number in db.session.execute(rows)}

@@ -13,13 +13,15 @@ from sqlalchemy import ColumnElement, Row, and_, func, select, true
 from harmony.db import db
 from harmony.db.personal import hides_personal_data
 from harmony.device_api.registration.two_profiles import lacks_app
-from harmony.models import Device, DeviceStatus, Finding, Profile, TagLink
+from harmony.models import Device, DeviceStatus, Profile, TagLink
 from harmony.protection.catalogue import CATALOGUE
 from harmony.sync.deletion import soft_delete
-from harmony.web.devices.assessment import RISK, RiskFilter, risk_label
-from harmony.web.devices.counts import open_factors
+from harmony.web.devices.assessment import RISK, RiskFilter, named_risk, risk_label
+from harmony.web.devices.counts import numbers, open_factors
 from harmony.web.devices.related_filters import (
+    RARE,
     AppFilter,
+    FactorFilter,
     GroupFilter,
     PlatformFilter,
     ProfileFilter,
@@ -30,7 +32,7 @@ from harmony.web.devices.search import DeviceSearch
 from harmony.web.shared.filters import Filter, Filters, IdFilter
 from harmony.web.shared.hidden import shown
 from harmony.web.shared.integrations import connected_integrations
-from harmony.web.shared.led import Led, unindexed
+from harmony.web.shared.led import Led, indexed, unindexed
 from harmony.web.shared.paging import Order, Page, Place, Query
 from harmony.web.shared.scope import current_scope, in_scope
 from harmony.web.shared.sorting import Sort
@@ -105,6 +107,9 @@ class _StatusFilter(Filter):
         equal: ColumnElement[bool] = column == value.value
         return never if value is DeviceStatus.PROVISIONED else equal
 
+    def is_few(self, value: DeviceStatus) -> bool:
+        return are_few(select(Device.id).where(self.condition(value, indexed)), RARE)
+
 
 @dataclass(frozen=True, slots=True)
 class _LackingFilter(Filter):
@@ -123,31 +128,6 @@ class _LackingFilter(Filter):
         return f"{value.capitalize()} profile not registered"
 
 
-@dataclass(frozen=True, slots=True)
-class _FactorFilter(Filter):
-    """Devices on which a threat factor is open, by its code."""
-
-    def choices(self) -> Collection[str]:
-        return CATALOGUE.keys()
-
-    def read(self, text: str) -> str | None:
-        return text if text in CATALOGUE else None
-
-    def condition(self, value: str, led: Led) -> ColumnElement[bool]:
-        found: ColumnElement[bool] = led(Device.id).in_(_with(value))
-        return found
-
-    def is_few(self, value: str) -> bool:
-        return are_few(_with(value))
-
-    def word(self, value: str) -> str:
-        return CATALOGUE[value].name
-
-
-def _with(code: str) -> Any:
-    return select(Finding.device_id).where(Finding.code == code, Finding.closed_at.is_(None))
-
-
 FILTERS: tuple[Filter, ...] = (
     IdFilter("integration", Device.integration_id),
     _StateFilter(
@@ -163,7 +143,7 @@ FILTERS: tuple[Filter, ...] = (
     RiskFilter("risk"),
     PlatformFilter("platform"),
     GroupFilter("group", Device.group_name, 256),
-    _FactorFilter("factor", label="Threat factor"),
+    FactorFilter("factor", label="Threat factor"),
     TagFilter("tag", TagLink.present == true(), label="Tag in the UEM"),
     TagFilter("wanted", TagLink.wanted == true(), label="Tag wanted"),
     AppFilter("app"),
@@ -238,11 +218,22 @@ def conditions_of(
     return (*live, *of_filters, *shown(Device.integration_id), *in_scope())
 
 
+def _number_of(filters: Filters) -> int | None:
+    """Return the number that the overview has of the same devices; None where it has no such number."""
+    narrowed = filters.values.keys() - {"q", "integration"}
+    if not narrowed:
+        return soft_delete.live(filters["integration"])
+    if narrowed not in ({"status"}, {"risk"}):
+        return None
+    statuses, risks = numbers(filters["integration"])
+    return statuses[filters["status"]] if narrowed == {"status"} else risks[named_risk(filters["risk"])]
+
+
 def total(filters: Filters) -> int:
     """Count the devices, without the search text but for those that can be deleted or restored at once."""
     is_exact = filters["state"] in {DeviceSelection.DELETED, DeviceSelection.UNLISTED}
-    if not is_exact and filters.only("q", "integration") and current_scope() is None:
-        return soft_delete.live(filters["integration"])
+    if not is_exact and current_scope() is None and (found := _number_of(filters)) is not None:
+        return found
     if not is_exact and filters.only("q", "factor") and filters["factor"]:
         return open_factors(filters["factor"])[filters["factor"]]
     leading = ("state",) if filters["state"] else None

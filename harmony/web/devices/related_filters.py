@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, exists, func, select
 
 from harmony.db import db
-from harmony.models import App, Device, InstalledApp, Profile, Registration, TagLink, UemTag
-from harmony.protection.catalogue import ANDROID, IOS
+from harmony.models import App, Device, Finding, InstalledApp, Profile, Registration, TagLink, UemTag
+from harmony.protection.catalogue import ANDROID, CATALOGUE, IOS
 from harmony.protection.risk import APPLE
 from harmony.web.shared.filters import Filter, NameFilter
 from harmony.web.shared.ids import number
@@ -24,6 +24,8 @@ from harmony.web.shared.scope import device_in_scope, in_scope, integrations_in_
 
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 5000
+# What stands in the index of each order is cheap to check there: only fewer than these are looked up.
+RARE = 200
 OTHER = "other"
 PLATFORMS = {IOS: "Apple", ANDROID: "Android", OTHER: "Other"}
 PROFILES = {
@@ -40,10 +42,10 @@ KNOWN_SPELLINGS = frozenset(word for words in SPELLINGS.values() for word in wor
 LONGEST_KEY = 80
 
 
-def are_few(ids: Select[Any]) -> bool:
+def are_few(ids: Select[Any], most: int = FEW) -> bool:
     """Return True when `ids` finds few devices; looks no further than it takes to know."""
-    some = ids.limit(FEW + 1).subquery()
-    return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+    some = ids.limit(most + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= most
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,23 @@ class AppFilter(_RelatedFilter):
         seen = (App.id.in_(select(InstalledApp.app_id).where(*limited)),) if limited else ()
         app = db.session.scalar(select(App).where(App.id == value, *seen))
         return (app.name or app.identifier) if app else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class FactorFilter(_RelatedFilter):
+    """Devices on which a threat factor is open, by its code."""
+
+    def choices(self) -> Collection[str]:
+        return CATALOGUE.keys()
+
+    def read(self, text: str) -> str | None:
+        return text if text in CATALOGUE else None
+
+    def rows(self, value: str) -> tuple[Any, Sequence[ColumnExpressionArgument[bool]]]:
+        return Finding.device_id, (Finding.code == value, Finding.closed_at.is_(None))
+
+    def word(self, value: str) -> str:
+        return CATALOGUE[value].name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from harmony.db import db
 from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
+from harmony.jobs.runs import NewestRuns
 from harmony.models import (
-    Device,
     EventListener,
     Integration,
     IntegrationState,
@@ -68,10 +68,11 @@ def lines_of(rows: Sequence[Row], now: datetime) -> dict[int, dict[str, Any]]:
     return {integration.id: status_lines(integration, now) for integration in finished}
 
 
-def attention_on(integration: Integration, now: datetime) -> list[Banner]:
+def attention_on(integration: Integration, now: datetime, newest: NewestRuns | None = None) -> list[Banner]:
     """Return what the integration's page says on top, the gravest first; held deletions stand elsewhere."""
-    newest = newest_sync(integration.id, runs.ENDED)
-    said = attention(integration, integration.in_force.server, newest, now)
+    newest = newest or runs.newest_of_all(db.session(), integration.id)
+    last = newest.ended.get(JobKind.DEVICES)
+    said = attention(integration, integration.in_force.server, last, now)
     unreplaced = placeholders(integration, now)
     silent = event_text.stopped(integration, db.session.get(EventListener, integration.id))
     more = [banner for banner in (silent, unreplaced) if banner is not None]
@@ -80,9 +81,10 @@ def attention_on(integration: Integration, now: datetime) -> list[Banner]:
 
 def page(integration: Integration, now: datetime) -> dict[str, Any]:
     """Return the context of the integration page and of its status part."""
-    under_way, numbers = running(integration.id), counts(integration.id)
-    line = status_lines(integration, now, numbers["statuses"])
+    newest_runs, numbers = runs.newest_of_all(db.session(), integration.id), counts(integration.id)
+    line = status_lines(integration, now, numbers["statuses"], newest_runs)
     newest, last, job = line["newest"], line["last"], integration.sync_job
+    under_way = newest_runs.under_way.get(JobKind.DEVICES)
     due = job.next_at is not None and job.next_at <= now
     startable = integration.state == IntegrationState.ACTIVE and not integration.stopped_why
     # Counting looks at every device, and while a sync runs the page asks for itself every two seconds.
@@ -96,11 +98,11 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "runs": recent(integration.id),
         "skipped": skipped(last),
         "held": _waiting_deletions(integration.id),
-        "attention": attention_on(integration, now),
+        "attention": attention_on(integration, now, newest_runs),
         "lacking": lacking,
         "pushes": line["pushes"],
         "awaits_sync": line["awaits_sync"],
-        "other_jobs": _other_jobs(integration),
+        "other_jobs": _other_jobs(integration, newest_runs),
     }
     return syncs | table_context() | numbers | verification_context(WizardState(integration), IN_FORCE)
 
@@ -111,21 +113,21 @@ def _is_bad_refresh(run: JobRun) -> bool:
 
 def counts(integration_id: int) -> dict[str, Any]:
     """The numbers of its devices, each of which leads to the rows behind it."""
-    statuses = device_counts.by_status(integration_id)
+    numbers = device_counts.of_integration(integration_id)
     return {
-        "devices": sum(statuses.values()),
-        "missing": missing_count(integration_id),
-        "deleted": soft_delete.deleted(integration_id),
-        "unlisted": soft_delete.unlisted(integration_id),
-        "statuses": statuses,
-        "risks": device_counts.by_risk(integration_id, statuses),
+        "devices": numbers.live,
+        "missing": numbers.missing,
+        "deleted": numbers.deleted,
+        "unlisted": numbers.unlisted,
+        "statuses": numbers.statuses,
+        "risks": numbers.risks,
     }
 
 
-def _other_jobs(integration: Integration) -> list[job_status.JobStatus]:
+def _other_jobs(integration: Integration, newest: NewestRuns) -> list[job_status.JobStatus]:
     """Return the status of each kind of job that has no words of its own on the page."""
     kinds = [kind for kind in JobKind if kind not in {JobKind.DEVICES, JobKind.APPS, JobKind.TAGGING}]
-    return [job_status.job_status(integration, kind) for kind in kinds]
+    return [job_status.job_status(integration, kind, newest) for kind in kinds]
 
 
 def running(integration_id: int) -> JobRun | None:
@@ -157,11 +159,3 @@ def _waiting_deletions(integration_id: int) -> list[Banner]:
 def device_count(integration_id: int) -> int:
     """Count the live devices of the integration, missing ones included."""
     return soft_delete.live(integration_id)
-
-
-def missing_count(integration_id: int) -> int:
-    """Count the live devices that the last complete sync did not list."""
-    own, absent = Device.integration_id == integration_id, Device.missing_since.is_not(None)
-    # The second `absent` lets their index win over the others.
-    live = (absent, Device.absent_from.is_not(None), Device.deleted_at.is_(None))
-    return db.session.scalar(select(func.count()).select_from(Device).where(own, *live)) or 0

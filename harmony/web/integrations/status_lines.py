@@ -16,6 +16,7 @@ from harmony.device_api.errors import ERRORS
 from harmony.device_api.registration import refusals
 from harmony.jobs import runs
 from harmony.jobs.kinds import JobKind
+from harmony.jobs.runs import NewestRuns
 from harmony.models import (
     DeviceStatus,
     EventListener,
@@ -35,24 +36,28 @@ _REFUSED_WITHIN = timedelta(days=7)
 
 
 def status_lines(
-    integration: Integration, now: datetime, statuses: Mapping[DeviceStatus, int] | None = None
+    integration: Integration,
+    now: datetime,
+    statuses: Mapping[DeviceStatus, int] | None = None,
+    newest: NewestRuns | None = None,
 ) -> dict[str, Any]:
-    """Return what the partial of the five lines needs; `statuses`: its devices by status, if known."""
+    """Return what the partial of the five lines needs; its devices by status and newest runs, if known."""
     in_force, listener = integration.in_force, db.session.get(EventListener, integration.id)
+    newest = newest or runs.newest_of_all(db.session(), integration.id)
     return {
         "server": in_force.server,
         "verified": last_verify(integration),
-        "newest": newest_sync(integration.id, runs.ENDED),
-        "last": last_full_sync(integration.id),
+        "newest": newest.ended.get(JobKind.DEVICES),
+        "last": newest.full_sync,
         "choice": in_force.synchronization,
         "deployment": in_force.deployment,
         "deleted_kept_days": current_settings().deleted_kept_days,
-        "apps": job_status.job_status(integration, JobKind.APPS),
+        "apps": job_status.job_status(integration, JobKind.APPS, newest),
         "apps_fetched_at": targets.fetched_at(integration.id),
         "apps_share": job_status.share(integration, now),
         "events": event_text.state(listener) if listener else None,
-        "statuses": statuses or device_counts.by_status(integration.id),
-    } | (tagging_context(integration) | _refused(integration.id, now))
+        "statuses": statuses or device_counts.of_integration(integration.id).statuses,
+    } | (tagging_context(integration, newest) | _refused(integration.id, now))
 
 
 def last_verify(integration: Integration) -> Verification | None:
@@ -88,5 +93,6 @@ def placeholders(integration: Integration, now: datetime) -> Banner | None:
 
 def _refused(integration_id: int, now: datetime) -> dict[str, int]:
     since = now - _REFUSED_WITHIN
-    replaced = refusals.total(integration_id, refusals.PLACEHOLDERS, since)
-    return {"placeholders": replaced, "refused": refusals.total(integration_id, ERRORS, since)}
+    found = refusals.by_error(integration_id, since)
+    replaced = sum(found[error] for error in refusals.PLACEHOLDERS)
+    return {"placeholders": replaced, "refused": sum(found[error] for error in ERRORS)}

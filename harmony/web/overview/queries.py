@@ -9,13 +9,12 @@ from flask import url_for
 from sqlalchemy import ColumnElement, func, select
 
 from harmony.db import db
-from harmony.models import Device, DeviceStatus, Integration, Risk
+from harmony.models import Device, DeviceStatus, Risk
 from harmony.protection.catalogue import factor_of
 from harmony.web.devices import counts
 from harmony.web.devices.assessment import NOT_ASSESSED, risk_label
 from harmony.web.devices.related_filters import OTHER, PLATFORMS, SPELLINGS
 from harmony.web.overview.chart import Bar
-from harmony.web.shared.hidden import shown
 from harmony.web.shared.scope import in_scope
 
 _FACTORS_SHOWN = 8
@@ -29,17 +28,9 @@ _TONES = {Risk.HIGH: "danger", Risk.MEDIUM: "warning", Risk.LOW: "info", Risk.NO
 
 def standings() -> tuple[list[Bar], list[Bar]]:
     """Return the devices by coverage and those that are assessed by risk."""
-    by_status: Counter[DeviceStatus] = Counter()
-    by_risk: Counter[Risk | None] = Counter()
     if limited := in_scope():
-        by_status.update(counts.statuses_of(limited))
-        by_risk.update(counts.risks_of(limited))
-        return _bars(by_status, by_risk)
-    for integration_id in db.session.scalars(select(Integration.id).where(*shown(Integration.id))):
-        statuses = counts.by_status(integration_id)
-        by_status.update(statuses)
-        by_risk.update(counts.by_risk(integration_id, statuses))
-    return _bars(by_status, by_risk)
+        return _bars(counts.statuses_of(limited), counts.risks_of(limited))
+    return _bars(*counts.numbers(None))
 
 
 def _bars(

@@ -16,6 +16,7 @@ from harmony.jobs import call_share, runs, server_waits
 from harmony.jobs.kinds import KINDS, JobKind, Words
 from harmony.jobs.lease import FIRST_SYNC
 from harmony.jobs.quota import Share
+from harmony.jobs.runs import NewestRuns
 from harmony.models import Integration, IntegrationState, Job, JobRun
 from harmony.web.shared.layout import Banner
 
@@ -45,11 +46,11 @@ class JobStatus:
         return self.job.parked_why if self.job else None
 
 
-def job_status(integration: Integration, kind: JobKind) -> JobStatus:
-    """Return where a job of the integration stands."""
+def job_status(integration: Integration, kind: JobKind, newest: NewestRuns | None = None) -> JobStatus:
+    """Return where a job of the integration stands; `newest`: its newest runs, if they are known."""
     job = db.session.get(Job, (integration.id, kind))
-    running = runs.newest(db.session(), integration.id, kind, runs.UNDER_WAY)
-    last = runs.newest(db.session(), integration.id, kind, runs.ENDED)
+    newest = newest or runs.newest_of_all(db.session(), integration.id)
+    running, last = newest.under_way.get(kind), newest.ended.get(kind)
     active = integration.state == IntegrationState.ACTIVE
     asked = active and job is not None and job.requested_at is not None
     waiting = asked and running is None

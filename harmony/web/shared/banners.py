@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from flask import url_for
 
@@ -94,8 +95,15 @@ def _quarantine(integration: Integration) -> str:
 
 
 def _certificate(pem: str, now: datetime) -> str | None:
+    # From the next minute on, so that a certificate that was made just now is in force.
+    return _certificate_at(pem, now.replace(second=0, microsecond=0) + timedelta(minutes=1))
+
+
+# The part of a page that follows a run asks every two seconds, and a tenth of its time was to read this.
+@lru_cache(maxsize=64)
+def _certificate_at(pem: str, minute: datetime) -> str | None:
     try:
-        days = min(certificate.days_left for certificate in read_upload(pem, now).certificates)
+        days = min(certificate.days_left for certificate in read_upload(pem, minute).certificates)
     except CertificateRefused:
         return "The certificate of the server has expired or cannot be used any more; syncs will fail."
     return f"The certificate of the server ends in {days} days." if days < WARN_DAYS else None

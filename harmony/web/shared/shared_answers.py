@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from flask import Flask, current_app, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from harmony.clock import monotonic
 from harmony.db import db, release
@@ -24,7 +24,7 @@ from harmony.security.principal import current_principal
 _KEPT_SECONDS = 1.0
 _WAIT_SECONDS = 1.0
 # Built once, which takes longer than to run it.
-_UNDER_WAY = select(JobRun.id).where(JobRun.integration_id == bindparam("integration_id"), runs.UNDER_WAY)
+_UNDER_WAY = select(JobRun.id).where(*runs.UNDER_WAY_OF_INTEGRATION)
 _EXTENSION = "harmony.shared_answers"
 
 _View = Callable[..., ResponseReturnValue]

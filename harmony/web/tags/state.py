@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harmony.jobs.kinds import JobKind
+from harmony.jobs.runs import NewestRuns
 from harmony.models import Integration
 from harmony.models.configuration import Tagging
 from harmony.tagging.names import is_managed
@@ -14,14 +15,15 @@ from harmony.web.tags import text as tag_text
 from harmony.web.tags.queries import TagCounts, TagLine
 
 
-def tagging_context(integration: Integration) -> dict[str, Any]:
+def tagging_context(integration: Integration, newest: NewestRuns | None = None) -> dict[str, Any]:
     """Return what a page says of tagging; `tags_missing`: one that is needed is not in the UEM yet.
 
-    `awaits_sync`: nothing may be pushed before a device sync with new Server Details.
+    `newest`: the newest runs of its jobs, if they are known. `awaits_sync`: nothing may be pushed before a
+    device sync with new Server Details.
     """
     tagging = integration.in_force.tagging
     lines = [line for line in tag_queries.lines(integration.id) if _matters(line, tagging)]
-    pushes = job_status.job_status(integration, JobKind.TAGGING)
+    pushes = job_status.job_status(integration, JobKind.TAGGING, newest)
     return {
         "integration": integration,
         "tagging": tagging,
