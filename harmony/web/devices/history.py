@@ -27,15 +27,17 @@ def index(device_id: int) -> ResponseReturnValue:
     """Show the whole history, a page at a time."""
     device = db.get_or_404(Device, device_id)
     place = _NEWEST_FIRST.place(request.args)
-    return render_template("devices/history.html", device=device, place=place, history=history(device, place))
+    return render_template(
+        "devices/history.html", device=device, place=place, history=_history(device, place)
+    )
 
 
 def newest_lines(device: Device) -> dict[str, Any]:
     """Return what `devices/_history.html` shows on the device's page."""
-    return history(device, BEGINNING, LINES_ON_THE_DEVICE_PAGE)
+    return _history(device, BEGINNING, LINES_ON_THE_DEVICE_PAGE)
 
 
-def history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
+def _history(device: Device, place: Place, size: int = PAGE_SIZE) -> dict[str, Any]:
     """Return a page of lines, and whether it reaches back to the arrival."""
     # The number of a removed run may be given again, hence the conditions.
     same = (

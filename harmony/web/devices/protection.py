@@ -50,7 +50,7 @@ _PROFILES = frozenset(Profile)
 _NOTHING_TO_RESET = (
     "No Protect app is registered on this device, and none left anything: there was nothing to reset."
 )
-DELETED = "This device is deleted; restore it first."
+_DELETED = "This device is deleted; restore it first."
 
 
 @blueprint.get("/findings")
@@ -81,7 +81,7 @@ def new_code(device_id: int) -> ResponseReturnValue:
     profile = asked if asked in _PROFILES else ""
     code = codes.issue_code(device_id, g.user.name, now(), profile)
     if code is None:
-        flash(DELETED, "warning")
+        flash(_DELETED, "warning")
         return redirect(url_for("devices.show", device_id=device_id), 303)
     return _codes_page(device, code, profile)
 

@@ -26,7 +26,7 @@ from harmony.models.search_index import INDEX, NOTED, TOP, is_there
 from harmony.web.shared.filters import TextFilter
 from harmony.web.shared.led import Led, unindexed
 
-SHORTEST = 3
+_SHORTEST = 3
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 1000
 # PostgreSQL takes a range for few rows, and all above an id that it does not know for a third of them.
@@ -76,17 +76,17 @@ class DeviceSearch(PersonalTextFilter):
         return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
 
 
-def match_of(spellings: Iterable[str]) -> str:
+def _match_of(spellings: Iterable[str]) -> str:
     """PURE: what FTS5 is asked for: any spelling, of each all trigrams, or some of the many of a long one.
 
-    >>> match_of(["ab-c", "abc"])
+    >>> _match_of(["ab-c", "abc"])
     '("ab-" AND "b-c") OR ("abc")'
     """
     return " OR ".join(f"({' AND '.join(_quoted(_trigrams(spelling)))})" for spelling in spellings)
 
 
 def _trigrams(text: str) -> list[str]:
-    found = list(dict.fromkeys(text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1)))
+    found = list(dict.fromkeys(text[start : start + _SHORTEST] for start in range(len(text) - _SHORTEST + 1)))
     return found[:: -(-len(found) // _TRIGRAMS_AT_MOST)]
 
 
@@ -95,7 +95,7 @@ def _quoted(words: Iterable[str]) -> list[str]:
 
 
 def _is_looked_up(spellings: Iterable[str]) -> bool:
-    return min(map(len, spellings)) >= SHORTEST and _has_index()
+    return min(map(len, spellings)) >= _SHORTEST and _has_index()
 
 
 def _has_index() -> bool:
@@ -114,7 +114,7 @@ def _position(column: Any, spelling: str) -> Any:
 def _candidates(spellings: Iterable[str]) -> Any:
     """Select what the index has under the trigrams, and all that it does not have as they are now."""
     if is_sqlite():
-        return _FTS5.bindparams(match=match_of(spellings)).columns(column("rowid"))
+        return _FTS5.bindparams(match=_match_of(spellings)).columns(column("rowid"))
     texts = (_INDEX.c.search_text.contains(spelling, autoescape=True) for spelling in spellings)
     due = select(Device.id).where(Device.id > _TOP, Device.id <= _LARGEST_ID)
     return union_all(select(_INDEX.c.rowid).where(or_(*texts)), select(_NOTED.c.id), due)

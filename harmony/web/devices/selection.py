@@ -40,10 +40,10 @@ _NOTHING = "No device was selected."
 _TOO_MANY = f"Nothing was done: more than {MOST} devices match. Narrow the list by filters first."
 _EXPORTED = "Exported devices"
 # By integration and channel.
-Ways = dict[tuple[int, ChannelKind], RegistrationWay | None]
+_Ways = dict[tuple[int, ChannelKind], RegistrationWay | None]
 
 
-class BulkAction(StrEnum):
+class _BulkAction(StrEnum):
     """An action on selected devices."""
 
     RESET = "reset"
@@ -57,7 +57,7 @@ def confirm() -> ResponseReturnValue:
     """Say what would be done, and to how many devices."""
     devices, filters = _asked(request.args), filters_of(request.args)
     action = request.args.get("do", "")
-    if not 0 < len(devices) <= MOST or action not in set(BulkAction):
+    if not 0 < len(devices) <= MOST or action not in set(_BulkAction):
         flash(_TOO_MANY if len(devices) > MOST else _NOTHING, "info")
         return _to_list(filters)
     ways = _ways(devices)
@@ -150,7 +150,7 @@ def _live() -> Any:
     return select(Device).where(Device.deleted_at.is_(None), *shown(Device.integration_id), *in_scope())
 
 
-def _ways(devices: Iterable[Device]) -> Ways:
+def _ways(devices: Iterable[Device]) -> _Ways:
     """Return the way that messages take, for each integration of these devices and each channel."""
     integrations = [db.session.get_one(Integration, id_) for id_ in {row.integration_id for row in devices}]
     return {
@@ -160,12 +160,12 @@ def _ways(devices: Iterable[Device]) -> Ways:
     }
 
 
-def _reaches(ways: Ways, device: Device, channel: ChannelKind) -> bool:
+def _reaches(ways: _Ways, device: Device, channel: ChannelKind) -> bool:
     has_way = ways[device.integration_id, channel] is not None
     return has_way and bool(recipients.address_of(device, channel))
 
 
-def _send(ways: Ways, device: Device, channel: ChannelKind) -> bool:
+def _send(ways: _Ways, device: Device, channel: ChannelKind) -> bool:
     """Queue a message for the device; False when it cannot be sent or one waits."""
     way = ways[device.integration_id, channel]
     if way is None or not recipients.address_of(device, channel):

@@ -32,7 +32,7 @@ blueprint = Blueprint("removal", __name__, url_prefix="/integrations/<int:integr
 
 KEEP, HIDE, DELETE = "keep", "hide", "delete"
 TAKE_OFF, LEAVE = "take_off", "leave"
-SAID = {
+_SAID = {
     KEEP: "{} was removed. Its devices stay in the list and are no longer updated.",
     HIDE: "{} was removed with its devices. You can undo this for 30 days under Removed integrations.",
     DELETE: "{} is being removed with its devices. The worker deletes them now; nothing in the UEM changes.",
@@ -96,7 +96,7 @@ def _cut(integration: Integration, how: str) -> ResponseReturnValue:
         else:
             lifecycle.remove(id_, g.user.name, now(), keep_devices=how == KEEP)
     enqueue(REMOVE, id_)
-    text = "{} was discarded." if state == IntegrationState.DRAFT else SAID[how]
+    text = "{} was discarded." if state == IntegrationState.DRAFT else _SAID[how]
     flash(text.format(name), "success")
     return redirect(url_for("integrations.index"), 303)
 

@@ -26,7 +26,7 @@ from harmony.web.shared.shared_answers import shared_while_running
 
 blueprint = Blueprint("integrations", __name__)
 
-KIND = "workspace_one"
+_KIND = "workspace_one"
 
 
 @blueprint.get("/integrations")
@@ -50,7 +50,7 @@ def create() -> ResponseReturnValue:
     server = None
     if request.form.get("kind") == "simulated":
         server = demo.server_details(current_settings()) or abort(404)
-    integration_id = drafts.create(KIND, now(), server)
+    integration_id = drafts.create(_KIND, now(), server)
     with write() as session:
         integration = session.get_one(Integration, integration_id)
         audit(session, g.user.name, "Created the integration", now(), integration)
