@@ -13,10 +13,9 @@ from harmony.clock import within
 from harmony.db import db, release, write
 from harmony.models import Role, SetupCode, User
 from harmony.security import users
+from harmony.security.code_letters import ALPHABET, letters_meant
 
-# Crockford's base 32: no I, L, O, U, which are misread or spell words. Twelve of them are 60 bits.
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_MISREAD = str.maketrans("OIL", "011")
+# Behind the prefix, twelve letters are 60 bits.
 _PREFIX = "HRMN"
 _GROUPS = 3
 _GROUP_SIZE = 4
@@ -29,7 +28,7 @@ class WrongCode(Exception):
 
 def issue(now: datetime) -> str | None:
     """Return a new code, replacing the former one; None when a user exists. Only its SHA-256 is stored."""
-    groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_SIZE)) for _ in range(_GROUPS))
+    groups = ("".join(secrets.choice(ALPHABET) for _ in range(_GROUP_SIZE)) for _ in range(_GROUPS))
     code = "-".join((_PREFIX, *groups))
     with write() as session:
         session.execute(delete(SetupCode))
@@ -70,7 +69,7 @@ def _hash(code: str) -> str:
 
 def _canonical(code: str) -> str:
     """Return the code that was meant: typed in lower case, without hyphens or prefix, with O for 0."""
-    letters = "".join(character for character in code.upper() if character.isalnum())
+    letters = letters_meant(code)
     if len(letters) == len(_PREFIX) + _GROUPS * _GROUP_SIZE:
         letters = letters.removeprefix(_PREFIX)
-    return letters.translate(_MISREAD)
+    return letters

@@ -18,12 +18,11 @@ from harmony.device_api.registration.request_digest import is_same_request
 from harmony.device_api.schemas import Register
 from harmony.device_ids import is_placeholder, udid_key
 from harmony.models import Device, Integration, IntegrationState, RegistrationCode
+from harmony.security.code_letters import ALPHABET, letters_meant
 
 # Requests that may name a code for another device than its own, before it is void.
 MOST_TRIES = 10
-# Crockford's base 32: no I, L, O, U, which are misread or spell words. Sixteen of them are 80 bits.
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_MISREAD = str.maketrans("OIL", "011")
+# Sixteen letters are 80 bits.
 _LETTERS, _GROUP_SIZE, _BITS = 16, 4, 5
 _VALID_FOR = timedelta(hours=24)
 _ISSUED = "Made a registration code"
@@ -118,14 +117,13 @@ def code_of(number: int) -> str:
     >>> code_of(2**80 - 1), code_of(33)
     ('ZZZZ-ZZZZ-ZZZZ-ZZZZ', '0000-0000-0000-0011')
     """
-    letters = "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -_BITS))
+    letters = "".join(ALPHABET[number >> shift & 31] for shift in range(75, -1, -_BITS))
     return "-".join(letters[start : start + _GROUP_SIZE] for start in range(0, _LETTERS, _GROUP_SIZE))
 
 
 def code_hash(code: str) -> str:
     """Hash what was meant, however it was typed: lower case, without hyphens, O for 0."""
-    letters = "".join(character for character in code.upper() if character.isalnum())
-    return hashlib.sha256(letters.translate(_MISREAD).encode("utf-8", "replace")).hexdigest()
+    return hashlib.sha256(letters_meant(code).encode("utf-8", "replace")).hexdigest()
 
 
 def _require_valid(row: RegistrationCode, request: Register, now: datetime) -> None:

@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from harmony.db import changed, db
 from harmony.models import RecoveryCode
+from harmony.security.code_letters import ALPHABET, letters_meant
 
 _COUNT = 10
-# Crockford's alphabet; 24 characters are 120 bits, so that a plain hash is enough (ASVS 6.5.2).
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# 24 letters are 120 bits, so that a plain hash is enough (ASVS 6.5.2).
 _GROUPS, _GROUP_SIZE = 4, 6
-_MISREAD = str.maketrans("OIL", "011")
 
 
 def renew(session: Session, user_id: int) -> list[str]:
@@ -49,10 +48,9 @@ def remove(session: Session, user_id: int) -> None:
 
 
 def _new_code() -> str:
-    groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_SIZE)) for _ in range(_GROUPS))
+    groups = ("".join(secrets.choice(ALPHABET) for _ in range(_GROUP_SIZE)) for _ in range(_GROUPS))
     return "-".join(groups)
 
 
 def _hash(code: str) -> str:
-    letters = "".join(character for character in code.upper() if character.isalnum())
-    return hashlib.sha256(letters.translate(_MISREAD).encode()).hexdigest()
+    return hashlib.sha256(letters_meant(code).encode()).hexdigest()

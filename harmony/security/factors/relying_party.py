@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from harmony.uem.trust.address import is_ip
 
 _LOCALHOST = "localhost"
 
@@ -32,7 +33,7 @@ def relying_party(public_url: str, opened_at: str) -> RelyingParty:
     """
     own = _origin(public_url or opened_at)
     host = urlsplit(own).hostname or ""
-    if _is_address(host):
+    if is_ip(host):
         raise PasskeysUnavailable(f"Passkeys need a host name, and {host} is an IP address.")
     if host != _LOCALHOST and not own.startswith("https:"):
         raise PasskeysUnavailable(f"Passkeys need https, and {own} is not encrypted.")
@@ -50,11 +51,3 @@ def _origin(url: str) -> str:
     named = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
     usual = {"http": 80, "https": 443}.get(scheme)
     return f"{scheme}://{named}" if parts.port in {None, usual} else f"{scheme}://{named}:{parts.port}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import threading
 from dataclasses import replace
-from ipaddress import ip_address
 
 from harmony.uem.errors import BlockedByPolicy, NameNotFound, TimedOut, Unreachable
 from harmony.uem.http.deadline import Deadline
+from harmony.uem.trust.address import is_ip
 from harmony.uem.trust.outbound import OutboundPolicy, address_refusal
 from harmony.uem.trust.proxy import Proxy, endpoint, status_of
 
@@ -82,20 +82,11 @@ def _open_through(
     proxy: Proxy, host: str, port: int, policy: OutboundPolicy, deadline: Deadline | None
 ) -> socket.socket:
     """Return a socket that the proxy has connected; a name is looked up by it, an address checked here."""
-    if _is_ip(host):
+    if is_ip(host):
         refuse_forbidden(host, [(socket.AF_UNSPEC, host, port)], policy)
     connection = open_socket(proxy.host, proxy.port, replace(policy, proxy=None), deadline)
     _connect_through(proxy, connection, host, port)
     return connection
-
-
-def _is_ip(host: str) -> bool:
-    """Tell whether a host is an address rather than a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_peer(connection: socket.socket, host: str, policy: OutboundPolicy) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 
 from harmony.uem.errors import BlockedByPolicy
 from harmony.uem.trust.outbound import OutboundPolicy
@@ -235,3 +235,12 @@ def _ipv6(text: str) -> str:
 
 def _refused(reason: str) -> BlockedByPolicy:
     return BlockedByPolicy(f"The address {reason}.", "Enter it as https:// and the host name of the server.")
+
+
+def is_ip(host: str) -> bool:
+    """Tell whether a host is an address rather than a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 
+from harmony.uem.trust.address import is_ip
 from harmony.uem.trust.x509 import CertificateSummary
 
 _LONGEST_CHAIN = 10
@@ -48,9 +49,9 @@ def name_mismatch(host: str, shown: CertificateSummary | None) -> str:
 
 def _wrong_kind(host: str, shown: CertificateSummary) -> str:
     hosts = shown.names[: len(shown.names) - len(shown.addresses)]
-    if not _is_ip(host):
+    if not is_ip(host):
         return ""
-    if any(_is_ip(name) and ip_address(name) == ip_address(host) for name in hosts):
+    if any(is_ip(name) and ip_address(name) == ip_address(host) for name in hosts):
         return f"it names {host} as a DNS name only; for an address it needs an entry of the kind IP address"
     if not shown.addresses and shown.names:
         return f"it names {', '.join(shown.names[:_NAMES_SHOWN])}, and no IP address: enter one of the names"
@@ -86,11 +87,3 @@ def _ascii(name: str) -> str:
 
 def _same(name: str, host: str) -> bool:
     return name.lower() == host.lower()
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
