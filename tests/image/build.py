@@ -12,7 +12,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MIRROR = "http://deb.debian.org/debian"
-BASE, IMAGE = "localhost/harmony-base-trixie", "localhost/harmony-test"
+RELEASE = "trixie"
+BASE, IMAGE = f"localhost/harmony-base-{RELEASE}", "localhost/harmony-test"
 # What makes debian:trixie-slim smaller than a minimal Debian.
 SLIM = "".join(f"path-exclude /usr/share/{name}/*\n" for name in ("doc", "man", "locale", "info"))
 CLEAN = 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };\n'
@@ -62,8 +63,8 @@ class Builder:
         self._buildah("rm", "--all")
 
     def _make_base(self) -> None:
-        system = self.folder / "base"
-        subprocess.run(["debootstrap", "--variant=minbase", "trixie", str(system), MIRROR], check=True)
+        system = self.folder / f"base-{RELEASE}"
+        subprocess.run(["debootstrap", "--variant=minbase", RELEASE, str(system), MIRROR], check=True)
         (system / "etc/dpkg/dpkg.cfg.d/slim").write_text(SLIM)
         (system / "etc/apt/apt.conf.d/docker-clean").write_text(CLEAN)
         for rest in (
