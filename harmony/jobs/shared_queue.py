@@ -11,12 +11,15 @@ import huey.storage
 from huey import Huey
 from huey.storage import PostgresStorage
 from sqlalchemy import make_url
+from sqlalchemy.orm import Session
 
 from harmony.config import Settings
 from harmony.config.version import VERSION
+from harmony.db import bulk
 from harmony.db.postgresql import network
-from harmony.models.queue_tables import PREFIX
+from harmony.models.queue_tables import PREFIX, TABLES
 
+_NAME = f"harmony {VERSION}"
 # How long a thread waits for a message before it looks at the table by itself.
 _LOOK_SECONDS = 1.0
 # How long a process that works on something leaves a message to others: an idle one takes it within 10 ms.
@@ -68,7 +71,7 @@ def shared_queue(settings: Settings, options: dict[str, Any]) -> Huey:
     huey.storage.psycopg = psycopg
     limits = network(make_url(settings.database_url))
     return Huey(
-        name=f"harmony {VERSION}",
+        name=_NAME,
         storage_class=_SharedStorage,
         dsn=settings.database_url,
         create_tables=False,
@@ -77,6 +80,12 @@ def shared_queue(settings: Settings, options: dict[str, Any]) -> Huey:
         **limits,
         **options,
     )
+
+
+def forget_former(session: Session) -> int:
+    """Remove what waits in the queues of other versions, inside the caller's `write()`. How many."""
+    statements = [f"DELETE FROM {table} WHERE queue <> ?" for table in TABLES]  # noqa: S608 - names of ours
+    return sum(bulk.execute(session, sql, (_NAME,)) for sql in statements)
 
 
 def quieten() -> None:

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session, aliased
 
 from harmony.audit import verify as audit_trail
 from harmony.config import Settings
+from harmony.config.version import VERSION
 from harmony.db import changed, db, write
-from harmony.jobs import caution
+from harmony.jobs import caution, presence, shared_queue
 from harmony.jobs.outcome import GOOD
 from harmony.models import (
     ApiAnswer,
@@ -62,6 +63,7 @@ def sweep(now: datetime, settings: Settings, should_stop: _Stop = never) -> None
         "lines of the feed": outbound_retention.forget_lines(now, settings.events_kept_days, should_stop),
         "messages": forget_messages(now - timedelta(days=settings.messages_kept_days), should_stop),
         "answers to the API": forget_answers(now - ANSWERS_KEPT, should_stop),
+        "messages of other versions' queues": _forget_queues(now, settings),
         "deleted devices": _purge(now, settings, should_stop),
     }
     for what, count in gone.items():
@@ -79,6 +81,14 @@ def _purge(now: datetime, settings: Settings, should_stop: _Stop) -> int:
     if should_stop() or caution.since() is not None:
         return 0
     return soft_delete.purge(now, settings.deleted_kept_days)
+
+
+def _forget_queues(now: datetime, settings: Settings) -> int:
+    """Remove what waits for versions that do not run any more; a tick finds the work without it."""
+    if not settings.has_shared_queue or presence.versions(presence.processes(db.session()), now) != [VERSION]:
+        return 0
+    with write() as session:
+        return shared_queue.forget_former(session)
 
 
 def forget_runs(before: datetime, should_stop: _Stop = never) -> int:

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from harmony import create_app
 from harmony.config import Settings
@@ -171,6 +171,32 @@ def test_the_command_that_upgrades_keeps_a_backup_and_refuses_a_newer_database_a
     said = app.test_cli_runner().invoke(args=["db", "upgrade"])
     assert (said.exit_code, "A newer version of Harmony" in said.output) == (1, True)
     with app.app_context():
+        db.engine.dispose()
+
+
+def test_the_command_that_upgrades_to_a_step_waits_for_the_node_that_migrates(
+    tmp_path: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(Settings(data_dir=tmp_path, database_url=empty_url))
+    waited: list[float] = []
+    with app.app_context():
+        if is_sqlite():  # has one machine, whose start holds the lock of the data folder
+            return
+        a_database_at("0001")
+        db.session.remove()
+        other = db.engine.connect()
+        lock = int.from_bytes(b"Migrate")
+        other.execute(select(func.pg_advisory_lock(lock)))
+
+        def end_other(seconds: float) -> None:
+            waited.append(seconds)
+            other.execute(select(func.pg_advisory_unlock(lock)))
+
+        monkeypatch.setattr(migrate.time, "sleep", end_other)
+        said = app.test_cli_runner().invoke(args=["db", "upgrade", "0002"])
+        assert (said.exit_code, len(waited), migrate.revision()) == (0, 1, "0002"), said.output
+        other.close()
+        db.session.remove()
         db.engine.dispose()
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from harmony.audit import audit, verify
 from harmony.config import Settings
-from harmony.db import db, table_of, write
+from harmony.config.version import VERSION
+from harmony.db import bulk, db, is_sqlite, table_of, write
 from harmony.models import (
     AuditEntry,
     Device,
@@ -25,6 +26,7 @@ from harmony.models import (
     SkippedDevice,
     SyncKind,
     SyncRunState,
+    Worker,
 )
 from harmony.sync import job as sync_job
 from harmony.worker import retention, tasks
@@ -252,3 +254,27 @@ def test_old_runs_of_jobs_go_but_the_newest_of_each(app: Flask) -> None:
                 session.add(row)
         assert retention.forget_runs(NOON - 5 * DAY) == 2
         assert db.session.scalars(select(JobRun.kind).order_by(JobRun.id)).all() == ["tagging", "apps"]
+
+
+@pytest.mark.usefixtures("context")
+def test_what_waits_for_a_version_that_runs_nowhere_is_removed_from_the_queue(app: Flask) -> None:
+    settings = app.extensions["harmony.settings"]
+    if is_sqlite():  # whose queue is a file of one version at a time
+        retention.sweep(NOON, settings)
+        return
+    queues = ("harmony 0.0.1", f"harmony {VERSION}")
+    insert_message = "INSERT INTO huey_task (queue, data) VALUES (?, ?)"
+    with write() as session:
+        bulk.execute_many(session, insert_message, [(queue, b"x") for queue in queues])
+        session.add(Worker(identity="old", version="0.0.1", started_at=NOON, seen_at=NOON))
+        session.add(Worker(identity="new", version=VERSION, started_at=NOON, seen_at=NOON))
+    retention.sweep(NOON, settings)
+    assert waiting() == [*queues], "while a worker of that version runs"
+    with write() as session:
+        session.execute(delete(Worker).where(Worker.identity == "old"))
+    retention.sweep(NOON, settings)
+    assert waiting() == [queues[1]]
+
+
+def waiting() -> list[str]:
+    return [queue for (queue,) in bulk.fetch_all(db.session(), "SELECT queue FROM huey_task ORDER BY id")]
