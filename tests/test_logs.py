@@ -98,7 +98,7 @@ def test_the_id_of_a_request_is_that_of_a_trusted_proxy_or_our_own(
 @pytest.mark.usefixtures("context")
 def test_what_is_logged_in_a_run_names_the_run(written: io.StringIO) -> None:
     held = SimpleNamespace(integration_id=an_integration(), run_id=7)
-    work = SimpleNamespace(held=held, should_stop=lambda: False)
+    work = SimpleNamespace(lease=held, should_stop=lambda: False)
     ends = EarlyEnds("tagging", lambda *_: "locked", lambda _: "database", "stopped", "paused", "overtaken")
 
     def take(_watch: object) -> str:

@@ -49,7 +49,7 @@ _NAME = "app sync"
 class _AppSync:
     """One run under way."""
 
-    held: Lease
+    lease: Lease
     kind: str
     server: ServerDetails
     share: Share
@@ -115,7 +115,7 @@ def _load(claimed: Lease, should_stop: Callable[[], bool]) -> _AppSync:
 
 def _attempt(work: _AppSync, opener: ClientFactory) -> End:
     def renew(session: Session, current_time: datetime) -> None:
-        lease.renew(session, work.held, current_time)
+        lease.renew(session, work.lease, current_time)
 
     def take(client: UemClient, watch: LeaseKeeper) -> End:
         return _take(work, client, watch)
@@ -140,8 +140,8 @@ def _take(work: _AppSync, client: UemClient, watch: LeaseKeeper) -> End:
 
 
 def _read(work: _AppSync, client: UemClient) -> None:
-    found = targets.targets(work.held.integration_id, work.counts.waiting)
-    ever_read = targets.was_read(work.held.integration_id)
+    found = targets.targets(work.lease.integration_id, work.counts.waiting)
+    ever_read = targets.was_read(work.lease.integration_id)
     release()
     reader = AppListReader(client, lambda under_way: work.may_call(client, under_way), ever_read)
     for batch in _batches(reader.read(found)):
@@ -173,9 +173,9 @@ def _write(work: _AppSync, batch: list[DeviceAppList]) -> None:
     current_time, counts = now(), work.counts
     work.others_counted = work.others_counted or any(app_store.announces(each.apps) for each in batch)
     with write() as session:
-        lease.renew(session, work.held, current_time)
+        lease.renew(session, work.lease, current_time)
         stored = app_store.store(
-            session, work.held.integration_id, batch, current_time, others_counted=work.others_counted
+            session, work.lease.integration_id, batch, current_time, others_counted=work.others_counted
         )
         counts.changed += stored.changed
         counts.read += sum(1 for each in batch if each.apps is not None)
@@ -195,12 +195,12 @@ def _show(session: Session, work: _AppSync, current_time: datetime) -> None:
     }
     if work.quota is not None:
         values |= {"quota_left": work.quota.remaining, "quota_limit": work.quota.limit}
-    session.execute(update(JobRun).where(JobRun.id == work.held.run_id).values(values))
+    session.execute(update(JobRun).where(JobRun.id == work.lease.run_id).values(values))
 
 
 def _finish(work: _AppSync, end: End) -> None:
     """Close the run, plan the next one, and wait for a person where only one can help."""
-    current_time, claimed = now(), work.held
+    current_time, claimed = now(), work.lease
     with write() as session:
         _show(session, work, current_time)
         if end.park:

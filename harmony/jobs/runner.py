@@ -40,7 +40,7 @@ class RunningJob(Protocol):
     """One run under way."""
 
     @property
-    def held(self) -> _RunLease: ...
+    def lease(self) -> _RunLease: ...
     @property
     def should_stop(self) -> Callable[[], bool]: ...
 
@@ -78,7 +78,7 @@ def attempt(work: RunWithUem, opener: ClientFactory, renew: Renew, take: _Take[_
 
     def with_client() -> _E:
         try:
-            with closing(opener(work.held.integration_id, work.kind, work.server)) as client:
+            with closing(opener(work.lease.integration_id, work.kind, work.server)) as client:
                 return _watched(work, client, renew, take)
         except UemError as error:
             return ends.of_error(error)
@@ -99,13 +99,13 @@ def attempt_apart(
 
 
 def _ended(work: RunningJob, run: Callable[[], _E], ends: EarlyEnds[_E]) -> _E:
-    claimed = work.held
+    claimed = work.lease
     with logs.fields(integration=claimed.integration_id, job=ends.name, run_id=claimed.run_id):
         return _word_of(work, run, ends)
 
 
 def _word_of(work: RunningJob, run: Callable[[], _E], ends: EarlyEnds[_E]) -> _E:
-    claimed = work.held
+    claimed = work.lease
     try:
         return run()
     except VaultLocked as locked:
@@ -125,7 +125,7 @@ def writing_the_end(name: str, work: RunningJob) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:  # a full disk, say
-        log.error("The end of %s %d could not be written: %s.", name, work.held.run_id, error.orig)
+        log.error("The end of %s %d could not be written: %s.", name, work.lease.run_id, error.orig)
 
 
 # PostgreSQL's SQLSTATE of a connection that failed.

@@ -34,7 +34,7 @@ _NAME = "message run"
 
 @dataclass(frozen=True, slots=True)
 class _MessageRun:
-    held: Lease
+    lease: Lease
     should_stop: Callable[[], bool]
     counts: DeliveryCounts = field(default_factory=DeliveryCounts)
 
@@ -60,23 +60,23 @@ def _run(work: _MessageRun, opener: Opener) -> None:
 
 def _attempt(work: _MessageRun, opener: Opener) -> Outcome:
     def renew(session: Session, current_time: datetime) -> None:
-        lease.renew(session, work.held, current_time)
+        lease.renew(session, work.lease, current_time)
 
     def take(watch: LeaseKeeper) -> Outcome:
-        return of_round(Round(work.held.integration_id, watch.go_on, opener, work.counts).deliver())
+        return of_round(Round(work.lease.integration_id, watch.go_on, opener, work.counts).deliver())
 
     ends = EarlyEnds(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
     return attempt_apart(work, renew, take, ends)
 
 
 def _finish(work: _MessageRun, outcome: Outcome) -> None:
-    current_time, id_ = now(), work.held.integration_id
+    current_time, id_ = now(), work.lease.integration_id
     with write() as session:
         next_at = claims.next_due(id_, current_time, is_cut=work.counts.is_cut)
         counts = {**work.counts.numbers(), "waiting": _waiting(session, id_)}
-        session.execute(update(JobRun).where(JobRun.id == work.held.run_id).values(counts=counts))
-        lease.settle(session, work.held, outcome, next_at, current_time)
-    log.info("Message run %d of integration %d: %s.", work.held.run_id, id_, outcome.state)
+        session.execute(update(JobRun).where(JobRun.id == work.lease.run_id).values(counts=counts))
+        lease.settle(session, work.lease, outcome, next_at, current_time)
+    log.info("Message run %d of integration %d: %s.", work.lease.run_id, id_, outcome.state)
 
 
 def _waiting(session: Session, integration_id: int) -> int:

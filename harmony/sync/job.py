@@ -109,13 +109,13 @@ def _distrust_the_past(known: rollback_detection.Marks | None, integration_id: i
 
 def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
     def renew(session: Session, current_time: datetime) -> None:
-        lease.renew(session, work.held, current_time)
+        lease.renew(session, work.lease, current_time)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
         with after_writes("device" if work.number == 1 else "") as work.after_write:
             if work.named is not None:
                 return _take_named(work, client, work.named.external_ids)
-            return take_snapshot(work, client) if work.held.whole else take_delta(work, client)
+            return take_snapshot(work, client) if work.lease.whole else take_delta(work, client)
 
     def ended(error: UemError) -> Outcome:
         return of_error(error, work.tally, work.server.use_oauth2)
@@ -128,20 +128,20 @@ def _finish(work: Sync, outcome: Outcome) -> None:
     """Close the run, unless somebody else has closed it, and give the integration back."""
     current_time = now()
     with write() as session:
-        closed = lease.close(session, work.held, outcome, current_time, work.tally.progress())
-        device_sync.settle(session, work.held, outcome, current_time)
-        integration = session.get(Integration, work.held.integration_id)
+        closed = lease.close(session, work.lease, outcome, current_time, work.tally.progress())
+        device_sync.settle(session, work.lease, outcome, current_time)
+        integration = session.get(Integration, work.lease.integration_id)
         if integration:
             _follow(session, work, integration, outcome, current_time)
             if closed:
                 _answer_events(session, work, outcome, current_time)
-        mark = rollback_detection.progress(session).get(work.held.integration_id)
+        mark = rollback_detection.progress(session).get(work.lease.integration_id)
     if mark:
-        rollback_detection.note(work.held.integration_id, mark)
+        rollback_detection.note(work.lease.integration_id, mark)
     if closed:
         _tell(work, outcome)
     else:  # its row says by whom and why; that is nothing for a log
-        log.info("Run %d of integration %d had been ended.", work.held.run_id, work.held.integration_id)
+        log.info("Run %d of integration %d had been ended.", work.lease.run_id, work.lease.integration_id)
 
 
 def _follow(
@@ -149,8 +149,8 @@ def _follow(
 ) -> None:
     if work.named is not None and not _has_changed(work.tally):
         return
-    version = session.get_one(JobRun, work.held.run_id).version
-    was_read = outcome.good and work.held.whole
+    version = session.get_one(JobRun, work.lease.run_id).version
+    was_read = outcome.good and work.lease.whole
     control.after_sync(
         session, integration, outcome.complete, current_time, version=version, was_read=was_read
     )
@@ -163,9 +163,9 @@ def _has_changed(tally: Tally) -> bool:
 def _answer_events(session: Session, work: Sync, outcome: Outcome, current_time: datetime) -> None:
     """Settle the events that this run has read the devices of."""
     if work.named is not None:
-        named_devices.settle(session, work.held.integration_id, work.named, outcome, current_time)
-    elif work.held.whole and outcome.good:
-        run = session.get_one(JobRun, work.held.run_id)
+        named_devices.settle(session, work.lease.integration_id, work.named, outcome, current_time)
+    elif work.lease.whole and outcome.good:
+        run = session.get_one(JobRun, work.lease.run_id)
         named_devices.count_missed(session, run, work.tally, current_time)
         named_devices.settle_read(session, run.integration_id, run.started_at)
 
@@ -176,7 +176,7 @@ def _tell(work: Sync, outcome: Outcome) -> None:
     log.log(
         logging.INFO if calm else logging.WARNING,
         "Run %d of integration %d ended: %s (%d added, %d updated, %d missing, %d deleted, %d skipped). %s",
-        *(work.held.run_id, work.held.integration_id, outcome.state, tally.added, tally.updated),
+        *(work.lease.run_id, work.lease.integration_id, outcome.state, tally.added, tally.updated),
         *(tally.missing, tally.deleted, tally.skipped, outcome.reason),
     )
 
@@ -191,7 +191,7 @@ def _take_named(work: Sync, client: UemClient, external_ids: Sequence[str]) -> O
     doubt = reading.read_devices(external_ids)
     writer.end_refresh()
     seen = Snapshot(
-        work.held.integration_id, work.held.run_id, work.number, work.choice, reading.is_listed,
+        work.lease.integration_id, work.lease.run_id, work.number, work.choice, reading.is_listed,
         reading.account, suspect=work.suspect,
     )  # fmt: skip
     outcome = of_delta(work.tally, replace(doubt, unbelieved=len(reading.account.unbelieved)))
@@ -203,7 +203,7 @@ def _take_named(work: Sync, client: UemClient, external_ids: Sequence[str]) -> O
 def _mark_not_found(work: Sync, seen: Snapshot, external_ids: Sequence[str], outcome: Outcome) -> Outcome:
     """Mark what was read and not found; none of it if that is too much for single answers."""
     ids = deletion_missing.not_found(seen, external_ids)
-    live = soft_delete.live(work.held.integration_id)
+    live = soft_delete.live(work.lease.integration_id)
     release()
     if contradicts_many(len(ids), live):
         return replace(outcome, reason=f"{_TOO_MANY.format(len(ids))} {outcome.reason}", full_sync=True)

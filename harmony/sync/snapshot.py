@@ -46,7 +46,7 @@ class Sync:
     `named` are the devices that it reads instead, where events named some.
     """
 
-    held: Lease
+    lease: Lease
     kind: str
     server: ServerDetails
     choice: Synchronization
@@ -62,10 +62,10 @@ class Sync:
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
         time = self.beat_at = now()
-        lease.renew(session, self.held, time)
+        lease.renew(session, self.lease, time)
         progress = self.tally.progress() | {"heartbeat_at": time}
         # Of the table: with each write, the ORM's way of it takes longer than the database's.
-        session.execute(update(table_of(JobRun)).where(JobRun.id == self.held.run_id).values(progress))
+        session.execute(update(table_of(JobRun)).where(JobRun.id == self.lease.run_id).values(progress))
 
     def go_on(self) -> None:
         """Between two pages. Raises Interrupted."""
@@ -79,23 +79,23 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
     Raises UemError, LeaseLost or Interrupted; what was written until then stays.
     """
     reading, writer = open_reading(work, client)
-    doubt = lookup.accounted(work.held.integration_id, reading)
+    doubt = lookup.accounted(work.lease.integration_id, reading)
     writer.finish()
     if not doubt.read:
         return of_snapshot(work.tally, doubt)
     doubt = replace(doubt, unbelieved=len(reading.account.unbelieved))
     writer.settle(reading.is_listed)
     if not doubt.counts:
-        return of_snapshot(work.tally, replace(doubt, former=lookup.count_former(work.held.integration_id)))
+        return of_snapshot(work.tally, replace(doubt, former=lookup.count_former(work.lease.integration_id)))
     work.tally.step = "Looking for missing devices"
     found = Snapshot(
-        work.held.integration_id, work.held.run_id, work.number, work.choice, reading.is_listed,
+        work.lease.integration_id, work.lease.run_id, work.number, work.choice, reading.is_listed,
         reading.account, reading.empty_groups(), work.suspect,
     )  # fmt: skip
     departed = depart(found, work.beat, now())
     work.tally.missing, work.tally.deleted = departed.missing, departed.deleted
     work.tally.reappeared += departed.reappeared
-    doubt = replace(doubt, kept=departed.kept, former=lookup.count_former(work.held.integration_id))
+    doubt = replace(doubt, kept=departed.kept, former=lookup.count_former(work.lease.integration_id))
     return of_snapshot(work.tally, doubt, departed.reasons)
 
 
@@ -109,7 +109,7 @@ def take_delta(work: Sync, client: UemClient) -> Outcome:
 
 def open_reading(work: Sync, client: UemClient, since: datetime | None = None) -> tuple[Reading, Writer]:
     """Return a look at the scope, and the writer that it hands its rows to."""
-    planner = Planner(work.held.integration_id)
+    planner = Planner(work.lease.integration_id)
     writer = Writer(work, planner)
     reading = Reading(client, work.choice, writer, work.tally, work.go_on, planner.account, since)
     planner.is_placed = reading.is_placed
@@ -170,7 +170,7 @@ class Writer:
         A row that took an id from another device and became nobody gives it back; UDIDs that several records
         have identify nobody.
         """
-        integration_id = self._work.held.integration_id
+        integration_id = self._work.lease.integration_id
         known = lookup.known_by_udid(integration_id, list(self._twins))
         taken = lookup.without_id(self._account.detached)
         release()
@@ -188,12 +188,12 @@ class Writer:
         """At the end of a refresh: what other hardware has taken is known, and nothing else is."""
         self.finish()
         if self._account.detached:
-            with write(self._work.held.integration_id) as session:
+            with write(self._work.lease.integration_id) as session:
                 self._work.beat(session)
                 self._record_detached(session)
 
     def _record_detached(self, session: Session) -> None:
-        store.record_detached(session, list(self._account.detached.values()), self._work.held.run_id, now())
+        store.record_detached(session, list(self._account.detached.values()), self._work.lease.run_id, now())
 
     def _write(self, changes: Plan, skipped: Sequence[SkippedRow]) -> None:
         for piece in pieces(changes, self._pace.rows):
@@ -207,11 +207,11 @@ class Writer:
         if not (changes.writes or skipped or work.beat_at is None or time - work.beat_at >= _BEAT):
             return
         # Before the lock is taken, so that nobody waits for it.
-        rows = store.rows_of(changes, work.held.integration_id, self._generation, time)
-        with write(work.held.integration_id) as session:
+        rows = store.rows_of(changes, work.lease.integration_id, self._generation, time)
+        with write(work.lease.integration_id) as session:
             began = monotonic()
             work.beat(session)
-            self._generation = store.write_plan(session, changes, work.held.run_id, rows)
+            self._generation = store.write_plan(session, changes, work.lease.run_id, rows)
             _keep_skipped(session, work, skipped)
         self._pace.note(len(changes.create) + len(changes.update), monotonic() - began)
         work.after_write()
@@ -229,6 +229,6 @@ def _count(tally: Tally, changes: Plan, skipped: int) -> None:
 def _keep_skipped(session: Session, work: Sync, skipped: Sequence[SkippedRow]) -> None:
     if work.tally.skipped - len(skipped) < SKIPPED_ROWS_KEPT:
         session.add_all(
-            SkippedDevice(run_id=work.held.run_id, external_id=row.external_id, reason=row.reason)
+            SkippedDevice(run_id=work.lease.run_id, external_id=row.external_id, reason=row.reason)
             for row in skipped
         )

@@ -138,7 +138,7 @@ class Delivery:
         self, session: Session, key: str, add: bool, unknown: Collection[Target], time: datetime
     ) -> None:
         """The UEM says that it does not know these."""
-        run_id = self._work.held.run_id
+        run_id = self._work.lease.run_id
         dropped, _kept = outbox.unknown(session, key, add, unknown, run_id, time)
         self._work.counts.dropped += dropped
 

@@ -82,7 +82,7 @@ def _since(job: Job) -> datetime | None:
 
 def _attempt(work: RunContext, opener: ClientFactory) -> End:
     def renew(session: Session, current_time: datetime) -> None:
-        lease.renew(session, work.held, current_time)
+        lease.renew(session, work.lease, current_time)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> End:
         try:
@@ -99,7 +99,7 @@ def _attempt(work: RunContext, opener: ClientFactory) -> End:
 
 def _finish(work: RunContext, end: End) -> None:
     """Close the run, plan the next one, and wait for a person where only one can help."""
-    current_time, claimed = now(), work.held
+    current_time, claimed = now(), work.lease
     next_at = work.next_at
     work.counts.waiting, (work.counts.failed, _) = outbox.waiting(work.id), outbox.failed(work.id)
     if end.park or not end.outcome.good:

@@ -46,12 +46,12 @@ class Turn:
         Raises UemError, LeaseLost or Interrupted.
         """
         self._work.step = "Working out the tags"
-        with self._finder.looking(whole=self._work.held.whole):
+        with self._finder.looking(whole=self._work.lease.whole):
             self._refresh(self._work.since)
-        if self._work.held.by != SCHEDULE:
+        if self._work.lease.by != SCHEDULE:
             self._hurry()
         for time in range(_LOOKS):
-            whole = self._work.held.whole and time == 0
+            whole = self._work.lease.whole and time == 0
             self._find(whole=whole, again=time > 0)
             self._read_back(whole=whole)
             self._deliver()

@@ -31,7 +31,7 @@ class RunContext:
     are the keys of the tags these are still about.
     """
 
-    held: Lease
+    lease: Lease
     kind: str
     server: ServerDetails
     tagging: Tagging
@@ -52,12 +52,12 @@ class RunContext:
     @property
     def id(self) -> int:
         """The integration."""
-        return self.held.integration_id
+        return self.lease.integration_id
 
     def beat(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`. Raises LeaseLost."""
         current_time = now()
-        lease.renew(session, self.held, current_time)
+        lease.renew(session, self.lease, current_time)
         self.show(session, current_time)
 
     def show(self, session: Session, current_time: datetime) -> None:
@@ -70,7 +70,7 @@ class RunContext:
         }
         if self.quota is not None:
             values |= {"quota_left": self.quota.remaining, "quota_limit": self.quota.limit}
-        session.execute(update(JobRun).where(JobRun.id == self.held.run_id).values(values))
+        session.execute(update(JobRun).where(JobRun.id == self.lease.run_id).values(values))
 
     def heard(self, client: UemClient) -> None:
         """Take over what the client knows of calls and quota."""

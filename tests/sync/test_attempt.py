@@ -43,7 +43,7 @@ class Client:
 def ended(raised: Exception | None, *, stop: bool = False, lost: bool = False, **integration: Any) -> str:
     client = Client()
     work = SimpleNamespace(
-        held=SimpleNamespace(integration_id=an_integration(**integration), run_id=7),
+        lease=SimpleNamespace(integration_id=an_integration(**integration), run_id=7),
         kind="workspace_one", server=ServerDetails(), should_stop=lambda: stop,
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def test_what_was_done_before_the_stop_came_is_done() -> None:
 
 
 def test_an_end_that_cannot_be_written_is_left_to_the_reaper(caplog: pytest.LogCaptureFixture) -> None:
-    work = cast("Any", SimpleNamespace(held=SimpleNamespace(integration_id=1, run_id=7)))
+    work = cast("Any", SimpleNamespace(lease=SimpleNamespace(integration_id=1, run_id=7)))
     with writing_the_end("app sync", work):
         raise OperationalError("UPDATE job_run", None, Exception("database or disk is full"))
     assert "The end of app sync 7 could not be written: database or disk is full." in caplog.text
