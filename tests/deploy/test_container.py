@@ -120,14 +120,22 @@ def test_every_node_of_several_has_no_rights_and_the_same_keys_from_outside() ->
     assert "ports" not in worker
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.postgres.yaml"])
-def test_what_compose_sets_is_understood(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "services"),
+    [
+        ("compose.yaml", ("harmony",)),
+        ("compose.postgres.yaml", ("harmony",)),
+        ("compose.nodes.yaml", ("web", "worker")),
+    ],
+)
+def test_what_compose_sets_is_understood(name: str, services: tuple[str, ...]) -> None:
     (whole,) = documents(name)
-    given = {
-        name: re.sub(r"\$\{HARMONY_\w+(:-(.*?)|:\?.*?)\}", lambda found: found[2] or "", value)
-        for name, value in whole["services"]["harmony"]["environment"].items()
-    }
-    Settings.from_environment(given)
+    for service in services:
+        given = {
+            name: re.sub(r"\$\{HARMONY_\w+(:-(.*?)|:\?.*?)\}", lambda found: found[2] or "", value)
+            for name, value in whole["services"][service]["environment"].items()
+        }
+        Settings.from_environment(given)
 
 
 def test_the_pod_may_do_nothing_and_is_asked_for_its_health() -> None:
