@@ -1,3 +1,3 @@
 """The version of this code; `pyproject.toml` and the headings of the changelog agree with it."""
 
-VERSION = "0.1.0"
+VERSION = "1.0.0"
