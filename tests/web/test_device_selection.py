@@ -169,15 +169,48 @@ def test_an_action_on_all_that_match_names_these_before_it_is_done_to_them(
         assert set(db.session.scalars(live)) == set(outside[::2])
 
 
-def test_an_action_on_more_than_can_be_done_at_once_is_not_begun(
+def parts_of(client: FlaskClient, address: str) -> list[list[int]]:
+    """Confirm part after part, from the first page on; the ids that each part names."""
+    parts = []
+    while address.startswith("/devices/selection?"):
+        page = look(client, address)
+        parts.append([int(id_) for id_ in re.findall(r'name="device" value="(\d+)"', page)])
+        beyond = dict(re.findall(r'name="(beyond)" value="(\d+)"', page))
+        form = re.search(r'<form method="post" action="(/devices/selection[^"]*)"', page)
+        assert form
+        sent = client.post(html.unescape(form[1]), data={"device": parts[-1]} | beyond)
+        following = re.search(r'href="(/devices/selection\?[^"]*)"', sent.text)
+        address = sent.location or (html.unescape(following[1]) if following else "")
+    return parts
+
+
+@pytest.mark.parametrize("action", ["reset", "message", "code"])
+def test_an_action_on_more_than_can_be_done_at_once_is_done_part_by_part(
+    app: Flask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    monkeypatch.setattr(selection, "MOST", 2)
+    ids = fleet(app, 5)
+    parts = parts_of(signed_in, f"/devices/selection?all=1&do={action}&sort=risk")
+    assert [len(part) for part in parts] == [2, 2, 1]
+    assert sorted(id_ for part in parts for id_ in part) == ids
+    with app.app_context():
+        live = select(func.count()).select_from(Registration).where(Registration.ended_at.is_(None))
+        assert (db.session.scalar(live) == 0) == (action == "reset")
+        made = db.session.scalar(select(func.count()).select_from(RegistrationCode))
+        assert made == (5 if action == "code" else 0)
+
+
+def test_a_part_says_that_others_follow(
     app: Flask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selection, "MOST", 4)
     ids = fleet(app, 5)
-    answer = signed_in.get("/devices/selection?all=1&do=reset&sort=risk")
-    assert answer.location == "/devices?sort=risk"
-    assert "Narrow the list by filters first" in look(signed_in, "/devices")
-    assert "of 4 devices" in look(signed_in, f"/devices/selection?{the(ids[:4])}&do=reset")
+    assert "These are the first 4 by name" in look(signed_in, "/devices/selection?all=1&do=reset")
+    following = f"/devices/selection?all=1&do=reset&beyond={ids[3]}"
+    assert "These are the last" in look(signed_in, following)
+    assert "by name" not in look(signed_in, f"/devices/selection?{the(ids[:4])}&do=reset")
+    ended = signed_in.get(f"/devices/selection?all=1&do=reset&beyond={ids[4]}&sort=risk")
+    assert ended.location == "/devices?sort=risk"
 
 
 @pytest.mark.parametrize(

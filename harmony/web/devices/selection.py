@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select, tuple_
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -34,10 +34,11 @@ from harmony.web.shared.scope import in_scope
 
 blueprint = Blueprint("selection", __name__, url_prefix="/devices/selection")
 
-# An action is done while its page loads, a few milliseconds for each device. A file has no bound.
+# An action is done while its page loads, a few milliseconds for each device; of more, a part after the other.
+# A file has no bound.
 MOST = 500
 _NOTHING = "No device was selected."
-_TOO_MANY = f"Nothing was done: more than {MOST} devices match. Narrow the list by filters first."
+_DONE = "No device is left that matches."
 _EXPORTED = "Exported devices"
 # By integration and channel.
 _Ways = dict[tuple[int, ChannelKind], RegistrationWay | None]
@@ -54,17 +55,18 @@ class _BulkAction(StrEnum):
 @blueprint.get("")
 @needs(Permission.OPERATE)
 def confirm() -> ResponseReturnValue:
-    """Say what would be done, and to how many devices."""
-    devices, filters = _asked(request.args), filters_of(request.args)
-    action = request.args.get("do", "")
-    if not 0 < len(devices) <= MOST or action not in set(_BulkAction):
-        flash(_TOO_MANY if len(devices) > MOST else _NOTHING, "info")
+    """Say what would be done, and to how many devices: of all that match, to the next part of them."""
+    found, filters = _asked(request.args), filters_of(request.args)
+    devices, action = found[:MOST], request.args.get("do", "")
+    if not devices or action not in set(_BulkAction):
+        flash(_DONE if "beyond" in request.args else _NOTHING, "info")
         return _to_list(filters)
     ways = _ways(devices)
     channels = {channel: sum(_reaches(ways, device, channel) for device in devices) for channel in CHANNELS}
     return render_template(
         "devices/selection.html",
         devices=devices, action=action, filters=filters, channels=channels, titles=CHANNELS,
+        is_following="beyond" in request.args, last=devices[-1].id if len(found) > MOST else None,
     )  # fmt: skip
 
 
@@ -101,7 +103,7 @@ def reset() -> ResponseReturnValue:
     done = sum(unregister.reset(device.id, by, now()) for device in devices)
     others = f"; {len(devices) - done:,} had nothing to reset" if done < len(devices) else ""
     flash(f"The registration of {counted(done)} was reset{others}.", "success" if done else "info")
-    return _to_list(filters_of(request.args))
+    return _following(_BulkAction.RESET)
 
 
 @blueprint.post("/message")
@@ -116,7 +118,7 @@ def message() -> ResponseReturnValue:
     others = f" {len(devices) - queued:,} got none: no address, no channel, or one waits already."
     text = f"A message is queued for {counted(queued)}." + (others if queued < len(devices) else "")
     flash(text, "success" if queued else "warning")
-    return _to_list(filters_of(request.args))
+    return _following(_BulkAction.MESSAGE)
 
 
 @blueprint.post("/codes")
@@ -124,7 +126,9 @@ def message() -> ResponseReturnValue:
 def new_codes() -> ResponseReturnValue:
     """Make a code for each of the selected devices and show them this once."""
     issued = [(device, codes.issue_code(device.id, g.user.name, now())) for device in _devices(request.form)]
-    return render_template("devices/selection_codes.html", codes=issued, filters=filters_of(request.args))
+    filters = filters_of(request.args)
+    following = _confirm_beyond(_BulkAction.CODE, filters) if "beyond" in request.form else None
+    return render_template("devices/selection_codes.html", codes=issued, filters=filters, following=following)
 
 
 def _is_all(query: MultiDict[str, str]) -> bool:
@@ -133,11 +137,17 @@ def _is_all(query: MultiDict[str, str]) -> bool:
 
 
 def _asked(query: MultiDict[str, str]) -> Sequence[Device]:
-    """Return the devices that an action is asked for: all that the list shows, up to one too many."""
+    """Return the devices that an action is asked for: of all that the list shows a part, and one more."""
     if not _is_all(query):
         return _devices(query)
-    conditions = conditions_of(filters_of(query))
+    conditions = (*conditions_of(filters_of(query)), *_beyond(query))
     return db.session.scalars(_live().where(*conditions).order_by(*by_name()).limit(MOST + 1)).all()
+
+
+def _beyond(query: MultiDict[str, str]) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition of the devices after the last one of the part before."""
+    last = db.session.get(Device, number(query.get("beyond", "")) or 0)
+    return (tuple_(*by_name()) > tuple_(*(getattr(last, key.key) for key in by_name())),) if last else ()
 
 
 def _devices(query: MultiDict[str, str]) -> Sequence[Device]:
@@ -172,6 +182,19 @@ def _send(ways: _Ways, device: Device, channel: ChannelKind) -> bool:
         return False
     integration = db.session.get_one(Integration, device.integration_id)
     return recipients.queue_one(integration, way, device.id, g.user.name, now())
+
+
+def _following(action: _BulkAction) -> ResponseReturnValue:
+    """Lead to the next part of all that match; to the list after the last."""
+    filters = filters_of(request.args)
+    if "beyond" not in request.form:
+        return _to_list(filters)
+    return redirect(_confirm_beyond(action, filters), 303)
+
+
+def _confirm_beyond(action: _BulkAction, filters: Filters) -> str:
+    last = number(request.form["beyond"])
+    return filters.href("selection.confirm", do=action.value, all=1, beyond=last)
 
 
 def _to_list(filters: Filters) -> ResponseReturnValue:

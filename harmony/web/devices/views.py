@@ -30,7 +30,7 @@ from harmony.web.devices.queries import (
     total,
 )
 from harmony.web.devices.related_filters import PLATFORMS, PROFILES, group_choices, tag_choices
-from harmony.web.devices.selection import list_as_file
+from harmony.web.devices.selection import MOST, list_as_file
 from harmony.web.registration.queries import messages_of
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.integrations import connected_integrations, integration_choices
@@ -58,6 +58,7 @@ def index() -> ResponseReturnValue:
         page=page,
         total=total(filters),
         kept=_kept(),
+        most_at_once=MOST,
         **_columns(page, connected),
         **_choices(connected),
     )
