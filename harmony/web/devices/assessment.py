@@ -6,12 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal, select
+from sqlalchemy import ColumnElement, and_, case, literal
 
 from harmony.models import Device, DeviceStatus, Protection, Risk
-from harmony.web.devices.related_filters import RARE, are_few
 from harmony.web.shared.filters import Filter
-from harmony.web.shared.led import Led, indexed
+from harmony.web.shared.led import Led
 
 NOT_ASSESSED = "not_assessed"
 # Written into the statement: a bound value would hide from SQLite that the index of the risky fits.
@@ -38,10 +37,6 @@ class RiskFilter(Filter):
             return _is_unassessed(status, risk)
         # That it is above zero is said as well: SQLite does not conclude that the index of the risky fits.
         return and_(risk == _RISKS[value], status.is_not(None) if value == "none" else risk > _NO_RISK)
-
-    def is_few(self, value: str) -> bool:
-        is_risky = value not in {"none", NOT_ASSESSED}  # of the others no index knows
-        return is_risky and are_few(select(Device.id).where(self.condition(value, indexed)), RARE)
 
 
 def _is_unassessed(status: Any, risk: Any) -> ColumnElement[bool]:

@@ -24,8 +24,6 @@ from harmony.web.shared.scope import device_in_scope, in_scope, integrations_in_
 
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 5000
-# What stands in the index of each order is cheap to check there: only fewer than these are looked up.
-RARE = 200
 OTHER = "other"
 PLATFORMS = {IOS: "Apple", ANDROID: "Android", OTHER: "Other"}
 PROFILES = {
@@ -42,10 +40,10 @@ KNOWN_SPELLINGS = frozenset(word for words in SPELLINGS.values() for word in wor
 LONGEST_KEY = 80
 
 
-def are_few(ids: Select[Any], most: int = FEW) -> bool:
+def are_few(ids: Select[Any]) -> bool:
     """Return True when `ids` finds few devices; looks no further than it takes to know."""
-    some = ids.limit(most + 1).subquery()
-    return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= most
+    some = ids.limit(FEW + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
 
 
 @dataclass(frozen=True, slots=True)
