@@ -143,6 +143,60 @@ def test_pages_are_read_on_when_the_process_stands_still(monkeypatch: pytest.Mon
     assert not is_alive(pid_of(stopped))
 
 
+def test_a_process_of_other_code_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_process, "_CODE", b"what was on the disk when the worker started")
+    upgraded = PageProcess()
+    try:
+        upgraded.read(PAGE)
+        wait_for(lambda: upgraded.read(PAGE) and upgraded._free.empty(), "every line to be given up")
+        assert not has_keys(upgraded.read(PAGE))
+    finally:
+        upgraded.close()
+
+
+def test_a_reply_that_is_no_page_is_read_here(process: PageProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_ask", lambda _body: b"\x93\x01\x02\x03")
+    assert process.read(PAGE).devices == page_content(PAGE).devices
+
+
+def test_the_process_is_told_no_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HARMONY_SECRET_KEY", "canary")
+    monkeypatch.setenv("PGPASSWORD", "canary")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    found = PageProcess()
+    try:
+        wait_for(lambda: has_keys(found.read(PAGE)), "the process to be ready")
+        assert "canary" not in Path(f"/proc/{pid_of(found)}/environ").read_text(encoding="utf-8")
+    finally:
+        found.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"), [("max 100000", 2), ("100000 100000", 1), ("150000 100000", 1.5), (None, 2)]
+)
+def test_a_container_with_a_share_of_the_cores_has_that_many(
+    limit: str | None, cores: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpu.max"
+    if limit is not None:
+        file.write_text(limit, encoding="ascii")
+    monkeypatch.undo()
+    monkeypatch.setattr(page_process, "_CGROUP_CPU", file)
+    monkeypatch.setattr(page_process.os, "sched_getaffinity", lambda _pid: {0, 1})
+    assert page_process._cores() == cores
+
+
+def test_closing_while_pages_are_read_leaves_no_line_open(process: PageProcess) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        reading = [pool.submit(process.read, PAGE) for _ in range(40)]
+        reading[4].result()
+        process.close()
+        assert all(len(page.result().devices) == 500 for page in reading)
+    assert [line._end.fileno() for line in process._lines] == [-1] * len(process._lines)
+
+
 def test_a_process_that_cannot_be_started_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_process.sys, "executable", "/nonexistent/python")
     without = PageProcess()

@@ -19,11 +19,15 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
+from harmony import device_ids, folding
+from harmony.uem import device_keys, privacy, records, text
 from harmony.uem.device_keys import with_keys
+from harmony.uem.workspace_one import device_page, rows, wire
 from harmony.uem.workspace_one.device_page import PageContent, page_content
 
 # A smaller fleet is read before the process would be there.
@@ -31,11 +35,17 @@ LARGE_FLEET = 10_000
 # A page that waits while another is read, so that the process never does.
 _LINES = 3
 _ROOT = Path(__file__).resolve().parents[3]
+_CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
+_SETTINGS = ("HARMONY_", "PG")
 _NOT_READ = b""
 # A page takes some 20 ms. A process that is stopped or starved is given up for the rest of the run.
 _PATIENCE = struct.pack("ll", 20, 0)
 _SIZE = struct.Struct("!I")
 _page = msgspec.msgpack.Decoder(PageContent)
+# Said by the process when it is ready. It loads what is on the disk now, which an upgrade may have changed.
+_SHARED = (device_ids, folding, device_keys, privacy, records, text, device_page, rows, wire)
+_FILES = (__file__, *(str(module.__file__) for module in _SHARED))
+_CODE = blake2b(b"".join(Path(file).read_bytes() for file in _FILES)).digest()
 
 
 class PageProcess:
@@ -51,7 +61,7 @@ class PageProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._lines: Sequence[_Line] = ()
         self._free: queue.SimpleQueue[_Line] = queue.SimpleQueue()
-        self._may_start = True
+        self._may_start, self._is_closed = True, False
 
     def read(self, body: bytes) -> PageContent:
         """Return the content of a page, its devices with their keys if the process has read it.
@@ -59,7 +69,8 @@ class PageProcess:
         Raises MalformedAnswer or TooLarge.
         """
         if reply := self._ask(body):
-            return _page.decode(reply)
+            with suppress(msgspec.MsgspecError):
+                return _page.decode(reply)
         page = page_content(body)
         if (page.total or 0) >= self._fleet:
             self._start()
@@ -68,12 +79,13 @@ class PageProcess:
     def close(self) -> None:
         """End it. Whoever waits for it reads the page itself."""
         with self._lock:
-            self._may_start = False
+            self._may_start, self._is_closed = False, True
             if self._child is not None:
                 self._child.kill()
                 self._child.wait()
             for line in self._lines:
-                line.close()
+                line.end()
+        self._close_free()
 
     def _start(self) -> None:
         with self._lock:
@@ -94,9 +106,18 @@ class PageProcess:
         try:
             reply = line.ask(body) if line.is_ready() else _NOT_READ
         except OSError:
+            line.close()
             return _NOT_READ
         self._free.put(line)
+        if self._is_closed:
+            self._close_free()
         return reply
+
+    def _close_free(self) -> None:
+        """Close the lines that nobody uses; who uses one closes it when that fails."""
+        with suppress(queue.Empty):
+            while True:
+                self._free.get_nowait().close()
 
 
 class _Line:
@@ -111,7 +132,9 @@ class _Line:
         if not self._is_ready:
             with suppress(BlockingIOError):
                 self._end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-                self._is_ready = self.receive() == _NOT_READ
+                self._is_ready = self.receive() == _CODE
+                if not self._is_ready:
+                    raise ConnectionError
         return self._is_ready
 
     def ask(self, message: bytes) -> bytes:
@@ -130,8 +153,13 @@ class _Line:
         (size,) = _SIZE.unpack(self._all(_SIZE.size))
         return self._all(size)
 
+    def end(self) -> None:
+        """Have whoever waits for it wait no longer."""
+        with suppress(OSError):
+            self._end.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        """Give it up."""
+        """Give it up. Only by who uses it: another file could get its number in the middle of a message."""
         self._end.close()
 
     def _all(self, size: int) -> bytes:
@@ -141,11 +169,21 @@ class _Line:
         return message
 
 
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # not on Linux
+def _cores() -> float:
+    """Return how many cores this process may use, also where a container has a share of them."""
+    on_linux = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
+    try:
+        quota, period = _CGROUP_CPU.read_text(encoding="ascii").split()
+        return min(cores, int(quota) / int(period))
+    except (OSError, ValueError):  # no such group, or one without a limit
+        return cores
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without settings: it needs no secret to read foreign bytes."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), kept.get("PYTHONPATH"))))}
 
 
 def _started() -> tuple[subprocess.Popen[bytes], list[_Line]]:
@@ -160,7 +198,9 @@ def _started() -> tuple[subprocess.Popen[bytes], list[_Line]]:
                 ours.setsockopt(socket.SOL_SOCKET, option, _PATIENCE)
             lines.append(_Line(ours))
         command = (sys.executable, "-m", __name__, *map(str, numbers))
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=numbers, cwd=_ROOT)  # noqa: S603
+        child = subprocess.Popen(  # noqa: S603 - our own command line
+            command, stdin=subprocess.DEVNULL, pass_fds=numbers, env=_environment(), cwd=_ROOT
+        )
         on_failure.pop_all()
         return child, lines
 
@@ -175,7 +215,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         for number, line in lines.items():
             poll.register(number, select.POLLIN)
-            line.send(_NOT_READ)
+            line.send(_CODE)
         while True:
             for number, _ in poll.poll():
                 lines[number].send(_reply(lines[number].receive()))
