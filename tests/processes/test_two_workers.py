@@ -61,6 +61,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(make: Make, uem: RunningSimu
     held = uem.tenant.faults.add("slow", path=SEARCH, after=QUICK_PAGES, value=HELD_MS)
     with running(home.folder, WORKER, **ONE_BY_ONE) as slow:
         home.until_pages()
+        wait_for(lambda: held.hits, "a page that is held back")  # the quick ones were asked for before it
         with home.locked():  # or it might be stopped while it holds the lock, and nobody could write
             kill(slow.process.pid, signal.SIGSTOP)
         answered = uem.tenant.meter.calls
