@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from time import sleep
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.apps import outcome as app_outcome
@@ -24,6 +23,7 @@ from harmony.jobs.heartbeat import LOOK_SECONDS, Interrupted, LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
 from harmony.jobs.presence import identity
+from harmony.jobs.progress import show_progress
 from harmony.jobs.quota import Share, is_scarce
 from harmony.jobs.runner import Ends, attempt, writing_the_end
 from harmony.jobs.uem_client import ClientFactory, open_client
@@ -187,15 +187,11 @@ def _write(work: _AppSync, batch: list[DeviceAppList]) -> None:
 
 
 def _show(session: Session, work: _AppSync, current_time: datetime) -> None:
-    values = {
-        "step": "Reading the apps of devices",
-        "counts": asdict(work.counts),
-        "calls": work.calls,
-        "heartbeat_at": current_time,
-    }
-    if work.quota is not None:
-        values |= {"quota_left": work.quota.remaining, "quota_limit": work.quota.limit}
-    session.execute(update(JobRun).where(JobRun.id == work.lease.run_id).values(values))
+    left, limit = (work.quota.remaining, work.quota.limit) if work.quota else (None, None)
+    show_progress(
+        session, work.lease.run_id, current_time, step="Reading the apps of devices",
+        counts=asdict(work.counts), calls=work.calls, quota_left=left, quota_limit=limit,
+    )  # fmt: skip
 
 
 def _finish(work: _AppSync, end: End) -> None:

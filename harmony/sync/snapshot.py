@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic, now
-from harmony.db import bulk, release, table_of, write
+from harmony.db import bulk, release, write
 from harmony.jobs import lease
 from harmony.jobs.heartbeat import Interrupted
 from harmony.jobs.lease import Lease
 from harmony.jobs.outcome import Outcome, of_delta, of_snapshot
+from harmony.jobs.progress import show_progress
 from harmony.jobs.tally import Tally
-from harmony.models import Absence, JobRun, SkippedDevice
+from harmony.models import Absence, SkippedDevice
 from harmony.models.configuration import ServerDetails, Synchronization
 from harmony.sync import store
 from harmony.sync.deletion.evaluate import Snapshot, depart
@@ -63,9 +63,7 @@ class Sync:
         """Renew the lease and show the progress, inside the caller's `write()`."""
         time = self.beat_at = now()
         lease.renew(session, self.lease, time)
-        progress = self.tally.progress() | {"heartbeat_at": time}
-        # Of the table: with each write, the ORM's way of it takes longer than the database's.
-        session.execute(update(table_of(JobRun)).where(JobRun.id == self.lease.run_id).values(progress))
+        show_progress(session, self.lease.run_id, time, **self.tally.progress())
 
     def go_on(self) -> None:
         """Between two pages. Raises Interrupted."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.jobs import lease
 from harmony.jobs.heartbeat import Interrupted
 from harmony.jobs.lease import Lease
-from harmony.models import JobRun
+from harmony.jobs.progress import show_progress
 from harmony.models.configuration import ServerDetails, Tagging
 from harmony.tagging.call_size import CallSize
 from harmony.tagging.outcome import Counts
@@ -62,15 +60,11 @@ class RunContext:
 
     def show(self, session: Session, current_time: datetime) -> None:
         """Write the progress into the run's row."""
-        values: dict[str, Any] = {
-            "step": self.step,
-            "counts": asdict(self.counts),
-            "calls": self.calls,
-            "heartbeat_at": current_time,
-        }
-        if self.quota is not None:
-            values |= {"quota_left": self.quota.remaining, "quota_limit": self.quota.limit}
-        session.execute(update(JobRun).where(JobRun.id == self.lease.run_id).values(values))
+        left, limit = (self.quota.remaining, self.quota.limit) if self.quota else (None, None)
+        show_progress(
+            session, self.lease.run_id, current_time, step=self.step, counts=asdict(self.counts),
+            calls=self.calls, quota_left=left, quota_limit=limit,
+        )  # fmt: skip
 
     def heard(self, client: UemClient) -> None:
         """Take over what the client knows of calls and quota."""
