@@ -46,6 +46,15 @@ def is_path(text: str) -> bool:
     return plain and text.startswith("/") and not text.startswith("//") and len(text) <= _LONGEST_PATH
 
 
+def has_dots(path: str) -> bool:
+    """Tell whether a browser would take segments out of a path, and so ask for another.
+
+    >>> [has_dots(path) for path in ("/users/..", "/users/./3", "/users/v1..2")]
+    [True, True, False]
+    """
+    return not {".", ".."}.isdisjoint(path.split("/"))
+
+
 def _is_below(address: str, prefix: str) -> bool:
     """Tell whether an address stays below the prefix: other applications may share the host.
 

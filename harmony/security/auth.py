@@ -15,6 +15,7 @@ from harmony.db.personal import hide_personal_data
 from harmony.models import Role, RoleSettings, User
 from harmony.security import kept_forms, sessions, users
 from harmony.security.addresses import HOME, below_prefix, full_address, local_address
+from harmony.security.former_addresses import view_now
 from harmony.security.kept_forms import TypedForm
 from harmony.security.permissions import NotPermitted, Permission, is_permitted, needed_by
 from harmony.security.principal import Principal, current_principal, principal_of, set_principal
@@ -81,13 +82,14 @@ def shown_on(endpoint: str, **values: str) -> Callable[[_View], _View]:
 
 def _page_of_form() -> str | None:
     """Return the path of the page whose form was sent with this request; None when it is a button alone."""
-    view = current_app.view_functions.get(request.endpoint or "")
+    asked, given = (request.endpoint, request.view_args) if request.endpoint else view_now() or ("", {})
+    view = current_app.view_functions.get(asked)
     marked: tuple[str, dict[str, str]] | None = getattr(view, "__dict__", {}).get(FORM)
     if marked is None:
         return None
     endpoint, values = marked
     names = {name for rule in current_app.url_map.iter_rules(endpoint) for name in rule.arguments}
-    arguments = {name: value for name, value in (request.view_args or {}).items() if name in names}
+    arguments = {name: value for name, value in (given or {}).items() if name in names}
     return url_for(endpoint, **arguments | values)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from urllib.parse import quote
 
 from flask import Flask, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -14,13 +15,13 @@ from werkzeug.routing import RequestRedirect
 
 from harmony.db import db
 from harmony.device_api.routes import ERRORS
-from harmony.security.addresses import below_prefix, full_address, is_path, local_address
+from harmony.security.addresses import below_prefix, full_address, has_dots, is_path, local_address
 from harmony.security.auth import is_api_path
 from harmony.security.bare_page import bare_page
 from harmony.security.credentials import SECRET_FIELDS
+from harmony.security.former_addresses import page_now
 from harmony.security.permissions import NotPermitted
 from harmony.security.vault import VaultLocked
-from harmony.web.shared.former_addresses import moved
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return _answer_program(error)
     if code == 405 and request.method in {"GET", "HEAD"} and (page := _page_of_form(request.path)):
         return redirect(_with_query(page), 303)
-    if code == 404 and request.endpoint is None and is_path(request.path) and (page := moved(request.path)):
+    if code == 404 and request.endpoint is None and (page := page_now()):
         return redirect(_with_query(page), 308)
     title, text, advice = _PAGES.get(code, (error.name, "The request failed.", "Go back and try again."))
     if error.description and error.description != type(error).description:
@@ -99,8 +100,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _with_query(page: str) -> str:
-    query = request.query_string.decode("ascii", "ignore")
-    return below_prefix(f"{page}?{query}" if query else page)
+    query, path = request.query_string.decode("ascii", "ignore"), quote(page)
+    return below_prefix(f"{path}?{query}" if query else path)
 
 
 def _page_of_form(path: str) -> str | None:
@@ -109,7 +110,8 @@ def _page_of_form(path: str) -> str | None:
     A refused form leaves its own address in the browser's bar, and Reload asks for it with GET. None when
     nothing above it is a page.
     """
-    above, adapter = path if is_path(path) else "/", current_app.create_url_adapter(request)
+    above = path if is_path(path) and not has_dots(path) else "/"
+    adapter = current_app.create_url_adapter(request)
     assert adapter is not None  # there is a request
     while len(above) > 1:
         above = above.rpartition("/")[0] or "/"
