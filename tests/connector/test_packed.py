@@ -63,6 +63,13 @@ def test_a_damaged_body_is_none(packed: bytes) -> None:
         unpack(packed)
 
 
+def test_a_body_of_very_many_members_is_opened_no_further_than_the_bound() -> None:
+    empty = gzip.compress(b"", mtime=0)
+    assert unpack(empty * 9_999 + WORDS) == b"words "
+    with pytest.raises(ValueError, match="damaged"):
+        unpack(WORDS + empty * 10_000)
+
+
 def test_no_more_than_the_bound_is_ever_opened() -> None:
     bomb, largest = gzip.compress(b" " * (64 << 20), 9), 1 << 20
     tracemalloc.start()

@@ -25,6 +25,8 @@ _GZIP = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 # Each member costs a copy of what follows it: of so much at the most.
 _WINDOW = 16 * 1024
+# Each costs a decompressor, however little it holds.
+_MOST_MEMBERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,13 @@ def unpack(packed: bytes, largest: int = MAX_BODY) -> bytes:
     Nothing more than that is ever unpacked, whatever the body would become.
     """
     pieces: list[bytes] = []
-    room, place, unpacking = largest + 1, 0, _deflate.decompressobj(wbits=_GZIP)
+    room, place, members, unpacking = largest + 1, 0, 1, _deflate.decompressobj(wbits=_GZIP)
     # As over a socket: members that follow each other are one body, and what follows without one is none.
     while place < len(packed) and (not unpacking.eof or packed.startswith(_MAGIC, place)):
-        unpacking = _deflate.decompressobj(wbits=_GZIP) if unpacking.eof else unpacking
+        if unpacking.eof:
+            members, unpacking = members + 1, _deflate.decompressobj(wbits=_GZIP)
+        if members > _MOST_MEMBERS:
+            raise ValueError("damaged")
         window = packed[place : place + _WINDOW]
         try:
             pieces.append(unpacking.decompress(window, room))
