@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.db import bulk, db, is_sqlite
+
+log = logging.getLogger(__name__)
 
 # Writes rewrite the same pages of the indexes: moved less often, they are moved once.
 WRITES_PER_CHECKPOINT = 8
@@ -68,13 +72,18 @@ def _analyzing(table: str) -> Callable[[], None]:
     """Let PostgreSQL look at a table after the first write of the run that fills it.
 
     Autovacuum comes a minute later, or more. Until then it takes every column for as common as any other, and
-    the plans it keeps stay so.
+    the plans it keeps stay so. The write is committed already, so a look that fails is left to autovacuum.
     """
     waiting = [table] if table else []
 
     def note_write() -> None:
-        if waiting:
+        if not waiting:
+            return
+        filled = waiting.pop()
+        try:
             with db.engine.begin() as connection:
-                connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {waiting.pop()}")
+                connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {filled}")
+        except SQLAlchemyError as error:
+            log.warning("The early ANALYZE of %s failed, and is left to autovacuum: %s", filled, error)
 
     return note_write

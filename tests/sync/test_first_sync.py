@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import event, select, update
+from sqlalchemy.exc import OperationalError
 
 from harmony.clock import now
-from harmony.db import bulk, db, is_sqlite, write
+from harmony.db import bulk, db, is_sqlite, wal_mover, write
 from harmony.device_api.registration.devices import add_device
 from harmony.device_api.schemas import Register
 from harmony.jobs import lease
 from harmony.jobs.kinds import JobKind
-from harmony.models import Device, JobRun, Membership
+from harmony.models import Device, JobRun, Membership, SyncRunState
 from harmony.sync import job as sync_job
 from harmony.sync import snapshot
 from harmony.uem.records import SkippedRow
@@ -67,6 +69,23 @@ def test_postgresql_looks_at_the_devices_once_in_a_first_sync_and_at_no_other_ti
         assert found == ([] if is_sqlite() else ["ANALYZE (SKIP_LOCKED) device"])
         sync(id_, uem)
     assert len(found) == (0 if is_sqlite() else 1)
+
+
+def test_a_look_at_the_devices_that_fails_ends_no_sync_and_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = []
+
+    def begin() -> None:
+        tried.append("connection")
+        raise OperationalError("", {}, Exception("the server has no connection left"))
+
+    monkeypatch.setattr(wal_mover, "is_sqlite", lambda: False)
+    monkeypatch.setattr(wal_mover, "db", SimpleNamespace(engine=SimpleNamespace(begin=begin)))
+    run = sync(an_integration(), FakeUem({"570": devices(*range(1, 8))}))
+    assert (run.state, run.count("added")) == (SyncRunState.OK, 7)
+    assert tried == ["connection"]
+    assert "no connection left" in caplog.text
 
 
 def test_nothing_is_looked_up_for_an_empty_integration_and_everything_afterwards() -> None:
