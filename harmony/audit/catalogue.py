@@ -33,9 +33,9 @@ _TABLE: Mapping[str, Mapping[tuple[str, Severity], tuple[str, ...]]] = {
         ),
         (_SETTINGS, _WARNING): (
             "Changed a user", "Disabled a user", "Enabled a user", "Hid personal data from a role",
-            "Showed personal data to a role", "Got another role", "Changed single sign-on",
-            "Removed single sign-on", "Changed second factors", "Switched password sign-in off",
-            "Switched password sign-in on",
+            "Showed personal data to a role", "Got another role", "Stayed administrator",
+            "Changed single sign-on", "Removed single sign-on", "Changed second factors",
+            "Switched password sign-in off", "Switched password sign-in on",
         ),
         (_REMOVAL, _WARNING): ("Removed a user", "Revoked an API key"),
         (_SECRET, _CRITICAL): ("Removed second factors",),

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harmony.audit import audit
-from harmony.models import ExternalIdentity, Role, User
+from harmony.models import AuditEntry, ExternalIdentity, Role, User
 from harmony.oidc.errors import NoAccess
 from harmony.oidc.identity import VerifiedIdentity
 from harmony.security.user_changes import end_notices, is_last_administrator, stored_scope
@@ -19,6 +19,7 @@ from harmony.security.users import LONGEST_NAME, name_key
 log = logging.getLogger(__name__)
 
 _KEPT = "The last administrator with a password signed in at the provider, and stays administrator."
+_CHANGED, _STAYED = "Got another role", "Stayed administrator"
 _ROOM_FOR_NUMBER, _NAMELESS = 16, "user"
 
 # No password fits: whoever signs in at the provider has none here.
@@ -49,10 +50,21 @@ def _change_role(session: Session, user: User, role: str, now: datetime) -> None
     """Follow the rules, but never to the point where nobody can administer without the provider."""
     if is_last_administrator(session, user):
         log.warning("%s The rules of the provider make them %s.", _KEPT, role)
+        _note_stay(session, user.name, f"last one with a password; {role} by the provider", now)
         return
     changes = [("Role", user.role, role)]
-    audit(session, user.name, "Got another role", now, detail="by the provider", changes=changes)
+    audit(session, user.name, _CHANGED, now, detail="by the provider", changes=changes)
     user.role = role
+
+
+def _note_stay(session: Session, name: str, detail: str, now: datetime) -> None:
+    """Record that somebody keeps the role against the rules: once, not at each sign-in."""
+    of_role = select(AuditEntry.what, AuditEntry.detail).where(
+        AuditEntry.who == name, AuditEntry.what.in_((_CHANGED, _STAYED))
+    )
+    newest = session.execute(of_role.order_by(AuditEntry.id.desc()).limit(1)).one_or_none()
+    if newest != (_STAYED, detail):
+        audit(session, name, _STAYED, now, detail=detail)
 
 
 def _narrow(user: User, groups: Sequence[str]) -> None:

@@ -56,6 +56,15 @@ def audit_lines(visitor: FlaskClient) -> list[tuple[str, str, str]]:
         return [(who, what, detail) for who, what, detail in db.session.execute(rows)]
 
 
+def leave_as_last_administrator(visitor: FlaskClient, name: str) -> None:
+    """Somebody from the provider chose a password here, and the first administrator left."""
+    with visitor.application.app_context():
+        users = {user.name: user for user in db.session.scalars(select(User))}
+        users[name].password_hash = users[ADMINISTRATOR].password_hash
+        users[ADMINISTRATOR].disabled_at = now()
+        db.session.commit()
+
+
 def test_somebody_signs_in_and_gets_an_account_with_the_role_of_the_rule(
     visitor: FlaskClient, provider: FakeProvider
 ) -> None:
@@ -105,17 +114,29 @@ def test_the_rules_never_take_the_last_administrator_with_a_password(
 ) -> None:
     provider.claims = {"groups": ["harmony-admins"]}
     sign_in(visitor, provider)
-    with visitor.application.app_context():
-        users = {user.name: user for user in db.session.scalars(select(User))}
-        # Somebody from the provider chose a password here, and the first administrator left.
-        users["kim"].password_hash = users[ADMINISTRATOR].password_hash
-        users[ADMINISTRATOR].disabled_at = now()
-        db.session.commit()
+    leave_as_last_administrator(visitor, "kim")
     provider.claims = {"groups": ["harmony-operators"]}
     assert sign_in(visitor, provider).status_code == 303
     assert people(visitor)["kim"] == "administrator"
     assert "stays administrator" in caplog.text
     assert "kim" not in caplog.text
+
+
+def test_that_somebody_stays_administrator_against_the_rules_is_recorded_once(
+    visitor: FlaskClient, administrator: FlaskClient, provider: FakeProvider, typed: dict[str, str]
+) -> None:
+    changed = typed | {"rules": typed["rules"] + "\nharmony-viewers = viewer", "edition": "1"}
+    assert administrator.post(SETTINGS, data=changed).status_code == 303
+    provider.claims = {"groups": ["harmony-admins"]}
+    sign_in(visitor, provider)
+    leave_as_last_administrator(visitor, "kim")
+    for group in ("operators", "operators", "viewers", "viewers"):
+        provider.claims = {"groups": [f"harmony-{group}"]}
+        assert sign_in(visitor, provider).status_code == 303
+    assert [line for line in audit_lines(visitor) if line[1] == "Stayed administrator"] == [
+        ("kim", "Stayed administrator", "last one with a password; operator by the provider"),
+        ("kim", "Stayed administrator", "last one with a password; viewer by the provider"),
+    ]
 
 
 def test_a_rule_may_name_device_groups_and_one_without_them_leaves_the_scope(
