@@ -21,7 +21,8 @@ class _Followed:
     """When this machine came up, by the clock of the database; None: its own clock counts."""
 
     zero: datetime | None = None
-    # The same for `steady`, which stays as it was first.
+    # The same for `steady`, which stays as it was first. Children of the supervisor have this one in common,
+    # also when they are started again: what one writes with its steady time, the others must find in time.
     steady_zero: datetime = datetime.now(UTC) - uptime()
 
 
@@ -59,7 +60,7 @@ def monotonic() -> float:
 
 
 def steady() -> datetime:
-    """Return the instant at the start of this process plus the time since then; no clock setting moves it.
+    """Return the instant at the start of Harmony plus the time since then; no clock setting moves it.
 
     For what must neither end nor live on because the clock jumped. Time asleep counts where the system
     can tell it.

@@ -116,7 +116,8 @@ PROGRAM = """
 import os
 import sys
 from harmony import logs
-from harmony.ops.supervisor import Child, say
+from harmony.ops.standard_output import say
+from harmony.ops.supervisor import Child
 logs.configure("INFO", "json")
 child = Child("web ", lambda: exec(sys.argv[1]) or 0)
 child.check()

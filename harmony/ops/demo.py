@@ -22,6 +22,7 @@ from harmony.models import Role
 from harmony.ops import demo_agents
 from harmony.ops.folder_lock import is_locked, locked
 from harmony.ops.migrate import migrate
+from harmony.ops.standard_output import say
 from harmony.ops.start import (
     PortTaken,
     listed_address,
@@ -30,7 +31,7 @@ from harmony.ops.start import (
     web,
     worker,
 )
-from harmony.ops.supervisor import Child, say, supervise
+from harmony.ops.supervisor import Child, supervise
 from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 from harmony.simulator import __main__ as simulated_uem

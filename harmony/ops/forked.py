@@ -16,6 +16,9 @@ Work = Callable[[], int]
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CHUNK = 64 * 1024
+_LONGEST_LINE = 64 * 1024
+# What a process has left in its pipe is a chunk or two; who else has the pipe may write for ever.
+_LAST_CHUNKS = 16
 
 
 @dataclass(slots=True)
@@ -46,15 +49,15 @@ class Forked:
         chunk = self._chunk()
         if chunk == b"":
             return self._close_output()
-        *lines, self.unfinished = (self.unfinished + (chunk or b"")).split(b"\n")
-        return lines
+        *whole, rest = (self.unfinished + (chunk or b"")).split(b"\n")
+        *pieces, self.unfinished = _cut(rest)
+        return [piece for line in whole for piece in _cut(line)] + pieces
 
     def bury(self) -> list[bytes]:
         """Close everything of a process that has ended. Return its last lines."""
-        while chunk := self._chunk():
-            self.unfinished += chunk
+        lines = [line for _ in range(_LAST_CHUNKS) for line in self.read()]
         os.close(self.lifeline)
-        return self._close_output()
+        return lines + self._close_output()
 
     def _chunk(self) -> bytes | None:
         """Return what can be read now, None if nothing, b"" at the end."""
@@ -70,22 +73,37 @@ class Forked:
         return rest.splitlines()
 
 
+def _cut(line: bytes) -> list[bytes]:
+    """Return a line in pieces that are not too long; an empty line is a piece as well."""
+    return [line[at : at + _LONGEST_LINE] for at in range(0, max(len(line), 1), _LONGEST_LINE)]
+
+
 def fork(work: Work) -> Forked:
     """Start a process that does `work` and ends with what it returns.
 
     Call it with a single thread and with nothing open but plain numbers of files: locks that another thread
     holds stay locked in a forked process, and a connection in use by two processes is broken in both.
+    Raises OSError where the system has no room for another.
     """
-    lifeline_end, lifeline = os.pipe()
-    output, output_end = os.pipe()
-    os.set_blocking(output, False)
-    with _undisturbed():
-        pid = os.fork()
-        if pid == 0:
-            _become(work, lifeline_end, output_end)
+    with contextlib.ExitStack() as failed:
+        lifeline_end, lifeline = _pipe(failed)
+        output, output_end = _pipe(failed)
+        os.set_blocking(output, False)
+        with _undisturbed():
+            pid = os.fork()
+            if pid == 0:
+                _become(work, lifeline_end, output_end)
+        failed.pop_all()
     os.close(lifeline_end)
     os.close(output_end)
     return Forked(pid, lifeline, output)
+
+
+def _pipe(failed: contextlib.ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        failed.callback(os.close, end)
+    return ends
 
 
 @contextlib.contextmanager
@@ -108,13 +126,21 @@ def _become(work: Work, lifeline: int, output: int) -> NoReturn:
         _begin_anew()
         code = work()
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        code = _code_of(leaving)
     except BaseException:
         traceback.print_exc()
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(code)
+
+
+def _code_of(leaving: SystemExit) -> int:
+    """Return the exit code; print what was given in its place, as the end of Python does."""
+    if leaving.code is None or isinstance(leaving.code, int):
+        return leaving.code or 0
+    sys.stderr.write(f"{leaving.code}\n")
+    return 1
 
 
 def _keep_only(lifeline: int, output: int) -> None:

@@ -23,8 +23,8 @@ from typing import IO
 from harmony import create_app
 from harmony.clock import monotonic
 from harmony.config import Settings, SettingsError
+from harmony.ops.standard_output import say
 from harmony.ops.start import main as start
-from harmony.ops.supervisor import say
 
 # Where Debian's package `postgresql` puts each version's programs.
 _DEBIAN = Path("/usr/lib/postgresql")

@@ -21,7 +21,8 @@ from harmony.ops.folder_lock import FolderTaken, locked
 from harmony.ops.integrity_check import DatabaseUnfit, refuse_unfit
 from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, migrate
 from harmony.ops.shared_keys import KeysDiffer, refuse_other_keys
-from harmony.ops.supervisor import Child, say, supervise
+from harmony.ops.standard_output import say
+from harmony.ops.supervisor import Child, supervise
 from harmony.security import setup_code
 from harmony.setup import secrets
 from harmony.worker import process

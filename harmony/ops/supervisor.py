@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import select
 import signal
-import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from types import FrameType
 
 from harmony.clock import monotonic
-from harmony.logs import line_of
 from harmony.ops.forked import Forked, Work, fork
+from harmony.ops.standard_output import Lines, Say, say
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
@@ -41,6 +41,7 @@ class Child:
 
     prefix: str
     work: Work
+    say: Say = say
     process: Forked | None = None
     started: float = 0.0
     wait: float = 0.0
@@ -49,9 +50,11 @@ class Child:
     def check(self) -> None:
         """Notice its end; start it again once its wait is over."""
         if self.process is not None and self.has_ended():
-            self._plan_restart(self.process)
+            code = self.process.code
+            self.bury()
+            self._plan_restart(f"ended with {code}; it is started again")
         if self.process is None and monotonic() >= self.again_at:
-            self.process, self.started = fork(self.work), monotonic()
+            self._start()
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -79,22 +82,19 @@ class Child:
 
     def _print(self, lines: Sequence[bytes]) -> None:
         for line in lines:
-            say(self.prefix, line.decode("utf-8", "replace").rstrip())
+            self.say(self.prefix, line.decode("utf-8", "replace").rstrip())
 
-    def _plan_restart(self, process: Forked) -> None:
-        self.bury()
+    def _start(self) -> None:
+        self.started = monotonic()
+        try:
+            self.process = fork(self.work)
+        except OSError as error:  # too many processes or open files, or too little memory
+            self._plan_restart(f"cannot be started ({error.strerror}); it is tried again")
+
+    def _plan_restart(self, why: str) -> None:
         self.wait = _next_wait(self.wait, monotonic() - self.started)
         self.again_at = monotonic() + self.wait
-        say(self.prefix, f"ended with {process.code}; it is started again in {self.wait:g} s")
-
-
-def say(prefix: str, text: str) -> None:
-    """Print one whole line, marked with its source."""
-    line = f"{line_of(prefix, text)}\n".encode(sys.stdout.encoding or "utf-8", "replace")
-    # A closed output (`| head`) must not stop the reading of a child's pipe, or the child would block.
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.buffer.write(line)
-        sys.stdout.flush()
+        self.say(self.prefix, f"{why} in {self.wait:g} s")
 
 
 def supervise(children: Sequence[Child]) -> int:
@@ -110,14 +110,20 @@ def supervise(children: Sequence[Child]) -> int:
     # The collector would write into every page of what is loaded, and no two processes would share it.
     gc.collect()
     gc.freeze()
+    lines = Lines()
+    for child in children:
+        child.say = lines.say
     while not stop.is_set():
         for child in children:
             child.check()
-        _copy_output(children)
-    return _stop(children)
+        _copy_output(children, lines)
+        if os.getpid() == 1:
+            _reap_orphans({child.process.pid for child in children if child.process is not None})
+    _stop(children, lines)
+    return 0
 
 
-def _copy_output(children: Sequence[Child]) -> None:
+def _copy_output(children: Sequence[Child], lines: Lines) -> None:
     """Print what children write, once; wait a tenth of a second for it.
 
     No threads do that: a process with threads cannot be forked safely.
@@ -128,19 +134,29 @@ def _copy_output(children: Sequence[Child]) -> None:
         poller.register(output, select.POLLIN)
     for output, _ in poller.poll(_POLL_MILLISECONDS):
         writing[output].print_lines()
+    lines.write()
 
 
-def _stop(children: Sequence[Child]) -> int:
+def _reap_orphans(ours: Set[int]) -> None:
+    """Bury processes that were left to us, process 1 of a container, by parents that died before them."""
+    with contextlib.suppress(ChildProcessError):
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid in ours:
+                break
+            os.waitpid(ended.si_pid, 0)
+
+
+def _stop(children: Sequence[Child], lines: Lines) -> None:
     for child in children:
         child.send(signal.SIGTERM)
     deadline = monotonic() + _STOP_WITHIN
     while (living := [child for child in children if not child.has_ended()]) and monotonic() < deadline:
-        _copy_output(children)
+        _copy_output(children, lines)
     for child in living:
-        say(child.prefix, "did not stop in time and is killed")
         child.send(signal.SIGKILL)
+        child.say(child.prefix, "did not stop in time and is killed")
     while not all(child.has_ended() for child in living):
-        _copy_output(children)
+        _copy_output(children, lines)
     for child in children:
         child.bury()
-    return 0
+    lines.finish()

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,14 +42,41 @@ while True: time.sleep(1)
 """
 DIES = "import os; os.write(1, b'dying'); os._exit(0)"
 FAILS = "print({}['key'])"
+REFUSES = "import sys; sys.exit('no such thing')"
+LEAVES_AN_ORPHAN = """
+import os
+if not os.fork():
+    if not os.fork():
+        print("orphan", os.readlink("/proc/self"), flush=True)
+    os._exit(0)
+os.wait()
+"""
+# It says in a file that it has written more than a pipe or a terminal holds.
+WRITES_MUCH = """
+import os, sys
+from pathlib import Path
+for number in range(6000): print(f"{number:0100}", flush=True)
+Path({path!r}, str(os.getpid())).touch()
+"""
+
+# Ours may not be process 1; this is as near as can be: it is left the orphans, and thinks that it is.
+IS_PROCESS_1 = "import ctypes, os; ctypes.CDLL(None).prctl(36, 1); os.getpid = lambda: 1"
+CANNOT_FORK_TWICE = """
+import errno, itertools, os
+calls, fork = itertools.count(1), os.fork
+def limited():
+    if next(calls) in (2, 3):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+os.fork = limited
+"""
 
 
 class Running:
     """A supervisor process and the lines it has written so far."""
 
-    def __init__(self, programs: Sequence[str]) -> None:
-        children = [text for pair in zip(NAMES, programs, strict=False) for text in pair]
-        command = [sys.executable, "-c", PROGRAM, *children]
+    def __init__(self, programs: Sequence[str], before: str = "") -> None:
+        command = command_of(programs, before)
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -66,9 +93,15 @@ class Running:
         return [int(line.split()[-1]) for line in alive]
 
 
+def command_of(programs: Sequence[str], before: str = "") -> list[str]:
+    """A supervisor of these programs, in a process that does something before."""
+    children = [text for pair in zip(NAMES, programs, strict=False) for text in pair]
+    return [sys.executable, "-c", before + PROGRAM, *children]
+
+
 @contextmanager
-def supervised(*programs: str) -> Iterator[Running]:
-    running = Running(programs)
+def supervised(*programs: str, before: str = "") -> Iterator[Running]:
+    running = Running(programs, before)
     try:
         yield running
     finally:
@@ -139,3 +172,50 @@ def test_what_a_child_wrote_last_is_printed_and_so_is_its_failure() -> None:
             wait_for(lambda end=end: any(end in line for line in running.lines()), end)
         assert "one │ dying" in running.lines()
         assert "two │ KeyError: 'key'" in running.lines()
+
+
+def test_what_a_child_gives_to_exit_is_printed() -> None:
+    with supervised(REFUSES) as running:
+        wait_for(lambda: any("ended with 1" in line for line in running.lines()), "its end")
+        assert running.lines()[0] == "one │ no such thing"
+
+
+@pytest.mark.parametrize("open_output", [os.pipe, os.openpty])
+def test_it_restarts_and_stops_its_children_though_nobody_reads_what_they_write(
+    tmp_path: Path, open_output: Callable[[], tuple[int, int]]
+) -> None:
+    program = WRITES_MUCH.replace("{path!r}", repr(str(tmp_path))) + LIVES
+    unread, output = open_output()
+    process = subprocess.Popen(command_of([program]), cwd=ROOT, stdout=output)
+    try:
+        (first,) = wait_for(lambda: list(tmp_path.iterdir()), "all that the child writes")
+        os.kill(int(first.name), signal.SIGKILL)
+        wait_for(lambda: len(list(tmp_path.iterdir())) == 2, "all that the second child writes")
+        process.terminate()
+        assert process.wait(30) == 0
+        assert not any(is_alive(int(file.name)) for file in tmp_path.iterdir())
+    finally:
+        process.kill()
+        process.wait()
+        os.close(unread)
+        os.close(output)
+
+
+def test_a_child_that_cannot_be_forked_is_tried_again_and_the_other_lives_on() -> None:
+    with supervised(LIVES, LIVES, before=CANNOT_FORK_TWICE) as running:
+        wait_for(lambda: len(running.pids()) == 2, "both children")
+        failed = "two │ cannot be started (Resource temporarily unavailable); it is tried again in"
+        assert [line for line in running.lines() if "alive" not in line] == [
+            f"{failed} 0.5 s",
+            f"{failed} 1 s",
+        ]
+        running.process.terminate()
+        assert running.process.wait() == 0
+
+
+def test_process_1_buries_what_is_left_to_it_and_learns_how_its_children_ended() -> None:
+    with supervised(LEAVES_AN_ORPHAN + LIVES, DIES, before=IS_PROCESS_1) as running:
+        orphans = wait_for(lambda: [line for line in running.lines() if "orphan" in line], "an orphan")
+        pid = int(orphans[0].split()[-1])
+        wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the burial of the orphan")
+        wait_for(lambda: "two │ ended with 0; it is started again in 1 s" in running.lines(), "two ends")
