@@ -47,7 +47,7 @@ LEAVES_AN_ORPHAN = """
 import os
 if not os.fork():
     if not os.fork():
-        print("orphan", os.readlink("/proc/self"), flush=True)
+        print("orphan", os.getpid(), flush=True)
     os._exit(0)
 os.wait()
 """
@@ -60,7 +60,12 @@ Path({path!r}, str(os.getpid())).touch()
 """
 
 # Ours may not be process 1; this is as near as can be: it is left the orphans, and thinks that it is.
-IS_PROCESS_1 = "import ctypes, os; ctypes.CDLL(None).prctl(36, 1); os.getpid = lambda: 1"
+IS_PROCESS_1 = """
+import ctypes, os
+ctypes.CDLL(None).prctl(36, 1)
+supervisor, getpid = os.getpid(), os.getpid
+os.getpid = lambda: 1 if getpid() == supervisor else getpid()
+"""
 CANNOT_FORK_TWICE = """
 import errno, itertools, os
 calls, fork = itertools.count(1), os.fork
