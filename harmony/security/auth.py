@@ -29,6 +29,7 @@ STATIC = "static"
 _PUBLIC = "harmony_public"
 _RECENT = "harmony_recent_proof"
 FORM = "harmony_form"
+_WIZARD = "wizard.show"
 # The part of a page's address that names a form that was kept for it.
 KEPT = "kept"
 # Beside it when the session had not ended, but the proof of who sends it was too old.
@@ -80,16 +81,27 @@ def shown_on(endpoint: str, **values: str) -> Callable[[_View], _View]:
     return mark
 
 
-def _page_of_form() -> str | None:
-    """Return the path of the page whose form was sent with this request; None when it is a button alone."""
+def _marked() -> tuple[str, dict[str, str], Mapping[str, Any]] | None:
+    """Return the page whose form this request sends, as `shown_on` marks it, with the address's arguments."""
     asked, given = (request.endpoint, request.view_args) if request.endpoint else view_now() or ("", {})
     view = current_app.view_functions.get(asked)
     marked: tuple[str, dict[str, str]] | None = getattr(view, "__dict__", {}).get(FORM)
-    if marked is None:
+    return (*marked, given or {}) if marked else None
+
+
+def _is_in_wizard() -> bool:
+    """Tell whether it is a page of the wizard, which takes its secrets from what is kept."""
+    marked = _marked()
+    return marked is not None and marked[0] == _WIZARD
+
+
+def _page_of_form() -> str | None:
+    """Return the path of the page whose form was sent with this request; None when it is a button alone."""
+    if (marked := _marked()) is None:
         return None
-    endpoint, values = marked
+    endpoint, values, given = marked
     names = {name for rule in current_app.url_map.iter_rules(endpoint) for name in rule.arguments}
-    arguments = {name: value for name, value in (given or {}).items() if name in names}
+    arguments = {name: value for name, value in given.items() if name in names}
     return url_for(endpoint, **arguments | values)
 
 
@@ -202,7 +214,10 @@ def _keep_form(user_id: int | None) -> str | None:
     """
     if user_id is None or request.method in {"GET", "HEAD"} or (page := _page_of_form()) is None:
         return None
-    id_ = kept_forms.keep(user_id, page, TypedForm.of_request(), steady())
+    typed = TypedForm.of_request()
+    if not _is_in_wizard():
+        typed = typed.without_secrets()
+    id_ = kept_forms.keep(user_id, page, typed, steady())
     return f"{page}?{KEPT}={id_}" if id_ else page
 
 

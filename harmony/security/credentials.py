@@ -13,6 +13,13 @@ from harmony.security.vault import THROUGH, VaultLocked, WrongOrigin, on_the_way
 from harmony.uem.trust import address
 
 SECRET_FIELDS = ("client_secret", "password", "api_key")
+# Fields of any form whose texts go in and never come out, not even to be sent once more.
+NEVER_ECHOED = frozenset({*SECRET_FIELDS, "current", "new", "token", "url"}) | {
+    "code",
+    "one_time_code",
+    "recovery_code",
+    "credential",
+}
 _LABELS = {"client_secret": "Client Secret", "password": "Password", "api_key": "API Key"}
 # Not empty, because "" would mean that the secret is never sent.
 _NO_ADDRESS = "no address"

@@ -1,6 +1,7 @@
 """Forms kept sealed: one left half typed in the wizard, or one sent after the session had ended.
 
-The latter waits for the same user's next sign-in. Secrets may be among the texts, and small files.
+The latter waits for the same user's next sign-in. Secrets of the wizard may be
+among the texts, and small files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from harmony.clock import within
 from harmony.db import db, write
 from harmony.models import KeptForm
+from harmony.security.credentials import NEVER_ECHOED
 from harmony.security.vault import VaultLocked, vault
 
 # As much as a request may carry at all.
@@ -30,12 +32,20 @@ class TypedForm(msgspec.Struct, frozen=True):
 
     values: tuple[tuple[str, str], ...] = ()
     files: dict[str, bytes] = {}
+    # Secrets were typed beside them, and are not kept.
+    lacks_secrets: bool = False
 
     @classmethod
     def of_request(cls) -> TypedForm:
         """Read the form of the present request."""
         files = {name: _content(upload) for name, upload in request.files.items() if upload}
         return cls(tuple(request.form.items(multi=True)), files)
+
+    def without_secrets(self) -> TypedForm:
+        """Return all but the secrets."""
+        values = tuple(pair for pair in self.values if pair[0] not in NEVER_ECHOED)
+        typed = any(text for name, text in self.values if name in NEVER_ECHOED)
+        return msgspec.structs.replace(self, values=values, lacks_secrets=typed)
 
     def fields(self) -> MultiDict[str, str]:
         """Return the values as a form takes them."""

@@ -13,7 +13,6 @@ from harmony.security import api_keys
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.api_keys.forms import ApiKeyForm
-from harmony.web.shared.typed import sent
 from harmony.web.users.queries import group_options
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
@@ -40,7 +39,7 @@ def index() -> ResponseReturnValue:
 @needs(Permission.ADMINISTER)
 def new() -> ResponseReturnValue:
     """Show the form of a new key."""
-    return _form_page(ApiKeyForm(sent()))
+    return _form_page(ApiKeyForm())
 
 
 @blueprint.post("")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from wtforms import Form, StringField, TextAreaField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import Length, ValidationError
 
 from harmony.clock import now
@@ -14,6 +14,7 @@ from harmony.models.configuration import Deployment
 from harmony.setup.app_configuration import AppKey
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.web.shared.pasted import stripped, trimmed
+from harmony.web.shared.typed import ConsoleForm
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _APP_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+")
@@ -26,12 +27,12 @@ class _KeyName(StringField):
     def __init__(self, label: str, **options: object) -> None:
         super().__init__(label, [self._is_name], filters=[stripped], **options)
 
-    def _is_name(self, _form: Form, _field: object) -> None:
+    def _is_name(self, _form: ConsoleForm, _field: object) -> None:
         if self.data and not _NAME.fullmatch(self.data):
             raise ValidationError(_BAD_NAME)
 
 
-class AppConfigurationForm(Form):
+class AppConfigurationForm(ConsoleForm):
     """The choices of an administrator; the address and the token are given."""
 
     app_id = StringField("Bundle ID or package name of the app", [Length(max=255)], filters=[stripped])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wtforms import Form, RadioField, StringField
+from wtforms import RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, ValidationError
 
@@ -10,11 +10,12 @@ from harmony.apps.exceptions import WORDS
 from harmony.models import Action
 from harmony.web.exceptions.forms import SAY_WHY, last_day
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 
 NONE = ""
 
 
-class ExceptionForm(Form):
+class ExceptionForm(ConsoleForm):
     """The exception for every version of an app; a reason is asked for unless the exception is lifted."""
 
     action = RadioField(

@@ -19,7 +19,6 @@ from harmony.security.permissions import Permission, needs
 from harmony.web.apps import queries as app_queries
 from harmony.web.apps.forms import NONE, ExceptionForm
 from harmony.web.apps.queries import BY_NAME, DEVICES_NEWEST_FIRST, FILTERS, PLATFORMS
-from harmony.web.shared import typed
 from harmony.web.shared.csv_export import csv_file, narrowed
 from harmony.web.shared.filters import Filters
 from harmony.web.shared.hidden import shown_device
@@ -57,7 +56,6 @@ def show(app_id: int) -> ResponseReturnValue:
     app = app_queries.app_or_404(app_id)
     there = app_queries.exception(app)
     form = ExceptionForm(
-        typed.sent(),
         data={
             "action": there.action if there else NONE,
             "reason": there.reason if there else "",

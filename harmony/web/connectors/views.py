@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import Form, StringField
+from wtforms import StringField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from harmony.clock import now
@@ -20,6 +20,7 @@ from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 
 blueprint = Blueprint("connectors", __name__, url_prefix="/settings/connectors")
 
@@ -35,7 +36,7 @@ _REVOKED = "The Connector was revoked: its agents are refused from now on."
 _WAS_REVOKED = "This Connector was revoked already."
 
 
-class _ConnectorForm(Form):
+class _ConnectorForm(ConsoleForm):
     """A new Connector."""
 
     name = StringField(

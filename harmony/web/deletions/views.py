@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
-from wtforms import Form, HiddenField, StringField
+from wtforms import HiddenField, StringField
 
 from harmony.clock import now
 from harmony.db import db
@@ -26,6 +26,7 @@ from harmony.web.shared.filters import Filter, Filters
 from harmony.web.shared.led import unindexed
 from harmony.web.shared.paging import Order, Query
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 
 blueprint = Blueprint("holds", __name__, url_prefix="/integrations/<int:integration_id>/holds")
 
@@ -42,7 +43,7 @@ _AT_ONCE = "Approved. The sync that deletes what is still missing starts now."
 _LATER = "Approved. No sync can start now: the first complete one {after} deletes what is still missing."
 
 
-class _ApprovalForm(Form):
+class _ApprovalForm(ConsoleForm):
     """The number, typed, and the list it was typed for."""
 
     number = StringField("Number of devices", filters=[stripped])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from sqlalchemy import select
-from wtforms import BooleanField, Form, SelectField, SelectMultipleField, StringField
+from wtforms import BooleanField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, ValidationError
 
@@ -15,6 +15,7 @@ from harmony.models import Device, Integration, IntegrationState, Profile, Prote
 from harmony.protection.catalogue import ANDROID, CATALOGUE, IOS, Factor, is_code
 from harmony.protection.risk import platform_of
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 
 # So many devices to choose from; any other by its UDID.
 _OFFERED = 50
@@ -28,7 +29,7 @@ _NONE = SelectChoice("", "Each has Protect already")
 _NO_CODE = "Capital letters, digits and underscores, such as JUICE_JACKING."
 
 
-class RegisterForm(Form):
+class RegisterForm(ConsoleForm):
     """Which device. A typed UDID goes before the list."""
 
     device = SelectField("Device")
@@ -43,7 +44,7 @@ class RegisterForm(Form):
             raise ValidationError("Choose a device, or type its UDID.")
 
 
-class ReportForm(Form):
+class ReportForm(ConsoleForm):
     """The report of the device at its next check-in."""
 
     threats = SelectMultipleField("Threats")

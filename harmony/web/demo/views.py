@@ -19,7 +19,6 @@ from harmony.simulator.agents.wire import Refused, Unreachable
 from harmony.web.demo.forms import RegisterForm, ReportForm, by_vector, offer, switches
 from harmony.web.demo.simulated_devices import token_in_force
 from harmony.web.demo.state import InHand, drop, in_hand, in_hand_of, keep, send
-from harmony.web.shared import typed
 
 blueprint = Blueprint("demo_device", __name__, url_prefix="/demo/device")
 
@@ -41,7 +40,7 @@ def show() -> ResponseReturnValue:
     """Show the device, or the form that registers one."""
     device = in_hand()
     if device is None:
-        return _register_page(offer(RegisterForm(typed.sent(), udid=request.args.get("udid", ""))))
+        return _register_page(offer(RegisterForm(udid=request.args.get("udid", ""))))
     return _device_page(device, _report_form(device))
 
 
@@ -115,7 +114,7 @@ def _report_form(device: InHand) -> ReportForm:
     """Return the form as it was sent, or as the device is."""
     codes = {factor.code for _, factors in by_vector(device.platform) for factor in factors}
     form = ReportForm(
-        typed.sent() or None,
+        request.form or None,
         threats=[code for code in device.threats if code in codes],
         other=next((code for code in device.threats if code not in codes), ""),
         os_version=device.os_version,

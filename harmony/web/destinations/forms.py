@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from wtforms import BooleanField, Field, Form, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
@@ -22,6 +22,7 @@ from harmony.uem.http.checked_calls import web_address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.web.shared.connector_choice import keep_unsent
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 from harmony.web.wizard.forms import WholeNumber
 
 FORMAT_WORDS = {
@@ -41,7 +42,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _PRINTABLE = re.compile(r"[ -~]*")
 
 
-class DestinationForm(Form):
+class DestinationForm(ConsoleForm):
     """The fields that every destination has."""
 
     name = StringField(
@@ -173,7 +174,7 @@ _FORMS: dict[DestinationKind, type[DestinationForm]] = {
 
 def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = None) -> DestinationForm:
     """Return the form of a kind: as typed, or filled with what is saved; never with a secret."""
-    saved = {} if row is None or typed is not None else _saved(row)
+    saved = _saved(row) if row is not None and typed is None else {"format": FORMATS[kind][0].value}
     form = _FORMS[kind](typed, **saved)
     form.format.choices = [SelectChoice(choice.value, FORMAT_WORDS[choice]) for choice in FORMATS[kind]]
     if isinstance(form, _RemoteForm):
@@ -181,8 +182,6 @@ def form_of(kind: DestinationKind, typed: Any = None, row: Destination | None = 
         form.connector.choices = connectors.offered(saved_name, "None: sent directly")
         if typed is not None:
             keep_unsent(form.connector, saved_name)
-    if typed is None and row is None:
-        form.format.data = FORMATS[kind][0].value
     return form
 
 

@@ -22,6 +22,7 @@ from harmony.outbound.status import status_of, statuses
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.destinations.forms import FORMAT_WORDS, DestinationForm, form_of, is_complete
+from harmony.web.shared import typed
 from harmony.web.shared.ids import number
 
 blueprint = Blueprint("destinations", __name__, url_prefix="/settings/destinations")
@@ -221,6 +222,7 @@ def _page(row: Destination, secret: str | None = None, notice: str = "") -> str:
         "destinations/show.html", row=row, status=status_of(db.session(), row), secret=secret, notice=notice,
         kinds=_KINDS, feed_kinds=_FEED_KINDS, conditions=_CONDITIONS, outcomes=_OUTCOMES,
         deliveries=db.session.scalars(own.order_by(FeedDelivery.id.desc()).limit(_SHOWN)).all(),
+        since=typed.sent().get("since", ""),
         formats=FORMAT_WORDS, kept_days=days, unsent_days=days * UNSENT_KEPT_TIMES, now=now(),
         file=file_of(row) if row.kind == DestinationKind.FILE else None,
     )  # fmt: skip

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from wtforms import DateField, Form, StringField
+from wtforms import DateField, StringField
 from wtforms.validators import DataRequired, Length, Optional, ValidationError
 
 from harmony.clock import now
 from harmony.protection.expiry import today
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 
 SAY_WHY = "Say why, for whoever looks at this next."
 
 
-def _not_over(_form: Form, field: DateField) -> None:
+def _not_over(_form: ConsoleForm, field: DateField) -> None:
     if field.data and field.data < today(now()):
         raise ValidationError("This day is over. Choose today or a later day.")
 
@@ -24,7 +25,7 @@ def last_day() -> Any:
     return DateField("Last day", [Optional(), _not_over])
 
 
-class GroundsForm(Form):
+class GroundsForm(ConsoleForm):
     """The reason and the last day of a risk that the policy overrides."""
 
     reason = StringField("Reason", [DataRequired(SAY_WHY), Length(max=256)], filters=[stripped])

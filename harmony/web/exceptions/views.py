@@ -17,7 +17,6 @@ from harmony.security.permissions import Permission, needs
 from harmony.web.apps.queries import PLATFORMS
 from harmony.web.exceptions import queries
 from harmony.web.exceptions.forms import GroundsForm
-from harmony.web.shared import typed
 
 blueprint = Blueprint("exceptions", __name__, url_prefix="/settings/exceptions")
 
@@ -55,7 +54,7 @@ def edit_risk(code: str) -> ResponseReturnValue:
     line = queries.override(policy.in_force(db.session())[1], code) or abort(404)
     grounds = line.grounds
     data = {"reason": grounds.reason, "ends_on": grounds.ends_on} if grounds else {}
-    return render_template("exceptions/risk.html", line=line, form=GroundsForm(typed.sent(), data=data))
+    return render_template("exceptions/risk.html", line=line, form=GroundsForm(data=data))
 
 
 @blueprint.post("/risks/<code>")

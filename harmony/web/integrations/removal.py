@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
-from wtforms import Form, RadioField, StringField
+from wtforms import RadioField, StringField
 
 from harmony.clock import now
 from harmony.db import db, write
@@ -24,9 +24,9 @@ from harmony.tagging.removal import retire_all
 from harmony.web.integrations import overview
 from harmony.web.integrations.tags_left import FINISHED, tags_left
 from harmony.web.runs import job_status
-from harmony.web.shared import typed
 from harmony.web.shared.banners import why_no_sync
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 
 blueprint = Blueprint("removal", __name__, url_prefix="/integrations/<int:integration_id>/remove")
 
@@ -42,7 +42,7 @@ _SAID = {
 _STILL = "They are still on {}. Wait until they are removed, or leave them there."
 
 
-class _RemoveForm(Form):
+class _RemoveForm(ConsoleForm):
     """The name, typed, so that nobody removes the wrong one; what can be undone is the default."""
 
     tags = RadioField("Its tags in the UEM", default=TAKE_OFF)
@@ -102,7 +102,7 @@ def _cut(integration: Integration, how: str) -> ResponseReturnValue:
 
 
 def _form(integration: Integration) -> _RemoveForm:
-    form = _RemoveForm(typed.sent(), data=request.args)
+    form = _RemoveForm(request.form or None, data=request.args)
     devices = _the_devices(overview.device_count(integration.id))
     form.devices.choices = [
         (HIDE, f"Remove {devices} too. You can undo this for {removal_undo.UNDO_FOR.days} days."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wtforms import Form, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import PasswordField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
@@ -17,6 +17,7 @@ from harmony.models import ChannelKind, MailServer
 from harmony.relay import connectors
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 from harmony.web.wizard.forms import WholeNumber
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
@@ -24,7 +25,7 @@ _SECURITY = [SelectChoice(STARTTLS, "STARTTLS"), SelectChoice(TLS, "TLS"), Selec
 _KINDS = [SelectChoice("sms", "SMS"), SelectChoice("chat", "Chat")]
 
 
-class MailServerForm(Form):
+class MailServerForm(ConsoleForm):
     """The mail server; a password that is left empty keeps what is saved for the same server and user."""
 
     host = StringField("Server", [DataRequired("Enter the name of the mail server.")], filters=[stripped])
@@ -81,7 +82,7 @@ class MailServerForm(Form):
         )  # fmt: skip
 
 
-class ChannelForm(Form):
+class ChannelForm(ConsoleForm):
     """A gateway for SMS or chat."""
 
     kind = SelectField("Kind", choices=_KINDS)
@@ -97,7 +98,7 @@ class ChannelForm(Form):
             raise ValidationError(fault)
 
 
-class TrialForm(Form):
+class TrialForm(ConsoleForm):
     """The recipient of a test message."""
 
     to = StringField("To", filters=[stripped])

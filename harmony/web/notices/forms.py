@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from wtforms import Form, SelectMultipleField, StringField
+from wtforms import SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, ValidationError
 
 from harmony.messages.notices.kinds import WORDS
 from harmony.models import MessageChannel
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 
 # What every mail server takes; whether the address exists, the test says.
 _ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[A-Za-z0-9.-]{1,190}")
 
 
-class NoticesForm(Form):
+class NoticesForm(ConsoleForm):
     """The wishes of one user."""
 
     address = StringField("E-mail address", [Length(max=256)], filters=[stripped])

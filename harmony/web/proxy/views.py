@@ -6,7 +6,7 @@ import re
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import Form, PasswordField, StringField
+from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from harmony.audit import audit
@@ -18,6 +18,7 @@ from harmony.security.outbound_proxy import ProxyChangedMeanwhile, ProxyValues
 from harmony.security.permissions import Permission, needs
 from harmony.web.shared.ids import number
 from harmony.web.shared.pasted import stripped
+from harmony.web.shared.typed import ConsoleForm
 from harmony.web.wizard.forms import WholeNumber
 
 blueprint = Blueprint("proxy", __name__, url_prefix="/settings/proxy")
@@ -29,7 +30,7 @@ _CONFLICT = (
 _SAVED = "The proxy was saved. Verify an integration to see whether it connects."
 
 
-class _ProxyForm(Form):
+class _ProxyForm(ConsoleForm):
     """The proxy; a password that is left empty keeps what is saved for the same proxy and user."""
 
     host = StringField("Server", [DataRequired("Enter the name of the proxy.")], filters=[stripped])

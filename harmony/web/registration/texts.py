@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import Form, StringField, TextAreaField, ValidationError
+from wtforms import StringField, TextAreaField, ValidationError
 
 from harmony.clock import now
 from harmony.config import current_settings
@@ -19,8 +19,10 @@ from harmony.models import ChannelKind, MessageTemplate
 from harmony.protection.catalogue import ANDROID, IOS
 from harmony.security.auth import shown_on
 from harmony.security.permissions import Permission, needs
+from harmony.web.shared import typed
 from harmony.web.shared.pasted import stripped
 from harmony.web.shared.qr_code import qr_code
+from harmony.web.shared.typed import ConsoleForm
 
 blueprint = Blueprint("message_texts", __name__, url_prefix="/settings/messages/texts/<language>")
 
@@ -40,7 +42,7 @@ def _trimmed(text: str | None) -> str:
     return (text or "").replace("\r\n", "\n").strip()
 
 
-def _is_sendable(_form: Form, field: Any) -> None:
+def _is_sendable(_form: ConsoleForm, field: Any) -> None:
     if found := template.problems(field.name, field.data):
         raise ValidationError(" ".join(found))
 
@@ -48,7 +50,7 @@ def _is_sendable(_form: Form, field: Any) -> None:
 _RULES, _STEPS = [_is_sendable], {"rows": 6}
 
 
-class MessageTextsForm(Form):
+class MessageTextsForm(ConsoleForm):
     """The texts, in the order of the page."""
 
     subject = StringField("Subject", _RULES, filters=[_trimmed, stripped])
@@ -66,7 +68,9 @@ class MessageTextsForm(Form):
 def show(language: str) -> ResponseReturnValue:
     """Show the texts in force."""
     form = MessageTextsForm(data=texts_in_force(db.session(), _language(language).key))
-    return _page(_language(language), form, _edition(language))
+    if form.is_given_back:
+        form.validate()
+    return _page(_language(language), form, typed.edition_seen(_edition(language)))
 
 
 @blueprint.post("")

@@ -18,7 +18,7 @@ from harmony.device_api.routes import ERRORS
 from harmony.security.addresses import below_prefix, full_address, has_dots, is_path, local_address
 from harmony.security.auth import is_api_path
 from harmony.security.bare_page import bare_page
-from harmony.security.credentials import SECRET_FIELDS
+from harmony.security.credentials import NEVER_ECHOED
 from harmony.security.former_addresses import page_now
 from harmony.security.permissions import NotPermitted
 from harmony.security.vault import VaultLocked
@@ -27,13 +27,6 @@ log = logging.getLogger(__name__)
 
 _ANSWERS = "harmony.error_answers"
 _ErrorAnswer = Callable[[HTTPException], ResponseReturnValue]
-# Secrets go in and never come out, not even to be sent once more.
-_NEVER_ECHOED = frozenset({*SECRET_FIELDS, "password", "current", "new", "token", "url"}) | {
-    "code",
-    "one_time_code",
-    "recovery_code",
-    "credential",
-}
 
 # title, text, advice; the text gives way to what the code said with abort(…, description).
 _PAGES = {
@@ -132,7 +125,7 @@ def _busy(error: OperationalError) -> ResponseReturnValue:
     log.error("The database did not answer: %s", error.orig)
     text = "The database is busy or cannot be written. Nothing was half saved."
     advice = "Try again in a moment. If it stays, check the disk of the machine Harmony runs on."
-    typed = [pair for pair in request.form.items(multi=True) if pair[0] not in _NEVER_ECHOED]
+    typed = [pair for pair in request.form.items(multi=True) if pair[0] not in NEVER_ECHOED]
     page = _page(503, "The database does not answer", text, advice, typed=typed)
     return page, 503, [("Retry-After", "5")]
 

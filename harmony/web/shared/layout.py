@@ -90,7 +90,7 @@ class Banner:
 
 def init_app(app: Flask) -> None:
     """Offer to every template what surrounds a page."""
-    app.jinja_env.globals["asset"] = _asset
+    app.jinja_env.globals.update(asset=_asset, edition_seen=typed.edition_seen)
     app.context_processor(_context)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wtforms import Form, StringField, TextAreaField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from harmony.clock import now
@@ -17,6 +17,7 @@ from harmony.uem.errors import BlockedByPolicy
 from harmony.uem.trust.address import parse_address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
 from harmony.web.shared.pasted import stripped, trimmed
+from harmony.web.shared.typed import ConsoleForm
 from harmony.web.wizard.forms import Secret
 
 _SCOPES = re.compile(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*")
@@ -25,7 +26,7 @@ _MOST_RULES = 100
 _LONGEST_VALUE = 256
 
 
-class ProviderForm(Form):
+class ProviderForm(ConsoleForm):
     """The provider; a secret that is left empty keeps what is saved for the same issuer and client."""
 
     name = StringField(

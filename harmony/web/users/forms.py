@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wtforms import BooleanField, Form, PasswordField, RadioField, SelectMultipleField, StringField
+from wtforms import BooleanField, PasswordField, RadioField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, ValidationError
 
@@ -10,13 +10,14 @@ from harmony.models import Role
 from harmony.security.passwords import password_problem
 from harmony.security.users import find, name_problem
 from harmony.web.shared.pasted import hidden_in, stripped
+from harmony.web.shared.typed import ConsoleForm
 
 ALL, SOME = "all", "some"
 _ROLES = [SelectChoice(role.value, role.value.capitalize()) for role in Role]
 _REACHES = [SelectChoice(ALL, "All devices"), SelectChoice(SOME, "Only these device groups")]
 
 
-class AccessForm(Form):
+class AccessForm(ConsoleForm):
     """The role of a user, and how many devices it reaches."""
 
     role = RadioField("Role", choices=_ROLES, default=Role.VIEWER.value)
@@ -47,7 +48,7 @@ class InvitationForm(AccessForm):
             raise ValidationError("There is a user of that name already.")
 
 
-class ChosenPasswordForm(Form):
+class ChosenPasswordForm(ConsoleForm):
     """The password that an invited user chooses."""
 
     password = PasswordField("Password", [InputRequired("Choose a password.")])
@@ -64,7 +65,7 @@ class ChosenPasswordForm(Form):
             raise ValidationError(problem)
 
 
-class RoleForm(Form):
+class RoleForm(ConsoleForm):
     """The switches of the roles that may have less than everything shown."""
 
     viewer = BooleanField("Viewer")

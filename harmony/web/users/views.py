@@ -13,7 +13,6 @@ from harmony.security import role_settings, user_changes
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import MEANINGS, ROLES, Permission, needs
 from harmony.security.user_changes import LastAdministrator
-from harmony.web.shared import typed
 from harmony.web.users.forms import ALL, SOME, AccessForm, InvitationForm, RoleForm
 from harmony.web.users.queries import group_options, user_rows
 
@@ -42,7 +41,7 @@ def index() -> ResponseReturnValue:
 @needs(Permission.ADMINISTER)
 def new() -> ResponseReturnValue:
     """Show the form of an invitation."""
-    return _invitation_page(InvitationForm(typed.sent()))
+    return _invitation_page(InvitationForm())
 
 
 @blueprint.post("/new")
@@ -62,7 +61,7 @@ def invite() -> ResponseReturnValue:
 @needs(Permission.ADMINISTER)
 def roles() -> ResponseReturnValue:
     """Show which role has which permission, and the switches of the roles."""
-    form = RoleForm(typed.sent() or None, data=role_settings.hiding())
+    form = RoleForm(data=role_settings.hiding())
     return render_template("users/roles.html", form=form, roles=ROLES, meanings=MEANINGS)
 
 
@@ -154,9 +153,7 @@ def _refused(user: User, sentence: str) -> ResponseReturnValue:
 
 def _access_of(user: User) -> AccessForm:
     reach = ALL if user.scope is None else SOME
-    # Empty values would count as sent, and switch everything off.
-    sent = (typed.sent() or None) if request.method == "GET" else None
-    return AccessForm(sent, data={"role": user.role, "reach": reach, "scope": user.scope or []})
+    return AccessForm(data={"role": user.role, "reach": reach, "scope": user.scope or []})
 
 
 def _invitation_page(form: InvitationForm) -> str:
