@@ -135,21 +135,25 @@ def decode_date(value: Any) -> date | None:
     return date.fromisoformat(str(value)) if value else None
 
 
-def checkpoint() -> int:
+def wal_pages() -> tuple[int, int]:
+    """Return how many pages the WAL of SQLite has, and how many of them are in the database file already."""
+    with closing(db.engine.raw_connection()) as raw:
+        return _wal_checkpoint(raw.cursor(), "NOOP")
+
+
+def checkpoint() -> None:
     """Move what is in the WAL into the database file, outside of any transaction.
 
     A few pages of devices rewrite the same pages of the indexes: moved less often, they are moved once.
     No write waits for it, unless the WAL has become large: then for a quarter of a second at most.
-    Return how many pages the WAL had.
     """
     if not is_sqlite():
-        return 0
+        return
     with closing(db.engine.raw_connection()) as raw:
         if monotonic() < _truncation.not_before or _wal_bytes() <= LARGEST_WAL_BYTES:
-            return _move_wal(raw.cursor())
-        if not _truncate_wal(raw.cursor()):
+            _wal_checkpoint(raw.cursor(), "PASSIVE")
+        elif not _truncate_wal(raw.cursor()):
             _truncation.not_before = monotonic() + TRUNCATE_PAUSE_SECONDS
-    return 0
 
 
 class _Truncation:
@@ -161,12 +165,13 @@ class _Truncation:
 _truncation = _Truncation()
 
 
-def _move_wal(cursor: Any) -> int:
+def _wal_checkpoint(cursor: Any, mode: str) -> tuple[int, int]:
+    """Return how many pages the WAL has, and how many are moved afterwards."""
     try:
-        _busy, pages, _moved = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        _busy, pages, moved = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     finally:
         cursor.close()
-    return int(pages)
+    return int(pages), int(moved)
 
 
 def _truncate_wal(cursor: Any) -> bool:

@@ -14,30 +14,29 @@ from harmony.db import bulk, db, is_sqlite
 
 log = logging.getLogger(__name__)
 
-# Writes rewrite the same pages of the indexes: moved less often, they are moved once.
-WRITES_PER_CHECKPOINT = 8
-# 32 MiB. While somebody always writes, the WAL only grows, however much of it has been moved.
-LONGEST_WAL_PAGES = 8000
+# 36 MiB. Writes rewrite the same pages of the indexes: moved less often, they are moved once.
+PAGES_PER_MOVE = 9000
+# 48 MiB. While somebody always writes, the WAL only grows, however much of it has been moved. At 64 MiB
+# SQLite would move it within a commit, for which everybody waits.
+LONGEST_WAL_PAGES = 12_000
 
 
 class WalMover:
-    """Counts the writes of a run; `checkpoint` returns the pages that the WAL had."""
+    """Follows the WAL with each write of a run; `pages` returns how many it has, and how many were moved."""
 
-    def __init__(self, checkpoint: Callable[[], int]) -> None:
-        self._checkpoint = checkpoint
+    def __init__(self, checkpoint: Callable[[], object], pages: Callable[[], tuple[int, int]]) -> None:
+        self._checkpoint, self._pages = checkpoint, pages
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="wal")
-        self._moving: Future[int] | None = None
-        self._writes = 0
+        self._moving: Future[object] | None = None
 
     def note_write(self) -> None:
         """After a write. Raises what went wrong meanwhile."""
-        self._writes += 1
-        if self._writes % WRITES_PER_CHECKPOINT or not self.is_idle():
-            return
-        if self._moving is not None and self._moving.result() > LONGEST_WAL_PAGES:
+        pages, moved = self._pages()
+        if pages >= LONGEST_WAL_PAGES:
+            self._end_move()
             self._checkpoint()  # between two writes of ours, so that the next one begins the WAL anew
-            self._moving = None
-        else:
+        elif pages - moved >= PAGES_PER_MOVE and self.is_idle():
+            self._end_move()
             self._moving = self._pool.submit(self._checkpoint)
 
     def is_idle(self) -> bool:
@@ -48,6 +47,11 @@ class WalMover:
         """Wait for what is under way."""
         self._pool.shutdown()
 
+    def _end_move(self) -> None:
+        if self._moving is not None:
+            self._moving.result()
+            self._moving = None
+
 
 @contextmanager
 def after_writes(fills: str = "") -> Iterator[Callable[[], None]]:
@@ -57,11 +61,11 @@ def after_writes(fills: str = "") -> Iterator[Callable[[], None]]:
         return
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
 
-    def checkpoint() -> int:
+    def checkpoint() -> None:
         with app.app_context():
-            return bulk.checkpoint()
+            bulk.checkpoint()
 
-    mover = WalMover(checkpoint)
+    mover = WalMover(checkpoint, bulk.wal_pages)
     try:
         yield mover.note_write
     finally:

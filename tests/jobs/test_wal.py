@@ -15,7 +15,8 @@ from sqlalchemy import text
 
 from harmony.clock import monotonic, now
 from harmony.db import BUSY_TIMEOUT_MS, LARGEST_WAL_BYTES, bulk, db, sqlite_module, write
-from harmony.db.wal_mover import LONGEST_WAL_PAGES, WRITES_PER_CHECKPOINT, WalMover
+from harmony.db.engine import _AUTOMATIC_CHECKPOINT_PAGES
+from harmony.db.wal_mover import LONGEST_WAL_PAGES, PAGES_PER_MOVE, WalMover
 from harmony.models import Worker
 from harmony.worker.process import _live
 from tests.waiting import wait_for
@@ -119,34 +120,60 @@ def test_a_wal_that_begins_anew_is_cut_to_its_bound() -> None:
     assert db.session.execute(text("PRAGMA journal_size_limit")).scalar_one() == LARGEST_WAL_BYTES
 
 
-@pytest.mark.usefixtures("context")
+class Wal:
+    """A WAL that has so many pages, and what moves it."""
+
+    def __init__(self, pages: int = 0, error: str = "") -> None:
+        self.now, self.error = (pages, 0), error
+        self.movers: list[str] = []
+
+    def pages(self) -> tuple[int, int]:
+        return self.now
+
+    def checkpoint(self) -> None:
+        self.movers.append(current_thread().name)
+        if self.error:
+            raise OSError(self.error)
+
+
 def test_a_run_does_not_wait_for_the_wal_until_it_is_long() -> None:
-    moved: list[str] = []
-
-    def checkpoint() -> int:
-        moved.append(current_thread().name)
-        return LONGEST_WAL_PAGES + 1
-
-    mover = WalMover(checkpoint)
-    for _ in range(WRITES_PER_CHECKPOINT):
-        mover.note_write()
-    wait_for(lambda: len(moved) == 1, "the WAL to be moved")
-    for _ in range(WRITES_PER_CHECKPOINT):
-        mover.note_write()
-        wait_for(mover.is_idle, "the thread to be done")
+    wal = Wal(PAGES_PER_MOVE - 1)
+    mover = WalMover(wal.checkpoint, wal.pages)
+    mover.note_write()
+    assert wal.movers == []
+    wal.now = (PAGES_PER_MOVE, 0)
+    mover.note_write()
+    wait_for(mover.is_idle, "the thread to be done")
+    wal.now = (LONGEST_WAL_PAGES - 1, LONGEST_WAL_PAGES - PAGES_PER_MOVE)
+    mover.note_write()
+    assert len(wal.movers) == 1, "what was moved already is not moved again"
+    wal.now = (LONGEST_WAL_PAGES, LONGEST_WAL_PAGES - 1)
+    mover.note_write()
     mover.close()
-    assert [name.startswith("wal") for name in moved] == [True, False]
+    assert [name.startswith("wal") for name in wal.movers] == [True, False]
 
 
-@pytest.mark.usefixtures("context")
 def test_what_goes_wrong_while_the_wal_is_moved_ends_the_run() -> None:
-    def checkpoint() -> int:
-        raise OSError("disk I/O error")
-
-    mover = WalMover(checkpoint)
-    for _ in range(2 * WRITES_PER_CHECKPOINT - 1):
-        mover.note_write()
+    wal = Wal(PAGES_PER_MOVE, "disk I/O error")
+    mover = WalMover(wal.checkpoint, wal.pages)
+    mover.note_write()
     wait_for(mover.is_idle, "the thread to be done")
     with pytest.raises(OSError, match="disk"):
         mover.note_write()
     mover.close()
+
+
+@pytest.mark.usefixtures("context")
+def test_the_pages_of_the_wal_are_counted_without_moving_them() -> None:
+    write_pages(20)
+    pages, moved = bulk.wal_pages()
+    assert pages > 20
+    assert moved == 0
+    assert bulk.wal_pages() == (pages, 0)
+    bulk.checkpoint()
+    assert bulk.wal_pages() == (pages, pages)
+
+
+def test_no_commit_moves_the_wal_of_a_run() -> None:
+    """A write adds 3,000 pages at most; two of them fit between the run's own look and SQLite's."""
+    assert LONGEST_WAL_PAGES + 4000 <= _AUTOMATIC_CHECKPOINT_PAGES
