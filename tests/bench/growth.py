@@ -13,7 +13,7 @@ from tests.bench.results import Result, middle
 from tests.bench.simulated import Simulated, simulated
 
 SMALL = 10_000
-# Issue 4: times linear growth. Less than linear is no miss; a start costs the same at every size.
+# Times linear growth. Less than linear is no miss; a start costs the same at every size.
 BOUNDS = {"first": 1.7, "unchanged": 1.25}
 MOST_EXTRA_MIB = 30.0
 # A larger fleet is measured fewer times; a million, once.

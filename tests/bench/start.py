@@ -21,7 +21,6 @@ from tests.bench.simulated import simulated
 from tests.processes.product import running, signed_in
 from tests.waiting import wait_for
 
-# Issue 4.
 MOST_P99_MS = 150.0
 MOST_IDLE_PERCENT = 1.0
 CLICKS = 30

@@ -14,8 +14,8 @@ from tests.bench.process import Measured, child
 from tests.bench.results import Result, middle
 from tests.bench.simulated import FIRST_DEVICE_ID, TOP_ID, Simulated, simulated
 
-# Issue 4's table: at most so many times R.
-BOUNDS = {"first": 1.0, "unchanged": 0.55, "one_percent": 0.6, "last_seen": 1.0}
+# At most so many times R.
+BOUNDS = {"first": 0.7, "unchanged": 0.4, "one_percent": 0.45, "last_seen": 0.65}
 MOST_OF_AN_UNCHANGED_SYNC = 1.0
 MOST_EXTRA_MIB = 30.0
 GONE = NEW = 50

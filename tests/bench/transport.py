@@ -53,7 +53,7 @@ def _pages_ahead(uem: Simulated, repeats: int) -> list[Result]:
         }
         name = f"transport.pages_{PAGE_MS}ms_x{fetchers}"
         results.append(Result(name, value, 1.15, detail=detail))
-        # Issue 4 gives no credit for the time without latency; issue 3 does.
+        # Once without credit for the time that no latency takes, and once with it.
         results.append(Result(f"{name}_whole", middle([wall / wait for wall in slow[fetchers]]), 1.15))
     return results
 

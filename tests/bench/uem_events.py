@@ -18,7 +18,7 @@ from tests.bench.simulated import FIRST_DEVICE_ID, TOP_ID, Simulated
 from tests.processes.product import running
 from tests.waiting import wait_for
 
-# Issue 16: on the page within 15 s, without a scheduled sync.
+# On the page within 15 s, without a scheduled sync.
 MOST_P95_SECONDS = 15.0
 ROUNDS = 8
 # A group that is not chosen: a device that moves there is shown as missing.
