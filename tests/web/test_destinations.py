@@ -60,6 +60,16 @@ def test_each_kind_is_added_shown_and_changed(signed_in: FlaskClient, kind: str)
     assert signed_in.post(f"{PAGE}/{row.id}/edit", data=changed).status_code == 409
 
 
+def test_what_is_refused_and_mended_overwrites_no_save_of_somebody_else(signed_in: FlaskClient) -> None:
+    signed_in.post(f"{PAGE}/new/webhook", data=HOOK)
+    address = f"{PAGE}/{saved(signed_in).id}/edit"
+    assert signed_in.post(address, data=HOOK | {"edition": "1", "name": "Theirs"}).status_code == 303
+    refused = signed_in.post(address, data=HOOK | {"edition": "1", "name": ""})
+    assert (refused.status_code, 'name="edition" value="1"' in refused.text) == (422, True)
+    told = signed_in.post(address, data=HOOK | {"edition": "1"})
+    assert (told.status_code, 'name="edition" value="2"' in told.text) == (409, True)
+
+
 def test_the_secret_of_a_webhook_is_shown_once_and_kept_sealed(signed_in: FlaskClient) -> None:
     answer = signed_in.post(f"{PAGE}/new/webhook", data=HOOK)
     secret = re.search(r"whsec_[A-Za-z0-9+/=]{44}", answer.text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -60,6 +62,25 @@ def test_a_save_of_somebody_else_is_not_overwritten_unseen(signed_in: FlaskClien
     answer = signed_in.post("/settings/proxy", data=TYPED | {"host": "mine.test"})
     assert answer.status_code == 409
     assert "mine.test" in answer.get_data(as_text=True)
+
+
+def test_what_is_refused_and_mended_overwrites_no_save_of_somebody_else(signed_in: FlaskClient) -> None:
+    before = signed_in.get("/settings/proxy").text
+    signed_in.post("/settings/proxy", data=TYPED)
+    mine = TYPED | {"host": "mine.test", "edition": edition_of(before)}
+    refused = signed_in.post("/settings/proxy", data=mine | {"port": "0"})
+    assert refused.status_code == 422
+    told = signed_in.post("/settings/proxy", data=mine | {"edition": edition_of(refused.text)})
+    assert told.status_code == 409
+    assert (
+        signed_in.post("/settings/proxy", data=mine | {"edition": edition_of(told.text)}).status_code == 303
+    )
+
+
+def edition_of(page: str) -> str:
+    found = re.search(r'name="edition" value="(\d+)"', page)
+    assert found
+    return found[1]
 
 
 def test_a_removed_proxy_is_gone_with_its_password(signed_in: FlaskClient) -> None:

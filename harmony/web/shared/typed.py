@@ -62,10 +62,17 @@ class ConsoleForm(Form):
     is_given_back = False
 
 
-def edition_seen(edition: int) -> int:
-    """Return the edition that what was typed is about: the page's own, unless its form was given back."""
-    found = _here() if getattr(g, _GIVEN_BACK, False) else None
-    seen = number(found.fields().get("edition", "")) if found else None
+def edition_seen(edition: int, conflict: str = "") -> int:
+    """Return the edition that what was typed is about: the page's own, unless the form was sent before.
+
+    A form that is refused for what is in it stays about the edition that its user saw, lest the next try
+    overwrites what somebody else saved meanwhile. Whoever was told of a `conflict` may.
+    """
+    if request.method == "POST" and not conflict:
+        seen = number(request.form.get("edition", ""))
+    else:
+        found = _here() if getattr(g, _GIVEN_BACK, False) else None
+        seen = number(found.fields().get("edition", "")) if found else None
     return edition if seen is None else seen
 
 
