@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, request
+from flask import g, has_request_context, request
 from werkzeug.datastructures import MultiDict
 from wtforms import Form
 from wtforms.meta import DefaultMeta
@@ -48,7 +48,8 @@ class _Meta(DefaultMeta):
 
     def wrap_formdata(self, form: Any, formdata: Any) -> Any:
         """Return what was sent with this request, or before and in vain."""
-        if formdata is None and (values := _kept_for(form)):
+        # Configuration files are read with the same forms, and no request.
+        if formdata is None and has_request_context() and (values := _kept_for(form)):
             setattr(g, _GIVEN_BACK, True)
             form.is_given_back = True
             return values
