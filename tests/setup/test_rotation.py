@@ -74,7 +74,6 @@ SEALING = {
     "outbound/destinations.py:_apply": {"destination.url", "destination.secret"},
     "outbound/destinations.py:_renew_secret": {"destination.secret", "destination.former_secret"},
     "jobs/shared_state.py:keep_token": {"access_token.sealed"},
-    "backup/sealed_keys.py:write": set(),  # a file, under a passphrase
     "security/factors/totp.py:begin": {"totp_secret.sealed", "totp_secret.pending"},
     "web/demo/state.py:keep": set(),  # a cookie, which is given again
     "security/vault.py:reseal": set(),  # what rotation itself calls
