@@ -32,7 +32,7 @@ _context.set_forkserver_preload(LOADED)
 
 
 class Process:
-    """What the tests use of a `subprocess.Popen`."""
+    """A process, with those members of `subprocess.Popen` that the tests use."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], streams: Sequence[int], cwd: Path = ROOT
@@ -100,7 +100,7 @@ class Piped(Process):
         return self.stdout.readline().strip()
 
     def rest(self) -> str:
-        """What it writes until its end, which it comes to by itself."""
+        """Return its whole output, once it has ended by itself."""
         self.stdin.close()
         text = self.stdout.read()
         self.wait(60)

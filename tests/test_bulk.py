@@ -113,7 +113,7 @@ def test_a_new_last_contact_of_every_device_changes_no_index() -> None:
 
 
 def counted(column: str) -> int:
-    """What PostgreSQL has counted of the table of devices in the present transaction."""
+    """Return the counters of PostgreSQL for the table of devices in the present transaction."""
     sql = f"SELECT {column} FROM pg_stat_xact_user_tables WHERE relname = 'device'"  # noqa: S608
     ((count,),) = bulk.fetch_all(db.session(), sql)
     return int(count)

@@ -93,7 +93,7 @@ class Running:
         return self.text.splitlines()
 
     def pids(self) -> list[int]:
-        """Those of the first child, then those of the second."""
+        """Return the results of the first child, then those of the second."""
         alive = [line for line in sorted(self.lines()) if "alive" in line]
         return [int(line.split()[-1]) for line in alive]
 

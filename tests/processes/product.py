@@ -168,7 +168,7 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
 
 
 def is_fit_to_be_forked(product: Product) -> bool:
-    """Whether its supervisor has a single thread, and nothing open but pipes, its output and its folder."""
+    """Tell if the supervisor has a single thread, and only pipes, its output and its folder open."""
     process = Path(f"/proc/{product.process.pid}")
     open_files = {str(entry.readlink()) for entry in (process / "fd").iterdir()}
     others = {name for name in open_files if not name.startswith("pipe:")}
@@ -186,7 +186,7 @@ def marked(mark: str) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """What it calls itself; empty when it is gone."""
+    """Return the name that a process has given itself; empty when it is gone."""
     return _read(Path(f"/proc/{pid}/comm")).strip()
 
 

@@ -225,13 +225,13 @@ def test_the_process_ends_with_the_reading(process: PageProcess) -> None:
 
 
 STARTED = """
-import sys, time
+import signal, sys
 from harmony.uem.workspace_one import page_process
 page_process._cores = lambda: 2
 process = page_process.PageProcess()
 process.read(sys.stdin.buffer.read())
 print(process._child.pid, flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 

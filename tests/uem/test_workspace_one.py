@@ -465,7 +465,7 @@ class ElsewhereExchange:
         return Answer(200, {"Content-Type": "application/json"}, body.encode())
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection was made."""
 
 
 @pytest.mark.parametrize(("sign_in", "at_once"), [(OAUTH, 5), (BASIC, 2)], ids=["token", "password"])

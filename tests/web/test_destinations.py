@@ -66,8 +66,8 @@ def test_what_is_refused_and_mended_overwrites_no_save_of_somebody_else(signed_i
     assert signed_in.post(address, data=HOOK | {"edition": "1", "name": "Theirs"}).status_code == 303
     refused = signed_in.post(address, data=HOOK | {"edition": "1", "name": ""})
     assert (refused.status_code, 'name="edition" value="1"' in refused.text) == (422, True)
-    told = signed_in.post(address, data=HOOK | {"edition": "1"})
-    assert (told.status_code, 'name="edition" value="2"' in told.text) == (409, True)
+    conflict = signed_in.post(address, data=HOOK | {"edition": "1"})
+    assert (conflict.status_code, 'name="edition" value="2"' in conflict.text) == (409, True)
 
 
 def test_the_secret_of_a_webhook_is_shown_once_and_kept_sealed(signed_in: FlaskClient) -> None:

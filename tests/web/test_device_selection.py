@@ -196,8 +196,8 @@ def test_an_action_on_more_than_can_be_done_at_once_is_done_part_by_part(
     with app.app_context():
         live = select(func.count()).select_from(Registration).where(Registration.ended_at.is_(None))
         assert (db.session.scalar(live) == 0) == (action == "reset")
-        made = db.session.scalar(select(func.count()).select_from(RegistrationCode))
-        assert made == (5 if action == "code" else 0)
+        codes = db.session.scalar(select(func.count()).select_from(RegistrationCode))
+        assert codes == (5 if action == "code" else 0)
 
 
 def test_a_part_says_that_others_follow(

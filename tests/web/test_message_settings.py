@@ -132,13 +132,13 @@ def test_who_saves_over_somebody_else_is_told(signed_in: FlaskClient) -> None:
 
 
 def test_what_is_refused_and_mended_overwrites_no_save_of_somebody_else(signed_in: FlaskClient) -> None:
-    mine = MAIL | {"edition": "0"}
+    changed = MAIL | {"edition": "0"}
     signed_in.post(PAGE, data=MAIL)
-    refused = signed_in.post(PAGE, data=mine | {"sender": "nobody"})
+    refused = signed_in.post(PAGE, data=changed | {"sender": "nobody"})
     assert refused.status_code == 422
     assert 'name="edition" value="0"' in refused.text
-    told = signed_in.post(PAGE, data=mine)
-    assert (told.status_code, 'name="edition" value="1"' in told.text) == (409, True)
+    conflict = signed_in.post(PAGE, data=changed)
+    assert (conflict.status_code, 'name="edition" value="1"' in conflict.text) == (409, True)
 
 
 def test_a_channel_is_added_changed_and_removed_and_its_address_never_shown(signed_in: FlaskClient) -> None:

@@ -67,14 +67,13 @@ def test_a_save_of_somebody_else_is_not_overwritten_unseen(signed_in: FlaskClien
 def test_what_is_refused_and_mended_overwrites_no_save_of_somebody_else(signed_in: FlaskClient) -> None:
     before = signed_in.get("/settings/proxy").text
     signed_in.post("/settings/proxy", data=TYPED)
-    mine = TYPED | {"host": "mine.test", "edition": edition_of(before)}
-    refused = signed_in.post("/settings/proxy", data=mine | {"port": "0"})
+    changed = TYPED | {"host": "mine.test", "edition": edition_of(before)}
+    refused = signed_in.post("/settings/proxy", data=changed | {"port": "0"})
     assert refused.status_code == 422
-    told = signed_in.post("/settings/proxy", data=mine | {"edition": edition_of(refused.text)})
-    assert told.status_code == 409
-    assert (
-        signed_in.post("/settings/proxy", data=mine | {"edition": edition_of(told.text)}).status_code == 303
-    )
+    conflict = signed_in.post("/settings/proxy", data=changed | {"edition": edition_of(refused.text)})
+    assert conflict.status_code == 409
+    again = signed_in.post("/settings/proxy", data=changed | {"edition": edition_of(conflict.text)})
+    assert again.status_code == 303
 
 
 def edition_of(page: str) -> str:

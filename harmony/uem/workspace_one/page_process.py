@@ -27,8 +27,9 @@ import msgspec
 from harmony import device_ids, folding
 from harmony.uem import device_keys, privacy, records, text
 from harmony.uem.device_keys import with_keys
-from harmony.uem.workspace_one import device_page, rows, wire
+from harmony.uem.workspace_one import device_page, message_line, rows, wire
 from harmony.uem.workspace_one.device_page import PageContent, page_content
+from harmony.uem.workspace_one.message_line import MessageLine
 
 # A smaller fleet is read before the process would be there.
 LARGE_FLEET = 10_000
@@ -40,10 +41,9 @@ _SETTINGS = ("HARMONY_", "PG")
 _NOT_READ = b""
 # A page takes some 20 ms. A process that is stopped or starved is given up for the rest of the run.
 _PATIENCE = struct.pack("ll", 20, 0)
-_SIZE = struct.Struct("!I")
 _page = msgspec.msgpack.Decoder(PageContent)
 # Said by the process when it is ready. It loads what is on the disk now, which an upgrade may have changed.
-_SHARED = (device_ids, folding, device_keys, privacy, records, text, device_page, rows, wire)
+_SHARED = (device_ids, folding, device_keys, privacy, records, text, device_page, rows, wire, message_line)
 _FILES = (__file__, *(str(module.__file__) for module in _SHARED))
 _CODE = blake2b(b"".join(Path(file).read_bytes() for file in _FILES)).digest()
 
@@ -59,8 +59,8 @@ class PageProcess:
         self._fleet = LARGE_FLEET if _cores() > 1 else sys.maxsize
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        self._lines: Sequence[_Line] = ()
-        self._free: queue.SimpleQueue[_Line] = queue.SimpleQueue()
+        self._lines: Sequence[MessageLine] = ()
+        self._free: queue.SimpleQueue[MessageLine] = queue.SimpleQueue()
         self._may_start, self._is_closed = True, False
 
     def read(self, body: bytes) -> PageContent:
@@ -120,55 +120,6 @@ class PageProcess:
                 self._free.get_nowait().close()
 
 
-class _Line:
-    """A connection of two processes for whole messages of any size, which are waited for in the kernel."""
-
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
-        self._is_ready = False
-
-    def is_ready(self) -> bool:
-        """Tell whether the process has said that it is there. Raises OSError when it never will."""
-        if not self._is_ready:
-            with suppress(BlockingIOError):
-                self._end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-                self._is_ready = self.receive() == _CODE
-                if not self._is_ready:
-                    raise ConnectionError
-        return self._is_ready
-
-    def ask(self, message: bytes) -> bytes:
-        """Return the answer to a message. Raises OSError."""
-        self.send(message)
-        return self.receive()
-
-    def send(self, message: bytes) -> None:
-        """Raises OSError, also when the other side takes nothing for too long."""
-        head = _SIZE.pack(len(message))
-        if self._end.sendmsg([head, message]) != len(head) + len(message):
-            raise TimeoutError
-
-    def receive(self) -> bytes:
-        """Raises OSError, also when the other side says nothing for too long, or is gone."""
-        (size,) = _SIZE.unpack(self._all(_SIZE.size))
-        return self._all(size)
-
-    def end(self) -> None:
-        """Have whoever waits for it wait no longer."""
-        with suppress(OSError):
-            self._end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Give it up. Only by who uses it: another file could get its number in the middle of a message."""
-        self._end.close()
-
-    def _all(self, size: int) -> bytes:
-        message = self._end.recv(size, socket.MSG_WAITALL) if size else b""
-        if len(message) != size:
-            raise ConnectionError
-        return message
-
-
 def _cores() -> float:
     """Return how many cores this process may use, also where a container has a share of them."""
     on_linux = hasattr(os, "sched_getaffinity")
@@ -186,7 +137,7 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), kept.get("PYTHONPATH"))))}
 
 
-def _started() -> tuple[subprocess.Popen[bytes], list[_Line]]:
+def _started() -> tuple[subprocess.Popen[bytes], list[MessageLine]]:
     """Return the process and the lines to it. Raises OSError."""
     with ExitStack() as on_failure, ExitStack() as its_ends:
         lines, numbers = [], []
@@ -196,7 +147,7 @@ def _started() -> tuple[subprocess.Popen[bytes], list[_Line]]:
             numbers.append(its_ends.enter_context(its).fileno())
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 ours.setsockopt(socket.SOL_SOCKET, option, _PATIENCE)
-            lines.append(_Line(ours))
+            lines.append(MessageLine(ours, _CODE))
         command = (sys.executable, "-m", __name__, *map(str, numbers))
         child = subprocess.Popen(  # noqa: S603 - our own command line
             command, stdin=subprocess.DEVNULL, pass_fds=numbers, env=_environment(), cwd=_ROOT
@@ -210,7 +161,7 @@ def main(arguments: Sequence[str]) -> int:
     # It ends with its parent, and its objects are in no cycles.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
-    lines = {number: _Line(socket.socket(fileno=number)) for number in map(int, arguments)}
+    lines = {number: MessageLine(socket.socket(fileno=number), _CODE) for number in map(int, arguments)}
     poll = select.poll()
     try:
         for number, line in lines.items():
