@@ -211,6 +211,8 @@ def test_a_part_says_that_others_follow(
     assert "by name" not in look(signed_in, f"/devices/selection?{the(ids[:4])}&do=reset")
     ended = signed_in.get(f"/devices/selection?all=1&do=reset&beyond={ids[4]}&sort=risk")
     assert ended.location == "/devices?sort=risk"
+    removed = signed_in.get(f"/devices/selection?all=1&do=reset&beyond={max(ids) + 1}&sort=risk")
+    assert removed.location == "/devices?sort=risk", "never the first part again"
 
 
 @pytest.mark.parametrize(

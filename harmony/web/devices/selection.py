@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, Row, select, tuple_
+from sqlalchemy import ColumnElement, Row, false, select, tuple_
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -145,9 +145,16 @@ def _asked(query: MultiDict[str, str]) -> Sequence[Device]:
 
 
 def _beyond(query: MultiDict[str, str]) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition of the devices after the last one of the part before."""
-    last = db.session.get(Device, number(query.get("beyond", "")) or 0)
-    return (tuple_(*by_name()) > tuple_(*(getattr(last, key.key) for key in by_name())),) if last else ()
+    """Return the condition of the devices after the last one of the part before.
+
+    None are after one that was removed meanwhile: to begin anew would do the action twice to the others.
+    """
+    if "beyond" not in query:
+        return ()
+    last = db.session.get(Device, number(query["beyond"]) or 0)
+    if last is None:
+        return (false(),)
+    return (tuple_(*by_name()) > tuple_(*(getattr(last, key.key) for key in by_name())),)
 
 
 def _devices(query: MultiDict[str, str]) -> Sequence[Device]:
