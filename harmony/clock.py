@@ -17,7 +17,7 @@ def uptime() -> timedelta:
     return timedelta(seconds=time.clock_gettime(_UPTIME))
 
 
-class _Followed:
+class _DatabaseClock:
     """When this machine came up, by the clock of the database; None: its own clock counts."""
 
     zero: datetime | None = None
@@ -28,20 +28,20 @@ class _Followed:
 
 def now() -> datetime:
     """Return the current instant, aware, in UTC."""
-    return datetime.now(UTC) if _Followed.zero is None else _Followed.zero + uptime()
+    return datetime.now(UTC) if _DatabaseClock.zero is None else _DatabaseClock.zero + uptime()
 
 
-def follow(told: datetime, before: timedelta, after: timedelta) -> None:
+def follow_database(told: datetime, before: timedelta, after: timedelta) -> None:
     """Follow the clock of the database, which said `told` between these two uptimes of ours."""
     utc = told.astimezone(UTC)
-    if _Followed.zero is None:
-        _Followed.zero = _Followed.steady_zero = utc - (before + after) / 2
-    _Followed.zero = _corrected(_Followed.zero, utc - after, utc - before)
+    if _DatabaseClock.zero is None:
+        _DatabaseClock.zero = _DatabaseClock.steady_zero = utc - (before + after) / 2
+    _DatabaseClock.zero = _corrected(_DatabaseClock.zero, utc - after, utc - before)
 
 
-def follow_nobody() -> None:
+def follow_machine() -> None:
     """Let the clock of this machine count again."""
-    _Followed.zero = None
+    _DatabaseClock.zero = None
 
 
 def _corrected(zero: datetime, earliest: datetime, latest: datetime) -> datetime:
@@ -65,7 +65,7 @@ def steady() -> datetime:
     For what must neither end nor live on because the clock jumped. Time asleep counts where the system
     can tell it.
     """
-    return _Followed.steady_zero + uptime()
+    return _DatabaseClock.steady_zero + uptime()
 
 
 def within(at: datetime, span: timedelta, now: datetime) -> bool:

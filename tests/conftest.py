@@ -35,7 +35,12 @@ from tests.database import INITDB, LEFT_OUT, Server, running_server
 from tests.postgres_sample import leave_out
 from tests.reuse import share_what_is_the_same
 from tests.sampling import soaking
-from tests.told import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown, told
+from tests.summary_lines import (
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+    summary_lines,
+)
 
 __all__ = ["pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
@@ -82,15 +87,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_turn)
     if leave_out(config, items):
-        told(config).append(
+        summary_lines(config).append(
             "On PostgreSQL a sample ran: every statement, but not every case; `make soak` runs them all."
         )
     if not soaking() and any(item.get_closest_marker("soak") for item in items):
-        told(config).append(
+        summary_lines(config).append(
             "Of the long loops a sample ran, the same for everybody; `make soak` runs them whole."
         )
     if not INITDB:
-        told(config).append(LEFT_OUT)
+        summary_lines(config).append(LEFT_OUT)
 
 
 def _group(item: pytest.Item) -> str:

@@ -51,19 +51,19 @@ def test_a_time_counts_as_far_ahead_as_it_does_behind(
 
 
 def test_the_clock_of_a_database_counts_whatever_this_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock.follow_nobody()  # a test on PostgreSQL in this process may have begun it
+    clock.follow_machine()  # a test on PostgreSQL in this process may have begun it
     up = timedelta(days=1)
     monkeypatch.setattr(clock, "uptime", lambda: up)
-    monkeypatch.setattr(clock._Followed, "steady_zero", NOON)
+    monkeypatch.setattr(clock._DatabaseClock, "steady_zero", NOON)
     try:
-        clock.follow(NOON, up - SECOND, up + SECOND)
+        clock.follow_database(NOON, up - SECOND, up + SECOND)
         assert clock.now() == clock.steady() == NOON
-        clock.follow(NOON + SECOND / 2, up - SECOND, up + SECOND)
+        clock.follow_database(NOON + SECOND / 2, up - SECOND, up + SECOND)
         assert clock.now() == NOON, "a slow answer does not tell so exactly"
-        clock.follow(NOON + 10 * SECOND, up - SECOND, up)
+        clock.follow_database(NOON + 10 * SECOND, up - SECOND, up)
         assert clock.now() == NOON + 10 * SECOND
         assert clock.steady() == NOON, "no clock that is set moves it"
         up += SECOND
         assert clock.now() == NOON + 11 * SECOND
     finally:
-        clock.follow_nobody()
+        clock.follow_machine()

@@ -17,7 +17,7 @@ import pytest
 
 from harmony import create_app, logs
 from harmony.config import Settings, SettingsError
-from harmony.jobs.runner import EarlyEnds, attempt_apart
+from harmony.jobs.runner import EarlyOutcomes, attempt_without_uem
 from harmony.ops.request_ids import HEADER
 from tests.builders import an_integration
 
@@ -99,13 +99,15 @@ def test_the_id_of_a_request_is_that_of_a_trusted_proxy_or_our_own(
 def test_what_is_logged_in_a_run_names_the_run(written: io.StringIO) -> None:
     held = SimpleNamespace(integration_id=an_integration(), run_id=7)
     work = SimpleNamespace(lease=held, should_stop=lambda: False)
-    ends = EarlyEnds("tagging", lambda *_: "locked", lambda _: "database", "stopped", "paused", "overtaken")
+    ends = EarlyOutcomes(
+        "tagging", lambda *_: "locked", lambda _: "database", "stopped", "paused", "overtaken"
+    )
 
     def take(_watch: object) -> str:
         log.warning("at work")
         raise KeyError("a defect of ours")
 
-    assert attempt_apart(work, lambda *_: None, take, ends) == "database"
+    assert attempt_without_uem(work, lambda *_: None, take, ends) == "database"
     log.warning("afterwards")
     about = {one["msg"]: (one.get("run_id"), one.get("job")) for one in objects(written)}
     assert about["at work"] == about["Tagging 7 failed."] == (7, "tagging")

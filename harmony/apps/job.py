@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from harmony.apps import outcome as app_outcome
 from harmony.apps import store as app_store
 from harmony.apps import targets
-from harmony.apps.outcome import OVERTAKEN, PAUSED, STOPPED, AppSyncCounts, Doubts, End
+from harmony.apps.outcome import OVERTAKEN, PAUSED, STOPPED, AppSyncCounts, Doubts, PlannedOutcome
 from harmony.apps.reader import AppListReader, DeviceAppList
 from harmony.clock import monotonic, now
 from harmony.config import current_settings
@@ -25,7 +25,7 @@ from harmony.jobs.lease import Lease
 from harmony.jobs.presence import identity
 from harmony.jobs.progress import show_progress
 from harmony.jobs.quota import Share, is_scarce
-from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.runner import Outcomes, attempt, recording_outcome
 from harmony.jobs.uem_client import ClientFactory, open_client
 from harmony.models import Integration, JobRun
 from harmony.models.configuration import SERVER, ServerDetails, from_row
@@ -95,7 +95,7 @@ def sync_apps(
         return
     work = _load(claimed, should_stop)
     end = _attempt(work, opener)
-    with writing_the_end(_NAME, work):
+    with recording_outcome(_NAME, work):
         _finish(work, end)
 
 
@@ -113,21 +113,23 @@ def _load(claimed: Lease, should_stop: Callable[[], bool]) -> _AppSync:
     return work
 
 
-def _attempt(work: _AppSync, opener: ClientFactory) -> End:
+def _attempt(work: _AppSync, opener: ClientFactory) -> PlannedOutcome:
     def renew(session: Session, current_time: datetime) -> None:
         lease.renew(session, work.lease, current_time)
 
-    def take(client: UemClient, watch: LeaseKeeper) -> End:
+    def take(client: UemClient, watch: LeaseKeeper) -> PlannedOutcome:
         return _take(work, client, watch)
 
-    def ended(error: UemError) -> End:
+    def ended(error: UemError) -> PlannedOutcome:
         return app_outcome.of_error(error, work.counts, work.server.use_oauth2)
 
-    ends = Ends(_NAME, app_outcome.of_locked, app_outcome.of_database, STOPPED, PAUSED, OVERTAKEN, ended)
-    return attempt(work, opener, renew, take, ends)
+    outcomes = Outcomes(
+        _NAME, app_outcome.of_locked, app_outcome.of_database, STOPPED, PAUSED, OVERTAKEN, ended
+    )
+    return attempt(work, opener, renew, take, outcomes)
 
 
-def _take(work: _AppSync, client: UemClient, watch: LeaseKeeper) -> End:
+def _take(work: _AppSync, client: UemClient, watch: LeaseKeeper) -> PlannedOutcome:
     """Read and write what the share allows; a run that must end asks for no more, and raises."""
     work.must_end = watch.must_end
     try:
@@ -194,7 +196,7 @@ def _show(session: Session, work: _AppSync, current_time: datetime) -> None:
     )  # fmt: skip
 
 
-def _finish(work: _AppSync, end: End) -> None:
+def _finish(work: _AppSync, end: PlannedOutcome) -> None:
     """Close the run, plan the next one, and wait for a person where only one can help."""
     current_time, claimed = now(), work.lease
     with write() as session:
@@ -205,7 +207,7 @@ def _finish(work: _AppSync, end: End) -> None:
         if integration is None:
             return
         started = session.get_one(JobRun, claimed.run_id).started_at
-        planned = control.usual(integration, claimed.kind, started, current_time)
+        planned = control.usual_time(integration, claimed.kind, started, current_time)
         lease.settle(
             session,
             claimed,

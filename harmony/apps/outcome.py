@@ -70,7 +70,7 @@ class Doubts:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class PlannedOutcome:
     """The outcome of a run; `park` when only a person can help, `not_before` when it can go on then."""
 
     outcome: Outcome
@@ -87,12 +87,14 @@ class End:
         return planned if self.not_before is None else min(max(self.not_before, now), now + _LONGEST_WAIT)
 
 
-STOPPED = End(
+STOPPED = PlannedOutcome(
     Outcome(SyncRunState.CANCELLED, "Harmony was stopped during the app sync.", "It goes on at the start."),
     at_once=True,
 )
-PAUSED = End(Outcome(SyncRunState.CANCELLED, "The integration was paused during the app sync."), at_once=True)
-OVERTAKEN = End(OVERTAKEN_OUTCOME)
+PAUSED = PlannedOutcome(
+    Outcome(SyncRunState.CANCELLED, "The integration was paused during the app sync."), at_once=True
+)
+OVERTAKEN = PlannedOutcome(OVERTAKEN_OUTCOME)
 
 
 def with_quota(share: Share, quota: Quota, percent: int) -> Share:
@@ -106,16 +108,18 @@ def with_quota(share: Share, quota: Quota, percent: int) -> Share:
     return replace(share, allowed=max(1, quota.limit * percent // 100), limit=quota.limit)
 
 
-def of_reading(counts: AppSyncCounts, doubts: Doubts, share: Share, quota: Quota | None) -> End:
+def of_reading(counts: AppSyncCounts, doubts: Doubts, share: Share, quota: Quota | None) -> PlannedOutcome:
     """The end of a run that no error ended: everything was read, or calls have run out for now."""
     reasons = _reasons(doubts)
     if counts.waiting:
         end = _out_of_calls(counts, share, quota)
         return replace(end, outcome=replace(end.outcome, reason=" ".join([end.outcome.reason, *reasons])))
     if not reasons:
-        return End(Outcome(SyncRunState.OK))
+        return PlannedOutcome(Outcome(SyncRunState.OK))
     many = contradicts_many(len(doubts.failed) + len(doubts.incomplete), counts.read + counts.skipped)
-    return End(Outcome(SyncRunState.WARNING, " ".join(reasons), _OF_SERVER if many else _READ_AGAIN))
+    return PlannedOutcome(
+        Outcome(SyncRunState.WARNING, " ".join(reasons), _OF_SERVER if many else _READ_AGAIN)
+    )
 
 
 def _reasons(doubts: Doubts) -> list[str]:
@@ -146,12 +150,12 @@ def _some(external_ids: Sequence[str]) -> str:
     return f"{_devices(len(external_ids))} ({ids} {named(external_ids)})"
 
 
-def _out_of_calls(counts: AppSyncCounts, share: Share, quota: Quota | None) -> End:
+def _out_of_calls(counts: AppSyncCounts, share: Share, quota: Quota | None) -> PlannedOutcome:
     rest = f"{_devices(counts.waiting)} {'waits' if counts.waiting == 1 else 'wait'}."
     if quota is not None and is_scarce(quota.remaining, quota.limit):
         reason = f"Only {quota.remaining:,} of the UEM's {quota.limit:,} calls a day are left. {rest}"
         advice = "They are left to the device sync and to other programs until the quota is renewed."
-        return End(Outcome(SyncRunState.WARNING, reason, advice), not_before=quota.reset_at)
+        return PlannedOutcome(Outcome(SyncRunState.WARNING, reason, advice), not_before=quota.reset_at)
     reason = (
         f"Reading apps may use {share.allowed:,} of the UEM's {share.limit:,} calls a day, "
         f"and has used them. {rest}"
@@ -160,29 +164,29 @@ def _out_of_calls(counts: AppSyncCounts, share: Share, quota: Quota | None) -> E
         "It goes on by itself. A longer App sync interval needs less, "
         "a larger HARMONY_APPS_QUOTA_PERCENT allows more."
     )
-    return End(Outcome(SyncRunState.WARNING, reason, advice), not_before=share.frees_at)
+    return PlannedOutcome(Outcome(SyncRunState.WARNING, reason, advice), not_before=share.frees_at)
 
 
-def of_error(error: UemError, counts: AppSyncCounts, use_oauth2: bool = True) -> End:
+def of_error(error: UemError, counts: AppSyncCounts, use_oauth2: bool = True) -> PlannedOutcome:
     """Return the end that an error of the UEM means. A refused password is not tried again by itself."""
     sentence = f"{error.sentence} {_DEVICES_GO_ON}" if isinstance(error, Forbidden) else error.sentence
     if isinstance(error, SignInRefused):
-        return End(Outcome(SyncRunState.AUTH_FAILED, sentence, error.advice), park=not use_oauth2)
+        return PlannedOutcome(Outcome(SyncRunState.AUTH_FAILED, sentence, error.advice), park=not use_oauth2)
     state = SyncRunState.INCOMPLETE if counts.read else SyncRunState.FAILED
     ended = Outcome(state, f"{sentence} {_READ_IS_KEPT}" if counts.read else sentence, error.advice)
     if isinstance(error, Forbidden):
-        return End(replace(ended, state=SyncRunState.FAILED), park=True)
-    return End(ended, not_before=error.retry_at if isinstance(error, RateLimited) else None)
+        return PlannedOutcome(replace(ended, state=SyncRunState.FAILED), park=True)
+    return PlannedOutcome(ended, not_before=error.retry_at if isinstance(error, RateLimited) else None)
 
 
-def of_locked(sentence: str, advice: str) -> End:
+def of_locked(sentence: str, advice: str) -> PlannedOutcome:
     """The stored secrets do not open: only a person can help."""
-    return End(Outcome(SyncRunState.FAILED, sentence, advice), park=True)
+    return PlannedOutcome(Outcome(SyncRunState.FAILED, sentence, advice), park=True)
 
 
-def of_database(sign: str) -> End:
+def of_database(sign: str) -> PlannedOutcome:
     """The database failed the run; `sign` as in `sync.outcome.of_database`."""
-    return End(database_outcome(sign))
+    return PlannedOutcome(database_outcome(sign))
 
 
 def _devices(count: int) -> str:

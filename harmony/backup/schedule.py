@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harmony.backup import claim, copies, postgresql, record, sealed_keys
+from harmony.backup import copies, lock, postgresql, record, sealed_keys
 from harmony.config import Settings, current_settings
 from harmony.db import sqlite_module
 from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE, secret_key, vault_keys
@@ -47,7 +47,7 @@ def run_when_due(now: datetime) -> Path | None:
     folder = folder_of(current_settings())
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with claim.alone(folder) as is_ours:
+        with lock.exclusive(folder) as is_ours:
             # Another process may have made it since.
             return _run(now) if is_ours and is_due_now(now) else None
     except (OSError, sqlite3.Error, sqlite_module().Error, postgresql.NotDumped, _NoRoom) as error:

@@ -33,7 +33,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import TypeDecorator
 
-from harmony.clock import follow_nobody
+from harmony.clock import follow_machine
 from harmony.db import postgresql as postgres
 from harmony.db import write_lock
 from harmony.db.postgresql import BUSY_TIMEOUT_MS
@@ -154,7 +154,7 @@ def _pragmas() -> tuple[str, ...]:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    follow_nobody()
+    follow_machine()
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:

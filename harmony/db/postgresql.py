@@ -103,4 +103,4 @@ def look_at_clock(engine: Engine) -> None:
 def _ask_time(connection: Any) -> None:
     before = clock.uptime()
     (told,) = connection.execute("SELECT clock_timestamp()").fetchone()
-    clock.follow(told, before, clock.uptime())
+    clock.follow_database(told, before, clock.uptime())

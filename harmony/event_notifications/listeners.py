@@ -66,7 +66,7 @@ def rotate(integration_id: int, by: str, now: datetime) -> ListenerSecret | None
     return secret
 
 
-def turn(integration_id: int, on: bool, by: str, now: datetime) -> bool:
+def switch(integration_id: int, on: bool, by: str, now: datetime) -> bool:
     """Turn the listener on or off; return False if it was so. Off, it takes nothing and reads nothing."""
     with write() as session:
         listener = session.get(EventListener, integration_id)
@@ -81,7 +81,7 @@ def turn(integration_id: int, on: bool, by: str, now: datetime) -> bool:
         return True
 
 
-def are_heard(integration_id: int) -> bool:
+def has_received_events(integration_id: int) -> bool:
     """Tell whether the integration listens to events, and one has arrived."""
     listener = db.session.get(EventListener, integration_id)
     return listener is not None and listener.is_on and listener.received_at is not None

@@ -29,31 +29,31 @@ def interval(integration: Integration, kind: JobKind) -> timedelta:
     return KINDS[kind].interval(choice(integration))
 
 
-def usual(integration: Integration, kind: JobKind, started: datetime, now: datetime) -> datetime:
+def usual_time(integration: Integration, kind: JobKind, started: datetime, now: datetime) -> datetime:
     """Return the next point of its grid; one of the opposite phase lies apart from the device sync's."""
     phase = -integration.id if KINDS[kind].opposite_phase else integration.id
     return jobs_schedule.next_point(phase, interval(integration, kind), started, now)
 
 
-def begin(session: Session, integration: Integration, kind: JobKind, now: datetime) -> None:
+def schedule(session: Session, integration: Integration, kind: JobKind, now: datetime) -> None:
     """Plan the job for its usual time, inside the caller's `write()`."""
-    lease.nudge(session, integration.id, kind, usual(integration, kind, now, now), whole=True)
+    lease.make_due(session, integration.id, kind, usual_time(integration, kind, now, now), whole=True)
 
 
-def begin_all(session: Session, integration: Integration, now: datetime) -> None:
+def schedule_all(session: Session, integration: Integration, now: datetime) -> None:
     """Plan every kind that Finish and Resume plan, inside the caller's `write()`."""
     for kind in due_at_finish():
-        begin(session, integration, kind, now)
+        schedule(session, integration, kind, now)
 
 
-def begin_missing(now: datetime) -> int:
+def schedule_missing(now: datetime) -> int:
     """Plan kinds that came with an upgrade for the integrations that run. Return how many jobs."""
     active = db.session.scalars(select(Integration.id).where(Integration.state == IntegrationState.ACTIVE))
     known = {(job.integration_id, job.kind) for job in db.session.scalars(select(Job))}
     missing = [(id_, kind) for id_ in active for kind in due_at_finish() if (id_, kind) not in known]
     for id_, kind in missing:
         with write() as session:
-            begin(session, session.get_one(Integration, id_), kind, now)
+            schedule(session, session.get_one(Integration, id_), kind, now)
     return len(missing)
 
 
@@ -78,7 +78,7 @@ def after_sync(
         session.execute(waiting.values(whole=True, next_at=now))
     for kind, spec in KINDS.items():
         if spec.follows_sync is FollowsSync.EACH:
-            lease.nudge(session, integration.id, kind, now)
+            lease.make_due(session, integration.id, kind, now)
         elif spec.follows_sync is FollowsSync.FIRST and complete:
             _follow_first_sync(session, integration, kind, now)
 
@@ -86,19 +86,19 @@ def after_sync(
 def _follow_first_sync(session: Session, integration: Integration, kind: JobKind, now: datetime) -> None:
     known = session.get(Job, (integration.id, kind)) is not None
     if integration.snapshots == 1 or not known:
-        lease.nudge(session, integration.id, kind, now, whole=True)
+        lease.make_due(session, integration.id, kind, now, whole=True)
 
 
-def plan_anew(session: Session, integration: Integration, before: Synchronization, now: datetime) -> None:
+def reschedule(session: Session, integration: Integration, before: Synchronization, now: datetime) -> None:
     """Take jobs with a new interval to their new grid at once; what is due or asked for stays so."""
     for kind in due_at_finish():
         if KINDS[kind].interval(before) == interval(integration, kind):
             continue
         job = session.get(Job, (integration.id, kind))
         if job is None:
-            begin(session, integration, kind, now)
+            schedule(session, integration, kind, now)
         elif job.next_at is not None and job.next_at > now:
-            job.next_at = usual(integration, kind, now, now)
+            job.next_at = usual_time(integration, kind, now, now)
 
 
 def wake(session: Session, integration_id: int, now: datetime) -> None:
@@ -107,9 +107,9 @@ def wake(session: Session, integration_id: int, now: datetime) -> None:
     session.execute(parked.values(next_at=now, parked_why=None, failures=0))
 
 
-def again(session: Session, integration_id: int, kind: JobKind, now: datetime) -> None:
+def restart(session: Session, integration_id: int, kind: JobKind, now: datetime) -> None:
     """Make the whole of a job due at once, even a parked one: what it goes by was changed."""
-    lease.nudge(session, integration_id, kind, now, whole=True)
+    lease.make_due(session, integration_id, kind, now, whole=True)
     selected = update(Job).where(Job.integration_id == integration_id, Job.kind == kind)
     session.execute(selected.values(next_at=now, parked_why=None, failures=0))
 
@@ -122,7 +122,7 @@ def await_sync(session: Session, integration_id: int, now: datetime) -> None:
     """
     interrupt(session, integration_id, "Server Details were changed.", now, using_ids())
     for kind in using_ids():
-        again(session, integration_id, kind, now)
+        restart(session, integration_id, kind, now)
     moved = update(Integration).where(Integration.id == integration_id)
     generation = Integration.uem_generation + 1
     session.execute(moved.values(awaits_sync=True, uem_generation=generation))
@@ -143,7 +143,7 @@ def interrupt(
     """
     jobs = select(Job).where(Job.integration_id == integration_id, Job.kind.in_(list(kinds)))
     for job in session.scalars(jobs).all():
-        take_back(session, job, reason, now)
+        revoke(session, job, reason, now)
 
 
 def cancel(integration_id: int, kind: JobKind, by: str, now: datetime) -> bool:
@@ -153,18 +153,18 @@ def cancel(integration_id: int, kind: JobKind, by: str, now: datetime) -> bool:
         integration = session.get(Integration, integration_id)
         if job is None or integration is None:
             return False
-        run = take_back(session, job, f"Cancelled by {by}.", now, advice=_USUAL_TIME)
+        run = revoke(session, job, f"Cancelled by {by}.", now, advice=_USUAL_TIME)
         if run is None:
             return False
         if kind is JobKind.DEVICES:
             device_sync.plan(session, integration, run, Outcome(SyncRunState.CANCELLED), now)
         else:
-            job.next_at = usual(integration, kind, now, now)
+            job.next_at = usual_time(integration, kind, now, now)
         audit(session, by, KINDS[kind].words.cancelled, now, integration)
         return True
 
 
-def take_back(
+def revoke(
     session: Session, job: Job, reason: str, now: datetime, advice: str = READ_IS_KEPT
 ) -> JobRun | None:
     """Close the run under way as cancelled and make its worker powerless; None when there was none.

@@ -98,7 +98,7 @@ def request(integration_id: int, kind: JobKind, by: str, now: datetime, *, whole
         return True
 
 
-def put_off(integration_id: int, kind: JobKind, until: datetime, now: datetime) -> None:
+def postpone(integration_id: int, kind: JobKind, until: datetime, now: datetime) -> None:
     """Make a job that is due and that nobody does due later."""
     due = (Job.next_at <= now, or_(Job.lease_until.is_(None), Job.lease_until < now))
     selected = update(Job).where(Job.integration_id == integration_id, Job.kind == kind, *due)
@@ -106,7 +106,7 @@ def put_off(integration_id: int, kind: JobKind, until: datetime, now: datetime) 
         session.execute(selected.values(next_at=until))
 
 
-def nudge(
+def make_due(
     session: Session, integration_id: int, kind: JobKind, at: datetime, *, whole: bool = False,
     is_mended: bool = False,
 ) -> None:  # fmt: skip

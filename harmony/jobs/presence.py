@@ -53,7 +53,7 @@ def _node_name() -> str:
     return current_settings().node or socket.gethostname()[:64]
 
 
-def show(model: type[Worker] | type[WebProcess], now: datetime) -> None:
+def note_alive(model: type[Worker] | type[WebProcess], now: datetime) -> None:
     """Write that this process is alive, and forget processes that were silent for a day."""
     row = {
         "identity": identity(), "node": _node_name(), "version": VERSION, "started_at": now, "seen_at": now,

@@ -55,7 +55,7 @@ class RunWithUem(RunningJob, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EarlyEnds(Generic[_E]):
+class EarlyOutcomes(Generic[_E]):
     """The outcomes of a run that something ends early; `name` is for the log."""
 
     name: str
@@ -67,60 +67,62 @@ class EarlyEnds(Generic[_E]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ends(EarlyEnds[_E]):
-    """The ends of a run that calls the UEM."""
+class Outcomes(EarlyOutcomes[_E]):
+    """The outcomes of a run that calls the UEM."""
 
     of_error: Callable[[UemError], _E]
 
 
-def attempt(work: RunWithUem, opener: ClientFactory, renew: Renew, take: _Take[_E], ends: Ends[_E]) -> _E:
-    """Let `take` do the work with a client under a lease that is renewed; every failure is an end."""
+def attempt(
+    work: RunWithUem, opener: ClientFactory, renew: Renew, take: _Take[_E], outcomes: Outcomes[_E]
+) -> _E:
+    """Let `take` do the work with a client while its lease is renewed; every failure is an outcome."""
 
     def with_client() -> _E:
         try:
             with closing(opener(work.lease.integration_id, work.kind, work.server)) as client:
                 return _watched(work, client, renew, take)
         except UemError as error:
-            return ends.of_error(error)
+            return outcomes.of_error(error)
 
-    return _ended(work, with_client, ends)
+    return _with_log_fields(work, with_client, outcomes)
 
 
-def attempt_apart(
-    work: RunningJob, renew: Renew, take: Callable[[LeaseKeeper], _E], ends: EarlyEnds[_E]
+def attempt_without_uem(
+    work: RunningJob, renew: Renew, take: Callable[[LeaseKeeper], _E], outcomes: EarlyOutcomes[_E]
 ) -> _E:
-    """Let `take` do work that asks no UEM while its lease is renewed. Raises nothing: a failure is an end."""
+    """Let `take` do work without the UEM while its lease is renewed; every failure is an outcome."""
 
     def beside_its_watch() -> _E:
         with watched(renew, work.should_stop, lambda: None) as watch:
             return take(watch)
 
-    return _ended(work, beside_its_watch, ends)
+    return _with_log_fields(work, beside_its_watch, outcomes)
 
 
-def _ended(work: RunningJob, run: Callable[[], _E], ends: EarlyEnds[_E]) -> _E:
+def _with_log_fields(work: RunningJob, run: Callable[[], _E], outcomes: EarlyOutcomes[_E]) -> _E:
     claimed = work.lease
-    with logs.fields(integration=claimed.integration_id, job=ends.name, run_id=claimed.run_id):
-        return _word_of(work, run, ends)
+    with logs.fields(integration=claimed.integration_id, job=outcomes.name, run_id=claimed.run_id):
+        return _outcome_of(work, run, outcomes)
 
 
-def _word_of(work: RunningJob, run: Callable[[], _E], ends: EarlyEnds[_E]) -> _E:
+def _outcome_of(work: RunningJob, run: Callable[[], _E], outcomes: EarlyOutcomes[_E]) -> _E:
     claimed = work.lease
     try:
         return run()
     except VaultLocked as locked:
-        return ends.of_locked(locked.sentence, locked.advice)
+        return outcomes.of_locked(locked.sentence, locked.advice)
     except Interrupted:
-        return ends.stopped
+        return outcomes.stopped
     except LeaseLost:
-        return ends.paused if _is_paused(claimed.integration_id) else ends.overtaken
+        return outcomes.paused if _is_paused(claimed.integration_id) else outcomes.overtaken
     except Exception as error:  # a run must end with a word on the page, whatever went wrong
-        log.exception("%s %d failed.", ends.name.capitalize(), claimed.run_id)
-        return ends.of_database(trouble(error))
+        log.exception("%s %d failed.", outcomes.name.capitalize(), claimed.run_id)
+        return outcomes.of_database(trouble(error))
 
 
 @contextmanager
-def writing_the_end(name: str, work: RunningJob) -> Iterator[None]:
+def recording_outcome(name: str, work: RunningJob) -> Iterator[None]:
     """Around the write that closes the run. When it fails, the reaper closes it once its lease has ended."""
     try:
         yield

@@ -88,7 +88,7 @@ def forget_former(session: Session) -> int:
     return sum(bulk.execute(session, sql, (_NAME,)) for sql in statements)
 
 
-def quieten() -> None:
+def quiet_connection_errors() -> None:
     """Log one line, without a traceback, for each try of a consumer's thread while the database is away."""
     for process in ("Worker", "Scheduler"):
         logging.getLogger(f"huey.consumer.{process}").addFilter(_without_traceback)

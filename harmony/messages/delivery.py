@@ -132,25 +132,25 @@ def reference_of(message: Message) -> str:
     return f"{message.id}.{message.created_at:%Y%m%d%H%M%S}"
 
 
-def due_apart() -> bool:
+def is_general_due() -> bool:
     """Tell whether a message that belongs to no integration is due."""
     return bool(claims.ways_due(None, now()))
 
 
-def deliver_apart(should_stop: Callable[[], bool], opener: Opener = open_sender) -> None:
+def deliver_general(should_stop: Callable[[], bool], opener: Opener = open_sender) -> None:
     """Send the messages that belong to no integration; what is left over waits for the next tick."""
 
     def go_on() -> None:
         if should_stop():
             raise Interrupted
 
-    with alone() as is_alone, suppress(Interrupted):
+    with exclusive() as is_alone, suppress(Interrupted):
         if is_alone:
             Round(None, go_on, opener).deliver()
 
 
 @contextmanager
-def alone() -> Iterator[bool]:
+def exclusive() -> Iterator[bool]:
     """Yield whether no other delivery is under way in this process: the others' threads are for syncs."""
     is_alone = _UNDER_WAY.acquire(blocking=False)
     try:

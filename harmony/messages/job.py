@@ -18,10 +18,10 @@ from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
 from harmony.jobs.outcome import OVERTAKEN, Outcome, of_database
 from harmony.jobs.presence import identity
-from harmony.jobs.runner import EarlyEnds, attempt_apart, writing_the_end
+from harmony.jobs.runner import EarlyOutcomes, attempt_without_uem, recording_outcome
 from harmony.messages import claims
 from harmony.messages.channel import open_sender
-from harmony.messages.delivery import Opener, Round, alone
+from harmony.messages.delivery import Opener, Round, exclusive
 from harmony.messages.outcome import PAUSED, STOPPED, of_locked, of_round
 from harmony.messages.results import DeliveryCounts
 from harmony.messages.schedule import BREAK
@@ -43,9 +43,9 @@ def send_messages(
     integration_id: int, should_stop: Callable[[], bool] = lambda: False, opener: Opener = open_sender
 ) -> None:
     """Do the job if it is due and free. Every end is written to its run's row."""
-    with alone() as is_alone:
+    with exclusive() as is_alone:
         if not is_alone:
-            lease.put_off(integration_id, JobKind.MESSAGES, now() + BREAK, now())
+            lease.postpone(integration_id, JobKind.MESSAGES, now() + BREAK, now())
             return
         claimed = lease.claim(integration_id, JobKind.MESSAGES, identity(), now())
         if claimed is not None:
@@ -54,7 +54,7 @@ def send_messages(
 
 def _run(work: _MessageRun, opener: Opener) -> None:
     outcome = _attempt(work, opener)
-    with writing_the_end(_NAME, work):
+    with recording_outcome(_NAME, work):
         _finish(work, outcome)
 
 
@@ -65,8 +65,8 @@ def _attempt(work: _MessageRun, opener: Opener) -> Outcome:
     def take(watch: LeaseKeeper) -> Outcome:
         return of_round(Round(work.lease.integration_id, watch.go_on, opener, work.counts).deliver())
 
-    ends = EarlyEnds(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
-    return attempt_apart(work, renew, take, ends)
+    outcomes = EarlyOutcomes(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN)
+    return attempt_without_uem(work, renew, take, outcomes)
 
 
 def _finish(work: _MessageRun, outcome: Outcome) -> None:

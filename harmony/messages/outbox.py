@@ -61,7 +61,7 @@ def queue(session: Session, messages: NewMessage | Sequence[NewMessage], now: da
     statement = (sqlite if is_sqlite() else postgresql).insert(table_of(Message)).on_conflict_do_nothing()
     result = session.execute(statement, rows, execution_options={"preserve_rowcount": True})
     for integration_id in {row["integration_id"] for row in rows} - {None}:
-        lease.nudge(session, integration_id, JobKind.MESSAGES, now)
+        lease.make_due(session, integration_id, JobKind.MESSAGES, now)
     return cast("CursorResult[Any]", result).rowcount
 
 
@@ -109,14 +109,14 @@ def plan_forgotten(now: datetime) -> None:
     ids = due.where(Message.integration_id.is_not(None), Message.integration_id.not_in(planned)).distinct()
     for integration_id in db.session.scalars(ids).all():
         with write() as session:
-            lease.nudge(session, cast(int, integration_id), JobKind.MESSAGES, now)
+            lease.make_due(session, cast(int, integration_id), JobKind.MESSAGES, now)
 
 
 def _nudge(session: Session, *chosen: ColumnElement[bool], now: datetime) -> None:
     of_integrations = select(Message.integration_id).where(*chosen).distinct()
     for integration_id in session.scalars(of_integrations):
         if integration_id is not None:
-            lease.nudge(session, integration_id, JobKind.MESSAGES, now, is_mended=True)
+            lease.make_due(session, integration_id, JobKind.MESSAGES, now, is_mended=True)
 
 
 def _listed(messages: NewMessage | Sequence[NewMessage]) -> Sequence[NewMessage]:

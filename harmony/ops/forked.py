@@ -123,7 +123,7 @@ def _become(work: Work, lifeline: int, output: int) -> NoReturn:
         # Ctrl+C reaches the supervisor alone: it tells its children, each in a session of its own.
         os.setsid()
         _keep_only(lifeline, output)
-        _begin_anew()
+        _reset_inherited()
         code = work()
     except SystemExit as leaving:
         code = _code_of(leaving)
@@ -158,7 +158,7 @@ def _keep_only(lifeline: int, output: int) -> None:
                 os.close(number)
 
 
-def _begin_anew() -> None:
+def _reset_inherited() -> None:
     """Have the output, the log and the signals of a process that has just been started."""
     written = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stdout = sys.stderr = written

@@ -63,7 +63,7 @@ def migrate(now: datetime) -> None:
     """
     if _is_complete():
         return
-    with alone():
+    with exclusive():
         if not _is_complete():
             if revision() is not None:
                 db.session.rollback()
@@ -117,7 +117,7 @@ def installation(session: Session) -> Installation:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def exclusive() -> Iterator[None]:
     """Let one machine back up and migrate; others wait until it has, however long that takes."""
     if is_sqlite():
         yield

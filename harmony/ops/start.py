@@ -38,14 +38,14 @@ def main(app: Flask, arguments: Sequence[str] = ()) -> int:
     logs.configure(settings.log_level, settings.log_format)
     warn_of_ignored(settings)
     try:
-        _refuse_apart(settings, parts)
+        _refuse_part_on_sqlite(settings, parts)
         with locked(settings.data_dir, shared=len(parts) == 1):
             if WEB in parts:
                 refuse_taken_port(*settings.bind)
             prepare(app, parts)
             disconnect(app)
             return supervise([_CHILDREN[part]() for part in parts])
-    except (*_REFUSALS, _ApartOnSqlite, PortTaken) as error:
+    except (*_REFUSALS, _PartOnSqlite, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2
 
@@ -59,18 +59,18 @@ def _parts(arguments: Sequence[str]) -> list[str]:
     return parser.parse_args(arguments).parts or list(_CHILDREN)
 
 
-class _ApartOnSqlite(Exception):
+class _PartOnSqlite(Exception):
     """Dashboard and worker cannot run apart from each other on a file."""
 
 
-def _refuse_apart(settings: Settings, parts: Sequence[str]) -> None:
+def _refuse_part_on_sqlite(settings: Settings, parts: Sequence[str]) -> None:
     """Raise _ApartOnSqlite when only a part is to run and the database is no server."""
     if len(parts) > 1:
         return
     if settings.database_file is not None:
-        raise _ApartOnSqlite(f"--{parts[0]} needs PostgreSQL; set HARMONY_DATABASE_URL (docs/scaling.md).")
+        raise _PartOnSqlite(f"--{parts[0]} needs PostgreSQL; set HARMONY_DATABASE_URL (docs/scaling.md).")
     if not settings.has_shared_queue:
-        raise _ApartOnSqlite(f"--{parts[0]} needs the queue in PostgreSQL; unset HARMONY_QUEUE_URL.")
+        raise _PartOnSqlite(f"--{parts[0]} needs the queue in PostgreSQL; unset HARMONY_QUEUE_URL.")
 
 
 class PortTaken(Exception):

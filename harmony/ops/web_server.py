@@ -17,7 +17,7 @@ from waitress.adjustments import Adjustments
 
 from harmony.clock import monotonic
 from harmony.config import Settings
-from harmony.ops import web_beat, worker_watch
+from harmony.ops import web_heartbeat, worker_watch
 from harmony.ops.connections import MOST_CONNECTIONS, MOST_OF_AN_ADDRESS, Server
 from harmony.security.hosts import is_https
 from harmony.worker.child_process import run_child
@@ -54,7 +54,7 @@ def _serve(app: Flask, settings: Settings) -> None:
     gc.collect()
     gc.freeze()
     worker_watch.start(app, stop)
-    beating = web_beat.start(app, stop)
+    beating = web_heartbeat.start(app, stop)
     log.info("Listening at: %s (%d)", _url(server), os.getpid())
     run(server, stop)
     beating.join(_FINISH_WITHIN_SECONDS)

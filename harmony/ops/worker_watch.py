@@ -32,8 +32,8 @@ def _look(app: Flask, stop: threading.Event) -> None:
         try:
             seen = worker_seen_at(now())
             if seen is not None and now() - seen > WORKER_SILENT_AFTER:
-                watch.look(now())
-                delivery.deliver_apart(stop.is_set)
+                watch.queue_due_notices(now())
+                delivery.deliver_general(stop.is_set)
         except Exception:  # a locked database must not end the watch
             log.warning("Nobody could look whether the worker is silent.", exc_info=True)
         finally:

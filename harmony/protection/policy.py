@@ -95,7 +95,7 @@ def end_expired(now: datetime) -> None:
             end_overrides(codes, version, SCHEDULE, now)
 
 
-def said_before(version: int) -> tuple[Policy, list[Difference]] | None:
+def version_with_changes(version: int) -> tuple[Policy, list[Difference]] | None:
     """Return a saved version with what it changed; None if there is none of this number."""
     found = db.session.get(Policy, version)
     return (found, changes([found])[version]) if found else None

@@ -90,7 +90,7 @@ def record_changes(session: Session, changes: Iterable[Change], now: datetime) -
     record_events(session, [line for effect in effects for line in effect.events(now)])
     session.expire_all()
     for integration_id in sorted({state.integration_id for state, effect in states if effect.is_tagged}):
-        lease.nudge(session, integration_id, JobKind.TAGGING, now + TAG_WITHIN)
+        lease.make_due(session, integration_id, JobKind.TAGGING, now + TAG_WITHIN)
     return {state.device_id: effect.after for state, effect in states}
 
 

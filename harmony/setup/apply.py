@@ -67,7 +67,7 @@ def finish(integration_id: int, by: str, now: datetime) -> None:
         integration.state = IntegrationState.ACTIVE
         job = integration.sync_job
         job.next_at, job.requested_at, job.requested_by = now, now, by
-        control.begin_all(session, integration, now)
+        control.schedule_all(session, integration, now)
         audit(session, by, "Finished the set-up", now, integration)
 
 
@@ -132,7 +132,7 @@ def _server_saved(
     if another_source(old, new):
         former_tags.remember(session, integration, from_row(ServerDetails, before), now)
         _doubt(integration)
-        control.take_back(session, integration.sync_job, MOVED, now)
+        control.revoke(session, integration.sync_job, MOVED, now)
         control.await_sync(session, integration.id, now)
 
 
@@ -144,9 +144,9 @@ def _synchronization_saved(
         _doubt(integration)
     if switched_off(old, new):
         integration.redact_pending = True
-        control.take_back(session, integration.sync_job, REDACTED, now, _AGAIN_AT_ONCE)
-    control.plan_anew(session, integration, old, now)
-    _plan_anew(session, integration, old, new, now)
+        control.revoke(session, integration.sync_job, REDACTED, now, _AGAIN_AT_ONCE)
+    control.reschedule(session, integration, old, now)
+    _reschedule(session, integration, old, new, now)
 
 
 def _doubt(integration: Integration) -> None:
@@ -158,7 +158,7 @@ def _doubt(integration: Integration) -> None:
         integration.suspect = Absence.EDITED
 
 
-def _plan_anew(
+def _reschedule(
     session: Session, integration: Integration, old: Synchronization, new: Synchronization, now: datetime
 ) -> None:
     """A new interval takes its own grid at once; what is due, asked for or in quarantine stays as it is."""

@@ -65,7 +65,7 @@ def chosen(
     )
     return still_there + tuple(
         msgspec.structs.replace(group, android_enterprise=key(group.kind, group.external_id) in both_profiles)
-        for group in gone(visible, former)
+        for group in no_longer_visible(visible, former)
         if key(group.kind, group.external_id) in wanted
     )
 
@@ -80,7 +80,7 @@ def _chosen(group: KnownGroup, both_profiles: set[str]) -> ChosenGroup:
     )
 
 
-def gone(visible: Iterable[KnownGroup], former: Iterable[ChosenGroup]) -> list[ChosenGroup]:
+def no_longer_visible(visible: Iterable[KnownGroup], former: Iterable[ChosenGroup]) -> list[ChosenGroup]:
     """Return the groups of `former` that the account no longer sees."""
     seen = {(group.kind, group.external_id) for group in visible}
     return [group for group in former if (group.kind, group.external_id) not in seen]

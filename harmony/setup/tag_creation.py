@@ -21,7 +21,7 @@ from harmony.setup.uem_session import opened
 from harmony.tagging import managed_tags
 from harmony.tagging.names import needed_keys, needed_names
 from harmony.tagging.resolve_tags import Finder
-from harmony.tagging.root_group import home
+from harmony.tagging.root_group import known_root_group
 from harmony.uem.errors import UemError
 
 
@@ -40,7 +40,7 @@ def make_missing(integration_id: int, by: str, now: datetime) -> CreatedTags:
     integration = db.session.get_one(Integration, integration_id)
     draft = integration.draft
     tagging, server = draft.tagging, draft.server
-    needed, group = needed_keys(tagging), home(integration_id)
+    needed, group = needed_keys(tagging), known_root_group(integration_id)
     managed_tags.prepare(integration_id, tagging, now, _nobody_waits)
     before, problem = _in_uem(integration_id), tuple[str, ...]()
     try:

@@ -44,7 +44,7 @@ def settle(  # noqa: PLR0917 - two rows of the page, and what was decided when a
         for key in left:
             rows[key].kept_off = False
         _remember(rows[key] for key in left if key not in off)
-    control.again(session, integration.id, JobKind.TAGGING, now)
+    control.restart(session, integration.id, JobKind.TAGGING, now)
 
 
 def _remember(renamed: Iterable[UemTag]) -> None:

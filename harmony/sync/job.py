@@ -28,7 +28,7 @@ from harmony.jobs.outcome import (
     of_locked,
 )
 from harmony.jobs.presence import identity
-from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.runner import Outcomes, attempt, recording_outcome
 from harmony.jobs.tally import Tally
 from harmony.jobs.uem_client import ClientFactory, open_client
 from harmony.models import Absence, Integration, JobRun, SyncRunState
@@ -62,12 +62,12 @@ def sync(
         return
     work = _load(claimed, known, should_stop)
     outcome = (work.named.outcome if work.named else None) or _attempt(work, opener)
-    with writing_the_end(_NAME, work):
+    with recording_outcome(_NAME, work):
         _finish(work, outcome)
 
 
 def _load(claimed: Lease, known: rollback_detection.Marks | None, should_stop: Callable[[], bool]) -> Sync:
-    _distrust_the_past(known, claimed.integration_id)
+    _detect_rollback(known, claimed.integration_id)
     integration = db.session.get_one(Integration, claimed.integration_id)
     applied = {page.name: page.applied for page in integration.pages}
     work = Sync(
@@ -77,7 +77,7 @@ def _load(claimed: Lease, known: rollback_detection.Marks | None, should_stop: C
         from_row(Synchronization, applied.get(SYNCHRONIZATION)),
         should_stop,
         number=integration.snapshots + 1,
-        suspect=_suspect(integration),
+        suspect=_distrust_reason(integration),
         since=integration.fresh_as_of and integration.fresh_as_of - _OVERLAP,
         named=named_devices.load(integration.id, now()) if claimed.named else None,
     )
@@ -88,14 +88,14 @@ def _load(claimed: Lease, known: rollback_detection.Marks | None, should_stop: C
     return work
 
 
-def _suspect(integration: Integration) -> Absence | None:
+def _distrust_reason(integration: Integration) -> Absence | None:
     """Return why nothing may be deleted for what this run does not list; a restore counts until confirmed."""
     if caution.since() is not None:
         return Absence.RESTORED
     return Absence(integration.suspect) if integration.suspect else None
 
 
-def _distrust_the_past(known: rollback_detection.Marks | None, integration_id: int) -> None:
+def _detect_rollback(known: rollback_detection.Marks | None, integration_id: int) -> None:
     """Look for a database put back since this process started.
 
     Before anything else: the end of this run, whatever it is, makes the old database the newest.
@@ -120,8 +120,8 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
     def ended(error: UemError) -> Outcome:
         return of_error(error, work.tally, work.server.use_oauth2)
 
-    ends = Ends(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
-    return attempt(work, opener, renew, take, ends)
+    outcomes = Outcomes(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
+    return attempt(work, opener, renew, take, outcomes)
 
 
 def _finish(work: Sync, outcome: Outcome) -> None:
@@ -139,7 +139,7 @@ def _finish(work: Sync, outcome: Outcome) -> None:
     if mark:
         rollback_detection.note(work.lease.integration_id, mark)
     if closed:
-        _tell(work, outcome)
+        _log_outcome(work, outcome)
     else:  # its row says by whom and why; that is nothing for a log
         log.info("Run %d of integration %d had been ended.", work.lease.run_id, work.lease.integration_id)
 
@@ -170,7 +170,7 @@ def _answer_events(session: Session, work: Sync, outcome: Outcome, current_time:
         named_devices.settle_read(session, run.integration_id, run.started_at)
 
 
-def _tell(work: Sync, outcome: Outcome) -> None:
+def _log_outcome(work: Sync, outcome: Outcome) -> None:
     """A line for the operator; what a person has to look at is loud enough for any level but ERROR."""
     tally, calm = work.tally, outcome.good or outcome.state is SyncRunState.CANCELLED
     log.log(
@@ -209,6 +209,6 @@ def _mark_not_found(work: Sync, seen: Snapshot, external_ids: Sequence[str], out
         return replace(outcome, reason=f"{_TOO_MANY.format(len(ids))} {outcome.reason}", full_sync=True)
     if ids:
         with write() as session:
-            work.beat(session)
+            work.renew_lease(session)
             work.tally.missing = deletion_missing.mark_not_found(session, seen, ids, now())
     return outcome

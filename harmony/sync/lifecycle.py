@@ -47,7 +47,7 @@ def resume(integration_id: int, by: str, now: datetime) -> bool:
         integration = session.get_one(Integration, integration_id)
         integration.sync_job.requested_at, integration.sync_job.requested_by = now, by
         control.wake(session, integration_id, now)
-        control.begin_all(session, integration, now)
+        control.schedule_all(session, integration, now)
         audit(session, by, "Resumed", now, integration)
         return True
 

@@ -102,7 +102,7 @@ def look(
         integration_id, _NO_RUN, number, choice, reading.is_listed, reading.account, reading.empty_groups(),
         suspect,
     )  # fmt: skip
-    return _told(figures, snapshot, doubt)
+    return _summarized(figures, snapshot, doubt)
 
 
 def _next_snapshot(integration_id: int, *, edited: bool) -> tuple[int, Absence | None]:
@@ -167,7 +167,7 @@ class _Figures:
         self.counts["restored"] += len(changes.restored)
 
 
-def _told(figures: _Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
+def _summarized(figures: _Figures, snapshot: Snapshot, doubt: Doubt) -> Preview:
     groups = tuple(
         _GroupFigure(group.name, group.kind, group.external_id, figures.groups[group.kind, group.external_id])
         for group in snapshot.choice.groups
@@ -189,7 +189,7 @@ def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
         now(),
         [device.id for device in deletion_missing.candidates(snapshot) if not device.doubtful],
     )
-    approved, due = _gone(snapshot, time)
+    approved, due = _missing_before(snapshot, time)
     ids = [row.id for row in due] + (new if snapshot.choice.deletion_after == 1 else [])
     whys = frozenset(Absence(row.absent_why) for row in due)
     emptied = _emptied(snapshot, ids)
@@ -202,7 +202,7 @@ def _departing(seen: Preview, snapshot: Snapshot, live: int) -> Preview:
     return replace(seen, missing=len(new), approved=len(approved), deleted=len(ids), held=held)
 
 
-def _gone(snapshot: Snapshot, time: datetime) -> tuple[list[Any], list[Any]]:
+def _missing_before(snapshot: Snapshot, time: datetime) -> tuple[list[Any], list[Any]]:
     """Who went missing earlier and still is: those that were approved to go, and the others that are due."""
     hold = holds.pending(db.session(), snapshot.integration_id)
     approved = hold.up_to if hold is not None and holds.approval_counts(hold, time) else 0

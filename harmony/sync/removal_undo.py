@@ -96,7 +96,7 @@ def _put_in_force(session: Session, integration: Integration, now: datetime) -> 
     if integration.state == IntegrationState.ACTIVE:
         job.next_at = now
         control.wake(session, integration.id, now)
-        control.begin_all(session, integration, now)
+        control.schedule_all(session, integration, now)
     else:
         job.next_at = job.requested_at = job.requested_by = None
 

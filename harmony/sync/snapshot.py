@@ -31,7 +31,7 @@ from harmony.uem.client import UemClient
 from harmony.uem.records import SkippedRow, UemDevice
 
 # Pages without a change still show progress and renew the lease, but not each of them.
-_BEAT = timedelta(seconds=1)
+_RENEW_EVERY = timedelta(seconds=1)
 SKIPPED_ROWS_KEPT = 1000
 # The most. One commit rewrites the same pages of the indexes for a few pages of devices as for one; how many
 # rows it takes follows from how long others wait for it (`write_pace`).
@@ -56,12 +56,12 @@ class Sync:
     since: datetime | None = None
     named: NamedDevices | None = None
     tally: Tally = field(default_factory=Tally)
-    beat_at: datetime | None = None
+    lease_renewed_at: datetime | None = None
     after_write: Callable[[], object] = bulk.checkpoint
 
-    def beat(self, session: Session) -> None:
+    def renew_lease(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
-        time = self.beat_at = now()
+        time = self.lease_renewed_at = now()
         lease.renew(session, self.lease, time)
         show_progress(session, self.lease.run_id, time, **self.tally.progress())
 
@@ -90,7 +90,7 @@ def take_snapshot(work: Sync, client: UemClient) -> Outcome:
         work.lease.integration_id, work.lease.run_id, work.number, work.choice, reading.is_listed,
         reading.account, reading.empty_groups(), work.suspect,
     )  # fmt: skip
-    departed = depart(found, work.beat, now())
+    departed = depart(found, work.renew_lease, now())
     work.tally.missing, work.tally.deleted = departed.missing, departed.deleted
     work.tally.reappeared += departed.reappeared
     doubt = replace(doubt, kept=departed.kept, former=lookup.count_former(work.lease.integration_id))
@@ -177,7 +177,7 @@ class Writer:
         if not (self._account.detached or self._account.shared):
             return
         with write(integration_id) as session:
-            self._work.beat(session)
+            self._work.renew_lease(session)
             store.reattach(session, integration_id, taken)
             store.forget_shared(session, integration_id, self._account.shared, self._began_at)
             self._record_detached(session)
@@ -187,7 +187,7 @@ class Writer:
         self.finish()
         if self._account.detached:
             with write(self._work.lease.integration_id) as session:
-                self._work.beat(session)
+                self._work.renew_lease(session)
                 self._record_detached(session)
 
     def _record_detached(self, session: Session) -> None:
@@ -202,13 +202,18 @@ class Writer:
         work, time = self._work, now()
         _count(work.tally, changes, len(skipped))
         self._written_at = time
-        if not (changes.writes or skipped or work.beat_at is None or time - work.beat_at >= _BEAT):
+        if not (
+            changes.writes
+            or skipped
+            or work.lease_renewed_at is None
+            or time - work.lease_renewed_at >= _RENEW_EVERY
+        ):
             return
         # Before the lock is taken, so that nobody waits for it.
         rows = store.rows_of(changes, work.lease.integration_id, self._generation, time)
         with write(work.lease.integration_id) as session:
             began = monotonic()
-            work.beat(session)
+            work.renew_lease(session)
             self._generation = store.write_plan(session, changes, work.lease.run_id, rows)
             _keep_skipped(session, work, skipped)
         self._pace.note(len(changes.create) + len(changes.update), monotonic() - began)

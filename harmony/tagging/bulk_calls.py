@@ -76,7 +76,7 @@ class Delivery:
     def _note(self, fresh: Sequence[Batch], answered: Sequence[Answered]) -> None:
         """Write down, before it is sent and after it was answered."""
         time = now()
-        self._work.heard(self._client)
+        self._work.note_usage(self._client)
         with write() as session:
             for batch, outcome in answered:
                 by_id = {target.external_id: target for target in batch.targets}
@@ -89,7 +89,7 @@ class Delivery:
                 self._count(batch.add, len(well))
             for batch in fresh:
                 outbox.sent(session, batch)
-            self._work.beat(session)
+            self._work.renew_lease(session)
         self._notes += 1
         if self._notes % _NOTES_PER_CHECKPOINT == 0:
             bulk.checkpoint()
@@ -127,7 +127,7 @@ class Delivery:
         }
         time = now()
         with write() as session:
-            self._work.beat(session)
+            self._work.renew_lease(session)
             outbox.done(session, key, add, list(done))
             self._lost(session, key, add, unknown, time)
             outbox.refused(session, key, add, why, time)

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from harmony.apps.outcome import OVERTAKEN, End, of_database, of_locked
+from harmony.apps.outcome import OVERTAKEN, PlannedOutcome, of_database, of_locked
 from harmony.clock import now
 from harmony.db import db, release, write
 from harmony.jobs import lease, runs
@@ -17,7 +17,7 @@ from harmony.jobs.heartbeat import LeaseKeeper
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.lease import Lease
 from harmony.jobs.presence import identity
-from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.runner import Outcomes, attempt, recording_outcome
 from harmony.jobs.uem_client import ClientFactory, open_client
 from harmony.models import Device, Integration, Job, JobRun
 from harmony.models.configuration import SERVER, TAGGING, ServerDetails, Tagging, from_row
@@ -25,7 +25,7 @@ from harmony.tagging import outbox
 from harmony.tagging.call_size import CallSize
 from harmony.tagging.outcome import PAUSED, STOPPED, of_error, retry_wait
 from harmony.tagging.plan import PER_CALL
-from harmony.tagging.reconcile import OVERLAP, Turn
+from harmony.tagging.reconcile import OVERLAP, TaggingRun
 from harmony.tagging.run_context import RunContext
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
@@ -44,7 +44,7 @@ def tag(
         return
     work = _load(claimed, should_stop)
     end = _attempt(work, opener)
-    with writing_the_end(_NAME, work):
+    with recording_outcome(_NAME, work):
         _finish(work, end)
 
 
@@ -80,24 +80,24 @@ def _since(job: Job) -> datetime | None:
     return since if found is None else None
 
 
-def _attempt(work: RunContext, opener: ClientFactory) -> End:
+def _attempt(work: RunContext, opener: ClientFactory) -> PlannedOutcome:
     def renew(session: Session, current_time: datetime) -> None:
         lease.renew(session, work.lease, current_time)
 
-    def take(client: UemClient, _watch: LeaseKeeper) -> End:
+    def take(client: UemClient, _watch: LeaseKeeper) -> PlannedOutcome:
         try:
-            return End(Turn(work, client).take())
+            return PlannedOutcome(TaggingRun(work, client).take())
         finally:
-            work.heard(client)
+            work.note_usage(client)
 
-    def ended(error: UemError) -> End:
+    def ended(error: UemError) -> PlannedOutcome:
         return of_error(error, work.counts, work.server.use_oauth2)
 
-    ends = Ends(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
-    return attempt(work, opener, renew, take, ends)
+    outcomes = Outcomes(_NAME, of_locked, of_database, STOPPED, PAUSED, OVERTAKEN, ended)
+    return attempt(work, opener, renew, take, outcomes)
 
 
-def _finish(work: RunContext, end: End) -> None:
+def _finish(work: RunContext, end: PlannedOutcome) -> None:
     """Close the run, plan the next one, and wait for a person where only one can help."""
     current_time, claimed = now(), work.lease
     next_at = work.next_at

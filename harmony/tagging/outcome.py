@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from harmony.apps.outcome import End
+from harmony.apps.outcome import PlannedOutcome
 from harmony.jobs.outcome import Outcome
 from harmony.models.states import SyncRunState
 from harmony.uem.errors import Forbidden, RateLimited, SignInRefused, UemError
@@ -30,11 +30,13 @@ class Counts:
     made: int = 0
 
 
-STOPPED = End(
+STOPPED = PlannedOutcome(
     Outcome(SyncRunState.CANCELLED, "Harmony was stopped during the tagging.", "It goes on at the start."),
     at_once=True,
 )
-PAUSED = End(Outcome(SyncRunState.CANCELLED, "The integration was paused during the tagging."), at_once=True)
+PAUSED = PlannedOutcome(
+    Outcome(SyncRunState.CANCELLED, "The integration was paused during the tagging."), at_once=True
+)
 
 
 def of_push(
@@ -56,21 +58,21 @@ def of_push(
     return Outcome(SyncRunState.OK)
 
 
-def of_error(error: UemError, counts: Counts, use_oauth2: bool = True) -> End:
+def of_error(error: UemError, counts: Counts, use_oauth2: bool = True) -> PlannedOutcome:
     """Return how an error of the UEM ends the run. A missing permission waits for a person: no failure.
 
     A refused password is not tried again by itself either: the UEM would lock the account.
     """
     if isinstance(error, Forbidden):
         reason = f"Tags are not written: {error.sentence} {_DEVICES_GO_ON}"
-        return End(Outcome(SyncRunState.WARNING, reason, error.advice), park=True)
+        return PlannedOutcome(Outcome(SyncRunState.WARNING, reason, error.advice), park=True)
     if isinstance(error, SignInRefused):
         ended = Outcome(SyncRunState.AUTH_FAILED, error.sentence, error.advice)
-        return End(ended, park=not use_oauth2)
+        return PlannedOutcome(ended, park=not use_oauth2)
     some = counts.added or counts.removed
     state = SyncRunState.INCOMPLETE if some else SyncRunState.FAILED
     ended = Outcome(state, f"{error.sentence} {_REST}", error.advice)
-    return End(ended, not_before=error.retry_at if isinstance(error, RateLimited) else None)
+    return PlannedOutcome(ended, not_before=error.retry_at if isinstance(error, RateLimited) else None)
 
 
 def retry_wait(failures: int) -> timedelta:

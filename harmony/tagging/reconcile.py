@@ -21,7 +21,7 @@ from harmony.tagging.links import refresh_all, refresh_changed
 from harmony.tagging.managed_tags import OurTag, tags_of
 from harmony.tagging.read_back import observe
 from harmony.tagging.resolve_tags import Finder
-from harmony.tagging.root_group import home, home_now
+from harmony.tagging.root_group import current_root_group, known_root_group
 from harmony.tagging.run_context import RunContext
 from harmony.uem.client import UemClient
 from harmony.uem.errors import NotFound, TooLarge
@@ -32,13 +32,13 @@ OVERLAP = timedelta(minutes=2)
 _LOOKS = 3
 
 
-class Turn:
+class TaggingRun:
     """One tagging run, with a client that is open for it."""
 
     def __init__(self, work: RunContext, client: UemClient) -> None:
         self._work = work
         self._client = client
-        self._finder = Finder(work.id, work.tagging, client, home(work.id), work.beat)
+        self._finder = Finder(work.id, work.tagging, client, known_root_group(work.id), work.renew_lease)
 
     def take(self) -> Outcome:
         """Bring the UEM to the desired state; what is written stays.
@@ -64,28 +64,28 @@ class Turn:
     def _refresh(self, since: datetime | None) -> None:
         desire = Desire(self._work.id, self._work.tagging, managed_tags.retired(tags_of(self._work.id)))
         if since is None:
-            refresh_all(desire, now(), self._work.beat)
+            refresh_all(desire, now(), self._work.renew_lease)
         else:
-            refresh_changed(desire, since, now(), self._work.beat)
+            refresh_changed(desire, since, now(), self._work.renew_lease)
 
     def _hurry(self) -> None:
         """What was declined waits for its time, but not when somebody asks for a push."""
         hurried = 1
         while hurried:
             with write() as session:
-                self._work.beat(session)
+                self._work.renew_lease(session)
                 hurried = outbox.hurry(session, self._work.id)
 
     def _find(self, *, whole: bool, again: bool) -> None:
         self._work.step = "Finding the tags in the UEM"
         needed = managed_tags.needed(self._work.id, self._work.tagging)
-        if managed_tags.prepare(self._work.id, self._work.tagging, now(), self._work.beat):
+        if managed_tags.prepare(self._work.id, self._work.tagging, now(), self._work.renew_lease):
             self._refresh(None)
         if self._finder.group is None and any(tag.external_id is None for tag in self._needed()):
-            self._finder.group = home_now(self._client)
+            self._finder.group = current_root_group(self._client)
         self._finder.find(needed, now(), whole=whole, again=again)
         self._work.counts.made = self._finder.made
-        self._work.heard(self._client)
+        self._work.note_usage(self._client)
 
     def _needed(self) -> list[OurTag]:
         needed = managed_tags.needed(self._work.id, self._work.tagging)
@@ -119,12 +119,14 @@ class Turn:
             found = None
         if found is not None:
             partial = not found.is_complete
-            otherwise = observe(self._work.id, tag.key, found.ids, began, self._work.beat, partial=partial)
+            otherwise = observe(
+                self._work.id, tag.key, found.ids, began, self._work.renew_lease, partial=partial
+            )
             # What was never looked at, or must be on no device, is no drift.
             if tag.checked_at is not None and tag.retired_at is None and not tag.kept_off:
                 self._work.counts.repaired += otherwise
         self._mark(tag.key, checked_at=began)
-        self._work.heard(self._client)
+        self._work.note_usage(self._client)
         return True
 
     def _deliver(self) -> None:
@@ -167,7 +169,7 @@ class Turn:
     def _mark(self, key: str, **values: datetime | None) -> None:
         conditions = (UemTag.integration_id == self._work.id, UemTag.key == key)
         with write() as session:
-            self._work.beat(session)
+            self._work.renew_lease(session)
             session.execute(update(UemTag).where(*conditions).values(**values))
 
     def _ended(self) -> Outcome:

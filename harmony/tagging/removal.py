@@ -66,4 +66,4 @@ def retire(session: Session, integration: Integration, keys: Collection[str], by
     session.execute(update(UemTag).where(*own_tags).values(retired_at=now, checked_at=None, kept_off=True))
     names = session.scalars(select(UemTag.name).where(*own_tags).order_by(UemTag.name)).all()
     audit(session, by, _ASKED, now, integration, detail=", ".join(names))
-    control.again(session, integration.id, JobKind.TAGGING, now)
+    control.restart(session, integration.id, JobKind.TAGGING, now)

@@ -104,10 +104,10 @@ class Finder:
         unproven = {tag.key for tag in tags_of(self._id) if not tag.proven}
         for key, verdict in verdicts.items():
             if verdict in {TagVerdict.GONE, TagVerdict.RENAMED}:
-                self._change(key, change.lose)
+                self._change(key, change.forget_id)
                 forget(self._id, key, time, self._beat)
             elif verdict is TagVerdict.OURS and key in unproven:
-                self._change(key, change.prove)
+                self._change(key, change.confirm_id)
 
     def _take_back(self, tag: OurTag, listing: TagList) -> None:
         """A tag that was taken for gone, and made anew, is there after all: it is taken off the devices."""
@@ -162,7 +162,7 @@ class Finder:
     def _believe(self, claims: Sequence[Claim]) -> None:
         """Write down the ids that other answers agree with; the next run looks for the others."""
         for claim in self.prover.confirm(claims, self._taken()):
-            take = change.adopt if claim.is_adopted else change.found
+            take = change.accept_given_id if claim.is_adopted else change.record_id
             since = None
             if claim.is_new:
                 self.made, since = self.made + 1, now()
@@ -174,7 +174,7 @@ class Finder:
         """Make them, several at once. Raises the first UemError, once every answer has been written down."""
         group = {tag.key: tag.group or self.group or "" for tag in tags}
         for key, where in group.items():
-            self._change(key, partial(change.ask, group=where))
+            self._change(key, partial(change.note_creation, group=where))
         with ThreadPoolExecutor(self._client.parallel(), thread_name_prefix="uem-tag") as pool:
             making = [(tag, pool.submit(self._client.create_tag, tag.name, group[tag.key])) for tag in tags]
         answers = [(tag, self._answer(tag, future)) for tag, future in making]
@@ -203,7 +203,7 @@ class Finder:
         return None
 
     def _trouble(self, key: str, sentence: str, time: datetime) -> None:
-        self._change(key, lambda row: change.say(row, sentence, time))
+        self._change(key, lambda row: change.record_problem(row, sentence, time))
 
     def _change(self, key: str, change: Callable[[UemTag], None]) -> None:
         with write() as session:

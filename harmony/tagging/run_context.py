@@ -52,7 +52,7 @@ class RunContext:
         """The integration."""
         return self.lease.integration_id
 
-    def beat(self, session: Session) -> None:
+    def renew_lease(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`. Raises LeaseLost."""
         current_time = now()
         lease.renew(session, self.lease, current_time)
@@ -66,7 +66,7 @@ class RunContext:
             calls=self.calls, quota_left=left, quota_limit=limit,
         )  # fmt: skip
 
-    def heard(self, client: UemClient) -> None:
+    def note_usage(self, client: UemClient) -> None:
         """Take over what the client knows of calls and quota."""
         self.calls, self.quota = client.calls(), client.quota()
 

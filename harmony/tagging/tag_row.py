@@ -10,7 +10,7 @@ from harmony.models import UemTag
 from harmony.tagging.names import OLD
 
 
-def lose(row: UemTag) -> None:
+def forget_id(row: UemTag) -> None:
     """Take it that the UEM has no such tag, or calls it otherwise; the id is remembered, it may come back."""
     row.former_id = row.external_id if row.proven else None
     row.external_id = row.organization_group_id = row.checked_at = row.doubted_at = None
@@ -19,17 +19,17 @@ def lose(row: UemTag) -> None:
         row.retired_at = None
 
 
-def prove(row: UemTag) -> None:
+def confirm_id(row: UemTag) -> None:
     """Note that this UEM has shown the id with the name."""
     row.proven, row.checked_at = True, None
 
 
-def ask(row: UemTag, group: str) -> None:
+def note_creation(row: UemTag, group: str) -> None:
     """Note that we are about to make it in this group."""
     row.organization_group_id, row.problem = group, ""
 
 
-def found(
+def record_id(
     row: UemTag, external_id: str, group: str | None = None, empty_since: datetime | None = None
 ) -> None:
     """Take its id. Who carries one that was there before has to be looked up; nobody carries a new one."""
@@ -39,13 +39,13 @@ def found(
         row.former_id = None
 
 
-def adopt(row: UemTag, external_id: str, group: str, empty_since: datetime | None = None) -> None:
+def accept_given_id(row: UemTag, external_id: str, group: str, empty_since: datetime | None = None) -> None:
     """Take the id of a tag that a person gave us."""
-    found(row, external_id, group, empty_since)
+    record_id(row, external_id, group, empty_since)
     row.adopted = True
 
 
-def say(row: UemTag, sentence: str, current_time: datetime) -> None:
+def record_problem(row: UemTag, sentence: str, current_time: datetime) -> None:
     """Note why it cannot be used."""
     row.problem, row.checked_at, row.organization_group_id = sentence[:1024], current_time, None
 

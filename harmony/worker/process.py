@@ -47,9 +47,9 @@ def _run(app: Flask) -> None:
         shutdown_timeout=_STOP_WITHIN_SECONDS,
     )
     app.extensions[STOPPING] = consumer.stop_flag
-    shared_queue.quieten()
+    shared_queue.quiet_connection_errors()
     with app.app_context():
-        _try(sign_of_life, _NO_SIGN)
+        _try(record_heartbeat, _NO_SIGN)
         enqueue(TICK)
     threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
     _consume(consumer)
@@ -85,9 +85,9 @@ def _consume(consumer: Any) -> None:
     consumer.stop(graceful=True)
 
 
-def sign_of_life() -> None:
+def record_heartbeat() -> None:
     """Write that this process is alive, and forget processes that were silent for a day."""
-    presence.show(Worker, now())
+    presence.note_alive(Worker, now())
 
 
 def _follow_clock() -> None:
@@ -112,7 +112,7 @@ def _try(act: Callable[[], object], failed: str) -> None:
 # `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
 _EACH_BEAT: tuple[tuple[Callable[[], object], str], ...] = (
     (_follow_clock, "The clock of the database could not be read."),
-    (sign_of_life, _NO_SIGN),
+    (record_heartbeat, _NO_SIGN),
     (enqueue_due_jobs, "Nobody could look for what is due."),
     (checkpoint, "The WAL could not be checkpointed."),
 )

@@ -125,7 +125,7 @@ def exceptions() -> None:
 
 def notices() -> None:
     """Send the messages that belong to no integration, if any are due; otherwise do nothing."""
-    delivery.deliver_apart(stopping().is_set)
+    delivery.deliver_general(stopping().is_set)
 
 
 def backup() -> None:
@@ -150,8 +150,8 @@ def tick() -> None:
         enqueue(RATE)
     if app_exceptions.pending():
         enqueue(EXCEPTIONS)
-    watch.look(now())
-    if delivery.due_apart():
+    watch.queue_due_notices(now())
+    if delivery.is_general_due():
         enqueue(NOTICES)
     if schedule.is_due_now(now()):
         enqueue(BACKUP)
@@ -174,7 +174,7 @@ def enqueue_due_jobs(of_integration: int | None = None) -> None:
 def _put_right() -> None:
     recovery.mend(now())
     recovery.reap(now())
-    control.begin_missing(now())
+    control.schedule_missing(now())
     outbox.plan_forgotten(now())
     recipients.queue_new_devices(now())
 

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
         stop, gateway = threading.Event(), _Gateway()
         threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-        delivery.deliver_apart(stop.is_set, gateway.open)
+        delivery.deliver_general(stop.is_set, gateway.open)
         stop.wait()
     sys.stdout.write(json.dumps({"sent": gateway.sent, "cap": channel.PER_HOUR[ChannelKind.EMAIL]}) + "\n")
     return 0

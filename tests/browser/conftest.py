@@ -20,7 +20,7 @@ from tests.browser.oidc_provider import NODE
 from tests.browser.product import Product, running_product
 from tests.browser.visitor import Visitor
 from tests.conftest import ADMINISTRATOR, PASSWORD
-from tests.told import told
+from tests.summary_lines import summary_lines
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -67,7 +67,7 @@ def _leave_out(
     config.hook.pytest_deselected(items=mine)
     files = ", ".join(sorted({item.nodeid.partition("::")[0] for item in mine}))
     how = f"for lack of {name} ({install} brings them in)"
-    told(config).append(f"Left out {len(mine)} browser tests {how}: {files}")
+    summary_lines(config).append(f"Left out {len(mine)} browser tests {how}: {files}")
 
 
 @pytest.fixture(scope="session")

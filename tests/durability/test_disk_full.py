@@ -25,7 +25,7 @@ from tests.durability.shortage import (
     no_more_pages,
     small_file_system,
 )
-from tests.told import told
+from tests.summary_lines import summary_lines
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -47,7 +47,7 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module", autouse=True)
 def what_was_tried(pytestconfig: pytest.Config) -> None:
     """Say whether a file system was really full."""
-    told(pytestconfig).append(f"Disk full: tested with {' and '.join(WAYS)}.{LEFT_OUT}")
+    summary_lines(pytestconfig).append(f"Disk full: tested with {' and '.join(WAYS)}.{LEFT_OUT}")
 
 
 @pytest.fixture

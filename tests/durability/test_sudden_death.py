@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.sampling import sample, seed
-from tests.told import told
+from tests.summary_lines import summary_lines
 
 pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
@@ -39,7 +39,7 @@ def test_a_sync_may_die_anywhere_and_ends_as_if_it_had_not(
     lost = sum(report["lost"] for report in reports)
     seconds = max(report["seconds"] for report in reports)
     points = sum(report["points"] for report in reports)
-    told(pytestconfig).append(
+    summary_lines(pytestconfig).append(
         f"Sudden death: {done['kills']:,} kills at {done['points']:,} of {points:,} points and "
         f"{done['kills at random']:,} random times, {done['recoveries']:,} recoveries, "
         f"{lost} lost commits, {seconds:.0f} s"

@@ -95,10 +95,10 @@ def test_a_listener_that_is_off_takes_nothing(client: FlaskClient) -> None:
     id_ = an_integration()
     path, secret = listening(id_)
     post(client, path, secret, NEWER)
-    assert listeners.turn(id_, False, "kim", now())
+    assert listeners.switch(id_, False, "kim", now())
     assert post(client, path, secret, OLDER).status_code == 404
     assert db.session.scalar(select(func.count(UemEvent.id)).where(UemEvent.due_at.is_not(None))) == 0
-    assert listeners.turn(id_, True, "kim", now())
+    assert listeners.switch(id_, True, "kim", now())
     assert post(client, path, secret, OLDER).status_code == 200
     whats = db.session.scalars(select(AuditEntry.what).order_by(AuditEntry.id)).all()
     assert [what for what in whats if "event" in what][-2:] == [

@@ -29,7 +29,7 @@ OK = Outcome(SyncRunState.OK)
 def a_job(name: JobKind = TAGGING) -> int:
     id_ = an_integration()
     with write() as session:
-        lease.nudge(session, id_, name, NOON)
+        lease.make_due(session, id_, name, NOON)
     return id_
 
 
@@ -50,7 +50,7 @@ def test_only_one_of_two_claims_wins_and_the_run_says_who_asked() -> None:
 def test_jobs_of_one_integration_are_independent() -> None:
     id_ = a_job(APPS)
     with write() as session:
-        lease.nudge(session, id_, TAGGING, NOON)
+        lease.make_due(session, id_, TAGGING, NOON)
     assert lease.claim(id_, APPS, "me", NOON) is not None
     assert due_jobs(NOON) == [(id_, TAGGING)]
 
@@ -58,7 +58,7 @@ def test_jobs_of_one_integration_are_independent() -> None:
 def test_a_nudge_never_puts_off_what_is_due_sooner() -> None:
     id_ = a_job()
     with write() as session:
-        lease.nudge(session, id_, TAGGING, NOON + MINUTE)
+        lease.make_due(session, id_, TAGGING, NOON + MINUTE)
     assert the_job(id_).next_at == NOON
 
 
@@ -67,7 +67,7 @@ def test_what_is_asked_for_during_a_run_is_for_the_next_one() -> None:
     held = lease.claim(id_, TAGGING, "me", NOON)
     assert held is not None
     with write() as session:
-        lease.nudge(session, id_, TAGGING, NOON + MINUTE, whole=True)
+        lease.make_due(session, id_, TAGGING, NOON + MINUTE, whole=True)
     with write() as session:
         lease.settle(session, held, OK, NOON + 9 * MINUTE, NOON, done_up_to=NOON)
     job = the_job(id_)
@@ -116,7 +116,7 @@ def test_an_overtaken_worker_can_neither_renew_nor_settle() -> None:
 def test_nothing_is_due_or_asked_for_while_paused() -> None:
     id_ = an_integration(state=IntegrationState.PAUSED)
     with write() as session:
-        lease.nudge(session, id_, TAGGING, NOON)
+        lease.make_due(session, id_, TAGGING, NOON)
     assert due_jobs(NOON) == []
     assert not lease.request(id_, TAGGING, "kim", NOON)
 
@@ -145,7 +145,7 @@ def test_pause_closes_the_run_and_resume_makes_every_job_due() -> None:
     id_ = a_job()
     held = under_way(id_)
     with write() as session:
-        lease.nudge(session, id_, APPS, NOON + 9 * MINUTE)
+        lease.make_due(session, id_, APPS, NOON + 9 * MINUTE)
     assert lifecycle.pause(id_, "kim", NOON)
     assert (the_run(held).state, the_run(held).reason) == (SyncRunState.CANCELLED, "Paused by kim.")
     with pytest.raises(LeaseLost), write() as session:
@@ -181,7 +181,7 @@ def test_the_first_complete_sync_is_followed_by_an_app_sync_at_once() -> None:
     id_ = an_integration()
     with write() as session:
         integration = session.get_one(lease.Integration, id_)
-        control.begin(session, integration, APPS, NOON)
+        control.schedule(session, integration, APPS, NOON)
         control.after_sync(session, integration, False, NOON)
     assert (id_, APPS) not in due_jobs(NOON)
     with write() as session:
@@ -200,7 +200,7 @@ def test_the_first_complete_sync_is_followed_by_an_app_sync_at_once() -> None:
 def test_a_clock_that_was_set_back_puts_off_no_job() -> None:
     id_ = a_job()
     with write() as session:
-        lease.nudge(session, id_, APPS, NOON + 40 * HOUR)
+        lease.make_due(session, id_, APPS, NOON + 40 * HOUR)
     assert recovery.mend(NOON) == 1
     assert due_jobs(NOON) == [(id_, TAGGING), (id_, APPS)]
     assert recovery.mend(NOON) == 0
@@ -210,7 +210,7 @@ def test_the_grid_of_the_app_sync_lies_apart_from_that_of_the_device_sync() -> N
     ids = [an_integration(a_choice(app_interval=60)) for _ in range(5)]
     for integration in db.session.scalars(select(lease.Integration).where(lease.Integration.id.in_(ids))):
         devices = jobs_schedule.next_point(integration.id, HOUR, NOON - 9 * HOUR, NOON)
-        apps = control.usual(integration, APPS, NOON - 9 * HOUR, NOON)
+        apps = control.usual_time(integration, APPS, NOON - 9 * HOUR, NOON)
         assert abs(devices - apps) > MINUTE
 
 
@@ -236,7 +236,7 @@ def test_a_nudge_does_not_hurry_a_job_whose_last_run_failed() -> None:
     assert held is not None
     with write() as session:
         lease.settle(session, held, Outcome(SyncRunState.FAILED, "No."), NOON + 30 * MINUTE, NOON)
-        lease.nudge(session, id_, TAGGING, NOON + MINUTE)
+        lease.make_due(session, id_, TAGGING, NOON + MINUTE)
     assert the_job(id_).next_at == NOON + 30 * MINUTE
     assert lease.request(id_, TAGGING, "kim", NOON), "a person is not put off"
     assert the_job(id_).next_at == NOON
@@ -276,12 +276,12 @@ def pressed(id_: int, button: str) -> None:
             integration = session.get_one(lease.Integration, id_)
             {
                 "saved again": lambda: control.wake(session, id_, NOON),
-                "tags taken off": lambda: control.again(session, id_, TAGGING, NOON),
+                "tags taken off": lambda: control.restart(session, id_, TAGGING, NOON),
                 "refresh": lambda: control.after_sync(session, integration, False, NOON),
                 "old settings": lambda: control.after_sync(
                     session, integration, True, NOON, version=integration.version - 1
                 ),
-                "registration": lambda: lease.nudge(session, id_, TAGGING, NOON, whole=True),
+                "registration": lambda: lease.make_due(session, id_, TAGGING, NOON, whole=True),
             }[button]()
 
 

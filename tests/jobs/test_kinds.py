@@ -53,7 +53,7 @@ def test_a_job_at_its_usual_time_is_left_there(kind: JobKind, context: object) -
     ids = [an_integration(longest, due=None) for _ in range(5)]
     with write() as session:
         for id_ in ids:
-            control.begin(session, session.get_one(Integration, id_), kind, NOON)
+            control.schedule(session, session.get_one(Integration, id_), kind, NOON)
     assert recovery.mend(NOON) == 0
     db.session.rollback()
     assert not [id_ for id_, due in lease.due(NOON) if due is kind]
@@ -78,8 +78,8 @@ def test_a_kind_that_came_with_an_upgrade_is_planned_for_integrations_that_run(
     kind: JobKind, context: object
 ) -> None:
     running, paused = an_integration(), an_integration(state=IntegrationState.PAUSED)
-    control.begin_missing(NOON)
-    assert control.begin_missing(NOON) == 0
+    control.schedule_missing(NOON)
+    assert control.schedule_missing(NOON) == 0
     there_anyway = kind is JobKind.DEVICES
     assert (the_job(running, kind) is not None) == (there_anyway or KINDS[kind].first_due_at_finish)
     assert (the_job(paused, kind) is not None) == there_anyway
@@ -117,7 +117,7 @@ def test_only_kinds_that_ask_the_uem_wait_for_it(monkeypatch: pytest.MonkeyPatch
     id_ = an_integration(stopped_why="sign_in", stopped_reason="The UEM refused the password.")
     with write() as session:
         for kind in JobKind:
-            lease.nudge(session, id_, kind, NOON)
+            lease.make_due(session, id_, kind, NOON)
     apart_from_the_uem = {kind for kind, spec in KINDS.items() if not spec.asks_uem}
     assert {kind for _id, kind in lease.due(NOON)} == apart_from_the_uem
     assert lease.request(id_, JobKind.APPS, "kim", NOON)

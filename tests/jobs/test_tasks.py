@@ -24,7 +24,7 @@ from harmony.models import (
 )
 from harmony.protection import policy, policy_rollout
 from harmony.worker import tasks
-from harmony.worker.process import sign_of_life
+from harmony.worker.process import record_heartbeat
 from tests.builders import NOON, an_integration
 from tests.database import on_both
 from tests.protect.stored import open_codes, registered
@@ -45,11 +45,11 @@ def test_a_tick_closes_the_runs_of_dead_workers_and_rings_for_what_is_due(contex
 def test_the_worker_rings_for_jobs_between_two_ticks_once_their_time_has_come(context: Flask) -> None:
     id_ = an_integration(due=None)
     with write() as session:
-        lease.nudge(session, id_, JobKind.TAGGING, now() + timedelta(seconds=20))
+        lease.make_due(session, id_, JobKind.TAGGING, now() + timedelta(seconds=20))
     tasks.enqueue_due_jobs()
     assert queue_of(context).pending_count() == 0
     with write() as session:
-        lease.nudge(session, id_, JobKind.TAGGING, now())
+        lease.make_due(session, id_, JobKind.TAGGING, now())
     tasks.enqueue_due_jobs()
     assert queue_of(context).pending_count() == 1
 
@@ -120,9 +120,9 @@ def test_a_bell_that_is_broken_breaks_no_page(context: Flask, monkeypatch: pytes
 
 
 def test_a_sign_of_life_is_one_row_a_process(context: Flask) -> None:
-    sign_of_life()
+    record_heartbeat()
     first = db.session.scalars(select(Worker)).one().started_at
-    sign_of_life()
+    record_heartbeat()
     worker = db.session.scalars(select(Worker)).one()
     assert (worker.identity, worker.started_at) == (identity(), first)
     assert worker.seen_at > first

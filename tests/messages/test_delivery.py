@@ -68,7 +68,7 @@ def queued(*keys: str, **more: Any) -> int:
 
 
 def delivered(gateway: Gateway) -> None:
-    delivery.deliver_apart(lambda: False, gateway.open)
+    delivery.deliver_general(lambda: False, gateway.open)
 
 
 def the_message(key: str) -> Message:
@@ -294,7 +294,7 @@ def test_a_second_delivery_in_the_process_waits_for_the_first() -> None:
     queued("a", integration_id=id_)
     queued("of nobody")
     gateway = Gateway()
-    with delivery.alone() as is_alone:
+    with delivery.exclusive() as is_alone:
         assert is_alone
         send_messages(id_, opener=gateway.open)
         delivered(gateway)

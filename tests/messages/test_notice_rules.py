@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from harmony.messages.notices.kinds import NoticeKind
 from harmony.messages.notices.rules import (
     SETTLED_AFTER,
+    Announced,
     NoticeDecision,
-    Told,
     Trouble,
     TroubleKey,
     decide,
@@ -27,8 +27,8 @@ def a_trouble(key: TroubleKey = KEYS[0], reason: str = "failing") -> Trouble:
     return Trouble(key, reason, "Head office is failing", "The last 3 syncs failed.")
 
 
-def told(reason: str = "failing", gone_at: datetime | None = None) -> dict[TroubleKey, Told]:
-    return {KEYS[0]: Told(reason, "Head office is failing", NOON, gone_at)}
+def told(reason: str = "failing", gone_at: datetime | None = None) -> dict[TroubleKey, Announced]:
+    return {KEYS[0]: Announced(reason, "Head office is failing", NOON, gone_at)}
 
 
 def test_a_new_trouble_is_told_and_the_same_one_is_not_told_again() -> None:
@@ -72,7 +72,7 @@ class Telling(RuleBasedStateMachine):
         super().__init__()
         self.now = NOON
         self.present: dict[TroubleKey, str] = {}
-        self.told: dict[TroubleKey, Told] = {}
+        self.told: dict[TroubleKey, Announced] = {}
         self.heard: dict[TroubleKey, list[str]] = {key: [] for key in KEYS}
 
     @rule(key=st.sampled_from(KEYS), reason=st.sampled_from(["failing", "quarantined"]))
@@ -89,7 +89,7 @@ class Telling(RuleBasedStateMachine):
         troubles = [a_trouble(key, reason) for key, reason in self.present.items()]
         decision = decide(troubles, self.told, self.now)
         for each in decision.new:
-            self.told[each.key] = Told(each.reason, each.title, self.now)
+            self.told[each.key] = Announced(each.reason, each.title, self.now)
             self.heard[each.key].append(each.reason)
         for key in decision.over:
             del self.told[key]

@@ -42,7 +42,7 @@ def restored() -> int:
     id_ = an_integration()
     with write() as session:
         for kind in JobKind:
-            lease.nudge(session, id_, kind, now() - timedelta(minutes=1), whole=True)
+            lease.make_due(session, id_, kind, now() - timedelta(minutes=1), whole=True)
     mark_restored(now())
     return id_
 
@@ -64,7 +64,7 @@ def test_tagging_and_messages_wait_and_syncs_go_on(context: Flask) -> None:
 def test_a_run_under_way_loses_its_lease(context: Flask) -> None:
     id_ = an_integration()
     with write() as session:
-        lease.nudge(session, id_, JobKind.TAGGING, NOON, whole=True)
+        lease.make_due(session, id_, JobKind.TAGGING, NOON, whole=True)
     claimed = lease.claim(id_, JobKind.TAGGING, "w", now())
     assert claimed is not None
     mark_restored(now())

@@ -17,7 +17,7 @@ from harmony.db import is_sqlite, sqlite_module, write
 from harmony.models import VaultCanary
 from harmony.ops.migrate import head
 from harmony.setup import secrets
-from harmony.worker.process import sign_of_life
+from harmony.worker.process import record_heartbeat
 from tests.builders import NOON, an_integration
 from tests.database import on_both
 
@@ -29,7 +29,7 @@ def healthy(app: Flask) -> Flask:
     """An application whose worker lives, with an integration that is not due yet."""
     with app.app_context():
         secrets.check()
-        sign_of_life()
+        record_heartbeat()
         an_integration(due=now() + timedelta(hours=1))
     return app
 

@@ -22,7 +22,7 @@ from flask import Flask
 from psycopg.conninfo import conninfo_to_dict
 
 from harmony import create_app
-from harmony.backup import claim, copies, drill, postgresql, record, schedule, sealed_keys
+from harmony.backup import copies, drill, lock, postgresql, record, schedule, sealed_keys
 from harmony.config import Settings
 from harmony.db import is_sqlite, sqlite_module
 from harmony.ops.metrics import series
@@ -51,7 +51,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 
 def names(settings: Settings) -> list[str]:
     assert settings.backup_dir is not None
-    return sorted(file.name for file in settings.backup_dir.iterdir() if file.name != claim.LOCK)
+    return sorted(file.name for file in settings.backup_dir.iterdir() if file.name != lock.LOCK)
 
 
 def test_the_examples_in_the_documentation_are_true() -> None:
@@ -172,7 +172,7 @@ def test_a_worker_without_the_lock_of_the_folder_spoils_no_file_of_the_other(
             assert schedule.run_when_due(NOON) is None
         monkeypatch.setattr(schedule._Failure, "at", None)
 
-    monkeypatch.setattr(claim, "alone", lambda _folder: nullcontext(enter_result=True))
+    monkeypatch.setattr(lock, "exclusive", lambda _folder: nullcontext(enter_result=True))
     between(monkeypatch, other)
     made = schedule.run_when_due(NOON)
     assert made is not None
@@ -246,7 +246,7 @@ def test_a_claim_ends_with_the_process(context: Flask, settings: Settings) -> No
         sys.executable,
         "-c",
         f"{lock}; print('locked', flush=True); input()",
-        str(folder / claim.LOCK),
+        str(folder / lock.LOCK),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -277,7 +277,7 @@ def test_without_room_the_oldest_backups_make_place_but_for_two(
 
 
 def newest(folder: Path) -> Path:
-    return max(file for file in folder.iterdir() if file.name != claim.LOCK)
+    return max(file for file in folder.iterdir() if file.name != lock.LOCK)
 
 
 def test_the_drill_reads_the_backup_and_is_remembered(app: Flask, settings: Settings) -> None:

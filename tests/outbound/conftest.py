@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.outbound.rsyslog import PACKAGES, RSYSLOG
-from tests.told import told
+from tests.summary_lines import summary_lines
 
 
 @pytest.hookimpl(trylast=True)
@@ -19,4 +19,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get("REQUIRE_RSYSLOG") == "1":
         raise pytest.UsageError(f"REQUIRE_RSYSLOG=1, but there is no rsyslogd: apt-get install {PACKAGES}")
     items[:] = [item for item in items if item not in against_it]
-    told(config).append(f"For lack of rsyslog its tests were left out (apt-get install {PACKAGES}).")
+    summary_lines(config).append(f"For lack of rsyslog its tests were left out (apt-get install {PACKAGES}).")

@@ -38,7 +38,7 @@ composers.COMPOSERS[MessageKind.NOTICE] = lambda _session, _message: Envelope("k
 if sys.argv[1] == "die":
     claims.end = lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL)
 with create_app(Settings.from_environment(os.environ)).app_context():
-    delivery.deliver_apart(lambda: False)
+    delivery.deliver_general(lambda: False)
 """
 
 

@@ -90,7 +90,7 @@ def test_a_killed_worker_is_told_by_mail_and_so_is_its_return(folder: Path) -> N
     with served(handler) as access:
         with app.app_context():
             ask_for_notices(access.port)
-            watch.look(now())
+            watch.queue_due_notices(now())
         with working(folder, app) as product:
             kill(product.worker())
             product.process.wait(30)

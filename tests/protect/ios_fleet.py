@@ -61,7 +61,7 @@ def an_ios_fleet(count: int) -> int:
     with write() as session:
         for number, device in enumerate(session.scalars(select(Device).order_by(Device.id))):
             device.external_id = str(FIRST + number)
-        lease.nudge(session, id_, JobKind.APPS, now() - timedelta(seconds=1))
+        lease.make_due(session, id_, JobKind.APPS, now() - timedelta(seconds=1))
     return id_
 
 

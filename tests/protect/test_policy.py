@@ -52,14 +52,14 @@ def test_saving_what_is_in_force_makes_no_version(context: Flask) -> None:
 def test_each_version_is_kept_with_what_it_changed(context: Flask) -> None:
     save(PolicyRecord(inactive_days=9), 0, "kim", NOON)
     save(PolicyRecord(), 1, "lee", NOON)
-    said = policy.said_before(2)
+    said = policy.version_with_changes(2)
     assert said is not None
     assert said[0].by == "lee"
     assert [(one.label, one.before, one.after) for one in said[1]] == [("Days until Inactive", "9", "7")]
-    first = policy.said_before(1)
+    first = policy.version_with_changes(1)
     assert first is not None
     assert [(one.before, one.after) for one in first[1]] == [("7", "9")]
-    assert policy.said_before(3) is None
+    assert policy.version_with_changes(3) is None
 
 
 def test_an_event_of_a_policy_that_changed_everything_fits_its_line(context: Flask) -> None:

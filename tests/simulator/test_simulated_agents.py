@@ -17,7 +17,7 @@ from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.fleet import Fleet, Pace
 from harmony.simulator.agents.records import ANDROID, IOS, Handset, Report, Threat
 from harmony.simulator.agents.wire import Line, Refused, Unreachable
-from tests.simulator.desk import STANDING, WELCOME, Desk, serving
+from tests.simulator.scripted_dashboard import STANDING, WELCOME, Desk, serving
 
 ONE_ROUND = Pace(seconds=0)
 PHONE = Handset("UDID1", ANDROID, model="Pixel", os_version="14", serial="S1", token="hmtoken_test")

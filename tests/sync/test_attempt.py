@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from harmony.jobs.heartbeat import Interrupted, LeaseKeeper
 from harmony.jobs.lease import LeaseLost
-from harmony.jobs.runner import Ends, attempt, writing_the_end
+from harmony.jobs.runner import Outcomes, attempt, recording_outcome
 from harmony.models import IntegrationState
 from harmony.models.configuration import ServerDetails
 from harmony.security.vault import VaultLocked
@@ -22,7 +22,7 @@ from tests.builders import an_integration
 
 pytestmark = pytest.mark.usefixtures("context")
 
-WORDS = Ends(
+WORDS = Outcomes(
     name="run",
     of_error=lambda _error: "error",
     of_locked=lambda *_: "locked",
@@ -91,6 +91,6 @@ def test_what_was_done_before_the_stop_came_is_done() -> None:
 
 def test_an_end_that_cannot_be_written_is_left_to_the_reaper(caplog: pytest.LogCaptureFixture) -> None:
     work = cast("Any", SimpleNamespace(lease=SimpleNamespace(integration_id=1, run_id=7)))
-    with writing_the_end("app sync", work):
+    with recording_outcome("app sync", work):
         raise OperationalError("UPDATE job_run", None, Exception("database or disk is full"))
     assert "The end of app sync 7 could not be written: database or disk is full." in caplog.text

@@ -62,7 +62,7 @@ def test_a_removed_integration_has_no_live_device_and_no_job_runs(id_: int) -> N
     removed(id_)
     assert soft_delete.live(id_) == 0
     assert list(lease.due(now() + 365 * DAY)) == []
-    assert control.begin_missing(now()) == 0
+    assert control.schedule_missing(now()) == 0
     for kind in JobKind:
         assert not lease.request(id_, kind, "kim", now())
         assert lease.claim(id_, kind, "worker", now()) is None

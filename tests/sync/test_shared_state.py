@@ -235,7 +235,7 @@ def test_nothing_starts_while_the_server_or_its_token_service_asked_to_wait(
     id_ = with_oauth()
     with write() as session:
         for name in JobKind:
-            lease.nudge(session, id_, name, NOON)
+            lease.make_due(session, id_, name, NOON)
     assert lease.request(id_, JobKind.DEVICES, "test", NOON)
     rows.keep_wait(asked_for(origin, 1800, NOON, quota=quota))
     inside, after = NOON + timedelta(minutes=29), NOON + timedelta(minutes=30)

@@ -54,7 +54,7 @@ def enrol(integration_id: int, *numbers: int) -> None:
     with write() as session:
         if rows:
             session.execute(insert(table_of(Device)), rows)
-        lease.nudge(session, integration_id, JobKind.TAGGING, NOON)
+        lease.make_due(session, integration_id, JobKind.TAGGING, NOON)
 
 
 def settings(integration_id: int, **changes: Any) -> Tagging:
@@ -63,7 +63,7 @@ def settings(integration_id: int, **changes: Any) -> Tagging:
         page = session.get_one(SetupPage, (integration_id, TAGGING))
         record = msgspec.structs.replace(from_row(Tagging, page.applied), **changes)
         page.draft = page.applied = to_row(record)
-        lease.nudge(session, integration_id, JobKind.TAGGING, NOON, whole=True)
+        lease.make_due(session, integration_id, JobKind.TAGGING, NOON, whole=True)
     return record
 
 
@@ -98,7 +98,7 @@ def protect(
         session.add_all(
             Finding(device_id=id_, profile="device", code=code, risk=risk, opened_at=moment) for code in codes
         )
-        lease.nudge(session, integration_id, JobKind.TAGGING, NOON)
+        lease.make_due(session, integration_id, JobKind.TAGGING, NOON)
 
 
 def tag(
@@ -153,4 +153,4 @@ def set_devices(integration_id: int, condition: str, *, whole: bool = True, **va
     with write() as session:
         sql = f"UPDATE device SET {changes} WHERE integration_id = :own AND {condition}"  # noqa: S608 - of a test
         session.execute(text(sql), values | {"own": integration_id})
-        lease.nudge(session, integration_id, JobKind.TAGGING, NOON, whole=whole)
+        lease.make_due(session, integration_id, JobKind.TAGGING, NOON, whole=whole)

@@ -171,7 +171,7 @@ class Machine(RuleBasedStateMachine):
         """A device sync has ended."""
         with write() as session:
             session.add(a_sync(self.id, self.stage.now, owner="sync", fence=0))
-            lease.nudge(session, self.id, JobKind.TAGGING, self.stage.now)
+            lease.make_due(session, self.id, JobKind.TAGGING, self.stage.now)
 
     @rule()
     def complete_sync(self) -> None:

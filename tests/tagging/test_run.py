@@ -225,7 +225,7 @@ def test_somebody_who_asks_for_a_push_does_not_wait_for_what_was_declined() -> N
     assert tag(id_, uem).counts["failed"] == 1
     uem.locked = set()
     with write() as session:
-        lease.nudge(session, id_, JobKind.TAGGING, now())
+        lease.make_due(session, id_, JobKind.TAGGING, now())
     assert tag_if_due(id_, uem).counts["failed"] == 1, "by itself it waits for its time"
     assert tag(id_, uem).counts["failed"] == 0
 

@@ -29,7 +29,7 @@ def integration(app: Flask) -> int:
     with app.app_context():
         id_ = an_integration()
         with write() as session:
-            lease.nudge(session, id_, APPS, now() + timedelta(hours=3))
+            lease.make_due(session, id_, APPS, now() + timedelta(hours=3))
         return id_
 
 

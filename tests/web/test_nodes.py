@@ -16,7 +16,7 @@ from harmony.jobs import lease, presence
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.presence import Process, identity
 from harmony.models import WebProcess, Worker
-from harmony.ops import web_beat
+from harmony.ops import web_heartbeat
 from tests.builders import NOON, an_integration
 from tests.database import INITDB
 
@@ -59,7 +59,7 @@ def test_the_page_lists_each_process_with_what_it_runs(app: Flask, signed_in: Fl
             common = {"started_at": moment, "seen_at": moment}
             session.add(Worker(identity="w:1:1", node="berlin", version="0.0.1", **common))
         assert lease.claim(id_, JobKind.DEVICES, "w:1:1", now()) is not None
-    web_beat.beat(app)
+    web_heartbeat.record_heartbeat(app)
     page = signed_in.get("/settings/nodes").get_data(as_text=True)
     for text in ("berlin", "0.0.1", VERSION, "Dashboard", "Worker", "Device sync of Head office"):
         assert text in page
@@ -87,7 +87,7 @@ def test_dashboards_that_were_killed_or_replaced_have_no_share(app: Flask) -> No
         for number in range(3):
             session.add(WebProcess(identity=f"{here}:1:gone{number}", node=f"oslo{number}", **common))
             session.add(WebProcess(identity=f"elsewhere:{number}:1", node="rome", **common))
-    web_beat.beat(app)
+    web_heartbeat.record_heartbeat(app)
     assert app.extensions["harmony.protect"].limits.check_ins.allowed == 10, "ours and that of rome"
 
 
@@ -96,7 +96,7 @@ def test_two_dashboards_share_the_limits_of_the_api_and_say_so(app: Flask) -> No
     with app.app_context(), write() as session:
         at = now()
         session.add(WebProcess(identity="x", node="oslo", version=VERSION, started_at=at, seen_at=at))
-    web_beat.beat(app)
+    web_heartbeat.record_heartbeat(app)
     limits.requests.say(headers, "key", 0.0)
     assert headers["RateLimit-Policy"] == '"requests";q=300;w=60'
     assert headers["RateLimit"] == '"requests";r=300;t=0'
@@ -109,7 +109,7 @@ def test_two_dashboards_allow_devices_no_more_than_one_would(app: Flask) -> None
     with app.app_context(), write() as session:
         at = now()
         session.add(WebProcess(identity="x", node="oslo", version=VERSION, started_at=at, seen_at=at))
-    web_beat.beat(app)
+    web_heartbeat.record_heartbeat(app)
     part, _ = limits.check_ins.left("key", 0.0)
     assert (whole, part) == (20, 10)
     for _ in range(part):

@@ -131,7 +131,7 @@ def test_a_button_makes_tagging_due_at_once_even_while_it_is_parked(
     app: Flask, signed_in: FlaskClient, tagged: int, button: str, whole: bool
 ) -> None:
     with app.app_context(), write() as session:
-        lease.nudge(session, tagged, JobKind.TAGGING, now() + timedelta(hours=1))
+        lease.make_due(session, tagged, JobKind.TAGGING, now() + timedelta(hours=1))
         job = session.get_one(Job, (tagged, JobKind.TAGGING))
         job.whole, job.parked_why = False, "The account may not change tags."
     page = look(signed_in, f"/integrations/{tagged}/tags")

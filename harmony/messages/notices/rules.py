@@ -1,4 +1,4 @@
-"""PURE: which troubles are told now, and which are over: once for each change of the reason."""
+"""PURE: which troubles are announced now, and which are over: once for each change of the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harmony.messages.notices.kinds import NoticeKind
 
-# A trouble that is away for so long is over; one that comes back sooner was never told to be.
+# A trouble that is away for so long is over; one that comes back sooner was never announced to be.
 SETTLED_AFTER = timedelta(minutes=10)
 _WEEKLY_AT_HOUR = 7
 
@@ -23,7 +23,7 @@ class TroubleKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A trouble that exists now. `reason` is the same while nothing changes; `title` and `text` are told."""
+    """A trouble that exists now; `reason` stays the same while nothing changes."""
 
     key: TroubleKey
     reason: str
@@ -32,8 +32,8 @@ class Trouble:
     href: str = ""
 
 
-class Told(NamedTuple):
-    """A trouble that was told: why, since when, and when it was first seen to be gone."""
+class Announced(NamedTuple):
+    """A trouble that was announced: why, since when, and when it was first seen to be gone."""
 
     reason: str
     title: str
@@ -51,16 +51,18 @@ class NoticeDecision:
     back: tuple[TroubleKey, ...] = ()
 
 
-def decide(troubles: Iterable[Trouble], told: Mapping[TroubleKey, Told], now: datetime) -> NoticeDecision:
-    """Return what changed between what was told and what is."""
+def decide(
+    troubles: Iterable[Trouble], announced: Mapping[TroubleKey, Announced], now: datetime
+) -> NoticeDecision:
+    """Return what changed between what was announced and what is."""
     present = {trouble.key: trouble for trouble in troubles}
-    absent = {key: line for key, line in told.items() if key not in present}
-    reasons = {key: line.reason for key, line in told.items()}
+    absent = {key: line for key, line in announced.items() if key not in present}
+    reasons = {key: line.reason for key, line in announced.items()}
     return NoticeDecision(
         new=tuple(trouble for key, trouble in present.items() if reasons.get(key) != trouble.reason),
         over=tuple(key for key, line in absent.items() if line.gone_at and _is_settled(line.gone_at, now)),
         gone=tuple(key for key, line in absent.items() if line.gone_at is None),
-        back=tuple(key for key, line in told.items() if key in present and line.gone_at is not None),
+        back=tuple(key for key, line in announced.items() if key in present and line.gone_at is not None),
     )
 
 

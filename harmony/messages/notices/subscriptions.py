@@ -30,7 +30,7 @@ class Notice:
     href: str = ""
 
 
-def tell(session: Session, notice: Notice, now: datetime) -> int:
+def announce(session: Session, notice: Notice, now: datetime) -> int:
     """Queue a notice for everybody who asked for its kind, inside the caller's `write()`; return how many."""
     subscriptions = session.scalars(select(NoticeSubscription)).all()
     wanted = [line for line in subscriptions if notice.kind in line.kinds]

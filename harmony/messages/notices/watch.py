@@ -11,28 +11,35 @@ from sqlalchemy.orm import Session
 from harmony.db import db, release, write
 from harmony.messages.notices import summary
 from harmony.messages.notices.kinds import NoticeKind
-from harmony.messages.notices.rules import NoticeDecision, Told, Trouble, TroubleKey, decide, is_summary_due
-from harmony.messages.notices.subscriptions import Notice, tell
+from harmony.messages.notices.rules import (
+    Announced,
+    NoticeDecision,
+    Trouble,
+    TroubleKey,
+    decide,
+    is_summary_due,
+)
+from harmony.messages.notices.subscriptions import Notice, announce
 from harmony.messages.notices.troubles import troubles
 from harmony.models import Event, NoticeState, Severity
 
 _CRITICAL_EVERY = timedelta(minutes=15)
 
 
-def look(now: datetime) -> None:
+def queue_due_notices(now: datetime) -> None:
     """Queue the notices that are due at `now`; nothing is written while nothing changes."""
     session: Session = db.session()
     present = list(troubles(session, now))
-    quiet = decide(present, _told(session), now) == NoticeDecision()
+    quiet = decide(present, _announced(session), now) == NoticeDecision()
     quiet = quiet and not _critical_due(session, now) and not _summary_due(session, now)
     release()
     if quiet:
         return
     with write() as session:
         # Another process may have told it since.
-        _write(session, decide(present, _told(session), now), now)
-        _tell_critical(session, now)
-        _tell_summary(session, now)
+        _write(session, decide(present, _announced(session), now), now)
+        _announce_critical(session, now)
+        _send_summary(session, now)
 
 
 def open_troubles(session: Session) -> bool:
@@ -41,10 +48,12 @@ def open_troubles(session: Session) -> bool:
     return session.scalar(select(NoticeState.name).where(*is_open).limit(1)) is not None
 
 
-def _told(session: Session) -> Mapping[TroubleKey, Told]:
+def _announced(session: Session) -> Mapping[TroubleKey, Announced]:
     rows = session.scalars(select(NoticeState)).all()
     return {
-        TroubleKey(NoticeKind(row.name), row.subject): Told(row.reason, row.title, row.since, row.gone_at)
+        TroubleKey(NoticeKind(row.name), row.subject): Announced(
+            row.reason, row.title, row.since, row.gone_at
+        )
         for row in rows
         if row.name not in {NoticeKind.CRITICAL, NoticeKind.SUMMARY}
     }
@@ -53,11 +62,11 @@ def _told(session: Session) -> Mapping[TroubleKey, Told]:
 def _write(session: Session, decision: NoticeDecision, now: datetime) -> None:
     for trouble in decision.new:
         _put(session, trouble, now)
-        tell(session, _notice(trouble, now), now)
+        announce(session, _notice(trouble, now), now)
     for key in decision.over:
         state = session.get_one(NoticeState, tuple(key))
         text = f"It was first told on {state.since:%d %b %Y, %H:%M} UTC and is over."
-        tell(session, Notice(key.kind, _name(key, now), f"Over: {state.title}", text), now)
+        announce(session, Notice(key.kind, _name(key, now), f"Over: {state.title}", text), now)
         session.delete(state)
     for keys, gone_at in ((decision.gone, now), (decision.back, None)):
         for key in keys:
@@ -98,7 +107,7 @@ def _critical_due(session: Session, now: datetime) -> bool:
     return session.scalar(newer) is not None
 
 
-def _tell_critical(session: Session, now: datetime) -> None:
+def _announce_critical(session: Session, now: datetime) -> None:
     if not _critical_due(session, now):
         return
     row = session.get(NoticeState, (NoticeKind.CRITICAL, ""))
@@ -109,7 +118,7 @@ def _tell_critical(session: Session, now: datetime) -> None:
     text = _count_critical(session, int(row.reason), newest)
     row.reason, row.since = str(newest), now
     name, href = _name(TroubleKey(NoticeKind.CRITICAL, ""), now), "/events?severity=critical"
-    tell(session, Notice(NoticeKind.CRITICAL, name, "Threats at High risk", text, href), now)
+    announce(session, Notice(NoticeKind.CRITICAL, name, "Threats at High risk", text, href), now)
 
 
 def _count_critical(session: Session, after: int, newest: int) -> str:
@@ -124,7 +133,7 @@ def _summary_due(session: Session, now: datetime) -> bool:
     return is_summary_due(row.since if row else None, now)
 
 
-def _tell_summary(session: Session, now: datetime) -> None:
+def _send_summary(session: Session, now: datetime) -> None:
     if not _summary_due(session, now):
         return
     row = session.get(NoticeState, (NoticeKind.SUMMARY, ""))
@@ -132,4 +141,4 @@ def _tell_summary(session: Session, now: datetime) -> None:
         session.add(NoticeState(name=NoticeKind.SUMMARY, subject="", reason="", title="", since=now))
         return
     row.since = now
-    tell(session, summary.weekly(session, now), now)
+    announce(session, summary.weekly(session, now), now)

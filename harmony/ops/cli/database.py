@@ -19,7 +19,7 @@ from harmony.db import sqlite_module
 from harmony.jobs import caution
 from harmony.ops import first_start, integrity_check, restore
 from harmony.ops.cli import commands
-from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, alone, head, migrate
+from harmony.ops.migrate import DatabaseSilent, DatabaseTooNew, exclusive, head, migrate
 from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE
 
 _UPGRADE = group.commands["upgrade"]
@@ -46,7 +46,7 @@ def upgrade(**options: object) -> None:
         first_start.refuse_lost()
         if options.get("sql") or options.get("revision") != "head":
             assert _UPGRADE_BY_ALEMBIC is not None  # Flask-Migrate's own
-            with alone():
+            with exclusive():
                 _UPGRADE_BY_ALEMBIC(**options)
         else:
             migrate(now())

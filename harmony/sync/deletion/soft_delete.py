@@ -187,5 +187,5 @@ def _note(session: Session, where: Where, done: Done) -> None:
     for integration_id, count in session.execute(counts).all():
         integration = session.get(Integration, integration_id)
         # Their tags are to be on them or not any more, and no change of theirs tells so.
-        lease.nudge(session, integration_id, JobKind.TAGGING, done.at, whole=True)
+        lease.make_due(session, integration_id, JobKind.TAGGING, done.at, whole=True)
         audit(session, done.by, done.what, done.at, integration, detail=f"{count:,} {done.with_what}")

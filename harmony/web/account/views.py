@@ -28,7 +28,7 @@ from harmony.web.account.completion import (
 from harmony.web.account.forms import SetupForm, SignInForm
 from harmony.web.account.passkey_party import passkeys_problem
 from harmony.web.account.second_factor import after_password
-from harmony.web.sign_on.departure import departure_page
+from harmony.web.sign_on.end_session import end_session_page
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def sign_in_submitted() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     """End this browser's session and have it forget what it kept of us."""
     token = sessions.read_cookie()
-    page = departure_page(token) or below_prefix(SIGN_IN)
+    page = end_session_page(token) or below_prefix(SIGN_IN)
     sessions.close_session(token)
     response = redirect(page, 303)
     sessions.clear_cookie(response)

@@ -21,7 +21,7 @@ from harmony.web.shared.filters import (
     TextFilter,
     words_of,
 )
-from harmony.web.shared.led import Led
+from harmony.web.shared.index_hints import Led
 from harmony.web.shared.paging import Order, Page, Place, Query
 from harmony.web.shared.scope import current_scope, device_in_scope, in_scope
 

@@ -22,7 +22,7 @@ from harmony.web.shared.filters import (
     TextFilter,
     words_of,
 )
-from harmony.web.shared.led import Led
+from harmony.web.shared.index_hints import Led
 from harmony.web.shared.paging import Order, Query
 
 FILE = (

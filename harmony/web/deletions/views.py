@@ -23,7 +23,7 @@ from harmony.web.deletions.text import BADGES, WHYS, counted, reasons
 from harmony.web.devices.search import PersonalTextFilter
 from harmony.web.shared.csv_export import csv_file
 from harmony.web.shared.filters import Filter, Filters
-from harmony.web.shared.led import unindexed
+from harmony.web.shared.index_hints import unindexed
 from harmony.web.shared.paging import Order, Query
 from harmony.web.shared.pasted import stripped
 from harmony.web.shared.typed import ConsoleForm

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, literal
 
 from harmony.models import Device, DeviceStatus, Protection, Risk
 from harmony.web.shared.filters import Filter
-from harmony.web.shared.led import Led
+from harmony.web.shared.index_hints import Led
 
 NOT_ASSESSED = "not_assessed"
 # Written into the statement: a bound value would hide from SQLite that the index of the risky fits.

@@ -30,8 +30,8 @@ from harmony.web.devices.related_filters import (
 from harmony.web.devices.search import DeviceSearch
 from harmony.web.shared.filters import Filter, Filters, IdFilter
 from harmony.web.shared.hidden import shown
+from harmony.web.shared.index_hints import Led, unindexed
 from harmony.web.shared.integrations import connected_integrations
-from harmony.web.shared.led import Led, unindexed
 from harmony.web.shared.paging import Order, Page, Place, Query
 from harmony.web.shared.scope import current_scope, in_scope
 from harmony.web.shared.sorting import Sort

@@ -18,8 +18,8 @@ from harmony.protection.catalogue import ANDROID, CATALOGUE, IOS
 from harmony.protection.risk import APPLE
 from harmony.web.shared.filters import Filter, NameFilter
 from harmony.web.shared.ids import number
+from harmony.web.shared.index_hints import Led, indexed
 from harmony.web.shared.integrations import CONNECTED, connected_integrations
-from harmony.web.shared.led import Led, indexed
 from harmony.web.shared.scope import device_in_scope, in_scope, integrations_in_scope
 
 # Up to so many devices are sorted; of more, the index of the order is walked.

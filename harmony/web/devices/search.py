@@ -24,7 +24,7 @@ from harmony.db.personal import hides_personal_data
 from harmony.models import Device
 from harmony.models.search_index import INDEX, NOTED, TOP, is_there
 from harmony.web.shared.filters import TextFilter
-from harmony.web.shared.led import Led, unindexed
+from harmony.web.shared.index_hints import Led, unindexed
 
 _SHORTEST = 3
 # Up to so many devices are sorted; of more, the index of the order is walked.

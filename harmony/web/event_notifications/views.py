@@ -72,7 +72,7 @@ def turn_off(integration_id: int) -> ResponseReturnValue:
 
 def _turn(integration_id: int, on: bool) -> ResponseReturnValue:
     _integration(integration_id)
-    if listeners.turn(integration_id, on, g.user.name, now()):
+    if listeners.switch(integration_id, on, g.user.name, now()):
         flash(f"Event notifications are {'on' if on else 'off'}.", "success")
     return _back(integration_id)
 

@@ -112,7 +112,7 @@ def versions() -> ResponseReturnValue:
 @blueprint.get("/versions/<int:version>")
 def version(version: int) -> ResponseReturnValue:
     """Show one version: who saved it and when, what it changed, all it says."""
-    row, changed = policy.said_before(version) or abort(404)
+    row, changed = policy.version_with_changes(version) or abort(404)
     form = policy_forms.filled(policy.record_of(row.values))
     newest_version, _record = policy.in_force(db.session())
     return render_template(

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, or_
 
 from harmony.folding import fold
 from harmony.web.shared.ids import number
-from harmony.web.shared.led import Led, indexed, unindexed
+from harmony.web.shared.index_hints import Led, indexed, unindexed
 from harmony.web.shared.sorting import Sort
 
 _LONGEST_TEXT = 200

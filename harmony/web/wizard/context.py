@@ -96,7 +96,7 @@ def _extra(state: WizardState, step: Step, form: Form) -> dict[str, Any]:
     if step.name == SERVER:
         return _server_extra(state)
     if step.name == SYNCHRONIZATION:
-        return _group_choices(state, form) | {"listens": listeners.are_heard(state.integration.id)}
+        return _group_choices(state, form) | {"listens": listeners.has_received_events(state.integration.id)}
     if step.name == TAGGING:
         return tagging_form.context(form)
     until = state.in_force.deployment.former_until
@@ -135,7 +135,7 @@ def _saved(integration_id: int, stored: ServerDetails, name: str) -> bool | str:
 def _group_choices(state: WizardState, form: Form) -> dict[str, Any]:
     chosen = set(form["groups"].data or ())
     android = set(form["android_enterprise"].data or ())
-    gone = groups.gone(state.groups, state.draft.synchronization.groups)
+    gone = groups.no_longer_visible(state.groups, state.draft.synchronization.groups)
     gone_choices = [_choice(group, _GONE, None, chosen) for group in gone]
     choices = gone_choices + _visible_choices(state.groups, chosen)
     picked = [replace(choice, checked=choice.value in android) for choice in choices if choice.checked]

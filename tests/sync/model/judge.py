@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from harmony.models import SyncKind, SyncRunState
 from harmony.models.configuration import Synchronization
-from tests.sync.model.heard import Heard, imported
 from tests.sync.model.oracle import Kept, Oracle
+from tests.sync.model.run_evidence import Heard, imported
 from tests.sync.model.stage import TOLD, Stored, in_force, integration, last_run, pending, stored
 
 if TYPE_CHECKING:

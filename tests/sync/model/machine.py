@@ -20,9 +20,9 @@ from harmony.uem.errors import RateLimited, ServerFailed, SignInRefused, UemErro
 from tests.builders import DEVICE
 from tests.invariants import check_invariants, repeating_changes_nothing, what_is_known
 from tests.sync.model.changes import WHAT, change
-from tests.sync.model.heard import hear
 from tests.sync.model.judge import agree, judge
 from tests.sync.model.people import EDITS, HOUR, MINUTE, PICK, People
+from tests.sync.model.run_evidence import hear
 from tests.sync.model.stage import Died, in_force, integration, last_run
 from tests.sync.model.uem import PARENTS, ModelUem
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harmony.models.configuration import Synchronization
 from harmony.uem.records import UemDevice
-from tests.sync.model.heard import Groups, Heard
+from tests.sync.model.run_evidence import Groups, Heard
 
 DAY = timedelta(hours=24)
 NEVER = datetime.min.replace(tzinfo=UTC)

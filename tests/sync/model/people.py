@@ -21,8 +21,8 @@ from harmony.sync.deletion import holds, soft_delete
 from tests.builders import a_choice, an_integration
 from tests.invariants import what_is_known
 from tests.stored import list_digest
-from tests.sync.model.heard import imported
 from tests.sync.model.oracle import Oracle
+from tests.sync.model.run_evidence import imported
 from tests.sync.model.stage import Stage, in_force, integration, save, stored
 from tests.sync.model.uem import World
 

@@ -17,7 +17,7 @@ from harmony.web.sign_on.connect import provider_of
 log = logging.getLogger(__name__)
 
 
-def departure_page(token: str | None) -> str | None:
+def end_session_page(token: str | None) -> str | None:
     """Return the page to show after signing out; None for a local session and a provider without logout.
 
     Browsers let no form lead to another site, so that a page with a link stands between.

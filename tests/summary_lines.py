@@ -9,7 +9,7 @@ import pytest
 LINES = pytest.StashKey[list[str]]()
 
 
-def told(config: pytest.Config) -> list[str]:
+def summary_lines(config: pytest.Config) -> list[str]:
     """The lines of this process; append to them."""
     return config.stash.setdefault(LINES, [])
 
@@ -19,17 +19,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """A process that runs a part of the tests hands its lines to the one that prints."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["told"] = told(session.config)
+        output["lines"] = summary_lines(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take what such a process told; each of them collects everything, so that some say the same."""
-    lines = told(node.config)
-    lines += [line for line in getattr(node, "workeroutput", {}).get("told", ()) if line not in lines]
+    """Take the lines of such a process; each of them collects everything, so that some say the same."""
+    lines = summary_lines(node.config)
+    lines += [line for line in getattr(node, "workeroutput", {}).get("lines", ()) if line not in lines]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """One after the other, before the closing line."""
-    for line in told(config):
+    for line in summary_lines(config):
         terminalreporter.write_line(line)

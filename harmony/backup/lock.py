@@ -18,7 +18,7 @@ LOCK = ".scheduled.lock"
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[bool]:
+def exclusive(folder: Path) -> Iterator[bool]:
     """Yield whether this process alone makes the backup. The kernel and the server end the claim of one
     that died. Raises OSError, NotDumped.
     """

@@ -25,12 +25,12 @@ def start(app: Flask, stop: threading.Event) -> threading.Thread:
     return thread
 
 
-def beat(app: Flask) -> None:
+def record_heartbeat(app: Flask) -> None:
     """Give one sign of life."""
     with app.app_context():
         try:
             look_at_clock(db.engine)
-            presence.show(WebProcess, now())
+            presence.note_alive(WebProcess, now())
             among = presence.dashboards(presence.processes(db.session()), now())
             app.extensions["harmony.protect"].limits.share(among)
             app.extensions["harmony.api"].share(among)
@@ -41,9 +41,9 @@ def beat(app: Flask) -> None:
 
 
 def _live(app: Flask, stop: threading.Event) -> None:
-    beat(app)
+    record_heartbeat(app)
     while not stop.wait(_EVERY_SECONDS):
-        beat(app)
+        record_heartbeat(app)
     with app.app_context():
         try:
             presence.note_stop(WebProcess, now())
