@@ -86,6 +86,36 @@ def test_only_what_the_image_copies_is_sent_to_the_build() -> None:
     assert all((ROOT / path).exists() for path in sent)
 
 
+LOADS_ALL = """
+import sys
+from importlib import import_module
+from pkgutil import walk_packages
+import harmony
+from harmony.messages.gateway_address import CHAT_SERVICES, SMS_SERVICES
+for module in walk_packages(harmony.__path__, "harmony."):
+    if ".migrations" not in module.name:
+        import_module(module.name)
+services = {module for module, _ in (SMS_SERVICES | CHAT_SERVICES).values()}
+for service in services:
+    import_module(f"apprise.plugins.{service}")
+import apprise, psycopg, webauthn
+from deploy import leave_out
+packages = leave_out.Path(apprise.__file__).parent.parent
+left_out = set(leave_out.of_packages(packages, frozenset(services)))
+files = (getattr(module, "__file__", None) for module in sys.modules.values())
+loaded = {leave_out.Path(file) for file in files if file}
+print(len(left_out), sorted(str(file) for file in loaded if left_out & {file, *file.parents}))
+"""
+
+
+def test_the_image_leaves_out_no_module_that_harmony_loads() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS_ALL], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    count, _, needed = done.stdout.strip().partition(" ")
+    assert (int(count) > 200, needed) == (True, "[]")
+
+
 def test_the_settings_of_the_image_are_settings_of_harmony() -> None:
     words = dict(word.split("=", 1) for word in last_stage()["ENV"].split())
     settings = Settings.from_environment(words)

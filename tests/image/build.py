@@ -13,9 +13,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 MIRROR = "http://deb.debian.org/debian"
 RELEASE = "trixie"
-BASE, IMAGE = f"localhost/harmony-base-{RELEASE}", "localhost/harmony-test"
-# What makes debian:trixie-slim smaller than a minimal Debian.
-SLIM = "".join(f"path-exclude /usr/share/{name}/*\n" for name in ("doc", "man", "locale", "info"))
+BASE, IMAGE = f"localhost/harmony-slim-{RELEASE}", "localhost/harmony-test"
+# What the published debian:trixie-slim leaves out of a minimal Debian; copyright files stay in it.
+UNWANTED = tuple(f"usr/share/{name}" for name in ("doc", "groff", "info", "lintian", "locale", "man"))
+KEPT = "usr/share/doc/*/copyright"
+SLIM = "".join(f"path-exclude /{name}/*\n" for name in UNWANTED) + f"path-include /{KEPT}\n"
+LEFT_OVER = ("var/cache/apt", "var/cache/debconf/*-old", "var/lib/apt/lists", "var/lib/dpkg/*-old", "var/log")
 CLEAN = 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };\n'
 
 
@@ -63,16 +66,15 @@ class Builder:
         self._buildah("rm", "--all")
 
     def _make_base(self) -> None:
-        system = self.folder / f"base-{RELEASE}"
+        system = self.folder / f"slim-{RELEASE}"
         subprocess.run(["debootstrap", "--variant=minbase", RELEASE, str(system), MIRROR], check=True)
         (system / "etc/dpkg/dpkg.cfg.d/slim").write_text(SLIM)
         (system / "etc/apt/apt.conf.d/docker-clean").write_text(CLEAN)
-        for rest in (
-            "var/cache/apt",
-            "var/lib/apt/lists",
-            *(f"usr/share/{name}" for name in ("man", "locale")),
-        ):
-            subprocess.run(["find", str(system / rest), "-type", "f", "-delete"], check=True)
+        for pattern in (*UNWANTED, *LEFT_OVER):
+            for found in system.glob(pattern):
+                subprocess.run(
+                    ["find", found, "-type", "f", "!", "-name", "copyright", "-delete"], check=True
+                )
         container = self._buildah("from", "scratch")
         subprocess.run(["cp", "-a", f"{system}/.", self._buildah("mount", container)], check=True)
         self._buildah("commit", "--rm", container, BASE)
