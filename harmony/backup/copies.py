@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,12 +16,12 @@ from harmony.db import sqlite_module
 
 
 class NoSqliteFile(Exception):
-    """The database is PostgreSQL, which has programs of its own for this. Two sentences."""
+    """The database is PostgreSQL, which has programs of its own for this. Sentences."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The database is PostgreSQL: back it up with pg_dump and restore it with pg_restore. "
-            "After a restore run `flask --app app db mark-restored`."
+            "The database is PostgreSQL: restore a dump with pg_restore, and run "
+            "`flask --app app db mark-restored` afterwards. `restore --check` tries a dump."
         )
 
 
@@ -40,17 +39,6 @@ def database_file() -> Path:
     if settings.database_file is None:
         raise NoSqliteFile
     return settings.database_file
-
-
-def back_up(now: datetime, target: Path | None = None) -> Path:
-    """Copy the database to `target`, or beside itself; returns where. Mode 0600.
-
-    Raises NoSqliteFile, FileExistsError, and OSError when `target` cannot be written.
-    """
-    source = database_file()
-    target = target or source.with_name(f"{source.stem}-{now:%Y%m%dT%H%M%SZ}.backup.db")
-    copy(source, target)
-    return target
 
 
 def copy(source: Path, target: Path) -> None:

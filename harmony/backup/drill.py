@@ -44,11 +44,11 @@ class Drill:
 def check(file: Path, now: datetime) -> Drill:
     """Restore `file` into a temporary place and look at it; a good outcome is remembered with its time."""
     found = Drill()
-    if file.suffix == ".dump":
+    if postgresql.is_dump(file):
         _check_dump(file, found)
     else:
         _check_copy(file, found)
-    _check_keys(file.with_suffix(".keys"), found)
+    _check_keys(sealed_keys.beside(file), found)
     if not found.problems:
         text = json.dumps({"at": now.isoformat(), "file": file.name})
         atomic_file.replace(current_settings().data_dir / _RECORD, text + "\n")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST_SECONDS = 6 * 3600
 _SCRATCH = "harmony_drill_"
+_BEGINNING = b"PGDMP"
 # An advisory lock of this number, "Dump" in ASCII, for as long as a session lasts.
 _DUMP_LOCK = int.from_bytes(b"Dump")
 _SELECT_LOCK = "SELECT pg_try_advisory_lock(%s)"
@@ -37,16 +38,24 @@ class NotDumped(Exception):
     """There is no dump; one sentence says why."""
 
 
+def is_dump(file: Path) -> bool:
+    """Tell a dump by its name, or by how it begins. Raises OSError."""
+    with file.open("rb") as opened:
+        return file.suffix == ".dump" or opened.read(len(_BEGINNING)) == _BEGINNING
+
+
 def dump(target: Path) -> None:
-    """Write a dump for `pg_restore` into the new file `target`, mode 0600. Raises NotDumped."""
+    """Write a dump for `pg_restore` into the new file `target`, mode 0600.
+
+    Raises NotDumped, FileExistsError, and OSError when `target` cannot be written. Nothing is left of a dump
+    that fails.
+    """
     program = shutil.which("pg_dump")
     if program is None:
         raise NotDumped("pg_dump is not installed on this machine.")
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _run([program, "--format=custom", "--no-password", f"--file={target}"])
-    except OSError as error:
-        raise NotDumped(f"pg_dump could not write {target} ({error.strerror}).") from None
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -153,6 +162,8 @@ def _run(command: list[str]) -> None:
         )
     except subprocess.TimeoutExpired:
         raise NotDumped(f"{name} did not end within {_LONGEST_SECONDS // 3600} hours.") from None
+    except OSError as error:
+        raise NotDumped(f"{name} could not be run ({error.strerror}).") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise NotDumped(f"{name} failed: {lines[0]}")

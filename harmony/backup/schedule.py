@@ -14,7 +14,6 @@ from pathlib import Path
 from harmony.backup import copies, lock, postgresql, record, sealed_keys
 from harmony.config import Settings, current_settings
 from harmony.db import sqlite_module
-from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE, secret_key, vault_keys
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +128,9 @@ def _make(settings: Settings, folder: Path, now: datetime) -> Path:
     draft = folder / f"{stem}.{secrets.token_hex(4)}{_DRAFT}"
     try:
         ending = _copy(settings.database_file, draft)
-        if settings.backup_passphrase:
-            sealed_keys.write(folder / f"{stem}{_KEYS}", _keys(settings), settings.backup_passphrase)
-        return draft.replace(folder / f"{stem}{ending}")
+        backup = folder / f"{stem}{ending}"
+        sealed_keys.write_beside(backup)
+        return draft.replace(backup)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -190,10 +189,6 @@ def _copy(database: Path | None, draft: Path) -> str:
         return ".dump"
     copies.copy(database, draft)
     return ".db"
-
-
-def _keys(settings: Settings) -> dict[str, str]:
-    return {SECRET_KEY_FILE: secret_key(settings), VAULT_KEYS_FILE: "\n".join(vault_keys(settings))}
 
 
 def _time_of(file: Path) -> datetime | None:

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from harmony import atomic_file
+from harmony.config import current_settings
+from harmony.security.keys import SECRET_KEY_FILE, VAULT_KEYS_FILE, secret_key, vault_keys
 
 _FORM = "harmony-keys-1"
 # 64 MiB and a quarter of a second for each try.
@@ -44,9 +46,22 @@ def open_sealed(text: str, passphrase: str) -> dict[str, str]:
     return keys
 
 
-def write(path: Path, keys: Mapping[str, str], passphrase: str) -> None:
-    """Write the sealed keys into a file of their owner. Raises OSError."""
-    atomic_file.replace(path, _seal(keys, passphrase) + "\n")
+def beside(backup: Path) -> Path:
+    """Return the file of the keys that belong to a backup."""
+    return backup.with_suffix(".keys")
+
+
+def write_beside(backup: Path) -> Path | None:
+    """Write the keys of this installation beside a backup, mode 0600; none without a passphrase.
+
+    Raises OSError.
+    """
+    settings = current_settings()
+    if not settings.backup_passphrase:
+        return None
+    keys = {SECRET_KEY_FILE: secret_key(settings), VAULT_KEYS_FILE: "\n".join(vault_keys(settings))}
+    atomic_file.replace(beside(backup), _seal(keys, settings.backup_passphrase) + "\n")
+    return beside(backup)
 
 
 def _key(passphrase: str, salt: bytes) -> bytes:

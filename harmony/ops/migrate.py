@@ -19,9 +19,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from harmony.backup import postgresql
-from harmony.backup.copies import back_up
-from harmony.config import current_settings
+from harmony.backup import at_once, postgresql
 from harmony.db import db, is_sqlite, write
 from harmony.models import Installation, search_index
 
@@ -153,14 +151,12 @@ def answered_revision() -> str | None:
 
 
 def _keep(now: datetime) -> None:
-    if is_sqlite():
-        back_up(now)
-    else:
-        target = current_settings().data_dir / f"harmony-{now:%Y%m%dT%H%M%SZ}.backup.dump"
-        try:
-            postgresql.dump(target)
-        except postgresql.NotDumped as error:
-            log.warning("PostgreSQL is upgraded without a backup: %s", error)
+    try:
+        at_once.back_up(now)
+    except (OSError, postgresql.NotDumped) as error:
+        if is_sqlite():
+            raise
+        log.warning("PostgreSQL is upgraded without a backup: %s", error)
 
 
 def revision() -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from harmony.backup.copies import back_up
+from harmony.backup.at_once import back_up
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.jobs.kinds import JobKind

@@ -17,7 +17,7 @@ from flask_migrate import upgrade
 from sqlalchemy import select
 
 from harmony import create_app
-from harmony.backup import copies as backup
+from harmony.backup.at_once import back_up
 from harmony.clock import now
 from harmony.config import Settings
 from harmony.db import db, sqlite_module, write
@@ -85,7 +85,7 @@ def somebody_has_it_open(settings: Settings) -> Iterator[None]:
 def test_a_backup_is_whole_one_file_and_for_its_owner_only(context: Flask, settings: Settings) -> None:
     with write() as session:
         session.add(Worker(identity="a", started_at=NOON, seen_at=NOON))
-    made = backup.back_up(NOON)
+    made = back_up(NOON)
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     copy = sqlite_module().connect(made)
     assert copy.execute("SELECT identity FROM worker").fetchall() == [("a",)]

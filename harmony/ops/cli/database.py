@@ -11,8 +11,8 @@ from flask_migrate.cli import db as group
 
 from harmony import atomic_file
 from harmony.audit import COMMAND_LINE
+from harmony.backup import at_once, drill, postgresql, sealed_keys
 from harmony.backup import copies as backup
-from harmony.backup import drill, sealed_keys
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import sqlite_module
@@ -61,14 +61,13 @@ def upgrade(**options: object) -> None:
 def back_up(file: Path | None) -> None:
     """Copy the database to the new FILE, or beside itself. Harmony may run meanwhile."""
     try:
-        copied = backup.back_up(now(), file)
-    except FileExistsError:
-        raise click.ClickException(f"{file} is there already; name a new file.") from None
-    except (OSError, sqlite_module().Error) as error:
+        copied, keys = at_once.back_up_with_keys(now(), file)
+    except FileExistsError as error:
+        raise click.ClickException(f"{error.filename or file} is there already; name a new file.") from None
+    except (OSError, sqlite_module().Error, postgresql.NotDumped) as error:
         raise click.ClickException(f"The backup was not made ({error}).") from None
-    except backup.NoSqliteFile as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"The backup is in {copied}. Keep vault.keys apart from it: both together open the secrets.")
+    apart = "Keep vault.keys apart from it: both together open the secrets."
+    click.echo(f"The backup is in {copied}. " + (f"Its sealed keys are in {keys}." if keys else apart))
 
 
 @click.command("restore")
@@ -132,7 +131,11 @@ def check_file(file: Path | None) -> None:
     """Read every page of FILE, or of the database, and say whether it is sound."""
     try:
         file = file or backup.database_file()
-    except backup.NoSqliteFile as error:
+        if postgresql.is_dump(file):
+            postgresql.read_whole(file)
+            click.echo(f"{file} was read to its end. `restore --check` tries it.")
+            return
+    except (OSError, backup.NoSqliteFile, postgresql.NotDumped) as error:
         raise click.ClickException(str(error)) from None
     found = backup.examine(file)
     if found.problems:

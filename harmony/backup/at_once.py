@@ -1,0 +1,49 @@
+"""A backup at once, by command or before a migration: of SQLite a copy, of PostgreSQL a dump."""
+
+from __future__ import annotations
+
+import errno
+import os
+from datetime import datetime
+from pathlib import Path
+
+from harmony.backup import copies, postgresql, sealed_keys
+from harmony.config import current_settings
+
+
+def back_up(now: datetime, target: Path | None = None) -> Path:
+    """Write the database into the new file `target`, or beside the database; return where. Mode 0600.
+
+    A dump without a target is in the data folder. Raises FileExistsError, OSError when `target` cannot be
+    written, an error of SQLite, and NotDumped.
+    """
+    settings, stamp = current_settings(), f"{now:%Y%m%dT%H%M%SZ}"
+    if settings.database_file is None:
+        target = target or settings.data_dir / f"harmony-{stamp}.backup.dump"
+        postgresql.dump(target)
+    else:
+        source = settings.database_file
+        target = target or source.with_name(f"{source.stem}-{stamp}.backup.db")
+        copies.copy(source, target)
+    return target
+
+
+def back_up_with_keys(now: datetime, target: Path | None = None) -> tuple[Path, Path | None]:
+    """Do the same, with the sealed keys beside it if there is a passphrase. Return both files.
+
+    Nothing is left of one that fails.
+    """
+    if target is not None and current_settings().backup_passphrase:
+        _refuse_taken(target)
+    backup = back_up(now, target)
+    try:
+        return backup, sealed_keys.write_beside(backup)
+    except BaseException:
+        backup.unlink()
+        raise
+
+
+def _refuse_taken(target: Path) -> None:
+    keys = sealed_keys.beside(target)
+    if keys == target or keys.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(keys))
