@@ -225,3 +225,24 @@ def waiting() -> int:
     """How many sessions of the server wait for an advisory lock, asked over another connection."""
     with db.engine.connect() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one())
+
+
+def test_a_write_that_has_little_time_gives_up_and_the_next_has_as_much_as_ever(app: Flask) -> None:
+    is_held, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with app.app_context(), write():
+            is_held.set()
+            assert is_over.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert is_held.wait(60)
+    with app.app_context():
+        with pytest.raises(OperationalError), write(within_seconds=0.05):
+            pytest.fail("the lock was not free")
+        is_over.set()
+        with write() as session:
+            if not is_sqlite():
+                assert session.scalar(text("SHOW lock_timeout")) == POSTGRESQL["lock_timeout"]
+    thread.join()

@@ -119,7 +119,8 @@ def init_app(app: Flask, place: Path | str) -> None:
     # The name of a file is never read as a URL: a `?` in it would end the name.
     address = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else make_url(place)
     # The text of an error would carry the row that could not be written, personal data and all.
-    options: dict[str, object] = {"pool_size": 20, "hide_parameters": True}
+    # The connection that was used last has the most in its page cache, and its statements ready.
+    options: dict[str, object] = {"pool_size": 20, "pool_use_lifo": True, "hide_parameters": True}
     if address.get_backend_name() == "sqlite":
         options["module"] = sqlite_module()
     else:
@@ -166,20 +167,22 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _on_begin(connection: Any) -> None:
         # A deferred BEGIN that turns into a write fails at once with SQLITE_BUSY_SNAPSHOT,
         # whatever the timeout; BEGIN IMMEDIATE waits its turn.
-        if connection.get_execution_options().get("write_intent"):
-            write_lock.begin_immediate(connection)
+        options = connection.get_execution_options()
+        if options.get("write_intent"):
+            write_lock.begin_immediate(connection, options.get("write_within"))
         else:
             connection.exec_driver_sql("BEGIN")
 
 
 @contextmanager
-def write(of: int | None = None) -> Iterator[Session]:
+def write(of: int | None = None, within_seconds: float | None = None) -> Iterator[Session]:
     """Open one short writing transaction: commit at the end, roll back on any exception.
 
     Rows read before are read again under the lock. Never hold it across a network call. `of`: the id of the
     one integration whose rows are read and written; on PostgreSQL other integrations are written meanwhile.
     What everybody reads in the order of its ids (feed, audit trail) is never written so.
-    Raises RuntimeError when nested or when changes were made outside.
+    `within_seconds`: how long to wait for other writers, instead of half a minute.
+    Raises OperationalError when they take longer, RuntimeError when nested or when changes were made outside.
     """
     session = db.session()
     if session.info.get("writing") or session.new or session.dirty or session.deleted:
@@ -187,7 +190,8 @@ def write(of: int | None = None) -> Iterator[Session]:
     session.rollback()
     session.info["writing"] = True
     try:
-        session.connection(execution_options={"write_intent": True, "write_of": of})
+        options = {"write_intent": True, "write_of": of, "write_within": within_seconds}
+        session.connection(execution_options=options)
         yield session
         session.commit()
     except BaseException:

@@ -59,6 +59,8 @@ def _take_lock(connection: Connection) -> None:
     """
     options = connection.get_execution_options()
     if options.get("write_intent"):
+        if (seconds := options.get("write_within")) is not None:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(round(seconds * 1000), 1)}")
         connection.exec_driver_sql(
             f"SELECT set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_MS}', true), "
             f"pg_advisory_xact_lock{_lock_of(options.get('write_of'))}"

@@ -17,11 +17,11 @@ from harmony.clock import monotonic
 _POLL_SECONDS = 0.002
 
 
-def begin_immediate(connection: Connection) -> None:
-    """Begin a writing transaction. Raises OperationalError after the connection's busy timeout."""
+def begin_immediate(connection: Connection, within_seconds: float | None = None) -> None:
+    """Begin a writing transaction. Raises OperationalError after so long, else the busy timeout."""
     raw: Any = connection.connection.dbapi_connection
     patience_ms = raw.execute("PRAGMA busy_timeout").fetchone()[0]
-    give_up = monotonic() + patience_ms / 1000
+    give_up = monotonic() + (patience_ms / 1000 if within_seconds is None else within_seconds)
     raw.execute("PRAGMA busy_timeout=0").close()
     try:
         while not _try_begin(connection, give_up):

@@ -26,6 +26,7 @@ class User(Base):
     `scope` lists the keys of the device groups that a viewer or operator sees; None for every device.
     Nobody signs in as a user whose `disabled_at` is set.
     While `password_off`, no password signs this user in.
+    `role_settings` come with the user, because each request asks for them.
     """
 
     __tablename__ = "user"
@@ -40,6 +41,10 @@ class User(Base):
     scope: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     password_off: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+    role_settings: Mapped[RoleSettings | None] = relationship(
+        primaryjoin="foreign(User.role) == RoleSettings.role", lazy="joined", viewonly=True
+    )
 
 
 class RoleSettings(Base):

@@ -10,9 +10,8 @@ from flask import Flask, Response, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from harmony.clock import steady
-from harmony.db import db
 from harmony.db.personal import hide_personal_data
-from harmony.models import Role, RoleSettings, User
+from harmony.models import Role, User
 from harmony.security import kept_forms, sessions, users
 from harmony.security.addresses import HOME, below_prefix, full_address, local_address
 from harmony.security.former_addresses import view_now
@@ -142,7 +141,7 @@ def may_open(endpoint: str, method: str = "GET") -> bool:
 
 def principal_for(user: User) -> Principal:
     """Return the principal of a user, with what is set for their role."""
-    settings = None if user.role == Role.ADMINISTRATOR else db.session.get(RoleSettings, user.role)
+    settings = None if user.role == Role.ADMINISTRATOR else user.role_settings
     return principal_of(user, hides_personal_data=settings is not None and settings.hides_personal_data)
 
 

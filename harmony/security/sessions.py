@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from flask import Flask, current_app, has_request_context, request
 from flask.sessions import SecureCookieSessionInterface
-from sqlalchemy import delete, or_, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -29,8 +29,13 @@ _LIMITS = "harmony.session_limits"
 REMEMBERED = timedelta(days=3)
 REAUTHENTICATED = timedelta(minutes=15)
 _SEEN_EVERY = timedelta(minutes=1)
+# Until then a page waits no longer than this for other writers: the next one notes the use as well.
+_SEEN_AT_LATEST = timedelta(minutes=10)
+_NOTE_WITHIN_SECONDS = 0.05
 # The cookies of a session, and of a sign-in that waits for its second factor.
 SESSION, PENDING = "harmony", "harmony-pending"
+# Built once, which takes longer than to run it.
+_SELECT_SESSION = select(SignInSession).where(SignInSession.token_hash == bindparam("token_hash"))
 # A fixed beginning lets secret scanners recognise a token that strayed into a file.
 _TOKEN_PREFIX = "hrmns_"  # noqa: S105
 
@@ -92,17 +97,22 @@ def session_for(token: str | None, now: datetime) -> SignInSession | None:
 
     Times in the future are those of a clock that was ahead: they count as far as times in the past do.
     """
-    found = db.session.get(SignInSession, token_hash(token)) if token else None
+    found = _session_of(token)
     if found is None or not is_living(found, now) or found.user.disabled_at is not None:
         return None
     if not within(found.seen_at, _SEEN_EVERY, now):
-        _touch(found.token_hash, now)
+        is_urgent = not within(found.seen_at, _SEEN_AT_LATEST, now)
+        _touch(found.token_hash, now, None if is_urgent else _NOTE_WITHIN_SECONDS)
     return found
+
+
+def _session_of(token: str | None) -> SignInSession | None:
+    return db.session.scalar(_SELECT_SESSION, {"token_hash": token_hash(token)}) if token else None
 
 
 def former_user(token: str | None, now: datetime) -> int | None:
     """Return the id of the user whose session expired under that token; None for a living or unknown one."""
-    found = db.session.get(SignInSession, token_hash(token)) if token else None
+    found = _session_of(token)
     if found is None or not within(found.seen_at, REMEMBERED, now):
         return None
     return None if is_living(found, now) else found.user_id
@@ -220,14 +230,17 @@ def is_living(found: SignInSession, now: datetime) -> bool:
     return found.ended_at is None and in_time
 
 
-def _touch(hashed: str, now: datetime) -> None:
+def _touch(hashed: str, now: datetime, within_seconds: float | None) -> None:
+    """Write when the session was used last. Without this limit pages would wait for a sync's commits."""
     try:
-        with write() as session:
+        with write(within_seconds=within_seconds) as session:
             session.execute(
                 update(SignInSession).where(SignInSession.token_hash == hashed).values(seen_at=now)
             )
     except OperationalError:
         # A full disk or a busy database must not take the reading pages away as well.
+        if within_seconds is not None:
+            return
         log.warning("The time of a session's last use could not be written.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
 from harmony import clock
-from harmony.db import db, write
+from harmony.db import db, sqlite_module, write, write_lock
 from harmony.models import SignInSession, User
 from harmony.security import sessions
 from harmony.security.sessions import FlashCookie
@@ -80,6 +81,21 @@ def test_its_last_use_is_written_at_most_once_a_minute(ada: User) -> None:
         assert found is not None
         seen.append((found.seen_at - NOW).total_seconds())
     assert seen == [0, 0, 0, 60, 60, 60, 120]
+
+
+@pytest.mark.parametrize(("after", "waited"), [(2, 0.05), (11, 30)])
+def test_no_page_waits_for_other_writers_to_note_that_it_was_asked_for_until_it_must(
+    ada: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, waited: float
+) -> None:
+    token, slept = sessions.open_session(ada, NOW), [0.0]
+    monkeypatch.setattr(write_lock, "monotonic", lambda: sum(slept))
+    monkeypatch.setattr(write_lock, "sleep", slept.append)
+    with closing(sqlite_module().connect(tmp_path / "harmony.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        found = sessions.session_for(token, minutes(after))
+    assert found is not None
+    assert found.seen_at == NOW
+    assert sum(slept) == pytest.approx(waited, abs=0.01)
 
 
 def test_a_clock_that_was_set_back_a_little_neither_signs_out_nor_prolongs(ada: User) -> None:

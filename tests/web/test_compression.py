@@ -8,8 +8,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from harmony.models import SyncRunState
+from tests.builders import an_integration
 from tests.markup import as_shown
 from tests.ops.served import serving
+from tests.web.test_runs import a_run
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
 STATIC = "/static/css/harmony.css"
@@ -42,6 +45,27 @@ def test_a_fragment_for_htmx_is_compressed_too(signed_in: FlaskClient) -> None:
         "/devices", headers=GZIP | {"HX-Request": "true", "HX-Boosted": "true"}, buffered=True
     )
     assert answer.headers["Content-Encoding"] == "gzip"
+
+
+def test_an_answer_that_browsers_share_is_compressed_once(
+    app: Flask, signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        id_ = an_integration()
+        a_run(id_, state=SyncRunState.RUNNING, finished_at=None)
+    monkeypatch.setattr("harmony.web.shared.shared_answers.monotonic", lambda: 1.0)
+    status = f"/integrations/{id_}/status"
+    plain = signed_in.get(status)
+    assert "Content-Encoding" not in plain.headers
+    first = signed_in.get(status, headers=GZIP)
+    assert as_shown(gzip.decompress(first.data).decode()) == plain.text
+    monkeypatch.setattr("harmony.web.shared.compression.gzip.compress", None)
+    again = signed_in.get(status, headers=GZIP)
+    assert again.data == first.data
+    assert again.headers["Content-Encoding"] == "gzip"
+    assert int(again.headers["Content-Length"]) == len(again.data)
+    assert "Accept-Encoding" in again.headers["Vary"]
+    assert "HX-Request" in again.headers["Vary"]
 
 
 def test_a_file_as_a_stream_is_compressed(signed_in: FlaskClient) -> None:

@@ -48,7 +48,7 @@ def numbered() -> Callable[[], str]:
 
 def test_an_answer_that_was_made_a_moment_ago_is_not_made_again(clock: Clock) -> None:
     shared, make, given = SharedAnswers(), numbered(), []
-    for key, clock.at in ((1, 10.0), (1, 10.9), (2, 10.9), (1, 11.0)):
+    for key, clock.at in ((1, 10.0), (1, 11.4), (2, 11.4), (1, 11.5)):
         given.append(shared.of(key, make))
     assert given == ["1", "1", "2", "3"]
     clock.at = 5.0

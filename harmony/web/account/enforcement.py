@@ -75,7 +75,9 @@ def _lead_to_set_up() -> BaseResponse | None:
     user, is_open = g.get("user"), request.blueprint in _OPEN or request.endpoint == STATIC
     if user is None or is_open or g.sign_in_session.method != SignInMethod.PASSWORD:
         return None
-    if not requires_factor(user.role) or methods.has_second_factor(user.id):
+    settings: RoleSettings | None = user.role_settings
+    is_required = settings is not None and settings.requires_second_factor
+    if not is_required or methods.has_second_factor(user.id):
         return None
     flash(_FIRST, "warning")
     page = url_for("factors.show")

@@ -6,9 +6,11 @@ The length of a compressed answer tells whether text that somebody else chose re
 
 from __future__ import annotations
 
+import gzip
+from functools import lru_cache
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask_compress import Compress
 
 from harmony.security.auth import STATIC
@@ -24,6 +26,7 @@ _SHOW_SECRETS = frozenset({"wizard", "demo_device", "app_configuration", "authen
 # A list, sent in answer to a form of ours. No other answer to a form is compressed.
 _FILE = "text/csv"
 _SMALLEST = 500
+_LEVEL = 6
 
 _compressor = Compress()
 
@@ -36,6 +39,7 @@ def init_app(app: Flask) -> None:
         "COMPRESS_ALGORITHM": ["gzip"],
         "COMPRESS_ALGORITHM_STREAMING": ["gzip"],
         "COMPRESS_MIN_SIZE": _SMALLEST,
+        "COMPRESS_LEVEL": _LEVEL,
     }
     app.config.update(settings)
     _compressor.init_app(app)
@@ -57,7 +61,25 @@ def _compress(response: Response) -> Response:
         response.get_data()  # a file of ours fits in memory, and its length is told
     elif response.is_streamed and request.method == "HEAD":
         return response
+    if g.get("is_shared_answer"):
+        return _compress_once(response)
     return _compressor.after_request(response)
+
+
+def share_answer() -> None:
+    """Note that the answer to this request is given to others as well, so that it is compressed once."""
+    g.is_shared_answer = True
+
+
+def _compress_once(response: Response) -> Response:
+    response.set_data(_compressed(response.get_data()))
+    response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+@lru_cache(maxsize=16)
+def _compressed(body: bytes) -> bytes:
+    return gzip.compress(body, _LEVEL)
 
 
 def _tells_nothing() -> bool:

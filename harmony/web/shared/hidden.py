@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, abort, g, request
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 
 from harmony.db import db
 from harmony.models import Device, Integration, IntegrationState, Message
 from harmony.web.shared.scope import has_in_scope
 
+# Built once, which takes longer than to run it.
+_SELECT_INTEGRATION = select(Integration).where(Integration.id == bindparam("id"))
 # What an address names, and which integration that belongs to.
 _OWNERS: dict[str, Any] = {"device_id": Device, "message_id": Message}
 _PAGES_OF_THE_REMOVAL = "removal"
@@ -62,4 +64,4 @@ def _addressed(named: dict[str, Any]) -> Iterator[object]:
         yield row
         integration_id = row.integration_id if row else integration_id
     if integration_id is not None:
-        yield db.session.get(Integration, integration_id)
+        yield db.session.scalar(_SELECT_INTEGRATION, {"id": integration_id})

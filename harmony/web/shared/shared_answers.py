@@ -1,4 +1,4 @@
-"""Answers of the parts that pages ask for again and again: one a second for all who see the same.
+"""Answers of the parts that pages ask for again and again: kept for all who see the same.
 
 Only while a run is under way in the integration: fifty people who follow a sync cost what one does.
 """
@@ -20,8 +20,10 @@ from harmony.db import db, release
 from harmony.jobs import runs
 from harmony.models import JobRun
 from harmony.security.principal import current_principal
+from harmony.web.shared.compression import share_answer
 
-_KEPT_SECONDS = 1.0
+# Less than the two seconds after which a page asks: the answer is newer than what the page shows.
+_KEPT_SECONDS = 1.5
 _WAIT_SECONDS = 1.0
 # Built once, which takes longer than to run it.
 _UNDER_WAY = select(JobRun.id).where(*runs.UNDER_WAY_OF_INTEGRATION)
@@ -50,7 +52,7 @@ class SharedAnswers:
         self._kept: dict[Hashable, _SharedAnswer] = {}
 
     def of(self, key: Hashable, make: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
-        """Return the answer that `make` makes now, or that was made less than a second ago.
+        """Return the answer that `make` makes now, or that was made a moment ago.
 
         Whoever comes while it is made waits for it, or for its error, a second; then they make their own.
         """
@@ -102,6 +104,7 @@ def shared_while_running(view: _View) -> _View:
         running = _running(integration_id)
         if not running:
             return make()
+        share_answer()
         key = (request.script_root, request.full_path, running, _rights())
         return cast(SharedAnswers, current_app.extensions[_EXTENSION]).of(key, make)
 
