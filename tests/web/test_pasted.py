@@ -16,8 +16,9 @@ from wtforms.fields.core import Field
 import harmony.web
 from harmony.web.account.forms import SetupForm
 from harmony.web.shared import pasted
+from harmony.web.shared.fields import Secret
 from harmony.web.shared.pasted import hidden_in, stripped, trimmed
-from harmony.web.wizard.forms import Secret, ServerForm
+from harmony.web.wizard.forms import ServerForm
 
 AROUND = [
     "\r\n",

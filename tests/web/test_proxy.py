@@ -46,6 +46,7 @@ def test_the_password_stays_for_the_same_proxy_and_is_asked_for_another(signed_i
     [
         ("host", "", "Enter the name of the proxy."),
         ("host", "http://proxy.test", "Enter the name alone"),
+        ("host", "proxy.test:3128", "Enter the name alone"),
         ("port", "0", "65"),
         ("username", "a:b", "has no colon"),
     ],

@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from wtforms import StringField, TextAreaField
+from wtforms import StringField
 from wtforms.validators import Length, ValidationError
 
-from harmony.clock import now
 from harmony.models.configuration import Deployment
 from harmony.setup.app_configuration import AppKey
-from harmony.uem.trust.certificates import CertificateRefused, read_upload
-from harmony.web.shared.pasted import stripped, trimmed
+from harmony.web.shared.fields import CertificateField
+from harmony.web.shared.pasted import stripped
 from harmony.web.shared.typed import ConsoleForm
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -36,7 +35,7 @@ class AppConfigurationForm(ConsoleForm):
     """The choices of an administrator; the address and the token are given."""
 
     app_id = StringField("Bundle ID or package name of the app", [Length(max=255)], filters=[stripped])
-    app_ca = TextAreaField("Certificate authority", filters=[trimmed], render_kw={"rows": 4})
+    app_ca = CertificateField("Certificate authority", render_kw={"rows": 4})
     server = _KeyName("Name of the key server")
     token = _KeyName("Name of the key token")
     mdm_uuid = _KeyName("Name of the key mdm_uuid")
@@ -49,14 +48,6 @@ class AppConfigurationForm(ConsoleForm):
     def validate_app_id(self, field: StringField) -> None:
         if field.data and not _APP_ID.fullmatch(field.data):
             raise ValidationError("Enter an identifier such as com.example.protect.")
-
-    def validate_app_ca(self, field: TextAreaField) -> None:
-        if not field.data:
-            return
-        try:
-            field.data = read_upload(field.data, now()).pem
-        except CertificateRefused as refused:
-            raise ValidationError(refused.sentence) from None
 
     def validate(self, extra_validators: object = None) -> bool:
         """Refuse two keys of one name, too."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from wtforms import BooleanField, Field, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, PasswordField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
-from harmony.clock import now
 from harmony.jobs.uem_client import outbound_policy, relayed_policy
 from harmony.models import Destination, DestinationKind, FeedKind, RecordFormat, Severity
 from harmony.outbound.destinations import DestinationValues, keeps_token, keeps_url
@@ -19,11 +18,9 @@ from harmony.outbound.syslog import DOCUMENTATION_NUMBER, LOCAL0
 from harmony.relay import connectors
 from harmony.uem.errors import UemError
 from harmony.uem.http.checked_calls import web_address
-from harmony.uem.trust.certificates import CertificateRefused, read_upload
-from harmony.web.shared.connector_choice import keep_unsent
+from harmony.web.shared.fields import CertificateField, ConnectorField, HostField, WholeNumber, keep_unsent
 from harmony.web.shared.pasted import stripped
 from harmony.web.shared.typed import ConsoleForm
-from harmony.web.wizard.forms import WholeNumber
 
 FORMAT_WORDS = {
     RecordFormat.WEBHOOK: "JSON (Standard Webhooks)",
@@ -38,7 +35,6 @@ _SEVERITY_CHOICES = [
 ]
 _START_CHOICES = [SelectChoice("now", "From now on"), SelectChoice("all", "Everything that is kept")]
 _KINDS = {"events": FeedKind.EVENT, "audits": FeedKind.AUDIT, "runs": FeedKind.RUN}
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _PRINTABLE = re.compile(r"[ -~]*")
 
 
@@ -85,12 +81,7 @@ class _FileDestinationForm(DestinationForm):
 class _RemoteForm(DestinationForm):
     """A destination on another machine, reached from here or through a Connector."""
 
-    connector = SelectField("Connector", validate_choice=False, default="")
-
-    def validate_connector(self, field: SelectField) -> None:
-        """Refuse a Connector that was revoked or never was."""
-        if field.data and field.data not in connectors.usable_names():
-            raise ValidationError(f"There is no Connector {field.data} in use. Choose another one, or none.")
+    connector = ConnectorField()
 
     def options(self, *names: str) -> dict[str, Any]:
         """Return what was typed in these fields, with the Connector if there is one."""
@@ -101,21 +92,15 @@ class _RemoteForm(DestinationForm):
 class _SyslogDestinationForm(_RemoteForm):
     """A syslog server."""
 
-    host = StringField("Server", [DataRequired("Enter the name of the syslog server.")], filters=[stripped])
+    host = HostField(
+        "Enter the name of the syslog server.",
+        "Enter the name alone, such as siem.example.com, without port.",
+    )
     port = WholeNumber("Port", 1, 65535, default=6514)
     tls = BooleanField("Encrypt with TLS", default=True)
-    certificate = TextAreaField("Certificate (PEM)", filters=[stripped])
+    certificate = CertificateField()
     facility = WholeNumber("Facility of events and runs", 0, 23, default=LOCAL0)
     enterprise = WholeNumber("Private enterprise number", 1, 999_999_999, default=DOCUMENTATION_NUMBER)
-
-    def validate_host(self, field: StringField) -> None:
-        """Refuse what is no name of a server."""
-        if field.data and (not _HOST.fullmatch(field.data) or field.data.count(":") == 1):
-            raise ValidationError("Enter the name alone, such as siem.example.com, without port.")
-
-    def validate_certificate(self, field: TextAreaField) -> None:
-        """Refuse what would not work as a certificate."""
-        field.data = _certificate(field.data)
 
     def where(self) -> dict[str, Any]:
         """Return the values that lead to the destination."""
@@ -127,7 +112,7 @@ class _WebhookForm(_RemoteForm):
     """An address that gets each record by a POST of its own."""
 
     url = PasswordField("Address", [Length(max=1000)], filters=[stripped])
-    certificate = TextAreaField("Certificate (PEM)", filters=[stripped])
+    certificate = CertificateField()
 
     def validate_url(self, field: PasswordField) -> None:
         """Refuse what Harmony does not call."""
@@ -139,10 +124,6 @@ class _WebhookForm(_RemoteForm):
             raise ValidationError(error.sentence) from None
         if not _PRINTABLE.fullmatch(field.data) or " " in field.data:
             raise ValidationError("Enter an address without blanks and odd characters.")
-
-    def validate_certificate(self, field: TextAreaField) -> None:
-        """Refuse what would not work as a certificate."""
-        field.data = _certificate(field.data)
 
     def where(self) -> dict[str, Any]:
         """Return the values that lead to the destination."""
@@ -219,12 +200,3 @@ def _saved(row: Destination) -> dict[str, Any]:
         "name": row.name, "format": row.format, "least_severity": row.least_severity,
         "personal": row.personal, **kinds, **row.options, **place,
     }  # fmt: skip
-
-
-def _certificate(text: str | None) -> str:
-    if not text:
-        return ""
-    try:
-        return read_upload(text, now()).pem
-    except CertificateRefused as refused:
-        raise ValidationError(refused.sentence) from None

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
-from wtforms import PasswordField, SelectField, StringField, TextAreaField
+from wtforms import PasswordField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
-from harmony.clock import now
 from harmony.mail.faults import NONE, STARTTLS, TLS
 from harmony.mail.text import ascii_address
 from harmony.messages.gateway_address import address_fault, telephone
 from harmony.messages.settings import MailServerValues
 from harmony.models import ChannelKind, MailServer
-from harmony.relay import connectors
-from harmony.uem.trust.certificates import CertificateRefused, read_upload
+from harmony.web.shared.fields import CertificateField, ConnectorField, HostField, WholeNumber
 from harmony.web.shared.pasted import stripped
 from harmony.web.shared.typed import ConsoleForm
-from harmony.web.wizard.forms import WholeNumber
 
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _SECURITY = [SelectChoice(STARTTLS, "STARTTLS"), SelectChoice(TLS, "TLS"), SelectChoice(NONE, "None")]
 _KINDS = [SelectChoice("sms", "SMS"), SelectChoice("chat", "Chat")]
 
@@ -28,7 +22,9 @@ _KINDS = [SelectChoice("sms", "SMS"), SelectChoice("chat", "Chat")]
 class MailServerForm(ConsoleForm):
     """The mail server; a password that is left empty keeps what is saved for the same server and user."""
 
-    host = StringField("Server", [DataRequired("Enter the name of the mail server.")], filters=[stripped])
+    host = HostField(
+        "Enter the name of the mail server.", "Enter the name alone, such as smtp.example.com, without port."
+    )
     port = WholeNumber("Port", 1, 65535, default=587)
     security = SelectField("Encryption", choices=_SECURITY, default=STARTTLS)
     username = StringField("User name", [Length(max=256)], filters=[stripped])
@@ -37,13 +33,8 @@ class MailServerForm(ConsoleForm):
         "Sender address", [DataRequired("Enter the address mails come from.")], filters=[stripped]
     )
     sender_name = StringField("Sender name", [Length(max=128)], filters=[stripped])
-    certificate = TextAreaField("Certificate (PEM)", filters=[stripped])
-    connector = SelectField("Connector", validate_choice=False, default="")
-
-    def validate_host(self, field: StringField) -> None:
-        """Refuse what is no name of a server."""
-        if field.data and not _HOST.fullmatch(field.data):
-            raise ValidationError("Enter the name alone, such as smtp.example.com, without port.")
+    certificate = CertificateField()
+    connector = ConnectorField()
 
     def validate_sender(self, field: StringField) -> None:
         """Refuse what is no mail address."""
@@ -56,20 +47,6 @@ class MailServerForm(ConsoleForm):
             raise ValidationError(
                 "A password is only sent encrypted: choose STARTTLS or TLS, or no user name."
             )
-
-    def validate_certificate(self, field: TextAreaField) -> None:
-        """Refuse what would not work as a certificate, and keep what does as it is to be stored."""
-        if not field.data:
-            return
-        try:
-            field.data = read_upload(field.data, now()).pem
-        except CertificateRefused as refused:
-            raise ValidationError(refused.sentence) from None
-
-    def validate_connector(self, field: SelectField) -> None:
-        """Refuse a Connector that was revoked or never was."""
-        if field.data and field.data not in connectors.usable_names():
-            raise ValidationError(f"There is no Connector {field.data} in use. Choose another one, or none.")
 
     def values(self) -> MailServerValues:
         """Return what was typed, once it is valid."""

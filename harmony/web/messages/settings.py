@@ -18,7 +18,7 @@ from harmony.relay import connectors
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.web.messages.forms import ChannelForm, MailServerForm, TrialForm, filled
-from harmony.web.shared.connector_choice import keep_unsent
+from harmony.web.shared.fields import keep_unsent
 from harmony.web.shared.ids import number
 
 blueprint = Blueprint("message_settings", __name__, url_prefix="/settings/messages/settings")

@@ -27,8 +27,8 @@ from harmony.protection.policy_differences import (
     risk_of,
 )
 from harmony.web.exceptions.forms import SAY_WHY, last_day
+from harmony.web.shared.fields import WholeNumber
 from harmony.web.shared.pasted import stripped
-from harmony.web.wizard.forms import WholeNumber
 
 _RISKS = [SelectChoice(str(int(risk)), risk.label) for risk in Risk]
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import PasswordField, StringField
-from wtforms.validators import DataRequired, Length, ValidationError
+from wtforms.validators import Length, ValidationError
 
 from harmony.audit import audit
 from harmony.clock import now
@@ -16,14 +14,13 @@ from harmony.security import outbound_proxy
 from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.outbound_proxy import ProxyChangedMeanwhile, ProxyValues
 from harmony.security.permissions import Permission, needs
+from harmony.web.shared.fields import HostField, WholeNumber
 from harmony.web.shared.ids import number
 from harmony.web.shared.pasted import stripped
 from harmony.web.shared.typed import ConsoleForm
-from harmony.web.wizard.forms import WholeNumber
 
 blueprint = Blueprint("proxy", __name__, url_prefix="/settings/proxy")
 
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 _CONFLICT = (
     "Somebody else saved the proxy meanwhile. Your values are shown; send them again to replace theirs."
 )
@@ -33,17 +30,13 @@ _SAVED = "The proxy was saved. Verify an integration to see whether it connects.
 class _ProxyForm(ConsoleForm):
     """The proxy; a password that is left empty keeps what is saved for the same proxy and user."""
 
-    host = StringField("Server", [DataRequired("Enter the name of the proxy.")], filters=[stripped])
+    host = HostField(
+        "Enter the name of the proxy.",
+        "Enter the name alone, such as proxy.example.com, without http:// and port.",
+    )
     port = WholeNumber("Port", 1, 65535, default=3128)
     username = StringField("User name", [Length(max=256)], filters=[stripped])
     password = PasswordField("Password", [Length(max=1024)])
-
-    def validate_host(self, field: StringField) -> None:
-        """Refuse what is no name of a server."""
-        if field.data and not _HOST.fullmatch(field.data):
-            raise ValidationError(
-                "Enter the name alone, such as proxy.example.com, without http:// and port."
-            )
 
     def validate_username(self, field: StringField) -> None:
         """Refuse a name that the proxy could not tell from its password."""

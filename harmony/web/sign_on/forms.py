@@ -7,7 +7,6 @@ import re
 from wtforms import StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, ValidationError
 
-from harmony.clock import now
 from harmony.jobs.uem_client import address_policy
 from harmony.models import IdentityProvider, Role
 from harmony.oidc.metadata import issuer_of
@@ -15,10 +14,9 @@ from harmony.oidc.rules import RoleRule
 from harmony.oidc.settings import DEFAULT_CLAIM_PATH, DEFAULT_SCOPES, ProviderSettings, without_secret
 from harmony.uem.errors import BlockedByPolicy
 from harmony.uem.trust.address import parse_address
-from harmony.uem.trust.certificates import CertificateRefused, read_upload
+from harmony.web.shared.fields import CertificateField, Secret
 from harmony.web.shared.pasted import stripped, trimmed
 from harmony.web.shared.typed import ConsoleForm
-from harmony.web.wizard.forms import Secret
 
 _SCOPES = re.compile(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*")
 _GROUP = re.compile(r"[0-9]{1,18}:[^,\s]{1,64}")
@@ -48,7 +46,7 @@ class ProviderForm(ConsoleForm):
         filters=[stripped], default=DEFAULT_CLAIM_PATH,
     )  # fmt: skip
     rules = TextAreaField("Rules", filters=[trimmed])
-    certificate = TextAreaField("Certificate (PEM)", filters=[trimmed])
+    certificate = CertificateField()
 
     def validate_issuer(self, field: StringField) -> None:
         """Refuse what is no address that may be called, and cut off the path of the discovery document."""
@@ -71,15 +69,6 @@ class ProviderForm(ConsoleForm):
             _read_rules(field.data or "")
         except ValueError as wrong:
             raise ValidationError(str(wrong)) from None
-
-    def validate_certificate(self, field: TextAreaField) -> None:
-        """Refuse what would not work as a certificate, and keep what does as it is to be stored."""
-        if not field.data:
-            return
-        try:
-            field.data = read_upload(field.data, now()).pem
-        except CertificateRefused as refused:
-            raise ValidationError(refused.sentence) from None
 
     def values(self) -> ProviderSettings:
         """Return what was typed, once it is valid."""

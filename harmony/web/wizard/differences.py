@@ -16,7 +16,7 @@ from harmony.setup.secrets import SEALED_FIELDS
 from harmony.tagging.names import name_of
 from harmony.uem.connection import REGIONS
 from harmony.uem.records import GroupKind
-from harmony.web.wizard.forms import Secret, WholeNumber
+from harmony.web.shared.fields import Secret, WholeNumber
 from harmony.web.wizard.steps import Step
 from harmony.web.wizard.tagging_form import NAMES
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 from wtforms import (
     BooleanField,
     FileField,
     Form,
-    IntegerField,
-    PasswordField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -22,7 +18,8 @@ from wtforms.validators import DataRequired, Length, StopValidation, ValidationE
 
 from harmony.messages.registration.texts import languages
 from harmony.uem.connection import REGIONS
-from harmony.web.shared.pasted import hidden_in, stripped, trimmed
+from harmony.web.shared.fields import Secret, WholeNumber
+from harmony.web.shared.pasted import stripped, trimmed
 
 OTHER = "other"
 _TOKEN_ADDRESSES = [*(SelectChoice(url, label) for label, url in REGIONS), SelectChoice(OTHER, "Other")]
@@ -33,43 +30,6 @@ _LANGUAGES = [SelectChoice(language.key, language.title) for language in languag
 def complain(field: Any, sentence: str) -> None:
     """Put a sentence beside a field that is wrong for a reason the form itself cannot know."""
     field.errors = [*field.errors, sentence]
-
-
-class Secret(PasswordField):
-    """A secret to paste: what surrounds it is cut off, what cannot be seen inside it is named.
-
-    It is refused here because no server could say what is wrong; usual spaces may be part of a password.
-    """
-
-    def __init__(self, label: str, **options: Any) -> None:
-        super().__init__(label, [self._can_be_seen, Length(max=1024)], filters=[trimmed], **options)
-
-    def _can_be_seen(self, _form: Form, _field: object) -> None:
-        if hidden := hidden_in(self.data or ""):
-            sentence = f"This holds {hidden}, which cannot be seen. Copy it again, or type it."
-            raise StopValidation(sentence)
-
-
-class WholeNumber(IntegerField):
-    """An integer field whose complaint names the range instead of the type."""
-
-    def __init__(
-        self, label: str, low: int, high: int, step: int = 1, unit: str = "", **options: Any
-    ) -> None:
-        super().__init__(label, validators=[self._in_range], **options)
-        self.low, self.high, self.step, self.unit = low, high, step, unit
-        self.render_kw = {"min": low, "max": high, "step": step, "inputmode": "numeric"}
-
-    def process_formdata(self, valuelist: Sequence[str]) -> None:
-        text = stripped(valuelist[0]) if valuelist else ""
-        self.raw_data = [text]
-        # int() would also take "1_0" and digits of other scripts.
-        self.data = int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
-
-    def _in_range(self, _form: Form, _field: object) -> None:
-        if self.data is None or not self.low <= self.data <= self.high or (self.data - self.low) % self.step:
-            steps = f", in steps of {self.step}" if self.step > 1 else ""
-            raise ValidationError(f"Enter a whole number from {self.low} to {self.high}{self.unit}{steps}.")
 
 
 class ServerForm(Form):

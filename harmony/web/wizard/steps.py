@@ -28,7 +28,7 @@ from harmony.setup.wizard_state import Mark, WizardState
 from harmony.uem.connection import REGIONS
 from harmony.uem.trust import address
 from harmony.uem.trust.certificates import CertificateRefused, read_upload
-from harmony.web.shared.connector_choice import keep_unsent
+from harmony.web.shared.fields import keep_unsent
 from harmony.web.shared.integrations import connected_or_404
 from harmony.web.wizard import deployment_form, tagging_form
 from harmony.web.wizard.forms import OTHER, DeploymentForm, ServerForm, SynchronizationForm, complain
