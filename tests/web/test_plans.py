@@ -177,3 +177,26 @@ def test_no_page_of_devices_events_or_tags_reads_many(fleet: int) -> None:
         f"{table} {asked}": found for table, asked, query in pages(fleet) if (found := problem(query, table))
     }
     assert problems == {}
+
+
+RARE_BY_INDEX = {
+    "ix_device_status": ({"status": "inactive"}, {"status": "provisioned"}, {"risk": "not_assessed"}),
+    "ix_device_risk": (
+        {"risk": "high"},
+        {"risk": "medium", "sort": "name"},
+        {"status": "active", "risk": "high"},
+    ),
+    "ix_device_by_name": ({"status": "active"}, {"risk": "none"}),
+}
+
+
+def test_devices_of_a_rare_status_or_risk_are_found_by_its_own_index(
+    fleet: int,
+) -> None:
+    for index, lists in RARE_BY_INDEX.items():
+        for asked in lists:
+            devices, order = device_queries.devices(device_queries.filters_of(asked))
+            query = order.statement(devices, BEGINNING)
+            # PostgreSQL has statistics and chooses for itself.
+            assert not is_sqlite() or index in plan_of(query)[0], asked
+            assert problem(query, "device") is None

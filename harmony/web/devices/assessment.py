@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal
+from sqlalchemy import ColumnElement, and_, case, literal, select
 
 from harmony.models import Device, DeviceStatus, Protection, Risk
+from harmony.web.devices.related_filters import FEW_TO_SORT, are_few
 from harmony.web.shared.filters import Filter
-from harmony.web.shared.index_hints import Led
+from harmony.web.shared.index_hints import Led, indexed
 
 NOT_ASSESSED = "not_assessed"
 # Written into the statement: a bound value would hide from SQLite that the index of the risky fits.
@@ -37,6 +38,11 @@ class RiskFilter(Filter):
             return _is_unassessed(status, risk)
         # That it is above zero is said as well: SQLite does not conclude that the index of the risky fits.
         return and_(risk == _RISKS[value], status.is_not(None) if value == "none" else risk > _NO_RISK)
+
+    def is_few(self, value: str) -> bool:
+        """Answer for what an index finds; No Risk has none, and is what most devices have."""
+        found = select(Device.id).where(self.condition(value, indexed))
+        return value != "none" and are_few(found, FEW_TO_SORT)
 
 
 def _is_unassessed(status: Any, risk: Any) -> ColumnElement[bool]:

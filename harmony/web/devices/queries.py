@@ -19,6 +19,7 @@ from harmony.sync.deletion import soft_delete
 from harmony.web.devices.assessment import RISK, RiskFilter, named_risk, risk_label
 from harmony.web.devices.counts import numbers, open_factors
 from harmony.web.devices.related_filters import (
+    FEW_TO_SORT,
     AppFilter,
     FactorFilter,
     GroupFilter,
@@ -30,7 +31,7 @@ from harmony.web.devices.related_filters import (
 from harmony.web.devices.search import DeviceSearch
 from harmony.web.shared.filters import Filter, Filters, IdFilter
 from harmony.web.shared.hidden import shown
-from harmony.web.shared.index_hints import Led, unindexed
+from harmony.web.shared.index_hints import Led, indexed, unindexed
 from harmony.web.shared.integrations import connected_integrations
 from harmony.web.shared.paging import Order, Page, Place, Query
 from harmony.web.shared.scope import current_scope, in_scope
@@ -105,6 +106,9 @@ class _StatusFilter(Filter):
         never: ColumnElement[bool] = column.is_(None)
         equal: ColumnElement[bool] = column == value.value
         return never if value is DeviceStatus.PROVISIONED else equal
+
+    def is_few(self, value: DeviceStatus) -> bool:
+        return are_few(select(Device.id).where(self.condition(value, indexed)), FEW_TO_SORT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from harmony.web.shared.scope import device_in_scope, in_scope, integrations_in_
 
 # Up to so many devices are sorted; of more, the index of the order is walked.
 FEW = 5000
+# Of so many devices with a status or a risk, the index of the order needs as long to find a page of them.
+FEW_TO_SORT = 2000
 OTHER = "other"
 PLATFORMS = {IOS: "Apple", ANDROID: "Android", OTHER: "Other"}
 PROFILES = {
@@ -40,10 +42,10 @@ KNOWN_SPELLINGS = frozenset(word for words in SPELLINGS.values() for word in wor
 LONGEST_KEY = 80
 
 
-def are_few(ids: Select[Any]) -> bool:
+def are_few(ids: Select[Any], most: int = FEW) -> bool:
     """Return True when `ids` finds few devices; looks no further than it takes to know."""
-    some = ids.limit(FEW + 1).subquery()
-    return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+    some = ids.limit(most + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= most
 
 
 @dataclass(frozen=True, slots=True)
