@@ -309,8 +309,11 @@ def plans(queries: list[dict[str, str]]) -> Iterator[tuple[str, Place, list[str]
         yield sort, place, plan(query | {"sort": sort}, place)
 
 
-def test_no_page_of_the_list_sorts_or_reads_the_whole_table(app: Flask) -> None:
+def test_no_page_of_the_list_sorts_or_reads_the_whole_table(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The index of the order leads, and filters are checked in it; nothing else is looked at."""
+    monkeypatch.setattr(related_filters, "FEW_TO_SORT", -1)
     with app.app_context():
         wrong = [
             (sort, place, steps)
@@ -336,6 +339,7 @@ def test_few_devices_that_a_search_finds_are_looked_up_by_key_and_many_by_walkin
         assert not [found for found in plans(SEARCHED) if found[2][0] != by_key]
         monkeypatch.setattr(search, "FEW", -1)
         monkeypatch.setattr(related_filters, "FEW", -1)
+        monkeypatch.setattr(related_filters, "FEW_TO_SORT", -1)
         wrong = [
             (sort, place, steps)
             for sort, place, steps in plans(SEARCHED)
@@ -385,7 +389,10 @@ def test_few_devices_to_which_something_belongs_are_looked_up_by_key_and_many_by
 
 
 @pytest.mark.parametrize("query", [{}, {"status": "active"}, {"integration": "1"}], ids=str)
-def test_what_a_profile_lacks_is_looked_up_by_key_for_each_device(app: Flask, query: dict[str, str]) -> None:
+def test_what_a_profile_lacks_is_looked_up_by_key_for_each_device(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, query: dict[str, str]
+) -> None:
+    monkeypatch.setattr(related_filters, "FEW_TO_SORT", -1)
     with app.app_context():
         an_integration(ENTERPRISE)
         steps = plan(query | {"lacking": "work"}, BEGINNING)

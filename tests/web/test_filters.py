@@ -296,6 +296,7 @@ def test_a_filter_of_what_belongs_to_devices_finds_exactly_these_be_they_few_or_
     most: int,
 ) -> None:
     monkeypatch.setattr(related_filters, "FEW", most)
+    monkeypatch.setattr(related_filters, "FEW_TO_SORT", most)
     name, word = query.split("=")
     if name == "app":
         word = str(db.session.scalars(select(App.id)).one())

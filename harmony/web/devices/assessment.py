@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, literal, select
 
 from harmony.models import Device, DeviceStatus, Protection, Risk
-from harmony.web.devices.related_filters import FEW_TO_SORT, are_few
+from harmony.web.devices.related_filters import are_few_to_sort
 from harmony.web.shared.filters import Filter
 from harmony.web.shared.index_hints import Led, indexed
 
@@ -42,7 +42,7 @@ class RiskFilter(Filter):
     def is_few(self, value: str) -> bool:
         """Answer for what an index finds; No Risk has none, and is what most devices have."""
         found = select(Device.id).where(self.condition(value, indexed))
-        return value != "none" and are_few(found, FEW_TO_SORT)
+        return value != "none" and are_few_to_sort(found)
 
 
 def _is_unassessed(status: Any, risk: Any) -> ColumnElement[bool]:

@@ -19,7 +19,6 @@ from harmony.sync.deletion import soft_delete
 from harmony.web.devices.assessment import RISK, RiskFilter, named_risk, risk_label
 from harmony.web.devices.counts import numbers, open_factors
 from harmony.web.devices.related_filters import (
-    FEW_TO_SORT,
     AppFilter,
     FactorFilter,
     GroupFilter,
@@ -27,6 +26,7 @@ from harmony.web.devices.related_filters import (
     ProfileFilter,
     TagFilter,
     are_few,
+    are_few_to_sort,
 )
 from harmony.web.devices.search import DeviceSearch
 from harmony.web.shared.filters import Filter, Filters, IdFilter
@@ -108,7 +108,7 @@ class _StatusFilter(Filter):
         return never if value is DeviceStatus.PROVISIONED else equal
 
     def is_few(self, value: DeviceStatus) -> bool:
-        return are_few(select(Device.id).where(self.condition(value, indexed)), FEW_TO_SORT)
+        return are_few_to_sort(select(Device.id).where(self.condition(value, indexed)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +200,11 @@ def written(row: Row[Any], name: str) -> object:
 def devices(filters: Filters) -> tuple[Query, Order]:
     """Return the devices of all pages and their order, after a look at which index should lead.
 
-    Few devices that another index finds are sorted, which is less than walking all.
+    Few devices that another index finds are sorted, which is less than walking all. That of a status or a
+    risk leads where no other does.
     """
-    leading, sort = filters.leading(), filters.sort
+    few, sort = filters.leading(), filters.sort
+    leading = (few - {"status", "risk"}) or few
     order = (sort.order if sort else ORDERS["name"]).without_names()
     query = _ROWS.where(*conditions_of(filters, leading))
     is_unindexed = leading and order.key is not None

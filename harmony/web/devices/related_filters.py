@@ -42,8 +42,17 @@ KNOWN_SPELLINGS = frozenset(word for words in SPELLINGS.values() for word in wor
 LONGEST_KEY = 80
 
 
-def are_few(ids: Select[Any], most: int = FEW) -> bool:
+def are_few(ids: Select[Any]) -> bool:
     """Return True when `ids` finds few devices; looks no further than it takes to know."""
+    return _are_at_most(FEW, ids)
+
+
+def are_few_to_sort(ids: Select[Any]) -> bool:
+    """Return True likewise, for what is in the index of the order as well."""
+    return _are_at_most(FEW_TO_SORT, ids)
+
+
+def _are_at_most(most: int, ids: Select[Any]) -> bool:
     some = ids.limit(most + 1).subquery()
     return (db.session.scalar(select(func.count()).select_from(some)) or 0) <= most
 
