@@ -36,7 +36,7 @@ _REGISTERED = "200 devices registered."
 def main() -> int:
     """Write every picture; exit with 1 if one would be too large."""
     if CHROMIUM is None:
-        sys.stderr.write("There is no Chromium: apt-get install chromium\n")
+        sys.stderr.write("There is no Chromium: apt-get install chromium-headless-shell\n")
         return 1
     with _demo() as (url, output), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -39,7 +39,7 @@ def collect(folder: Path, **environment: str) -> subprocess.CompletedProcess[str
 def test_without_chromium_one_line_says_what_is_left_out_and_how_to_get_it(tmp_path: Path) -> None:
     said = collect(tmp_path)
     (line,) = [line for line in said.stdout.splitlines() if line.startswith("Left out")]
-    assert "apt-get install chromium" in line
+    assert "apt-get install chromium-headless-shell" in line
     assert "tests/browser/test_walk.py" in line
     assert "test_walk.py::" not in said.stdout
     assert "test_presence.py::" in said.stdout
@@ -50,4 +50,4 @@ def test_without_chromium_one_line_says_what_is_left_out_and_how_to_get_it(tmp_p
 def test_without_chromium_it_is_an_error_where_the_browser_is_required(tmp_path: Path, required: str) -> None:
     said = collect(tmp_path, REQUIRE_BROWSER=required)
     assert said.returncode != 0
-    assert "apt-get install chromium" in said.stdout + said.stderr
+    assert "apt-get install chromium-headless-shell" in said.stdout + said.stderr
