@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, StorageState, sync_playwright
+from playwright.sync_api import Browser, StorageState, ViewportSize, sync_playwright
 
 from harmony.db import sqlite_module
 from tests.browser import wizard
@@ -33,6 +33,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WINDOW: ViewportSize = {"width": 1280, "height": 900}
 Arrive = Callable[..., Visitor]
 # What some files need besides: its name, its package and what more to do, the file, whether it is there.
 _BESIDE = (
@@ -80,9 +81,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def shared(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Product]:
     """A product for all tests that do not need a new one."""
-    with running_product(tmp_path_factory.mktemp("product"), devices=600) as product:
+    folder = tmp_path_factory.mktemp("product")
+    with running_product(folder, devices=600, migrated_file=migrated_file) as product:
         yield product
 
 
@@ -94,9 +96,9 @@ def product(shared: Product) -> Iterator[Product]:
 
 
 @pytest.fixture
-def new_product(tmp_path: Path) -> Iterator[Product]:
+def new_product(tmp_path: Path, migrated_file: Path) -> Iterator[Product]:
     """A product that was never set up."""
-    with running_product(tmp_path, devices=200) as product:
+    with running_product(tmp_path, devices=200, migrated_file=migrated_file) as product:
         yield product
 
 
@@ -116,24 +118,29 @@ def session_cookies(browser: Browser, shared: Product) -> StorageState:
     return kept
 
 
+@contextmanager
+def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visitor]:
+    """A visitor of the dashboard at `url`, in a window of their own until the end of the block."""
+    context = browser.new_context(**{"viewport": WINDOW, "reduced_motion": "reduce"} | options)
+    context.set_default_timeout(15_000)
+    try:
+        yield Visitor(context, url)
+    finally:
+        context.close()
+
+
 @pytest.fixture
 def arrive(browser: Browser) -> Iterator[Arrive]:
     """Make visitors; at the end none of them may have seen a complaint in the console."""
     visitors: list[Visitor] = []
+    with ExitStack() as windows:
 
-    def open_window(url: str, **options: Any) -> Visitor:
-        context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
-        )
-        context.set_default_timeout(15_000)
-        visitor = Visitor(context, url)
-        visitors.append(visitor)
-        return visitor
+        def open_window(url: str, **options: Any) -> Visitor:
+            visitors.append(windows.enter_context(visiting(browser, url, **options)))
+            return visitors[-1]
 
-    yield open_window
-    complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
-    for visitor in visitors:
-        visitor.context.close()
+        yield open_window
+        complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
     assert complaints == []
 
 
@@ -145,11 +152,16 @@ def visitor(arrive: Arrive, product: Product) -> Visitor:
 
 @pytest.fixture
 def signed_in(arrive: Arrive, product: Product, session_cookies: StorageState) -> Visitor:
-    """The administrator, who proved a moment ago who that is: the tests take longer than 15 minutes."""
+    """The administrator, in a new window."""
+    confirm_session(product)
+    return arrive(product.url, storage_state=session_cookies)
+
+
+def confirm_session(product: Product) -> None:
+    """Let everybody have proved a moment ago who they are: the tests take longer than 15 minutes."""
     with closing(sqlite_module().connect(product.output.parent / "data" / "harmony.db", timeout=30)) as rows:
         rows.execute("UPDATE sign_in_session SET reauthenticated_at = seen_at")
         rows.commit()
-    return arrive(product.url, storage_state=session_cookies)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harmony import create_app
+from harmony.clock import now
+from harmony.config import Settings
+from harmony.db import db
+from harmony.jobs.queue import queue_of
+from harmony.models.access import Role
+from harmony.security.users import create_user
 from harmony.simulator.__main__ import announce
 from harmony.simulator.actions import ACTIONS
 from harmony.simulator.arguments import Arguments
@@ -37,6 +44,15 @@ class Product:
         """The code that was printed at the first start."""
         return _found(self.output, r"set-up code: (HRMN-\S+)")
 
+    def add_user(self, name: str, password: str) -> None:
+        """Create another administrator."""
+        app = create_app(Settings(data_dir=self.output.parent / "data"))
+        with app.app_context():
+            create_user(name, password, Role.ADMINISTRATOR, now())
+            db.session.remove()
+            db.engine.dispose()
+        queue_of(app).storage.close()
+
     def control(self, action: str, **values: Any) -> None:
         """Press one button of the simulated UEM's control page."""
         ACTIONS[action](self.uem.tenant, Arguments(values))
@@ -49,13 +65,23 @@ class Product:
 
 @contextmanager
 def running_product(
-    folder: Path, devices: int, seed: int = 5, settings: Mapping[str, str] | None = None
+    folder: Path,
+    devices: int,
+    seed: int = 5,
+    settings: Mapping[str, str] | None = None,
+    migrated_file: Path | None = None,
 ) -> Iterator[Product]:
-    """`python app.py` and a simulated UEM in `folder`; both are gone afterwards."""
+    """`python app.py` and a simulated UEM in `folder`; both are gone afterwards.
+
+    A copy of an empty `migrated_file` halves what the start costs.
+    """
     data = folder / "data"
-    with simulated_uem(data, devices, seed) as uem, dashboard(data, uem, settings) as product:
-        yield product
-        product.calm()
+    with simulated_uem(data, devices, seed) as uem:
+        if migrated_file:
+            (data / "harmony.db").write_bytes(migrated_file.read_bytes())
+        with dashboard(data, uem, settings) as product:
+            yield product
+            product.calm()
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,9 +15,10 @@ from harmony.db import sqlite_module
 from harmony.simulator.agents.agent import Agent
 from harmony.simulator.agents.records import ANDROID, Handset, Report, Threat
 from harmony.simulator.agents.wire import Line
+from tests import preloaded
 from tests.browser import wizard
 from tests.browser.conftest import Arrive
-from tests.browser.product import ROOT, Product, running_product
+from tests.browser.product import Product, running_product
 from tests.browser.test_guide_walk import new_integration, type_server_details
 from tests.browser.test_tagging import PROMISED_SECONDS, carriers
 from tests.browser.test_walk import set_up
@@ -45,8 +44,7 @@ def agent(product: Product, key: str) -> Iterator[None]:
         "HARMONY_CONNECTOR_KEY": key,
         "HARMONY_CONNECTOR_ALLOW": f"{uem.url}, {uem.token_url}",
     }
-    command = [sys.executable, "-m", "harmony.connector"]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
+    process = preloaded.Process(["-m", "harmony.connector"], os.environ | settings, (0, 1, 2))
     try:
         yield
         process.terminate()

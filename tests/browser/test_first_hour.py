@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +12,10 @@ import pytest
 from playwright.sync_api import expect
 
 from harmony.db import sqlite_module
+from tests import preloaded
 from tests.browser import wizard
 from tests.browser.conftest import Arrive
-from tests.browser.product import ROOT, Product, dashboard, environment, simulated_uem
+from tests.browser.product import Product, dashboard, environment, simulated_uem
 from tests.browser.test_tagging import carriers
 from tests.browser.test_walk import set_up
 from tests.browser.visitor import Visitor
@@ -190,7 +189,4 @@ def sign_in(visitor: Visitor) -> None:
 
 def flask(data: Path, *command: str) -> None:
     """Run a command of the product on a data folder."""
-    subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app", *command],
-        cwd=ROOT, env=environment(data), check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+    assert preloaded.run("-m", "flask", "--app", "app", *command, **environment(data)) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from zlib import crc32
 
 import pyotp
 import pytest
@@ -12,9 +13,10 @@ from harmony.clock import now
 from tests.browser.conftest import Arrive
 from tests.browser.product import Product
 from tests.browser.visitor import Visitor
-from tests.conftest import ADMINISTRATOR, PASSWORD
+from tests.conftest import PASSWORD
 
-pytestmark = pytest.mark.browser
+# The product has its first administrator.
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("session_cookies")]
 
 AUTHENTICATOR = {
     "protocol": "ctap2",
@@ -56,25 +58,21 @@ def local(product: Product) -> str:
     return product.url.replace("127.0.0.1", "localhost")
 
 
-def create_administrator(visitor: Visitor, product: Product) -> None:
-    visitor.go("/")
-    visitor.field("Set-up code").fill(product.setup_code)
-    visitor.field("User name").fill(ADMINISTRATOR)
-    visitor.field("Password").fill(PASSWORD)
-    visitor.press("Create the administrator")
-    visitor.at("/integrations")
-
-
 def sign_out(visitor: Visitor) -> None:
-    visitor.page.get_by_text(ADMINISTRATOR, exact=True).first.click()
+    visitor.page.locator("summary", has_text="Account:").click()
     visitor.press("Sign out")
     visitor.heading("Sign in to Harmony")
 
 
-def with_password(visitor: Visitor) -> None:
-    visitor.field("User name").fill(ADMINISTRATOR)
+def with_password(visitor: Visitor, name: str) -> None:
+    visitor.field("User name").fill(name)
     visitor.field("Password").fill(PASSWORD)
     visitor.press("Sign in")
+
+
+def is_signed_in(visitor: Visitor, name: str) -> None:
+    expect(visitor.page.locator("summary", has_text="Account:")).to_have_text(re.compile(name))
+    visitor.settled()
 
 
 def register(visitor: Visitor, name: str) -> None:
@@ -84,14 +82,26 @@ def register(visitor: Visitor, name: str) -> None:
 
 
 @pytest.fixture
-def administrator(arrive: Arrive, new_product: Product) -> Visitor:
-    """The administrator of a product of their own, at an address with a name."""
-    visitor = arrive(local(new_product))
-    create_administrator(visitor, new_product)
+def name(request: pytest.FixtureRequest, product: Product) -> str:
+    """The user name of an administrator of this test."""
+    name = f"user-{crc32(request.node.name.encode())}"
+    product.add_user(name, PASSWORD)
+    return name
+
+
+@pytest.fixture
+def administrator(arrive: Arrive, product: Product, name: str) -> Visitor:
+    """An administrator without any second factor, at an address with a name."""
+    visitor = arrive(local(product))
+    visitor.go("/sign-in")
+    with_password(visitor, name)
+    is_signed_in(visitor, name)
     return visitor
 
 
-def test_a_passkey_is_registered_signs_in_and_replaces_the_password(administrator: Visitor) -> None:
+def test_a_passkey_is_registered_signs_in_and_replaces_the_password(
+    administrator: Visitor, name: str
+) -> None:
     visitor, devices = administrator, VirtualAuthenticators(administrator)
     devices.add()
     register(visitor, "Laptop")
@@ -102,20 +112,20 @@ def test_a_passkey_is_registered_signs_in_and_replaces_the_password(administrato
     visitor.see("This device has a passkey for your account already.")
     sign_out(visitor)
     visitor.press("Sign in with a passkey")
-    visitor.heading("Integrations")
+    is_signed_in(visitor, name)
     sign_out(visitor)
 
-    with_password(visitor)
+    with_password(visitor, name)
     visitor.heading("One more step")
     devices.verify_user(False)
     visitor.press("Use a passkey")
     visitor.see("The passkey was not used")
     devices.verify_user(True)
     visitor.press("Use a passkey")
-    visitor.heading("Integrations")
+    is_signed_in(visitor, name)
     sign_out(visitor)
 
-    with_password(visitor)
+    with_password(visitor, name)
     visitor.page.get_by_text("Use a recovery code").click()
     visitor.field("Recovery code").fill(codes[0].lower())
     visitor.press("Sign in with a recovery code")
@@ -127,10 +137,10 @@ def test_a_passkey_is_registered_signs_in_and_replaces_the_password(administrato
     visitor.press("Switch password sign-in off")
     visitor.see("Password sign-in is off.")
     sign_out(visitor)
-    with_password(visitor)
+    with_password(visitor, name)
     visitor.see("User name and password do not match.")
     visitor.press("Sign in with a passkey")
-    visitor.heading("Integrations")
+    is_signed_in(visitor, name)
 
 
 def test_a_passkey_that_was_taken_away_signs_nobody_in(administrator: Visitor) -> None:
@@ -147,7 +157,7 @@ def test_a_passkey_that_was_taken_away_signs_nobody_in(administrator: Visitor) -
     administrator.see("The passkey was not accepted.")
 
 
-def test_an_authenticator_app_is_set_up_and_asked_for(administrator: Visitor) -> None:
+def test_an_authenticator_app_is_set_up_and_asked_for(administrator: Visitor, name: str) -> None:
     visitor = administrator
     visitor.go("/account/factors")
     visitor.press("Set up an app")
@@ -160,23 +170,26 @@ def test_an_authenticator_app_is_set_up_and_asked_for(administrator: Visitor) ->
     visitor.press("Confirm")
     visitor.heading("Recovery codes")
     sign_out(visitor)
-    with_password(visitor)
+    with_password(visitor, name)
     visitor.heading("One more step")
     visitor.field("Code").fill(pyotp.TOTP(secret).now())
     visitor.press("Sign in")
-    visitor.heading("Integrations")
+    is_signed_in(visitor, name)
 
 
-def test_without_javascript_the_pages_say_that_passkeys_need_it(arrive: Arrive, new_product: Product) -> None:
-    visitor = arrive(local(new_product), java_script_enabled=False)
-    create_administrator(visitor, new_product)
+def test_without_javascript_the_pages_say_that_passkeys_need_it(
+    arrive: Arrive, product: Product, name: str
+) -> None:
+    visitor = arrive(local(product), java_script_enabled=False)
+    visitor.go("/sign-in")
+    with_password(visitor, name)
     visitor.go("/account/factors")
     visitor.see("Passkeys need JavaScript.")
     expect(visitor.page.get_by_role("button", name="Register a passkey")).to_have_count(0)
     expect(visitor.page.get_by_role("button", name="Set up an app")).to_be_visible()
-    by_address = arrive(new_product.url)
+    by_address = arrive(product.url)
     by_address.go("/sign-in")
-    with_password(by_address)
+    with_password(by_address, name)
     by_address.go("/account/factors")
     by_address.see("Passkeys need a host name, and 127.0.0.1 is an IP address.")
     expect(by_address.page.get_by_text(re.compile("Register a passkey"))).to_have_count(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -21,10 +20,10 @@ SETTINGS = "/settings/single-sign-on"
 RULES = "harmony-admins = administrator\nharmony-operators = operator"
 
 
-@pytest.fixture
-def issuer(product: Product, tmp_path: Path) -> Iterator[str]:
-    """The provider that the product's people are at."""
-    with running_provider(product.url, tmp_path / "provider.txt") as issuer:
+@pytest.fixture(scope="module")
+def issuer(shared: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The provider that the product's people are at; it knows a browser by its cookies."""
+    with running_provider(shared.url, tmp_path_factory.mktemp("provider") / "output.txt") as issuer:
         yield issuer
 
 
