@@ -41,7 +41,9 @@ _DELETE_CALL = "DELETE FROM relay_call WHERE id = ?"
 
 _DELETE_EXPIRED_CALLS = "DELETE FROM relay_call WHERE expires_at < ?"
 
-_SELECT_CALL_STATE = "SELECT answered_at, ticket_hash FROM relay_call WHERE id = ?"
+_SELECT_CALL_STATES = """
+    SELECT id, ticket_hash IS NOT NULL, answered_at IS NOT NULL FROM relay_call WHERE {ids}
+"""
 
 _SELECT_PARTS = "SELECT number, sealed FROM relay_part WHERE call_id = ? ORDER BY number"
 
@@ -63,14 +65,13 @@ class Relay:
         """
         call_id = secrets.token_hex(16)
         sealed = self._vault.seal_bytes(body, bound_to(call_id))
-        self._forgetting(lambda session: self._post(session, (call_id, kind, sealed, repeatable), deadline))
+        call = (call_id, kind, sealed, repeatable)
+        self._watch.add(call_id)
         try:
-            self._wait(call_id, deadline)
-            reply = self._reply(call_id)
+            self._forgetting(lambda session: self._post(session, call, deadline))
+            reply = self._answer(call_id, deadline)
         finally:
             self._watch.remove(call_id)
-            with self._lock:
-                self._read.append(call_id)
         if reply.failure is not None:
             raise failure(self._name, reply.failure)
         return reply
@@ -118,17 +119,25 @@ class Relay:
             raise ConnectorUnavailable(f"Connector {self._name} is silent since {seen:%Y-%m-%d %H:%M} UTC.")
         return int(connector_id)
 
+    def _answer(self, call_id: str, deadline: Deadline) -> Reply:
+        """Return the reply to a call that was posted, which is deleted with the next one."""
+        try:
+            self._watch.posted(call_id)
+            self._wait(call_id, deadline)
+            return self._reply(call_id)
+        finally:
+            with self._lock:
+                self._read.append(call_id)
+
     def _wait(self, call_id: str, deadline: Deadline) -> None:
-        state = self._watch.add(call_id)
-        while not state.is_answered:
+        while not (state := self._watch.state(call_id)).is_answered:
             if deadline.was_cut:
                 raise Closed("The connection to the UEM was closed.")
             if not state.is_there:
                 raise ConnectorRevoked(f"Connector {self._name} was revoked while a call waited for it.")
             if deadline.left() <= 0:
                 raise self._late(state, deadline)
-            self._watch.wait(deadline.left())
-            state = self._watch.state(call_id)
+            self._watch.wait(call_id, deadline.left())
 
     def _late(self, state: AnswerState, deadline: Deadline) -> TimedOut:
         within = f"within {deadline.seconds:.0f} seconds"
@@ -141,15 +150,12 @@ class Relay:
 
     def _states(self, ids: list[str]) -> dict[str, AnswerState]:
         """Return the states of these calls."""
-        found: dict[str, AnswerState] = {}
-
-        def read(session: Session) -> None:
-            for call_id in ids:
-                for answered_at, ticket_hash in bulk.fetch_all(session, _SELECT_CALL_STATE, (call_id,)):
-                    found[call_id] = AnswerState(True, ticket_hash is not None, answered_at is not None)
-
-        self._reading(read)
-        return found
+        rows = self._reading(
+            lambda session: bulk.fetch_all(
+                session, _SELECT_CALL_STATES.format(ids=bulk.in_list("id")), (bulk.list_param(ids),)
+            )
+        )
+        return {call_id: AnswerState(True, bool(taken), bool(answered)) for call_id, taken, answered in rows}
 
     def _reply(self, call_id: str) -> Reply:
         rows = self._reading(lambda session: bulk.fetch_all(session, _SELECT_PARTS, (call_id,)))

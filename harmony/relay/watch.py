@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
@@ -24,57 +24,80 @@ class AnswerState:
 
 
 _GONE = AnswerState(is_there=False, is_taken=False, is_answered=False)
+_WAITS = AnswerState(is_there=True, is_taken=False, is_answered=False)
 # Return the states of these calls; one that is gone is missing.
 _ReadStates = Callable[[list[str]], dict[str, AnswerState]]
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that is waited for; before it was posted it may be missing in the database."""
+
+    state: AnswerState = _WAITS
+    is_posted: bool = False
+    news: threading.Event = field(default_factory=threading.Event)
 
 
 class AnswerWatch:
     """States of the calls that are waited for. Safe to use from any thread.
 
-    Whoever waits while nobody watches does so for all: at each commit four threads would ask four times.
+    Whoever waits while nobody watches does so for all: at each commit four threads would ask four times. Only
+    those are woken whose wait is over, and another to watch when the one who did so leaves.
     """
 
     def __init__(self, engine: Engine, read: _ReadStates) -> None:
         self._changes, self._read = Changes(engine), read
-        self._news = threading.Condition()
-        self._states: dict[str, AnswerState] = {}
+        self._lock = threading.Lock()
+        self._calls: dict[str, _Call] = {}
         self._is_watched = False
 
-    def add(self, call_id: str) -> AnswerState:
-        """Begin to watch a call, and return its state."""
-        with self._news:
-            self._states[call_id] = _GONE
-        self._look([call_id])
-        return self.state(call_id)
+    def add(self, call_id: str) -> None:
+        """Begin to watch a call that is about to be posted, so that no answer to it is missed."""
+        with self._lock:
+            self._calls[call_id] = _Call()
+
+    def posted(self, call_id: str) -> None:
+        """Take the call for gone from now on when it is missing in the database."""
+        with self._lock:
+            self._calls[call_id].is_posted = True
 
     def remove(self, call_id: str) -> None:
         """Watch the call no more."""
-        with self._news:
-            self._states.pop(call_id, None)
+        with self._lock:
+            self._calls.pop(call_id, None)
+            if not self._is_watched and (other := next(iter(self._calls.values()), None)):
+                other.news.set()
 
     def state(self, call_id: str) -> AnswerState:
         """Return the state of a call when somebody last looked."""
-        return self._states.get(call_id, _GONE)
+        found = self._calls.get(call_id)
+        return found.state if found else _GONE
 
-    def wait(self, seconds: float) -> None:
-        """Return when a state may have changed, or after `seconds`, at most half a second."""
+    def wait(self, call_id: str, seconds: float) -> None:
+        """Return when the state of the call may have changed, or after `seconds`, at most half a second."""
         most = min(seconds, _MOST_SECONDS)
-        with self._news:
-            if self._is_watched:
-                self._news.wait(most)
-                return
-            self._is_watched = True
+        with self._lock:
+            watches, self._is_watched = not self._is_watched, True
+            news = self._calls[call_id].news
+        if not watches:
+            news.wait(most)
+            news.clear()
+            return
         try:
             self._changes.wait(most, quick=True)
-            self._look(list(self._states))
+            self._look()
         finally:
-            with self._news:
+            with self._lock:
                 self._is_watched = False
-                self._news.notify_all()
 
-    def _look(self, ids: list[str]) -> None:
-        found = self._read(ids)
-        with self._news:
-            for call_id in ids:
-                if call_id in self._states:
-                    self._states[call_id] = found.get(call_id, _GONE)
+    def _look(self) -> None:
+        with self._lock:
+            posted = {call_id: call.is_posted for call_id, call in self._calls.items()}
+        found = self._read(list(posted))
+        with self._lock:
+            for call_id, was_posted in posted.items():
+                call = self._calls.get(call_id)
+                if call and (was_posted or call_id in found):
+                    call.state = found.get(call_id, _GONE)
+                    if call.state.is_answered or not call.state.is_there:
+                        call.news.set()
