@@ -80,8 +80,8 @@ def open_server(app: Flask, settings: Settings) -> Server:
         max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + _FRAMES,
         # In memory, so that no folder for temporary files is needed.
         inbuf_overflow=2 * app.config["MAX_CONTENT_LENGTH"],
-        # An answer of an agent has 200 KB: in pieces of 8 KB each is a turn of the loop.
-        recv_bytes=64 * 1024,
+        # An answer of an agent has 200 KB: in pieces of 8 KB, each would be a turn of the loop.
+        recv_bytes=256 * 1024,
         outbuf_overflow=4 * _MOST_WAITING_OUTPUT,
         outbuf_high_watermark=_MOST_WAITING_OUTPUT,
         # With a proxy that may be believed, ProxyFix reads these headers; else nobody gets to see them.

@@ -1,4 +1,4 @@
-"""Deadlines of calls: each cuts its own connection in time, and one thread watches all. Rung: real sockets."""
+"""Deadlines of calls: each cuts its own connection, and one thread watches all. Rung: real sockets."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -316,6 +317,9 @@ JSON_200 = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         (hang_up(CHUNKED, b"zz\r\n{}"), ConnectionLost),
         (answering(http(b"")), EmptyAnswer),
         (answering(http(b"not gzip", "200 OK", "Content-Encoding: gzip")), MalformedAnswer),
+        (answering(http(gzip.compress(b"{}")[:-4], "200 OK", "Content-Encoding: gzip")), MalformedAnswer),
+        (answering(http(gzip.compress(b"") * 10_001, "200 OK", "Content-Encoding: gzip")), MalformedAnswer),
+        (answering(http(gzip.compress(b"{}"), "200 OK", "Content-Encoding: gzip, gzip")), MalformedAnswer),
         (hang_up(b"SSH-2.0-OpenSSH_9.2\r\n"), NotTheApi),
         (answering(http(b"", "302 Found", "Location: https://evil.example/canary")), RedirectAnswer),
         (answering(http(b"<!DOCTYPE html><title>Sign in</title>")), NotTheApi),
@@ -343,6 +347,16 @@ def test_a_body_is_capped_after_decompression(monkeypatch: pytest.MonkeyPatch) -
     bomb = gzip.compress(b"0" * 50 * 2**20)
     with serving(answering(http(bomb, "200 OK", "Content-Encoding: gzip"))) as (server, pem):
         assert isinstance(failure(server.url, pem), TooLarge)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP ", "deflate", "identity", "unknown"])
+def test_a_body_is_read_as_its_server_packed_it(encoding: str) -> None:
+    pack = {"gzip": gzip.compress, "x-gzip": gzip.compress, "GZIP ": gzip.compress, "deflate": zlib.compress}
+    packed = pack.get(encoding, bytes)(b'{"a": 1}')
+    with serving(answering(http(packed, "200 OK", f"Content-Encoding: {encoding}"))) as (server, pem):
+        transport = a_transport(server.url, pem, CallLimits())
+        assert transport.fetch(GET, body) == b'{"a": 1}'
+        transport.close()
 
 
 def test_it_tries_four_times_and_recovers() -> None:
