@@ -37,21 +37,43 @@ def found_in(text: str) -> list[str]:
     return [secret[:4] + "…" for secret in CANARIES if secret in text]
 
 
-class WatchedClient(FlaskClient):
-    """A test client that searches whatever comes out of the application, headers included.
+class ShownResponse(TestResponse):
+    """An answer with the HTML that a browser would show, so that no test depends on a template's layout.
 
-    It answers with the HTML that a browser would show, so that no test depends on how a template is laid out.
+    It is worked out for whoever reads it: of most answers only the status is looked at.
     """
+
+    _is_as_sent = True
+
+    def get_data(self, as_text: bool = False) -> Any:
+        """Return the body; of HTML as a browser would show it."""
+        if self._is_as_sent and self.mimetype == "text/html" and not self.headers.get("Content-Encoding"):
+            self._is_as_sent = False
+            self.set_data(as_shown(super().get_data().decode()))
+        return super().get_data(as_text)
+
+    data = property(get_data)  # type: ignore[assignment]
+
+    def as_sent(self) -> bytes:
+        """Return the body as it came."""
+        return super().get_data()
+
+
+class WatchedClient(FlaskClient):
+    """A test client that searches whatever comes out of the application, headers included."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.response_wrapper = ShownResponse
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         answer = super().open(*args, **kwargs)
-        body = answer.get_data()
+        assert isinstance(answer, ShownResponse)
+        body = answer.as_sent()
         if answer.headers.get("Content-Encoding") == "gzip" and body:
             body = gzip.decompress(body)
         text = f"{answer.headers}\n{body.decode('utf-8', 'replace')}"
         assert not found_in(text), f"{answer.request.path} shows a secret: {found_in(text)}"
-        if answer.mimetype == "text/html" and not answer.headers.get("Content-Encoding") and body:
-            answer.set_data(as_shown(body.decode()))
         return answer
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from harmony.simulator.world import World
 from harmony.uem.http import rate_limit
 from tests.canaries import WatchedClient, Watcher, watch, watched
 from tests.database import INITDB, LEFT_OUT, Server, running_server
+from tests.in_memory import keep_files_in_memory
 from tests.postgres_sample import leave_out
 from tests.reuse import share_what_is_the_same
 from tests.sampling import soaking
@@ -56,6 +58,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 watch(PASSWORD)
+keep_files_in_memory()
 share_what_is_the_same()
 
 # A busy machine is no failure; speed is measured by `make bench`, never by a test.
@@ -214,6 +217,13 @@ def app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def uem(settings: Settings) -> Iterator[RunningSimulator]:
     """A simulated UEM over real TLS, announced to the dashboard as `make demo` does."""
+    with announced(settings) as simulator:
+        yield simulator
+
+
+@contextmanager
+def announced(settings: Settings) -> Iterator[RunningSimulator]:
+    """Run a simulated UEM that the dashboard with these settings knows of."""
     simulator = start(World(300, seed=7))
     credentials = simulator.credentials
     announcement_file(settings).write_text(

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.in_memory import open_to_everybody
 from tests.waiting import wait_for
 
 # Where Debian's package `postgresql` puts each version's programs.
@@ -106,7 +107,7 @@ class Server:
 def running_server() -> Iterator[Server]:
     """A PostgreSQL with data of its own, reachable through a socket in a private folder only."""
     # Not pytest's folder: a socket's path may have 107 characters, and another user must get there.
-    folder = Path(tempfile.mkdtemp(prefix="harmony-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="harmony-pg-", dir=open_to_everybody()))
     if USER:
         shutil.chown(folder, USER, USER)
     data, log = str(folder / "data"), folder / "log"

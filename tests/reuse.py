@@ -10,6 +10,7 @@ from types import CodeType
 from typing import Any, ClassVar
 
 from flask import Flask
+from flask.sansio.blueprints import BlueprintSetupState
 from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
@@ -20,6 +21,9 @@ from werkzeug.routing.matcher import StateMachineMatcher
 Build = Callable[..., tuple[str, str]]
 Routes = tuple[StateMachineMatcher, dict[Any, list[Rule]]]
 _compile_builder = Rule._compile_builder
+_add_url_rule = BlueprintSetupState.add_url_rule
+_numbers: dict[Hashable, int] = {}
+_added: dict[Hashable, list[Rule]] = {}
 
 
 class CompiledTemplates(BytecodeCache):
@@ -42,17 +46,21 @@ class SharedMap(Map):
     known: ClassVar[dict[tuple[Hashable, ...], Routes]] = {}
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._unbound: list[Rule] = []
+        self.unbound: list[Rule] = []
         super().__init__(*args, **options)
 
     def add(self, rulefactory: RuleFactory) -> None:
-        self._unbound += rulefactory.get_rules(self)
+        self.unbound += rulefactory.get_rules(self)
+        self._remap = True
+
+    def add_all(self, rules: list[Rule]) -> None:
+        self.unbound += rules
         self._remap = True
 
     def update(self) -> None:
         with self._remap_lock:
             if self._remap:
-                routes = tuple(map(_route, self._unbound)), tuple(sorted(self.converters.items()))
+                routes = tuple(map(_number, self.unbound)), tuple(sorted(self.converters.items()))
                 if routes not in self.known:
                     self.known[routes] = self._put_together()
                 self._matcher, self._rules_by_endpoint = self.known[routes]
@@ -60,11 +68,20 @@ class SharedMap(Map):
 
     def _put_together(self) -> Routes:
         whole = Map(converters=self.converters, host_matching=self.host_matching)
-        for rule in self._unbound:
+        for rule in self.unbound:
             whole.add(copied := rule.empty())
             copied.provide_automatic_options = rule.provide_automatic_options  # type: ignore[attr-defined]
         whole.update()
         return whole._matcher, whole._rules_by_endpoint
+
+
+def _number(rule: Rule) -> int:
+    """Return the number of this route, the same for each rule that is like it."""
+    number: int | None = vars(rule).get("number")
+    if number is None:
+        number = _numbers.setdefault(_route(rule), len(_numbers))
+        rule.number = number  # type: ignore[attr-defined]
+    return number
 
 
 def _route(rule: Rule) -> Hashable:
@@ -78,7 +95,27 @@ def share_what_is_the_same() -> None:
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
     Flask.url_map_class = SharedMap
     Rule._compile_builder = _when_first_used  # type: ignore[method-assign]
+    BlueprintSetupState.add_url_rule = _add_known_rules  # type: ignore[method-assign]
     _share_compiled_statements()
+
+
+def _add_known_rules(
+    state: BlueprintSetupState, rule: str, endpoint: str | None = None, view_func: Any = None, **options: Any
+) -> None:
+    """Add the rules that the same blueprint made for another application: a map only copies them."""
+    place = state.url_prefix, state.subdomain, state.name_prefix, state.name, str(state.url_defaults)
+    key = *place, rule, endpoint, view_func, str(sorted(options.items()))
+    routes, views = state.app.url_map, state.app.view_functions
+    assert isinstance(routes, SharedMap)
+    if known := _added.get(key):
+        routes.add_all(known)
+        views |= {added.endpoint: view_func for added in known}
+        return
+    before = len(routes.unbound)
+    _add_url_rule(state, rule, endpoint, view_func, **options)
+    added = routes.unbound[before:]
+    if all(views[new.endpoint] is view_func for new in added):
+        _added[key] = added
 
 
 def _when_first_used(rule: Rule, append_unknown: bool = True) -> Build:

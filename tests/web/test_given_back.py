@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,17 +13,20 @@ from flask import Flask
 from flask.testing import FlaskClient
 from wtforms import Form, PasswordField
 
+from harmony import create_app
 from harmony.clock import now, steady
+from harmony.config import Settings
 from harmony.db import db, write
+from harmony.jobs.queue import queue_of
 from harmony.models import App, KeptForm, PolicyRecord, Role
 from harmony.protection import policy
 from harmony.protection.policy import Grounds
-from harmony.security import auth, kept_forms
+from harmony.security import auth, kept_forms, passwords
 from harmony.security.credentials import NEVER_ECHOED
 from harmony.security.users import create_user
 from harmony.web.shared.typed import ConsoleForm
-from tests.canaries import watch
-from tests.conftest import PASSWORD
+from tests.canaries import WatchedClient, watch
+from tests.conftest import ADMINISTRATOR, CHEAP, PASSWORD, announced
 from tests.stored import store
 from tests.web.reading import look
 from tests.web.test_unfinished import expire, sign_in
@@ -179,13 +184,31 @@ def shown(control: Control) -> list[str]:
     return [control.value.strip()]
 
 
-@pytest.fixture
-def console(app: Flask, uem: object, signed_in: FlaskClient) -> FlaskClient:
-    """The administrator of a dashboard that has one row of everything."""
-    walk = Walk.begin(signed_in).to_deployment().finish()
-    signed_in.post("/settings/messages/settings", data=MAIL)
-    signed_in.post("/settings/messages/settings/channels", data=HOOK)
-    signed_in.post("/settings/destinations/new/file", data=FILE)
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Path:
+    """A data folder with an administrator and one row of everything, made once: the way there is long."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("furnished"), demo=True, backup_hours=0)
+    assert settings.database_file
+    shutil.copyfile(migrated_file, settings.database_file)
+    app = create_app(settings)
+    app.test_client_class = WatchedClient
+    with pytest.MonkeyPatch.context() as patch, announced(settings):
+        patch.setattr(passwords, "_hasher", CHEAP)
+        furnish(app)
+    queue_of(app).storage.close()
+    with app.app_context():
+        db.engine.dispose()
+    return settings.data_dir
+
+
+def furnish(app: Flask) -> None:
+    with app.app_context():
+        create_user(ADMINISTRATOR, PASSWORD, Role.ADMINISTRATOR, now())
+    browser = signed_in_at(app)
+    walk = Walk.begin(browser).to_deployment().finish()
+    browser.post("/settings/messages/settings", data=MAIL)
+    browser.post("/settings/messages/settings/channels", data=HOOK)
+    browser.post("/settings/destinations/new/file", data=FILE)
     with app.app_context():
         store(walk.id, 2, start=900)
         create_user("kim", PASSWORD, Role.VIEWER, now())
@@ -195,7 +218,24 @@ def console(app: Flask, uem: object, signed_in: FlaskClient) -> FlaskClient:
             session.add(row)
         grounds = Grounds("A drill", None)
         policy.save(PolicyRecord(risks={"ROOTED": 1}), 0, "lee", now(), grounds)
-    return signed_in
+
+
+def signed_in_at(app: Flask) -> FlaskClient:
+    browser = app.test_client()
+    assert browser.post("/sign-in", data={"name": ADMINISTRATOR, "password": PASSWORD}).status_code == 303
+    return browser
+
+
+@pytest.fixture
+def settings(furnished: Path, tmp_path: Path) -> Settings:
+    """Settings on a copy of the furnished folder."""
+    return Settings(data_dir=shutil.copytree(furnished, tmp_path / "data"), demo=True, backup_hours=0)
+
+
+@pytest.fixture
+def console(app: Flask) -> FlaskClient:
+    """The administrator of a dashboard that has one row of everything."""
+    return signed_in_at(app)
 
 
 @pytest.mark.parametrize(("endpoint", "action", "page"), FORMS, ids=[form[1] for form in FORMS])
