@@ -127,7 +127,7 @@ def assert_no_error_of_ours(client: FlaskClient, method: str, path: str, **sent:
 
 
 @given(query=ADDRESSES, number=NUMBERS, word=SEGMENTS)
-@settings(max_examples=sample(3, 100), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sample(2, 100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_address_is_an_error(
     full: FlaskClient, app: Flask, query: Address, number: int, word: bytes
 ) -> None:
@@ -151,7 +151,7 @@ SENT = st.lists(st.tuples(st.sampled_from(FIELDS), RAW), max_size=12) | RAW.map(
 
 
 @given(fields=SENT, place=PLACES)
-@settings(max_examples=sample(3, 100), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sample(2, 100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_form_is_an_error(
     full: FlaskClient, app: Flask, fields: Address, place: tuple[int, bytes]
 ) -> None:
