@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +21,7 @@ from harmony.models.configuration import SERVER
 from harmony.security.credentials import SECRET_FIELDS
 from tests.durability.scene import Scene
 from tests.durability.shortage import pragma
+from tests.preloaded import Piped
 from tests.web.walking import form_of
 
 pytestmark = [pytest.mark.usefixtures("context"), pytest.mark.processes]
@@ -47,18 +45,12 @@ HIDDEN = re.compile(r'<textarea name="([^"]+)" hidden>\n?([^<]*)</textarea>')
 @contextmanager
 def held_by_another(settings: Settings, how: str = "IMMEDIATE", seconds: float = 60) -> Iterator[None]:
     """A shell or a backup program in the middle of a transaction, for so long at most."""
-    command = [sys.executable, "-c", PROGRAM, str(settings.database_file), how, str(seconds)]
-    root = Path(__file__).resolve().parent.parent.parent
-    with subprocess.Popen(
-        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdin is not None
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        try:
-            yield
-        finally:
-            other.stdin.close()
+    other = Piped("-c", PROGRAM, str(settings.database_file), how, str(seconds))
+    try:
+        assert other.line() == "held"
+        yield
+    finally:
+        other.rest()
 
 
 @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])

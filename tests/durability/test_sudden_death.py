@@ -8,21 +8,19 @@ must end in exactly what an unbroken life ends in. `make test` kills at a sample
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.preloaded import Piped
 from tests.sampling import sample, seed
 from tests.summary_lines import summary_lines
 
 pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-KILLS = sample(120, 5000)
+KILLS = sample(60, 5000)
 SEED = seed(20261124)
 PROCESSES = sample(1, 2)
 
@@ -50,19 +48,16 @@ def test_a_sync_may_die_anywhere_and_ends_as_if_it_had_not(
     assert done["kills"] >= KILLS
 
 
-def start(folder: Path, part: int) -> subprocess.Popen[str]:
+def start(folder: Path, part: int) -> Piped:
     """One loop with its share of the points, on data of its own."""
     folder.mkdir(mode=0o700)
-    command = [sys.executable, "-m", "tests.durability.loop", str(folder)]
     share = [-(-KILLS // PROCESSES), SEED, part, PROCESSES]
-    return subprocess.Popen(
-        [*command, *map(str, share)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Piped("-m", "tests.durability.loop", str(folder), *map(str, share))
 
 
-def report_of(loop: subprocess.Popen[str]) -> dict[str, Any]:
-    """What it found; it ends by itself."""
-    output, errors = loop.communicate()
-    assert loop.returncode == 0, errors[-3000:]
+def report_of(loop: Piped) -> dict[str, Any]:
+    """Return what it found; it ends by itself, and its errors are on ours."""
+    output = loop.rest()
+    assert loop.poll() == 0
     report: dict[str, Any] = json.loads(output)
     return report

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,11 +16,11 @@ from sqlalchemy import text
 from harmony.config import Settings
 from harmony.db import db, release
 from harmony.ops import migrate
+from tests import preloaded
 from tests.durability.scene import CANARY, Scene
 
 pytestmark = [pytest.mark.usefixtures("context"), pytest.mark.processes]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -64,8 +62,7 @@ class Newer:
         step = STEP.format(revision=revision, before=self.at, change=change)
         (self.scripts / "versions" / f"{revision}_newer.py").write_text(step, encoding="utf-8")
         self.at = revision
-        command = [sys.executable, "-c", PROGRAM, str(self.settings.data_dir), str(self.scripts)]
-        subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+        assert preloaded.run("-c", PROGRAM, str(self.settings.data_dir), str(self.scripts)) == 0
         release()
         assert migrate.revision() == revision
         release()

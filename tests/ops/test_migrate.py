@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -27,12 +25,12 @@ from harmony.models.search_index import TRIGGERS, is_made_here, is_there
 from harmony.ops import migrate
 from harmony.sync import indexing
 from harmony.web.devices.queries import every, filters_of
+from tests import preloaded
 from tests.builders import NOON
 from tests.database import Server, on_both
 
 database = on_both
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 PROGRAM = """
 import sys
@@ -407,14 +405,14 @@ def test_a_database_that_cannot_be_reached_is_one_sentence_without_the_password(
 
 
 def test_three_processes_may_migrate_at_once(tmp_path: Path, empty_url: str) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path), empty_url]
-    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    command = ["-c", PROGRAM, str(tmp_path), empty_url]
+    processes = [preloaded.Process(command, os.environ, (0, 1, 2)) for _ in range(3)]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
 
 
 def test_the_files_of_a_first_start_are_for_their_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    subprocess.run([sys.executable, "-c", PROGRAM, str(folder), ""], cwd=ROOT, check=True)
+    assert preloaded.run("-c", PROGRAM, str(folder), "") == 0
     modes = {file.name: oct(stat.S_IMODE(os.stat(file).st_mode)) for file in folder.iterdir()}
     assert set(modes.values()) == {"0o600"}, modes
     assert {"harmony.db", "queue.db", "secret.key", "vault.keys"} <= set(modes)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
@@ -29,8 +27,7 @@ from harmony.sync import rollback_detection
 from harmony.sync.rollback_detection import HighWaterMark
 from tests.builders import NOON, an_integration
 from tests.ops.test_migrate import a_database_at
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.preloaded import Piped
 
 HOLDS_IT_OPEN = """
 import sys
@@ -74,12 +71,12 @@ def saved(app: Flask, tmp_path: Path) -> Path:
 
 @contextmanager
 def somebody_has_it_open(settings: Settings) -> Iterator[None]:
-    command = [sys.executable, "-c", HOLDS_IT_OPEN, str(settings.data_dir)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"open\n"
+    process = Piped("-c", HOLDS_IT_OPEN, str(settings.data_dir))
+    try:
+        assert process.line() == "open"
         yield
-        process.kill()
+    finally:
+        process.end()
 
 
 def test_a_backup_is_whole_one_file_and_for_its_owner_only(context: Flask, settings: Settings) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import doctest
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +18,8 @@ from harmony.jobs import schedule as jobs_schedule
 from harmony.ops import supervisor
 from harmony.sync.deletion import guard
 from harmony.sync.reading import scope
+from tests.preloaded import Process
 from tests.waiting import wait_for
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 NAMES = ("one ", "two ")
 PROGRAM = """
@@ -81,15 +78,18 @@ class Running:
     """A supervisor process and the lines it has written so far."""
 
     def __init__(self, programs: Sequence[str], before: str = "") -> None:
-        command = command_of(programs, before)
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
+        read, written = os.pipe()
+        try:
+            self.process = Process(command_of(programs, before), os.environ, (0, written, written))
+        finally:
+            os.close(written)
+        os.set_blocking(read, False)
+        self.output = open(read, "rb", buffering=0)  # noqa: SIM115 - closed with the process
         self.text = ""
 
     def lines(self) -> list[str]:
-        assert self.process.stdout is not None
-        self.text += (self.process.stdout.read() or b"").decode()
+        while some := self.output.read(1 << 16):
+            self.text += some.decode()
         return self.text.splitlines()
 
     def pids(self) -> list[int]:
@@ -101,7 +101,7 @@ class Running:
 def command_of(programs: Sequence[str], before: str = "") -> list[str]:
     """A supervisor of these programs, in a process that does something before."""
     children = [text for pair in zip(NAMES, programs, strict=False) for text in pair]
-    return [sys.executable, "-c", before + PROGRAM, *children]
+    return ["-c", before + PROGRAM, *children]
 
 
 @contextmanager
@@ -112,8 +112,7 @@ def supervised(*programs: str, before: str = "") -> Iterator[Running]:
     finally:
         running.process.kill()
         running.process.wait()
-        assert running.process.stdout is not None
-        running.process.stdout.close()
+        running.output.close()
 
 
 def is_alive(pid: int) -> bool:
@@ -191,7 +190,7 @@ def test_it_restarts_and_stops_its_children_though_nobody_reads_what_they_write(
 ) -> None:
     program = WRITES_MUCH.replace("{path!r}", repr(str(tmp_path))) + LIVES
     unread, output = open_output()
-    process = subprocess.Popen(command_of([program]), cwd=ROOT, stdout=output)
+    process = Process(command_of([program]), os.environ, (0, output, 2))
     try:
         (first,) = wait_for(lambda: list(tmp_path.iterdir()), "all that the child writes")
         os.kill(int(first.name), signal.SIGKILL)

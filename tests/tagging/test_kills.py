@@ -6,17 +6,15 @@ A few of them while the UEM answers wrongly.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.preloaded import Piped
 from tests.sampling import sample, seed
 
 pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = sample(20, 400)
 SEED = seed(20261126)
 
@@ -31,10 +29,10 @@ def database() -> str:
 def test_tagging_may_die_anywhere_and_ends_as_if_it_had_not(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    command = [sys.executable, "-m", "tests.tagging.kills", str(folder), str(KILLS), str(SEED)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    report = json.loads(done.stdout)
+    loop = Piped("-m", "tests.tagging.kills", str(folder), str(KILLS), str(SEED))
+    output = loop.rest()
+    assert loop.poll() == 0
+    report = json.loads(output)
     assert not report["failures"], "\n\n".join(report["failures"][:3])
     assert sum(report["kills"].values()) == KILLS
     assert set(report["kills"]) == {"statement", "commit", "committed", "asked", "answered"}
