@@ -25,6 +25,8 @@ _MOST_BYTES = 1024 * 1024
 # Signing in follows at once; a person who has to look the password up has this long.
 KEPT_FOR = timedelta(hours=1)
 MOST_PER_USER = 5
+# Hidden fields that say something of the page, not of what was typed.
+ABOUT_THE_PAGE = frozenset({"edition", "seen", "version", "digest"})
 
 
 class TypedForm(msgspec.Struct, frozen=True):
@@ -46,6 +48,12 @@ class TypedForm(msgspec.Struct, frozen=True):
         values = tuple(pair for pair in self.values if pair[0] not in NEVER_ECHOED)
         typed = any(text for name, text in self.values if name in NEVER_ECHOED)
         return msgspec.structs.replace(self, values=values, lacks_secrets=typed)
+
+    @property
+    def is_typed(self) -> bool:
+        """Tell whether anything was typed or chosen; else a button was pressed alone."""
+        names = {name for name, _ in self.values}
+        return bool(names - ABOUT_THE_PAGE or self.files or self.lacks_secrets)
 
     def fields(self) -> MultiDict[str, str]:
         """Return the values as a form takes them."""
@@ -90,10 +98,13 @@ def find(id_: str, user_id: int, page: str, now: datetime) -> TypedForm | None:
     return unseal(row.sealed, bound_to(id_, user_id))
 
 
-def is_kept(id_: str, now: datetime) -> bool:
-    """Tell whether a form is kept under that id, for any user."""
+def is_typed(id_: str, now: datetime) -> bool | None:
+    """Tell whether anything was typed in the form of that id, whoever sent it; None when none is kept."""
     row = db.session.get(KeptForm, id_)
-    return row is not None and _is_fresh(row, now)
+    if row is None or not _is_fresh(row, now):
+        return None
+    found = unseal(row.sealed, bound_to(id_, row.user_id))
+    return None if found is None else found.is_typed
 
 
 def sweep(now: datetime) -> None:

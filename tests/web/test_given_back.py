@@ -81,6 +81,7 @@ ELSEWHERE = {
     "leave.leave": "the form of wizard.save; test_unfinished",
     "token.rotate": "the form of wizard.save",
     "token.end_overlap": "the form of wizard.save",
+    "holds.approve": "only while a deletion is held; test_holds",
     "leaving.save": "choices alone, and only while tags are on devices",
     "message_settings.test_channel": "the form of message_settings.test_mail, on the page of an SMS gateway",
     "demo_device.check_in": "only with a device in the hand; test_demo_device",

@@ -21,6 +21,7 @@ from tests.builders import NOON, a_choice, an_integration
 from tests.files import rows_of
 from tests.stored import a_hold, live, missing, plan_of, store, synced
 from tests.web.reading import link_on, look, pages_from
+from tests.web.test_unfinished import expire, sign_in
 
 HOUR = timedelta(hours=1)
 
@@ -120,6 +121,29 @@ def test_typing_the_number_approves_the_list_and_asks_for_a_sync(
         assert synced(id_, range(6, 10), now() + HOUR).deleted == 6
     assert "carried out" in look(signed_in, href)
     assert "The deletion of" not in look(signed_in, f"/integrations/{id_}")
+
+
+def test_the_number_typed_before_the_session_ended_is_there_again(app: Flask, signed_in: FlaskClient) -> None:
+    _, href = held(app)
+    form = {"number": "6", "digest": digest_on(look(signed_in, href))}
+    expire(app)
+    answer = signed_in.post(f"{href}/approve", data=form)
+    assert "What you typed is kept for an hour" in look(signed_in, answer.location)
+    page = sign_in(signed_in, answer)
+    assert "What you typed is here again; nothing was saved yet." in page
+    assert 'value="6"' in page
+    assert state(app, href) == "open"
+    assert approve(signed_in, href, 6)[0] == 303
+
+
+def test_a_number_typed_for_a_list_that_has_changed_is_not_there_again(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    _, href = held(app)
+    expire(app)
+    page = sign_in(signed_in, signed_in.post(f"{href}/approve", data={"number": "6", "digest": "0" * 64}))
+    assert "Type 6 to approve" in page
+    assert 'value="6"' not in page
 
 
 def test_grouped_digits_are_understood(app: Flask, signed_in: FlaskClient) -> None:

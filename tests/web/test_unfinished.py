@@ -309,6 +309,16 @@ def test_with_htmx_the_form_is_kept_as_well(app: Flask, signed_in: FlaskClient) 
     assert form_of(sign_in(signed_in, answer))["display_name"] == "Boosted"
 
 
+def test_of_a_button_alone_the_sign_in_page_does_not_say_that_something_was_typed(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    expire(app)
+    answer = signed_in.post("/settings/messages/texts/en/reset")
+    page = signed_in.get(answer.location).get_data(as_text=True)
+    assert "What you typed" not in page
+    assert "nothing was done. Sign in and press the button again." in page
+
+
 def test_another_user_never_sees_it(app: Flask, signed_in: FlaskClient) -> None:
     with app.app_context():
         create_user(OTHER, OTHER_PASSWORD, Role.ADMINISTRATOR, now())

@@ -149,13 +149,13 @@ def theme() -> ResponseReturnValue:
 
 def _sign_in_page(form: SignInForm, target: str, refusal: str | None = None) -> str:
     form.form_errors = [refusal] if refusal else []
-    is_kept = kept_forms.is_kept(parse_qs(urlsplit(target).query).get(KEPT, [""])[0], steady())
+    kept = parse_qs(urlsplit(target).query).get(KEPT, [""])[0]
     next_ = "" if target == below_prefix(HOME) else target
     return render_template(
         "auth/sign_in.html",
         form=form,
         next=next_,
-        kept=is_kept,
+        typed=kept_forms.is_typed(kept, steady()),
         provider=provider_name(),
         passkeys_problem=passkeys_problem(),
     )

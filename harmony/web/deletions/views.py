@@ -15,7 +15,7 @@ from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
 from harmony.models import Device, Hold, HoldState, Integration, IntegrationState
-from harmony.security.auth import needs_recent_proof
+from harmony.security.auth import needs_recent_proof, shown_on
 from harmony.security.permissions import Permission, needs
 from harmony.sync.deletion import holds
 from harmony.sync.deletion.holds import ListChanged, NotOpen, WrongNumber, listed
@@ -92,6 +92,7 @@ def export(integration_id: int, hold_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:hold_id>/approve")
 @needs(Permission.OPERATE_ALL)
 @needs_recent_proof
+@shown_on("holds.show")
 def approve(integration_id: int, hold_id: int) -> ResponseReturnValue:
     """Approve exactly the list that was shown."""
     hold, form = _hold(integration_id, hold_id), _ApprovalForm(request.form)
@@ -164,6 +165,8 @@ def _render(hold: Hold, form: _ApprovalForm, *, changed: bool = False) -> str:
 def _list(hold: Hold, form: _ApprovalForm) -> dict[str, Any]:
     """Return the devices the address asks for, fifty at a time, and the stamp of all of them."""
     whole = holds.listing(db.session(), listed(hold))
+    if form.is_given_back and form.digest.data != whole.digest:
+        form.number.data = ""  # it was typed for another list
     form.digest.data = whole.digest
     order = BY_NAME.without_names()
     page = order.page(_devices(hold), order.place(request.args))

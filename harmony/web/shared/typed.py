@@ -13,7 +13,7 @@ from harmony.clock import steady
 from harmony.security import kept_forms
 from harmony.security.addresses import page_address
 from harmony.security.auth import CONFIRMED, KEPT
-from harmony.security.kept_forms import TypedForm
+from harmony.security.kept_forms import ABOUT_THE_PAGE, TypedForm
 from harmony.web.shared.ids import number
 
 _SIGNED_OUT = "You were signed out before this was sent."
@@ -23,8 +23,6 @@ _NOTHING = "Nothing was done: do it again."
 _NOT_YOURS = (
     "What was typed here before you signed in was sent by another user, or too long ago. It is not shown."
 )
-# Hidden fields that say something of the page, not of what was typed.
-_ABOUT_THE_PAGE = frozenset({"edition", "seen", "version"})
 _GIVEN_BACK = "typed_given_back"
 
 
@@ -94,7 +92,7 @@ def _kept_for(form: Form) -> MultiDict[str, str] | None:
     if (found := _here()) is None:
         return None
     values = found.fields()
-    names = set(values) - _ABOUT_THE_PAGE
+    names = set(values) - ABOUT_THE_PAGE
     return values if names and names <= set(form._fields) else None
 
 
