@@ -66,6 +66,35 @@ def test_devices_are_counted_as_one_by_one(integrations: int) -> None:
 
 
 @pytest.mark.usefixtures("context")
+@pytest.mark.parametrize("integrations", [1, 2])
+def test_one_reading_counts_what_the_indexes_count(integrations: int) -> None:
+    ids = [a_fleet(12 + number) for number in range(integrations)]
+    found = counts.in_one_reading(())
+    of_each = [counts.of_integration(id_) for id_ in ids]
+    assert found.statuses == sum((Counter(each.statuses) for each in of_each), Counter())
+    assert found.risks == sum((Counter(each.risks) for each in of_each), Counter())
+    assert (+found.platforms).total() == sum(each.live for each in of_each)
+    for shown in (found, counts.live_devices(())):
+        assert (shown.statuses, shown.risks, +shown.platforms) == (
+            +found.statuses, +found.risks, +found.platforms,
+        )  # fmt: skip
+
+
+def test_the_overview_reads_the_devices_of_postgresql_once(app: Flask, signed_in: FlaskClient) -> None:
+    with app.app_context():
+        a_fleet()
+        engine, limit = db.engine, None if is_sqlite() else 1
+    signed_in.get("/")
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
+    assert signed_in.get("/").status_code == 200
+    readings = [text for text in asked if "count(*)" in text and "FROM device " in text.replace("\n", " ")]
+    assert readings
+    if limit:
+        assert len(readings) == limit, "\n".join(readings)
+
+
+@pytest.mark.usefixtures("context")
 def test_an_integration_without_devices_has_none_of_any_kind() -> None:
     found = counts.of_integration(an_integration())
     assert set(found.statuses.values()) | set(found.risks.values()) == {0}

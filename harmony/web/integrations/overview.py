@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,12 +52,21 @@ class Row:
     last: JobRun | None
 
 
-def rows(_now: datetime) -> list[Row]:
-    """Return every integration with its running run and its last full sync."""
+def rows(_now: datetime, live: Mapping[int, int] | None = None) -> list[Row]:
+    """Return every integration with its running run and its last full sync.
+
+    `live` are its devices by integration, if they were counted already.
+    """
     listed = select(Integration).where(*shown(Integration.id)).order_by(Integration.name, Integration.id)
     every = db.session.scalars(listed).all()
     return [
-        Row(row, device_count(row.id), _waiting_deletions(row.id), running(row.id), last_full_sync(row.id))
+        Row(
+            row,
+            device_count(row.id) if live is None else live.get(row.id, 0),
+            _waiting_deletions(row.id),
+            running(row.id),
+            last_full_sync(row.id),
+        )
         for row in every
     ]
 

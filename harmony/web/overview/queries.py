@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from flask import url_for
-from sqlalchemy import ColumnElement, func, select
 
-from harmony.db import db
-from harmony.models import Device, DeviceStatus, Risk
+from harmony.models import DeviceStatus, Risk
 from harmony.protection.catalogue import factor_of
 from harmony.web.devices import counts
 from harmony.web.devices.assessment import NOT_ASSESSED, risk_label
@@ -26,36 +25,37 @@ _PROTECTION = {
 _TONES = {Risk.HIGH: "danger", Risk.MEDIUM: "warning", Risk.LOW: "info", Risk.NONE: "ok"}
 
 
-def standings() -> tuple[list[Bar], list[Bar]]:
-    """Return the devices by coverage and those that are assessed by risk."""
-    if limited := in_scope():
-        return _bars(counts.statuses_of(limited), counts.risks_of(limited))
-    return _bars(*counts.numbers(None))
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The devices by coverage, those that are assessed by risk, and all by platform.
+
+    `integrations` are all devices by integration, where they were counted with the others.
+    """
+
+    coverage: list[Bar]
+    risks: list[Bar]
+    platforms: list[Bar]
+    integrations: Mapping[int, int] | None
 
 
-def _bars(
-    by_status: Mapping[DeviceStatus, int], by_risk: Mapping[Risk | None, int]
-) -> tuple[list[Bar], list[Bar]]:
-    coverage = [_coverage(status, by_status[status]) for status in _PROTECTION]
-    return coverage, [_risk(risk, by_risk[risk]) for risk in _TONES]
+def numbers() -> Numbers:
+    """Count the devices within the scope of whoever asks."""
+    limited = in_scope()
+    found = counts.live_devices(limited)
+    return Numbers(
+        [_coverage(status, found.statuses[status]) for status in _PROTECTION],
+        [_risk(risk, found.risks[risk]) for risk in _TONES],
+        list(_platforms(found.platforms)),
+        None if limited else found.integrations,
+    )
 
 
-def platforms() -> list[Bar]:
-    """Return the devices by platform, as their list is narrowed by it; others only where there are any."""
-    found = Counter(_by_platform())
-    # Counted in the index of platforms, then less the devices that do not show, which are few.
-    found.subtract(_by_platform(counts.unseen()))
+def _platforms(found: Counter[str]) -> Iterator[Bar]:
+    """Yield the platforms as their list is narrowed by them; others only where there are any."""
     by_name = {key: sum(found[word] for word in set(words)) for key, words in SPELLINGS.items()}
     others = found.total() - sum(by_name.values())
-    by_name |= {OTHER: others} if others else {}
-    return [
-        Bar(PLATFORMS[key], count, url_for("devices.index", platform=key)) for key, count in by_name.items()
-    ]
-
-
-def _by_platform(*conditions: ColumnElement[bool]) -> dict[str, int]:
-    rows = select(Device.platform, func.count()).where(*conditions, *in_scope()).group_by(Device.platform)
-    return {platform: count for platform, count in db.session.execute(rows)}
+    for key, count in (by_name | ({OTHER: others} if others else {})).items():
+        yield Bar(PLATFORMS[key], count, url_for("devices.index", platform=key))
 
 
 def top_factors() -> list[Bar]:

@@ -30,18 +30,19 @@ _COUNTED_DAYS = "harmony.ended_event_days"
 def show() -> ResponseReturnValue:
     """Show the overview; before there is an integration, the page on which one is made."""
     sees_all = may_open("integrations.index")
-    rows = [row for row in integrations.rows(now()) if row.integration.connected] if sees_all else []
+    numbers = queries.numbers()
+    every = integrations.rows(now(), numbers.integrations) if sees_all else []
+    rows = [row for row in every if row.integration.connected]
     if sees_all and not rows:
         return redirect(url_for("integrations.index"), 303)
-    coverage, risks = queries.standings()
     days = _days(now())
     return render_template(
         "overview/show.html",
         rows=rows,
         attention=[*_backup(now(), sees_all), *_of_integrations(rows, now())],
-        coverage=coverage,
-        risks=risks,
-        platforms=queries.platforms(),
+        coverage=numbers.coverage,
+        risks=numbers.risks,
+        platforms=numbers.platforms,
         factors=queries.top_factors(),
         days=list(zip(days, chart.columns([line.events for line in days]), strict=True)),
         chart=chart,
