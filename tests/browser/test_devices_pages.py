@@ -106,3 +106,16 @@ def test_a_device_that_left_the_uem_is_shown_as_missing_and_kept(
     expect(signed_in.page.locator('tbody [data-state="missing"]')).to_have_count(1)
     signed_in.page.locator("tbody th a").first.click()
     signed_in.see("It is kept, and counts again as soon as the UEM lists it")
+
+
+ROW_HEIGHTS = "() => [...document.querySelectorAll('tbody tr')].map(row => row.offsetHeight)"
+
+
+@pytest.mark.usefixtures("integration")
+@pytest.mark.parametrize("path", ["/devices", "/apps", "/audit"])
+def test_on_a_small_screen_most_rows_of_a_long_list_take_three_lines(signed_in: Visitor, path: str) -> None:
+    signed_in.page.set_viewport_size({"width": 320, "height": 900})
+    signed_in.go(path)
+    signed_in.page.locator("tbody tr").first.wait_for()
+    heights = sorted(signed_in.page.evaluate(ROW_HEIGHTS))
+    assert heights[len(heights) // 2] <= 100
