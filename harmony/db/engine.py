@@ -36,6 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from harmony.clock import follow_machine
 from harmony.db import postgresql as postgres
 from harmony.db import write_lock
+from harmony.db.pool import KeepingPool
 from harmony.db.postgresql import BUSY_TIMEOUT_MS
 
 try:
@@ -120,7 +121,9 @@ def init_app(app: Flask, place: Path | str) -> None:
     address = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else make_url(place)
     # The text of an error would carry the row that could not be written, personal data and all.
     # The connection that was used last has the most in its page cache, and its statements ready.
-    options: dict[str, object] = {"pool_size": 20, "pool_use_lifo": True, "hide_parameters": True}
+    options: dict[str, object] = {
+        "poolclass": KeepingPool, "pool_size": 20, "pool_use_lifo": True, "hide_parameters": True,
+    }  # fmt: skip
     if address.get_backend_name() == "sqlite":
         options["module"] = sqlite_module()
     else:

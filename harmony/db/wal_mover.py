@@ -1,4 +1,4 @@
-"""After writes of a run that writes a lot: SQLite moves its WAL, PostgreSQL looks at the table it fills."""
+"""Around writes of a run that writes a lot: SQLite moves its WAL, PostgreSQL looks at the table it fills."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import NamedTuple, cast
 
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from harmony.db import bulk, db, is_sqlite
+from harmony.db.pool import KeepingPool
 
 log = logging.getLogger(__name__)
 
-# 36 MiB. Writes rewrite the same pages of the indexes: moved less often, they are moved once.
-PAGES_PER_MOVE = 9000
+# 32 MiB. Writes rewrite the same pages of the indexes: moved less often, they are moved once.
+PAGES_PER_MOVE = 8000
+# Then little by little, so that little is left once the WAL is at its longest: a run waits for that.
+PAGES_PER_FURTHER_MOVE = 1500
 # 48 MiB. While somebody always writes, the WAL only grows, however much of it has been moved. At 64 MiB
 # SQLite would move it within a commit, for which everybody waits.
 LONGEST_WAL_PAGES = 12_000
+
+
+class WriteHooks(NamedTuple):
+    """What a run that writes a lot calls before and after each of its writes."""
+
+    before: Callable[[], object]
+    after: Callable[[], object]
 
 
 class WalMover:
@@ -28,14 +39,24 @@ class WalMover:
         self._checkpoint, self._pages = checkpoint, pages
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="wal")
         self._moving: Future[object] | None = None
+        self._is_long = False
 
-    def note_write(self) -> None:
-        """After a write. Raises what went wrong meanwhile."""
+    def before_write(self) -> None:
+        """Have a long WAL moved to its end, so that the write begins it anew. Raises what went wrong."""
+        if not self._is_long:
+            return
+        self._is_long = False
+        self._end_move()
         pages, moved = self._pages()
-        if pages >= LONGEST_WAL_PAGES:
-            self._end_move()
-            self._checkpoint()  # between two writes of ours, so that the next one begins the WAL anew
-        elif pages - moved >= PAGES_PER_MOVE and self.is_idle():
+        if moved < pages:
+            self._checkpoint()
+
+    def after_write(self) -> None:
+        """Move what has become much, beside the run. Raises what went wrong meanwhile."""
+        pages, moved = self._pages()
+        self._is_long = pages >= LONGEST_WAL_PAGES
+        enough = PAGES_PER_FURTHER_MOVE if moved else PAGES_PER_MOVE
+        if (self._is_long or pages - moved >= enough) and self.is_idle():
             self._end_move()
             self._moving = self._pool.submit(self._checkpoint)
 
@@ -54,10 +75,10 @@ class WalMover:
 
 
 @contextmanager
-def after_writes(fills: str = "") -> Iterator[Callable[[], None]]:
-    """Yield what the body calls after each of its writes; `fills` names the table of a first run."""
+def write_hooks(fills: str = "") -> Iterator[WriteHooks]:
+    """Yield what the body calls around each of its writes; `fills` names the table of a first run."""
     if not is_sqlite():
-        yield _analyzing(fills)
+        yield WriteHooks(lambda: None, _analyzing(fills))
         return
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the thread outlives the proxy
 
@@ -67,7 +88,8 @@ def after_writes(fills: str = "") -> Iterator[Callable[[], None]]:
 
     mover = WalMover(checkpoint, bulk.wal_pages)
     try:
-        yield mover.note_write
+        with cast(KeepingPool, db.engine.pool).keep():
+            yield WriteHooks(mover.before_write, mover.after_write)
     finally:
         mover.close()
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import now
 from harmony.db import db, release, write
-from harmony.db.wal_mover import after_writes
+from harmony.db.wal_mover import write_hooks
 from harmony.jobs import caution, control, device_sync, lease
 from harmony.jobs.accounting import contradicts_many
 from harmony.jobs.heartbeat import LeaseKeeper
@@ -112,7 +112,7 @@ def _attempt(work: Sync, opener: ClientFactory) -> Outcome:
         lease.renew(session, work.lease, current_time)
 
     def take(client: UemClient, _watch: LeaseKeeper) -> Outcome:
-        with after_writes("device" if work.number == 1 else "") as work.after_write:
+        with write_hooks("device" if work.number == 1 else "") as work.hooks:
             if work.named is not None:
                 return _take_named(work, client, work.named.external_ids)
             return take_snapshot(work, client) if work.lease.whole else take_delta(work, client)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic, now
 from harmony.db import bulk, release, write
+from harmony.db.wal_mover import WriteHooks
 from harmony.jobs import lease
 from harmony.jobs.heartbeat import Interrupted
 from harmony.jobs.lease import Lease
@@ -57,7 +58,7 @@ class Sync:
     named: NamedDevices | None = None
     tally: Tally = field(default_factory=Tally)
     lease_renewed_at: datetime | None = None
-    after_write: Callable[[], object] = bulk.checkpoint
+    hooks: WriteHooks = field(default_factory=lambda: WriteHooks(lambda: None, bulk.checkpoint))
 
     def renew_lease(self, session: Session) -> None:
         """Renew the lease and show the progress, inside the caller's `write()`."""
@@ -211,13 +212,14 @@ class Writer:
             return
         # Before the lock is taken, so that nobody waits for it.
         rows = store.rows_of(changes, work.lease.integration_id, self._generation, time)
+        work.hooks.before()
         with write(work.lease.integration_id) as session:
             began = monotonic()
             work.renew_lease(session)
             self._generation = store.write_plan(session, changes, work.lease.run_id, rows)
             _keep_skipped(session, work, skipped)
         self._pace.note(len(changes.create) + len(changes.update), monotonic() - began)
-        work.after_write()
+        work.hooks.after()
 
 
 def _count(tally: Tally, changes: Plan, skipped: int) -> None:

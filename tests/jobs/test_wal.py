@@ -16,7 +16,12 @@ from sqlalchemy import text
 from harmony.clock import monotonic, now
 from harmony.db import BUSY_TIMEOUT_MS, LARGEST_WAL_BYTES, bulk, db, sqlite_module, write
 from harmony.db.engine import _AUTOMATIC_CHECKPOINT_PAGES
-from harmony.db.wal_mover import LONGEST_WAL_PAGES, PAGES_PER_MOVE, WalMover
+from harmony.db.wal_mover import (
+    LONGEST_WAL_PAGES,
+    PAGES_PER_FURTHER_MOVE,
+    PAGES_PER_MOVE,
+    WalMover,
+)
 from harmony.models import Worker
 from harmony.worker.process import _live
 from tests.waiting import wait_for
@@ -136,30 +141,47 @@ class Wal:
             raise OSError(self.error)
 
 
-def test_a_run_does_not_wait_for_the_wal_until_it_is_long() -> None:
-    wal = Wal(PAGES_PER_MOVE - 1)
+def write_beside(mover: WalMover, wal: Wal, pages: int, moved: int) -> None:
+    """A write of a run, after which the WAL is such; then the thread has time to end."""
+    mover.before_write()
+    wal.now = (pages, moved)
+    mover.after_write()
+    wait_for(mover.is_idle, "the thread to be done")
+
+
+def test_a_run_does_not_move_the_wal_itself_while_it_grows() -> None:
+    wal = Wal()
     mover = WalMover(wal.checkpoint, wal.pages)
-    mover.note_write()
+    write_beside(mover, wal, PAGES_PER_MOVE - 1, 0)
     assert wal.movers == []
-    wal.now = (PAGES_PER_MOVE, 0)
-    mover.note_write()
-    wait_for(mover.is_idle, "the thread to be done")
-    wal.now = (LONGEST_WAL_PAGES - 1, LONGEST_WAL_PAGES - PAGES_PER_MOVE)
-    mover.note_write()
+    write_beside(mover, wal, PAGES_PER_MOVE, 0)
+    write_beside(mover, wal, LONGEST_WAL_PAGES - 1, LONGEST_WAL_PAGES - PAGES_PER_FURTHER_MOVE)
     assert len(wal.movers) == 1, "what was moved already is not moved again"
-    wal.now = (LONGEST_WAL_PAGES, LONGEST_WAL_PAGES - 1)
-    mover.note_write()
+    write_beside(mover, wal, LONGEST_WAL_PAGES - 1, LONGEST_WAL_PAGES - 1 - PAGES_PER_FURTHER_MOVE)
+    mover.before_write()
     mover.close()
-    assert [name.startswith("wal") for name in wal.movers] == [True, False]
+    assert [name.startswith("wal") for name in wal.movers] == [True, True]
 
 
-def test_what_goes_wrong_while_the_wal_is_moved_ends_the_run() -> None:
-    wal = Wal(PAGES_PER_MOVE, "disk I/O error")
+@pytest.mark.parametrize("left", [0, 1])
+def test_before_a_run_writes_on_a_long_wal_is_moved_to_its_end(left: int) -> None:
+    wal = Wal()
     mover = WalMover(wal.checkpoint, wal.pages)
-    mover.note_write()
-    wait_for(mover.is_idle, "the thread to be done")
+    write_beside(mover, wal, LONGEST_WAL_PAGES, LONGEST_WAL_PAGES - 1)
+    wal.now = (LONGEST_WAL_PAGES, LONGEST_WAL_PAGES - left)
+    mover.before_write()
+    mover.before_write()
+    mover.close()
+    assert [name.startswith("wal") for name in wal.movers] == [True, *[False] * left]
+
+
+@pytest.mark.parametrize("pages", [PAGES_PER_MOVE, LONGEST_WAL_PAGES])
+def test_what_goes_wrong_while_the_wal_is_moved_ends_the_run(pages: int) -> None:
+    wal = Wal(error="disk I/O error")
+    mover = WalMover(wal.checkpoint, wal.pages)
+    write_beside(mover, wal, pages, 0)
     with pytest.raises(OSError, match="disk"):
-        mover.note_write()
+        write_beside(mover, wal, pages + 1, 0)
     mover.close()
 
 
