@@ -48,6 +48,12 @@ def test_texts_come_out_as_they_went_in() -> None:
     assert (bulk.decode_time(seen), compromised) == (NOON.astimezone(UTC), None)
 
 
+@pytest.mark.parametrize("microsecond", [0, 1, 500_000, 999_999])
+def test_a_time_for_the_driver_is_written_as_everywhere_else(microsecond: int) -> None:
+    time = NOON.astimezone(UTC).replace(microsecond=microsecond)
+    assert bulk._as_text(time) == time.isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
 def test_a_refused_row_takes_the_others_along_and_its_error_names_no_person() -> None:
     id_ = an_integration()
     insert(id_, ["known"])

@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic
@@ -202,8 +203,11 @@ def _with_placeholders(sql: str) -> str:
 
 
 def _as_text(time: datetime | None) -> str | None:
-    # Cutting the "+00:00" off is cheaper than making a time without it.
-    return None if time is None else time.isoformat(" ", "microseconds")[:26]
+    if time is None:
+        return None
+    # `isoformat` and `str` take three times as long, and a sync has two times of every device.
+    text: str = msgspec.to_builtins(time)
+    return f"{text[:10]} {text[11:26]}" if text[19:20] == "." else f"{text[:10]} {text[11:19]}.000000"
 
 
 def _as_naive(time: datetime | None) -> datetime | None:
