@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -23,6 +24,9 @@ def main(arguments: list[str]) -> int:
     """Ask what a sync would do now, and say how long the answer took. An incomplete look is no answer."""
     preview = import_module(MODULE).preview
     with opened(Path(arguments[0])):
+        # As the web process does, which makes previews (ops/web_server.py).
+        gc.collect()
+        gc.freeze()
         began = monotonic()
         found = preview(INTEGRATION)
         seconds = monotonic() - began
