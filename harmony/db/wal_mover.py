@@ -26,7 +26,7 @@ LONGEST_WAL_PAGES = 12_000
 
 
 class WriteHooks(NamedTuple):
-    """What a run that writes a lot calls before and after each of its writes."""
+    """The calls of a run that writes a lot, before and after each of its writes."""
 
     before: Callable[[], object]
     after: Callable[[], object]
