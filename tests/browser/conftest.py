@@ -84,7 +84,7 @@ def browser() -> Iterator[Browser]:
 def shared(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Product]:
     """A product for all tests that do not need a new one."""
     folder = tmp_path_factory.mktemp("product")
-    with running_product(folder, devices=600, migrated_file=migrated_file) as product:
+    with running_product(folder, devices=300, migrated_file=migrated_file) as product:
         yield product
 
 
