@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 VERSION = "1"
 _FIRST_REST, _LONGEST_REST = 1.0, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
-_ANSWER_TRIES = 3
+_LONGEST_TRY = 4.0
 
 
 class Agent:
@@ -76,28 +76,33 @@ class Agent:
         pool.submit(self._finish, work)
 
     def _finish(self, work: Work) -> None:
+        taken_at = clock.monotonic()
         try:
             reply = self._executor.carry_out(work)
             if reply.failure is not None:
                 self._error = reply.failure.sentence
                 log.warning("A call failed: %s", reply.failure.sentence)
-            self._hand_over(work, reply)
+            self._hand_over(work, reply, taken_at + work.seconds)
         except Exception:
-            log.exception("A call could not be carried out")
+            log.exception("An answer could not be handed over")
         finally:
             with self._changed:
                 self._running.discard(work.id)
                 self._changed.notify()
 
-    def _hand_over(self, work: Work, reply: Reply) -> None:
-        for attempt in range(_ANSWER_TRIES):
+    def _hand_over(self, work: Work, reply: Reply, until: float) -> None:
+        """Hand over the reply; again while somebody may wait for it, as when the dashboard is started anew."""
+        pause = 0.0
+        while True:
             try:
                 if not self._dashboard.hand_over(work, reply):
                     log.info("Nobody waited for an answer any more.")
                 return
             except UemError as error:
                 log.warning("An answer could not be handed over: %s", error.sentence)
-                self._stop.wait(attempt * _FIRST_REST)
+                if self._stop.wait(pause) or clock.monotonic() + pause >= until:
+                    return
+            pause = min(pause * 2, _LONGEST_TRY) or _FIRST_REST
 
     def _pause(self, pause: float, was_held: bool) -> float:
         """Wait when nothing came at once, as of a dashboard that keeps no more agents waiting.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,6 +61,9 @@ _POST_HEADERS = frozenset(
 _KEPT = ("Content-Type", "Date", "Retry-After", "Www-Authenticate")
 _KEPT_PREFIX = "x-ratelimit-"
 _MOST_SECONDS = 120.0
+_BROKEN, _SEE_LOG = "The agent could not carry out the call.", "The reason is in the log of the agent."
+
+log = logging.getLogger(__name__)
 
 
 class Executor:
@@ -84,6 +88,10 @@ class Executor:
             return Reply(failure=WireFailure(code=error.code, sentence=error.sentence, advice=error.advice))
         except msgspec.MsgspecError:
             return _refused("The call is not in a form that this version understands.")
+        except Exception:
+            # Whoever asked would wait in vain for its reply.
+            log.exception("A call could not be carried out")
+            return Reply(failure=WireFailure(code=UemError.code, sentence=_BROKEN, advice=_SEE_LOG))
 
     def close(self) -> None:
         """End the connections to the UEM."""
