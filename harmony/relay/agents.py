@@ -126,7 +126,6 @@ def _agent(session: Session, connector_id: int, code: str, now: datetime) -> Con
 def _is_known(connector_id: int, poll: Poll, now: datetime) -> bool:
     """Tell whether this agent was seen a moment ago and has nothing new to say."""
     found = bulk.fetch_all(db.session(), _SELECT_AGENT_SEEN, (poll.agent, connector_id))
-    release()
     seen = bulk.decode_time(found[0][0]) if found else None
     return seen is not None and now - seen < _WRITTEN_EVERY and not poll.error
 

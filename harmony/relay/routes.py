@@ -59,10 +59,12 @@ def init_app(app: Flask) -> None:
 @public
 def poll() -> ResponseReturnValue:
     """Answer with calls to make as soon as there are any; with none when there were none for a while."""
+    # Before the first look into the database, so that no commit after it is missed.
+    changes = Changes(db.engine)
     connector_id = agents.authenticate(_key(), now())
     asked = decode(_body(_LARGEST_POLL), Poll)
     agents.arrive(connector_id, asked, now())
-    has_work = asked.free > 0 and _wait_for_work(connector_id, bool(asked.running))
+    has_work = asked.free > 0 and _wait_for_work(connector_id, changes, bool(asked.running))
     works = agents.take(connector_id, asked, now()) if has_work else []
     # Not 204: waitress ends a connection after an answer without a length.
     return Response(msgspec.msgpack.encode(works), 200, mimetype=MIMETYPE)
@@ -99,13 +101,12 @@ def _busy(error: Exception) -> ResponseReturnValue:
     return Response("The dashboard cannot answer now.", 503, mimetype="text/plain")
 
 
-def _wait_for_work(connector_id: int, at_work: bool) -> bool:
+def _wait_for_work(connector_id: int, changes: Changes, at_work: bool) -> bool:
     """Tell whether there is work, as soon as there is; look often while there was some a moment ago."""
     waiting: Waiting = current_app.extensions["harmony.relay"]
     until = clock.monotonic() + (BUSY_HOLD_SECONDS if at_work else IDLE_HOLD_SECONDS)
     if not waiting.room.acquire(blocking=False):
         until = 0.0
-    changes = Changes(db.engine)
     try:
         while not agents.has_work(connector_id, now()):
             at = clock.monotonic()
