@@ -91,7 +91,7 @@ class Agent:
                 self._changed.notify()
 
     def _hand_over(self, work: Work, reply: Reply, until: float) -> None:
-        """Hand over the reply; again while somebody may wait for it, as when the dashboard is started anew."""
+        """Hand over the reply, again and again while somebody may wait for it: the dashboard may restart."""
         pause = 0.0
         while True:
             try:
