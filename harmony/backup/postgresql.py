@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LONGEST_SECONDS = 6 * 3600
 _SCRATCH = "harmony_drill_"
 _BEGINNING = b"PGDMP"
+_UNKNOWN_PARAMETER = "unrecognized configuration parameter"
 # An advisory lock of this number, "Dump" in ASCII, for as long as a session lasts.
 _DUMP_LOCK = int.from_bytes(b"Dump")
 _SELECT_LOCK = "SELECT pg_try_advisory_lock(%s)"
@@ -101,7 +102,7 @@ def restored(file: Path) -> Iterator[Connection[Any] | None]:
             return
         name = _create_scratch(connection, *row[1:])
         try:
-            arguments = ["--no-owner", "--no-privileges", "--no-comments", "--exit-on-error", "--no-password"]
+            arguments = ["--no-owner", "--no-privileges", "--no-comments", "--no-password"]
             _run([program, *arguments, f"--dbname={name}", str(file)])
             with _connected(dbname=name) as scratch:
                 yield scratch
@@ -164,9 +165,31 @@ def _run(command: list[str]) -> None:
         raise NotDumped(f"{name} did not end within {_LONGEST_SECONDS // 3600} hours.") from None
     except OSError as error:
         raise NotDumped(f"{name} could not be run ({error.strerror}).") from None
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise NotDumped(f"{name} failed: {lines[0]}")
+    if reason := _failure(done.returncode, done.stderr.decode(errors="replace")):
+        raise NotDumped(f"{name} failed: {reason}")
+
+
+def _failure(code: int, output: str) -> str | None:
+    """Return why a program failed, from its exit code and what it wrote; None if it did its work.
+
+    A newer pg_restore sets parameters that an older server lacks, goes on, and ends with 1.
+
+    >>> unknown = 'pg_restore: error: could not execute query: ERROR:  ' + _UNKNOWN_PARAMETER + ' "x"'
+    >>> _failure(1, unknown), _failure(0, "pg_dump: warning: a word"), _failure(-9, unknown)[:17]
+    (None, None, 'pg_restore: error')
+    >>> _failure(1, unknown + "\\npg_restore: error: could not read from input file: end of file")
+    'pg_restore: error: could not read from input file: end of file'
+    >>> _failure(1, "")
+    'no reason given'
+    """
+    if not code:
+        return None
+    lines = output.strip().splitlines()
+    errors = [line for line in lines if ": error: " in line]
+    grave = [line for line in errors if _UNKNOWN_PARAMETER not in line]
+    if code == 1 and errors and not grave:
+        return None
+    return next(iter([*grave, *lines]), "no reason given")
 
 
 def _connection() -> dict[str, str]:

@@ -55,7 +55,7 @@ def names(settings: Settings) -> list[str]:
 
 
 def test_the_examples_in_the_documentation_are_true() -> None:
-    for module in (schedule, record):
+    for module in (schedule, record, postgresql):
         failed, tried = doctest.testmod(module)
         assert (failed, tried > 0) == (0, True)
 
