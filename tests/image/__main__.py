@@ -12,13 +12,14 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import Popen
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.image import compose
 from tests.image.build import ROOT, Builder, Image
 from tests.image.container import Container
 from tests.waiting import wait_for
@@ -69,6 +70,9 @@ def check(folder: Path, *, again: bool = False, archive: Path | None = None) -> 
         with tempfile.TemporaryDirectory() as data:
             os.chown(data, USER, USER)
             run(Container(image, Path(data), f"127.0.0.1:{free_port()}"))
+        with tempfile.TemporaryDirectory() as data:
+            os.chown(data, USER, USER)
+            run_nodes(image, Path(data))
         if archive is not None:
             builder.save(archive)
     finally:
@@ -120,11 +124,31 @@ def run(container: Container) -> None:
     said("The root cannot be written", container.run("touch", "/opt/harmony/x") != 0)
 
 
+def run_nodes(image: Image, data: Path) -> None:
+    """Start compose.nodes.yaml: its dashboards and workers, in its numbers, on a PostgreSQL."""
+    services, port = compose.services("compose.nodes.yaml", compose.dot_env()), free_port()
+    with compose.postgresql(services["postgres"], port), ExitStack() as nodes:
+        started = []
+        for name in ("web", "worker"):
+            for _ in range(services[name]["deploy"]["replicas"]):
+                bind = f"127.0.0.1:{free_port()}"
+                node = compose.container(image, services[name], data, bind, port)
+                nodes.enter_context(running(node, services[name]["command"]))
+                started.append((name, node))
+        webs = [node for name, node in started if name == "web"]
+        wait_for(lambda: all(status(web, "/readyz") == 200 for web in webs), "every node", 180)
+        said(f"{len(started)} nodes of compose.nodes.yaml are ready on PostgreSQL", len(webs) == 2)
+        backup = ("flask", "--app", "app", "db", "backup", "/data/made.dump")
+        said("One of them dumps PostgreSQL by command", webs[0].run(*backup) == 0)
+        drill = (*backup[:4], "restore", "--check", "/data/made.dump")
+        said("The dump can be restored", webs[0].run(*drill) == 0)
+
+
 @contextmanager
-def running(container: Container) -> Iterator[Popen[bytes]]:
+def running(container: Container, command: Sequence[str] = ()) -> Iterator[Popen[bytes]]:
     """Run it until the end of the block; then it must stop by itself, in time and without an error."""
-    output = container.data.parent / f"{container.data.name}.output"
-    process = container.start(output=output)
+    output = container.data.parent / f"{container.data.name}.{container.bind}.output"
+    process = container.start(command, output)
     try:
         yield process
         for pid in processes(process.pid)[:1]:
