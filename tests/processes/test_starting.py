@@ -45,7 +45,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(make: Make) 
     home.ask("UPDATE alembic_version SET version_num = '9999'")
     home.ask("UPDATE installation SET serves_from = '9999'")
     before = contents(home.folder)
-    with running(home.folder) as product:
+    with running(home.folder, anew=True) as product:
         assert product.ended() == 2
         (line,) = product.lines()
         assert line.startswith("Harmony does not start: A newer version of Harmony wrote this database")
@@ -70,7 +70,7 @@ def test_a_second_start_finds_the_keys_and_the_database_of_the_first(tmp_path: P
     """How long it takes is measured by `make bench ONLY=start`."""
     folder, keys = tmp_path / "data", []
     for _ in range(2):
-        with running(folder) as product:
+        with running(folder, anew=True) as product:
             product.until_ready()
             assert product.stop() == 0
         assert not (folder / "harmony.db-wal").exists(), "all of it is in the file that somebody may copy"
