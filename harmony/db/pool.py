@@ -17,6 +17,8 @@ class KeepingPool(QueuePool):
     each of them.
     """
 
+    # As every other pool: under our own name it would write into our log.
+    _sqla_logger_namespace = "sqlalchemy.pool"
     _own = threading.local()
 
     @contextmanager
