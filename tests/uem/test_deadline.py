@@ -57,6 +57,20 @@ def test_a_call_that_ended_is_not_cut_by_its_deadline(line: tuple[socket.socket,
     assert ours.recv(1) == b"x"
 
 
+def test_a_deadline_that_cannot_cut_its_call_leaves_the_others_theirs(
+    line: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("broken")
+
+    ours, _ = line
+    with Deadline(0.01) as first, Deadline(0.1) as second:
+        monkeypatch.setattr(first, "cut", broken)
+        second.watch(ours)
+        assert ours.recv(1) == b""
+    assert second.expired
+
+
 def test_calls_at_once_have_one_thread_for_their_deadlines() -> None:
     before = _watching()
     with ExitStack() as calls:

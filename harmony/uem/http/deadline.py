@@ -7,6 +7,7 @@ A read timeout is no deadline: one byte per 0.8 s kept a call with a timeout of 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import socket
@@ -15,6 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from harmony import clock
+
+log = logging.getLogger(__name__)
 
 _current = threading.local()
 
@@ -127,7 +130,10 @@ class _Watch:
     def _run(self) -> None:
         while (due := self._wait()) is not None:
             for deadline in due:
-                deadline.expire()
+                try:
+                    deadline.expire()
+                except Exception:  # the other calls still need this thread
+                    log.exception("A call could not be cut at its deadline")
 
     def _wait(self) -> list[Deadline] | None:
         """Return those that are due, after a wait perhaps none; None at the end of the thread."""
