@@ -144,6 +144,8 @@ def test_a_number_typed_for_a_list_that_has_changed_is_not_there_again(
     page = sign_in(signed_in, signed_in.post(f"{href}/approve", data={"number": "6", "digest": "0" * 64}))
     assert "Type 6 to approve" in page
     assert 'value="6"' not in page
+    assert "You were signed out before this was sent. Nothing was done: do it again." in page
+    assert "is here again" not in page
 
 
 def test_grouped_digits_are_understood(app: Flask, signed_in: FlaskClient) -> None:

@@ -26,7 +26,7 @@ from harmony.web.shared.filters import Filter, Filters
 from harmony.web.shared.index_hints import unindexed
 from harmony.web.shared.paging import Order, Query
 from harmony.web.shared.pasted import stripped
-from harmony.web.shared.typed import ConsoleForm
+from harmony.web.shared.typed import ConsoleForm, drop_given_back
 
 blueprint = Blueprint("holds", __name__, url_prefix="/integrations/<int:integration_id>/holds")
 
@@ -166,7 +166,7 @@ def _list(hold: Hold, form: _ApprovalForm) -> dict[str, Any]:
     """Return the devices the address asks for, fifty at a time, and the stamp of all of them."""
     whole = holds.listing(db.session(), listed(hold))
     if form.is_given_back and form.digest.data != whole.digest:
-        form.number.data = ""  # it was typed for another list
+        drop_given_back(form)  # it was typed for another list
     form.digest.data = whole.digest
     order = BY_NAME.without_names()
     page = order.page(_devices(hold), order.place(request.args))

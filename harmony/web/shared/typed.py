@@ -61,6 +61,14 @@ class ConsoleForm(Form):
     is_given_back = False
 
 
+def drop_given_back(form: ConsoleForm) -> None:
+    """Empty a form that was filled again, and say so: what it was about has changed since."""
+    for field in form:
+        field.data = ""
+    form.is_given_back = False
+    setattr(g, _GIVEN_BACK, False)
+
+
 def edition_seen(edition: int, conflict: str = "") -> int:
     """Return the edition that what was typed is about: the page's own, unless the form was sent before.
 
