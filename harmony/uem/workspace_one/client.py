@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from harmony.uem.connection import Basic, Connection
@@ -181,18 +182,13 @@ class WorkspaceOne:
         `read` gets every success, and a refusal whose status the body expects.
         """
         path = call.path(numeric_id)
-
-        def understand(answer: Answer) -> T:
-            refuse_non_data(answer)
-            if body is None or answer.status != body.expects:
-                refuse_failures(answer, call, self._sign_in.advice)
-            return read(answer)
+        signed = self._sign_in.headers()
 
         def once() -> T:
             request = request_of(call, path, params or {}, signed, body)
+            understand = partial(self._understood, call, read, body)
             return self._transport.fetch(replace(request, secret_of=self._sign_in.origin), understand)
 
-        signed = self._sign_in.headers()
         try:
             result = once()
         except SignInRefused as refusal:
@@ -203,6 +199,12 @@ class WorkspaceOne:
             result = self._last_try(once)
         self._proven = True
         return result
+
+    def _understood(self, call: Call, read: Callable[[Answer], T], body: Body | None, answer: Answer) -> T:
+        refuse_non_data(answer)
+        if body is None or answer.status != body.expects:
+            refuse_failures(answer, call, self._sign_in.advice)
+        return read(answer)
 
     def _last_try(self, once: Callable[[], T]) -> T:
         try:
