@@ -32,6 +32,7 @@ STALLED_SECONDS = 30.0
 _ANSWER_SECONDS = 600.0
 # A refused request may still be on its way: closing at once would take the answer away from its client.
 _LINGER_SECONDS = 2.0
+SMALL_PIECE = 8 * 1024
 
 MOST_CONNECTIONS = 768  # with files and databases below the usual limit of 1,024 descriptors
 MOST_OF_AN_ADDRESS = 256
@@ -90,6 +91,15 @@ class ClientConnection(HTTPChannel):
             self.recv(self.adj.recv_bytes)
         else:
             super().handle_read()
+
+    def recv(self, buffer_size: int) -> bytes:
+        """Read a large piece only of a body whose length is known.
+
+        Each request in a piece is parsed and queued at once, however many there are.
+        """
+        request = self.request
+        left = request.content_length - request.body_bytes_received if request is not None else 0
+        return bytes(super().recv(min(buffer_size, max(left, SMALL_PIECE))))
 
     def handle_write(self) -> None:
         """Send; after a refusal close only our side, and wait for the client to stop sending."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 from flask import Flask
+from waitress.channel import HTTPChannel
 
 from harmony.ops import connections
 from harmony.security.auth import public
@@ -200,6 +201,25 @@ def test_health_answers_while_every_thread_is_busy(served: Served, app: Flask) -
     assert served.ask(b"nonsense\r\n\r\n").status == 400
     app.extensions["gate"].release(len(asked))
     assert all(answer_on(client).body == b"done" for client in asked)
+
+
+def test_a_large_piece_is_read_only_of_a_body_whose_length_is_known(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[int] = []
+    receive = HTTPChannel.recv
+
+    def recorded(channel: HTTPChannel, size: int) -> bytes:
+        pieces.append(size)
+        return bytes(receive(channel, size))
+
+    monkeypatch.setattr(HTTPChannel, "recv", recorded)
+    line = served.connect(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n" * 2000)
+    assert line.recv(8) == b"HTTP/1.1"
+    assert pieces
+    assert max(pieces) <= connections.SMALL_PIECE, "each request of a piece is queued at once"
+    served.ask(CHECK_IN + b"Content-Length: 100000\r\n\r\n" + b" " * 100_000)
+    assert max(pieces) > connections.SMALL_PIECE
 
 
 def test_a_stop_finishes_what_is_under_way_and_accepts_nobody(
