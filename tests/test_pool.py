@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from harmony.db import db, write
 from harmony.db.pool import KeepingPool
@@ -57,3 +58,16 @@ def test_after_a_run_that_failed_its_connection_is_free_for_all() -> None:
         written_by()
         raise KeyError
     assert cast(KeepingPool, db.engine.pool).checkedout() == 0
+
+
+def test_what_a_run_keeps_is_never_of_another_database(tmp_path: Path) -> None:
+    ours, other = (
+        create_engine(f"sqlite:///{tmp_path / name}", poolclass=KeepingPool) for name in ("ours", "other")
+    )
+    with cast(KeepingPool, ours.pool).keep():
+        with other.begin() as connection:
+            connection.execute(text("CREATE TABLE theirs (id)"))
+        with ours.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar() == 0
+    ours.dispose()
+    other.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
@@ -19,7 +20,10 @@ class KeepingPool(QueuePool):
 
     # As every other pool: under our own name it would write into our log.
     _sqla_logger_namespace = "sqlalchemy.pool"
-    _own = threading.local()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._own = threading.local()
 
     @contextmanager
     def keep(self) -> Iterator[None]:

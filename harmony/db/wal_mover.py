@@ -102,7 +102,7 @@ def _analyzing(table: str) -> Callable[[], None]:
     """
     waiting = [table] if table else []
 
-    def note_write() -> None:
+    def look_once() -> None:
         if not waiting:
             return
         filled = waiting.pop()
@@ -112,4 +112,4 @@ def _analyzing(table: str) -> Callable[[], None]:
         except SQLAlchemyError as error:
             log.warning("The early ANALYZE of %s failed, and is left to autovacuum: %s", filled, error)
 
-    return note_write
+    return look_once

@@ -64,7 +64,7 @@ class _PartOnSqlite(Exception):
 
 
 def _refuse_part_on_sqlite(settings: Settings, parts: Sequence[str]) -> None:
-    """Raise _ApartOnSqlite when only a part is to run and the database is no server."""
+    """Raise _PartOnSqlite when only a part is to run and the database is no server."""
     if len(parts) > 1:
         return
     if settings.database_file is not None:

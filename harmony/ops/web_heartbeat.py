@@ -20,7 +20,7 @@ _EVERY_SECONDS = 10.0
 
 def start(app: Flask, stop: threading.Event) -> threading.Thread:
     """Give a sign of life at once, and every ten seconds until `stop` is set."""
-    thread = threading.Thread(target=_live, args=(app, stop), daemon=True, name="web-beat")
+    thread = threading.Thread(target=_live, args=(app, stop), daemon=True, name="web-heartbeat")
     thread.start()
     return thread
 

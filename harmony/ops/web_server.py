@@ -54,10 +54,10 @@ def _serve(app: Flask, settings: Settings) -> None:
     gc.collect()
     gc.freeze()
     worker_watch.start(app, stop)
-    beating = web_heartbeat.start(app, stop)
+    heartbeat = web_heartbeat.start(app, stop)
     log.info("Listening at: %s (%d)", _url(server), os.getpid())
     run(server, stop)
-    beating.join(_FINISH_WITHIN_SECONDS)
+    heartbeat.join(_FINISH_WITHIN_SECONDS)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -101,7 +101,7 @@ def session_for(token: str | None, now: datetime) -> SignInSession | None:
     if found is None or not is_living(found, now) or found.user.disabled_at is not None:
         return None
     if not within(found.seen_at, _SEEN_EVERY, now):
-        is_urgent = not within(found.seen_at, _SEEN_AT_LATEST, now)
+        is_urgent = not within(found.seen_at, min(_SEEN_AT_LATEST, limits()[0] / 2), now)
         _touch(found.token_hash, now, None if is_urgent else _NOTE_WITHIN_SECONDS)
     return found
 

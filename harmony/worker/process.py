@@ -51,7 +51,7 @@ def _run(app: Flask) -> None:
     with app.app_context():
         _try(record_heartbeat, _NO_SIGN)
         enqueue(TICK)
-    threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="sign-of-life").start()
+    threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="heartbeat").start()
     _consume(consumer)
     with app.app_context():
         _try(lambda: presence.note_stop(Worker, now()), _NO_SIGN)
