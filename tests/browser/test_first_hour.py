@@ -146,7 +146,7 @@ def an_emptied_group_is_held(visitor: Visitor, product: Product, integration: st
     visitor.page.get_by_role("link", name=re.compile("^(Review|Show|Look|Decide)")).first.click()
     visitor.see("Why it waits")
     visitor.press("Dismiss")
-    visitor.see("What became of it")
+    visitor.see("What happened")
     product.control("devices/move", ids=moved, to=MOVED)
     visitor.go(integration)
     wizard.sync_now(visitor)

@@ -103,7 +103,7 @@ def test_every_device_of_a_long_list_is_on_exactly_one_page_and_the_filter_finds
     assert names_on(look(signed_in, f"{href}?q=SERIAL")) == []
     assert "No device matches" in look(signed_in, f"{href}?q=SERIAL")
     assert names_on(look(signed_in, f"{href}?q=user+77")) == ["phone 000077"]
-    assert "120 devices would go" in look(signed_in, f"{href}?q=user+77"), "it stays the whole list"
+    assert "120 devices would be deleted" in look(signed_in, f"{href}?q=user+77"), "it stays the whole list"
 
 
 @pytest.mark.parametrize("typed", ["6", " 6 "])
@@ -159,7 +159,7 @@ def test_a_wrong_number_is_told_beside_the_field(app: Flask, signed_in: FlaskCli
     status, page = approve(signed_in, href, typed)
     assert status == 422
     assert 'id="number-error"' in page
-    assert "Type 6 to approve; nothing was approved." in page
+    assert "This is not the number of devices listed. Type 6 to approve." in page
     assert state(app, href) == "open"
 
 

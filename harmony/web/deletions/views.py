@@ -101,7 +101,7 @@ def approve(integration_id: int, hold_id: int) -> ResponseReturnValue:
     except (ListChanged, NotOpen):
         return _render(_hold(integration_id, hold_id), _ApprovalForm(), changed=True), 409
     except WrongNumber as wrong:
-        form.number.errors = [f"Type {wrong.expected} to approve; nothing was approved."]
+        form.number.errors = [f"This is not the number of devices listed. Type {wrong.expected} to approve."]
         return _render(_hold(integration_id, hold_id), form), 422
     enqueue(JobKind.DEVICES, integration_id)
     flash(_AT_ONCE if at_once else _later(integration_id), "success")
