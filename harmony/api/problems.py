@@ -27,7 +27,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid": (422, "A value of the body is not valid."),
     "key_reused": (422, "This Idempotency-Key was used for another request."),
     "too_many": (429, "This was tried too often. Wait, then try again."),
-    "internal": (500, "Harmony met an error of its own. Nothing was half saved."),
+    "internal": (500, "Harmony ran into an internal error. Nothing was half saved."),
     "unavailable": (503, "Harmony cannot do this now. Try again in a moment."),
 }
 # What the server itself refuses, before any of our code is asked.

@@ -54,7 +54,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     ),
     "invalid": (422, "A value is not valid."),
     "too_many": (429, "This was tried too often. Wait a moment, then try again."),
-    "internal": (500, "Harmony met an error of its own. Nothing was half saved."),
+    "internal": (500, "Harmony ran into an internal error. Nothing was half saved."),
     "unavailable": (503, "The dashboard cannot do this now. Try again in a moment."),
 }
 

@@ -19,7 +19,7 @@ _SENTENCES = {
     408: ("Too slow", "The request did not arrive in time. Send it again."),
     413: ("Too large", "The request is larger than this dashboard accepts. Send less at once."),
     431: ("Too large", "The header fields of the request are longer than this dashboard accepts."),
-    500: ("Something went wrong", "Harmony met an error of its own. Nothing was half saved."),
+    500: ("Something went wrong", "Harmony ran into an internal error. Nothing was half saved."),
     501: ("Not possible here", "The request is encoded in a way that this dashboard does not know."),
 }
 

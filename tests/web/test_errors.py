@@ -16,7 +16,10 @@ def gone() -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
-    [("/nothing", 404, "There is nothing at this address"), ("/devices", 500, "Harmony met an error of")],
+    [
+        ("/nothing", 404, "There is nothing at this address"),
+        ("/devices", 500, "Harmony ran into an internal error"),
+    ],
 )
 def test_an_error_page_that_cannot_be_made_is_a_bare_one(
     signed_in: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, status: int, sentence: str

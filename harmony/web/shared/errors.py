@@ -136,7 +136,7 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     error_id = secrets.token_hex(4)
     log.exception("Unexpected error %s", error_id)
-    text = "Harmony met an error of its own. Nothing was half saved."
+    text = "Harmony ran into an internal error. Nothing was half saved."
     return _page(
         500, "Something went wrong", text, "The log has the details under this number.", error_id=error_id
     ), 500
