@@ -241,11 +241,11 @@ def test_a_missing_backup_is_known_with_why_until_one_is_made(
 def test_a_claim_ends_with_the_process(context: Flask, settings: Settings) -> None:
     folder = schedule.folder_of(settings)
     folder.mkdir()
-    lock = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)"
+    hold = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)"
     command = [
         sys.executable,
         "-c",
-        f"{lock}; print('locked', flush=True); input()",
+        f"{hold}; print('locked', flush=True); input()",
         str(folder / lock.LOCK),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

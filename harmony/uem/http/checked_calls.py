@@ -50,10 +50,10 @@ def call_once(
     with session, Deadline(bounds.seconds) as deadline:
         try:
             kept = {name: value for name, value in options.items() if name in _OPTIONS}
-            unread = session.request(
+            with session.request(
                 method, url, allow_redirects=False, timeout=bounds.seconds, stream=True, **kept
-            )
-            answer = _read(unread, bounds.largest)
+            ) as unread:
+                answer = _read(unread, bounds.largest)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise call_error(error, deadline, target, now()) from None
         if deadline.expired:  # one that is cut in its headers looks like an empty success
