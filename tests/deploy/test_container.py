@@ -70,6 +70,15 @@ def test_every_step_that_installs_leaves_no_lists_and_nothing_optional() -> None
     assert not any(word == "ADD" or "curl" in said or "sudo" in said for word, said in instructions())
 
 
+def test_nothing_is_built_with_tools_of_no_version() -> None:
+    (step,) = (said for word, said in instructions() if word == "RUN" and "pip install" in said)
+    tools, rest = (part.split(" && ")[0] for part in step.split("pip install ")[1:])
+    named = [word for word in tools.split() if not word.startswith("--")]
+    assert (bool(named), [name for name in named if "==" not in name]) == (True, [])
+    assert "--no-build-isolation" in rest.split()
+    assert {"--only-binary=:all:", "--no-binary=psycopg-c"} < set(rest.split())
+
+
 def test_the_base_is_named_with_its_release_and_can_be_replaced() -> None:
     every = instructions()
     assert every[0] == ("ARG", "BASE=docker.io/library/debian:trixie-slim")
