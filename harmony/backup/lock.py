@@ -1,4 +1,4 @@
-"""The claim of a scheduled backup: one process at a time, in a folder, and on PostgreSQL on any machine."""
+"""The lock of a scheduled backup: one process at a time, in a folder, and on PostgreSQL on any machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ LOCK = ".scheduled.lock"
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[bool]:
-    """Yield whether this process alone makes the backup. The kernel and the server end the claim of one
-    that died. Raises OSError, NotDumped.
+    """Yield whether this process alone makes the backup.
+
+    The kernel and the server free the lock of a process that died. Raises OSError, NotDumped.
     """
     with _folder_locked(folder) as has_folder:
         if not has_folder or is_sqlite():
@@ -32,7 +33,7 @@ def exclusive(folder: Path) -> Iterator[bool]:
 
 @contextmanager
 def _folder_locked(folder: Path) -> Iterator[bool]:
-    # Closed on exec: a `pg_dump` whose worker was killed keeps no claim.
+    # Closed on exec: a `pg_dump` whose worker was killed keeps no lock.
     handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         yield _locked(handle, folder)
