@@ -20,6 +20,7 @@ LEFT_OUT = (
     "harmony.migrations",
     "harmony.simulator",
     "harmony.backup.postgresql",
+    "harmony.backup.scratch",
     "harmony.models.event_partitions",
 )
 

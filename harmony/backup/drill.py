@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harmony import atomic_file
-from harmony.backup import copies, postgresql, sealed_keys
+from harmony.backup import copies, postgresql, scratch, sealed_keys
 from harmony.config import current_settings
 from harmony.db import sqlite_module
 
@@ -89,9 +89,9 @@ def _counts(rows: Callable[[str], list[Any]], tables: str) -> dict[str, int]:
 def _check_dump(file: Path, found: Drill) -> None:
     """Restore a dump, whose foreign keys and unique indexes PostgreSQL checks then; else read all of it."""
     try:
-        with postgresql.restored(file) as scratch:
-            if scratch is not None:
-                _look_at_restored(lambda sql: scratch.execute(sql.encode()).fetchall(), found)
+        with scratch.restored(file) as database:
+            if database is not None:
+                _look_at_restored(lambda sql: database.execute(sql.encode()).fetchall(), found)
                 return
         postgresql.read_whole(file)
         found.limit = _ONLY_READ

@@ -1,15 +1,15 @@
-"""A dump of the PostgreSQL database by its own `pg_dump`, where that is installed; restored for the drill."""
+"""A dump of the PostgreSQL database by its own `pg_dump`, where that is installed, and how it is read."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from harmony.config import current_settings
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _LONGEST_SECONDS = 6 * 3600
-_SCRATCH = "harmony_drill_"
 _BEGINNING = b"PGDMP"
-_UNKNOWN_PARAMETER = "unrecognized configuration parameter"
+# A newer pg_restore sets what an older server lacks. The same in a connection is fatal.
+_UNKNOWN_PARAMETER = "could not execute query: ERROR:  unrecognized configuration parameter"
+_LONGEST_OUTPUT = 64 * 1024
 # An advisory lock of this number, "Dump" in ASCII, for as long as a session lasts.
 _DUMP_LOCK = int.from_bytes(b"Dump")
 _SELECT_LOCK = "SELECT pg_try_advisory_lock(%s)"
 _SELECT_UNLOCK = "SELECT pg_advisory_unlock(%s)"
-_SELECT_MAY_CREATE = (
-    "SELECT rolcreatedb OR rolsuper, pg_encoding_to_char(encoding), datcollate, datctype "
-    "FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()"
-)
-# What a drill that was killed has left, and nobody is connected to.
-_SELECT_LEFT_OVER = (
-    "SELECT datname FROM pg_database WHERE datname ~ %s AND pg_get_userbyid(datdba) = current_user "
-    "AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.datname = pg_database.datname)"
-)
 
 
 class NotDumped(Exception):
     """There is no dump; one sentence says why."""
 
 
+class ParameterUnknown(NotDumped):
+    """The server lacks a parameter that the program sets, and nothing else is wrong."""
+
+
 def is_dump(file: Path) -> bool:
     """Tell a dump by its name, or by how it begins. Raises OSError."""
+    return _begins_as_dump(file) or file.suffix == ".dump"
+
+
+def _begins_as_dump(file: Path) -> bool:
     with file.open("rb") as opened:
-        return file.suffix == ".dump" or opened.read(len(_BEGINNING)) == _BEGINNING
+        return opened.read(len(_BEGINNING)) == _BEGINNING
 
 
 def dump(target: Path) -> None:
@@ -56,7 +56,9 @@ def dump(target: Path) -> None:
         raise NotDumped("pg_dump is not installed on this machine.")
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        _run([program, "--format=custom", "--no-password", f"--file={target}"])
+        run([program, "--format=custom", "--no-password", f"--file={target}"])
+        if not _begins_as_dump(target):
+            raise NotDumped("pg_dump wrote no dump.")
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -67,7 +69,7 @@ def dump_locked() -> Iterator[bool]:
     """Yield whether no other machine dumps this database by schedule. Raises NotDumped."""
     from psycopg import Error  # noqa: PLC0415
 
-    connection = _connect()
+    connection = connect()
     try:
         row = connection.execute(_SELECT_LOCK, (_DUMP_LOCK,)).fetchone()
         yield row is not None and bool(row[0])
@@ -82,114 +84,94 @@ def read_whole(file: Path) -> None:
     program = shutil.which("pg_restore")
     if program is None:
         raise NotDumped("pg_restore is not installed on this machine.")
-    _run([program, f"--file={os.devnull}", str(file)])
+    run([program, f"--file={os.devnull}", str(file)])
 
 
-@contextmanager
-def restored(file: Path) -> Iterator[Connection[Any] | None]:
-    """Restore a dump into a database of its own, which is dropped afterwards.
-
-    Yield a connection to it, or None if the role of HARMONY_DATABASE_URL may create no database. Raises
-    NotDumped when it cannot be restored.
-    """
-    program = shutil.which("pg_restore")
-    if program is None:
-        raise NotDumped("pg_restore is not installed on this machine.")
-    with _connected() as connection:
-        row = connection.execute(_SELECT_MAY_CREATE).fetchone()
-        if row is None or not row[0]:
-            yield None
-            return
-        name = _create_scratch(connection, *row[1:])
-        try:
-            arguments = ["--no-owner", "--no-privileges", "--no-comments", "--no-password"]
-            _run([program, *arguments, f"--dbname={name}", str(file)])
-            with _connected(dbname=name) as scratch:
-                yield scratch
-        finally:
-            _drop(connection, name)
-
-
-def _create_scratch(connection: Connection[Any], *locale: str) -> str:
-    """Create an empty database with encoding and order of ours; leftovers of former drills are dropped."""
-    from psycopg import Error, sql  # noqa: PLC0415 - only PostgreSQL needs its driver
-
-    for (left,) in connection.execute(_SELECT_LEFT_OVER, (f"^{_SCRATCH}[0-9a-f]{{16}}$",)).fetchall():
-        _drop(connection, left)
-    name = f"{_SCRATCH}{secrets.token_hex(8)}"
-    text = "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}"
-    try:
-        connection.execute(sql.SQL(text).format(sql.Identifier(name), *map(sql.Literal, locale)))
-    except Error as error:
-        raise NotDumped(f"No database could be created for the drill ({_first_line(error)}).") from None
-    return name
-
-
-def _drop(connection: Connection[Any], name: str) -> None:
-    from psycopg import Error, sql  # noqa: PLC0415
-
-    with suppress(Error):  # the next drill drops it
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-
-
-@contextmanager
-def _connected(dbname: str | None = None) -> Iterator[Connection[Any]]:
-    with _connect(dbname) as connection:
-        yield connection
-
-
-def _connect(dbname: str | None = None) -> Connection[Any]:
+def connect(dbname: str | None = None) -> Connection[Any]:
+    """Connect to the database, or to another of its server. Raises NotDumped."""
     import psycopg  # noqa: PLC0415
 
     try:
         return psycopg.connect(current_settings().database_url, autocommit=True, dbname=dbname)
     except psycopg.Error as error:
-        raise NotDumped(f"The database does not answer ({_first_line(error)}).") from None
+        raise NotDumped(f"The database does not answer ({first_line(error)}).") from None
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what an error of PostgreSQL says, without its context."""
     return str(error).strip().partition("\n")[0]
 
 
-def _run(command: list[str]) -> None:
+def run(command: list[str]) -> None:
+    """Run a program to its end. Raises NotDumped, and ParameterUnknown where it met nothing worse."""
     name = Path(command[0]).name
     try:
-        done = subprocess.run(  # noqa: S603 - a program of the path, our own arguments
-            command,
-            env=os.environ | _connection(),
-            capture_output=True,
-            timeout=_LONGEST_SECONDS,
-            check=False,
-        )
+        code, output = _outcome(command)
     except subprocess.TimeoutExpired:
         raise NotDumped(f"{name} did not end within {_LONGEST_SECONDS // 3600} hours.") from None
     except OSError as error:
         raise NotDumped(f"{name} could not be run ({error.strerror}).") from None
-    if reason := _failure(done.returncode, done.stderr.decode(errors="replace")):
-        raise NotDumped(f"{name} failed: {reason}")
+    if code:
+        failure = ParameterUnknown if code == 1 and _is_of_parameters(output) else NotDumped
+        raise failure(f"{name} failed: {_reason(output)}")
 
 
-def _failure(code: int, output: str) -> str | None:
-    """Return why a program failed, from its exit code and what it wrote; None if it did its work.
+def _outcome(command: list[str]) -> tuple[int, str]:
+    """Return the exit code of a program, and the beginning of what it wrote to its standard error.
 
-    A newer pg_restore sets parameters that an older server lacks, goes on, and ends with 1.
-
-    >>> unknown = 'pg_restore: error: could not execute query: ERROR:  ' + _UNKNOWN_PARAMETER + ' "x"'
-    >>> _failure(1, unknown), _failure(0, "pg_dump: warning: a word"), _failure(-9, unknown)[:17]
-    (None, None, 'pg_restore: error')
-    >>> _failure(1, unknown + "\\npg_restore: error: could not read from input file: end of file")
-    'pg_restore: error: could not read from input file: end of file'
-    >>> _failure(1, "")
-    'no reason given'
+    Raises OSError and TimeoutExpired.
     """
-    if not code:
-        return None
+    with subprocess.Popen(  # noqa: S603 - a program of the path, our own arguments
+        command, env=os.environ | _connection(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        kept = bytearray()
+        reader = Thread(target=_keep_beginning, args=(process.stderr, kept), daemon=True)
+        reader.start()
+        try:
+            code = process.wait(_LONGEST_SECONDS)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            reader.join()
+    return code, kept.decode(errors="replace")
+
+
+def _keep_beginning(stream: BinaryIO, kept: bytearray) -> None:
+    """Read a stream to its end: a bad dump has an error for each of its rows."""
+    while chunk := stream.read(_LONGEST_OUTPUT):
+        kept += chunk[: _LONGEST_OUTPUT - len(kept)]
+
+
+def _is_of_parameters(output: str) -> bool:
+    """Tell whether a program met no other error than parameters that the server lacks.
+
+    >>> unknown = f'pg_restore: error: {_UNKNOWN_PARAMETER} "x"'
+    >>> _is_of_parameters(unknown), _is_of_parameters(unknown * 900), _is_of_parameters("")
+    (True, False, False)
+    >>> _is_of_parameters(unknown + "\\npg_restore: error: could not read from input file: end of file")
+    False
+    >>> _is_of_parameters('pg_dump: error: FATAL:  unrecognized configuration parameter "x"')
+    False
+    """
+    errors = [line for line in output.splitlines() if ": error: " in line]
+    is_whole = len(output) < _LONGEST_OUTPUT
+    return bool(errors) and is_whole and all(_UNKNOWN_PARAMETER in line for line in errors)
+
+
+def _reason(output: str) -> str:
+    """Return the gravest line that a failed program wrote.
+
+    >>> unknown = f'pg_restore: error: {_UNKNOWN_PARAMETER} "x"'
+    >>> _reason(unknown + "\\npg_restore: error: could not read from input file: end of file")
+    'pg_restore: error: could not read from input file: end of file'
+    >>> _reason("pg_dump: warning: a word"), _reason("")
+    ('pg_dump: warning: a word', 'no reason given')
+    """
     lines = output.strip().splitlines()
     errors = [line for line in lines if ": error: " in line]
     grave = [line for line in errors if _UNKNOWN_PARAMETER not in line]
-    if code == 1 and errors and not grave:
-        return None
-    return next(iter([*grave, *lines]), "no reason given")
+    return next(iter([*grave, *errors, *lines]), "no reason given")
 
 
 def _connection() -> dict[str, str]:

@@ -22,7 +22,7 @@ from flask import Flask
 from psycopg.conninfo import conninfo_to_dict
 
 from harmony import create_app
-from harmony.backup import copies, drill, lock, postgresql, record, schedule, sealed_keys
+from harmony.backup import copies, drill, lock, postgresql, record, schedule, scratch, sealed_keys
 from harmony.config import Settings
 from harmony.db import is_sqlite, sqlite_module
 from harmony.ops.metrics import series
@@ -55,7 +55,7 @@ def names(settings: Settings) -> list[str]:
 
 
 def test_the_examples_in_the_documentation_are_true() -> None:
-    for module in (schedule, record, postgresql):
+    for module in (schedule, record, postgresql, sealed_keys):
         failed, tried = doctest.testmod(module)
         assert (failed, tried > 0) == (0, True)
 
@@ -238,7 +238,7 @@ def test_a_missing_backup_is_known_with_why_until_one_is_made(
     assert record.trouble(NOON) is None
 
 
-def test_a_claim_ends_with_the_process(context: Flask, settings: Settings) -> None:
+def test_the_lock_ends_with_the_process(context: Flask, settings: Settings) -> None:
     folder = schedule.folder_of(settings)
     folder.mkdir()
     hold = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)"
@@ -430,6 +430,48 @@ def test_what_a_killed_drill_left_is_dropped_by_the_next(
         assert drill.check(made, NOON).problems == []
         assert drill_databases(server) == [others]
         server.execute(f"DROP DATABASE {others}")
+
+
+UNKNOWN = 'pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "x"'
+BROKEN = "pg_restore: error: could not execute query: ERROR:  syntax error"
+
+
+@pytest.mark.parametrize(
+    ("errors", "runs", "failure"),
+    [((UNKNOWN, UNKNOWN), 2, None), ((UNKNOWN, BROKEN), 2, BROKEN), ((BROKEN, UNKNOWN), 1, BROKEN)],
+)
+def test_a_drill_ends_at_the_first_error_but_for_a_parameter_that_an_older_server_lacks(
+    context: Flask, tmp_path: Path, errors: tuple[str, str], runs: int, failure: str | None
+) -> None:
+    program, calls = tmp_path / "pg_restore", tmp_path / "calls"
+    program.write_text(
+        f"#!/bin/sh\necho run >> {calls}\n"
+        f"case $1 in --exit-on-error) echo '{errors[0]}' >&2;; *) echo '{errors[1]}' >&2;; esac\nexit 1\n"
+    )
+    program.chmod(0o700)
+    with pytest.raises(postgresql.NotDumped, match=failure) if failure else nullcontext():
+        scratch._restore(str(program), tmp_path / "file.dump", "nowhere")
+    assert len(calls.read_text().splitlines()) == runs
+
+
+def test_of_a_program_with_very_many_errors_only_the_first_are_kept(context: Flask, tmp_path: Path) -> None:
+    program = tmp_path / "pg_restore"
+    program.write_text(f"#!/bin/sh\nyes '{UNKNOWN}' | head -n 100000 >&2\nexit 1\n")
+    program.chmod(0o700)
+    code, output = postgresql._outcome([str(program)])
+    assert (code, len(output)) == (1, postgresql._LONGEST_OUTPUT)
+    with pytest.raises(postgresql.NotDumped) as raised:
+        postgresql.run([str(program)])
+    assert raised.type is postgresql.NotDumped, "what follows is unknown"
+
+
+def test_a_dump_without_content_is_none(
+    context: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: "/bin/true")
+    with pytest.raises(postgresql.NotDumped, match="wrote no dump"):
+        postgresql.dump(tmp_path / "made.dump")
+    assert not (tmp_path / "made.dump").exists()
 
 
 def drill_databases(server: Server) -> list[str]:
