@@ -8,7 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from harmony.backup import copies, postgresql, sealed_keys
-from harmony.config import current_settings
+from harmony.config import SettingsError, current_settings
+
+
+class KeysMissing(Exception):
+    """The database is backed up, but its keys are not sealed beside it. One sentence says why."""
 
 
 def back_up(now: datetime, target: Path | None = None) -> Path:
@@ -31,19 +35,19 @@ def back_up(now: datetime, target: Path | None = None) -> Path:
 def back_up_with_keys(now: datetime, target: Path | None = None) -> tuple[Path, Path | None]:
     """Do the same, with the sealed keys beside it if there is a passphrase. Return both files.
 
-    Nothing is left of one that fails.
+    Raises KeysMissing too, when the database is written, and stays, without its keys.
     """
     if target is not None and current_settings().backup_passphrase:
         _refuse_taken(target)
     backup = back_up(now, target)
     try:
         return backup, sealed_keys.write_beside(backup)
-    except BaseException:
-        backup.unlink()
-        raise
+    except (OSError, SettingsError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
+        raise KeysMissing(f"The backup is in {backup}, but its sealed keys are missing ({why}).") from error
 
 
 def _refuse_taken(target: Path) -> None:
     keys = sealed_keys.beside(target)
-    if keys == target or keys.exists():
+    if keys.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(keys))

@@ -47,8 +47,13 @@ def open_sealed(text: str, passphrase: str) -> dict[str, str]:
 
 
 def beside(backup: Path) -> Path:
-    """Return the file of the keys that belong to a backup."""
-    return backup.with_suffix(".keys")
+    """Return the file of the keys that belong to a backup.
+
+    >>> beside(Path("harmony.2026-11-30")).name, beside(Path("a.b.dump")).name, beside(Path("a.db")).name
+    ('harmony.2026-11-30.keys', 'a.b.keys', 'a.keys')
+    """
+    ours = backup.suffix in {".db", ".dump"}
+    return backup.with_suffix(".keys") if ours else backup.with_name(f"{backup.name}.keys")
 
 
 def write_beside(backup: Path) -> Path | None:

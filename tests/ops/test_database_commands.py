@@ -60,11 +60,13 @@ def test_a_backup_by_command_is_for_its_owner_and_passes_the_drill(
 def test_a_backup_by_command_seals_the_keys_beside_it(app: Flask, sealing: Settings, tmp_path: Path) -> None:
     """Whatever the file is called: what it is shows in how it begins."""
     said = run(app, "backup", str(tmp_path / "saved.whole"))
-    assert (said.exit_code, f"keys are in {tmp_path / 'saved.keys'}" in said.output) == (0, True), said.output
+    assert (said.exit_code, f"keys are in {tmp_path / 'saved.whole.keys'}" in said.output) == (0, True), (
+        said.output
+    )
     assert "integration 0" in run(app, "restore", "--check", str(tmp_path / "saved.whole")).output
-    (tmp_path / "saved.keys").write_text("no keys")
+    (tmp_path / "saved.whole.keys").write_text("no keys")
     said = run(app, "restore", "--check", str(tmp_path / "saved.whole"))
-    assert (said.exit_code, "does not open saved.keys" in said.output) == (1, True)
+    assert (said.exit_code, "does not open saved.whole.keys" in said.output) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["saved.keys", "other.backup", "saved"])
@@ -80,16 +82,41 @@ def test_a_backup_by_command_replaces_no_file(
     }  # fmt: skip
 
 
-def test_a_backup_whose_keys_cannot_be_sealed_leaves_no_file(
-    app: Flask, sealing: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_backups_of_two_nights_with_a_dot_before_the_date_have_keys_of_their_own(
+    app: Flask, sealing: Settings, tmp_path: Path
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError("no space left")
+    nights = ["harmony.2026-11-29", "harmony.2026-11-30"]
+    for night in nights:
+        assert run(app, "backup", str(tmp_path / night)).exit_code == 0
+        assert (tmp_path / f"{night}.keys").is_file()
 
-    monkeypatch.setattr("harmony.atomic_file.replace", full)
-    said = run(app, "backup", str(tmp_path / "saved.db"))
-    assert (said.exit_code, "no space left" in said.output) == (1, True), said.output
-    assert not (tmp_path / "saved.db").exists()
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_a_backup_stays_when_its_keys_cannot_be_sealed(
+    app: Flask, sealing: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harmony.atomic_file.replace", fail)
+        said = run(app, "backup", str(tmp_path / "saved.db"))
+    reason = str(error) or "interrupted"
+    assert (said.exit_code, f"sealed keys are missing ({reason})" in said.output) == (1, True), said.output
+    assert run(app, "restore", "--check", str(tmp_path / "saved.db")).exit_code == 0
+    assert not (tmp_path / "saved.keys").exists()
+
+
+def test_a_connection_that_the_server_refuses_leaves_no_dump(
+    app: Flask, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PGOPTIONS", "-c no_such_parameter=1")
+        said = run(app, "backup", str(tmp_path / "saved"))
+    assert (said.exit_code, "no_such_parameter" in said.output) == (
+        (1, True) if database == "postgresql" else (0, False)
+    ), said.output
+    assert (tmp_path / "saved").exists() is (database == "sqlite")
 
 
 @pytest.mark.parametrize("command", ["check-file", "restore --check"])

@@ -64,6 +64,8 @@ def back_up(file: Path | None) -> None:
         copied, keys = at_once.back_up_with_keys(now(), file)
     except FileExistsError as error:
         raise click.ClickException(f"{error.filename or file} is there already; name a new file.") from None
+    except at_once.KeysMissing as error:
+        raise click.ClickException(str(error)) from None
     except (OSError, sqlite_module().Error, postgresql.NotDumped) as error:
         raise click.ClickException(f"The backup was not made ({error}).") from None
     apart = "Keep vault.keys apart from it: both together open the secrets."
