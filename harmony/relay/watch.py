@@ -22,6 +22,11 @@ class AnswerState:
     is_taken: bool
     is_answered: bool
 
+    @property
+    def is_over(self) -> bool:
+        """Tell if nothing is left to wait for."""
+        return self.is_answered or not self.is_there
+
 
 _GONE = AnswerState(is_there=False, is_taken=False, is_answered=False)
 _WAITS = AnswerState(is_there=True, is_taken=False, is_answered=False)
@@ -35,6 +40,7 @@ class _Call:
 
     state: AnswerState = _WAITS
     is_posted: bool = False
+    is_asleep: bool = False
     news: threading.Event = field(default_factory=threading.Event)
 
 
@@ -65,8 +71,7 @@ class AnswerWatch:
         """Watch the call no more."""
         with self._lock:
             self._calls.pop(call_id, None)
-            if not self._is_watched and (other := next(iter(self._calls.values()), None)):
-                other.news.set()
+            self._hand_over()
 
     def state(self, call_id: str) -> AnswerState:
         """Return the state of a call when somebody last looked."""
@@ -77,18 +82,34 @@ class AnswerWatch:
         """Return when the state of the call may have changed, or after `seconds`, at most half a second."""
         most = min(seconds, _MOST_SECONDS)
         with self._lock:
+            call = self._calls[call_id]
+            if call.state.is_over:
+                return
             watches, self._is_watched = not self._is_watched, True
-            news = self._calls[call_id].news
-        if not watches:
-            news.wait(most)
-            news.clear()
-            return
+            call.is_asleep = not watches
+        if watches:
+            self._watch(call, most)
+        else:
+            call.news.wait(most)
+            with self._lock:
+                call.is_asleep = False
+                call.news.clear()
+
+    def _watch(self, call: _Call, seconds: float) -> None:
         try:
-            self._changes.wait(most, quick=True)
+            self._changes.wait(seconds, quick=True)
             self._look()
         finally:
             with self._lock:
                 self._is_watched = False
+                if call.state.is_over:  # it reads its answer now, which may be long
+                    self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Wake a call to watch for all if nobody does; the lock is taken."""
+        asleep = (call for call in self._calls.values() if call.is_asleep and not call.state.is_over)
+        if not self._is_watched and (other := next(asleep, None)):
+            other.news.set()
 
     def _look(self) -> None:
         with self._lock:
@@ -99,5 +120,5 @@ class AnswerWatch:
                 call = self._calls.get(call_id)
                 if call and (was_posted or call_id in found):
                     call.state = found.get(call_id, _GONE)
-                    if call.state.is_answered or not call.state.is_there:
+                    if call.state.is_over:
                         call.news.set()
