@@ -42,7 +42,16 @@ CANARY = "quagga"
 OWNED = {"integration_id", "device_id", "message_id"}
 # Whoever did what stays to be read; these are the pages of the removal.
 TOLD = {"audit.index", "audit.export", "undo.index", "undo.undo", "removal.show", "removal.tags"}
-SHOWING = {"/devices", "/events", "/settings/messages", "/integrations"}
+SHOWING = {
+    "/",
+    "/apps",
+    "/demo/device",
+    "/devices",
+    "/devices/selection",
+    "/events",
+    "/integrations",
+    "/settings/messages",
+}
 QUERIES = (
     "",
     "integration={id}",
