@@ -154,7 +154,7 @@ def signed_in(url: str, name: str, password: str) -> Iterator[requests.Session]:
     """A browser that is signed in."""
     with requests.Session() as browser:
         form = {"name": name, "password": password}
-        answer = browser.post(f"{url}/sign-in", data=form, allow_redirects=False, timeout=10)
+        answer = browser.post(f"{url}/sign-in", data=form, allow_redirects=False, timeout=60)
         assert answer.status_code == 303, answer.text
         yield browser
 

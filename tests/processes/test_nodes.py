@@ -42,7 +42,7 @@ def test_a_sync_asked_for_on_one_node_runs_once_on_another(installation: Install
         with signed_in(webs[0].url(), ADMINISTRATOR, PASSWORD) as browser:
             # The session, too, is that of every dashboard.
             page = f"{webs[1].url()}/integrations/1"
-            answer = browser.post(f"{page}/sync", headers={"Sec-Fetch-Site": "same-origin"}, timeout=10)
+            answer = browser.post(f"{page}/sync", headers={"Sec-Fetch-Site": "same-origin"}, timeout=60)
             assert answer.status_code == 200, answer.text
         with installation.opened():
             for _ in range(RINGS):
@@ -102,7 +102,7 @@ def test_a_node_whose_clock_is_ahead_works_by_the_time_of_the_database(installat
     with installation.node("web1") as web, installation.node("ahead", ("-c", CLOCK_OF_A_NODE), anew=True):
         web.until_ready()
         with signed_in(web.url(), ADMINISTRATOR, PASSWORD) as browser:
-            browser.post(f"{web.url()}/integrations/1/sync", timeout=10)
+            browser.post(f"{web.url()}/integrations/1/sync", timeout=60)
         installation.until("ok")
         ahead = (
             "SELECT count(*) FROM job_run WHERE finished_at > now() AT TIME ZONE 'UTC' + interval '1 minute'"
