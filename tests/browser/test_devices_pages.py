@@ -119,3 +119,16 @@ def test_on_a_small_screen_most_rows_of_a_long_list_take_three_lines(signed_in: 
     signed_in.page.locator("tbody tr").first.wait_for()
     heights = sorted(signed_in.page.evaluate(ROW_HEIGHTS))
     assert heights[len(heights) // 2] <= 100
+
+
+BOTTOMS = """() => [...document.querySelectorAll(".filters > :is(label, .search, button)")]
+  .map((control) => Math.round(control.getBoundingClientRect().bottom))"""
+
+
+@pytest.mark.usefixtures("integration")
+def test_the_filters_of_the_audit_trail_take_one_line(signed_in: Visitor) -> None:
+    signed_in.go("/audit")
+    expect(signed_in.page.locator("select[name=integration]")).to_be_visible()
+    bottoms = signed_in.page.evaluate(BOTTOMS)
+    assert len(bottoms) == 8
+    assert max(bottoms) - min(bottoms) <= 2

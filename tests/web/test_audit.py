@@ -90,6 +90,16 @@ def test_it_can_be_narrowed_to_a_person_and_an_integration(app: Flask, signed_in
         assert integrations() == [(one, "One"), (two, "Two")]
 
 
+def test_entries_of_the_only_integration_can_be_told_from_those_of_none(
+    app: Flask, signed_in: FlaskClient
+) -> None:
+    forget(app)
+    note(app, "kim", "Signed in")
+    assert '<select name="integration">' not in look(signed_in, "/audit")
+    note(app, "kim", "Paused", on=an_active(app))
+    assert '<select name="integration">' in look(signed_in, "/audit")
+
+
 def test_an_integration_is_a_link_while_it_exists_and_a_name_for_ever(
     app: Flask, signed_in: FlaskClient
 ) -> None:
