@@ -75,9 +75,9 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_heals(
         product.web()
         home.until_pages()
         assert browser.get(f"{product.url()}/healthz", timeout=5).ok  # and the connection stays open
-        let_go(uem)
         killed = time.monotonic()
         kill(product.process.pid)
+        let_go(uem)  # no earlier: the rest of the sync takes a third of a second
         assert product.ended(10) == -9
         print(f"all had left {time.monotonic() - killed:.1f} s after the supervisor")  # noqa: T201
         assert is_free(bind)
