@@ -77,10 +77,10 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_heals(
         assert browser.get(f"{product.url()}/healthz", timeout=5).ok  # and the connection stays open
         killed = time.monotonic()
         kill(product.process.pid)
-        let_go(uem)  # no earlier: the rest of the sync takes a third of a second
         assert product.ended(10) == -9
         print(f"all had left {time.monotonic() - killed:.1f} s after the supervisor")  # noqa: T201
         assert is_free(bind)
+        let_go(uem)  # no earlier: the rest of the sync takes a third of a second
     with running(home.folder, HARMONY_BIND=bind) as product:
         product.until_ready()
         home.until("cancelled", "ok")
