@@ -1,7 +1,7 @@
 """The only source of time: UTC, and a monotonic stopwatch for spans.
 
-Where several machines share a database, its clock counts for all of them: `follow` is told what it says, and
-the uptime of this machine, which no setting moves, carries it on.
+Where several machines share a database, its clock counts for all of them: `follow_database` is given
+its time, and the uptime of this machine, which no setting moves, carries it on.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def now() -> datetime:
     return datetime.now(UTC) if _DatabaseClock.zero is None else _DatabaseClock.zero + uptime()
 
 
-def follow_database(told: datetime, before: timedelta, after: timedelta) -> None:
-    """Follow the clock of the database, which said `told` between these two uptimes of ours."""
-    utc = told.astimezone(UTC)
+def follow_database(database_time: datetime, before: timedelta, after: timedelta) -> None:
+    """Follow the clock of the database, which said this between these two uptimes of ours."""
+    utc = database_time.astimezone(UTC)
     if _DatabaseClock.zero is None:
         _DatabaseClock.zero = _DatabaseClock.steady_zero = utc - (before + after) / 2
     _DatabaseClock.zero = _corrected(_DatabaseClock.zero, utc - after, utc - before)

@@ -129,7 +129,7 @@ def the_file_is_sound() -> None:
 def the_page_counts_what_is_there(dying: bool = False) -> None:
     """I11: what the list and the integration's page show are the counts of the live rows."""
     with current_app.test_request_context():
-        listed = {row.integration.id: row for row in overview.rows(now())}
+        listed = {row.integration.id: row for row in overview.rows()}
         for integration in db.session.query(Integration).all():
             mine = f"FROM device WHERE deleted_at IS NULL AND integration_id = {integration.id}"
             devices = rows(f"SELECT count(*) AS n {mine}")[0]["n"]

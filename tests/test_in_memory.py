@@ -16,7 +16,7 @@ GIBIBYTE_KB = 1 << 20
 
 @pytest.fixture
 def meminfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What the machine says of its memory; its limit for files there is wide."""
+    """Give the file in which a test says how much memory there is; the limit for files in it is wide."""
     monkeypatch.delenv("TMPDIR", raising=False)
     monkeypatch.delenv(SEED, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", None)

@@ -98,7 +98,7 @@ OVERTAKEN = PlannedOutcome(OVERTAKEN_OUTCOME)
 
 
 def with_quota(share: Share, quota: Quota, percent: int) -> Share:
-    """The share once the UEM has named its daily quota.
+    """Return the share once the UEM has named its daily quota.
 
     >>> from datetime import UTC
     >>> before = Share(10_000, 50_000, 9_000, datetime(2026, 1, 15, tzinfo=UTC))
@@ -109,7 +109,7 @@ def with_quota(share: Share, quota: Quota, percent: int) -> Share:
 
 
 def of_reading(counts: AppSyncCounts, doubts: Doubts, share: Share, quota: Quota | None) -> PlannedOutcome:
-    """The end of a run that no error ended: everything was read, or calls have run out for now."""
+    """Return the outcome of a run that no error ended: everything was read, or calls have run out for now."""
     reasons = _reasons(doubts)
     if counts.waiting:
         end = _out_of_calls(counts, share, quota)
@@ -168,7 +168,7 @@ def _out_of_calls(counts: AppSyncCounts, share: Share, quota: Quota | None) -> P
 
 
 def of_error(error: UemError, counts: AppSyncCounts, use_oauth2: bool = True) -> PlannedOutcome:
-    """Return the end that an error of the UEM means. A refused password is not tried again by itself."""
+    """Return the outcome that an error of the UEM means. A refused password is not tried again by itself."""
     sentence = f"{error.sentence} {_DEVICES_GO_ON}" if isinstance(error, Forbidden) else error.sentence
     if isinstance(error, SignInRefused):
         return PlannedOutcome(Outcome(SyncRunState.AUTH_FAILED, sentence, error.advice), park=not use_oauth2)
@@ -180,12 +180,12 @@ def of_error(error: UemError, counts: AppSyncCounts, use_oauth2: bool = True) ->
 
 
 def of_locked(sentence: str, advice: str) -> PlannedOutcome:
-    """The stored secrets do not open: only a person can help."""
+    """Return the outcome where the stored secrets do not open: only a person can help."""
     return PlannedOutcome(Outcome(SyncRunState.FAILED, sentence, advice), park=True)
 
 
 def of_database(sign: str) -> PlannedOutcome:
-    """The database failed the run; `sign` as in `sync.outcome.of_database`."""
+    """Return the outcome where the database failed the run; `sign` as in `sync.outcome.of_database`."""
     return PlannedOutcome(database_outcome(sign))
 
 

@@ -36,7 +36,7 @@ def restored(file: Path) -> Iterator[Connection[Any] | None]:
     program = shutil.which("pg_restore")
     if program is None:
         raise NotDumped("pg_restore is not installed on this machine.")
-    with _connected() as connection:
+    with connect() as connection:
         row = connection.execute(_SELECT_MAY_CREATE).fetchone()
         if row is None or not row[0]:
             yield None
@@ -44,7 +44,7 @@ def restored(file: Path) -> Iterator[Connection[Any] | None]:
         name = _create_scratch(connection, *row[1:])
         try:
             _restore(program, file, name)
-            with _connected(dbname=name) as database:
+            with connect(name) as database:
                 yield database
         finally:
             _drop(connection, name)
@@ -83,9 +83,3 @@ def _drop(connection: Connection[Any], name: str) -> None:
 
     with suppress(Error):  # the next drill drops it
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-
-
-@contextmanager
-def _connected(dbname: str | None = None) -> Iterator[Connection[Any]]:
-    with connect(dbname) as connection:
-        yield connection

@@ -7,6 +7,7 @@ import platform
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
 
 from harmony import clock
 from harmony.connector.dashboard import Dashboard, KeyRefused
@@ -20,7 +21,8 @@ log = logging.getLogger(__name__)
 VERSION = "1"
 _FIRST_REST, _LONGEST_REST = 1.0, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
-_LONGEST_TRY = 4.0
+# Before each further try to hand an answer over; the last counts for all after it.
+_RETRY_PAUSES = (0.0, 1.0, 2.0, 4.0)
 
 
 class Agent:
@@ -92,8 +94,7 @@ class Agent:
 
     def _hand_over(self, work: Work, reply: Reply, until: float) -> None:
         """Hand over the reply, again and again while somebody may wait for it: the dashboard may restart."""
-        pause = 0.0
-        while True:
+        for pause in chain(_RETRY_PAUSES, repeat(_RETRY_PAUSES[-1])):
             try:
                 if not self._dashboard.hand_over(work, reply):
                     log.info("Nobody waited for an answer any more.")
@@ -102,7 +103,6 @@ class Agent:
                 log.warning("An answer could not be handed over: %s", error.sentence)
                 if self._stop.wait(pause) or clock.monotonic() + pause >= until:
                     return
-            pause = min(pause * 2, _LONGEST_TRY) or _FIRST_REST
 
     def _pause(self, pause: float, was_held: bool) -> float:
         """Wait when nothing came at once, as of a dashboard that keeps no more agents waiting.

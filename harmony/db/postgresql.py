@@ -104,5 +104,5 @@ def look_at_clock(engine: Engine) -> None:
 
 def _ask_time(connection: Any) -> None:
     before = clock.uptime()
-    (told,) = connection.execute("SELECT clock_timestamp()").fetchone()
-    clock.follow_database(told, before, clock.uptime())
+    (database_time,) = connection.execute("SELECT clock_timestamp()").fetchone()
+    clock.follow_database(database_time, before, clock.uptime())

@@ -1,4 +1,4 @@
-"""The processes: who this one is, its signs of life, and the web and worker processes of every node."""
+"""The processes: who this one is, its heartbeats, and the web and worker processes of every node."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Process:
     ticked_at: datetime | None = None
 
     def is_alive(self, now: datetime) -> bool:
-        """Tell whether it gave a sign of life within the last minute and was not told to stop."""
+        """Tell whether it sent a heartbeat within the last minute and was not told to stop."""
         return self.stopped_at is None and abs(now - self.seen_at) < WORKER_SILENT_AFTER
 
     def state(self, now: datetime) -> str:

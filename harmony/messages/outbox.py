@@ -76,7 +76,7 @@ def retry(session: Session, message_ids: Collection[int], now: datetime) -> int:
     open_states = (MessageState.FAILED, MessageState.CANCELLED, MessageState.QUEUED)
     chosen = update(Message).where(Message.id.in_(message_ids), Message.state.in_(open_states))
     count = changed(session, chosen.values(state=MessageState.QUEUED, attempts=0, next_at=now))
-    _nudge(session, Message.id.in_(message_ids), now=now)
+    _make_due(session, Message.id.in_(message_ids), now=now)
     return count
 
 
@@ -97,7 +97,7 @@ def wake(session: Session, *chosen: ColumnElement[bool], now: datetime) -> None:
     """Make the chosen messages that wait due at once: what kept them may be mended."""
     waiting = (Message.state == MessageState.QUEUED, *chosen)
     session.execute(update(Message).where(*waiting).values(next_at=now))
-    _nudge(session, *waiting, now=now)
+    _make_due(session, *waiting, now=now)
 
 
 def plan_forgotten(now: datetime) -> None:
@@ -112,7 +112,7 @@ def plan_forgotten(now: datetime) -> None:
             lease.make_due(session, cast(int, integration_id), JobKind.MESSAGES, now)
 
 
-def _nudge(session: Session, *chosen: ColumnElement[bool], now: datetime) -> None:
+def _make_due(session: Session, *chosen: ColumnElement[bool], now: datetime) -> None:
     of_integrations = select(Message.integration_id).where(*chosen).distinct()
     for integration_id in session.scalars(of_integrations):
         if integration_id is not None:

@@ -102,7 +102,7 @@ class NoticeSubscription(Base):
 
 
 class NoticeState(Base):
-    """One trouble that was told and is not over: the notice's name, what it is about, and why.
+    """One trouble that was announced and is not over: the notice's name, what it is about, and why.
 
     `gone_at` is when it was first seen to be gone; it is over once it stays so for a while.
     """

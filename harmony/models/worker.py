@@ -1,4 +1,4 @@
-"""The signs of life of the worker and web processes, the sweep over the devices, and backups."""
+"""The heartbeats of the worker and web processes, the sweep over the devices, and backups."""
 
 from __future__ import annotations
 

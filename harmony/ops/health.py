@@ -60,7 +60,7 @@ def _service_problems(now: datetime) -> list[str]:
         db.session.rollback()
         return ["The database does not answer."]
     if seen is None or not within(seen, WORKER_SILENT_AFTER, now):
-        return ["No worker has shown a sign of life within the last minute; devices are not synced."]
+        return ["No worker has sent a heartbeat within the last minute; devices are not synced."]
     return []
 
 

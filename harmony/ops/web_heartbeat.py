@@ -1,4 +1,4 @@
-"""The web process's sign of life; it follows the clock of the database, and counts the other dashboards."""
+"""The web process's heartbeat; it follows the clock of the database, and counts the other dashboards."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _EVERY_SECONDS = 10.0
 
 
 def start(app: Flask, stop: threading.Event) -> threading.Thread:
-    """Give a sign of life at once, and every ten seconds until `stop` is set."""
+    """Send a heartbeat at once, and every ten seconds until `stop` is set."""
     thread = threading.Thread(target=_live, args=(app, stop), daemon=True, name="web-heartbeat")
     thread.start()
     return thread
 
 
 def record_heartbeat(app: Flask) -> None:
-    """Give one sign of life."""
+    """Send one heartbeat."""
     with app.app_context():
         try:
             look_at_clock(db.engine)
@@ -35,7 +35,7 @@ def record_heartbeat(app: Flask) -> None:
             app.extensions["harmony.protect"].limits.share(among)
             app.extensions["harmony.api"].share(among)
         except Exception:  # a locked or silent database must end nothing; the next beat tries again
-            log.warning("The sign of life of the dashboard could not be written.", exc_info=True)
+            log.warning("The heartbeat of the dashboard could not be written.", exc_info=True)
         finally:
             db.session.remove()
 

@@ -13,7 +13,7 @@ class ConnectorUnavailable(Unreachable):
     """No agent of the Connector takes calls."""
 
     code = "connector-unavailable"
-    usual_advice = "Start the Connector's agent, and look at Settings > Connectors for its last sign of life."
+    usual_advice = "Start the Connector's agent, and look at Settings > Connectors for its last heartbeat."
 
 
 class ConnectorRevoked(UemError):

@@ -13,14 +13,14 @@ from harmony.uem.records import GroupKind
 
 
 def known_root_group(integration_id: int) -> str | None:
-    """Its id as Verify last saw the groups; None when it never did."""
+    """Return its id as Verify last saw the groups; None when it never did."""
     conditions = (KnownGroup.integration_id == integration_id, KnownGroup.kind == GroupKind.ORGANIZATION)
     ids = select(KnownGroup.external_id, KnownGroup.parent_id).where(*conditions)
     return topmost((row[0], row[1]) for row in db.session.execute(ids))
 
 
 def current_root_group(client: UemClient) -> str | None:
-    """Its id as the UEM says now."""
+    """Return its id as the UEM says now."""
     groups = (group for group in client.groups() if group.kind is GroupKind.ORGANIZATION)
     return topmost((group.external_id, group.parent_id) for group in groups)
 

@@ -1,4 +1,4 @@
-"""The worker process: Huey's consumer, its sign of life, and a clean end."""
+"""The worker process: Huey's consumer, its heartbeat, and a clean end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SIGN_OF_LIFE_SECONDS = 10
 _STOP_WITHIN_SECONDS = 25
 # Python's own is 700. So many small objects take a few megabytes.
 _NEW_OBJECTS = 20_000
-_NO_SIGN = "The sign of life could not be written."
+_NO_HEARTBEAT = "The heartbeat could not be written."
 
 
 def _run(app: Flask) -> None:
@@ -49,12 +49,12 @@ def _run(app: Flask) -> None:
     app.extensions[STOPPING] = consumer.stop_flag
     shared_queue.quiet_connection_errors()
     with app.app_context():
-        _try(record_heartbeat, _NO_SIGN)
+        _try(record_heartbeat, _NO_HEARTBEAT)
         enqueue(TICK)
     threading.Thread(target=_live, args=(app, consumer.stop_flag), daemon=True, name="heartbeat").start()
     _consume(consumer)
     with app.app_context():
-        _try(lambda: presence.note_stop(Worker, now()), _NO_SIGN)
+        _try(lambda: presence.note_stop(Worker, now()), _NO_HEARTBEAT)
 
 
 def collect_seldom() -> None:
@@ -98,7 +98,7 @@ def _follow_clock() -> None:
 def _live(app: Flask, stop: threading.Event) -> None:
     while not stop.wait(_SIGN_OF_LIFE_SECONDS):
         with app.app_context():
-            for act, failed in _EACH_BEAT:
+            for act, failed in _EACH_HEARTBEAT:
                 _try(act, failed)
 
 
@@ -110,9 +110,9 @@ def _try(act: Callable[[], object], failed: str) -> None:
 
 
 # `checkpoint`: nobody's commit has to move the pages that check-ins left, not even on a day without a sync.
-_EACH_BEAT: tuple[tuple[Callable[[], object], str], ...] = (
+_EACH_HEARTBEAT: tuple[tuple[Callable[[], object], str], ...] = (
     (_follow_clock, "The clock of the database could not be read."),
-    (record_heartbeat, _NO_SIGN),
+    (record_heartbeat, _NO_HEARTBEAT),
     (enqueue_due_jobs, "Nobody could look for what is due."),
     (checkpoint, "The WAL could not be checkpointed."),
 )

@@ -26,7 +26,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}")
 
 
 def dot_env() -> dict[str, str]:
-    """What the first lines of the file ask for in deploy/.env."""
+    """Return the settings that the first lines of the file ask for in deploy/.env."""
     keys = {
         name: base64.b64encode(os.urandom(32)).decode()
         for name in ("HARMONY_VAULT_KEYS", "HARMONY_SECRET_KEY")

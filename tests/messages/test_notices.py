@@ -114,7 +114,7 @@ def test_another_cause_is_told_but_not_another_count_and_the_end_says_since_when
     first = start + timedelta(minutes=3)
     last = db.session.scalars(select(Message).order_by(Message.id.desc())).first()
     assert last is not None
-    assert f"first told on {first:%d %b %Y, %H:%M} UTC" in last.details["text"]
+    assert f"first reported on {first:%d %b %Y, %H:%M} UTC" in last.details["text"]
 
 
 @pytest.mark.parametrize(

@@ -82,12 +82,12 @@ def somebody_has_it_open(settings: Settings) -> Iterator[None]:
 def test_a_backup_is_whole_one_file_and_for_its_owner_only(context: Flask, settings: Settings) -> None:
     with write() as session:
         session.add(Worker(identity="a", started_at=NOON, seen_at=NOON))
-    made = back_up(NOON)
-    assert stat.S_IMODE(made.stat().st_mode) == 0o600
-    copy = sqlite_module().connect(made)
+    backup = back_up(NOON)
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    copy = sqlite_module().connect(backup)
     assert copy.execute("SELECT identity FROM worker").fetchall() == [("a",)]
     copy.close()
-    assert [path.name for path in settings.data_dir.glob("*backup*")] == [made.name]
+    assert [path.name for path in settings.data_dir.glob("*backup*")] == [backup.name]
 
 
 def test_a_backup_never_replaces_a_file(app: Flask, saved: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_worker_that_cannot_write_lives_on_and_its_run_is_closed_and_repeated(
         with files_end_at(LIMIT, worker.process.pid):
             let_go()
             wait_for(lambda: "The end of run 1 could not be written" in worker.text(), "it to fail")
-            wait_for(lambda: "The sign of life could not be written" in worker.text(), "it to live on")
+            wait_for(lambda: "The heartbeat could not be written" in worker.text(), "it to live on")
         assert worker.process.poll() is None
         assert "[parameters:" not in worker.text(), "personal data in the log"
         assert home.states() == ["running"], "nobody could say that it ended"

@@ -92,4 +92,4 @@ def test_a_worker_that_stands_still_makes_it_not_ready(make: Make) -> None:
         assert answer is not None
         assert answer.status_code == 503
         assert answer.json()["status"] == "not ready"
-        assert answer.json()["reasons"][0].startswith("No worker has shown a sign of life")
+        assert answer.json()["reasons"][0].startswith("No worker has sent a heartbeat")

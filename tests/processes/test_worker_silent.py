@@ -72,11 +72,11 @@ def ask_for_notices(port: int) -> None:
 
 @contextmanager
 def working(folder: Path, app: Flask) -> Iterator[Product]:
-    """A worker that has given its sign of life."""
+    """A worker that has sent its heartbeat."""
     started = now()
     with running(folder, WORKER, HARMONY_DEMO="0", **ALLOW) as product:
         with app.app_context():
-            wait_for(lambda: seen_since(started), "a sign of life")
+            wait_for(lambda: seen_since(started), "a heartbeat")
         yield product
 
 

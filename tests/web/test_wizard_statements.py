@@ -16,7 +16,7 @@ from tests.web.walking import Walk
 pytestmark = pytest.mark.usefixtures("uem")
 
 # The session, what its role hides and requires, the integration, its pages, its verifications, whether a
-# restore is to be confirmed, and the worker's sign of life; then the groups and the listener of events,
+# restore is to be confirmed, and the worker's heartbeat; then the groups and the listener of events,
 # the Connectors to choose from, and before Finish the integrations that were removed.
 LOOK = {"server": 8, "synchronization": 9, "tagging": 7, "deployment": 9}
 TWICE = {"deployment": ["integration"]}

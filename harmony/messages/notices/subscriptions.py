@@ -21,7 +21,7 @@ _BY_HARMONY = "notices"
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice; `name` keeps it from being told twice, and no personal data stands in it."""
+    """A notice; `name` keeps it from being sent twice, and no personal data stands in it."""
 
     kind: NoticeKind
     name: str

@@ -36,14 +36,14 @@ def queue_due_notices(now: datetime) -> None:
     if quiet:
         return
     with write() as session:
-        # Another process may have told it since.
+        # Another process may have announced it since.
         _write(session, decide(present, _announced(session), now), now)
         _announce_critical(session, now)
         _send_summary(session, now)
 
 
 def open_troubles(session: Session) -> bool:
-    """Tell whether a trouble was told and is not over."""
+    """Tell whether a trouble was announced and is not over."""
     is_open = (NoticeState.title != "", NoticeState.gone_at.is_(None))
     return session.scalar(select(NoticeState.name).where(*is_open).limit(1)) is not None
 
@@ -65,7 +65,7 @@ def _write(session: Session, decision: NoticeDecision, now: datetime) -> None:
         announce(session, _notice(trouble, now), now)
     for key in decision.over:
         state = session.get_one(NoticeState, tuple(key))
-        text = f"It was first told on {state.since:%d %b %Y, %H:%M} UTC and is over."
+        text = f"It was first reported on {state.since:%d %b %Y, %H:%M} UTC and is over."
         announce(session, Notice(key.kind, _name(key, now), f"Over: {state.title}", text), now)
         session.delete(state)
     for keys, gone_at in ((decision.gone, now), (decision.back, None)):
@@ -74,7 +74,7 @@ def _write(session: Session, decision: NoticeDecision, now: datetime) -> None:
 
 
 def _put(session: Session, trouble: Trouble, now: datetime) -> None:
-    """Note what is told; a trouble whose reason changed began when it was first told."""
+    """Note what is announced; a trouble whose reason changed began when it was first announced."""
     kind, subject = trouble.key
     state = session.get(NoticeState, (kind, subject))
     if state is None:

@@ -63,7 +63,7 @@ def _installation() -> Iterator[Family]:
     labels = {"database": database, "version": VERSION}
     yield Family("info", "The version, and the database it runs on.", [Sample(1, labels)])
     seen = db.session.scalar(select(func.max(Worker.seen_at)))
-    yield Family("worker_seen_timestamp_seconds", "The last sign of life of a worker.", _moment(seen))
+    yield Family("worker_seen_timestamp_seconds", "The last heartbeat of a worker.", _moment(seen))
     yield from _processes()
     yield from _backups(current_settings())
 
@@ -78,7 +78,7 @@ def _processes() -> Iterator[Family]:
         for (node, role, version), process in sorted(newest.items())
         if process.stopped_at is None
     ]
-    yield Family("process_seen_timestamp_seconds", "The last sign of life of each process.", samples)
+    yield Family("process_seen_timestamp_seconds", "The last heartbeat of each process.", samples)
 
 
 def _backups(settings: Settings) -> Iterator[Family]:

@@ -71,7 +71,7 @@ def confirm() -> ResponseReturnValue:
 def remove() -> ResponseReturnValue:
     """Remove the authenticator app."""
     user_id, name = g.user.id, g.user.name
-    if requires_factor(g.user.role) and not passkeys.passkeys_of(user_id):
+    if requires_factor(g.user) and not passkeys.passkeys_of(user_id):
         flash(LAST_FACTOR, "warning")
         return redirect(url_for("factors.show"), 303)
     with write() as session:

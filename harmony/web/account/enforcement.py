@@ -33,9 +33,14 @@ _SAVED = "Saved. Whoever lacks a second factor is led to set one up."
 def show() -> ResponseReturnValue:
     """Show which roles need a second factor, and how many users of each have one."""
     users = db.session.scalars(select(User).where(User.disabled_at.is_(None))).all()
-    ready = {user.id for user in users if methods.has_second_factor(user.id)}
+    ready = {user.id: methods.has_second_factor(user.id) for user in users}
+    settings = {row.role: row for row in db.session.scalars(select(RoleSettings))}
     rows = [
-        (role, requires_factor(role), [user.id in ready for user in users if user.role == role.value])
+        (
+            role,
+            _is_required(settings.get(role.value)),
+            [ready[user.id] for user in users if user.role == role],
+        )
         for role in Role
     ]
     return render_template("account/sign_in_rules.html", rows=rows)
@@ -60,10 +65,13 @@ def save() -> ResponseReturnValue:
     return redirect(url_for("sign_in_rules.show"), 303)
 
 
-def requires_factor(role: str) -> bool:
-    """Tell if users of a role need a second factor."""
-    row = db.session.get(RoleSettings, role)
-    return row is not None and row.requires_second_factor
+def requires_factor(user: User) -> bool:
+    """Tell if the role of a user needs a second factor."""
+    return _is_required(user.role_settings)
+
+
+def _is_required(settings: RoleSettings | None) -> bool:
+    return settings is not None and settings.requires_second_factor
 
 
 @blueprint.before_app_request
@@ -75,9 +83,7 @@ def _lead_to_set_up() -> BaseResponse | None:
     user, is_open = g.get("user"), request.blueprint in _OPEN or request.endpoint == STATIC
     if user is None or is_open or g.sign_in_session.method != SignInMethod.PASSWORD:
         return None
-    settings: RoleSettings | None = user.role_settings
-    is_required = settings is not None and settings.requires_second_factor
-    if not is_required or methods.has_second_factor(user.id):
+    if not requires_factor(user) or methods.has_second_factor(user.id):
         return None
     flash(_FIRST, "warning")
     page = url_for("factors.show")

@@ -87,7 +87,7 @@ def remove(passkey_id: int) -> ResponseReturnValue:
     name, user_id, who = _own(passkey_id).name, g.user.id, g.user.name
     with write() as session:
         found = methods.methods_of(session.get_one(User, user_id))
-        is_last = requires_factor(g.user.role) and not found.has_totp and len(found.passkeys) == 1
+        is_last = requires_factor(g.user) and not found.has_totp and len(found.passkeys) == 1
         refusal = LAST_FACTOR if is_last else "" if found.may_drop_passkey else _NEEDED
         if not refusal:
             session.delete(session.get_one(Passkey, passkey_id))

@@ -52,7 +52,7 @@ class Row:
     last: JobRun | None
 
 
-def rows(_now: datetime, live: Mapping[int, int] | None = None) -> list[Row]:
+def rows(live: Mapping[int, int] | None = None) -> list[Row]:
     """Return every integration with its running run and its last full sync.
 
     `live` are its devices by integration, if they were counted already.

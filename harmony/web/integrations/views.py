@@ -32,7 +32,7 @@ _KIND = "workspace_one"
 @blueprint.get("/integrations")
 def index() -> ResponseReturnValue:
     """Every integration with its state in one line."""
-    rows, removed = overview.rows(now()), len(hidden_ids())
+    rows, removed = overview.rows(), len(hidden_ids())
     lines = overview.lines_of(rows, now())
     return render_template("integrations/index.html", rows=rows, lines=lines, removed=removed)
 

@@ -1,4 +1,4 @@
-"""Nodes: every dashboard and worker that gave a sign of life, what it runs, and whether versions differ."""
+"""Nodes: every dashboard and worker that sent a heartbeat, what it runs, and whether versions differ."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def show() -> ResponseReturnValue:
     """Show the overview; before there is an integration, the page on which one is made."""
     sees_all = may_open("integrations.index")
     numbers = queries.numbers()
-    every = integrations.rows(now(), numbers.integrations) if sees_all else []
+    every = integrations.rows(numbers.integrations) if sees_all else []
     rows = [row for row in every if row.integration.connected]
     if sees_all and not rows:
         return redirect(url_for("integrations.index"), 303)
