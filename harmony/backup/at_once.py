@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from harmony.backup import copies, postgresql, sealed_keys
+from harmony.backup.names import free_name
 from harmony.config import SettingsError, current_settings
 
 
@@ -21,13 +22,13 @@ def back_up(now: datetime, target: Path | None = None) -> Path:
     A dump without a target is in the data folder. Raises FileExistsError, OSError when `target` cannot be
     written, an error of SQLite, and NotDumped.
     """
-    settings, stamp = current_settings(), f"{now:%Y%m%dT%H%M%SZ}"
+    settings = current_settings()
     if settings.database_file is None:
-        target = target or settings.data_dir / f"harmony-{stamp}.backup.dump"
+        target = target or free_name(settings.data_dir, "harmony", now, "backup.dump")
         postgresql.dump(target)
     else:
         source = settings.database_file
-        target = target or source.with_name(f"{source.stem}-{stamp}.backup.db")
+        target = target or free_name(source.parent, source.stem, now, "backup.db")
         copies.copy(source, target)
     return target
 

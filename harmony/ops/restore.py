@@ -15,6 +15,7 @@ from harmony import atomic_file
 from harmony.atomic_file import sync_folder
 from harmony.audit import COMMAND_LINE, audit
 from harmony.backup.copies import copy, database_file, examine
+from harmony.backup.names import free_name
 from harmony.clock import within
 from harmony.config import current_settings
 from harmony.db import db, release, sqlite_module, write
@@ -173,7 +174,7 @@ def _swap(draft: Path, current: Path, now: datetime) -> Path | None:
     """Put `draft` in place in one step; at no moment is there no database."""
     kept = None
     if current.exists():
-        kept = current.with_name(f"{current.stem}-{now:%Y%m%dT%H%M%SZ}.replaced.db")
+        kept = free_name(current.parent, current.stem, now, "replaced.db")
         os.link(current, kept)
         # A WAL that stayed would be played into the restored file.
         for end in ("-wal", "-shm"):

@@ -90,6 +90,19 @@ def test_a_backup_is_whole_one_file_and_for_its_owner_only(context: Flask, setti
     assert [path.name for path in settings.data_dir.glob("*backup*")] == [backup.name]
 
 
+def test_backups_and_restores_of_one_second_replace_none_of_each_other(
+    context: Flask, settings: Settings
+) -> None:
+    first, second = back_up(NOON), back_up(NOON)
+    names_of_both = [f"harmony-20260115T120000Z{number}.backup.db" for number in ("", "-2")]
+    assert [first.name, second.name] == names_of_both
+    db.session.remove()
+    db.engine.dispose()
+    kept = [restore.restore(backup, NOON) for backup in (second, first)]
+    assert all(path is not None and path.exists() for path in kept)
+    assert len(set(kept)) == 2
+
+
 def test_a_backup_never_replaces_a_file(app: Flask, saved: Path) -> None:
     before = saved.read_bytes()
     said = run(app, "backup", str(saved))

@@ -13,6 +13,7 @@ from harmony import atomic_file
 from harmony.audit import COMMAND_LINE
 from harmony.backup import at_once, drill, postgresql, sealed_keys
 from harmony.backup import copies as backup
+from harmony.backup.names import free_name
 from harmony.clock import now
 from harmony.config import current_settings
 from harmony.db import sqlite_module
@@ -106,7 +107,7 @@ def _check(file: Path) -> None:
 
 def _put_key(path: Path, text: str) -> None:
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        path.rename(path.with_name(f"{path.name}-{now():%Y%m%dT%H%M%SZ}.replaced"))
+        path.rename(free_name(path.parent, path.name, now(), "replaced"))
     atomic_file.create(path, text)
 
 
