@@ -58,8 +58,6 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 watch(PASSWORD)
-keep_files_in_memory()
-share_what_is_the_same()
 
 # A busy machine is no failure; speed is measured by `make bench`, never by a test.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
@@ -69,7 +67,12 @@ hypothesis.settings.load_profile("suite")
 
 
 def pytest_configure() -> None:
-    """Where everything must run, a missing PostgreSQL is an error."""
+    """Save time in tests alone: the benches, which import from here, measure the product on a disk.
+
+    Where everything must run, a missing PostgreSQL is an error.
+    """
+    keep_files_in_memory()
+    share_what_is_the_same()
     if not INITDB and os.environ.get("REQUIRE_POSTGRES") == "1":
         raise pytest.UsageError("REQUIRE_POSTGRES=1, but there is no initdb: apt-get install postgresql")
 

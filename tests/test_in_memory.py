@@ -1,8 +1,10 @@
-"""Files of tests are in memory only where memory is free, and on the disk while soaking."""
+"""Files of tests are in memory only where memory is free, and on the disk while soaking or measuring."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -45,6 +47,16 @@ def test_files_are_in_memory_where_six_gibibytes_of_it_are_free(
 def test_a_soak_keeps_its_files_on_the_disk(meminfo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SEED, "1")
     assert not is_in_memory(meminfo, 60, monkeypatch)
+
+
+@pytest.mark.parametrize("program", ["bench", "load"])
+def test_what_measures_keeps_its_files_on_the_disk(program: str) -> None:
+    code = f"import os, tests.{program}.__main__; print(os.environ.get('TMPDIR'))"
+    outside = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=outside, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "None\n"
 
 
 def test_a_machine_that_says_nothing_of_its_memory_keeps_files_on_the_disk(meminfo: Path) -> None:
