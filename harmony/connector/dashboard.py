@@ -50,11 +50,14 @@ class Dashboard:
         target = CallTarget(settings.dashboard, policy, settings.dashboard_ca)
         self._exchange = DirectExchange(target, ExchangeOptions(settings.calls + 2, clock.now))
         self._asking: Deadline | None = None
+        self._is_interrupted = False
         self._headers = {"Authorization": f"Bearer {settings.key}", "Content-Type": MIMETYPE}
 
     def poll(self, asked: Poll) -> list[Work]:
         """Return the calls to make; none when there were none for a while. Raises UemError."""
         self._asking = Deadline(_SECONDS + IDLE_HOLD_SECONDS)
+        if self._is_interrupted:  # after the caller looked, and before there was a question to end
+            self._asking.cut()
         answer = self._send(
             Request(
                 "POST", f"{PREFIX}/poll", headers=self._headers, json=encode(asked), largest=_LARGEST_WORK
@@ -83,7 +86,8 @@ class Dashboard:
         return True
 
     def interrupt(self) -> None:
-        """End a question for work that is under way."""
+        """End a question for work that is under way, and each that follows."""
+        self._is_interrupted = True
         if self._asking is not None:
             self._asking.cut()
 

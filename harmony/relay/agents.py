@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from datetime import datetime, timedelta
@@ -14,8 +15,10 @@ from harmony.db import bulk, db, release, write
 from harmony.models import ConnectorAgent, RelayCall
 from harmony.relay.calls import bound_to
 from harmony.relay.connectors import key_hash
-from harmony.security.vault import vault
+from harmony.security.vault import VaultLocked, vault
 from harmony.uem.text import clean
+
+log = logging.getLogger(__name__)
 
 _LEASE = timedelta(seconds=LEASE_SECONDS)
 _MOST_CALLS = 32
@@ -139,13 +142,16 @@ def has_work(connector_id: int, now: datetime) -> bool:
 
 
 def take(connector_id: int, poll: Poll, now: datetime) -> list[Work]:
-    """Give the oldest calls to this agent, as many as it has room for, under one ticket."""
+    """Give the oldest calls to this agent, as many as it has room for, under one ticket.
+
+    A call that cannot be opened holds none of the others up: nobody can carry it out, and it expires.
+    """
     ticket, at = secrets.token_urlsafe(24), bulk.encode_time(now)
     values = (key_hash(ticket), poll.agent, bulk.encode_time(now + _LEASE))
     room = min(max(poll.free, 0), _MOST_CALLS)
     with write() as session:
         taken = bulk.fetch_all(session, _UPDATE_CALLS_TAKEN, (*values, connector_id, at, at, room))
-    return [_work(row, ticket, now) for row in taken]
+    return [work for row in taken if (work := _work(row, ticket, now)) is not None]
 
 
 def store(connector_id: int, call_id: str, ticket: str, number: int, data: bytes, *, last: bool,
@@ -167,15 +173,20 @@ def store(connector_id: int, call_id: str, ticket: str, number: int, data: bytes
         bulk.execute(session, _INSERT_PART, (call_id, number, sealed))
 
 
-def _work(row: bulk.Row, ticket: str, now: datetime) -> Work:
+def _work(row: bulk.Row, ticket: str, now: datetime) -> Work | None:
     call_id, kind, sealed, expires_at = row
     until = bulk.decode_time(expires_at)
+    try:
+        body = vault().open_bytes(bytes(sealed), bound_to(call_id))
+    except VaultLocked:
+        log.error("A call through a Connector cannot be opened with the keys of this dashboard.")
+        return None
     return Work(
         id=call_id,
         ticket=ticket,
         kind=kind,
         seconds=_for_the_call((until - now).total_seconds() if until else 0.0),
-        body=vault().open_bytes(bytes(sealed), bound_to(call_id)),
+        body=body,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -12,7 +15,7 @@ from harmony.connector.allow_list import read_allow_list
 from harmony.connector.dashboard import Dashboard
 from harmony.connector.execution import Executor
 from harmony.connector.settings import AgentSettings
-from harmony.connector.wire import CALL, Reply, Work
+from harmony.connector.wire import CALL, Poll, Reply, Work
 from harmony.uem.errors import Unreachable
 from harmony.uem.trust.address import Address
 
@@ -42,6 +45,24 @@ def test_a_dashboard_that_keeps_nobody_waiting_is_asked_ever_less_often(
 
 
 WORK = Work(id="a", ticket="t", kind=CALL, seconds=20.0, body=b"")
+
+
+def test_a_stop_between_two_questions_waits_for_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dashboard takes the connection and never answers, as one that holds a question does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address("http", "127.0.0.1", server.getsockname()[1], "")
+        agent = Agent(replace(SETTINGS, dashboard=address))
+        asked = agent._asked
+
+        def stopped_meanwhile() -> Poll:
+            agent.request_stop()
+            return asked()
+
+        monkeypatch.setattr(agent, "_asked", stopped_meanwhile)
+        thread = threading.Thread(target=agent.run, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_an_answer_is_handed_over_again_until_nobody_can_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ from harmony.relay.exchange import probe_of
 from harmony.relay.stream import send_relayed_stream
 from harmony.security.vault import vault
 from harmony.uem.connection import Basic, Connection
-from harmony.uem.errors import MalformedAnswer, TimedOut, UemError
+from harmony.uem.errors import Closed, MalformedAnswer, TimedOut, UemError
 from harmony.uem.http.byte_stream import StreamServer
 from harmony.uem.http.deadline import Deadline
 from harmony.uem.http.response import pack
@@ -261,6 +261,22 @@ def test_what_cannot_be_read_is_an_error_and_no_answer(context: Flask, site: int
     agents.store(site, work.id, work.ticket, 0, b"\xff\x00", last=True, now=now())
     with pytest.raises(MalformedAnswer):
         asked.end()
+
+
+def test_a_call_that_cannot_be_opened_holds_none_of_the_others_up(
+    context: Flask, site: int, relay: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = Asked(context, relay)
+    with write() as session:
+        session.execute(update(RelayCall).values(sealed=b"by another key"))
+    asked = Asked(context, relay)
+    wait_for(lambda: _waiting() == 2, "both calls to be there")
+    answer(site, taken(site))
+    assert asked.end() == REPLY
+    assert "cannot be opened with the keys of this dashboard" in caplog.text
+    lost.deadline.cut()
+    with pytest.raises(Closed):
+        lost.end()
 
 
 def test_what_an_agent_reports_keeps_its_type(context: Flask, site: int, relay: Relay) -> None:
