@@ -26,7 +26,7 @@ from harmony.ops.supervisor import Child, supervise
 from harmony.security import setup_code
 from harmony.setup import secrets
 from harmony.worker import process
-from harmony.worker.child_process import disconnect
+from harmony.worker.child_process import close_database, disconnect
 
 WEB, WORKER = "web", "worker"
 _REFUSALS = (DatabaseSilent, DatabaseTooNew, DatabaseUnfit, FolderTaken, KeysDiffer)
@@ -44,7 +44,9 @@ def main(app: Flask, arguments: Sequence[str] = ()) -> int:
                 refuse_taken_port(*settings.bind)
             prepare(app, parts)
             disconnect(app)
-            return supervise([_CHILDREN[part]() for part in parts])
+            code = supervise([_CHILDREN[part]() for part in parts])
+            close_database(app)
+            return code
     except (*_REFUSALS, _PartOnSqlite, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")
         return 2

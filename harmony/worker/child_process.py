@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import stat
@@ -16,7 +17,10 @@ from flask import Flask
 from harmony import create_app, logs
 from harmony.config import Settings, SettingsError
 from harmony.db import db
+from harmony.db.bulk import checkpoint
 from harmony.jobs.queue import queue_of
+
+log = logging.getLogger(__name__)
 
 
 def run_child(name: str, work: Callable[[Flask], None]) -> int:
@@ -42,6 +46,20 @@ def disconnect(app: Flask) -> None:
         db.session.remove()
         db.engine.dispose()
     queue_of(app).storage.close()
+
+
+def close_database(app: Flask) -> None:
+    """Leave the database in its one file, once no other process of ours has it open.
+
+    Whoever closes it last moves the WAL into the file; of two processes that end at once each may leave that to
+    the other [2 of 200], and one that is killed closes nothing.
+    """
+    with app.app_context():
+        try:
+            checkpoint()
+        except Exception as error:  # a full disk or a lost folder is no failed stop: the next start moves it
+            log.warning("The WAL could not be moved into the database file: %s", error)
+    disconnect(app)
 
 
 def leave_with_parent() -> None:

@@ -98,6 +98,22 @@ def test_nothing_outlives_supervisor_and_dashboard_killed_at_once(make: Make, bi
         assert is_free(bind)
 
 
+def test_a_stop_leaves_the_database_in_one_file_even_when_nobody_else_closed_it(make: Make) -> None:
+    home = make("home", due=None)
+    with running(home.folder) as product:
+        product.until_ready()
+        parts = product.web(), product.worker()
+        kill(product.process.pid, signal.SIGSTOP)  # so that it starts neither again
+        for part in parts:
+            kill(part)
+        assert (home.folder / "harmony.db-wal").exists()
+        product.process.terminate()
+        kill(product.process.pid, signal.SIGCONT)
+        assert product.ended() == 0
+        assert not (home.folder / "harmony.db-wal").exists()
+    home.is_sound()
+
+
 @pytest.mark.soak
 def test_the_supervisor_may_die_at_any_moment_of_its_start(make: Make, bind: str) -> None:
     home, chance = make("home"), random.Random(seed(3))  # noqa: S311 - repeatable
