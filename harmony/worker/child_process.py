@@ -51,8 +51,8 @@ def disconnect(app: Flask) -> None:
 def close_database(app: Flask) -> None:
     """Leave the database in its one file, once no other process of ours has it open.
 
-    Whoever closes it last moves the WAL into the file; of two processes that end at once each may leave that to
-    the other [2 of 200], and one that is killed closes nothing.
+    Whoever closes it last moves the WAL into the file; of two processes that end at once each may leave that
+    to the other [2 of 200], and one that is killed closes nothing.
     """
     with app.app_context():
         try:
