@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import Popen
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tests.image import compose
+from tests.image import compose, first_sync
 from tests.image.build import ROOT, Builder, Image
 from tests.image.container import Container
 from tests.waiting import wait_for
@@ -70,6 +71,10 @@ def check(folder: Path, *, again: bool = False, archive: Path | None = None) -> 
         with tempfile.TemporaryDirectory() as data:
             os.chown(data, USER, USER)
             run(Container(image, Path(data), f"127.0.0.1:{free_port()}"))
+        for files in (("compose.yaml",), ("compose.yaml", "compose.postgres.yaml")):
+            with tempfile.TemporaryDirectory() as data:
+                os.chown(data, USER, USER)
+                run_compose(image, Path(data), *files)
         with tempfile.TemporaryDirectory() as data:
             os.chown(data, USER, USER)
             run_nodes(image, Path(data))
@@ -124,15 +129,51 @@ def run(container: Container) -> None:
     said("The root cannot be written", container.run("touch", "/opt/harmony/x") != 0)
 
 
+def run_compose(image: Image, data: Path, *files: str) -> None:
+    """Start the service of these compose files, set it up as a newcomer does, and let it sync."""
+    services, ours = compose.services(compose.dot_env(), *files), {"HARMONY_OUTBOUND_ALLOW": "127.0.0.0/8"}
+    name = " with ".join(files)
+    with ExitStack() as stack:
+        if "postgres" in services:
+            ours["PGPORT"] = str(port := free_port())
+            stack.enter_context(compose.postgresql(services["postgres"], port))
+        bind = f"127.0.0.1:{free_port()}"
+        harmony = compose.container(image, services["harmony"], data, bind, **ours)
+        process = stack.enter_context(running(harmony))
+        wait_for(lambda: status(harmony, "/readyz") == 200, f"{name} to be ready", 120)
+        said(f"{name} is ready on {database_of(data)}", database_of(data) == expected(services))
+        ended, devices = first_sync.devices_synced(f"http://{bind}", setup_code(harmony))
+        said(
+            f"Set up over HTTP, it syncs {devices} devices of a simulated UEM ({ended})",
+            (ended, devices) == ("ok", f"{first_sync.DEVICES:,}"),
+        )
+        said("No process of it has a right of root", all(map(has_no_rights, processes(process.pid))))
+    said("What it wrote is in /data, for its user alone", are_private(data))
+
+
+def database_of(data: Path) -> str:
+    return "SQLite" if (data / "harmony.db").exists() else "PostgreSQL"
+
+
+def expected(services: Mapping[str, object]) -> str:
+    return "PostgreSQL" if "postgres" in services else "SQLite"
+
+
+def setup_code(container: Container) -> str:
+    """What the logs show after the first start."""
+    found = re.search(r"set-up code: (HRMN-\S+)", output_of(container).read_text(errors="replace"))
+    return found[1] if found else ""
+
+
 def run_nodes(image: Image, data: Path) -> None:
     """Start compose.nodes.yaml: its dashboards and workers, in its numbers, on a PostgreSQL."""
-    services, port = compose.services("compose.nodes.yaml", compose.dot_env()), free_port()
+    services, port = compose.services(compose.dot_env(), "compose.nodes.yaml"), free_port()
     with compose.postgresql(services["postgres"], port), ExitStack() as nodes:
         started = []
         for name in ("web", "worker"):
             for _ in range(services[name]["deploy"]["replicas"]):
                 bind = f"127.0.0.1:{free_port()}"
-                node = compose.container(image, services[name], data, bind, port)
+                node = compose.container(image, services[name], data, bind, PGPORT=str(port))
                 nodes.enter_context(running(node, services[name]["command"]))
                 started.append((name, node))
         webs = [node for name, node in started if name == "web"]
@@ -147,7 +188,7 @@ def run_nodes(image: Image, data: Path) -> None:
 @contextmanager
 def running(container: Container, command: Sequence[str] = ()) -> Iterator[Popen[bytes]]:
     """Run it until the end of the block; then it must stop by itself, in time and without an error."""
-    output = container.data.parent / f"{container.data.name}.{container.bind}.output"
+    output = output_of(container)
     process = container.start(command, output)
     try:
         yield process
@@ -158,6 +199,11 @@ def running(container: Container, command: Sequence[str] = ()) -> Iterator[Popen
         process.kill()
         sys.stdout.write(output.read_text(errors="replace") if sys.exc_info()[0] else "")
         output.unlink()
+
+
+def output_of(container: Container) -> Path:
+    """The file with what it writes."""
+    return container.data.parent / f"{container.data.name}.{container.bind}.output"
 
 
 def processes(above: int) -> list[int]:

@@ -9,7 +9,7 @@ import base64
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,33 @@ def dot_env() -> dict[str, str]:
     return {"HARMONY_POSTGRES_PASSWORD": secrets.token_hex(16), **keys}
 
 
-def services(name: str, given: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """The services of a file with its variables filled in, as compose does; those it wants must be given."""
+def services(given: Mapping[str, str], *names: str) -> dict[str, dict[str, Any]]:
+    """The services of files laid over each other, with their variables filled in, as compose does.
+
+    Those that a file wants must be given.
+    """
 
     def fill(found: re.Match[str]) -> str:
         value = given.get(found[1], found[2])
         assert value is not None, f"{found[1]} is not set"
         return value
 
-    text = _VARIABLE.sub(fill, (ROOT / "deploy" / name).read_text(encoding="utf-8"))
-    return dict(yaml.safe_load(text)["services"])
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        text = _VARIABLE.sub(fill, (ROOT / "deploy" / name).read_text(encoding="utf-8"))
+        found = _merged(found, yaml.safe_load(text)["services"])
+    return found
 
 
-def container(image: Image, service: dict[str, Any], data: Path, bind: str, port: int) -> Container:
-    """A container as the service describes it; only its address and the port of PostgreSQL are our own."""
+def _merged(below: Any, above: Any) -> Any:
+    """Return a value of two files: mappings and lists are joined, of anything else the later one counts."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return below | {name: _merged(below.get(name), value) for name, value in above.items()}
+    return [*below, *above] if isinstance(below, list) and isinstance(above, list) else above
+
+
+def container(image: Image, service: dict[str, Any], data: Path, bind: str, **ours: str) -> Container:
+    """A container as the service describes it; only its address and the settings in `ours` are our own."""
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -56,7 +69,7 @@ def container(image: Image, service: dict[str, Any], data: Path, bind: str, port
     place, _, options = tmpfs.partition(":")
     assert place == "/tmp"  # noqa: S108
     environment = {name: str(value) for name, value in service["environment"].items()}
-    return Container(image, data, bind, environment | {"PGPORT": str(port)}, options, HOSTS)
+    return Container(image, data, bind, environment | ours, options, HOSTS)
 
 
 @contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Protocol
 
-from flask.testing import FlaskClient
 from werkzeug.datastructures import MultiDict
-from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
 
 
 class FormReader(HTMLParser):
@@ -58,17 +57,25 @@ def form_of(page: str) -> MultiDict[str, str]:
     return reader.values
 
 
+class Client(Protocol):
+    """A browser: that of Flask within this process, or one that asks over HTTP."""
+
+    def get(self, path: str, /) -> Response: ...
+
+    def post(self, path: str, /, *, data: Any) -> Response: ...
+
+
 class Walk:
     """One integration in the wizard of one browser."""
 
-    def __init__(self, client: FlaskClient, integration_id: int) -> None:
+    def __init__(self, client: Client, integration_id: int) -> None:
         self.client, self.id = client, integration_id
 
     @classmethod
-    def begin(cls, client: FlaskClient, kind: str = "simulated") -> Walk:
+    def begin(cls, client: Client, kind: str = "simulated") -> Walk:
         answer = client.post("/integrations", data={"kind": kind})
         assert answer.status_code == 303
-        return cls(client, int(answer.location.split("/")[2]))
+        return cls(client, int((answer.location or "").split("/")[2]))
 
     def href(self, page: str) -> str:
         return f"/integrations/{self.id}/setup/{page}"
@@ -82,7 +89,7 @@ class Walk:
         """What the page's own form would send."""
         return form_of(self.look(page))
 
-    def send(self, page: str, suffix: str = "", drop: tuple[str, ...] = (), **changes: Any) -> TestResponse:
+    def send(self, page: str, suffix: str = "", drop: tuple[str, ...] = (), **changes: Any) -> Response:
         """Send the page's own form with some values changed; a list sets several, `drop` unticks."""
         values = self.values(page)
         for name in drop:
@@ -100,7 +107,7 @@ class Walk:
         assert answer.status_code == 303, answer.get_data(as_text=True)
         return self.look(page)
 
-    def next(self, page: str, **changes: Any) -> TestResponse:
+    def next(self, page: str, **changes: Any) -> Response:
         """Press *Verify and Next*, and once more when it stops at a warning, having read it."""
         answer = self.send(page, "/verify?then=next", **changes)
         if answer.status_code == 303 and answer.location.endswith("#verification"):
