@@ -112,10 +112,12 @@ ROW_HEIGHTS = "() => [...document.querySelectorAll('tbody tr')].map(row => row.o
 
 
 @pytest.mark.usefixtures("integration")
-@pytest.mark.parametrize("path", ["/devices", "/apps", "/audit"])
-def test_on_a_small_screen_most_rows_of_a_long_list_take_three_lines(signed_in: Visitor, path: str) -> None:
+@pytest.mark.parametrize("path", ["/devices", "/apps", "/audit", "{}/runs"])
+def test_on_a_small_screen_most_rows_of_a_long_list_take_three_lines(
+    signed_in: Visitor, integration: str, path: str
+) -> None:
     signed_in.page.set_viewport_size({"width": 320, "height": 900})
-    signed_in.go(path)
+    signed_in.go(path.format(integration))
     signed_in.page.locator("tbody tr").first.wait_for()
     heights = sorted(signed_in.page.evaluate(ROW_HEIGHTS))
     assert heights[len(heights) // 2] <= 100

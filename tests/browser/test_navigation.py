@@ -107,7 +107,7 @@ def test_on_a_small_screen_a_list_without_a_search_offers_its_filters_with_one_b
 ) -> None:
     visitor = arrive(product.url, storage_state=session_cookies, viewport={"width": 320, "height": 640})
     page = visitor.go(integration + "/runs")
-    apply = page.get_by_role("button", name="Filter", exact=True)
+    apply = page.get_by_role("button", name="Apply", exact=True)
     expect(apply).to_be_hidden()
     page.get_by_text("Filters", exact=True).click()
     expect(apply).to_be_visible()

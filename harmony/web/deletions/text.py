@@ -54,10 +54,11 @@ def banners(hold: Hold | None) -> Iterator[Banner]:
         return
     href = url_for("holds.show", integration_id=hold.integration_id, hold_id=hold.id)
     if hold.state == HoldState.OPEN:
-        waits = (
-            f"The deletion of {hold.devices:,} of {counted(hold.live)} waits for you; nothing was deleted."
-        )
-        yield Banner("warning", " ".join([waits, *reasons(hold)]), href, "Review")
+        why, share = reasons(hold), f"{hold.devices:,} of {counted(hold.live)}"
+        says_share = any(reason.startswith(f"{share} would go") for reason in why)
+        what = "A deletion" if says_share else f"The deletion of {share}"
+        text = " ".join([f"{what} waits for you; nothing was deleted.", *why])
+        yield Banner("warning", text, href, "Review")
     else:
         text = (
             f"The deletion of {counted(hold.devices)} was approved by {hold.decided_by}. The next complete "

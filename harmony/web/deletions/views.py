@@ -11,6 +11,7 @@ from sqlalchemy import select
 from wtforms import HiddenField, StringField
 
 from harmony.clock import now
+from harmony.config import current_settings
 from harmony.db import db
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
@@ -158,6 +159,7 @@ def _render(hold: Hold, form: _ApprovalForm, *, changed: bool = False) -> str:
         form=form,
         changed=changed,
         filters=_filters(hold),
+        kept_days=current_settings().deleted_kept_days,
         **(_list(hold, form) if pending else {}),
     )
 
