@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.pool import QueuePool
 
 from harmony.db import bulk, db, is_sqlite, release, write
 from tests.builders import NOON, an_integration
@@ -46,6 +47,25 @@ def test_texts_come_out_as_they_went_in() -> None:
     assert found == dict(zip(ids, ODD, strict=True))
     ((seen, compromised),) = set(bulk.fetch_all(db.session(), "SELECT last_seen_at, compromised FROM device"))
     assert (bulk.decode_time(seen), compromised) == (NOON.astimezone(UTC), None)
+
+
+def test_what_is_read_apart_is_what_was_committed_last_and_leaves_nothing_open() -> None:
+    insert(an_integration(), ["first"])
+    pool = db.engine.pool
+    assert isinstance(pool, QueuePool)
+    with write() as session:
+        bulk.execute(session, "UPDATE device SET name = ?", ("second",))
+        assert bulk.fetch_apart("SELECT name FROM device WHERE name <> ?", ("x",)) == [("first",)]
+        assert pool.checkedout() == 1
+    assert bulk.fetch_apart("SELECT name FROM device") == [("second",)]
+    assert pool.checkedout() == 0
+
+
+def test_what_cannot_be_read_apart_is_an_error_like_any_other() -> None:
+    with pytest.raises(OperationalError if is_sqlite() else ProgrammingError) as refused:
+        bulk.fetch_apart("SELECT name FROM nowhere WHERE name = ?", ("Kim",))
+    assert "Kim" not in str(refused.value)
+    assert bulk.fetch_apart("SELECT 1") == [(1,)]
 
 
 @pytest.mark.parametrize("microsecond", [0, 1, 500_000, 999_999])

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from harmony.clock import monotonic
@@ -71,6 +72,22 @@ def fetch_all(session: Session, sql: str, row: Row = ()) -> Sequence[Row]:
         rows: Sequence[Row] = cursor.fetchall()
     finally:
         cursor.close()
+    return rows
+
+
+def fetch_apart(sql: str, row: Row = ()) -> Sequence[Row]:
+    """Return every row of a SELECT that stands alone: nothing is open afterwards. Raises DBAPIError.
+
+    For what is asked very often: session and transaction take seven times what the statement does [measured].
+    """
+    engine = db.engine
+    try:
+        with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
+            cursor.execute(_with_placeholders(sql), row)
+            rows: Sequence[Row] = cursor.fetchall()
+    except engine.dialect.loaded_dbapi.Error as error:
+        kind = engine.dialect.loaded_dbapi.Error
+        raise DBAPIError.instance(sql, None, error, kind, hide_parameters=True) from error
     return rows
 
 

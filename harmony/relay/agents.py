@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from harmony.connector.wire import LEASE_SECONDS, MOST_PARTS, Poll, Work
-from harmony.db import bulk, db, release, write
+from harmony.db import bulk, write
 from harmony.models import ConnectorAgent, RelayCall
 from harmony.relay.calls import bound_to
 from harmony.relay.connectors import key_hash
@@ -85,7 +85,7 @@ def authenticate(key: str, now: datetime) -> int:
     Raises RefusedAgent.
     """
     digest = key_hash(key)
-    found = bulk.fetch_all(db.session(), _SELECT_CONNECTOR_BY_KEY, (digest, digest, bulk.encode_time(now)))
+    found = bulk.fetch_apart(_SELECT_CONNECTOR_BY_KEY, (digest, digest, bulk.encode_time(now)))
     if not found:
         raise RefusedAgent(401, "The key of this Connector is not known here, or was revoked.")
     return int(found[0][0])
@@ -128,7 +128,7 @@ def _agent(session: Session, connector_id: int, code: str, now: datetime) -> Con
 
 def _is_known(connector_id: int, poll: Poll, now: datetime) -> bool:
     """Tell whether this agent was seen a moment ago and has nothing new to say."""
-    found = bulk.fetch_all(db.session(), _SELECT_AGENT_SEEN, (poll.agent, connector_id))
+    found = bulk.fetch_apart(_SELECT_AGENT_SEEN, (poll.agent, connector_id))
     seen = bulk.decode_time(found[0][0]) if found else None
     return seen is not None and now - seen < _WRITTEN_EVERY and not poll.error
 
@@ -136,9 +136,7 @@ def _is_known(connector_id: int, poll: Poll, now: datetime) -> bool:
 def has_work(connector_id: int, now: datetime) -> bool:
     """Tell whether a call waits for an agent, without locking anything."""
     at = bulk.encode_time(now)
-    found = bulk.fetch_all(db.session(), _SELECT_OPEN_CALL, (connector_id, at, at))
-    release()
-    return bool(found)
+    return bool(bulk.fetch_apart(_SELECT_OPEN_CALL, (connector_id, at, at)))
 
 
 def take(connector_id: int, poll: Poll, now: datetime) -> list[Work]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -150,25 +151,25 @@ class Relay:
 
     def _states(self, ids: list[str]) -> dict[str, AnswerState]:
         """Return the states of these calls."""
-        rows = self._reading(
-            lambda session: bulk.fetch_all(
-                session, _SELECT_CALL_STATES.format(ids=bulk.in_list("id")), (bulk.list_param(ids),)
-            )
-        )
+        with self._reading():
+            sql, row = _SELECT_CALL_STATES.format(ids=bulk.in_list("id")), (bulk.list_param(ids),)
+            rows = bulk.fetch_apart(sql, row)
         return {call_id: AnswerState(True, bool(taken), bool(answered)) for call_id, taken, answered in rows}
 
     def _reply(self, call_id: str) -> Reply:
-        rows = self._reading(lambda session: bulk.fetch_all(session, _SELECT_PARTS, (call_id,)))
+        with self._reading():
+            rows = bulk.fetch_apart(_SELECT_PARTS, (call_id,))
         try:
             raw = (self._vault.open_bytes(sealed, bound_to(call_id, number)) for number, sealed in rows)
             return decode(b"".join(raw), Reply)
         except (msgspec.MsgspecError, VaultLocked):
             raise MalformedAnswer(f"The answer of Connector {self._name} is not readable.") from None
 
-    def _reading(self, question: Callable[[Session], _T]) -> _T:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
             with self._app.app_context():
-                return question(db.session())
+                yield
         except SQLAlchemyError:
             raise _unusable() from None
 
