@@ -95,6 +95,15 @@ def test_the_overview_reads_the_devices_of_postgresql_once(app: Flask, signed_in
 
 
 @pytest.mark.usefixtures("context")
+def test_what_many_devices_are_is_counted_together_on_postgresql() -> None:
+    id_, asked = a_fleet(), list[str]()
+    event.listen(db.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
+    counts.of_integration(id_)
+    (counted,) = [text for text in asked if "count(*)" in text]
+    assert ("AS unregistered,\n        count(*) FILTER" in counted) is not is_sqlite()
+
+
+@pytest.mark.usefixtures("context")
 def test_an_integration_without_devices_has_none_of_any_kind() -> None:
     found = counts.of_integration(an_integration())
     assert set(found.statuses.values()) | set(found.risks.values()) == {0}
