@@ -26,6 +26,7 @@ from harmony.jobs.queue import queue_of
 from harmony.models.access import Role
 from harmony.ops.migrate import migrate
 from harmony.security import passwords
+from harmony.security.sessions import SESSION
 from harmony.security.users import create_user
 from harmony.setup.demo import announcement_file
 from harmony.simulator.server import RunningSimulator, start
@@ -37,6 +38,14 @@ from tests.in_memory import keep_files_in_memory
 from tests.postgres_sample import leave_out
 from tests.reuse import share_what_is_the_same
 from tests.sampling import soaking
+from tests.signed_in_file import (
+    SignedInFile,
+    is_signed_in,
+    prepared,
+    renew_session,
+    wants_signed_in,
+    write_out,
+)
 from tests.summary_lines import (
     pytest_sessionfinish,
     pytest_terminal_summary,
@@ -156,11 +165,16 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with app.app_context():
         migrate(now())
         db.session.execute(db.text("SELECT 1"))
-        db.session.rollback()
-        with db.engine.connect() as connection:
-            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        db.engine.dispose()
+    write_out(app)
     return folder / "harmony.db"
+
+
+@pytest.fixture(scope="session")
+def signed_in_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> SignedInFile:
+    """A database in which the administrator is signed in, made once; tests copy it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", CHEAP)
+        return prepared(tmp_path_factory.mktemp("signed_in"), migrated_file, ADMINISTRATOR, PASSWORD)
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +208,10 @@ def settings(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> I
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     if database == "sqlite":
-        (folder / "harmony.db").write_bytes(request.getfixturevalue("migrated_file").read_bytes())
+        if wants_signed_in(request):
+            request.getfixturevalue("signed_in_file").copy_to(folder)
+        else:
+            (folder / "harmony.db").write_bytes(request.getfixturevalue("migrated_file").read_bytes())
         yield Settings(data_dir=folder, demo=True, backup_hours=0)
         return
     server, name = request.getfixturevalue("server"), request.getfixturevalue("migrated_database")
@@ -255,14 +272,21 @@ def context(app: Flask) -> Iterator[Flask]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """A browser that is not signed in; an administrator exists."""
-    with app.app_context():
-        create_user(ADMINISTRATOR, PASSWORD, Role.ADMINISTRATOR, now())
+    if not is_signed_in(app):
+        with app.app_context():
+            create_user(ADMINISTRATOR, PASSWORD, Role.ADMINISTRATOR, now())
     return app.test_client()
 
 
 @pytest.fixture
-def signed_in(client: FlaskClient) -> FlaskClient:
-    """A browser signed in as the administrator."""
+def signed_in(client: FlaskClient, request: pytest.FixtureRequest) -> FlaskClient:
+    """A browser signed in as the administrator a moment ago."""
+    if is_signed_in(client.application):
+        with client.application.app_context():
+            renew_session()
+        token = request.getfixturevalue("signed_in_file").token
+        client.set_cookie(SESSION, token, httponly=True, samesite="Lax")
+        return client
     answer = client.post("/sign-in", data={"name": ADMINISTRATOR, "password": PASSWORD})
     assert answer.status_code == 303, answer.get_data(as_text=True)
     return client
