@@ -115,14 +115,13 @@ class Walk:
         return answer
 
     def to_synchronization(self) -> Walk:
-        self.verify("server")
-        assert self.send("server").location.endswith("/setup/synchronization")
+        assert self.next("server").location.endswith("/setup/synchronization")
         return self
 
     def to_tagging(self, *groups: str) -> Walk:
         self.to_synchronization()
-        self.verify("synchronization", groups=list(groups or ["organization:570"]))
-        assert self.send("synchronization").location.endswith("/setup/tagging")
+        answer = self.next("synchronization", groups=list(groups or ["organization:570"]))
+        assert answer.location.endswith("/setup/tagging")
         return self
 
     def to_deployment(self, *groups: str) -> Walk:
