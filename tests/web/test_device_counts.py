@@ -31,7 +31,7 @@ KINDS = (
     (PROVISIONED, Risk.LOW),
     (PROVISIONED, Risk.NONE),
 )
-STATEMENTS_OF_THE_STATUS_PART = 30
+STATEMENTS_OF_THE_STATUS_PART = 21
 
 
 def a_fleet(count: int = 12) -> int:

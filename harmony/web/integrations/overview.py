@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import select
 
 from harmony.db import db
-from harmony.jobs import runs
+from harmony.jobs import runs, server_waits
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.outcome import GOOD
-from harmony.jobs.runs import NewestRuns
 from harmony.models import (
     EventListener,
     Integration,
@@ -28,7 +27,13 @@ from harmony.sync.deletion import soft_delete
 from harmony.web.deletions import text as deletion_text
 from harmony.web.devices import counts as device_counts
 from harmony.web.event_notifications import text as event_text
-from harmony.web.integrations.status_lines import last_full_sync, newest_sync, placeholders, status_lines
+from harmony.web.integrations.status_lines import (
+    last_full_sync,
+    newest_sync,
+    placeholders,
+    status_lines,
+    unreplaced,
+)
 from harmony.web.integrations.tags_left import FINISHED
 from harmony.web.runs import job_status
 from harmony.web.runs.queries import table_context
@@ -77,15 +82,25 @@ def lines_of(rows: Sequence[Row], now: datetime) -> dict[int, dict[str, Any]]:
     return {integration.id: status_lines(integration, now) for integration in finished}
 
 
-def attention_on(integration: Integration, now: datetime, newest: NewestRuns | None = None) -> list[Banner]:
+def attention_on(integration: Integration, now: datetime) -> list[Banner]:
     """Return what the integration's page says on top, the gravest first; held deletions stand elsewhere."""
-    newest = newest or runs.newest_of_all(db.session(), integration.id)
-    last = newest.ended.get(JobKind.DEVICES)
-    said = attention(integration, integration.in_force.server, last, now)
-    unreplaced = placeholders(integration, now)
-    silent = event_text.stopped(integration, db.session.get(EventListener, integration.id))
-    more = [banner for banner in (silent, unreplaced) if banner is not None]
-    return [*said, *job_status.parked(integration), *more]
+    last = runs.newest_of_all(db.session(), integration.id).ended.get(JobKind.DEVICES)
+    listener, refused = db.session.get(EventListener, integration.id), unreplaced(integration.id, now)
+    wait = server_waits.why_waiting(integration, now)
+    said = attention(integration, integration.in_force.server, last, wait, now)
+    return [*said, *job_status.parked(integration), *_warnings(integration, listener, refused)]
+
+
+def _attention_of(line: Mapping[str, Any], integration: Integration, now: datetime) -> list[Banner]:
+    """Return the same out of the five lines, which have read all of it."""
+    said = attention(integration, line["server"], line["newest"], line["pushes"].server_wait, now)
+    parked = job_status.parked(integration, line["job_statuses"])
+    return [*said, *parked, *_warnings(integration, line["listener"], line["placeholders"])]
+
+
+def _warnings(integration: Integration, listener: EventListener | None, refused: int) -> list[Banner]:
+    banners = event_text.stopped(integration, listener), placeholders(integration, refused)
+    return [banner for banner in banners if banner is not None]
 
 
 def page(integration: Integration, now: datetime) -> dict[str, Any]:
@@ -107,11 +122,11 @@ def page(integration: Integration, now: datetime) -> dict[str, Any]:
         "runs": recent(integration.id),
         "skipped": skipped(last),
         "held": _waiting_deletions(integration.id),
-        "attention": attention_on(integration, now, newest_runs),
+        "attention": _attention_of(line, integration, now),
         "lacking": lacking,
         "pushes": line["pushes"],
         "awaits_sync": line["awaits_sync"],
-        "other_jobs": _other_jobs(integration, newest_runs),
+        "other_jobs": _other_jobs(line["job_statuses"]),
     }
     return syncs | table_context() | numbers | verification_context(WizardState(integration), IN_FORCE)
 
@@ -133,10 +148,10 @@ def counts(integration_id: int) -> dict[str, Any]:
     }
 
 
-def _other_jobs(integration: Integration, newest: NewestRuns) -> list[job_status.JobStatus]:
+def _other_jobs(statuses: Mapping[JobKind, job_status.JobStatus]) -> list[job_status.JobStatus]:
     """Return the status of each kind of job that has no words of its own on the page."""
-    kinds = [kind for kind in JobKind if kind not in {JobKind.DEVICES, JobKind.APPS, JobKind.TAGGING}]
-    return [job_status.job_status(integration, kind, newest) for kind in kinds]
+    elsewhere = {JobKind.DEVICES, JobKind.APPS, JobKind.TAGGING}
+    return [status for kind, status in statuses.items() if kind not in elsewhere]
 
 
 def running(integration_id: int) -> JobRun | None:

@@ -44,7 +44,10 @@ def status_lines(
     """Return what the partial of the five lines needs; its devices by status and newest runs, if known."""
     in_force, listener = integration.in_force, db.session.get(EventListener, integration.id)
     newest = newest or runs.newest_of_all(db.session(), integration.id)
+    jobs = job_status.job_statuses(integration, newest)
     return {
+        "job_statuses": jobs,
+        "listener": listener,
         "server": in_force.server,
         "verified": last_verify(integration),
         "newest": newest.ended.get(JobKind.DEVICES),
@@ -52,12 +55,12 @@ def status_lines(
         "choice": in_force.synchronization,
         "deployment": in_force.deployment,
         "deleted_kept_days": current_settings().deleted_kept_days,
-        "apps": job_status.job_status(integration, JobKind.APPS, newest),
+        "apps": jobs[JobKind.APPS],
         "apps_fetched_at": targets.fetched_at(integration.id),
         "apps_share": job_status.share(integration, now),
         "events": event_text.state(listener) if listener else None,
         "statuses": statuses or device_counts.of_integration(integration.id).statuses,
-    } | (tagging_context(integration, newest) | _refused(integration.id, now))
+    } | (tagging_context(integration, jobs[JobKind.TAGGING]) | _refused(integration.id, now))
 
 
 def last_verify(integration: Integration) -> Verification | None:
@@ -80,9 +83,13 @@ def newest_sync(integration_id: int, *conditions: ColumnElement[bool]) -> JobRun
     return runs.newest(db.session(), integration_id, JobKind.DEVICES, *conditions)
 
 
-def placeholders(integration: Integration, now: datetime) -> Banner | None:
+def unreplaced(integration_id: int, now: datetime) -> int:
+    """Count the registrations that were refused lately because of a placeholder."""
+    return refusals.total(integration_id, refusals.PLACEHOLDERS, now - _REFUSED_WITHIN)
+
+
+def placeholders(integration: Integration, count: int) -> Banner | None:
     """Say that the UEM does not replace look-up values, so that devices cannot register."""
-    count = refusals.total(integration.id, refusals.PLACEHOLDERS, now - _REFUSED_WITHIN)
     if not count:
         return None
     carried = "registration carried" if count == 1 else "registrations carried"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import url_for
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from harmony.clock import now
 from harmony.config import current_settings
@@ -19,6 +19,9 @@ from harmony.jobs.quota import Share
 from harmony.jobs.runs import NewestRuns
 from harmony.models import Integration, IntegrationState, Job, JobRun
 from harmony.web.shared.layout import Banner
+
+# Built once, which takes longer than to run it.
+_SELECT_JOBS = select(Job).where(Job.integration_id == bindparam("integration_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,29 @@ class JobStatus:
         return self.job.parked_why if self.job else None
 
 
-def job_status(integration: Integration, kind: JobKind, newest: NewestRuns | None = None) -> JobStatus:
-    """Return where a job of the integration stands; `newest`: its newest runs, if they are known."""
-    job = db.session.get(Job, (integration.id, kind))
+def job_status(integration: Integration, kind: JobKind) -> JobStatus:
+    """Return the status of one job of the integration."""
+    return job_statuses(integration)[kind]
+
+
+def job_statuses(integration: Integration, newest: NewestRuns | None = None) -> dict[JobKind, JobStatus]:
+    """Return the status of each job of the integration; `newest`: its newest runs, if they are known."""
     newest = newest or runs.newest_of_all(db.session(), integration.id)
+    jobs = {job.kind: job for job in db.session.scalars(_SELECT_JOBS, {"integration_id": integration.id})}
+    wait = server_waits.why_waiting(integration, now())
+    return {kind: _status(integration, kind, jobs.get(kind), newest, wait) for kind in JobKind}
+
+
+def _status(
+    integration: Integration, kind: JobKind, job: Job | None, newest: NewestRuns, wait: str | None
+) -> JobStatus:
     running, last = newest.under_way.get(kind), newest.ended.get(kind)
     active = integration.state == IntegrationState.ACTIVE
     asked = active and job is not None and job.requested_at is not None
     waiting = asked and running is None
     asks_uem = KINDS[kind].asks_uem
-    wait = server_waits.why_waiting(integration, now()) if asks_uem else None
     first_sync = asks_uem and integration.awaits_sync
+    wait = wait if asks_uem else None
     return JobStatus(kind, KINDS[kind].words, job, running, last, waiting, first_sync, wait)
 
 
@@ -65,8 +80,11 @@ def share(integration: Integration, now: datetime) -> Share:
     return call_share.of_apps(integration.id, current_settings().apps_quota_percent, now)
 
 
-def parked(integration: Integration) -> Iterator[Banner]:
-    """One banner for each job that waits for a person; that of tagging has a button (tags/_trouble.html)."""
+def parked(integration: Integration, statuses: Mapping[JobKind, JobStatus] | None = None) -> Iterator[Banner]:
+    """One banner for each job that waits for a person; that of tagging has a button (tags/_trouble.html).
+
+    `statuses`: those of its jobs, if they are known.
+    """
     if integration.awaits_sync:
         words, href = (
             KINDS[JobKind.APPS].words,
@@ -74,13 +92,21 @@ def parked(integration: Integration) -> Iterator[Banner]:
         )
         yield Banner("info", f"{words.title}: {FIRST_SYNC}", href, words.title)
         return
-    other = Job.kind != JobKind.TAGGING
-    conditions = (Job.integration_id == integration.id, Job.parked_why.is_not(None), other)
-    for job in db.session.scalars(select(Job).where(*conditions).order_by(Job.kind)):
+    for job in _parked_jobs(integration, statuses):
         words = KINDS[JobKind(job.kind)].words
         href = url_for("jobs.index", integration_id=integration.id, kind=job.kind)
         text = f"{words.title} waits for you: {job.parked_why} Then choose {words.ask}."
         yield Banner("warning", text, href, words.title)
+
+
+def _parked_jobs(integration: Integration, statuses: Mapping[JobKind, JobStatus] | None) -> list[Job]:
+    if statuses is None:
+        of_integration = {"integration_id": integration.id}
+        jobs = list(db.session.scalars(_SELECT_JOBS.where(Job.parked_why.is_not(None)), of_integration))
+    else:
+        jobs = [status.job for status in statuses.values() if status.job is not None]
+    waiting = (job for job in jobs if job.parked_why is not None and job.kind != JobKind.TAGGING)
+    return sorted(waiting, key=lambda job: job.kind)
 
 
 def why_not(integration: Integration, kind: JobKind) -> str:

@@ -25,9 +25,12 @@ _CLEARING = (
 
 
 def attention(
-    integration: Integration, server: ServerDetails, newest: JobRun | None, now: datetime
+    integration: Integration, server: ServerDetails, newest: JobRun | None, wait: str | None, now: datetime
 ) -> Iterator[Banner]:
-    """Yield the banners of the integration's page, the gravest first; `newest` is its newest ended run."""
+    """Yield the banners of the integration's page, the gravest first.
+
+    `newest` is its newest ended run; `wait` says why nothing of it starts yet.
+    """
     edit = url_for("wizard.show", integration_id=integration.id, page=SERVER)
     if integration.stopped_why:
         text = f"Stopped: {integration.stopped_reason} Nothing is synced until Server Details are edited."
@@ -36,7 +39,7 @@ def attention(
         yield Banner("danger", _quarantine(integration), edit, "Edit Server Details")
     if integration.redact_pending:
         yield Banner("info", _CLEARING)
-    if wait := server_waits.why_waiting(integration, now):
+    if wait:
         yield Banner("info", f"{wait} Syncs, app syncs and tagging start again after that.")
     if server.self_signed and (ending := _certificate(server.certificate, now)):
         yield Banner("warning", ending, edit, "Upload the new one")

@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from harmony.jobs.kinds import JobKind
-from harmony.jobs.runs import NewestRuns
 from harmony.models import Integration
 from harmony.models.configuration import Tagging
 from harmony.tagging.names import is_managed
 from harmony.web.runs import job_status
+from harmony.web.runs.job_status import JobStatus
 from harmony.web.tags import queries as tag_queries
 from harmony.web.tags import text as tag_text
 from harmony.web.tags.queries import TagCounts, TagLine
 
 
-def tagging_context(integration: Integration, newest: NewestRuns | None = None) -> dict[str, Any]:
+def tagging_context(integration: Integration, pushes: JobStatus | None = None) -> dict[str, Any]:
     """Return what a page says of tagging; `tags_missing`: one that is needed is not in the UEM yet.
 
-    `newest`: the newest runs of its jobs, if they are known. `awaits_sync`: nothing may be pushed before a
+    `pushes`: the status of its job, if it is known. `awaits_sync`: nothing may be pushed before a
     device sync with new Server Details.
     """
     tagging = integration.in_force.tagging
     lines = [line for line in tag_queries.lines(integration.id) if _matters(line, tagging)]
-    pushes = job_status.job_status(integration, JobKind.TAGGING, newest)
+    pushes = pushes or job_status.job_status(integration, JobKind.TAGGING)
     return {
         "integration": integration,
         "tagging": tagging,
