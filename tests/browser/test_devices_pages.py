@@ -112,7 +112,7 @@ ROW_HEIGHTS = "() => [...document.querySelectorAll('tbody tr')].map(row => row.o
 
 
 @pytest.mark.usefixtures("integration")
-@pytest.mark.parametrize("path", ["/devices", "/apps", "/audit", "{}/runs"])
+@pytest.mark.parametrize("path", ["/devices", "/apps", "/audit", "{}/runs", "{}/timeline", "{}/tags"])
 def test_on_a_small_screen_most_rows_of_a_long_list_take_three_lines(
     signed_in: Visitor, integration: str, path: str
 ) -> None:
