@@ -44,7 +44,7 @@ def register(app: Flask) -> None:
 @click.command("doctor")
 @with_appcontext
 def doctor() -> None:
-    """Check everything that Harmony depends on; ends with 1 when there is a problem."""
+    """Check everything that Harmony depends on; exits with status 1 if there is a problem."""
     found = list(_diagnose(clock.now()))
     for diagnosis in found:
         click.echo(str(diagnosis))

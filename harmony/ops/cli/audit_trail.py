@@ -9,7 +9,7 @@ from harmony.audit import verify as audit_trail
 from harmony.clock import now
 from harmony.ops.cli import commands
 
-_group = commands.group("audit", help="The audit trail.")
+_group = commands.group("audit", help="Verify the audit trail.")
 
 
 def register(app: Flask) -> None:

@@ -18,7 +18,7 @@ from harmony.simulator.agents.configuration import configured, read_configuratio
 from harmony.simulator.agents.fleet import Pace
 from harmony.web.demo.simulated_devices import NothingToSimulate, agents_for, candidates
 
-_group = commands.group("protect", help="The devices' side: Protect apps to try Harmony with.")
+_group = commands.group("protect", help="Simulate Protect apps, to try Harmony.")
 
 
 def register(app: Flask) -> None:
@@ -27,8 +27,8 @@ def register(app: Flask) -> None:
 
 
 @_group.command("simulate")
-@click.option("--devices", type=click.IntRange(1), default=100, show_default=True, help="How many, at most.")
-@click.option("--seed", default=1, show_default=True, help="Another seed makes other threats.")
+@click.option("--devices", type=click.IntRange(1), default=100, show_default=True, help="The most devices.")
+@click.option("--seed", default=1, show_default=True, help="Another seed generates other threats.")
 @click.option("--minutes", type=click.FloatRange(0), help="End after so long; otherwise with Ctrl+C.")
 @click.option("--url", help="The dashboard's address; usually found by itself.")
 @click.option(
@@ -42,7 +42,7 @@ def simulate(
 ) -> None:  # fmt: skip
     """Register simulated Protect apps for devices of the active integrations, and check them in.
 
-    A device that has one already gets it taken over, with a registration code that is made for that.
+    A device that already has an app is taken over, with a registration code made for that purpose.
     """
     try:
         values = read_configuration(config.read()) if config else {}

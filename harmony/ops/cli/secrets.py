@@ -11,7 +11,7 @@ from harmony.db import write
 from harmony.ops.cli import commands
 from harmony.setup import rotation
 
-_group = commands.group("secrets", help="The stored secrets.")
+_group = commands.group("secrets", help="Encrypt the stored secrets with a new key.")
 
 
 def register(app: Flask) -> None:

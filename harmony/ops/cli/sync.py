@@ -19,8 +19,8 @@ from harmony.sync import job as sync_job
 from harmony.sync import preview
 from harmony.uem.errors import UemError
 
-integrations = commands.group("integrations", help="The links to UEMs.")
-sync = commands.group("sync", help="Sync devices, or look what a sync would do.")
+integrations = commands.group("integrations", help="List integrations; export and apply their settings.")
+sync = commands.group("sync", help="Sync devices, or preview a sync.")
 
 _FIGURES = ("added", "updated", "unchanged", "reappeared", "restored", "missing", "deleted", "skipped")
 
@@ -33,7 +33,7 @@ def register(app: Flask) -> None:
 
 @integrations.command("list")
 def list_all() -> None:
-    """One line each: id, state, name, next sync."""
+    """List the integrations: id, state, name and next sync."""
     rows = select(Integration).where(Integration.state != IntegrationState.HIDDEN).order_by(Integration.id)
     for integration in db.session.scalars(rows):
         next_at = integration.sync_job.next_at
@@ -44,7 +44,7 @@ def list_all() -> None:
 @sync.command("run")
 @click.argument("integration_id", type=int)
 def run_now(integration_id: int) -> None:
-    """Sync INTEGRATION_ID here and now; ends with 1 unless everything was read."""
+    """Sync INTEGRATION_ID here and now; exits with status 1 unless everything was read."""
     _finished(integration_id)
     if not lease.request(integration_id, JobKind.DEVICES, COMMAND_LINE, now()):
         raise click.ClickException("It is paused or stopped; resume it, or edit Server Details, first.")
