@@ -43,8 +43,11 @@ _DELETE_FINISHED_LINKS = (
 )
 _UPDATE_REFUSED_LINKS = """UPDATE tag_link SET present = ?, state = 'failed', reason = ?, next_try_at =
  CASE attempts {waits} ELSE ? END WHERE key = ? AND {devices}"""
+# Once while a device is missing: each change of its risk makes a new link.
 _SELECT_NEWLY_UNKNOWN = """SELECT DISTINCT device_id FROM tag_link WHERE {devices} AND wanted AND state <>
- 'dropped' AND reason <> ?"""
+ 'dropped' AND reason <> ? AND NOT EXISTS (SELECT 1 FROM device_event e JOIN device d ON d.id = e.device_id
+ WHERE e.device_id = tag_link.device_id AND e.kind = 'untagged'
+ AND e.at >= coalesce(d.missing_since, d.deleted_at))"""
 _UPDATE_DROPPED_LINKS = """UPDATE tag_link SET present = false, attempts = 0, state = 'dropped', reason = ?,
  next_try_at = ?, changed_at = ? WHERE {devices} AND wanted"""
 _DELETE_UNWANTED_LINKS = "DELETE FROM tag_link WHERE {devices} AND NOT wanted"

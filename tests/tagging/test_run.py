@@ -179,6 +179,17 @@ def test_a_device_that_neither_the_uem_nor_the_last_sync_knows_is_dropped_with_o
     assert [uem.carried(device) for device in "13"] == [{PROVISIONED}, set()]
 
 
+def test_a_risk_that_changes_while_the_device_is_gone_adds_no_second_note() -> None:
+    id_, uem = a_fleet(), a_uem()
+    uem.enrolled = {"2", "3"}
+    set_devices(id_, "external_id = '1'", missing_since=NOON.replace(tzinfo=None), absent_from=1)
+    tag(id_, uem)
+    protect(id_, 1)
+    run = tag(id_, uem)
+    assert run.counts["dropped"] == 1
+    assert notes(id_, 1) == [outbox.NOTE]
+
+
 def notes(integration_id: int, external_id: int) -> list[str]:
     device = device_of(integration_id, external_id)
     mine = (DeviceEvent.device_id == device, DeviceEvent.kind == Happening.UNTAGGED)
