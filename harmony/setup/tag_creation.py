@@ -48,8 +48,10 @@ def make_missing(integration_id: int, by: str, now: datetime) -> CreatedTags:
             finder = Finder(integration_id, tagging, client, group, _nobody_waits)
             finder.find(needed, now, whole=True)
             problem = (*finder.uncertain(), *_problems(integration_id, needed))
-    except (UemError, VaultLocked) as error:
-        problem = (f"{error.sentence} {error.advice}",)
+    except UemError as error:
+        problem = (f"{error.sentence} {error.advice_to_person}",)
+    except VaultLocked as locked:
+        problem = (f"{locked.sentence} {locked.advice}",)
     after = _in_uem(integration_id)
     names = (name for name in needed_names(tagging) if after.get(name, "") not in {"", *before.values()})
     created = CreatedTags(tuple(names), problem)

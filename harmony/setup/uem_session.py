@@ -34,5 +34,5 @@ def timed(name: str, ask: Callable[[], _Answer]) -> tuple[CheckResult, _Answer |
         answer = ask()
     except UemError as error:
         spent = round((monotonic() - started) * 1000)
-        return CheckResult(name, CheckState.FAILED, spent, error.sentence, error.advice), None
+        return CheckResult(name, CheckState.FAILED, spent, error.sentence, error.advice_to_person), None
     return CheckResult(name, CheckState.OK, round((monotonic() - started) * 1000), "", None), answer

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+RETRIED = "It is tried again by itself."
+
 
 class UemError(Exception):
     """A call failed: `sentence` says what happened, `advice` the next step, `code` is its lasting name.
@@ -27,6 +29,11 @@ class UemError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sentence!r})"
+
+    @property
+    def advice_to_person(self) -> str:
+        """The advice to whoever started the call and waits for it: nothing repeats it by itself."""
+        return self.advice.replace(RETRIED, "Try again.")
 
 
 class BlockedByPolicy(UemError):
@@ -55,7 +62,7 @@ class ConnectionLost(Unreachable):
     """The connection was closed or reset before the answer was complete."""
 
     code = "connection-lost"
-    usual_advice = "It is tried again by itself. If it stays, look at proxies and firewalls on the way."
+    usual_advice = f"{RETRIED} If it stays, look at proxies and firewalls on the way."
 
 
 class TimedOut(UemError):
@@ -63,7 +70,7 @@ class TimedOut(UemError):
 
     code = "timed-out"
     retryable = True
-    usual_advice = "It is tried again by itself. If it stays, look at the load of the server and the network."
+    usual_advice = f"{RETRIED} If it stays, look at the load of the server and the network."
 
 
 class Closed(UemError):
@@ -160,7 +167,7 @@ class MalformedAnswer(NotTheApi):
 
     code = "malformed-answer"
     retryable = True
-    usual_advice = "It is tried again by itself. If it stays, look at proxies between dashboard and server."
+    usual_advice = f"{RETRIED} If it stays, look at proxies between dashboard and server."
 
 
 class EmptyAnswer(MalformedAnswer):
@@ -240,7 +247,7 @@ class ServerFailed(UemError):
 
     code = "server-failed"
     retryable = True
-    usual_advice = "It is tried again by itself. If it stays, look at the health of the Workspace ONE UEM."
+    usual_advice = f"{RETRIED} If it stays, look at the health of the Workspace ONE UEM."
 
 
 class Incomplete(UemError):

@@ -206,6 +206,13 @@ def test_each_missing_permission_stops_at_its_own_check(path: bytes, result: str
     assert "Roles" in (results[result].advice or "")
 
 
+def test_who_verifies_is_told_to_try_again_since_nothing_does_so_by_itself() -> None:
+    pages = PAGES | {b"devices/search": http(b"", "503 Service Unavailable")}
+    with serving(by_path(pages)) as (server, pem):
+        results = report(Connection(server.url, BASIC, pem, LOOPBACK))
+    assert (results["Read devices"].advice or "").startswith("Try again. If it stays, look at")
+
+
 THREE = http(
     b'{"Devices":[{"Id":{"Value":5}},{"Id":{"Value":6}},{"Id":{"Value":7}},{"Id":{"Value":8}}],"Total":4}'
 )

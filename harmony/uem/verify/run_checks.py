@@ -123,7 +123,7 @@ class _Runner:
 
 
 def _failed(name: str, error: UemError, milliseconds: int | None = None) -> CheckResult:
-    return CheckResult(name, CheckState.FAILED, milliseconds, error.sentence, error.advice or None)
+    return CheckResult(name, CheckState.FAILED, milliseconds, error.sentence, error.advice_to_person or None)
 
 
 def _since(began: float) -> int:
