@@ -23,6 +23,7 @@ from harmony.tagging.names import needed_keys, needed_names
 from harmony.tagging.resolve_tags import Finder
 from harmony.tagging.root_group import known_root_group
 from harmony.uem.errors import UemError
+from harmony.uem.verify.checks import advice_to_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def make_missing(integration_id: int, by: str, now: datetime) -> CreatedTags:
             finder.find(needed, now, whole=True)
             problem = (*finder.uncertain(), *_problems(integration_id, needed))
     except UemError as error:
-        problem = (f"{error.sentence} {error.advice_to_person}",)
+        problem = (f"{error.sentence} {advice_to_person(error)}",)
     except VaultLocked as locked:
         problem = (f"{locked.sentence} {locked.advice}",)
     after = _in_uem(integration_id)

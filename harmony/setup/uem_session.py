@@ -13,7 +13,7 @@ from harmony.models import Integration
 from harmony.models.configuration import ServerDetails
 from harmony.uem.client import UemClient
 from harmony.uem.errors import UemError
-from harmony.uem.verify.checks import CheckResult, CheckState
+from harmony.uem.verify.checks import CheckResult, CheckState, advice_to_person
 
 _Answer = TypeVar("_Answer")
 
@@ -34,5 +34,5 @@ def timed(name: str, ask: Callable[[], _Answer]) -> tuple[CheckResult, _Answer |
         answer = ask()
     except UemError as error:
         spent = round((monotonic() - started) * 1000)
-        return CheckResult(name, CheckState.FAILED, spent, error.sentence, error.advice_to_person), None
+        return CheckResult(name, CheckState.FAILED, spent, error.sentence, advice_to_person(error)), None
     return CheckResult(name, CheckState.OK, round((monotonic() - started) * 1000), "", None), answer

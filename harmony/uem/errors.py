@@ -8,8 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-RETRIED = "It is tried again by itself."
-
 
 class UemError(Exception):
     """A call failed: `sentence` says what happened, `advice` the next step, `code` is its lasting name.
@@ -29,11 +27,6 @@ class UemError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sentence!r})"
-
-    @property
-    def advice_to_person(self) -> str:
-        """The advice to whoever started the call and waits for it: nothing repeats it by itself."""
-        return self.advice.replace(RETRIED, "Try again.")
 
 
 class BlockedByPolicy(UemError):
@@ -62,7 +55,7 @@ class ConnectionLost(Unreachable):
     """The connection was closed or reset before the answer was complete."""
 
     code = "connection-lost"
-    usual_advice = f"{RETRIED} If it stays, look at proxies and firewalls on the way."
+    usual_advice = "It is tried again by itself. If it stays, look at proxies and firewalls on the way."
 
 
 class TimedOut(UemError):
@@ -70,7 +63,7 @@ class TimedOut(UemError):
 
     code = "timed-out"
     retryable = True
-    usual_advice = f"{RETRIED} If it stays, look at the load of the server and the network."
+    usual_advice = "It is tried again by itself. If it stays, look at the load of the server and the network."
 
 
 class Closed(UemError):
@@ -167,7 +160,7 @@ class MalformedAnswer(NotTheApi):
 
     code = "malformed-answer"
     retryable = True
-    usual_advice = f"{RETRIED} If it stays, look at proxies between dashboard and server."
+    usual_advice = "It is tried again by itself. If it stays, look at proxies between dashboard and server."
 
 
 class EmptyAnswer(MalformedAnswer):
@@ -247,7 +240,7 @@ class ServerFailed(UemError):
 
     code = "server-failed"
     retryable = True
-    usual_advice = f"{RETRIED} If it stays, look at the health of the Workspace ONE UEM."
+    usual_advice = "It is tried again by itself. If it stays, look at the health of the Workspace ONE UEM."
 
 
 class Incomplete(UemError):

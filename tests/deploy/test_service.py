@@ -58,6 +58,32 @@ def test_the_agent_of_a_connector_may_do_even_less() -> None:
     assert said["LoadCredential"] == ["connector.key:/etc/harmony/connector.key"]
 
 
+def test_a_command_runs_with_the_user_settings_and_keys_of_the_service(tmp_path: Path) -> None:
+    shown = tmp_path / "runuser"
+    shown.write_text('#!/bin/sh\necho "$@"\nenv | grep ^HARMONY_ | sort\n')
+    shown.chmod(0o700)
+    settings = [
+        "# ours",
+        "HARMONY_DATABASE_URL=postgresql://h?a=$b&c d",
+        'HARMONY_NODE="two words"',
+        "PATH=/x",
+    ]
+    (tmp_path / "harmony.env").write_text("\n".join(settings) + "\n")
+    (tmp_path / "vault.keys").write_text("new old\n")
+    (tmp_path / "secret.key").write_text("signs\n")
+    outside = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CONFIGURATION_DIRECTORY": str(tmp_path)}
+    command = [DEPLOY / "harmony-command", "users", "add", "kim"]
+    said = subprocess.run(command, env=outside, check=True, capture_output=True, text=True).stdout
+    assert said.splitlines() == [
+        "-u harmony -- .venv/bin/flask --app app users add kim",
+        "HARMONY_DATABASE_URL=postgresql://h?a=$b&c d",
+        "HARMONY_DATA_DIR=/var/lib/harmony",
+        "HARMONY_NODE=two words",
+        "HARMONY_SECRET_KEY=signs",
+        "HARMONY_VAULT_KEYS=new old",
+    ]
+
+
 @pytest.mark.parametrize("unit", [UNIT, AGENT], ids=lambda unit: unit.stem)
 def test_systemd_rates_the_services_as_exposed_by_1_5_at_most(unit: Path) -> None:
     if shutil.which("systemd-analyze") is None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from harmony.uem.errors import UemError
+
 
 class CheckState(StrEnum):
     """State how far a check has come. NOT_TRIED: nothing was found out; its sentence says why."""
@@ -60,3 +62,8 @@ _EARLIER_FAILED = "Not tried, because an earlier check failed."
 def not_tried(name: str, sentence: str = _EARLIER_FAILED, advice: str | None = None) -> CheckResult:
     """Return the result of a check that found out nothing."""
     return CheckResult(name, CheckState.NOT_TRIED, None, sentence, advice)
+
+
+def advice_to_person(error: UemError) -> str:
+    """Return the advice to whoever started the call and waits for it: nothing repeats it by itself."""
+    return error.advice.replace("It is tried again by itself.", "Try again.")

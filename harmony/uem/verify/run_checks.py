@@ -12,7 +12,14 @@ from harmony.uem.connection import Connection
 from harmony.uem.errors import UemError
 from harmony.uem.http.client import CallLimits, TimeSource
 from harmony.uem.registry import KINDS
-from harmony.uem.verify.checks import Check, CheckResult, CheckState, Observation, not_tried
+from harmony.uem.verify.checks import (
+    Check,
+    CheckResult,
+    CheckState,
+    Observation,
+    advice_to_person,
+    not_tried,
+)
 from harmony.uem.verify.network import NETWORK_NAMES, NetworkChecks
 from harmony.uem.workspace_one.checks import API_NAMES, WorkspaceOneChecks
 
@@ -123,7 +130,7 @@ class _Runner:
 
 
 def _failed(name: str, error: UemError, milliseconds: int | None = None) -> CheckResult:
-    return CheckResult(name, CheckState.FAILED, milliseconds, error.sentence, error.advice_to_person or None)
+    return CheckResult(name, CheckState.FAILED, milliseconds, error.sentence, advice_to_person(error) or None)
 
 
 def _since(began: float) -> int:
