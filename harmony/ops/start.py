@@ -45,7 +45,7 @@ def main(app: Flask, arguments: Sequence[str] = ()) -> int:
             prepare(app, parts)
             disconnect(app)
             code = supervise([_CHILDREN[part]() for part in parts])
-            close_database(app)
+            close_database(settings)
             return code
     except (*_REFUSALS, _PartOnSqlite, PortTaken) as error:
         sys.stderr.write(f"Harmony does not start: {error}\n")

@@ -10,17 +10,20 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from flask import Flask
 
 from harmony import create_app, logs
 from harmony.config import Settings, SettingsError
-from harmony.db import db
-from harmony.db.bulk import checkpoint
+from harmony.db import db, sqlite_module
 from harmony.jobs.queue import queue_of
 
 log = logging.getLogger(__name__)
+
+_MOVE_WITHIN_SECONDS = 1.0
 
 
 def run_child(name: str, work: Callable[[Flask], None]) -> int:
@@ -48,18 +51,22 @@ def disconnect(app: Flask) -> None:
     queue_of(app).storage.close()
 
 
-def close_database(app: Flask) -> None:
-    """Leave the database in its one file, once no other process of ours has it open.
+def close_database(settings: Settings) -> None:
+    """Leave SQLite's database in its one file, once no other process of ours has it open.
 
     Whoever closes it last moves the WAL into the file; of two processes that end at once each may leave that
-    to the other [2 of 200], and one that is killed closes nothing.
+    to the other [2 of 200], and one that is killed closes nothing. A stop waits for nobody else's lock, and
+    makes no new file in the place of one that is gone.
     """
-    with app.app_context():
-        try:
-            checkpoint()
-        except Exception as error:  # a full disk or a lost folder is no failed stop: the next start moves it
-            log.warning("The WAL could not be moved into the database file: %s", error)
-    disconnect(app)
+    file, sqlite = settings.database_file, sqlite_module()
+    if file is None:
+        return
+    address = f"file:{quote(os.fsencode(file))}?mode=rw"
+    try:
+        with closing(sqlite.connect(address, uri=True, timeout=_MOVE_WITHIN_SECONDS)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite.Error as error:  # a full disk or a lost folder is no failed stop: the next start moves it
+        log.warning("The WAL could not be moved into the database file: %s", error)
 
 
 def leave_with_parent() -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from harmony.audit import chain, fields
+from harmony.config import Settings, values
 from harmony.config import settings as config_settings
-from harmony.config import values
 from harmony.jobs import schedule as jobs_schedule
 from harmony.ops import supervisor
 from harmony.sync.deletion import guard
 from harmony.sync.reading import scope
+from harmony.worker.child_process import close_database
 from tests.preloaded import Process
 from tests.waiting import wait_for
 
@@ -223,3 +224,11 @@ def test_process_1_buries_what_is_left_to_it_and_learns_how_its_children_ended()
         pid = int(orphans[0].split()[-1])
         wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the burial of the orphan")
         wait_for(lambda: "two │ ended with 0; it is started again in 1 s" in running.lines(), "two ends")
+
+
+def test_a_stop_makes_no_database_in_the_place_of_one_that_is_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    close_database(Settings(data_dir=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    assert "The WAL could not be moved into the database file" in caplog.text
