@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from harmony.connector.wire import LEASE_SECONDS, MOST_PARTS, Poll, Work
+from harmony.connector.wire import LEASE_SECONDS, MOST_PARTS, Poll, Reply, WireFailure, Work, encode
 from harmony.db import bulk, write
 from harmony.models import ConnectorAgent, RelayCall
 from harmony.relay.calls import bound_to
@@ -20,6 +20,11 @@ from harmony.uem.text import clean
 
 log = logging.getLogger(__name__)
 
+_UNOPENED = WireFailure(
+    code="uem-error",
+    sentence="The dashboard could not open the call: its keys were changed meanwhile.",
+    advice="Give every process of Harmony the same HARMONY_VAULT_KEYS, and restart it.",
+)
 _LEASE = timedelta(seconds=LEASE_SECONDS)
 _MOST_CALLS = 32
 _HAND_OVER_SECONDS = 1.0
@@ -142,14 +147,14 @@ def has_work(connector_id: int, now: datetime) -> bool:
 def take(connector_id: int, poll: Poll, now: datetime) -> list[Work]:
     """Give the oldest calls to this agent, as many as it has room for, under one ticket.
 
-    A call that cannot be opened holds none of the others up: nobody can carry it out, and it expires.
+    A call that cannot be opened is answered at once, so that it holds none of the others up.
     """
     ticket, at = secrets.token_urlsafe(24), bulk.encode_time(now)
     values = (key_hash(ticket), poll.agent, bulk.encode_time(now + _LEASE))
     room = min(max(poll.free, 0), _MOST_CALLS)
     with write() as session:
         taken = bulk.fetch_all(session, _UPDATE_CALLS_TAKEN, (*values, connector_id, at, at, room))
-    return [work for row in taken if (work := _work(row, ticket, now)) is not None]
+    return [work for row in taken if (work := _work(connector_id, row, ticket, now)) is not None]
 
 
 def store(connector_id: int, call_id: str, ticket: str, number: int, data: bytes, *, last: bool,
@@ -171,13 +176,14 @@ def store(connector_id: int, call_id: str, ticket: str, number: int, data: bytes
         bulk.execute(session, _INSERT_PART, (call_id, number, sealed))
 
 
-def _work(row: bulk.Row, ticket: str, now: datetime) -> Work | None:
+def _work(connector_id: int, row: bulk.Row, ticket: str, now: datetime) -> Work | None:
     call_id, kind, sealed, expires_at = row
     until = bulk.decode_time(expires_at)
     try:
         body = vault().open_bytes(bytes(sealed), bound_to(call_id))
     except VaultLocked:
         log.error("A call through a Connector cannot be opened with the keys of this dashboard.")
+        store(connector_id, call_id, ticket, 0, encode(Reply(failure=_UNOPENED)), last=True, now=now)
         return None
     return Work(
         id=call_id,
