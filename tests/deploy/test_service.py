@@ -62,13 +62,9 @@ def test_a_command_runs_with_the_user_settings_and_keys_of_the_service(tmp_path:
     shown = tmp_path / "runuser"
     shown.write_text('#!/bin/sh\necho "$@"\nenv | grep ^HARMONY_ | sort\n')
     shown.chmod(0o700)
-    settings = [
-        "# ours",
-        "HARMONY_DATABASE_URL=postgresql://h?a=$b&c d",
-        'HARMONY_NODE="two words"',
-        "PATH=/x",
-    ]
-    (tmp_path / "harmony.env").write_text("\n".join(settings) + "\n")
+    url = "HARMONY_DATABASE_URL=postgresql://h?a=$b&c d"
+    settings = ["# ours", "PATH=/x", ' HARMONY_NODE="two words" \r', url]
+    (tmp_path / "harmony.env").write_text("\n".join(settings))
     (tmp_path / "vault.keys").write_text("new old\n")
     (tmp_path / "secret.key").write_text("signs\n")
     outside = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CONFIGURATION_DIRECTORY": str(tmp_path)}
@@ -82,6 +78,16 @@ def test_a_command_runs_with_the_user_settings_and_keys_of_the_service(tmp_path:
         "HARMONY_SECRET_KEY=signs",
         "HARMONY_VAULT_KEYS=new old",
     ]
+
+
+def test_a_command_refuses_settings_that_systemd_reads_in_another_way(tmp_path: Path) -> None:
+    (tmp_path / "harmony.env").write_text("HARMONY_BACKUP_PASSPHRASE=plum\\\\otter\n")
+    outside = {"PATH": "/usr/bin:/bin", "CONFIGURATION_DIRECTORY": str(tmp_path)}
+    command = [DEPLOY / "harmony-command", "doctor"]
+    refused = subprocess.run(command, env=outside, check=False, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "write HARMONY_BACKUP_PASSPHRASE without a backslash" in refused.stderr
+    assert "otter" not in refused.stderr
 
 
 @pytest.mark.parametrize("unit", [UNIT, AGENT], ids=lambda unit: unit.stem)
