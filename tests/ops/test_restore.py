@@ -94,7 +94,7 @@ def test_backups_and_restores_of_one_second_replace_none_of_each_other(
     context: Flask, settings: Settings
 ) -> None:
     first, second = back_up(NOON), back_up(NOON)
-    names_of_both = [f"harmony-20260115T120000Z{number}.backup.db" for number in ("", "-2")]
+    names_of_both = [f"harmony-20260115T120000Z{number}.backup.db" for number in ("", "_02")]
     assert [first.name, second.name] == names_of_both
     db.session.remove()
     db.engine.dispose()
