@@ -160,7 +160,7 @@ def expected(services: Mapping[str, object]) -> str:
 
 
 def setup_code(container: Container) -> str:
-    """What the logs show after the first start."""
+    """Return the set-up code that the log shows after the first start; "" without one."""
     found = re.search(r"set-up code: (HRMN-\S+)", output_of(container).read_text(errors="replace"))
     return found[1] if found else ""
 

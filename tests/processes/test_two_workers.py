@@ -25,7 +25,7 @@ HELD_MS = 3000
 
 
 def workers_seen(home: Tenancy) -> int:
-    """How many worker processes have sent a heartbeat."""
+    """Count the worker processes that have sent a heartbeat."""
     return int(home.ask("SELECT count(*) FROM worker")[0][0])
 
 
