@@ -21,6 +21,7 @@ LEFT_OUT = (
     "harmony.simulator",
     "harmony.backup.postgresql",
     "harmony.backup.scratch",
+    "harmony.db.postgresql",
     "harmony.models.event_partitions",
 )
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
-from harmony.db import bulk, db, is_sqlite
+from harmony.db import bulk, db, is_sqlite, postgresql
 from harmony.db.pool import KeepingPool
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ PAGES_PER_FURTHER_MOVE = 1500
 # 48 MiB. While somebody always writes, the WAL only grows, however much of it has been moved. At 64 MiB
 # SQLite would move it within a commit, for which everybody waits.
 LONGEST_WAL_PAGES = 12_000
+_SMALL_TABLE_ROWS = 10_000
 
 
 class WriteHooks(NamedTuple):
@@ -95,10 +96,11 @@ def write_hooks(fills: str = "") -> Iterator[WriteHooks]:
 
 
 def _analyzing(table: str) -> Callable[[], None]:
-    """Let PostgreSQL look at a table after the first write of the run that fills it.
+    """Let PostgreSQL look at a table that it takes for a small one, after the first write of a first run.
 
     Autovacuum comes a minute later, or more. Until then it takes every column for as common as any other, and
     the plans it keeps stay so. The write is committed already, so a look that fails is left to autovacuum.
+    Of a table with the devices of others it knows enough, and a look takes half a second [measured].
     """
     waiting = [table] if table else []
 
@@ -108,7 +110,8 @@ def _analyzing(table: str) -> Callable[[], None]:
         filled = waiting.pop()
         try:
             with db.engine.begin() as connection:
-                connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {filled}")
+                if postgresql.known_rows(connection, filled) < _SMALL_TABLE_ROWS:
+                    connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {filled}")
         except SQLAlchemyError as error:
             log.warning("The early ANALYZE of %s failed, and is left to autovacuum: %s", filled, error)
 

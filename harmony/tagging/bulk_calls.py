@@ -77,7 +77,7 @@ class Delivery:
         """Write down, before it is sent and after it was answered."""
         time = now()
         self._work.note_usage(self._client)
-        with write() as session:
+        with write(self._work.id) as session:
             for batch, outcome in answered:
                 by_id = {target.external_id: target for target in batch.targets}
                 unknown = {by_id[id_] for id_ in outcome.unknown}
@@ -126,7 +126,7 @@ class Delivery:
             if target not in done and target not in unknown
         }
         time = now()
-        with write() as session:
+        with write(self._work.id) as session:
             self._work.renew_lease(session)
             outbox.done(session, key, add, list(done))
             self._lost(session, key, add, unknown, time)

@@ -24,11 +24,12 @@ _DELETE_UNMANAGED_LINKS = "DELETE FROM tag_link WHERE +integration_id = ? AND {s
 _UPDATE_UNWANTED_LINKS = """UPDATE tag_link SET wanted = false, state = 'pending', next_try_at = NULL,
  reason = '', changed_at = ? WHERE +integration_id = ? AND {scope} AND wanted AND NOT EXISTS
  (SELECT 1 FROM device d {rated} WHERE d.id = tag_link.device_id AND {live} AND ({still}))"""
-# NOT IN and EXCEPT over two columns would read their whole list for each row in SQLite [measured].
+# NOT IN and EXCEPT over two columns would read their whole list for each row in SQLite. NOT EXISTS did so in
+# PostgreSQL while it knew nothing of a table that had just been filled: 4 s instead of 0.1 [measured].
 _INSERT_WANTED_LINKS = """WITH want(device_id, external_id, key) AS ({want}) INSERT INTO tag_link
  (device_id, key, integration_id, external_id, wanted, present, state, attempts, changed_at, reason)
- SELECT device_id, key, ?, external_id, true, false, 'pending', 0, ?, '' FROM want WHERE NOT EXISTS
- (SELECT 1 FROM tag_link t WHERE t.device_id = want.device_id AND t.key = want.key AND t.wanted)
+ SELECT device_id, key, ?, external_id, true, false, 'pending', 0, ?, '' FROM want WHERE
+ (SELECT t.wanted FROM tag_link t WHERE t.device_id = want.device_id AND t.key = want.key) IS NOT TRUE
  ON CONFLICT (device_id, key) DO UPDATE SET wanted = true, changed_at = excluded.changed_at,
  state = CASE WHEN tag_link.present AND tag_link.attempts = 0 THEN 'done' ELSE 'pending' END,
  next_try_at = NULL, reason = ''"""
@@ -57,7 +58,7 @@ def refresh_all(desire: Desire, now: datetime, beat: Beat) -> None:
         where = (
             DeviceRange("{id} > ? AND {id} <= ?", (done, last)) if last else DeviceRange("{id} > ?", (done,))
         )
-        with write() as session:
+        with write(desire.integration_id) as session:
             beat(session)
             _refresh(session, desire, where, now)
             if not last:
@@ -74,7 +75,7 @@ def refresh_changed(desire: Desire, since: datetime, now: datetime, beat: Beat) 
     ids: list[int] = [row[0] for row in bulk.fetch_all(db.session(), _SELECT_CHANGED_DEVICES, since_then)]
     for start in range(0, len(ids), DEVICES_PER_WRITE):
         some = bulk.list_param(ids[start : start + DEVICES_PER_WRITE])
-        with write() as session:
+        with write(desire.integration_id) as session:
             beat(session)
             _refresh(session, desire, DeviceRange(bulk.in_list("{id}"), (some,)), now)
 
@@ -83,6 +84,7 @@ def _refresh(session: Session, desire: Desire, where: DeviceRange, now: datetime
     scope, time = where.of("device_id"), bulk.encode_time(now)
     params = (desire.integration_id, *where.values)
     managed, keys = desire.ours()
+    bulk.prefer_indexes(session)
     bulk.execute(session, _DELETE_REASSIGNED_LINKS.format(scope=scope, here=KNOWN_HERE), params)
     bulk.execute(session, _DELETE_UNMANAGED_LINKS.format(scope=scope, managed=managed), (*params, *keys))
     unwant = _UPDATE_UNWANTED_LINKS.format(scope=scope, rated=RATED, live=LIVE, still=desire.still())

@@ -70,7 +70,7 @@ def observe(
     for rows in _believed(integration_id, key):
         believed.add([external_id for _, external_id in rows])
         unseen = [id_ for id_, external_id in rows if external_id not in listed]
-        otherwise += 0 if partial else _unseen(key, unseen, now, beat)
+        otherwise += 0 if partial else _unseen(integration_id, key, unseen, now, beat)
     fresh = [external_id for external_id in carriers if external_id not in believed]
     for start in range(0, len(fresh), ROWS_PER_WRITE):
         otherwise += _add(integration_id, key, fresh[start : start + ROWS_PER_WRITE], now, beat)
@@ -81,7 +81,7 @@ def forget(integration_id: int, key: str, now: datetime, beat: Beat) -> None:
     """There is no such tag: nobody carries it, and what is to carry it waits for a new one."""
     for rows in _links(integration_id, key):
         ids = bulk.list_param([id_ for id_, _ in rows])
-        with write() as session:
+        with write(integration_id) as session:
             beat(session)
             gone = _UPDATE_ABSENT_LINKS.format(devices=bulk.in_list("device_id"))
             bulk.execute(session, gone, (bulk.encode_time(now), integration_id, key, ids))
@@ -120,17 +120,17 @@ def _paged(sql: str, integration_id: int, key: str) -> Iterator[Sequence[bulk.Ro
 
 def _add(integration_id: int, key: str, external_ids: Sequence[str], now: datetime, beat: Beat) -> int:
     """Add the links of our devices among these, which carry the tag unknown to us; how many."""
-    with write() as session:
+    with write(integration_id) as session:
         beat(session)
         sql = _INSERT_CARRIED_LINKS.format(ids=bulk.in_list("d.external_id"), here=KNOWN_HERE)
         values = (key, bulk.encode_time(now), integration_id, bulk.list_param(external_ids))
         return bulk.execute(session, sql, values)
 
 
-def _unseen(key: str, ids: Sequence[int], now: datetime, beat: Beat) -> int:
+def _unseen(integration_id: int, key: str, ids: Sequence[int], now: datetime, beat: Beat) -> int:
     if not ids:
         return 0
-    with write() as session:
+    with write(integration_id) as session:
         beat(session)
         sql = _UPDATE_UNSEEN_LINKS.format(devices=bulk.in_list("device_id"))
         return bulk.execute(session, sql, (bulk.encode_time(now), key, bulk.list_param(ids)))

@@ -72,7 +72,7 @@ class TaggingRun:
         """What was declined waits for its time, but not when somebody asks for a push."""
         hurried = 1
         while hurried:
-            with write() as session:
+            with write(self._work.id) as session:
                 self._work.renew_lease(session)
                 hurried = outbox.hurry(session, self._work.id)
 

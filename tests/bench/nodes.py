@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harmony.clock import now
-from harmony.jobs import lease
+from harmony.jobs import control, lease
 from harmony.jobs.kinds import JobKind
 from harmony.jobs.queue import enqueue
 from tests.bench import checkins, dashboard
@@ -30,6 +30,7 @@ SELECT_SPAN = (
     "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float FROM job_run "
     "WHERE kind = 'devices' AND integration_id = ANY(%s)"
 )
+COUNT_UNDER_WAY = "SELECT count(*) FROM job_run WHERE finished_at IS NULL"
 PACE = {"HARMONY_CALLS_PER_MINUTE": str(dashboard.CALLS_PER_MINUTE), "HARMONY_BACKUP_HOURS": "0"}
 
 
@@ -74,6 +75,10 @@ def _results(one: float, two: float, single: float, both: float, workers: int) -
 def _keys(installation: Installation, folder: Path) -> list[Path]:
     """The keys of protected devices in two files; nothing but check-ins runs from here on."""
     with installation.opened():
+        park_jobs()
+        for kind in (JobKind.TAGGING, JobKind.APPS):
+            control.cancel(dashboard.INTEGRATION, kind, "bench", now())
+        wait_for(lambda: not installation.ask(COUNT_UNDER_WAY)[0][0], "what followed the sync to end", 60)
         made = protect(PROTECTED)
         park_jobs()
     files = [folder / "nodes-keys-1", folder / "nodes-keys-2"]

@@ -71,6 +71,17 @@ def test_postgresql_looks_at_the_devices_once_in_a_first_sync_and_at_no_other_ti
     assert len(found) == (0 if is_sqlite() else 1)
 
 
+def test_postgresql_does_not_look_again_at_a_table_that_it_knows_to_be_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wal_mover, "_SMALL_TABLE_ROWS", 1)
+    first, second = an_integration(), an_integration(name="Second")
+    sync(first, FakeUem({"570": devices(1, 2)}))
+    with noting("ANALYZE") as found:
+        sync(second, FakeUem({"570": devices(3, 4)}))
+    assert found == []
+
+
 def test_a_look_at_the_devices_that_fails_ends_no_sync_and_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
