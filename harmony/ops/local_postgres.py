@@ -6,6 +6,7 @@ runs as root, which PostgreSQL refuses.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import os
@@ -41,6 +42,7 @@ class _NotStarted(Exception):
 
 def main() -> int:
     """Run the server and Harmony on it until Harmony is told to stop. Return the exit code."""
+    argparse.ArgumentParser(prog="make run-postgres", description=__doc__).parse_args()
     try:
         given = Settings.from_environment(os.environ)
         with running(_folder(given.data_dir / "postgres")) as url:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click import Command, Group
+from click import Command, Group, Option
 from flask import Flask
 from sqlalchemy import select
 
@@ -14,6 +14,7 @@ from harmony.audit import COMMAND_LINE
 from harmony.clock import now
 from harmony.db import db
 from harmony.models import AuditEntry, Role
+from harmony.ops import migrate
 from harmony.security import user_changes, users
 from harmony.security.users import create_user
 
@@ -64,11 +65,15 @@ def ours(app: Flask) -> set[str]:
 
 
 def _module(app: Flask, name: str) -> str:
+    return getattr(_command(app, name).callback, "__module__", "") or ""
+
+
+def _command(app: Flask, name: str) -> Command:
     command: Command = app.cli
     for part in name.split():
         assert isinstance(command, Group)
         command = command.commands[part]
-    return getattr(command.callback, "__module__", "") or ""
+    return command
 
 
 def test_every_command_is_one_of_these(app: Flask) -> None:
@@ -83,6 +88,20 @@ def test_every_command_is_described(app: Flask) -> None:
         name for name in ours(app) if f"app {name}" not in text and f"`{name.split()[-1]} " not in text
     ]
     assert missing == []
+
+
+def test_the_help_of_every_command_and_option_is_there_before_the_first_start(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "answered_revision", lambda: None)
+    for name in ours(app):
+        said = app.test_cli_runner().invoke(args=[*name.split(), "--help"])
+        assert said.exit_code == 0, said.output
+        options = [each for each in _command(app, name).params if isinstance(each, Option)]
+        assert [each.name for each in options if not each.help] == [], name
+    refused = app.test_cli_runner().invoke(args=["users", "list"])
+    assert refused.exit_code == 1
+    assert "Start Harmony" in refused.output
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -21,6 +21,10 @@ from harmony.security.invitations import VALID_FOR
 _users = commands.group("users", help="Add, invite, list and disable users, and give them new passwords.")
 
 
+_ROLES = click.Choice([role.value for role in Role])
+_ROLE_HELP = "Viewers read, operators also act on devices and syncs, administrators change everything."
+
+
 def register(app: Flask) -> None:
     """Offer the commands on the application's command line."""
     app.cli.add_command(_users)
@@ -28,7 +32,7 @@ def register(app: Flask) -> None:
 
 @_users.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.ADMINISTRATOR.value)
+@click.option("--role", type=_ROLES, default=Role.ADMINISTRATOR.value, show_default=True, help=_ROLE_HELP)
 def add(name: str, role: str) -> None:
     """Add the user NAME; the password comes from standard input."""
     try:
@@ -59,7 +63,7 @@ def reset(name: str) -> None:
 
 @_users.command("invite")
 @click.argument("name")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value)
+@click.option("--role", type=_ROLES, default=Role.VIEWER.value, show_default=True, help=_ROLE_HELP)
 def invite(name: str, role: str) -> None:
     """Add the user NAME and print a link, by which they choose a password. Works once, for three days."""
     try:
