@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from harmony.db import release
 from harmony.ops import doctor_checks, migrate
@@ -16,20 +16,19 @@ from harmony.ops import doctor_checks, migrate
 class _Group(AppGroup):
     """Looks at the database when a command runs, so that its help is there before the first start."""
 
-    def command(  # type: ignore[override]  # always with parentheses here
-        self, *args: Any, **kwargs: Any
-    ) -> Callable[[Callable[..., Any]], click.Command]:
-        register = super().command(*args, **kwargs)
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        assert cmd.callback is not None  # these are commands, and no groups
+        cmd.callback = _checked(cmd.callback)
+        super().add_command(cmd, name)
 
-        def add(function: Callable[..., Any]) -> click.Command:
-            @wraps(function)
-            def checked(*values: Any, **options: Any) -> Any:
-                need_this_version()
-                return function(*values, **options)
 
-            return register(checked)
+def _checked(callback: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(callback)
+    def checked(*values: Any, **options: Any) -> Any:
+        need_this_version()
+        return callback(*values, **options)
 
-        return add
+    return with_appcontext(checked)
 
 
 def group(name: str, help: str) -> AppGroup:
