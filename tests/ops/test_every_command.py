@@ -10,8 +10,10 @@ from click import Command, Group, Option
 from flask import Flask
 from sqlalchemy import select
 
+from harmony import create_app
 from harmony.audit import COMMAND_LINE
 from harmony.clock import now
+from harmony.config import Settings
 from harmony.db import db
 from harmony.models import AuditEntry, Role
 from harmony.ops import migrate
@@ -102,6 +104,12 @@ def test_the_help_of_every_command_and_option_is_there_before_the_first_start(
     refused = app.test_cli_runner().invoke(args=["users", "list"])
     assert refused.exit_code == 1
     assert "Start Harmony" in refused.output
+
+
+def test_another_application_in_the_process_changes_no_command(app: Flask, tmp_path: Path) -> None:
+    before = {name: _command(app, name).callback for name in ours(app)}
+    other = create_app(Settings(data_dir=tmp_path))
+    assert {name: _command(other, name).callback for name in ours(other)} == before
 
 
 @pytest.mark.parametrize("name", CHANGES)

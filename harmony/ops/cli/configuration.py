@@ -28,13 +28,12 @@ _A_FILE = click.Path(path_type=Path, dir_okay=False)
 _CHANGES = 2
 
 
-def register(_app: Flask) -> None:
-    """Offer the commands, beside `integrations list`."""
-    for command in (export, plan, apply):
-        integrations.add_command(command)
+def register(app: Flask) -> None:
+    """Offer the commands, with `integrations list`."""
+    app.cli.add_command(integrations)
 
 
-@click.command("export")
+@integrations.command("export")
 @click.argument("ids", type=int, nargs=-1)
 @click.option("--out", type=_A_FILE, help="Write to this file instead of the output.")
 def export(ids: Sequence[int], out: Path | None) -> None:
@@ -53,7 +52,7 @@ def export(ids: Sequence[int], out: Path | None) -> None:
     click.echo(f"{len(rows)} integrations are in {out}.")
 
 
-@click.command("plan")
+@integrations.command("plan")
 @click.argument("file", type=_A_FILE)
 def plan(file: Path) -> None:
     """Say what `apply` would change. Exits with 0 for nothing, 2 for changes, 1 for an error."""
@@ -66,7 +65,7 @@ def plan(file: Path) -> None:
         raise SystemExit(_CHANGES)
 
 
-@click.command("apply")
+@integrations.command("apply")
 @click.argument("file", type=_A_FILE)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--leave-tags", is_flag=True, help="Leave tags that are no longer used on the devices.")

@@ -26,8 +26,7 @@ _FIGURES = ("added", "updated", "unchanged", "reappeared", "restored", "missing"
 
 
 def register(app: Flask) -> None:
-    """Offer the commands on the application's command line."""
-    app.cli.add_command(integrations)
+    """Offer the commands of `sync`; `configuration` adds to `integrations`, and offers those."""
     app.cli.add_command(sync)
 
 
